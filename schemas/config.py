@@ -1,0 +1,130 @@
+"""What an operator writes in `touchline.yaml`. Secrets never stand in it: they come from a file or the environment."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from schemas.base import Strict
+
+
+class SecretRef(Strict):
+    """Where a secret is read from: exactly one of a file and an environment variable."""
+
+    file: str | None = Field(
+        None, description="path of a file that holds the secret (trailing newline ignored)"
+    )
+    env: str | None = Field(None, description="name of the environment variable that holds the secret")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> SecretRef:
+        if (self.file is None) == (self.env is None):
+            raise ValueError("give exactly one of `file` and `env`")
+        return self
+
+
+class SourceConfig(Strict):
+    """One sender of touchpoints."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,39}$", description="unique name; part of every event's identity"
+    )
+    vendor: str = Field(
+        description="key of the connector, e.g. `segment`, `rudderstack`, `hubspot`, `zendesk`"
+    )
+    secrets: tuple[SecretRef, ...] = Field(
+        min_length=1, description="write key(s) or signing secret(s); several while rotating"
+    )
+    public_base_url: str = Field(
+        "", description="scheme and host the sender calls, where its signature covers the URL (HubSpot)"
+    )
+    allow_query_key: bool = Field(True, description="accept the write key in the query string (beacons)")
+
+
+class KafkaConfig(Strict):
+    """How to reach Kafka and how our topics are laid out."""
+
+    bootstrap: tuple[str, ...] = Field(("127.0.0.1:9092",), description="HOST:PORT of one or more brokers")
+    partitions: int = Field(4, ge=1, le=256, description="partitions of every keyed topic")
+    replication: int = Field(1, ge=1, le=5, description="replicas of every topic")
+    min_insync: int = Field(1, ge=1, le=5, description="replicas that must have a record before it is acked")
+    topic_prefix: str = Field(
+        "", pattern=r"^[a-z0-9_.-]{0,40}$", description="put before every topic and group name"
+    )
+    retention_hours: int = Field(168, ge=1, description="how long a record is kept")
+    retention_bytes: int = Field(1 << 30, ge=1 << 20, description="how much a partition keeps")
+
+    @model_validator(mode="after")
+    def _insync_fits(self) -> KafkaConfig:
+        if self.min_insync > self.replication:
+            raise ValueError("`min_insync` must not exceed `replication`")
+        return self
+
+
+class ClickHouseConfig(Strict):
+    """How to reach ClickHouse over HTTP."""
+
+    url: str = Field("http://127.0.0.1:8123", description="http(s)://HOST:PORT, no credentials in it")
+    user: str = Field("internal", description="user with rights on both databases")
+    password: SecretRef | None = Field(None, description="that user's password")
+    database: str = Field(
+        "touchline", pattern=r"^[a-z][a-z0-9_]{0,40}$", description="database of the tables"
+    )
+    bi_database: str = Field("bi", pattern=r"^[a-z][a-z0-9_]{0,40}$", description="database of the BI views")
+    cluster: str = Field(
+        "", pattern=r"^[a-zA-Z0-9_]{0,40}$", description="ClickHouse cluster name; empty: one server"
+    )
+
+
+class GatewayConfig(Strict):
+    """The HTTP edge."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    max_body_bytes: int = Field(
+        4_000 * 1024, ge=1024, description="largest body, before and after decompression"
+    )
+    ack_timeout_s: float = Field(10.0, gt=0, le=60, description="longest wait for Kafka's ack before 503")
+    retry_after_s: int = Field(2, ge=1, le=60, description="Retry-After of a 503")
+    max_in_flight_bytes: int = Field(
+        64 << 20, ge=1 << 20, description="bodies waiting for Kafka; above it, 503"
+    )
+
+
+class DashboardConfig(Strict):
+    """The API and the live page."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8090, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    token: SecretRef | None = Field(None, description="required when `host` is not loopback")
+
+
+class JourneyConfig(Strict):
+    """The stream processors."""
+
+    blueprint: str = Field("", description="blueprint file; empty: the one that ships with Touchline")
+    refold_debounce_s: float = Field(0.3, ge=0, le=30, description="wait this long for more before a refold")
+    max_accounts_in_memory: int = Field(20_000, ge=100, description="account states a worker keeps")
+
+
+class Config(Strict):
+    """The whole of `touchline.yaml`."""
+
+    kafka: KafkaConfig = Field(KafkaConfig(), description="the broker")
+    clickhouse: ClickHouseConfig = Field(ClickHouseConfig(), description="the store")
+    gateway: GatewayConfig = Field(GatewayConfig(), description="the HTTP edge")
+    dashboard: DashboardConfig = Field(DashboardConfig(), description="API and page")
+    journey: JourneyConfig = Field(JourneyConfig(), description="the processors")
+    sources: tuple[SourceConfig, ...] = Field((), description="who may send")
+    metrics_host: str = Field("127.0.0.1", description="address of every service's /metrics and /healthz")
+    log_format: Literal["text", "json"] = Field("text", description="how log lines are written")
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Config:
+        seen: set[str] = set()
+        for source in self.sources:
+            if source.name in seen:
+                raise ValueError(f"two sources are called `{source.name}`; names must be unique")
+            seen.add(source.name)
+        return self

@@ -1,0 +1,90 @@
+"""The metric catalogue: every metric a service may export, with its help text and labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+MetricName = Literal[
+    "touchline_build_info",
+    "touchline_gateway_requests_total",
+    "touchline_gateway_bytes_total",
+    "touchline_gateway_ack_seconds",
+    "touchline_gateway_in_flight_bytes",
+    "touchline_stage_records_total",
+    "touchline_stage_items_total",
+    "touchline_stage_batch_seconds",
+    "touchline_stage_retries_total",
+    "touchline_dead_letters_total",
+    "touchline_links_known",
+    "touchline_links_offset",
+    "touchline_accounts_in_memory",
+    "touchline_refolds_total",
+    "touchline_refold_seconds",
+    "touchline_refold_pending",
+    "touchline_sink_rows_total",
+    "touchline_sink_batch_seconds",
+    "touchline_sink_dirty_minutes",
+    "touchline_consumer_lag_records",
+    "touchline_processing_lag_seconds",
+    "touchline_last_event_timestamp_seconds",
+    "touchline_dashboard_viewers",
+    "touchline_dashboard_frames_total",
+    "touchline_watchdog_exits_total",
+    "touchline_service_restarts_total",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`kind` as Prometheus names it; labels are of bounded size only: never an account, a person, an event."""
+
+    name: MetricName
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LAG_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3600.0)
+
+METRICS: dict[MetricName, Metric] = {
+    m.name: m
+    for m in (
+        Metric("touchline_build_info", "gauge", "Always 1; the version is a label.", ("version",)),
+        Metric("touchline_gateway_requests_total", "counter", "Requests answered.", ("source", "status")),
+        Metric("touchline_gateway_bytes_total", "counter", "Body bytes accepted.", ("source",)),
+        Metric(
+            "touchline_gateway_ack_seconds", "histogram", "From body read to Kafka's ack.", (), _LATENCY_S
+        ),
+        Metric("touchline_gateway_in_flight_bytes", "gauge", "Bodies waiting for Kafka's ack."),
+        Metric("touchline_stage_records_total", "counter", "Kafka records processed.", ("stage",)),
+        Metric("touchline_stage_items_total", "counter", "Items processed.", ("stage",)),
+        Metric(
+            "touchline_stage_batch_seconds", "histogram", "Time spent on one record.", ("stage",), _LATENCY_S
+        ),
+        Metric(
+            "touchline_stage_retries_total", "counter", "Waits for a dependency that was away.", ("stage",)
+        ),
+        Metric("touchline_dead_letters_total", "counter", "Items dead-lettered.", ("stage", "reason")),
+        Metric("touchline_links_known", "gauge", "Identity links in memory."),
+        Metric("touchline_links_offset", "gauge", "How far the links topic is known."),
+        Metric("touchline_accounts_in_memory", "gauge", "Account states in memory."),
+        Metric("touchline_refolds_total", "counter", "Accounts refolded from their history.", ("cause",)),
+        Metric("touchline_refold_seconds", "histogram", "Duration of one refold.", (), _LATENCY_S),
+        Metric("touchline_refold_pending", "gauge", "Accounts waiting for a refold."),
+        Metric("touchline_sink_rows_total", "counter", "Rows written.", ("table",)),
+        Metric("touchline_sink_batch_seconds", "histogram", "Duration of one sink batch.", (), _LATENCY_S),
+        Metric("touchline_sink_dirty_minutes", "gauge", "Minutes that await recomputation."),
+        Metric(
+            "touchline_consumer_lag_records", "gauge", "Records not yet committed.", ("stage", "partition")
+        ),
+        Metric("touchline_processing_lag_seconds", "histogram", "Received to stored.", (), _LAG_S),
+        Metric("touchline_last_event_timestamp_seconds", "gauge", "Newest occurred_at stored.", ("source",)),
+        Metric("touchline_dashboard_viewers", "gauge", "Open live streams."),
+        Metric("touchline_dashboard_frames_total", "counter", "Frames encoded for viewers."),
+        Metric("touchline_watchdog_exits_total", "counter", "Exits because nothing moved.", ("stage",)),
+        Metric("touchline_service_restarts_total", "counter", "Restarts by the supervisor.", ("service",)),
+    )
+}

@@ -1,0 +1,46 @@
+"""The topic catalogue: names, keys, models. A record's value is a JSON array of 1…N items of its model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+TopicName = Literal[
+    "touchpoints.raw.v1",
+    "touchpoints.clean.v1",
+    "touchpoints.recalled.v1",
+    "identity.links.v1",
+    "touchpoints.attributed.v1",
+    "journey.facts.v1",
+    "touchpoints.dead.v1",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`key` names what the partition is chosen by (murmur2); `single` topics have one partition, in total order."""
+
+    name: TopicName
+    key: str
+    model: str
+    cleanup: Literal["delete", "compact"] = "delete"
+    single: bool = False
+    max_message_bytes: int = 1_000_000
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+#: The largest request body the gateway takes is 4 MiB; escaped as a JSON string it may double.
+RAW_MAX_BYTES = 10 * 1024 * 1024
+
+TOPICS: dict[TopicName, Topic] = {
+    t.name: t
+    for t in (
+        Topic("touchpoints.raw.v1", "request_id", "RawRequest", max_message_bytes=RAW_MAX_BYTES),
+        Topic("touchpoints.clean.v1", "strongest alias", "CleanTouchpoint"),
+        Topic("touchpoints.recalled.v1", "event_id", "Recalled"),
+        Topic("identity.links.v1", "link_id", "Link", cleanup="compact", single=True),
+        Topic("touchpoints.attributed.v1", "account_id", "AccountInput"),
+        Topic("journey.facts.v1", "account_id", "Fact"),
+        Topic("touchpoints.dead.v1", "letter_id", "DeadLetter", max_message_bytes=RAW_MAX_BYTES),
+    )
+}

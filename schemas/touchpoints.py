@@ -1,0 +1,160 @@
+"""The touchpoint on its way: as received, as understood, as attributed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from schemas.base import Contract, UtcTime
+
+Scalar = str | int | float | bool | None
+
+#: `email:a@acme.com`, `crm_contact:51`: kind and normalised value, see streams.resolve.aliases.
+Alias = str
+
+
+class RawRequest(Contract):
+    """One accepted HTTP request, verbatim, so that it can be mapped again later."""
+
+    request_id: str
+    source: str = Field(description="name of the configured source")
+    vendor: str = Field(description="key of the vendor registry")
+    received_at: UtcTime
+    path: str = ""
+    query: str = ""
+    body: str = Field(description="payload after Content-Encoding was undone; valid UTF-8")
+    backfill: bool = False
+
+
+class CleanTouchpoint(Contract):
+    """A vendor's message in our words. `event_id` and `occurred_at` depend on the message alone."""
+
+    event_id: str
+    source: str
+    vendor: str
+    vendor_type: str = Field(description="the vendor's own name of the event, e.g. `track:Quote Requested`")
+    vendor_event_id: str = ""
+    action: str = Field(description="what happened in our words, see streams.vendors.actions")
+    occurred_at: UtcTime
+    received_at: UtcTime
+    clock_suspect: bool = False
+    aliases: tuple[Alias, ...] = ()
+    account_refs: tuple[str, ...] = Field((), description="accounts the event itself names, best first")
+    person_traits: dict[str, str] = {}
+    account_traits: dict[str, str] = Field({}, description="about account_refs[0]")
+    channel: str = "web"
+    session_id: str = ""
+    page: str = Field("", description="path of the page, no query")
+    element: str = Field("", description="what was clicked, submitted or touched")
+    subject: str = Field("", description="the case it is about: `ticket:12`, `deal:9`, `form:signup`")
+    title: str = ""
+    text: str = ""
+    score: float | None = None
+    score_kind: Literal["", "nps", "csat", "ces", "rating"] = ""
+    properties: dict[str, Scalar] = {}
+    backfill: bool = False
+
+    @property
+    def ordered_at(self) -> datetime:
+        """The time it sorts by: its own, unless its clock is suspect (then ours)."""
+        return self.received_at if self.clock_suspect else self.occurred_at
+
+
+class Candidate(Contract):
+    """An account that was considered and not taken."""
+
+    account_id: str
+    method: str
+    why: str
+
+
+class Attribution(Contract):
+    """Whose touchpoint it is, and how we know."""
+
+    person_id: str = Field("", description="empty: no person, e.g. a change of a deal")
+    account_id: str
+    method: str
+    confidence: float
+    evidence: str = ""
+    rejected: tuple[Candidate, ...] = ()
+    rule_version: int = 1
+
+
+class AttributedTouchpoint(Contract):
+    """A touchpoint with its attribution; `knowledge` is how far the links were known (offset + 1)."""
+
+    kind: Literal["touchpoint"] = "touchpoint"
+    touchpoint: CleanTouchpoint
+    attribution: Attribution
+    knowledge: int = 0
+
+    @property
+    def account_id(self) -> str:
+        return self.attribution.account_id
+
+    @property
+    def event_id(self) -> str:
+        return self.touchpoint.event_id
+
+    @property
+    def sort_key(self) -> tuple[datetime, str]:
+        return (self.touchpoint.ordered_at, self.touchpoint.event_id)
+
+
+class Withdraw(Contract):
+    """To the old account's writer: this touchpoint is another account's now."""
+
+    kind: Literal["withdraw"] = "withdraw"
+    account_id: str
+    event_id: str
+    to_account_id: str
+    knowledge: int
+
+
+class Recall(Contract):
+    """To an account's writer: links changed; send these people's touchpoints to be attributed again."""
+
+    kind: Literal["recall"] = "recall"
+    account_id: str
+    person_ids: tuple[str, ...] = Field((), description="empty: everyone's")
+    knowledge: int
+    cause: str
+
+
+class Recalled(Contract):
+    """A touchpoint on its way back through attribution."""
+
+    item: AttributedTouchpoint
+    knowledge: int = Field(description="the links the new attribution must know at least")
+    cause: str
+
+
+AccountInput = Annotated[AttributedTouchpoint | Withdraw | Recall, Field(discriminator="kind")]
+
+
+class DeadLetter(Contract):
+    """What could never be processed: its original bytes, why, and where it came from."""
+
+    letter_id: str
+    stage: str
+    reason: str
+    message: str
+    source: str = ""
+    vendor: str = ""
+    original: str = Field(description="the original bytes; base64 when they are not UTF-8")
+    encoding: Literal["utf-8", "base64"] = "utf-8"
+    origin_topic: str
+    origin_partition: int
+    origin_offset: int
+    origin_index: int = Field(description="position in the record")
+    received_at: UtcTime | None = None
+    failed_at: UtcTime
+
+
+RAW = TypeAdapter(list[RawRequest])
+CLEAN = TypeAdapter(list[CleanTouchpoint])
+ACCOUNT_INPUTS = TypeAdapter[list[AttributedTouchpoint | Withdraw | Recall]](list[AccountInput])
+RECALLED = TypeAdapter(list[Recalled])
+DEAD = TypeAdapter(list[DeadLetter])
