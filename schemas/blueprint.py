@@ -50,9 +50,7 @@ class TouchpointType(Strict):
     id: str = Field(description="stable id, e.g. `pricing_page`")
     name: str = Field(description="shown name")
     phase: str = Field(description="home phase")
-    match: tuple[Match, ...] = Field(
-        (), description="any of these; the most specific match of all types wins"
-    )
+    match: tuple[Match, ...] = Field((), description="any of these; the most specific match of all types wins")
     on_map: bool = Field(True, description="a contact moment; false for records about records")
     channel: str = Field("", description="shown channel; empty: the event's own")
     moment_of_truth: bool = Field(False, description="makes or breaks the relationship")
@@ -77,9 +75,7 @@ class Persona(Strict):
 
     id: str = Field(description="stable id")
     name: str = Field(description="shown name")
-    buying_role: str = Field(
-        "", description="decision maker, influencer, practitioner, sponsor, champion, other"
-    )
+    buying_role: str = Field("", description="decision maker, influencer, practitioner, sponsor, champion, other")
 
 
 class Decisive(Strict):
@@ -152,18 +148,14 @@ class Rule(Strict):
     unless: tuple[Match, ...] = Field((), description="events that never count")
     opens: tuple[Match, ...] = Field((), description="events that open the wait (absence)")
     closes: tuple[Match, ...] = Field((), description="events that end the wait (absence)")
-    closes_session: tuple[Match, ...] = Field(
-        (), description="events that end the wait at once, unmet (absence)"
-    )
+    closes_session: tuple[Match, ...] = Field((), description="events that end the wait at once, unmet (absence)")
     pauses: tuple[Match, ...] = Field((), description="events that stop the clock (absence)")
     resumes: tuple[Match, ...] = Field((), description="events that start the clock again (absence)")
     group_by: tuple[str, ...] = Field((), description="fields that make the subject of an episode")
     count: int = Field(1, ge=1, description="how many make an episode (burst)")
     within_s: float = Field(0.0, ge=0, description="longest gap (burst) or the deadline (absence), inclusive")
     severity: Severity = Field(description="how painful")
-    explanation: str = Field(
-        description="in words; {count}, {element}, {page}, {score}, {waited}, {subject}, {title}"
-    )
+    explanation: str = Field(description="in words; {count}, {element}, {page}, {score}, {waited}, {subject}, {title}")
     sources: tuple[str, ...] = Field((), description="vendors that can feed it")
     tests: tuple[GoldenTest, ...] = Field((), description="both sides of every boundary")
 
@@ -175,9 +167,7 @@ class Blueprint(Strict):
     phases: tuple[Phase, ...] = Field(min_length=2, description="in order")
     initial_phase: str = Field(description="phase of an account before any evidence")
     transitions: tuple[Transition, ...] = Field(description="allowed moves")
-    indicative: dict[str, str] = Field(
-        {}, description="phase → phase that indicative evidence may move it to"
-    )
+    indicative: dict[str, str] = Field({}, description="phase → phase that indicative evidence may move it to")
     decisive: tuple[Decisive, ...] = Field((), description="evidence that decides, first match wins")
     personas: tuple[Persona, ...] = Field((), description="kinds of people")
     persona_rules: tuple[PersonaRule, ...] = Field((), description="first match wins")

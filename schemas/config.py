@@ -12,9 +12,7 @@ from schemas.base import Strict
 class SecretRef(Strict):
     """Where a secret is read from: exactly one of a file and an environment variable."""
 
-    file: str | None = Field(
-        None, description="path of a file that holds the secret (trailing newline ignored)"
-    )
+    file: str | None = Field(None, description="path of a file that holds the secret (trailing newline ignored)")
     env: str | None = Field(None, description="name of the environment variable that holds the secret")
 
     @model_validator(mode="after")
@@ -27,12 +25,8 @@ class SecretRef(Strict):
 class SourceConfig(Strict):
     """One sender of touchpoints."""
 
-    name: str = Field(
-        pattern=r"^[a-z][a-z0-9_]{0,39}$", description="unique name; part of every event's identity"
-    )
-    vendor: str = Field(
-        description="key of the connector, e.g. `segment`, `rudderstack`, `hubspot`, `zendesk`"
-    )
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="unique name; part of every event's identity")
+    vendor: str = Field(description="key of the connector, e.g. `segment`, `rudderstack`, `hubspot`, `zendesk`")
     secrets: tuple[SecretRef, ...] = Field(
         min_length=1, description="write key(s) or signing secret(s); several while rotating"
     )
@@ -49,9 +43,7 @@ class KafkaConfig(Strict):
     partitions: int = Field(4, ge=1, le=256, description="partitions of every keyed topic")
     replication: int = Field(1, ge=1, le=5, description="replicas of every topic")
     min_insync: int = Field(1, ge=1, le=5, description="replicas that must have a record before it is acked")
-    topic_prefix: str = Field(
-        "", pattern=r"^[a-z0-9_.-]{0,40}$", description="put before every topic and group name"
-    )
+    topic_prefix: str = Field("", pattern=r"^[a-z0-9_.-]{0,40}$", description="put before every topic and group name")
     retention_hours: int = Field(168, ge=1, description="how long a record is kept")
     retention_bytes: int = Field(1 << 30, ge=1 << 20, description="how much a partition keeps")
 
@@ -68,13 +60,9 @@ class ClickHouseConfig(Strict):
     url: str = Field("http://127.0.0.1:8123", description="http(s)://HOST:PORT, no credentials in it")
     user: str = Field("internal", description="user with rights on both databases")
     password: SecretRef | None = Field(None, description="that user's password")
-    database: str = Field(
-        "touchline", pattern=r"^[a-z][a-z0-9_]{0,40}$", description="database of the tables"
-    )
+    database: str = Field("touchline", pattern=r"^[a-z][a-z0-9_]{0,40}$", description="database of the tables")
     bi_database: str = Field("bi", pattern=r"^[a-z][a-z0-9_]{0,40}$", description="database of the BI views")
-    cluster: str = Field(
-        "", pattern=r"^[a-zA-Z0-9_]{0,40}$", description="ClickHouse cluster name; empty: one server"
-    )
+    cluster: str = Field("", pattern=r"^[a-zA-Z0-9_]{0,40}$", description="ClickHouse cluster name; empty: one server")
 
 
 class GatewayConfig(Strict):
@@ -82,14 +70,10 @@ class GatewayConfig(Strict):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 picks a free one")
-    max_body_bytes: int = Field(
-        4_000 * 1024, ge=1024, description="largest body, before and after decompression"
-    )
+    max_body_bytes: int = Field(4_000 * 1024, ge=1024, description="largest body, before and after decompression")
     ack_timeout_s: float = Field(10.0, gt=0, le=60, description="longest wait for Kafka's ack before 503")
     retry_after_s: int = Field(2, ge=1, le=60, description="Retry-After of a 503")
-    max_in_flight_bytes: int = Field(
-        64 << 20, ge=1 << 20, description="bodies waiting for Kafka; above it, 503"
-    )
+    max_in_flight_bytes: int = Field(64 << 20, ge=1 << 20, description="bodies waiting for Kafka; above it, 503")
 
 
 class DashboardConfig(Strict):

@@ -55,18 +55,12 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_build_info", "gauge", "Always 1; the version is a label.", ("version",)),
         Metric("touchline_gateway_requests_total", "counter", "Requests answered.", ("source", "status")),
         Metric("touchline_gateway_bytes_total", "counter", "Body bytes accepted.", ("source",)),
-        Metric(
-            "touchline_gateway_ack_seconds", "histogram", "From body read to Kafka's ack.", (), _LATENCY_S
-        ),
+        Metric("touchline_gateway_ack_seconds", "histogram", "From body read to Kafka's ack.", (), _LATENCY_S),
         Metric("touchline_gateway_in_flight_bytes", "gauge", "Bodies waiting for Kafka's ack."),
         Metric("touchline_stage_records_total", "counter", "Kafka records processed.", ("stage",)),
         Metric("touchline_stage_items_total", "counter", "Items processed.", ("stage",)),
-        Metric(
-            "touchline_stage_batch_seconds", "histogram", "Time spent on one record.", ("stage",), _LATENCY_S
-        ),
-        Metric(
-            "touchline_stage_retries_total", "counter", "Waits for a dependency that was away.", ("stage",)
-        ),
+        Metric("touchline_stage_batch_seconds", "histogram", "Time spent on one record.", ("stage",), _LATENCY_S),
+        Metric("touchline_stage_retries_total", "counter", "Waits for a dependency that was away.", ("stage",)),
         Metric("touchline_dead_letters_total", "counter", "Items dead-lettered.", ("stage", "reason")),
         Metric("touchline_links_known", "gauge", "Identity links in memory."),
         Metric("touchline_links_offset", "gauge", "How far the links topic is known."),
@@ -77,9 +71,7 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_sink_rows_total", "counter", "Rows written.", ("table",)),
         Metric("touchline_sink_batch_seconds", "histogram", "Duration of one sink batch.", (), _LATENCY_S),
         Metric("touchline_sink_dirty_minutes", "gauge", "Minutes that await recomputation."),
-        Metric(
-            "touchline_consumer_lag_records", "gauge", "Records not yet committed.", ("stage", "partition")
-        ),
+        Metric("touchline_consumer_lag_records", "gauge", "Records not yet committed.", ("stage", "partition")),
         Metric("touchline_processing_lag_seconds", "histogram", "Received to stored.", (), _LAG_S),
         Metric("touchline_last_event_timestamp_seconds", "gauge", "Newest occurred_at stored.", ("source",)),
         Metric("touchline_dashboard_viewers", "gauge", "Open live streams."),

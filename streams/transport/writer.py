@@ -1,0 +1,131 @@
+"""Micro-batched writing: many items, few records.
+
+Faust and the broker cost per record, so items of one partition that arrive within `linger_s`
+share a record: a JSON array of 1…N items. `put` returns a future that resolves with
+(partition, offset) once Kafka has acked the record (`acks=all`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiokafka.partitioner import murmur2
+
+from schemas.topics import TopicName
+
+LINGER_S = 0.02
+MAX_RECORD_BYTES = 256 * 1024
+
+Position = tuple[int, int]
+"""(partition, offset) of an acked record."""
+
+
+class Producer(Protocol):
+    """The part of AIOKafkaProducer that the writer uses."""
+
+    async def send(self, topic: str, value: bytes, *, key: bytes | None, partition: int) -> Awaitable[object]: ...
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Kafka's default partitioner: murmur2 of the key, sign bit cleared."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+
+
+@dataclass(slots=True)
+class _Buffer:
+    key: bytes
+    items: list[bytes] = field(default_factory=list)
+    size: int = 0
+    done: asyncio.Future[Position] | None = None
+    timer: asyncio.TimerHandle | None = None
+
+
+class RecordWriter:
+    """Collects items per partition and sends them as records.
+
+    A failed send sets its exception on the future of every item in the record and calls `on_error`;
+    nothing is retried here: the producer below retries, and above it the input is not acked.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        partitions: Callable[[TopicName], int],
+        *,
+        topic_prefix: str = "",
+        linger_s: float = LINGER_S,
+        on_error: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self._producer = producer
+        self._partitions = partitions
+        self._prefix = topic_prefix
+        self._linger_s = linger_s
+        self._on_error = on_error
+        self._buffers: dict[tuple[TopicName, int], _Buffer] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+        self._last: dict[tuple[TopicName, int], asyncio.Task[None]] = {}
+
+    def put(self, topic: TopicName, key: str, item: bytes) -> asyncio.Future[Position]:
+        """Add one encoded item; the future resolves with its record's position after the ack."""
+        slot = (topic, partition_of(key, self._partitions(topic)))
+        buffer = self._buffers.get(slot)
+        if buffer is not None and buffer.size + len(item) > MAX_RECORD_BYTES:
+            self._send(slot)
+            buffer = None
+        if buffer is None:
+            buffer = self._open(slot, key)
+        buffer.items.append(item)
+        buffer.size += len(item) + 1
+        assert buffer.done is not None
+        return buffer.done
+
+    async def flush(self) -> None:
+        """Send what is collected and wait for every ack; raises the first failure."""
+        for slot in list(self._buffers):
+            self._send(slot)
+        if self._sending:
+            await asyncio.gather(*list(self._sending))
+
+    def _open(self, slot: tuple[TopicName, int], key: str) -> _Buffer:
+        loop = asyncio.get_running_loop()
+        buffer = _Buffer(key.encode(), done=loop.create_future())
+        buffer.timer = loop.call_later(self._linger_s, self._send, slot)
+        self._buffers[slot] = buffer
+        return buffer
+
+    def _send(self, slot: tuple[TopicName, int]) -> None:
+        buffer = self._buffers.pop(slot, None)
+        if buffer is None:
+            return
+        if buffer.timer is not None:
+            buffer.timer.cancel()
+        task = asyncio.get_running_loop().create_task(self._deliver(slot, buffer, self._last.get(slot)))
+        self._last[slot] = task
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _deliver(
+        self, slot: tuple[TopicName, int], buffer: _Buffer, previous: asyncio.Task[None] | None
+    ) -> None:
+        """Hand one record to the producer; in order within a partition, acks awaited apart."""
+        topic, partition = slot
+        done = buffer.done
+        assert done is not None
+        try:
+            if previous is not None and not previous.done():
+                await asyncio.wait([previous])
+            value = b"[" + b",".join(buffer.items) + b"]"
+            ack = await self._producer.send(self._prefix + topic, value, key=buffer.key, partition=partition)
+            metadata = await ack
+            if not done.done():
+                done.set_result((partition, int(metadata.offset)))  # type: ignore[attr-defined]
+        except BaseException as error:
+            if not done.done():
+                done.set_exception(error)
+                done.exception()  # retrieved: an item nobody waits for must not warn at shutdown
+            if self._on_error is not None and isinstance(error, Exception):
+                self._on_error(error)
+            raise
