@@ -23,10 +23,17 @@ Position = tuple[int, int]
 """(partition, offset) of an acked record."""
 
 
+class Metadata(Protocol):
+    """What Kafka's ack says."""
+
+    @property
+    def offset(self) -> int: ...
+
+
 class Producer(Protocol):
     """The part of AIOKafkaProducer that the writer uses."""
 
-    async def send(self, topic: str, value: bytes, *, key: bytes | None, partition: int) -> Awaitable[object]: ...
+    async def send(self, topic: str, value: bytes, *, key: bytes | None, partition: int) -> Awaitable[Metadata]: ...
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -37,10 +44,10 @@ def partition_of(key: str, partitions: int) -> int:
 @dataclass(slots=True)
 class _Buffer:
     key: bytes
+    done: asyncio.Future[Position]
+    timer: asyncio.TimerHandle
     items: list[bytes] = field(default_factory=list)
     size: int = 0
-    done: asyncio.Future[Position] | None = None
-    timer: asyncio.TimerHandle | None = None
 
 
 class RecordWriter:
@@ -65,7 +72,7 @@ class RecordWriter:
         self._linger_s = linger_s
         self._on_error = on_error
         self._buffers: dict[tuple[TopicName, int], _Buffer] = {}
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Future[Position]] = set()
         self._last: dict[tuple[TopicName, int], asyncio.Task[None]] = {}
 
     def put(self, topic: TopicName, key: str, item: bytes) -> asyncio.Future[Position]:
@@ -79,7 +86,6 @@ class RecordWriter:
             buffer = self._open(slot, key)
         buffer.items.append(item)
         buffer.size += len(item) + 1
-        assert buffer.done is not None
         return buffer.done
 
     async def flush(self) -> None:
@@ -91,8 +97,7 @@ class RecordWriter:
 
     def _open(self, slot: tuple[TopicName, int], key: str) -> _Buffer:
         loop = asyncio.get_running_loop()
-        buffer = _Buffer(key.encode(), done=loop.create_future())
-        buffer.timer = loop.call_later(self._linger_s, self._send, slot)
+        buffer = _Buffer(key.encode(), loop.create_future(), loop.call_later(self._linger_s, self._send, slot))
         self._buffers[slot] = buffer
         return buffer
 
@@ -100,32 +105,38 @@ class RecordWriter:
         buffer = self._buffers.pop(slot, None)
         if buffer is None:
             return
-        if buffer.timer is not None:
-            buffer.timer.cancel()
+        buffer.timer.cancel()
+        self._sending.add(buffer.done)
+        buffer.done.add_done_callback(self._forget)
         task = asyncio.get_running_loop().create_task(self._deliver(slot, buffer, self._last.get(slot)))
         self._last[slot] = task
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
 
-    async def _deliver(
-        self, slot: tuple[TopicName, int], buffer: _Buffer, previous: asyncio.Task[None] | None
-    ) -> None:
-        """Hand one record to the producer; in order within a partition, acks awaited apart."""
+    def _forget(self, done: asyncio.Future[Position]) -> None:
+        self._sending.discard(done)
+        if not done.cancelled():
+            done.exception()  # retrieved: an item nobody waits for must not warn at shutdown
+
+    async def _deliver(self, slot: tuple[TopicName, int], buffer: _Buffer, previous: asyncio.Task[None] | None) -> None:
+        """Send one record after its predecessor of the same partition; never raises."""
         topic, partition = slot
-        done = buffer.done
-        assert done is not None
         try:
             if previous is not None and not previous.done():
                 await asyncio.wait([previous])
             value = b"[" + b",".join(buffer.items) + b"]"
             ack = await self._producer.send(self._prefix + topic, value, key=buffer.key, partition=partition)
             metadata = await ack
-            if not done.done():
-                done.set_result((partition, int(metadata.offset)))  # type: ignore[attr-defined]
-        except BaseException as error:
-            if not done.done():
-                done.set_exception(error)
-                done.exception()  # retrieved: an item nobody waits for must not warn at shutdown
-            if self._on_error is not None and isinstance(error, Exception):
+        except Exception as error:
+            _settle(buffer.done, error)
+            if self._on_error is not None:
                 self._on_error(error)
+        except BaseException as error:
+            _settle(buffer.done, error)
             raise
+        else:
+            if not buffer.done.done():
+                buffer.done.set_result((partition, metadata.offset))
+
+
+def _settle(done: asyncio.Future[Position], error: BaseException) -> None:
+    if not done.done():
+        done.set_exception(error)
