@@ -1,0 +1,197 @@
+"""The chdb engine of this process: one short-lived connection per statement.
+
+A connection is a session of its own (settings, role, current database), costs 0.1 ms while another keeps the engine
+open, and chdb releases the GIL while it works: so nothing leaks from one request into the next and nothing is pooled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.errors import ConfigurationError
+from services.warehouse.errors import ACCESS_DENIED, UNKNOWN_SETTING, ClickHouseError
+from services.warehouse.guard import check
+from services.warehouse.roles import USERS_XML, Role
+from services.warehouse.settings import WarehouseSettings
+from services.warehouse.statement import Insert, Statement, split_insert
+
+if TYPE_CHECKING:
+    from chdb.state.sqlitelike import Connection
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+# Caches are sized for one laptop: ClickHouse's defaults (5 GB for marks alone) are for a server.
+_CONFIG_XML: Final = """<clickhouse>
+<users_config>{users}</users_config>
+<max_server_memory_usage>{memory}</max_server_memory_usage>
+<mark_cache_size>67108864</mark_cache_size>
+<index_mark_cache_size>33554432</index_mark_cache_size>
+<primary_index_cache_size>67108864</primary_index_cache_size>
+<vector_similarity_index_cache_size>1048576</vector_similarity_index_cache_size>
+<iceberg_metadata_files_cache_size>1048576</iceberg_metadata_files_cache_size>
+<query_condition_cache_size>16777216</query_condition_cache_size>
+<compiled_expression_cache_size>33554432</compiled_expression_cache_size>
+<background_pool_size>2</background_pool_size>
+<background_merges_mutations_concurrency_ratio>2</background_merges_mutations_concurrency_ratio>
+<background_schedule_pool_size>4</background_schedule_pool_size>
+<max_thread_pool_size>256</max_thread_pool_size>
+<max_thread_pool_free_size>8</max_thread_pool_free_size>
+<ignore_empty_sql_security_in_create_view_query>0</ignore_empty_sql_security_in_create_view_query>
+</clickhouse>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a statement gave. `body` is in the format asked for; the counts are ClickHouse's summary."""
+
+    body: bytes = b""
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    elapsed_s: float = 0.0
+
+
+class Engine:
+    """Runs statements on one chdb path. Every method may be called from any thread and blocks it."""
+
+    def __init__(self, settings: WarehouseSettings) -> None:
+        self._settings = settings
+        self._path = str(settings.engine_dir.absolute())
+        self._anchor: Connection | None = None
+
+    def open(self) -> None:
+        """Opens the path and recovers what a kill left. Raises ConfigurationError when it cannot be owned."""
+        config = self._write_config()
+        try:
+            # chdb shuts the engine down with its last connection: this one keeps it open
+            self._anchor = _connect(f"{self._path}?config-file={config}")
+            self._anchor.query(f"CREATE DATABASE IF NOT EXISTS {self._settings.bi_database}", "Null")
+        except Exception as error:
+            raise ConfigurationError(f"cannot open the ClickHouse data in {self._path}: {error}") from error
+
+    def close(self) -> None:
+        """Ends the engine after the statements under way; safe to call twice."""
+        anchor, self._anchor = self._anchor, None
+        if anchor is not None:
+            anchor.close()
+
+    def run(self, statement: Statement, role: Role) -> Result:
+        """Runs one statement as `role`. Raises ClickHouseError with ClickHouse's own code."""
+        if role is Role.READER:
+            statement = self._guarded(statement)
+        with self.session(statement, role) as connection:
+            insert = split_insert(statement.text) if role is Role.INTERNAL else None
+            if insert is not None:
+                return _insert(connection, insert)
+            return _query(connection, statement)
+
+    def _guarded(self, statement: Statement) -> Statement:
+        """The statement with its canonical text; judged on a connection of its own, so that nothing of it remains."""
+        database = statement.database or self._settings.bi_database
+        statement = replace(statement, database=database)
+        with self.session(statement, Role.READER) as connection:
+
+            def ask(sql: str) -> str:
+                got: Any = connection.query(sql, "TabSeparatedRaw", params=dict(statement.params))
+                return bytes(got.bytes() or b"").decode()
+
+            return replace(statement, text=check(statement.sql, database, ask).encode())
+
+    @contextmanager
+    def session(self, statement: Statement, role: Role) -> Iterator[Connection]:
+        """A connection with the role, database and settings of the statement; closed afterwards."""
+        try:
+            with _connect(self._path) as connection:
+                self._prepare(connection, statement, role)
+                yield connection
+        except ClickHouseError:
+            raise
+        except Exception as error:
+            raise ClickHouseError.from_engine(error) from None
+
+    def _prepare(self, connection: Connection, statement: Statement, role: Role) -> None:
+        settings = self._base_settings(role)
+        if role is Role.INTERNAL:
+            settings |= statement.settings
+        else:
+            settings |= {"readonly": "1"}
+            connection.query("SET ROLE reader", "Null")
+        connection.query(_set(settings), "Null")
+        if statement.database:
+            self._use(connection, statement.database)
+
+    def _base_settings(self, role: Role) -> dict[str, str]:
+        limits = self._settings.limits
+        common = {"max_threads": str(self._settings.max_threads)}
+        if role is Role.INTERNAL:
+            # an answer means that the rows are in a part on disk; views show what their owner may see
+            return common | {
+                "async_insert": "0",
+                "default_normal_view_sql_security": "DEFINER",
+                "default_view_definer": "default",
+            }
+        return common | {
+            "max_execution_time": str(limits.reader_max_execution_s),
+            "max_result_rows": str(limits.reader_max_result_rows),
+            "max_result_bytes": str(limits.reader_max_result_bytes),
+            "max_memory_usage": str(limits.reader_max_memory_bytes),
+            "prefer_column_name_to_alias": "1",
+        }
+
+    @staticmethod
+    def _use(connection: Connection, database: str) -> None:
+        if "`" in database or "\\" in database:
+            raise ClickHouseError.made(ACCESS_DENIED, "The name of the database has a character it cannot have")
+        connection.query(f"USE `{database}`", "Null")
+
+    def _write_config(self) -> Path:
+        folder = self._settings.data_dir.absolute()
+        self._settings.engine_dir.mkdir(parents=True, exist_ok=True)
+        (folder / "users.xml").write_text(USERS_XML.format(bi=self._settings.bi_database))
+        config = folder / "config.xml"
+        config.write_text(_CONFIG_XML.format(users=folder / "users.xml", memory=self._settings.max_memory_bytes))
+        return config
+
+
+def _connect(target: str) -> Connection:
+    from chdb.state.sqlitelike import connect  # 1 s and 200 MB: only the process that owns an engine pays them
+
+    return connect(target)
+
+
+def _set(settings: dict[str, str]) -> str:
+    for name in settings:
+        if not _NAME.match(name):
+            raise ClickHouseError.made(UNKNOWN_SETTING, f"Setting {name[:80]!r} has no valid name")
+    return "SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items())
+
+
+def quote(value: str) -> str:
+    """A string literal of ClickHouse."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _query(connection: Connection, statement: Statement) -> Result:
+    got: Any = connection.query(statement.sql, statement.default_format, params=dict(statement.params))
+    return Result(
+        body=got.bytes() or b"",
+        read_rows=got.storage_rows_read(),
+        read_bytes=got.storage_bytes_read(),
+        written_rows=got.rows_written(),
+        written_bytes=got.bytes_written(),
+        elapsed_s=got.elapsed(),
+    )
+
+
+def _insert(connection: Connection, insert: Insert) -> Result:
+    with connection.send_insert(insert.head, insert.format) as rows:
+        if insert.data:
+            rows.append(insert.data)
+        done = rows.finish()
+    return Result(written_rows=done.rows_written, written_bytes=done.bytes_written, elapsed_s=done.elapsed)

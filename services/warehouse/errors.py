@@ -1,0 +1,69 @@
+"""Errors as ClickHouse's HTTP interface tells them: a code, a text, and a status that follows from the code."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+ACCESS_DENIED: Final = 497
+AUTHENTICATION_FAILED: Final = 516
+NOT_IMPLEMENTED: Final = 48
+QUERY_TOO_LARGE: Final = 307
+SYNTAX_ERROR: Final = 62
+TOO_MANY_QUERIES: Final = 202
+UNKNOWN_EXCEPTION: Final = 1002
+UNKNOWN_SETTING: Final = 115
+CANNOT_DECOMPRESS: Final = 271
+ABORTED: Final = 236
+
+_NAMES: Final = {
+    ABORTED: "ABORTED",
+    ACCESS_DENIED: "ACCESS_DENIED",
+    AUTHENTICATION_FAILED: "AUTHENTICATION_FAILED",
+    CANNOT_DECOMPRESS: "CANNOT_DECOMPRESS",
+    NOT_IMPLEMENTED: "NOT_IMPLEMENTED",
+    QUERY_TOO_LARGE: "TOO_MANY_BYTES",
+    SYNTAX_ERROR: "SYNTAX_ERROR",
+    TOO_MANY_QUERIES: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    UNKNOWN_EXCEPTION: "UNKNOWN_EXCEPTION",
+    UNKNOWN_SETTING: "UNKNOWN_SETTING",
+}
+# The groups of ClickHouse's own HTTPHandler; a code that is in none of them is answered with 500.
+_STATUS: Final[dict[int, int]] = {
+    **dict.fromkeys((6, 26, 27, 33, 38, 41, 53, 62, 70, 72, 117, 130, 131, 386, 441, 452, 456, 164, 271), 400),
+    **dict.fromkeys((192, 193, ACCESS_DENIED, 512, AUTHENTICATION_FAILED), 403),
+    **dict.fromkeys((16, 46, 47, 50, 56, 60, 63, 73, 81, UNKNOWN_SETTING, 255), 404),
+    159: 408,
+    QUERY_TOO_LARGE: 413,
+    NOT_IMPLEMENTED: 501,
+    # 503 is what clickhouse_connect takes as "come back later"
+    TOO_MANY_QUERIES: 503,
+    ABORTED: 503,
+}
+_CODE = re.compile(r"Code: (\d+)\. ")
+
+
+class ClickHouseError(Exception):
+    """A statement that was refused or failed. `code` is ClickHouse's; the message is its full text."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+    @property
+    def status(self) -> int:
+        return _STATUS.get(self.code, 500)
+
+    @classmethod
+    def made(cls, code: int, what: str) -> ClickHouseError:
+        """An error of this server, in the words and form of ClickHouse's own."""
+        return cls(code, f"Code: {code}. DB::Exception: {what}. ({_NAMES[code]})")
+
+    @classmethod
+    def from_engine(cls, error: Exception) -> ClickHouseError:
+        """What chdb raised; its text starts with `Code: N.`, sometimes behind words of the binding."""
+        text = str(error)
+        found = _CODE.search(text)
+        if found is None:
+            return cls(UNKNOWN_EXCEPTION, f"Code: {UNKNOWN_EXCEPTION}. DB::Exception: {text}. (UNKNOWN_EXCEPTION)")
+        return cls(int(found[1]), text[found.start() :])

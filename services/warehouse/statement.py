@@ -1,0 +1,81 @@
+"""A request's text and data as one statement for the engine. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.warehouse.errors import SYNTAX_ERROR, ClickHouseError
+
+# Only these words may start a statement that answers with rows.
+_ASKS: Final = re.compile(rb"[\s(]*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|FROM|CHECK|EXECUTE)\b", re.I)
+_SKIP: Final = rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+_INSERT: Final = re.compile(_SKIP + rb"INSERT\b", re.I | re.S)
+# One token at a time, so that a FORMAT or SELECT inside a string, a quoted name or a comment is not taken for the word.
+_TOKEN: Final = re.compile(
+    rb"""'(?:\\.|''|[^'\\])*'|`(?:\\.|``|[^`\\])*`|"(?:\\.|""|[^"\\])*"|--[^\n]*|/\*.*?\*/|\w+|.""", re.S
+)
+_FORMAT: Final = re.compile(rb"\s*(\w+)[ \t\f]*\r?\n?")
+_TAIL_FORMAT: Final = re.compile(rb"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b.*)?;?\s*\Z", re.I | re.S)
+_HEAD_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """`INSERT … FORMAT x` cut in two: what the engine parses, and the rows in that format."""
+
+    head: str
+    format: str
+    data: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement with everything that shapes its run. `params` are the bound values without `param_`."""
+
+    text: bytes
+    database: str = ""
+    default_format: str = "TabSeparated"
+    params: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    stream: bool = False
+
+    @property
+    def sql(self) -> str:
+        try:
+            return self.text.decode()
+        except UnicodeDecodeError as error:
+            raise ClickHouseError.made(SYNTAX_ERROR, f"The query is not UTF-8: {error.reason}") from None
+
+    @property
+    def answers(self) -> bool:
+        """Whether rows come back, be it none."""
+        return _ASKS.match(self.text) is not None
+
+    @property
+    def format(self) -> str:
+        """The format of the answer: the text's own FORMAT, else the request's default."""
+        found = _TAIL_FORMAT.search(self.text[-4096:])
+        return found[1].decode() if found else self.default_format
+
+
+def split_insert(text: bytes) -> Insert | None:
+    """The insert in `text` when rows in a named format follow; None for every other statement.
+
+    `INSERT … VALUES` and `INSERT … SELECT` are plain statements: the engine reads them whole.
+    """
+    start = _INSERT.match(text)
+    if start is None:
+        return None
+    for token in _TOKEN.finditer(text, start.end(), min(len(text), _HEAD_BYTES)):
+        word = token[0].upper()
+        if word in (b"SELECT", b"VALUES", b"WITH", b"WATCH"):
+            return None
+        if word == b"FORMAT" and (name := _FORMAT.match(text, token.end())):
+            head = text[: token.start()].decode()
+            return (
+                None if name[1].upper() == b"VALUES" else Insert(head, name[1].decode(), memoryview(text)[name.end() :])
+            )
+    return None
