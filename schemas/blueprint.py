@@ -58,7 +58,6 @@ class TouchpointType(Strict):
     risk: int = Field(3, ge=1, le=5, description="damage if it fails")
     owner: str = Field("", description="responsible department")
     desired_emotion: float | None = Field(None, ge=-1, le=1, description="what it should feel like")
-    evidence_for: str = Field("", description="phase this type is indicative evidence for")
 
 
 class PersonaRule(Strict):
@@ -83,6 +82,7 @@ class Decisive(Strict):
 
     match: Match = Field(description="what must have happened")
     phase: str = Field(description="phase the account is in from then on")
+    only_from: tuple[str, ...] = Field((), description="counts only in these phases; empty: in any")
 
 
 class SegmentRule(Strict):
@@ -149,6 +149,7 @@ class Rule(Strict):
     opens: tuple[Match, ...] = Field((), description="events that open the wait (absence)")
     closes: tuple[Match, ...] = Field((), description="events that end the wait (absence)")
     closes_session: tuple[Match, ...] = Field((), description="events that end the wait at once, unmet (absence)")
+    restarts: bool = Field(False, description="a further opening event starts the clock anew (absence)")
     pauses: tuple[Match, ...] = Field((), description="events that stop the clock (absence)")
     resumes: tuple[Match, ...] = Field((), description="events that start the clock again (absence)")
     group_by: tuple[str, ...] = Field((), description="fields that make the subject of an episode")

@@ -106,6 +106,7 @@ class AccountFact(Contract):
     first_seen_at: UtcTime | None
     last_seen_at: UtcTime | None
     transitions: tuple[PhaseChange, ...] = ()
+    next_deadline_at: UtcTime | None = Field(None, description="when silence becomes a signal")
     as_of: UtcTime
     deleted: bool = Field(False, description="every touchpoint moved away")
 

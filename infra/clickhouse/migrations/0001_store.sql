@@ -121,6 +121,7 @@ CREATE TABLE IF NOT EXISTS {database}.account_journeys {on_cluster}
     first_seen_at      DateTime64(3, 'UTC'),
     last_seen_at       DateTime64(3, 'UTC'),
     transitions        String COMMENT 'JSON array of accepted and refused phase changes',
+    next_deadline_at   DateTime64(3, 'UTC') COMMENT 'when silence becomes a signal; epoch: nothing is awaited',
     as_of              DateTime64(3, 'UTC')
 )
 ENGINE = {replicated}ReplacingMergeTree(revision, is_deleted)
