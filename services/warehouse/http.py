@@ -24,7 +24,10 @@ Headers = list[tuple[bytes, bytes]]
 
 # Every new client asks this first, Superset some twenty times a click; the answer is the same while this process lives.
 _CONNECT_QUERY: Final = b"FROM system.settings LIMIT 10000"
-_TYPES: Final = {"JSON": "application/json; charset=UTF-8", "JSONEachRow": "application/x-ndjson; charset=UTF-8"}
+_TYPES: Final = {
+    "JSON": "application/json; charset=UTF-8",
+    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
+}
 
 
 class WarehouseApp:
@@ -67,7 +70,11 @@ class WarehouseApp:
         body = await self._body(receive, headers, role)
         statement = to_statement(headers, params, body)
         result = await self._run(statement, role)
-        encoding = accepted(headers.get("accept-encoding", "")) if params.get("enable_http_compression") == "1" else ""
+        encoding = (
+            accepted(headers.get("accept-encoding", ""))
+            if params.get("enable_http_compression") == "1"
+            else ""
+        )
         out, used = encode(result.body, encoding)
         await _reply(send, 200, out, _result_headers(statement, result, params, used))
 
@@ -89,7 +96,9 @@ class WarehouseApp:
 
     async def _run(self, statement: Statement, role: Role) -> Result:
         if self._waiting >= self._settings.queue_limit:
-            raise ClickHouseError.made(TOO_MANY_QUERIES, f"More than {self._settings.queue_limit} statements wait")
+            raise ClickHouseError.made(
+                TOO_MANY_QUERIES, f"More than {self._settings.queue_limit} statements wait"
+            )
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
@@ -99,7 +108,9 @@ class WarehouseApp:
             self._waiting -= 1
 
     def _run_here(self, statement: Statement, role: Role) -> Result:
-        if _CONNECT_QUERY not in statement.text or not statement.text.startswith(b"SELECT name, value, readonly"):
+        if _CONNECT_QUERY not in statement.text or not statement.text.startswith(
+            b"SELECT name, value, readonly"
+        ):
             return self._engine.run(statement, role)
         key = (role, statement.text)
         if key not in self._connect_answers:

@@ -64,7 +64,12 @@ class _Server(uvicorn.Server):
 
 async def _serve(app: WarehouseApp, listener: socket.socket) -> None:
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=10
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=10,
     )
     server = _Server(config)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -125,7 +130,9 @@ def _die_with_parent() -> None:
 
 
 def _arguments(argv: Sequence[str] | None) -> WarehouseSettings:
-    parser = argparse.ArgumentParser(prog="touchline-warehouse", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(
+        prog="touchline-warehouse", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
     parser.add_argument("--data", type=Path, required=True, help="data folder")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: a free one, kept across restarts")

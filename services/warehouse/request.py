@@ -23,7 +23,9 @@ TRANSPORT: Final = frozenset(
 def to_statement(headers: Mapping[str, str], params: Mapping[str, str], body: bytes) -> Statement:
     """The statement of a request. The URL's `query` and the body are one text, as ClickHouse reads them."""
     if params.get("decompress") == "1" or params.get("compress") == "1":
-        raise ClickHouseError.made(NOT_IMPLEMENTED, "compress=1 and decompress=1 are not spoken here: set them to 0")
+        raise ClickHouseError.made(
+            NOT_IMPLEMENTED, "compress=1 and decompress=1 are not spoken here: set them to 0"
+        )
     if headers.get("content-type", "").startswith("multipart/form-data"):
         fields = _form(headers["content-type"], body)
         params, body = {**params, **fields}, b""
@@ -40,7 +42,9 @@ def to_statement(headers: Mapping[str, str], params: Mapping[str, str], body: by
 
 
 def _form(content_type: str, body: bytes) -> dict[str, str]:
-    message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
+    message = BytesParser(policy=HTTP).parsebytes(
+        b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body
+    )
     fields: dict[str, str] = {}
     for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")

@@ -10,7 +10,9 @@ from typing import Final
 from services.warehouse.errors import SYNTAX_ERROR, ClickHouseError
 
 # Only these words may start a statement that answers with rows.
-_ASKS: Final = re.compile(rb"[\s(]*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|FROM|CHECK|EXECUTE)\b", re.I)
+_ASKS: Final = re.compile(
+    rb"[\s(]*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|FROM|CHECK|EXECUTE)\b", re.I
+)
 _SKIP: Final = rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 _INSERT: Final = re.compile(_SKIP + rb"INSERT\b", re.I | re.S)
 # One token at a time, so that a FORMAT or SELECT inside a string, a quoted name or a comment is not taken for the word.
@@ -76,6 +78,8 @@ def split_insert(text: bytes) -> Insert | None:
         if word == b"FORMAT" and (name := _FORMAT.match(text, token.end())):
             head = text[: token.start()].decode()
             return (
-                None if name[1].upper() == b"VALUES" else Insert(head, name[1].decode(), memoryview(text)[name.end() :])
+                None
+                if name[1].upper() == b"VALUES"
+                else Insert(head, name[1].decode(), memoryview(text)[name.end() :])
             )
     return None
