@@ -1,0 +1,72 @@
+"""The first `touchline.yaml`: commented, with working sources and fresh secrets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from services.common.secrets import ensure_secret_file
+
+#: (name, vendor, what to tell the operator)
+FRESH_SOURCES = (
+    ("web", "segment", "any Segment SDK or CDP; the write key is in the file"),
+    ("product", "rudderstack", "any RudderStack SDK; the write key is in the file"),
+    ("crm", "hubspot", "HubSpot webhooks to /hubspot/crm; put the app's client secret into the file"),
+    ("support", "zendesk", "Zendesk webhooks to /zendesk/support; put the webhook's signing secret into the file"),
+)
+
+_HEAD = """\
+# Touchline's configuration. Anything left out has its default; `touchline validate` checks this file.
+# Every setting can be overridden: flag > TOUCHLINE_<SECTION>_<SETTING> in the environment > this file.
+# Secrets never stand here: `file:` names a file that holds one, `env:` an environment variable.
+
+# kafka:
+#   bootstrap: [127.0.0.1:9092]   # an existing cluster; `touchline up` brings its own
+#   partitions: 4
+#   replication: 1
+# clickhouse:
+#   url: http://127.0.0.1:8123    # an existing server; `touchline up` brings its own
+#   user: internal
+#   password: {file: secrets/clickhouse}
+
+gateway:
+  host: 127.0.0.1
+  port: 8080
+
+dashboard:
+  host: 127.0.0.1                 # any other address also needs `token: {file: …}`
+  port: 8090
+
+# journey:
+#   blueprint: blueprint.yaml     # your own desired journey; without it the one that ships with Touchline
+
+sources:
+"""
+
+
+def write_fresh(path: Path, data_dir: Path) -> bool:
+    """Write a commented configuration and its secrets (0600, `<data_dir>/secrets/`). Nothing is ever overwritten.
+
+    Returns whether `path` was written.
+    """
+    if path.exists():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = _HEAD + "".join(_source(path, data_dir, *source) for source in FRESH_SOURCES)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    finally:
+        partial.unlink()
+    return True
+
+
+def _source(path: Path, data_dir: Path, name: str, vendor: str, hint: str) -> str:
+    secret = ensure_secret_file(data_dir / "secrets" / name)
+    folder = path.resolve().parent
+    shown = secret.resolve()
+    place = shown.relative_to(folder) if shown.is_relative_to(folder) else shown
+    return f'  - name: {name}                     # {hint}\n    vendor: {vendor}\n    secrets: [{{file: "{place}"}}]\n'
