@@ -65,8 +65,8 @@ class Child:
     the kernel's "parent died" means the *thread* that forked, so a caller's short-lived thread must not.
     """
 
-    def __init__(self, argv: list[str], log: BoundedLog) -> None:
-        self._log = log
+    def __init__(self, argv: list[str], log: BoundedLog, cwd: Path | None = None) -> None:
+        self._log, self._cwd = log, cwd
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None
         self._spawned, self._ended = threading.Event(), threading.Event()
@@ -111,6 +111,7 @@ class Child:
             # An own session: Ctrl-C in the terminal reaches only us, and we stop the child in order.
             self._process = subprocess.Popen(
                 die_with_parent(argv),
+                cwd=self._cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

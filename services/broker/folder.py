@@ -64,9 +64,7 @@ class DataFolder:
         kept = self._load()
         port = wanted_port or (kept.port if kept else pick_free())
         if not is_free(port):
-            raise PortInUse(
-                f"port {port} on 127.0.0.1 is taken by another program; free it or choose another"
-            )
+            raise PortInUse(f"port {port} on 127.0.0.1 is taken by another program; free it or choose another")
         controller_port = kept.controller_port if kept else 0
         if not controller_port or controller_port == port or not is_free(controller_port):
             controller_port = pick_free(port)
@@ -107,9 +105,7 @@ class DataFolder:
         except ValidationError as error:
             raise DataFolderMismatch(f"{self._identity} cannot be read: {error}") from error
         if _numbers(kept.kafka_version) > _numbers(KAFKA_VERSION):
-            raise DataFolderMismatch(
-                f"{self.root} was written by Kafka {kept.kafka_version}; this is {KAFKA_VERSION}"
-            )
+            raise DataFolderMismatch(f"{self.root} was written by Kafka {kept.kafka_version}; this is {KAFKA_VERSION}")
         return kept
 
     def _written_cluster_id(self) -> str | None:
@@ -117,9 +113,7 @@ class DataFolder:
             lines = (self.records / "meta.properties").read_text(encoding="latin-1").splitlines()
         except FileNotFoundError:
             return None
-        return next(
-            (line.partition("=")[2].strip() for line in lines if line.startswith("cluster.id=")), None
-        )
+        return next((line.partition("=")[2].strip() for line in lines if line.startswith("cluster.id=")), None)
 
     def _end_orphan(self) -> None:
         """End the JVM of an owner that was killed where the kernel does not do it (not on Linux)."""

@@ -99,9 +99,7 @@ def _download(repository: Path, progress: Progress) -> list[Path]:
     try:
         from jgo.maven import MavenContext
     except ImportError as error:
-        raise ExtraMissing(
-            "the embedded broker needs the extra: pip install 'touchline[embedded]'"
-        ) from error
+        raise ExtraMissing("the embedded broker needs the extra: pip install 'touchline[embedded]'") from error
     context = MavenContext(repo_cache=repository, timeout=30)
     progress(f"Apache Kafka {KAFKA_VERSION}: resolving its jars (once per user, about 45 MB)")
     roots, rest = context.resolver.resolve([context.create_dependency(name) for name in COORDINATES])

@@ -24,9 +24,7 @@ class EmbeddedBroker:
     acknowledged record, the same cluster id and the same port.
     """
 
-    def __init__(
-        self, settings: BrokerSettings, runtime: JavaRuntime, *, aot_output: Path | None = None
-    ) -> None:
+    def __init__(self, settings: BrokerSettings, runtime: JavaRuntime, *, aot_output: Path | None = None) -> None:
         self._settings, self._runtime, self._aot_output = settings, runtime, aot_output
         self._folder = DataFolder(settings.data_dir)
         self._identity: Identity | None = None
@@ -94,9 +92,7 @@ class EmbeddedBroker:
         self.stop()
 
     def _prepare(self, identity: Identity) -> None:
-        text = server_properties(
-            self._settings, self._folder.records, identity.port, identity.controller_port
-        )
+        text = server_properties(self._settings, self._folder.records, identity.port, identity.controller_port)
         write_atomically(self._folder.properties, text)
         if not self._folder.is_formatted(identity):
             self._format(identity.cluster_id)
@@ -104,12 +100,10 @@ class EmbeddedBroker:
     def _format(self, cluster_id: str) -> None:
         arguments = ("format", "-t", cluster_id, "-c", str(self._folder.properties))
         command = self._runtime.command("kafka.tools.StorageTool", *arguments, heap_mb=self._settings.heap_mb)
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self._folder.root)
         if done.returncode != 0:
             self._folder.check_space(MIB)
-            raise StartFailed(
-                f"formatting {self._folder.records} failed:\n{(done.stdout + done.stderr)[-2000:]}"
-            )
+            raise StartFailed(f"formatting {self._folder.records} failed:\n{(done.stdout + done.stderr)[-2000:]}")
 
     def _launch(self, identity: Identity) -> None:
         command = self._runtime.command(
@@ -119,7 +113,7 @@ class EmbeddedBroker:
             aot_output=self._aot_output,
         )
         self._log = BoundedLog(self._folder.log, self._settings.log_max_bytes)
-        self._child = Child(command, self._log)
+        self._child = Child(command, self._log, cwd=self._folder.root)
         self._folder.remember_pid(self._child.pid)
         deadline = time.monotonic() + self._settings.start_deadline_s
         while not answers(identity.port):
@@ -127,6 +121,5 @@ class EmbeddedBroker:
                 raise self.explain_exit(code)
             if time.monotonic() > deadline:
                 raise StartFailed(
-                    f"no answer within {self._settings.start_deadline_s:g} s; {self.log_path} ends:\n"
-                    f"{self._log.tail()}"
+                    f"no answer within {self._settings.start_deadline_s:g} s; {self.log_path} ends:\n{self._log.tail()}"
                 )

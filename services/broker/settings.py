@@ -17,12 +17,8 @@ class BrokerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data_dir: Path = Field(
-        description="Folder of the broker's records, identity and logs; made when missing."
-    )
-    port: int = Field(
-        0, ge=0, le=65535, description="Loopback port for clients; 0 picks a free one once and keeps it."
-    )
+    data_dir: Path = Field(description="Folder of the broker's records, identity and logs; made when missing.")
+    port: int = Field(0, ge=0, le=65535, description="Loopback port for clients; 0 picks a free one once and keeps it.")
     heap_mb: int = Field(384, ge=192, description="Largest Java heap in MiB.")
     retention_bytes: int = Field(
         256 * MIB, ge=2 * MIB, description="Bytes kept per partition before the oldest segment goes."
@@ -37,9 +33,7 @@ class BrokerSettings(BaseModel):
     session_timeout_ms: int = Field(
         1500, ge=1000, description="How long a killed broker's registration blocks its successor."
     )
-    min_free_bytes: int = Field(
-        256 * MIB, ge=0, description="Free space below which the broker refuses to start."
-    )
+    min_free_bytes: int = Field(256 * MIB, ge=0, description="Free space below which the broker refuses to start.")
     log_max_bytes: int = Field(
         4 * MIB, ge=4096, description="Size at which the JVM's log file is rotated; one old file is kept."
     )
