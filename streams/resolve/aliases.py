@@ -1,0 +1,116 @@
+"""Aliases: the ids a person, or a thing of the CRM or helpdesk, is known by, as `kind:value`.
+
+`alias(kind, value)` is the only place one is made. A value that names nobody in particular
+(`undefined`, `00000000-…`, `info@acme.com`) gives None, so it can never link two people.
+
+User ids are `user:<id>`, without the source's name: a company's own user id is the one thing its
+browser, its servers and its helpdesk (`external_id`) share, and joining them is what it is for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Literal, cast, get_args
+
+from schemas.touchpoints import Alias
+
+PersonKind = Literal["crm_contact", "email", "support_user", "user", "phone", "anonymous", "device"]
+ObjectKind = Literal["crm_deal", "crm_ticket", "ticket"]
+Kind = PersonKind | ObjectKind
+
+#: Strong to weak. What comes first names the person, and is the key a touchpoint travels by.
+PERSON_KINDS: tuple[str, ...] = get_args(PersonKind)
+OBJECT_KINDS: tuple[str, ...] = get_args(ObjectKind)
+_RANK = {kind: len(PERSON_KINDS) + len(OBJECT_KINDS) - i for i, kind in enumerate((*PERSON_KINDS, *OBJECT_KINDS))}
+
+# fmt: off
+PLACEHOLDERS = frozenset(
+    {
+        "null", "undefined", "none", "nil", "nan", "n/a", "na", "anonymous", "anon", "guest", "test", "unknown",
+        "user", "true", "false", "(null)", "", "-", "[object object]",
+    }
+)
+
+ROLE_MAILBOXES = frozenset(
+    {
+        "abuse", "accounting", "accounts", "admin", "billing", "careers", "contact", "customerservice", "donotreply",
+        "enquiries", "feedback", "finance", "hello", "help", "helpdesk", "hostmaster", "hr", "info", "invoices",
+        "it", "jobs", "mail", "mailer-daemon", "marketing", "news", "newsletter", "no-reply", "no_reply", "noreply",
+        "notifications", "office", "orders", "postmaster", "press", "privacy", "procurement", "reception", "root",
+        "sales", "security", "service", "support", "team", "webmaster",
+    }
+)
+# fmt: on
+
+_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}")
+_MAX_LENGTH = 512
+
+
+@lru_cache(maxsize=16_384)
+def alias(kind: Kind, value: str) -> Alias | None:
+    """The alias of `value`, normalised for its kind; None when it names nobody."""
+    text = value.strip()
+    if len(text) > _MAX_LENGTH or is_placeholder(text):
+        return None
+    if kind == "email":
+        return _email(text)
+    if kind == "phone":
+        return _phone(text)
+    return f"{kind}:{text}"
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether an id is what code writes when it has none: `undefined`, `0`, `1111`, the nil UUID."""
+    if text.lower() in PLACEHOLDERS:
+        return True
+    digits = text.replace("-", "")
+    return digits.isdigit() and len(set(digits)) == 1 and (len(digits) > 2 or digits[0] == "0")
+
+
+def kind_of(name: Alias) -> Kind:
+    """The part before the colon."""
+    return cast(Kind, name.partition(":")[0])
+
+
+def strength(name: Alias) -> int:
+    """Higher is stronger; 0 for a kind we do not know."""
+    return _RANK.get(name.partition(":")[0], 0)
+
+
+def is_person(name: Alias) -> bool:
+    """Whether it is a human's id; deals and tickets have aliases too and are never merged into people."""
+    return name.partition(":")[0] in PERSON_KINDS
+
+
+def ordered(names: Iterable[Alias | None]) -> tuple[Alias, ...]:
+    """Each once, strongest first, then by value, so that order of arrival never shows."""
+    return tuple(sorted({name for name in names if name}, key=lambda name: (-strength(name), name)))
+
+
+def strongest(names: Iterable[Alias]) -> Alias | None:
+    """The first of `ordered(names)`, None when there is none."""
+    found = ordered(names)
+    return found[0] if found else None
+
+
+def is_email(text: str) -> bool:
+    """Whether it has the shape of one bare address; role mailboxes do, too."""
+    return _EMAIL.fullmatch(text.strip().lower()) is not None
+
+
+def _email(text: str) -> Alias | None:
+    address = text.lower()
+    if _EMAIL.fullmatch(address) is None:
+        return None
+    mailbox = address.partition("@")[0].partition("+")[0]
+    return None if mailbox in ROLE_MAILBOXES or is_placeholder(mailbox) else f"email:{address}"
+
+
+def _phone(text: str) -> Alias | None:
+    """E.164 only: a number without its country could be anyone's."""
+    compact = re.sub(r"[\s().\-/]", "", text)
+    if compact.startswith("00"):
+        compact = "+" + compact[2:]
+    return f"phone:{compact}" if re.fullmatch(r"\+[1-9][0-9]{7,14}", compact) else None

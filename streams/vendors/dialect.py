@@ -1,0 +1,255 @@
+"""The message format Segment and RudderStack share: identify, track, page, screen, group, alias.
+
+`occurred_at` is the sender's own stamp, `originalTimestamp` before `timestamp`, not corrected by `sentAt`:
+a resend carries another `sentAt`, and one event must have one time however often it is sent.
+A message without any stamp takes `sentAt`, else the time we received it. If it also lacks a `messageId`,
+the `sentAt` that gave its time is part of its identity; `received_at` never is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from schemas.errors import UnmappableEvent, shown
+from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest
+from streams.resolve.aliases import alias, is_email, is_placeholder, ordered
+from streams.vendors import reading
+from streams.vendors.base import Message
+from streams.vendors.events import Event, page_event, track_event
+from streams.vendors.reading import first_text, ident, member
+
+Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
+KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+_PATH_KINDS = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias"}
+_STAMPS = ("originalTimestamp", "timestamp")
+#: Fields that say how a message travelled, not what happened.
+TRANSPORT = frozenset({"sentAt", "_metadata", "receivedAt", "request_ip", "writeKey", "rudderId", "retryCount"})
+
+_ACCOUNT_TRAITS = {
+    "name": ("name", "company_name", "companyName"),
+    "industry": ("industry",),
+    "employees": ("employees", "employee_count", "employeeCount", "numberofemployees"),
+    "plan": ("plan",),
+}
+_PERSON_TRAITS = {
+    "title": ("title", "job_title", "jobTitle", "jobtitle", "position"),
+    "department": ("department",),
+    "role": ("role",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The places fields of one message are looked for."""
+
+    kind: Kind
+    context: dict[str, Any]
+    traits: dict[str, Any]
+    context_traits: dict[str, Any]
+    properties: dict[str, Any]
+    user_id: str
+    anonymous_id: str
+
+
+def touchpoint(message: Message, envelope: Message, request: RawRequest) -> CleanTouchpoint:
+    """One message in our words; raises UnmappableEvent for what cannot be a touchpoint."""
+    parts = _parts(message, envelope, request)
+    occurred_at, stamped_by = _time(message, envelope, request)
+    vendor_event_id = _message_id(message, envelope, parts.kind, stamped_by)
+    event = _event(message, parts)
+    refs = _account_refs(message, parts)
+    return CleanTouchpoint(
+        event_id=reading.event_id(request.source, vendor_event_id),
+        source=request.source,
+        vendor=request.vendor,
+        vendor_type=f"{parts.kind}:{event.name}" if event.name else parts.kind,
+        vendor_event_id=vendor_event_id,
+        action=event.action,
+        occurred_at=occurred_at,
+        received_at=request.received_at,
+        clock_suspect=occurred_at > request.received_at + reading.CLOCK_TOLERANCE,
+        aliases=_aliases(message, parts),
+        account_refs=refs,
+        person_traits=_person_traits(parts),
+        account_traits=_account_traits(parts),
+        channel=_channel(message, parts),
+        session_id=_session_id(parts),
+        page=_page(parts),
+        element=event.element,
+        subject=event.subject,
+        title=event.title,
+        text=event.text,
+        score=event.score,
+        score_kind=event.score_kind,
+        properties=reading.scalars(parts.properties),
+        backfill=request.backfill,
+    )
+
+
+def _parts(message: Message, envelope: Message, request: RawRequest) -> _Parts:
+    shared, own = member(envelope, "context"), member(message, "context")
+    context = {**shared, **own} if shared else own
+    parts = _Parts(
+        kind=_kind(message, request.path),
+        context=context,
+        traits=member(message, "traits"),
+        context_traits=member(context, "traits"),
+        properties=member(message, "properties"),
+        user_id=ident(message, "userId"),
+        anonymous_id=ident(message, "anonymousId"),
+    )
+    if not parts.user_id and not parts.anonymous_id:
+        raise UnmappableEvent("neither `userId` nor `anonymousId` is given", "no_identity")
+    return parts
+
+
+def _kind(message: Message, path: str) -> Kind:
+    """The message's own type, else the one its path implies (`/v1/track`, `/v1/t`)."""
+    found = message.get("type")
+    if found is None:
+        last = path.rstrip("/").rpartition("/")[2]
+        found = _PATH_KINDS.get(last, last)
+    if isinstance(found, str) and found in KINDS:
+        return KINDS[found]
+    raise UnmappableEvent(f"`type` must be one of {', '.join(sorted(KINDS))}, not {shown(found)}", "unknown_type")
+
+
+def _time(message: Message, envelope: Message, request: RawRequest) -> tuple[datetime, str]:
+    """(when it happened, the transport stamp that had to say so or "")."""
+    for field in _STAMPS:
+        if message.get(field) not in (None, ""):
+            return reading.stamp(message[field], field), ""
+    for place in (message, envelope):
+        sent = place.get("sentAt")
+        if sent not in (None, ""):
+            return reading.stamp(sent, "sentAt"), str(sent)
+    return request.received_at, ""
+
+
+def _message_id(message: Message, envelope: Message, kind: str, stamped_by: str) -> str:
+    found = ident(message, "messageId")
+    if found:
+        return found
+    content = {**message, "type": kind, "context": {**member(envelope, "context"), **member(message, "context")}}
+    if stamped_by:
+        content["timestamp"] = stamped_by
+    return reading.content_id(content, TRANSPORT)
+
+
+def _event(message: Message, parts: _Parts) -> Event:
+    if parts.kind == "track":
+        name = reading.text(message.get("event"))
+        if not name:
+            raise UnmappableEvent(f"`event` must name the event, not {shown(message.get('event'))}", "missing_field")
+        return track_event(name, parts.properties)
+    if parts.kind in ("page", "screen"):
+        page = member(parts.context, "page")
+        return page_event(reading.text(message.get("name")), parts.properties, page)
+    if parts.kind == "identify":
+        return Event("identify")
+    return Event("group" if parts.kind == "group" else "alias")
+
+
+def _aliases(message: Message, parts: _Parts) -> tuple[Alias, ...]:
+    found = [
+        alias("anonymous", parts.anonymous_id) if parts.anonymous_id else None,
+        alias("user", parts.user_id) if parts.user_id else None,
+        alias("email", parts.user_id) if "@" in parts.user_id else None,
+    ]
+    for kind in ("email", "phone"):
+        found += _trait_aliases(parts, kind)
+    if parts.kind == "alias":
+        found.append(_previous(message))
+    return ordered(found)
+
+
+def _trait_aliases(parts: _Parts, kind: Literal["email", "phone"]) -> list[Alias | None]:
+    """The actor's own; an address among the properties may be a colleague's, so it counts only when alone."""
+    # A group's traits speak of the company: its address is nobody's.
+    traits = {} if parts.kind == "group" else parts.traits
+    stated = [value for place in (traits, parts.context_traits) if isinstance(value := place.get(kind), str)]
+    if not stated and isinstance(value := parts.properties.get(kind), str):
+        stated = [value]
+    return [alias(kind, value) for value in stated]
+
+
+def _previous(message: Message) -> Alias | None:
+    """The id an alias call gives up: by far most often the anonymous one, else an address."""
+    previous = ident(message, "previousId")
+    if not previous:
+        raise UnmappableEvent("an alias call needs `previousId`", "missing_field")
+    return alias("email" if is_email(previous) else "anonymous", previous)
+
+
+def _account_refs(message: Message, parts: _Parts) -> tuple[str, ...]:
+    """Accounts the message itself names: a CRM id first, then groups."""
+    company = parts.traits.get("company")
+    named = [("crm", ident(place, "crm_account_id")) for place in (parts.properties, parts.traits, parts.context)]
+    if parts.kind == "group":
+        group_id = ident(message, "groupId")
+        if not group_id:
+            raise UnmappableEvent("a group call needs `groupId`", "missing_field")
+        named.append(("group", group_id))
+    named.append(("group", ident(parts.context, "groupId")))
+    if isinstance(company, dict):
+        named.append(("group", ident(company, "id")))
+    kept = [f"{kind}:{value}" for kind, value in named if not is_placeholder(value)]
+    return tuple(dict.fromkeys(kept))
+
+
+def _account_traits(parts: _Parts) -> dict[str, str]:
+    if parts.kind == "group":
+        place = parts.traits
+    else:
+        company = parts.traits.get("company") or parts.context_traits.get("company")
+        if isinstance(company, str):
+            return {"name": company.strip()[:200]} if company.strip() else {}
+        place = company if isinstance(company, dict) else {}
+    if not place:
+        return {}
+    found = {trait: first_text((place,), names) for trait, names in _ACCOUNT_TRAITS.items()}
+    found["domain"] = reading.domain_of(place.get("domain")) or reading.domain_of(place.get("website"))
+    return {trait: value for trait, value in found.items() if value}
+
+
+def _person_traits(parts: _Parts) -> dict[str, str]:
+    if parts.kind == "group":
+        places: tuple[dict[str, Any], ...] = (parts.context_traits,)
+    else:
+        places = (parts.traits, parts.context_traits)
+    if not any(places):
+        return {}
+    found = {trait: first_text(places, names) for trait, names in _PERSON_TRAITS.items()}
+    found["name"] = first_text(places, ("name",)) or " ".join(
+        filter(None, (first_text(places, ("firstName", "first_name")), first_text(places, ("lastName", "last_name"))))
+    )
+    return {trait: value for trait, value in found.items() if value}
+
+
+def _channel(message: Message, parts: _Parts) -> str:
+    """What the sender says (`properties.channel`, RudderStack's `channel`), else by kind of call."""
+    stated = first_text((parts.properties, message), ("channel",), 40).lower()
+    if stated:
+        return stated
+    return "mobile" if parts.kind == "screen" else "web"
+
+
+def _session_id(parts: _Parts) -> str:
+    session = parts.context.get("session")
+    nested = (session,) if isinstance(session, dict) else ()
+    return (
+        first_text((parts.context,), ("sessionId",))
+        or first_text((parts.properties,), ("session_id",))
+        or first_text(nested, ("id",))
+    )
+
+
+def _page(parts: _Parts) -> str:
+    page = member(parts.context, "page")
+    for value in (page.get("path"), parts.properties.get("path"), page.get("url"), parts.properties.get("url")):
+        found = reading.path_of(value)
+        if found:
+            return found
+    return ""

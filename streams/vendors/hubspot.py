@@ -1,0 +1,190 @@
+"""HubSpot webhooks (v3): an array of changes to CRM records, thin: ids and one property each.
+
+`eventId` is not unique, so an event's identity is composite; `attemptNumber` is how it travelled and no part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from schemas.actions import Action
+from schemas.errors import UnmappableEvent, shown
+from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
+from streams.resolve.aliases import Kind, alias, ordered
+from streams.vendors import reading
+from streams.vendors.base import Message, Vendor
+from streams.vendors.reading import ident, text
+
+#: The platform's object type ids; custom objects keep theirs.
+OBJECT_TYPES = {
+    "0-1": "contact",
+    "0-2": "company",
+    "0-3": "deal",
+    "0-5": "ticket",
+    "0-7": "product",
+    "0-8": "line_item",
+}
+OBJECTS = frozenset((*OBJECT_TYPES.values(), "conversation", "object"))
+CHANGES = frozenset(
+    {"creation", "deletion", "privacyDeletion", "propertyChange", "merge", "restore", "associationChange", "newMessage"}
+)
+ALIAS_KINDS: dict[str, Kind] = {"contact": "crm_contact", "deal": "crm_deal", "ticket": "crm_ticket"}
+IDENTITY = ("portalId", "subscriptionId", "objectId", "eventId", "occurredAt", "propertyName")
+_PAIR = ("fromObjectId", "toObjectId", "primaryObjectId")
+TRANSPORT = frozenset({"attemptNumber"})
+
+_PERSON_PROPERTIES = {
+    "jobtitle": "title",
+    "department": "department",
+    "hs_role": "role",
+    "hs_buying_role": "role",
+}
+_ACCOUNT_PROPERTIES = {"name": "name", "domain": "domain", "website": "domain", "industry": "industry"} | {
+    "numberofemployees": "employees"
+}
+_ASSOCIATION = re.compile(r"([A-Z]+)_TO_([A-Z]+)")
+
+
+def touchpoint(message: Message, envelope: Message, request: RawRequest) -> CleanTouchpoint:
+    """One change of one record."""
+    kind, change = _subscription(message)
+    occurred_at = reading.stamp(message.get("occurredAt"), "occurredAt")
+    records = _records(message, kind, change)
+    name, value = ident(message, "propertyName"), text(message.get("propertyValue"))
+    vendor_event_id = _identity(message)
+    return CleanTouchpoint(
+        event_id=reading.event_id(request.source, vendor_event_id),
+        source=request.source,
+        vendor=request.vendor,
+        vendor_type=f"{kind}.{change}:{name}" if name else f"{kind}.{change}",
+        vendor_event_id=vendor_event_id,
+        action=_action(message, kind, change, name),
+        occurred_at=occurred_at,
+        received_at=request.received_at,
+        clock_suspect=occurred_at > request.received_at + reading.CLOCK_TOLERANCE,
+        aliases=_aliases(records, kind, name, value),
+        account_refs=() if _removed(message) else _account_refs(records),
+        person_traits=_person_traits(kind, name, value),
+        account_traits=_account_traits(kind, name, value),
+        channel="crm",
+        subject=f"{kind}:{records[0][1]}",
+        properties=_properties(message, change, name, value),
+        backfill=request.backfill,
+    )
+
+
+def _subscription(message: Message) -> tuple[str, str]:
+    """(`contact`, `propertyChange`), from either the classic or the platform's form (`object.…` + objectTypeId)."""
+    stated = message.get("subscriptionType")
+    kind, _, change = stated.partition(".") if isinstance(stated, str) else ("", "", "")
+    if kind not in OBJECTS or change not in CHANGES:
+        raise UnmappableEvent(f"`subscriptionType` is not known: {shown(stated)}", "unknown_type")
+    if kind == "object":
+        type_id = ident(message, "objectTypeId") or ident(message, "fromObjectTypeId")
+        kind = OBJECT_TYPES.get(type_id, f"object_{type_id}" if type_id else "")
+        if not kind:
+            raise UnmappableEvent("`objectTypeId` is missing", "missing_field")
+    return kind, change
+
+
+def _identity(message: Message) -> str:
+    if message.get("eventId") in (None, ""):
+        return reading.content_id(message, TRANSPORT)
+    paired = any(message.get(field) is not None for field in _PAIR)
+    fields = (*IDENTITY, *_PAIR) if paired else IDENTITY
+    return ":".join(ident(message, field) for field in fields)
+
+
+def _records(message: Message, kind: str, change: str) -> list[tuple[str, str]]:
+    """(kind, id) of every record the change is about; the first is the one that changed."""
+    if change == "associationChange":
+        return _associated(message, kind)
+    if change == "merge":
+        merged = message.get("mergedObjectIds")
+        ids = [ident(message, field) for field in ("primaryObjectId", "newObjectId", "objectId")]
+        ids += [text(value) for value in merged] if isinstance(merged, list) else []
+    else:
+        ids = [ident(message, "objectId")]
+    found = list(dict.fromkeys((kind, value) for value in ids if value))
+    if not found:
+        raise UnmappableEvent("`objectId` is missing", "missing_field")
+    return found
+
+
+def _associated(message: Message, kind: str) -> list[tuple[str, str]]:
+    stated = _ASSOCIATION.match(text(message.get("associationType")))
+    kinds = [part.lower() for part in stated.groups()] if stated else [kind, _to_kind(message)]
+    ids = [ident(message, "fromObjectId"), ident(message, "toObjectId")]
+    if not all(ids):
+        raise UnmappableEvent("an association needs `fromObjectId` and `toObjectId`", "missing_field")
+    return list(zip(kinds, ids, strict=True))
+
+
+def _to_kind(message: Message) -> str:
+    type_id = ident(message, "toObjectTypeId")
+    return OBJECT_TYPES.get(type_id, f"object_{type_id}")
+
+
+def _removed(message: Message) -> bool:
+    return message.get("associationRemoved") is True
+
+
+def _action(message: Message, kind: str, change: str, name: str) -> Action:
+    if change in ("deletion", "privacyDeletion") or _removed(message):
+        return "crm_removed"
+    if change == "merge" and kind == "contact":
+        return "alias"
+    if change == "creation" and kind in ("deal", "ticket"):
+        return "deal_created" if kind == "deal" else "ticket_created"
+    if change != "propertyChange":
+        return "crm_record"
+    if name == "lifecyclestage":
+        return "lifecycle_changed"
+    if kind == "deal" and name == "dealstage":
+        return "deal_stage_changed"
+    return "ticket_changed" if kind == "ticket" else "crm_record"
+
+
+def _aliases(records: list[tuple[str, str]], kind: str, name: str, value: str) -> tuple[Alias, ...]:
+    found = [alias(ALIAS_KINDS[of], record_id) for of, record_id in records if of in ALIAS_KINDS]
+    if kind == "contact" and name in ("email", "hs_additional_emails"):
+        found += [alias("email", address) for address in value.split(";")]
+    if kind == "contact" and name in ("phone", "mobilephone"):
+        found.append(alias("phone", value))
+    return ordered(found)
+
+
+def _account_refs(records: list[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(f"crm:{record_id}" for of, record_id in records if of == "company")
+
+
+def _person_traits(kind: str, name: str, value: str) -> dict[str, str]:
+    trait = _PERSON_PROPERTIES.get(name)
+    return {trait: value} if kind == "contact" and trait and value else {}
+
+
+def _account_traits(kind: str, name: str, value: str) -> dict[str, str]:
+    trait = _ACCOUNT_PROPERTIES.get(name)
+    if kind != "company" or trait is None:
+        return {}
+    value = reading.domain_of(value) if trait == "domain" else value
+    return {trait: value} if value else {}
+
+
+def _properties(message: Message, change: str, name: str, value: str) -> dict[str, Scalar]:
+    found: dict[str, Any] = {}
+    if name:
+        found["property"] = name
+        if not reading.is_sensitive(name):
+            found["value"] = value
+    if change == "associationChange":
+        found["association"] = text(message.get("associationType"))
+        found["removed"] = _removed(message)
+    if change == "privacyDeletion":
+        found["privacy"] = True
+    source = text(message.get("changeSource"))
+    return {**found, "change_source": source} if source else found
+
+
+VENDOR = Vendor("hubspot", touchpoint)

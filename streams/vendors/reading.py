@@ -1,0 +1,156 @@
+"""Reading untrusted fields: each reader gives a clean value or raises UnmappableEvent naming field and value."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+from uuid import UUID, uuid5
+
+import orjson
+
+from schemas.errors import UnmappableEvent, shown
+from schemas.touchpoints import Scalar
+
+NAMESPACE = UUID("6f1a5f3e-6c0e-5d0b-9a53-0f4a5ce1d7a4")
+"""Of event ids. Never to be changed: every stored event's identity comes from it."""
+
+MAX_ID_CHARS = 512
+MAX_TEXT_CHARS = 2_000
+MAX_VALUE_CHARS = 200
+MAX_PROPERTIES = 30
+CLOCK_TOLERANCE = timedelta(minutes=5)
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(2100, 1, 1, tzinfo=UTC)
+_MS_FROM = 100_000_000_000  # as seconds this would be the year 5138: larger numbers are milliseconds
+_SENSITIVE = re.compile(r"e-?mail|phone|^mobile$|^fax$|passw|pwd|secret|token|api_?key|card_?n|iban|ssn|cvc|cvv", re.I)
+
+
+def event_id(source: str, vendor_event_id: str) -> str:
+    """The identity of an event: its source and the sender's own id of it, nothing of how it travelled."""
+    return str(uuid5(NAMESPACE, f"{source}\n{vendor_event_id}"))
+
+
+def content_id(message: dict[str, Any], without: frozenset[str]) -> str:
+    """An id for a message that has none: the hash of its canonical JSON without its transport fields."""
+    kept = {key: value for key, value in message.items() if key not in without}
+    return "sha256:" + hashlib.sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def ident(message: dict[str, Any], field: str) -> str:
+    """An id as text, empty when absent. Whole numbers are ids too; anything else is a mistake of the sender."""
+    value = message.get(field)
+    if value is None:
+        return ""
+    if type(value) is int:
+        return str(value)
+    if not isinstance(value, str):
+        raise UnmappableEvent(f"`{field}` must be text or a whole number, not {shown(value)}", "wrong_type")
+    if len(value) > MAX_ID_CHARS:
+        raise UnmappableEvent(f"`{field}` is longer than {MAX_ID_CHARS} characters: {shown(value)}", "too_long")
+    return value.strip()
+
+
+def member(message: dict[str, Any], field: str) -> dict[str, Any]:
+    """An object, empty when absent; PHP writes an empty one as `[]`."""
+    value = message.get(field)
+    if isinstance(value, dict):
+        return value
+    if value is None or value == [] or value == "":
+        return {}
+    raise UnmappableEvent(f"`{field}` must be an object, not {shown(value)}", "wrong_type")
+
+
+def stamp(value: object, field: str) -> datetime:
+    """A time from ISO 8601 (naive is UTC), epoch seconds or epoch milliseconds; 1970 up to 2100."""
+    found = _parsed(value) if not isinstance(value, bool) else None
+    if found is None:
+        raise UnmappableEvent(f"`{field}` is not a time: {shown(value)}", "bad_time")
+    if not _FIRST <= found < _END:
+        raise UnmappableEvent(f"`{field}` is outside 1970–2100: {shown(value)}", "bad_time")
+    return found
+
+
+def _parsed(value: object) -> datetime | None:
+    try:
+        if isinstance(value, str):
+            found = datetime.fromisoformat(value.strip())
+            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        if isinstance(value, int | float) and isfinite(value):
+            return _FIRST + timedelta(milliseconds=value if abs(value) >= _MS_FROM else value * 1000)
+    except (ValueError, OverflowError):
+        pass
+    return None
+
+
+def first_text(places: tuple[dict[str, Any], ...], names: tuple[str, ...], limit: int = MAX_VALUE_CHARS) -> str:
+    """The first non-empty text or number under any of `names`, place by place, cut to `limit`."""
+    for place in places:
+        for name in names:
+            found = text(place.get(name), limit)
+            if found:
+                return found
+    return ""
+
+
+def text(value: object, limit: int = MAX_VALUE_CHARS) -> str:
+    """Text or a number as text, trimmed and cut; anything else is empty."""
+    if isinstance(value, str):
+        return value.strip()[:limit]
+    return str(value)[:limit] if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def number(value: object) -> float | None:
+    """A finite number, also when written as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if isfinite(found) else None
+
+
+def scalars(values: dict[str, Any]) -> dict[str, Scalar]:
+    """The flat part of `values`, at most 30 of them, long text cut, nothing that reads like a secret or an address."""
+    kept: dict[str, Scalar] = {}
+    for key, value in values.items():
+        if isinstance(value, str):
+            value = value[:MAX_VALUE_CHARS]
+        elif value is not None and not isinstance(value, int | float):
+            continue
+        if is_sensitive(key):
+            continue
+        kept[key[:MAX_VALUE_CHARS]] = value
+        if len(kept) == MAX_PROPERTIES:
+            break
+    return kept
+
+
+@lru_cache(maxsize=4096)
+def is_sensitive(key: str) -> bool:
+    """Whether a property of this name is likely to hold an address, a number to call, or a credential."""
+    return _SENSITIVE.search(key) is not None
+
+
+def path_of(value: object) -> str:
+    """The path of a URL or a path, without host, query and fragment, cut to 300 characters."""
+    if not isinstance(value, str):
+        return ""
+    found = re.split(r"[?#]", value.strip(), maxsplit=1)[0]
+    if "://" in found[:12]:
+        _, slash, path = found.partition("://")[2].partition("/")
+        found = slash + path or "/"
+    return found[:300]
+
+
+def domain_of(value: object) -> str:
+    """The host of a domain or a web address, lower case, without `www.`; empty when it is none."""
+    if not isinstance(value, str):
+        return ""
+    host = value.strip().lower().rpartition("://")[2]
+    host = re.split(r"[/?#:]", host.rpartition("@")[2], maxsplit=1)[0].removeprefix("www.").rstrip(".")
+    return host if re.fullmatch(r"(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{2,63}", host) else ""

@@ -1,0 +1,8 @@
+"""Segment's HTTP Tracking API: single calls and batches, from servers and browsers."""
+
+from __future__ import annotations
+
+from streams.vendors.base import Vendor
+from streams.vendors.dialect import touchpoint
+
+VENDOR = Vendor("segment", touchpoint, batch_key="batch")

@@ -1,0 +1,181 @@
+"""Zendesk event webhooks: one event about a ticket, a user or an organisation per request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.actions import Action
+from schemas.errors import UnmappableEvent, shown
+from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
+from streams.resolve.aliases import alias, is_placeholder, ordered
+from streams.vendors import reading
+from streams.vendors.base import Message, Vendor
+from streams.vendors.reading import MAX_TEXT_CHARS, ident, member, text
+
+_PREFIX = "zen:event-type:"
+_TICKETS = ("ticket", "messaging_ticket")
+#: A rating in words, as scores of 1…5; `offered` and the like are no answer.
+_RATINGS = {"good": 5.0, "bad": 1.0}
+
+
+def touchpoint(message: Message, envelope: Message, request: RawRequest) -> CleanTouchpoint:
+    """One event of the helpdesk."""
+    kind, change = _type(message)
+    detail, event = member(message, "detail"), member(message, "event")
+    comment = member(event, "comment")
+    occurred_at = reading.stamp(message.get("time"), "time")
+    vendor_event_id = ident(message, "id") or reading.content_id(message, frozenset())
+    score = _score(event) if _is_rating(change) else None
+    record_id = _record_id(message, detail)
+    return CleanTouchpoint(
+        event_id=reading.event_id(request.source, vendor_event_id),
+        source=request.source,
+        vendor=request.vendor,
+        vendor_type=f"{kind}.{change}",
+        vendor_event_id=vendor_event_id,
+        action=_action(kind, change, comment, score),
+        occurred_at=occurred_at,
+        received_at=request.received_at,
+        clock_suspect=occurred_at > request.received_at + reading.CLOCK_TOLERANCE,
+        aliases=_aliases(kind, record_id, detail, event),
+        account_refs=_account_refs(kind, record_id, detail, event),
+        person_traits=_person_traits(kind, detail, event),
+        account_traits=_account_traits(kind, detail),
+        channel="support",
+        subject=f"{'ticket' if kind in _TICKETS else kind}:{record_id}" if record_id else "",
+        title=text(detail.get("subject")) if kind in _TICKETS else "",
+        text=_text(change, detail, event),
+        score=score,
+        score_kind="csat" if score is not None else "",
+        properties=_properties(kind, detail, event),
+        backfill=request.backfill,
+    )
+
+
+def _type(message: Message) -> tuple[str, str]:
+    stated = message.get("type")
+    if not isinstance(stated, str) or not stated.startswith(_PREFIX):
+        raise UnmappableEvent(f"`type` is not known: {shown(stated)}", "unknown_type")
+    kind, dot, change = stated[len(_PREFIX) :].strip()[:100].partition(".")
+    if not (kind and dot and change):
+        raise UnmappableEvent(f"`type` is not known: {shown(stated)}", "unknown_type")
+    return kind, change
+
+
+def _record_id(message: Message, detail: dict[str, Any]) -> str:
+    """`detail.id`, else the end of `subject` (`zen:ticket:12345`)."""
+    return ident(detail, "id") or ident(message, "subject").rpartition(":")[2]
+
+
+def _is_rating(change: str) -> bool:
+    return "csat" in change or "satisfaction" in change
+
+
+def _action(kind: str, change: str, comment: dict[str, Any], score: float | None) -> Action:
+    if kind not in _TICKETS:
+        return "support_record"
+    if change == "created":
+        return "ticket_created"
+    if change == "status_changed":
+        return "ticket_status"
+    if change == "comment_added" and comment.get("is_public") is not False:
+        return "ticket_replied_by_agent" if _by_staff(comment) else "ticket_replied_by_customer"
+    return "survey_answered" if score is not None else "ticket_changed"
+
+
+def _by_staff(comment: dict[str, Any]) -> bool:
+    return member(comment, "author").get("is_staff") is True
+
+
+def _aliases(kind: str, record_id: str, detail: dict[str, Any], event: dict[str, Any]) -> tuple[Alias, ...]:
+    """One person only: who wrote the comment if that is a customer, else who asked; two would be linked as one."""
+    if kind == "user":
+        return _user_aliases(record_id, detail, event)
+    if kind not in _TICKETS:
+        return ()
+    comment = member(event, "comment")
+    author = ident(member(comment, "author"), "id") or ident(comment, "author_id")
+    person = "" if _by_staff(comment) else author
+    person = person or ident(detail, "requester_id")
+    return ordered([alias("support_user", person)]) or ordered([alias("ticket", record_id)])
+
+
+def _user_aliases(record_id: str, detail: dict[str, Any], event: dict[str, Any]) -> tuple[Alias, ...]:
+    identity = member(event, "identity")
+    emails = [text(detail.get("email"))]
+    if text(identity.get("type")) == "email":
+        emails.append(text(identity.get("value")))
+    return ordered(
+        [
+            alias("support_user", record_id),
+            alias("user", ident(detail, "external_id")),
+            alias("phone", text(detail.get("phone"))),
+            *(alias("email", email) for email in emails),
+        ]
+    )
+
+
+def _account_refs(kind: str, record_id: str, detail: dict[str, Any], event: dict[str, Any]) -> tuple[str, ...]:
+    """The organisation, best first: the CRM's id of it is better than the helpdesk's own."""
+    if kind == "organization":
+        external = ident(detail, "external_id")
+        named = [external if external.startswith("crm:") else "", f"org:{record_id}" if record_id else ""]
+    else:
+        organization = ident(detail, "organization_id") or ident(member(event, "organization"), "id")
+        named = [f"org:{organization}" if not is_placeholder(organization) else ""]
+    return tuple(ref for ref in named if ref)
+
+
+def _person_traits(kind: str, detail: dict[str, Any], event: dict[str, Any]) -> dict[str, str]:
+    if kind != "user":
+        return {}
+    fields = member(detail, "user_fields")
+    found = {
+        "name": text(detail.get("name")),
+        "title": reading.first_text((fields,), ("title", "job_title")),
+        "department": reading.first_text((fields,), ("department",)),
+    }
+    return {trait: value for trait, value in found.items() if value}
+
+
+def _account_traits(kind: str, detail: dict[str, Any]) -> dict[str, str]:
+    if kind != "organization":
+        return {}
+    names = detail.get("domain_names")
+    stated = names if isinstance(names, list) else text(names).split()
+    domains = [domain for domain in (reading.domain_of(name) for name in stated) if domain]
+    external = ident(detail, "external_id")
+    found = {"name": text(detail.get("name")), "domain": " ".join(dict.fromkeys(domains)), "external_id": external}
+    return {trait: value for trait, value in found.items() if value}
+
+
+def _text(change: str, detail: dict[str, Any], event: dict[str, Any]) -> str:
+    if change == "created":
+        return text(detail.get("description"), MAX_TEXT_CHARS)
+    comment = event.get("comment")
+    return text(comment.get("body") if isinstance(comment, dict) else comment, MAX_TEXT_CHARS)
+
+
+def _score(event: dict[str, Any]) -> float | None:
+    """A rating of 1…5, or `good`/`bad`; None when it was only offered."""
+    for name in ("score", "rating", "current"):
+        stated = event.get(name)
+        if isinstance(stated, dict):
+            stated = stated.get("score", stated.get("rating"))
+        found = _RATINGS.get(text(stated).lower()) or reading.number(stated)
+        if found is not None and 1 <= found <= 5:
+            return found
+    return None
+
+
+def _properties(kind: str, detail: dict[str, Any], event: dict[str, Any]) -> dict[str, Scalar]:
+    """What changed, in lower case, and for tickets how they stand."""
+    found = {name: text(event.get(name)).lower() for name in ("current", "previous")}
+    if kind in _TICKETS:
+        found |= {name: text(detail.get(name)).lower() for name in ("status", "priority", "type")}
+        found["via"] = text(member(detail, "via").get("channel")).lower()
+        found["assignee_id"] = text(detail.get("assignee_id"))
+    return {name: value for name, value in found.items() if value}
+
+
+VENDOR = Vendor("zendesk", touchpoint)
