@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import brotli
 import lz4.frame
@@ -12,19 +12,58 @@ import zstandard
 
 from services.warehouse.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, QUERY_TOO_LARGE, ClickHouseError
 
-_ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
-    "lz4": lambda data: bytes(lz4.frame.compress(data)),
-    "zstd": lambda data: zstandard.ZstdCompressor(level=1).compress(data),
-    "gzip": lambda data: _deflated(data, wbits=31),
-    "deflate": lambda data: _deflated(data, wbits=15),
-    "br": lambda data: bytes(brotli.compress(data, quality=1)),
-}
 _MIN_COMPRESSED_BYTES: Final = 1024
 
 
-def _deflated(data: bytes, wbits: int) -> bytes:
-    packer = zlib.compressobj(level=1, wbits=wbits)
-    return packer.compress(data) + packer.flush()
+class Encoder(Protocol):
+    """Compresses an answer piece by piece; what `flush` returns ends it."""
+
+    def compress(self, data: bytes) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+class _Lz4:
+    def __init__(self) -> None:
+        self._frame = lz4.frame.LZ4FrameCompressor()
+        self._begun = False
+
+    def compress(self, data: bytes) -> bytes:
+        begin = b"" if self._begun else self._frame.begin()
+        self._begun = True
+        return bytes(begin + self._frame.compress(data))
+
+    def flush(self) -> bytes:
+        return self.compress(b"") + bytes(self._frame.flush())
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        self._frame: Any = brotli.Compressor(quality=1)
+
+    def compress(self, data: bytes) -> bytes:
+        return bytes(self._frame.process(data))
+
+    def flush(self) -> bytes:
+        return bytes(self._frame.finish())
+
+
+class _Plain:
+    def compress(self, data: bytes) -> bytes:
+        return data
+
+    def flush(self) -> bytes:
+        return b""
+
+
+_ENCODERS: Final[dict[str, Callable[[], Encoder]]] = {
+    "": _Plain,
+    "lz4": _Lz4,
+    "zstd": lambda: zstandard.ZstdCompressor(level=1).compressobj(),
+    "gzip": lambda: zlib.compressobj(level=1, wbits=31),
+    "deflate": lambda: zlib.compressobj(level=1, wbits=15),
+    "br": _Brotli,
+}
 
 
 def _zlib(data: bytes, max_bytes: int) -> bytes:
@@ -75,14 +114,14 @@ def too_large(max_bytes: int) -> ClickHouseError:
     return ClickHouseError.made(QUERY_TOO_LARGE, f"The body is larger than {max_bytes} bytes")
 
 
-def accepted(header: str) -> str:
-    """The first encoding of an Accept-Encoding header that is spoken here; empty for none."""
+def accepted(header: str, size_bytes: int) -> str:
+    """The first encoding of an Accept-Encoding header that is spoken here; none for an answer too small to gain."""
+    if size_bytes < _MIN_COMPRESSED_BYTES:
+        return ""
     names = (part.partition(";")[0].strip().lower() for part in header.split(","))
     return next((name for name in names if name in _ENCODERS), "")
 
 
-def encode(data: bytes, encoding: str) -> tuple[bytes, str]:
-    """`data` compressed, and the encoding used: none for small answers, where it costs more than it saves."""
-    if not encoding or len(data) < _MIN_COMPRESSED_BYTES:
-        return data, ""
-    return _ENCODERS[encoding](data), encoding
+def encoder(encoding: str) -> Encoder:
+    """A fresh encoder for an encoding `accepted` gave."""
+    return _ENCODERS[encoding]()

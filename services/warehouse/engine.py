@@ -7,14 +7,14 @@ open, and chdb releases the GIL while it works: so nothing leaks from one reques
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import ConfigurationError
-from services.warehouse.errors import ACCESS_DENIED, UNKNOWN_SETTING, ClickHouseError
+from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError
 from services.warehouse.guard import check
 from services.warehouse.roles import USERS_XML, Role
 from services.warehouse.settings import WarehouseSettings
@@ -23,6 +23,8 @@ from services.warehouse.statement import Insert, Statement, split_insert
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
 
+# takes a piece of the answer; False when nobody wants more
+Emit = Callable[[bytes], bool]
 _ALLOWED_KEPT: Final = 256
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Caches are sized for one laptop: ClickHouse's defaults (5 GB for marks alone) are for a server.
@@ -48,14 +50,24 @@ _CONFIG_XML: Final = """<clickhouse>
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a statement gave. `body` is in the format asked for; the counts are ClickHouse's summary."""
+    """ClickHouse's summary of a statement."""
 
-    body: bytes = b""
     read_rows: int = 0
     read_bytes: int = 0
     written_rows: int = 0
     written_bytes: int = 0
     elapsed_s: float = 0.0
+
+    def summary(self) -> dict[str, str]:
+        """As the header X-ClickHouse-Summary has it."""
+        counts = {
+            "read_rows": self.read_rows,
+            "read_bytes": self.read_bytes,
+            "written_rows": self.written_rows,
+            "written_bytes": self.written_bytes,
+            "elapsed_ns": int(self.elapsed_s * 1e9),
+        }
+        return {name: str(count) for name, count in counts.items()}
 
 
 class Engine:
@@ -83,15 +95,22 @@ class Engine:
         if anchor is not None:
             anchor.close()
 
-    def run(self, statement: Statement, role: Role) -> Result:
-        """Runs one statement as `role`. Raises ClickHouseError with ClickHouse's own code."""
+    def run(self, statement: Statement, role: Role, emit: Emit) -> Result:
+        """Runs one statement as `role`; its answer goes to `emit` piece by piece.
+
+        Raises ClickHouseError with ClickHouse's own code, possibly after the first pieces.
+        """
+        if statement.is_several:
+            raise ClickHouseError.made(SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed")
         if role is Role.READER:
             statement = self._guarded(statement)
         with self.session(statement, role) as connection:
             insert = split_insert(statement.text) if role is Role.INTERNAL else None
             if insert is not None:
                 return _insert(connection, insert)
-            return _query(connection, statement)
+            if statement.streams:
+                return _stream(connection, statement, emit)
+            return _query(connection, statement, emit)
 
     def _guarded(self, statement: Statement) -> Statement:
         """The statement with its canonical text. Raises ClickHouseError when a reader may not run it."""
@@ -159,9 +178,7 @@ class Engine:
     @staticmethod
     def _use(connection: Connection, database: str) -> None:
         if "`" in database or "\\" in database:
-            raise ClickHouseError.made(
-                ACCESS_DENIED, "The name of the database has a character it cannot have"
-            )
+            raise ClickHouseError.made(ACCESS_DENIED, "The name of the database has a character it cannot have")
         connection.query(f"USE `{database}`", "Null")
 
     def _write_config(self) -> Path:
@@ -169,9 +186,7 @@ class Engine:
         self._settings.engine_dir.mkdir(parents=True, exist_ok=True)
         (folder / "users.xml").write_text(USERS_XML.format(bi=self._settings.bi_database))
         config = folder / "config.xml"
-        config.write_text(
-            _CONFIG_XML.format(users=folder / "users.xml", memory=self._settings.max_memory_bytes)
-        )
+        config.write_text(_CONFIG_XML.format(users=folder / "users.xml", memory=self._settings.max_memory_bytes))
         return config
 
 
@@ -195,10 +210,24 @@ def quote(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _query(connection: Connection, statement: Statement) -> Result:
+def _stream(connection: Connection, statement: Statement, emit: Emit) -> Result:
+    read_rows = read_bytes = 0
+    elapsed_s = 0.0
+    with connection.send_query(statement.sql, statement.default_format, params=dict(statement.params)) as chunks:
+        for chunk in chunks:
+            read_rows += chunk.storage_rows_read()
+            read_bytes += chunk.storage_bytes_read()
+            elapsed_s += chunk.elapsed()
+            if not emit(chunk.bytes()):
+                break
+    return Result(read_rows=read_rows, read_bytes=read_bytes, elapsed_s=elapsed_s)
+
+
+def _query(connection: Connection, statement: Statement, emit: Emit) -> Result:
     got: Any = connection.query(statement.sql, statement.default_format, params=dict(statement.params))
+    if body := got.bytes():
+        emit(body)
     return Result(
-        body=got.bytes() or b"",
         read_rows=got.storage_rows_read(),
         read_bytes=got.storage_bytes_read(),
         written_rows=got.rows_written(),

@@ -30,9 +30,7 @@ _NAMES: Final = {
 }
 # The groups of ClickHouse's own HTTPHandler; a code that is in none of them is answered with 500.
 _STATUS: Final[dict[int, int]] = {
-    **dict.fromkeys(
-        (6, 26, 27, 33, 38, 41, 53, 62, 70, 72, 117, 130, 131, 386, 441, 452, 456, 164, 271), 400
-    ),
+    **dict.fromkeys((6, 26, 27, 33, 38, 41, 53, 62, 70, 72, 117, 130, 131, 386, 441, 452, 456, 164, 271), 400),
     **dict.fromkeys((192, 193, ACCESS_DENIED, 512, AUTHENTICATION_FAILED), 403),
     **dict.fromkeys((16, 46, 47, 50, 56, 60, 63, 73, 81, UNKNOWN_SETTING, 255), 404),
     159: 408,
@@ -67,7 +65,5 @@ class ClickHouseError(Exception):
         text = str(error)
         found = _CODE.search(text)
         if found is None:
-            return cls(
-                UNKNOWN_EXCEPTION, f"Code: {UNKNOWN_EXCEPTION}. DB::Exception: {text}. (UNKNOWN_EXCEPTION)"
-            )
+            return cls(UNKNOWN_EXCEPTION, f"Code: {UNKNOWN_EXCEPTION}. DB::Exception: {text}. (UNKNOWN_EXCEPTION)")
         return cls(int(found[1]), text[found.start() :])

@@ -17,18 +17,54 @@ from services.warehouse.errors import ACCESS_DENIED, ClickHouseError
 Ask = Callable[[str], str]
 
 ROOTS: Final = frozenset(
-    "SelectWithUnionQuery SelectIntersectExceptQuery ShowTables ShowColumns ShowIndexes ShowFunctions ShowSetting "
-    "ShowEngineQuery ShowCreateTableQuery ShowCreateViewQuery ShowCreateDatabaseQuery DescribeQuery "
-    "ExistsTableQuery ExistsViewQuery ExistsDatabaseQuery".split()
+    [
+        "SelectWithUnionQuery",
+        "SelectIntersectExceptQuery",
+        "ShowTables",
+        "ShowColumns",
+        "ShowIndexes",
+        "ShowFunctions",
+        "ShowSetting",
+        "ShowEngineQuery",
+        "ShowCreateTableQuery",
+        "ShowCreateViewQuery",
+        "ShowCreateDatabaseQuery",
+        "DescribeQuery",
+        "ExistsTableQuery",
+        "ExistsViewQuery",
+        "ExistsDatabaseQuery",
+    ]
 )
-# What BI clients ask for. The engine filters rows by grants; `processes`, `stack_trace`, `query_log` … show others' work.
+# What BI clients ask for, filtered by grants. `processes`, `stack_trace`, `query_log` … would show others' work.
 SYSTEM_TABLES: Final = frozenset(
-    "tables columns databases settings functions data_type_families formats one numbers table_engines table_functions "
-    "aggregate_function_combinators collations keywords time_zones build_options contributors licenses "
-    "data_skipping_indices dictionaries merge_tree_settings current_roles enabled_roles".split()
+    [
+        "tables",
+        "columns",
+        "databases",
+        "settings",
+        "functions",
+        "data_type_families",
+        "formats",
+        "one",
+        "numbers",
+        "table_engines",
+        "table_functions",
+        "aggregate_function_combinators",
+        "collations",
+        "keywords",
+        "time_zones",
+        "build_options",
+        "contributors",
+        "licenses",
+        "data_skipping_indices",
+        "dictionaries",
+        "merge_tree_settings",
+        "current_roles",
+        "enabled_roles",
+    ]
 )
 TABLE_FUNCTIONS: Final = frozenset(
-    "numbers numbers_mt zeros zeros_mt one null values view generateSeries generate_series".split()
+    ["numbers", "numbers_mt", "zeros", "zeros_mt", "one", "null", "values", "view", "generateSeries", "generate_series"]
 )
 # `file` reads any file whatever the grants, also where no call is written: `* APPLY file`, `arrayMap(file, …)`.
 FORBIDDEN_NAMES: Final = re.compile(

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
-from urllib.parse import parse_qsl
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 
-from services.warehouse.codec import accepted, decode, encode, too_large
+from services.warehouse.codec import decode, too_large
 from services.warehouse.engine import Engine, Result
-from services.warehouse.errors import ABORTED, TOO_MANY_QUERIES, ClickHouseError
+from services.warehouse.errors import ABORTED, AUTHENTICATION_FAILED, TOO_MANY_QUERIES, ClickHouseError
+from services.warehouse.exchange import Exchange, Message, Receive, Send, send_whole
+from services.warehouse.outlet import Outlet
 from services.warehouse.request import to_statement
 from services.warehouse.roles import Role, Users
 from services.warehouse.settings import WarehouseSettings
 from services.warehouse.statement import Statement
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
-
+_PINGS: Final = ("/ping", "/replicas_status")
 # Every new client asks this first, Superset some twenty times a click; the answer is the same while this process lives.
-_CONNECT_QUERY: Final = b"FROM system.settings LIMIT 10000"
-_TYPES: Final = {
-    "JSON": "application/json; charset=UTF-8",
-    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
-}
+_CONNECT_QUERY: Final = b"SELECT name, value, readonly FROM system.settings LIMIT 10000"
 
 
 class WarehouseApp:
@@ -43,7 +36,7 @@ class WarehouseApp:
             Role.READER: ThreadPoolExecutor(settings.reader_threads, "reader"),
         }
         self._waiting = 0
-        self._connect_answers: dict[tuple[Role, bytes], Result] = {}
+        self._connect_answers: dict[tuple[Role, bytes, str], bytes] = {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,7 +44,7 @@ class WarehouseApp:
         try:
             await self._answer(scope, receive, send)
         except ClickHouseError as error:
-            await _reply(send, error.status, str(error).encode() + b"\n", _error_headers(error))
+            await send_whole(send, error.status, str(error).encode() + b"\n", _error_headers(error))
 
     def close(self) -> None:
         """Waits for the statements under way, then ends the threads."""
@@ -59,24 +52,28 @@ class WarehouseApp:
             pool.shutdown(wait=True, cancel_futures=True)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
-        params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if scope["path"] in ("/ping", "/replicas_status") or not (
-            params or headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        ):
-            await _reply(send, 200, b"Ok.\n", [(b"content-type", b"text/plain; charset=UTF-8")])
+        params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        if scope["path"] in _PINGS or _is_bare(headers, params):
+            await send_whole(send, 200, b"Ok.\n", [(b"content-type", b"text/plain; charset=UTF-8")])
             return
         role = self._users.role_of(headers, params)
-        body = await self._body(receive, headers, role)
-        statement = to_statement(headers, params, body)
-        result = await self._run(statement, role)
-        encoding = (
-            accepted(headers.get("accept-encoding", ""))
-            if params.get("enable_http_compression") == "1"
-            else ""
-        )
-        out, used = encode(result.body, encoding)
-        await _reply(send, 200, out, _result_headers(statement, result, params, used))
+        self._refuse_rebound(headers)
+        statement = to_statement(headers, params, await self._body(receive, headers, role))
+        wants = headers.get("accept-encoding", "") if params.get("enable_http_compression") == "1" else ""
+        exchange = Exchange(statement, params.get("query_id", ""), wants, receive, send)
+        if (key := _connect_key(statement, role)) is None:
+            await self._run(exchange, role)
+        elif (known := self._connect_answers.get(key)) is not None:
+            await exchange.reply(known, Result())
+        else:
+            self._connect_answers[key] = await self._run(exchange, role)
+
+    def _refuse_rebound(self, headers: Mapping[str, str]) -> None:
+        """A web page can give its own name our loopback address; the name it then calls us by betrays it."""
+        name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        if self._settings.on_loopback and name not in ("", "localhost", "127.0.0.1", "::1", self._settings.host):
+            raise ClickHouseError.made(AUTHENTICATION_FAILED, f"The Host {name[:80]!r} is not this machine")
 
     async def _body(self, receive: Receive, headers: dict[str, str], role: Role) -> bytes:
         limits = self._settings.limits
@@ -94,60 +91,34 @@ class WarehouseApp:
             if not message.get("more_body", False):
                 return decode(b"".join(parts), headers.get("content-encoding", "").lower(), cap)
 
-    async def _run(self, statement: Statement, role: Role) -> Result:
+    async def _run(self, exchange: Exchange, role: Role) -> bytes:
+        """Runs and answers; the answer itself when it was small enough to be kept whole."""
         if self._waiting >= self._settings.queue_limit:
-            raise ClickHouseError.made(
-                TOO_MANY_QUERIES, f"More than {self._settings.queue_limit} statements wait"
-            )
+            raise ClickHouseError.made(TOO_MANY_QUERIES, f"More than {self._settings.queue_limit} statements wait")
+        loop = asyncio.get_running_loop()
+        outlet = Outlet(loop)
         self._waiting += 1
+        job = loop.run_in_executor(self._threads[role], self._engine.run, exchange.statement, role, outlet.emit)
+        job.add_done_callback(lambda _: outlet.finish())
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads[role], self._run_here, statement, role
-            )
+            return await exchange.conduct(outlet, job)
         finally:
             self._waiting -= 1
 
-    def _run_here(self, statement: Statement, role: Role) -> Result:
-        if _CONNECT_QUERY not in statement.text or not statement.text.startswith(
-            b"SELECT name, value, readonly"
-        ):
-            return self._engine.run(statement, role)
-        key = (role, statement.text)
-        if key not in self._connect_answers:
-            self._connect_answers[key] = self._engine.run(statement, role)
-        return self._connect_answers[key]
+
+def _is_bare(headers: Mapping[str, str], params: Mapping[str, str]) -> bool:
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    return not has_body and "query" not in params
 
 
-def _result_headers(statement: Statement, result: Result, params: dict[str, str], encoding: str) -> Headers:
-    summary = {
-        "read_rows": str(result.read_rows),
-        "read_bytes": str(result.read_bytes),
-        "written_rows": str(result.written_rows),
-        "written_bytes": str(result.written_bytes),
-        "elapsed_ns": str(int(result.elapsed_s * 1e9)),
-    }
-    headers = {
-        "x-clickhouse-summary": json.dumps(summary),
-        "x-clickhouse-query-id": params.get("query_id", ""),
-        "x-clickhouse-timezone": "UTC",
-        "x-clickhouse-server-display-name": "touchline",
-    }
-    if statement.answers:
-        headers["x-clickhouse-format"] = statement.format
-        headers["content-type"] = _TYPES.get(statement.format, "application/octet-stream")
-    if encoding:
-        headers["content-encoding"] = encoding
-    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+def _connect_key(statement: Statement, role: Role) -> tuple[Role, bytes, str] | None:
+    if statement.text.startswith(_CONNECT_QUERY) and len(statement.text) < 200:
+        return role, statement.text, statement.default_format
+    return None
 
 
-def _error_headers(error: ClickHouseError) -> Headers:
+def _error_headers(error: ClickHouseError) -> list[tuple[bytes, bytes]]:
     return [
         (b"content-type", b"text/plain; charset=UTF-8"),
         (b"x-clickhouse-exception-code", str(error.code).encode()),
     ]
-
-
-async def _reply(send: Send, status: int, body: bytes, headers: Headers) -> None:
-    sized = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": sized})
-    await send({"type": "http.response.body", "body": body})

@@ -36,6 +36,7 @@ _log = logging.getLogger("touchline.warehouse")
 
 def run(settings: WarehouseSettings) -> int:
     """Serves until SIGTERM or SIGINT; the exit code. Raises ConfigurationError when it cannot start."""
+    os.environ["TZ"] = "UTC"  # read by chdb as it loads: times without a zone are UTC, wherever the machine stands
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with owned(settings.data_dir), listening(settings) as listener:
         users = _users(settings)
@@ -130,9 +131,7 @@ def _die_with_parent() -> None:
 
 
 def _arguments(argv: Sequence[str] | None) -> WarehouseSettings:
-    parser = argparse.ArgumentParser(
-        prog="touchline-warehouse", description=__doc__.splitlines()[0] if __doc__ else ""
-    )
+    parser = argparse.ArgumentParser(prog="touchline-warehouse", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=Path, required=True, help="data folder")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: a free one, kept across restarts")

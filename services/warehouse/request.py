@@ -13,19 +13,39 @@ from services.warehouse.statement import Statement
 
 # Read here or without a meaning for one process on loopback; everything else in the URL is a ClickHouse setting.
 TRANSPORT: Final = frozenset(
-    "query database default_format user password query_id quota_key role session_id session_timeout session_check "
-    "compress decompress enable_http_compression http_zlib_compression_level wait_end_of_query buffer_size "
-    "client_protocol_version send_progress_in_http_headers http_headers_progress_interval_ms stacktrace "
-    "cancel_http_readonly_queries_on_client_close close_session add_http_cors_header".split()
+    [
+        "query",
+        "database",
+        "default_format",
+        "user",
+        "password",
+        "query_id",
+        "quota_key",
+        "role",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "compress",
+        "decompress",
+        "enable_http_compression",
+        "http_zlib_compression_level",
+        "wait_end_of_query",
+        "buffer_size",
+        "client_protocol_version",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "stacktrace",
+        "cancel_http_readonly_queries_on_client_close",
+        "close_session",
+        "add_http_cors_header",
+    ]
 )
 
 
 def to_statement(headers: Mapping[str, str], params: Mapping[str, str], body: bytes) -> Statement:
     """The statement of a request. The URL's `query` and the body are one text, as ClickHouse reads them."""
     if params.get("decompress") == "1" or params.get("compress") == "1":
-        raise ClickHouseError.made(
-            NOT_IMPLEMENTED, "compress=1 and decompress=1 are not spoken here: set them to 0"
-        )
+        raise ClickHouseError.made(NOT_IMPLEMENTED, "compress=1 and decompress=1 are not spoken here: set them to 0")
     if headers.get("content-type", "").startswith("multipart/form-data"):
         fields = _form(headers["content-type"], body)
         params, body = {**params, **fields}, b""
@@ -37,14 +57,11 @@ def to_statement(headers: Mapping[str, str], params: Mapping[str, str], body: by
         default_format=params.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated",
         params={name[6:]: value for name, value in params.items() if name.startswith("param_")},
         settings={k: v for k, v in params.items() if k not in TRANSPORT and not k.startswith("param_")},
-        stream=params.get("wait_end_of_query") != "1",
     )
 
 
 def _form(content_type: str, body: bytes) -> dict[str, str]:
-    message = BytesParser(policy=HTTP).parsebytes(
-        b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body
-    )
+    message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
     fields: dict[str, str] = {}
     for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")

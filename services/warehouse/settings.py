@@ -13,47 +13,31 @@ from schemas.base import Strict
 class Limits(Strict):
     """Bounds for one request; a reader's are also enforced by the engine."""
 
-    max_body_bytes: int = Field(
-        256 << 20, ge=1 << 10, description="largest body of an internal request, decoded"
-    )
-    reader_max_body_bytes: int = Field(
-        1 << 20, ge=1 << 10, description="largest body of a reader's request, decoded"
-    )
+    max_body_bytes: int = Field(256 << 20, ge=1 << 10, description="largest body of an internal request, decoded")
+    reader_max_body_bytes: int = Field(1 << 20, ge=1 << 10, description="largest body of a reader's request, decoded")
     reader_max_execution_s: int = Field(30, ge=1, description="a reader's query is stopped after this time")
-    reader_max_result_rows: int = Field(
-        1_000_000, ge=1, description="a reader's query fails beyond this many rows"
-    )
+    reader_max_result_rows: int = Field(1_000_000, ge=1, description="a reader's query fails beyond this many rows")
     reader_max_result_bytes: int = Field(256 << 20, ge=1 << 10, description="and beyond this many bytes")
-    reader_max_memory_bytes: int = Field(
-        512 << 20, ge=1 << 20, description="memory one query of a reader may use"
-    )
+    reader_max_memory_bytes: int = Field(512 << 20, ge=1 << 20, description="memory one query of a reader may use")
 
 
 class WarehouseSettings(Strict):
     """One embedded ClickHouse: where its data lives, where it listens, how much it may take."""
 
     data_dir: Path = Field(description="folder this process owns; a second process on it is refused")
-    host: str = Field(
-        "127.0.0.1", description="address to listen on; outside loopback a reader password is required"
-    )
+    host: str = Field("127.0.0.1", description="address to listen on; outside loopback a reader password is required")
     port: int = Field(
         0, ge=0, le=65535, description="port to listen on; 0 picks a free one and keeps it across restarts"
     )
-    bi_database: str = Field(
-        "bi", pattern=r"^[a-z][a-z0-9_]{0,40}$", description="the database readers may read"
-    )
+    bi_database: str = Field("bi", pattern=r"^[a-z][a-z0-9_]{0,40}$", description="the database readers may read")
     internal_token_file: Path | None = Field(
         None,
         description="file with the internal user's token, made at start if missing; default DATA_DIR/internal.token",
     )
-    reader_password_file: Path | None = Field(
-        None, description="file with the reader's password; without it, empty"
-    )
+    reader_password_file: Path | None = Field(None, description="file with the reader's password; without it, empty")
     internal_threads: int = Field(8, ge=1, le=64, description="statements of services run at once")
     reader_threads: int = Field(4, ge=1, le=64, description="queries of readers run at once")
-    queue_limit: int = Field(
-        256, ge=1, description="requests waiting for a thread before new ones are refused"
-    )
+    queue_limit: int = Field(256, ge=1, description="requests waiting for a thread before new ones are refused")
     max_memory_bytes: int = Field(1 << 30, ge=64 << 20, description="memory all statements together may use")
     max_threads: int = Field(2, ge=1, le=64, description="processor threads one statement may use")
     limits: Limits = Field(Limits(), description="bounds for one request")

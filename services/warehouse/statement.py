@@ -10,9 +10,9 @@ from typing import Final
 from services.warehouse.errors import SYNTAX_ERROR, ClickHouseError
 
 # Only these words may start a statement that answers with rows.
-_ASKS: Final = re.compile(
-    rb"[\s(]*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|FROM|CHECK|EXECUTE)\b", re.I
-)
+_ASKS: Final = re.compile(rb"[\s(]*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|FROM|CHECK|EXECUTE)\b", re.I)
+_SELECTS: Final = re.compile(rb"[\s(]*(SELECT|WITH|FROM)\b", re.I)
+_PIECEWISE: Final = frozenset(["Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "CSV", "JSONEachRow"])
 _SKIP: Final = rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 _INSERT: Final = re.compile(_SKIP + rb"INSERT\b", re.I | re.S)
 # One token at a time, so that a FORMAT or SELECT inside a string, a quoted name or a comment is not taken for the word.
@@ -42,7 +42,6 @@ class Statement:
     default_format: str = "TabSeparated"
     params: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
-    stream: bool = False
 
     @property
     def sql(self) -> str:
@@ -55,6 +54,23 @@ class Statement:
     def answers(self) -> bool:
         """Whether rows come back, be it none."""
         return _ASKS.match(self.text) is not None
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer may be sent in pieces: elsewhere each piece would repeat head and foot."""
+        return _SELECTS.match(self.text) is not None and self.format in _PIECEWISE
+
+    @property
+    def is_several(self) -> bool:
+        """Whether more follows a semicolon. chdb would run all of it; a ClickHouse server refuses."""
+        if b";" not in self.text.rstrip(b"; \r\n\t") or split_insert(self.text) is not None:
+            return False
+        ended = False
+        for token in _TOKEN.finditer(self.text):
+            if ended and token[0].strip() and not token[0].startswith((b"--", b"/*", b";")):
+                return True
+            ended = ended or token[0] == b";"
+        return False
 
     @property
     def format(self) -> str:
@@ -78,8 +94,6 @@ def split_insert(text: bytes) -> Insert | None:
         if word == b"FORMAT" and (name := _FORMAT.match(text, token.end())):
             head = text[: token.start()].decode()
             return (
-                None
-                if name[1].upper() == b"VALUES"
-                else Insert(head, name[1].decode(), memoryview(text)[name.end() :])
+                None if name[1].upper() == b"VALUES" else Insert(head, name[1].decode(), memoryview(text)[name.end() :])
             )
     return None
