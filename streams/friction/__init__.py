@@ -1,0 +1,1 @@
+"""Friction and delight: rules as data, three patterns that run them."""

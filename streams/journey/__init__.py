@@ -1,0 +1,1 @@
+"""The truth about an account: a pure function of its touchpoints, and its incremental form."""

@@ -1,0 +1,277 @@
+"""An account as its writer keeps it: the fold's state, and the last touchpoints to mend small disorder from.
+
+Touchpoints that arrive in order are stepped. One that sorts into the tail is mended on the spot: the
+state before it is restored and the tail from there on stepped again. Anything older, and anything that
+changes what was already said (a persona, an attribution), asks for a refold from the stored history.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from schemas.touchpoints import AttributedTouchpoint
+from streams.friction.patterns import Episode, Signal, Wait
+from streams.journey.compiled import CompiledBlueprint
+from streams.journey.fold import Journey, fold, merged, sorted_history
+from streams.journey.profile import Profile
+from streams.journey.state import JourneyState, Placed, SortKey
+from streams.journey.step import Context, fire_until, initial_state, step
+
+TAIL = 64
+_LAST = "\U0010ffff"
+"""Sorts after every event id: an answer at the very deadline would have been in time."""
+MARK_EVERY = 16
+
+
+@dataclass(slots=True)
+class Changes:
+    """What became visible, changed, or is no longer true, since the last time it was told.
+
+    `refold` holds touchpoints that were not taken in; `incomplete` says that something cannot be
+    told from memory. Both ask for a refold from the stored history, for the given `cause`.
+    """
+
+    placed: dict[str, Placed] = field(default_factory=dict)
+    signals: dict[str, Signal] = field(default_factory=dict)
+    withdrawn: dict[str, Signal] = field(default_factory=dict)
+    refold: list[AttributedTouchpoint] = field(default_factory=list)
+    incomplete: bool = False
+    cause: str = ""
+
+    def place(self, placed: Placed) -> None:
+        self.placed[placed.item.event_id] = placed
+
+    def signal(self, signal: Signal) -> None:
+        self.signals[signal.signal_id] = signal
+
+    def __bool__(self) -> bool:
+        return bool(self.placed or self.signals or self.withdrawn)
+
+
+@dataclass(slots=True)
+class _Mark:
+    """The state after `applied` touchpoints of the tail."""
+
+    applied: int
+    state: JourneyState
+    told: int
+
+
+@dataclass(slots=True)
+class _Told:
+    """One thing said, and how many touchpoints of the tail had been applied then."""
+
+    applied: int
+    placed: Placed | None = None
+    signal: Signal | None = None
+
+
+class AccountJourney:
+    """One account's live state. `inputs` counts what it knows and orders its revisions."""
+
+    def __init__(self, account_id: str, blueprint: CompiledBlueprint) -> None:
+        self.account_id = account_id
+        self.blueprint = blueprint
+        self.inputs = 0
+        self.state = initial_state(blueprint)
+        self.profile = Profile(blueprint)
+        self._tail: list[AttributedTouchpoint] = []
+        self._ids: dict[str, AttributedTouchpoint] = {}
+        self._told: list[_Told] = []
+        self._marks: list[_Mark] = [_Mark(0, self.state.copy(), 0)]
+
+    @classmethod
+    def rebuilt(
+        cls, account_id: str, blueprint: CompiledBlueprint, items: Iterable[AttributedTouchpoint], as_of: datetime
+    ) -> tuple[AccountJourney, Journey]:
+        """The account and its whole journey, folded from `items`; the account goes on from there."""
+        history = sorted_history(items)
+        journey = fold(history, blueprint, as_of)
+        account = cls(account_id, blueprint)
+        account.profile = journey.profile
+        split = max(len(history) - TAIL // 2, 0)
+        context, silent = account._context(), Changes()
+        for item in history[:split]:
+            step(context, account.state, item, silent)
+        account._marks = [_Mark(0, account.state.copy(), 0)]
+        for item in history[split:]:
+            account._tail.append(item)
+            account._ids[item.event_id] = item
+            account._apply_next(silent)
+        account._advance(as_of, silent)
+        return account, journey
+
+    @property
+    def next_deadline(self) -> datetime | None:
+        """When silence becomes a signal, if nothing happens before."""
+        return self.state.next_deadline
+
+    def accept(self, items: Iterable[AttributedTouchpoint], as_of: datetime) -> Changes:
+        """Take in touchpoints of one batch. `changes.refold` holds those that need the stored history."""
+        changes = Changes()
+        fresh = [item for item in sorted_history(items) if not self._is_known(item, changes)]
+        if not changes.refold:
+            self._reject_unmendable(fresh, changes)
+        if changes.refold:
+            asked = {item.event_id for item in changes.refold}
+            changes.refold.extend(item for item in fresh if item.event_id not in asked)
+            return changes
+        if fresh:
+            self.inputs += len(fresh)
+            self._insert(fresh, as_of, changes)
+        else:
+            self._advance(as_of, changes)
+        self._trim()
+        return changes
+
+    def advance(self, as_of: datetime) -> Changes:
+        """Let time pass: silence whose deadline is up becomes a signal."""
+        changes = Changes()
+        self._advance(as_of, changes)
+        return changes
+
+    def _is_known(self, item: AttributedTouchpoint, changes: Changes) -> bool:
+        """Drop an exact duplicate; a copy that would change what we know asks for a refold."""
+        known = self._ids.get(item.event_id)
+        if known is None:
+            return False
+        best = merged(known, item)
+        same = best.attribution == known.attribution and best.touchpoint.received_at == known.touchpoint.received_at
+        if not same:
+            changes.refold.append(item)
+            changes.cause = "another copy of a touchpoint"
+        return True
+
+    def _reject_unmendable(self, fresh: list[AttributedTouchpoint], changes: Changes) -> None:
+        if not fresh:
+            return
+        base = self._marks[0].state
+        floor = _floor(base)
+        if floor is not None and fresh[0].sort_key <= floor:
+            changes.refold, changes.cause = list(fresh), "late touchpoint"
+            return
+        told_people = self.state.people
+        for who in self.profile.learn(fresh):
+            if (who == "" and self.state.touchpoints) or who in told_people:
+                changes.refold, changes.cause = list(fresh), "persona changed" if who else "segment changed"
+
+    def _insert(self, fresh: list[AttributedTouchpoint], as_of: datetime, changes: Changes) -> None:
+        """Step what is in order; otherwise go back to the last mark before it and step again from there."""
+        clock = _floor(self.state)
+        for item in fresh:
+            self._ids[item.event_id] = item
+        if clock is None or fresh[0].sort_key > clock:
+            for item in fresh:
+                self._tail.append(item)
+                self._apply_next(changes)
+            self._advance(as_of, changes)
+        else:
+            self._restep(fresh, as_of, changes)
+
+    def _restep(self, fresh: list[AttributedTouchpoint], as_of: datetime, changes: Changes) -> None:
+        mark = self._mark_before(fresh[0].sort_key)
+        said_before = self._told[mark.told :]
+        pending = sorted([*self._tail[mark.applied :], *fresh], key=lambda item: item.sort_key)
+        del self._tail[mark.applied :], self._told[mark.told :]
+        self._marks = [m for m in self._marks if m.applied <= mark.applied]
+        self.state = mark.state.copy()
+        now = Changes()
+        for item in pending:
+            self._tail.append(item)
+            self._apply_next(now)
+        self._advance(as_of, now)
+        _compare(said_before, now, mark.state, changes)
+
+    def _mark_before(self, key: SortKey) -> _Mark:
+        at = bisect_left(self._marks, True, key=lambda m: (_floor(m.state) or key) >= key and m.applied > 0)
+        return self._marks[max(at - 1, 0)]
+
+    def _apply_next(self, changes: Changes) -> None:
+        """Step the tail's newest touchpoint, remembering what is said."""
+        applied = len(self._tail) - 1
+        recorder = _Recorder(self._told, applied, changes)
+        step(self._context(), self.state, self._tail[-1], recorder)
+        if len(self._tail) - self._marks[-1].applied >= MARK_EVERY:
+            self._mark()
+
+    def _advance(self, as_of: datetime, changes: Changes) -> None:
+        deadline = self.state.next_deadline
+        if deadline is None or deadline > as_of:
+            return
+        if self._marks[-1].applied < len(self._tail):
+            self._mark()
+        recorder = _Recorder(self._told, len(self._tail), changes)
+        fire_until(self._context(), self.state, as_of, recorder, inclusive=True)
+
+    def _mark(self) -> None:
+        self._marks.append(_Mark(len(self._tail), self.state.copy(), len(self._told)))
+
+    def _trim(self) -> None:
+        """Forget the oldest of the tail, up to a mark."""
+        if len(self._tail) <= TAIL:
+            return
+        keep = next((m for m in self._marks if m.applied >= TAIL // 2), self._marks[-1])
+        for item in self._tail[: keep.applied]:
+            self._ids.pop(item.event_id, None)
+        del self._tail[: keep.applied], self._told[: keep.told]
+        kept = [m for m in self._marks if m.applied >= keep.applied]
+        self._marks = [_Mark(m.applied - keep.applied, m.state, m.told - keep.told) for m in kept]
+
+    def _context(self) -> Context:
+        return Context(self.blueprint, self.profile)
+
+
+class _Recorder:
+    """Passes effects on and keeps them, so that a second telling can be compared with the first."""
+
+    def __init__(self, told: list[_Told], applied: int, changes: Changes) -> None:
+        self._told, self._applied, self._changes = told, applied, changes
+
+    def place(self, placed: Placed) -> None:
+        self._told.append(_Told(self._applied, placed=placed))
+        self._changes.place(placed)
+
+    def signal(self, signal: Signal) -> None:
+        self._told.append(_Told(self._applied, signal=signal))
+        self._changes.signal(signal)
+
+
+def _floor(state: JourneyState) -> SortKey | None:
+    """The sort key up to which the state has decided; what sorts at or before it is late."""
+    if state.last_key is None:
+        return None
+    if state.clock is not None and state.clock > state.last_key[0]:
+        return (state.clock, _LAST)
+    return state.last_key
+
+
+def _compare(before: list[_Told], now: Changes, mark: JourneyState, changes: Changes) -> None:
+    """Tell what the second telling says anew, and take back what only the first one said."""
+    old_placed = {told.placed.item.event_id: told.placed for told in before if told.placed}
+    old_signals = {told.signal.signal_id: told.signal for told in before if told.signal}
+    at_mark = _open_signals(mark)
+    for event_id, placed in now.placed.items():
+        if old_placed.get(event_id) != placed:
+            changes.place(placed)
+    for event_id in old_placed.keys() - now.placed.keys():
+        if event_id in mark.openers:
+            changes.place(mark.openers[event_id])
+        else:
+            changes.incomplete = True
+    for signal_id, signal in now.signals.items():
+        if old_signals.get(signal_id) != signal:
+            changes.signal(signal)
+    for signal_id in old_signals.keys() - now.signals.keys():
+        if signal_id in at_mark:
+            changes.signal(at_mark[signal_id])
+        else:
+            changes.withdrawn[signal_id] = old_signals[signal_id]
+
+
+def _open_signals(state: JourneyState) -> dict[str, Signal]:
+    slots: list[Episode | Wait] = [*state.episodes.values(), *state.waits.values()]
+    signals = [slot.signal for slot in slots]
+    return {signal.signal_id: signal for signal in signals if signal is not None}

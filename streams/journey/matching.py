@@ -1,0 +1,90 @@
+"""Does a touchpoint meet a blueprint's conditions? Compiled once, asked for every event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from fnmatch import translate
+
+from schemas.blueprint import Compare, Match
+from schemas.touchpoints import CleanTouchpoint, Scalar
+
+Predicate = Callable[[CleanTouchpoint], bool]
+
+
+def compile_match(match: Match) -> Predicate:
+    """A predicate that is true when every condition of `match` holds."""
+    tests: list[Predicate] = []
+    if match.action:
+        tests.append(_equals("action", match.action))
+    if match.vendor:
+        tests.append(_equals("vendor", match.vendor))
+    if match.channel:
+        tests.append(_equals("channel", match.channel))
+    if match.vendor_type:
+        tests.append(_globs("vendor_type", match.vendor_type))
+    if match.page:
+        tests.append(_globs("page", match.page))
+    tests.extend(_has_property(name, values) for name, values in match.properties.items())
+    return lambda touchpoint: all(test(touchpoint) for test in tests)
+
+
+def compile_any(matches: Sequence[Match]) -> Predicate:
+    """True when any of `matches` holds; never true for none."""
+    predicates = [compile_match(match) for match in matches]
+    return lambda touchpoint: any(predicate(touchpoint) for predicate in predicates)
+
+
+def compile_compare(compare: Compare) -> Predicate:
+    """True when the named number is there and within the inclusive boundary."""
+
+    def holds(touchpoint: CleanTouchpoint) -> bool:
+        if compare.score_kind and touchpoint.score_kind != compare.score_kind:
+            return False
+        value = number_of(touchpoint, compare.field)
+        if value is None:
+            return False
+        return (compare.at_most is None or value <= compare.at_most) and (
+            compare.at_least is None or value >= compare.at_least
+        )
+
+    return holds
+
+
+def number_of(touchpoint: CleanTouchpoint, field: str) -> float | None:
+    """The touchpoint's `score` or a numeric property; None when absent or no number."""
+    value = touchpoint.score if field == "score" else touchpoint.properties.get(field)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def specificity(match: Match) -> tuple[int, int, int, int, int]:
+    """Orders matches: more and longer conditions first. Equal values for different types are ambiguous."""
+    return (
+        len(match.properties),
+        _literal_length(match.page),
+        _literal_length(match.vendor_type),
+        bool(match.vendor) + bool(match.channel),
+        int(bool(match.action)),
+    )
+
+
+def _literal_length(glob: str) -> int:
+    return len(re.sub(r"[*?\[\]]", "", glob)) + 1 if glob else 0
+
+
+def _equals(field: str, wanted: str) -> Predicate:
+    return lambda touchpoint: getattr(touchpoint, field) == wanted
+
+
+def _globs(field: str, glob: str) -> Predicate:
+    matches = re.compile(translate(glob.lower())).match
+    return lambda touchpoint: matches(getattr(touchpoint, field).lower()) is not None
+
+
+def _has_property(name: str, values: tuple[Scalar, ...]) -> Predicate:
+    accepted = {_folded(value) for value in values}
+    return lambda touchpoint: name in touchpoint.properties and _folded(touchpoint.properties[name]) in accepted
+
+
+def _folded(value: Scalar) -> Scalar:
+    return value.strip().lower() if isinstance(value, str) else value

@@ -1,0 +1,85 @@
+"""What the fold remembers of an account between two touchpoints. Values are immutable, so a copy is shallow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from schemas.facts import PhaseChange
+from schemas.touchpoints import AttributedTouchpoint
+from streams.friction.patterns import Episode, Signal, Wait
+
+SortKey = tuple[datetime, str]
+Slot = tuple[str, str]
+"""(rule id, subject) of an episode or a wait."""
+
+MAX_TRANSITIONS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A touchpoint's place on the map: a TouchpointFact without revision and digest."""
+
+    item: AttributedTouchpoint
+    touchpoint_type: str
+    phase: str
+    home_phase: str
+    persona: str
+    segment: str
+    on_map: bool
+    moment_of_truth: bool
+    importance: int
+    emotion: float | None
+    friction: tuple[Signal, ...] = ()
+    delight: tuple[Signal, ...] = ()
+
+    @property
+    def pain(self) -> float:
+        """1 − Π(1 − severity) over its friction signals, 0…1."""
+        spared = 1.0
+        for signal in self.friction:
+            spared *= 1.0 - signal.severity
+        return round(1.0 - spared, 6)
+
+
+@dataclass(slots=True)
+class JourneyState:
+    """The account after some prefix of its sorted touchpoints."""
+
+    phase: str
+    high_water_phase: str
+    phase_since: datetime | None = None
+    last_key: SortKey | None = None
+    clock: datetime | None = None
+    touchpoints: int = 0
+    on_map_touchpoints: int = 0
+    friction_signals: int = 0
+    first_seen_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    people: dict[str, None] = field(default_factory=dict)
+    transitions: tuple[PhaseChange, ...] = ()
+    episodes: dict[Slot, Episode] = field(default_factory=dict)
+    waits: dict[Slot, Wait] = field(default_factory=dict)
+    openers: dict[str, Placed] = field(default_factory=dict)
+    next_deadline: datetime | None = None
+
+    def copy(self) -> JourneyState:
+        """Independent of the original; costs the size of its dicts, not of what is in them."""
+        return JourneyState(
+            phase=self.phase,
+            high_water_phase=self.high_water_phase,
+            phase_since=self.phase_since,
+            last_key=self.last_key,
+            clock=self.clock,
+            touchpoints=self.touchpoints,
+            on_map_touchpoints=self.on_map_touchpoints,
+            friction_signals=self.friction_signals,
+            first_seen_at=self.first_seen_at,
+            last_seen_at=self.last_seen_at,
+            people=dict(self.people),
+            transitions=self.transitions,
+            episodes=dict(self.episodes),
+            waits=dict(self.waits),
+            openers=dict(self.openers),
+            next_deadline=self.next_deadline,
+        )
