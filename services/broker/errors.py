@@ -8,8 +8,8 @@ BrokerError
 │   ├── ExtraMissing        the `embedded` extra is not installed
 │   ├── PortInUse           another program listens on the broker's port
 │   ├── DataFolderInUse     another live process owns the data folder
-│   ├── DataFolderMismatch  the folder belongs to another cluster or a newer Kafka
-│   └── DiskFull            too little space to start or to go on
+│   └── DataFolderMismatch  the folder belongs to another cluster or a newer Kafka
+├── DiskFull                too little space to start or to go on; a later start may work by itself
 └── StartFailed             the JVM died or stayed silent; carries the end of its log
 """
 
@@ -52,7 +52,7 @@ class DataFolderMismatch(ConfigurationError):
     """The data folder belongs to another cluster or to a newer Kafka."""
 
 
-class DiskFull(ConfigurationError):
+class DiskFull(BrokerError):
     """Too little free space on the file system of the data folder."""
 
 

@@ -133,7 +133,10 @@ class DataFolder:
 def write_atomically(path: Path, text: str) -> None:
     """Replace the file in one step: a reader, or a crash, sees the old text or the new."""
     fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="ascii")
+    with fresh.open("w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave an empty file behind the new name
     fresh.replace(path)
 
 

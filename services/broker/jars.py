@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 from services.broker.errors import ExtraMissing, JarMismatch, JarsUnavailable
 from services.broker.lock import locked
@@ -21,8 +22,11 @@ COORDINATES = (
     f"org.apache.kafka:kafka-server:{KAFKA_VERSION}",
     "org.slf4j:slf4j-simple:1.7.36",
 )
+# In the format of `sha256sum`; a new Kafka version needs a new list, made from jars checked at their source.
 SUMS_FILE = Path(__file__).parents[2] / "infra" / "kafka" / "jars.sha256"
 DOWNLOADS_AT_ONCE = 4
+# Beside the network's own errors: a status other than 200, and a proxy's page where a POM should be.
+_DOWNLOAD_ERRORS = (OSError, RuntimeError, ValueError, ElementTree.ParseError)
 
 
 def default_cache_dir() -> Path:
@@ -82,12 +86,12 @@ def _fill(cache_dir: Path, sums: dict[str, str], progress: Progress) -> None:
 def _download_with_retry(repository: Path, progress: Progress) -> list[Path]:
     try:
         return _download(repository, progress)
-    except (OSError, RuntimeError) as error:
+    except _DOWNLOAD_ERRORS as error:
         progress(f"Download failed ({error}); trying once more")
     shutil.rmtree(repository, ignore_errors=True)
     try:
         return _download(repository, progress)
-    except (OSError, RuntimeError) as error:
+    except _DOWNLOAD_ERRORS as error:
         raise JarsUnavailable(f"the jars of Apache Kafka {KAFKA_VERSION} cannot be had: {error}") from error
 
 

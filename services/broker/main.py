@@ -28,7 +28,7 @@ def run(settings: BrokerSettings, cache_dir: Path | None = None) -> int:
         return _serve(settings, cache_dir)
     except _StopRequested:
         return EXIT_STOPPED
-    except BrokerError as error:
+    except (BrokerError, OSError) as error:
         _say(sys.stderr, event="broker_failed", error=type(error).__name__, detail=str(error))
         return EXIT_CONFIGURATION if isinstance(error, ConfigurationError) else EXIT_FAILED
     finally:

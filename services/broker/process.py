@@ -8,13 +8,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from services.broker.child import BoundedLog, Child
+from services.broker.child import BoundedLog, Child, die_with_parent
 from services.broker.errors import StartFailed
 from services.broker.folder import DataFolder, Identity, write_atomically
 from services.broker.probe import answers
 from services.broker.properties import server_properties
 from services.broker.runtime import JavaRuntime
 from services.broker.settings import MIB, BrokerSettings
+
+# Less is left than the write that failed would have taken.
+_FULL_BYTES = 16 * MIB
 
 
 class EmbeddedBroker:
@@ -49,7 +52,7 @@ class EmbeddedBroker:
     def start(self) -> str:
         """Start the JVM, wait until it answers a Metadata request and return the bootstrap address.
 
-        Raises ConfigurationError (port, folder, disk) or StartFailed; nothing is left running then.
+        Raises ConfigurationError (port, folder), DiskFull or StartFailed; nothing is left running then.
         """
         if self._child is not None:
             raise RuntimeError("the broker was started already")
@@ -78,7 +81,7 @@ class EmbeddedBroker:
 
     def explain_exit(self, code: int) -> StartFailed:
         """Return the error that tells why the JVM ended; a full disk comes out as DiskFull instead."""
-        self._folder.check_space(MIB)
+        self._folder.check_space(_FULL_BYTES)
         tail = self._log.tail() or "(its log is empty)"
         return StartFailed(f"the broker ended with code {code}; {self.log_path} ends:\n{tail}")
 
@@ -100,9 +103,11 @@ class EmbeddedBroker:
     def _format(self, cluster_id: str) -> None:
         arguments = ("format", "-t", cluster_id, "-c", str(self._folder.properties))
         command = self._runtime.command("kafka.tools.StorageTool", *arguments, heap_mb=self._settings.heap_mb)
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self._folder.root)
+        done = subprocess.run(
+            die_with_parent(command), capture_output=True, text=True, check=False, cwd=self._folder.root
+        )
         if done.returncode != 0:
-            self._folder.check_space(MIB)
+            self._folder.check_space(_FULL_BYTES)
             raise StartFailed(f"formatting {self._folder.records} failed:\n{(done.stdout + done.stderr)[-2000:]}")
 
     def _launch(self, identity: Identity) -> None:

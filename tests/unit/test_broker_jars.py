@@ -3,6 +3,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
 import pytest
 
@@ -71,8 +72,11 @@ def test_a_missing_or_unlisted_jar_is_refused(tmp_path: Path, repository: FakeRe
         jars.fetch_jars(tmp_path)
 
 
-def test_one_network_failure_is_retried(tmp_path: Path, repository: FakeRepository) -> None:
-    repository.failures = [ConnectionError("reset")]
+@pytest.mark.parametrize(
+    "failure", [ConnectionError("reset"), RuntimeError("status 503"), ParseError("a proxy's page")]
+)
+def test_one_network_failure_is_retried(tmp_path: Path, repository: FakeRepository, failure: Exception) -> None:
+    repository.failures = [failure]
     lines: list[str] = []
     assert jars.fetch_jars(tmp_path, lines.append)
     assert any("trying once more" in line for line in lines)

@@ -5,6 +5,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,6 +45,22 @@ def test_a_jvm_that_cannot_run_is_a_failure(tmp_path: Path, capsys: pytest.Captu
     captured = capsys.readouterr()
     assert json.loads(captured.err)["error"] == "StartFailed"
     assert captured.out == ""
+
+
+def test_a_full_disk_is_named_and_no_configuration_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The supervisor tries again after exit code 1, so freeing space is enough."""
+    free = iter([2**30, 0, 0])
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(free=next(free)))
+    assert main.run(BrokerSettings(data_dir=tmp_path)) == 1
+    assert json.loads(capsys.readouterr().err)["error"] == "DiskFull"
+
+
+def test_an_unwritable_folder_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main.run(BrokerSettings(data_dir=tmp_path / "file" / "data")) == 1
+    assert json.loads(capsys.readouterr().err)["error"] == "NotADirectoryError"
 
 
 def test_a_signal_during_set_up_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
