@@ -1,0 +1,1 @@
+"""Runs all services on one machine: starts, watches, restarts and stops them."""

@@ -1,0 +1,206 @@
+"""One child process, kept alive: start, gate, readiness, output, restart, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from services.broker.child import BoundedLog, die_with_parent
+from services.broker.ports import pick_free
+from services.supervisor.policy import RestartPolicy
+from services.supervisor.probe import http_status
+from services.supervisor.spec import ChildSpec
+from streams.ops.server import OPS_PORT_ENV
+
+State = Literal["waiting", "starting", "ready", "restarting", "done", "refused", "stopped"]
+EXIT_CONFIGURATION = 78
+LOG_MAX_BYTES = 5 * 1024 * 1024
+PROBE_EVERY_S = 0.1
+GATE_ENV = "TOUCHLINE_GATE"
+
+
+class Child:
+    """Runs `spec` until `stop`. `notify(child, text)` is called when its state changes."""
+
+    def __init__(self, spec: ChildSpec, log_dir: Path, notify: Callable[[Child, str], None]) -> None:
+        self.spec = spec
+        self.state: State = "waiting"
+        self.restarts = 0
+        self.pid: int | None = None
+        self.ops_port = 0
+        self.up = asyncio.Event()  # answers, though perhaps not yet ready
+        self.ready = asyncio.Event()
+        self.policy = RestartPolicy()
+        self._notify = notify
+        self._log_path = log_dir / f"{spec.name}.log"
+        self._log = BoundedLog(self._log_path, LOG_MAX_BYTES)
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = asyncio.Event()
+        self._started_s = time.monotonic()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last start."""
+        return time.monotonic() - self._started_s
+
+    def tail(self) -> str:
+        """The last lines it wrote."""
+        return self._log.tail()
+
+    async def run(self, others: Mapping[str, Child]) -> None:
+        """Keep it running until `stop`; returns early when a job is done or the child refuses its configuration."""
+        for name in self.spec.spawn_after:
+            await others[name].up.wait()
+        if not self.spec.gated:
+            await self._wait_for(others)
+        was_ready = False
+        while not self._stopping.is_set():
+            code = await self._live_once(others)
+            was_ready = was_ready or self.ready.is_set()
+            self.up.clear()
+            self.ready.clear()
+            if self._stopping.is_set() or self._ended_for_good(code, was_ready):
+                return
+            await self._back_off(code)
+
+    async def stop(self, deadline_s: float) -> None:
+        """SIGTERM, SIGKILL after the deadline. Safe to call twice."""
+        self._stopping.set()
+        process = self._process
+        if process is not None and process.returncode is None:
+            self._signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(deadline_s):
+                    await process.wait()
+            except TimeoutError:
+                self._signal(signal.SIGKILL)
+                await process.wait()
+        self._change("stopped", "")
+        self._log.close()
+
+    def kill(self) -> None:
+        """SIGKILL now."""
+        self._stopping.set()
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _live_once(self, others: Mapping[str, Child]) -> int:
+        """From start to death; the exit code."""
+        process = await self._start()
+        if self._stopping.is_set():  # told to stop while it was being started
+            self._signal(signal.SIGKILL)
+        tasks = [asyncio.create_task(self._pump(process))]
+        if self.spec.gated:
+            tasks.append(asyncio.create_task(self._open_gate(process, others)))
+        if self.spec.probe_port != 0 and not self.spec.job:
+            tasks.append(asyncio.create_task(self._probe()))
+        try:
+            code = await process.wait()
+            await asyncio.wait(tasks[:1], timeout=1.0)  # what it said last is what explains its end
+            return code
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        self._started_s = time.monotonic()
+        self.ops_port = pick_free()
+        env = os.environ | self.spec.env | {OPS_PORT_ENV: str(self.ops_port), "PYTHONUNBUFFERED": "1"}
+        if self.spec.gated:
+            env[GATE_ENV] = "1"
+        self._process = await asyncio.create_subprocess_exec(
+            *die_with_parent(list(self.spec.argv)),
+            env=env,
+            stdin=asyncio.subprocess.PIPE if self.spec.gated else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor only, which stops in order
+        )
+        self.pid = self._process.pid
+        self._change("starting", "")
+        return self._process
+
+    async def _pump(self, process: asyncio.subprocess.Process) -> None:
+        """Its output → its log; the line that says it is ready is heard on the way."""
+        assert process.stdout is not None
+        rest = b""
+        while chunk := await process.stdout.read(65_536):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self._log.write(line + b"\n")
+                if self.spec.probe_port == 0 and line.startswith(b'{"ready": true'):
+                    self._is_ready()
+            rest = rest[-65_536:]
+        if rest:
+            self._log.write(rest + b"\n")
+
+    async def _wait_for(self, others: Mapping[str, Child]) -> None:
+        for name in self.spec.after:
+            await others[name].ready.wait()
+
+    async def _open_gate(self, process: asyncio.subprocess.Process, others: Mapping[str, Child]) -> None:
+        await self._wait_for(others)
+        assert process.stdin is not None
+        with contextlib.suppress(ConnectionError):
+            process.stdin.write(b"go\n")
+            await process.stdin.drain()
+
+    async def _probe(self) -> None:
+        port = self.spec.probe_port or self.ops_port
+        while not self.ready.is_set():
+            status = await http_status(port)
+            if status is not None:
+                self.up.set()
+            if status == 200:
+                self._is_ready()
+            await asyncio.sleep(PROBE_EVERY_S)
+
+    def _is_ready(self) -> None:
+        self.up.set()
+        self.ready.set()
+        self._change("ready", f"ready {self.age_s:.1f} s")
+
+    def _ended_for_good(self, code: int, was_ready: bool) -> bool:
+        if self.spec.job and code == 0:
+            self._change("done", f"done {self.age_s:.1f} s")
+            self.up.set()
+            self.ready.set()
+            return True
+        if code == EXIT_CONFIGURATION and not was_ready:
+            self._change("refused", "refused its configuration")
+            return True
+        return False
+
+    async def _back_off(self, code: int) -> None:
+        decision = self.policy.died(time.monotonic())
+        self.restarts += 1
+        loop = "; crash loop, see " + str(self._log_path) if decision.crash_loop else ""
+        self._change("restarting", f"{_ended(code)}; starting again in {decision.delay_s:g} s{loop}")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(decision.delay_s):
+                await self._stopping.wait()
+
+    def _change(self, state: State, text: str) -> None:
+        if state in ("restarting", "done", "refused", "stopped"):
+            self.pid = None
+        self.state = state
+        self._notify(self, text)
+
+
+def _ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"was ended by signal {-code}"

@@ -1,0 +1,40 @@
+"""What a child is: how it is started, what it waits for, how one sees that it is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+EDGE, PROCESSORS, STORES = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """One process.
+
+    `after`: names that must be ready before its work begins. A `gated` child is started earlier, to load its
+    modules, and begins when it reads a line on stdin. `spawn_after`: names that must be up before even that.
+    `probe_port`: GET /healthz there answers 200 when it is ready; None takes the port it is given for /healthz and
+    /metrics; 0 means that it prints `{"ready": true, …}` on stdout. A `job` ends with 0 and is ready from then on.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    spawn_after: tuple[str, ...] = ()
+    gated: bool = False
+    job: bool = False
+    probe_port: int | None = None
+    stop_wave: int = PROCESSORS
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def checked(specs: Sequence[ChildSpec]) -> tuple[ChildSpec, ...]:
+    """The specs, if every name they wait for stands before them; so nothing can wait in a circle."""
+    seen: set[str] = set()
+    for spec in specs:
+        unknown = {*spec.after, *spec.spawn_after} - seen
+        if unknown or spec.name in seen:
+            raise ValueError(f"{spec.name}: named twice, or waits for {sorted(unknown)} which does not stand before it")
+        seen.add(spec.name)
+    return tuple(specs)

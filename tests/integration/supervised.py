@@ -1,0 +1,65 @@
+"""A supervisor over fake children, as a process of its own: `python -m tests.integration.supervised DIR [NAME=CODE…]`.
+
+`NAME=CODE` makes that child end with CODE at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from schemas.errors import ConfigurationError
+from services.supervisor.folder import DataFolder
+from services.supervisor.spec import EDGE, STORES, ChildSpec
+from services.supervisor.supervisor import StartFailed, Supervisor
+from streams.ops.metrics import Metrics
+
+READY = "import time; print('{\"ready\": true}', flush=True); "
+WAIT = "time.sleep(600)"
+HTTP = """
+import http.server, os, sys
+if os.environ.get("TOUCHLINE_GATE"): assert sys.stdin.readline() == "go\\n"
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self): self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+    def log_message(self, *a): print("asked", flush=True)
+http.server.HTTPServer(("127.0.0.1", int(os.environ["TOUCHLINE_OPS_PORT"])), H).serve_forever()
+"""
+
+
+def specs(endings: dict[str, int]) -> list[ChildSpec]:
+    """Four children that look like the real ones: store, job, gated worker, edge."""
+    code = {
+        "store": READY + WAIT,
+        "prepare": "print('prepared')",
+        "worker": HTTP,
+        "edge": HTTP,
+    }
+    code |= {name: f"raise SystemExit({ending})" for name, ending in endings.items()}
+    argv = {name: (sys.executable, "-S", "-c", text) for name, text in code.items()}
+    return [
+        ChildSpec("store", argv["store"], probe_port=0, stop_wave=STORES),
+        ChildSpec("prepare", argv["prepare"], after=("store",), job=True),
+        ChildSpec("worker", argv["worker"], after=("prepare",), gated=True),
+        ChildSpec("edge", argv["edge"], stop_wave=EDGE),
+    ]
+
+
+async def main(data: Path, endings: dict[str, int]) -> int:
+    """Run until told to stop; prints `all ready` on stdout."""
+    folder = DataFolder(data)
+    folder.take()
+    supervisor = Supervisor(specs(endings), folder, lambda line: print(line, file=sys.stderr, flush=True), Metrics())
+    try:
+        await supervisor.run(lambda: print("all ready", flush=True), start_timeout_s=5.0)
+    except (ConfigurationError, StartFailed) as error:
+        print(error, file=sys.stderr)
+        return 78 if isinstance(error, ConfigurationError) else 2
+    finally:
+        folder.release()
+    return 0
+
+
+if __name__ == "__main__":
+    given = dict(pair.split("=") for pair in sys.argv[2:])
+    sys.exit(asyncio.run(main(Path(sys.argv[1]), {name: int(code) for name, code in given.items()})))

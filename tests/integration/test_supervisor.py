@@ -1,0 +1,133 @@
+"""The supervisor over fake children: what dies comes back, and nothing outlives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services.supervisor.folder import Run, birth, read_run
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc, as the supervisor does")
+NAMES = {"store", "worker", "edge"}
+
+
+@contextmanager
+def supervised(data: Path, *endings: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.integration.supervised", str(data), *endings]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def said_ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "all ready\n"
+
+
+def alive(run: Run) -> set[str]:
+    return {name for name, pid in run.pids.items() if birth(pid) == run.births[name]}
+
+
+def came_back(before: Run, now: Run) -> bool:
+    anew = all(now.pids.get(name, before.pids[name]) != before.pids[name] for name in NAMES)
+    return anew and alive(now) == NAMES and set(now.states.values()) == {"ready", "done"}
+
+
+def test_a_killed_child_comes_back(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        before = read_run(tmp_path)
+        assert alive(before) == NAMES
+        for name in NAMES:
+            os.kill(before.pids[name], signal.SIGKILL)
+        wait_until(lambda: came_back(before, read_run(tmp_path)))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert "was ended by SIGKILL; starting again in 0.25 s" in process.stderr.read()
+
+
+def test_nothing_outlives_a_killed_supervisor_and_the_next_start_says_so(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        left = read_run(tmp_path)
+        process.kill()
+        process.wait(5)
+        wait_until(lambda: alive(left) == set())
+    assert not read_run(tmp_path).stopped
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert read_run(tmp_path).stopped
+
+
+def test_a_child_which_is_not_tied_to_its_parent_does_outlive_it() -> None:
+    """The control: without the tie the test above would find a survivor."""
+    sleeper = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], stdout=subprocess.DEVNULL)"
+    code = f"import subprocess, sys; print({sleeper}.pid)"
+    pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert birth(pid) > 0
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_all_children_are_gone_after_a_stop_and_stores_go_last(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        run = read_run(tmp_path)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert alive(run) == set()
+    assert set(read_run(tmp_path).states.values()) == {"stopped"}
+
+
+def test_a_second_one_on_the_same_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        with supervised(tmp_path) as second:
+            assert second.wait(10) == 1
+            assert second.stderr is not None
+            assert f"in use by another `touchline up` (pid {process.pid})" in second.stderr.read()
+        assert alive(read_run(tmp_path)) == NAMES
+
+
+def test_a_refused_configuration_ends_the_start_with_its_words(tmp_path: Path) -> None:
+    with supervised(tmp_path, "store=78") as process:
+        assert process.wait(10) == 78
+
+
+def test_a_child_that_never_gets_ready_ends_the_start_and_is_named(tmp_path: Path) -> None:
+    with supervised(tmp_path, "worker=3") as process:
+        assert process.wait(20) == 2
+        assert process.stderr is not None
+        text = process.stderr.read()
+    assert "worker      ended with exit code 3; starting again in 0.25 s" in text
+    assert "crash loop, see" in text
+    assert "not ready within 5 s: worker" in text
+
+
+def test_output_goes_to_the_logs_and_not_to_the_terminal(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        assert (tmp_path / "logs" / "prepare.log").read_text() == "prepared\n"
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+        assert process.stderr is not None
+        assert "prepared" not in process.stderr.read()
