@@ -45,7 +45,7 @@ def fetch_jars(cache_dir: Path | None = None, progress: Progress = lambda line: 
     sums = read_sums()
     if not _finished(cache_dir, sums):
         cache_dir.mkdir(parents=True, exist_ok=True)
-        with locked(cache_dir / "lock"):
+        with locked(cache_dir / "lock", lambda: progress("Waiting for another process that fetches the jars")):
             if not _finished(cache_dir, sums):
                 _fill(cache_dir, sums, progress)
     return [cache_dir / "jars" / name for name in sums]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,10 +37,12 @@ class FileLock:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock at `path`, waiting for it as long as another process works."""
+def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock at `path`; when another process has it, call `on_wait` and wait as long as it works."""
     lock = FileLock(path)
-    lock.acquire(wait=True)
+    if not lock.acquire(wait=False):
+        on_wait()
+        lock.acquire(wait=True)
     try:
         yield
     finally:

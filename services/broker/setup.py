@@ -26,7 +26,7 @@ def prepare_runtime(cache_dir: Path | None = None, progress: Progress = lambda l
     runtime = JavaRuntime(java, tuple(jars))
     aot_cache = cache_dir / f"fast-start-{runtime.fingerprint(version)}.aot"
     if not aot_cache.exists():
-        with locked(cache_dir / "lock"):
+        with locked(cache_dir / "lock", lambda: progress("Waiting for another process that prepares fast starts")):
             if not aot_cache.exists():
                 progress("Preparing fast starts of the broker (once, about 10 s)")
                 _train(runtime, aot_cache, progress)

@@ -105,7 +105,8 @@ def test_a_cache_that_lost_jars_is_made_anew(tmp_path: Path, repository: FakeRep
 
 
 def test_callers_at_once_download_once(tmp_path: Path, repository: FakeRepository) -> None:
-    callers = [threading.Thread(target=jars.fetch_jars, args=(tmp_path,)) for _ in range(4)]
+    lines: list[str] = []
+    callers = [threading.Thread(target=jars.fetch_jars, args=(tmp_path, lines.append)) for _ in range(4)]
     for caller in callers:
         caller.start()
     for caller in callers:
