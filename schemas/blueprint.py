@@ -112,14 +112,11 @@ class GoldenTest(Strict):
 
 
 class Severity(Strict):
-    """Constant, or linear in a number of the event, clamped between `base` and `worst`."""
+    """Severity at the boundary, rising linearly to `worst` at the worst value of the boundary that was crossed."""
 
     base: float = Field(ge=0, le=1, description="severity at the boundary")
-    worst: float | None = Field(None, ge=0, le=1, description="severity at the worst value")
-    field: str = Field("", description="`score`, or a property, that severity rises with")
-    base_at: float = Field(0.0, description="field's value at `base`")
-    worst_at: float = Field(0.0, description="field's value at `worst`")
-    step: float = Field(0.0, description="added for each repetition after the first")
+    worst: float | None = Field(None, ge=0, le=1, description="severity at the boundary's `worst_at`")
+    step: float = Field(0.0, ge=0, le=1, description="added for each repetition after the first")
 
 
 class Compare(Strict):
@@ -128,7 +125,14 @@ class Compare(Strict):
     field: str = Field(description="`score` or a property")
     at_most: float | None = Field(None, description="fires when the value is ≤ this")
     at_least: float | None = Field(None, description="fires when the value is ≥ this")
+    worst_at: float | None = Field(None, description="value at which severity reaches `worst`")
     score_kind: str = Field("", description="only for this kind of score")
+
+    @model_validator(mode="after")
+    def _one_boundary(self) -> Compare:
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("give exactly one of `at_most` and `at_least`")
+        return self
 
 
 class Rule(Strict):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from schemas.blueprint import Match, Rule, Severity
+from schemas.blueprint import Match, Rule
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
-from streams.journey.matching import Predicate, compile_any, compile_compare, number_of
+from streams.journey.matching import Predicate, compile_any, crosses
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,11 @@ class CompiledRule:
 
     def severity(self, touchpoint: CleanTouchpoint, count: int) -> float:
         """Severity 0…1 of the `count`-th event of an episode."""
-        return severity_of(self.rule.severity, touchpoint, count - self.rule.count + 1)
+        severity = self.rule.severity
+        shares = [share for c in self.rule.where if (share := crosses(c, touchpoint)) is not None]
+        worst = severity.base if severity.worst is None else severity.worst
+        value = severity.base + max(shares, default=0.0) * (worst - severity.base)
+        return round(min(value + severity.step * max(count - self.rule.count, 0), 1.0), 4)
 
 
 def compile_rules(rules: Sequence[Rule]) -> tuple[CompiledRule, ...]:
@@ -43,25 +47,14 @@ def compile_rules(rules: Sequence[Rule]) -> tuple[CompiledRule, ...]:
     return tuple(_compile(rule) for rule in rules)
 
 
-def severity_of(severity: Severity, touchpoint: CleanTouchpoint, repetition: int) -> float:
-    """Linear between (base_at, base) and (worst_at, worst), clamped; plus `step` for each further repetition."""
-    value = severity.base
-    number = number_of(touchpoint, severity.field) if severity.field else None
-    if number is not None and severity.worst is not None and severity.worst_at != severity.base_at:
-        share = (number - severity.base_at) / (severity.worst_at - severity.base_at)
-        value += min(max(share, 0.0), 1.0) * (severity.worst - severity.base)
-    return round(min(value + severity.step * max(repetition - 1, 0), 1.0), 4)
-
-
 def _compile(rule: Rule) -> CompiledRule:
     when, unless = compile_any(rule.when), compile_any(rule.unless)
-    boundaries = [compile_compare(compare) for compare in rule.where]
 
     def counts(touchpoint: CleanTouchpoint) -> bool:
         return (
             when(touchpoint)
             and not unless(touchpoint)
-            and (not boundaries or any(holds(touchpoint) for holds in boundaries))
+            and (not rule.where or any(crosses(compare, touchpoint) is not None for compare in rule.where))
         )
 
     return CompiledRule(

@@ -35,20 +35,19 @@ def compile_any(matches: Sequence[Match]) -> Predicate:
     return lambda touchpoint: any(predicate(touchpoint) for predicate in predicates)
 
 
-def compile_compare(compare: Compare) -> Predicate:
-    """True when the named number is there and within the inclusive boundary."""
-
-    def holds(touchpoint: CleanTouchpoint) -> bool:
-        if compare.score_kind and touchpoint.score_kind != compare.score_kind:
-            return False
-        value = number_of(touchpoint, compare.field)
-        if value is None:
-            return False
-        return (compare.at_most is None or value <= compare.at_most) and (
-            compare.at_least is None or value >= compare.at_least
-        )
-
-    return holds
+def crosses(compare: Compare, touchpoint: CleanTouchpoint) -> float | None:
+    """How far the named number is from the boundary to the worst value, 0…1; None when it is not crossed."""
+    if compare.score_kind and touchpoint.score_kind != compare.score_kind:
+        return None
+    value = number_of(touchpoint, compare.field)
+    boundary = compare.at_most if compare.at_most is not None else compare.at_least
+    if value is None or boundary is None:
+        return None
+    if value > boundary if compare.at_most is not None else value < boundary:
+        return None
+    if compare.worst_at is None or compare.worst_at == boundary:
+        return 0.0
+    return min(max((value - boundary) / (compare.worst_at - boundary), 0.0), 1.0)
 
 
 def number_of(touchpoint: CleanTouchpoint, field: str) -> float | None:
