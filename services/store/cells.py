@@ -1,0 +1,74 @@
+"""The map's cells: recomputed from what is stored, for the minutes a batch touched. Never counted up.
+
+Recomputing twice, late, or from two processes at once gives the same cells: a recomputation's version is taken
+before it reads, so of two the one with the higher version knows everything that the other knew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+
+CHUNK_MINUTES: Final = 500
+"""Minutes per statement; they travel in the URL, whose length servers limit (64 KiB and up)."""
+
+# Not behind any earlier recomputation, even when the server's clock was set back.
+VERSION: Final = """
+SELECT toString(greatest(now64(6, 'UTC'), max(version) + toIntervalMicrosecond(1))) AS version
+FROM journey_minutes
+WHERE minute IN {minutes:Array(UInt32)}
+"""
+
+# Cells that are stored but have no touchpoint any more come in with real = 0 and go out as zeros.
+# Sums are of integers (millionths), so that they do not depend on the order in which rows are read.
+RECOMPUTE: Final = """
+INSERT INTO journey_minutes (
+    minute, phase, touchpoint_type, persona, segment, channel, version,
+    volume, friction, delight, emotion_sum, emotion_count, pain_sum, accounts, people
+)
+SELECT
+    minute, phase, touchpoint_type, persona, segment, channel, toDateTime64({version:String}, 6, 'UTC'),
+    countIf(real),
+    countIf(real AND friction > 0),
+    countIf(real AND delight > 0),
+    sumIf(emotion_millionths, real) / 1e6,
+    countIf(real AND has_emotion),
+    sumIf(pain_millionths, real) / 1e6,
+    uniqExactIfState(account_id, real),
+    uniqExactIfState(person_id, real AND person_id != '')
+FROM
+(
+    SELECT
+        minute, phase, touchpoint_type, persona, segment, channel, toUInt8(1) AS real, friction, delight,
+        has_emotion, toInt64(round(if(has_emotion, emotion, 0) * 1e6)) AS emotion_millionths,
+        toInt64(round(pain * 1e6)) AS pain_millionths, account_id, person_id
+    FROM touchpoints FINAL
+    WHERE minute IN {minutes:Array(UInt32)} AND on_map
+    UNION ALL
+    SELECT
+        minute, phase, touchpoint_type, persona, segment, channel, toUInt8(0), 0, 0, 0, 0, 0, '', ''
+    FROM journey_minutes FINAL
+    WHERE minute IN {minutes:Array(UInt32)} AND volume > 0
+)
+GROUP BY minute, phase, touchpoint_type, persona, segment, channel
+"""
+
+
+class Commands(Protocol):
+    """The part of Store that a recomputation uses."""
+
+    def command(self, sql: str, parameters: dict[str, object]) -> None: ...
+
+    def rows(self, sql: str, parameters: dict[str, object]) -> list[dict[str, object]]: ...
+
+
+def recompute(store: Commands, minutes: Iterable[int]) -> None:
+    """Recomputes the cells of `minutes` (seconds since 1970); safe to repeat. Raises as Store does."""
+    for chunk in _chunks(sorted(set(minutes))):
+        version = store.rows(VERSION, {"minutes": chunk})[0]["version"]
+        store.command(RECOMPUTE, {"minutes": chunk, "version": version})
+
+
+def _chunks(minutes: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(minutes), CHUNK_MINUTES):
+        yield minutes[start : start + CHUNK_MINUTES]

@@ -1,0 +1,324 @@
+"""Facts as rows: which columns a table gets, and what stands in them. Pure.
+
+The column lists are the schema's (a test compares them with ClickHouse's), never the first row's.
+Columns with a server-side default (`written_at`) are left out. Times are sent as ticks, which the driver
+writes as they are: 10 times faster than datetimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from math import nan
+from typing import Final
+
+import orjson
+
+from schemas.base import EPOCH
+from schemas.facts import AccountFact, Correction, Fact, SignalFact, Tombstone, TouchpointFact
+from schemas.links import Link
+
+Row = tuple[object, ...]
+Types = Mapping[str, str]
+
+_TEXT: Final = "String"
+_WORD: Final = "LowCardinality(String)"
+_TIME: Final = "DateTime64(3, 'UTC')"
+
+TABLES: Final[Mapping[str, Types]] = {
+    "touchpoints": {
+        "minute": "DateTime('UTC')",
+        **dict.fromkeys(("account_id", "event_id"), _TEXT),
+        "revision": "UInt64",
+        "is_deleted": "UInt8",
+        **dict.fromkeys(("occurred_at", "received_at"), _TIME),
+        **dict.fromkeys(("source", "vendor", "vendor_type"), _WORD),
+        "vendor_event_id": _TEXT,
+        **dict.fromkeys(("action", "touchpoint_type", "phase", "home_phase"), _WORD),
+        **dict.fromkeys(("persona", "segment", "channel"), _WORD),
+        **dict.fromkeys(("on_map", "moment_of_truth", "importance"), "UInt8"),
+        "person_id": _TEXT,
+        "account_method": _WORD,
+        "account_confidence": "Float64",
+        "has_emotion": "UInt8",
+        "emotion": "Float64",
+        "friction": "UInt16",
+        "friction_rules": "Array(LowCardinality(String))",
+        "delight": "UInt16",
+        "pain": "Float64",
+        **dict.fromkeys(("session_id", "page", "element", "subject", "title", "text"), _TEXT),
+        "score": "Float64",
+        "score_kind": _WORD,
+        **dict.fromkeys(("clock_suspect", "backfill"), "UInt8"),
+        "blueprint_version": "UInt32",
+        "properties": _TEXT,
+    },
+    "histories": {
+        **dict.fromkeys(("account_id", "event_id"), _TEXT),
+        "revision": "UInt64",
+        "is_deleted": "UInt8",
+        **dict.fromkeys(("occurred_at", "received_at"), _TIME),
+        **dict.fromkeys(("knowledge", "digest"), "UInt64"),
+        "payload": _TEXT,
+    },
+    "signals": {
+        **dict.fromkeys(("account_id", "signal_id"), _TEXT),
+        "revision": "UInt64",
+        "is_deleted": "UInt8",
+        "digest": "UInt64",
+        "rule": _WORD,
+        "rule_version": "UInt32",
+        "polarity": _WORD,
+        "severity": "Float64",
+        **dict.fromkeys(("event_id", "person_id"), _TEXT),
+        **dict.fromkeys(("touchpoint_type", "phase"), _WORD),
+        "opened_at": _TIME,
+        "is_closed": "UInt8",
+        "closed_at": _TIME,
+        "evidence": "Array(String)",
+        "evidence_count": "UInt32",
+        "explanation": _TEXT,
+    },
+    "account_journeys": {
+        "account_id": _TEXT,
+        "revision": "UInt64",
+        "is_deleted": "UInt8",
+        "digest": "UInt64",
+        "name": _TEXT,
+        "phase": _WORD,
+        "phase_since": _TIME,
+        **dict.fromkeys(("high_water_phase", "segment"), _WORD),
+        "traits": _TEXT,
+        **dict.fromkeys(("touchpoints", "on_map_touchpoints", "people", "friction_signals"), "UInt64"),
+        **dict.fromkeys(("first_seen_at", "last_seen_at"), _TIME),
+        "transitions": _TEXT,
+        "as_of": _TIME,
+    },
+    "corrections": {
+        **dict.fromkeys(("account_id", "correction_id"), _TEXT),
+        "corrected_at": _TIME,
+        "cause": _TEXT,
+        **dict.fromkeys(
+            ("touchpoints_changed", "touchpoints_removed", "signals_changed", "signals_withdrawn"), "UInt64"
+        ),
+    },
+    "source_freshness": {
+        "source": _WORD,
+        **dict.fromkeys(
+            ("last_occurred_at", "last_received_at", "last_written_at"),
+            f"SimpleAggregateFunction(max, {_TIME})",
+        ),
+    },
+    "links": {"link_id": _TEXT, "position": "UInt64", "kind": _WORD, "payload": _TEXT},
+}
+"""Table → column → type, in the order in which the sink writes tables and columns."""
+
+_MS: Final = timedelta(milliseconds=1)
+_MINUTE_S: Final = 60
+_BLANK: Final[dict[str, object]] = {
+    name: 0 if kind[0] in "UDF" else [] if kind.startswith("Array") else ""
+    for name, kind in TABLES["touchpoints"].items()
+}
+
+
+def rows_of(facts: Iterable[Fact], written_at: datetime) -> dict[str, list[Row]]:
+    """Table → rows of `facts`, in their order. `written_at` is what source freshness calls "now"."""
+    rows: dict[str, list[Row]] = {name: [] for name in TABLES if name != "links"}
+    newest: dict[str, tuple[int, int]] = {}
+    for fact in facts:
+        match fact:
+            case TouchpointFact():
+                rows["touchpoints"].append(_touchpoint(fact))
+                rows["histories"].append(_history(fact))
+                _note_freshness(newest, fact)
+            case Tombstone():
+                rows["touchpoints"].append(_tombstone(fact))
+                rows["histories"].append(_forgotten(fact))
+            case SignalFact():
+                rows["signals"].append(_signal(fact))
+            case AccountFact():
+                rows["account_journeys"].append(_account(fact))
+            case Correction():
+                rows["corrections"].append(_correction(fact))
+    rows["source_freshness"] = [(source, *times, ticks(written_at)) for source, times in newest.items()]
+    return {name: found for name, found in rows.items() if found}
+
+
+def link_rows(links: Iterable[tuple[Link, int]]) -> list[Row]:
+    """Rows of (link, position); of several with one id the last stands."""
+    latest = {link.link_id: (link, position) for link, position in links}
+    return [(link_id, position, link.kind, link.model_dump_json()) for link_id, (link, position) in latest.items()]
+
+
+def columns(table: str, rows: Sequence[Row]) -> dict[str, Sequence[object]]:
+    """The rows turned into columns of `table`; every row must have them all."""
+    return dict(zip(TABLES[table], zip(*rows, strict=True), strict=True))
+
+
+def minutes_of(facts: Iterable[Fact]) -> set[int]:
+    """The minutes (seconds since 1970) whose map cells these facts may change."""
+    return {_minute(fact.input.touchpoint.occurred_at) for fact in facts if isinstance(fact, TouchpointFact)} | {
+        _minute(fact.occurred_at) for fact in facts if isinstance(fact, Tombstone)
+    }
+
+
+def ticks(at: datetime) -> int:
+    """Milliseconds since 1970; exact, which `timestamp() * 1000` is not."""
+    return (at - EPOCH) // _MS
+
+
+def _minute(at: datetime) -> int:
+    return ticks(at) // 1000 // _MINUTE_S * _MINUTE_S
+
+
+def _note_freshness(newest: dict[str, tuple[int, int]], fact: TouchpointFact) -> None:
+    touchpoint = fact.input.touchpoint
+    occurred, received = newest.get(touchpoint.source, (0, 0))
+    # a sender with a clock in the future must not look fresh for ever
+    own = touchpoint.ordered_at
+    newest[touchpoint.source] = (max(occurred, ticks(own)), max(received, ticks(touchpoint.received_at)))
+
+
+def _touchpoint(fact: TouchpointFact) -> Row:
+    touchpoint, attribution = fact.input.touchpoint, fact.input.attribution
+    occurred_at = ticks(touchpoint.occurred_at)
+    return (
+        occurred_at // 1000 // _MINUTE_S * _MINUTE_S,
+        fact.account_id,
+        fact.event_id,
+        fact.revision,
+        0,
+        occurred_at,
+        ticks(touchpoint.received_at),
+        touchpoint.source,
+        touchpoint.vendor,
+        touchpoint.vendor_type,
+        touchpoint.vendor_event_id,
+        touchpoint.action,
+        fact.touchpoint_type,
+        fact.phase,
+        fact.home_phase,
+        fact.persona,
+        fact.segment,
+        touchpoint.channel,
+        int(fact.on_map),
+        int(fact.moment_of_truth),
+        fact.importance,
+        attribution.person_id,
+        attribution.method,
+        attribution.confidence,
+        int(fact.emotion is not None),
+        nan if fact.emotion is None else fact.emotion,
+        len(fact.friction_signals),
+        fact.friction_rules,
+        len(fact.delight_signals),
+        fact.pain,
+        touchpoint.session_id,
+        touchpoint.page,
+        touchpoint.element,
+        touchpoint.subject,
+        touchpoint.title,
+        touchpoint.text,
+        nan if touchpoint.score is None else touchpoint.score,
+        touchpoint.score_kind,
+        int(touchpoint.clock_suspect),
+        int(touchpoint.backfill),
+        fact.blueprint_version,
+        orjson.dumps(touchpoint.properties).decode(),
+    )
+
+
+def _tombstone(fact: Tombstone) -> Row:
+    known: dict[str, object] = {
+        "minute": _minute(fact.occurred_at),
+        "account_id": fact.account_id,
+        "event_id": fact.event_id,
+        "revision": fact.revision,
+        "is_deleted": 1,
+        "occurred_at": ticks(fact.occurred_at),
+        "source": fact.source,
+    }
+    return tuple((_BLANK | known).values())
+
+
+def _history(fact: TouchpointFact) -> Row:
+    touchpoint = fact.input.touchpoint
+    return (
+        fact.account_id,
+        fact.event_id,
+        fact.revision,
+        0,
+        ticks(touchpoint.occurred_at),
+        ticks(touchpoint.received_at),
+        fact.input.knowledge,
+        fact.digest,
+        fact.input.model_dump_json(),
+    )
+
+
+def _forgotten(fact: Tombstone) -> Row:
+    return (fact.account_id, fact.event_id, fact.revision, 1, ticks(fact.occurred_at), 0, fact.knowledge, 0, "")
+
+
+def _signal(fact: SignalFact) -> Row:
+    return (
+        fact.account_id,
+        fact.signal_id,
+        fact.revision,
+        int(fact.withdrawn),
+        fact.digest,
+        fact.rule,
+        fact.rule_version,
+        fact.polarity,
+        fact.severity,
+        fact.event_id,
+        fact.person_id,
+        fact.touchpoint_type,
+        fact.phase,
+        ticks(fact.opened_at),
+        int(fact.closed_at is not None),
+        _ticks_or_epoch(fact.closed_at),
+        fact.evidence,
+        fact.evidence_count,
+        fact.explanation,
+    )
+
+
+def _account(fact: AccountFact) -> Row:
+    return (
+        fact.account_id,
+        fact.revision,
+        int(fact.deleted),
+        fact.digest,
+        fact.traits.get("name", ""),
+        fact.phase,
+        _ticks_or_epoch(fact.phase_since),
+        fact.high_water_phase,
+        fact.segment,
+        orjson.dumps(fact.traits).decode(),
+        fact.touchpoints,
+        fact.on_map_touchpoints,
+        fact.people,
+        fact.friction_signals,
+        _ticks_or_epoch(fact.first_seen_at),
+        _ticks_or_epoch(fact.last_seen_at),
+        orjson.dumps([change.model_dump() for change in fact.transitions]).decode(),
+        ticks(fact.as_of),
+    )
+
+
+def _correction(fact: Correction) -> Row:
+    return (
+        fact.account_id,
+        fact.correction_id,
+        ticks(fact.corrected_at),
+        fact.cause,
+        fact.touchpoints_changed,
+        fact.touchpoints_removed,
+        fact.signals_changed,
+        fact.signals_withdrawn,
+    )
+
+
+def _ticks_or_epoch(at: datetime | None) -> int:
+    return 0 if at is None else ticks(at)

@@ -1,0 +1,73 @@
+"""Writes items into the store. Blocks; every step may be repeated without changing a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from schemas.errors import PermanentError
+from services.store.batch import Item, Refusal
+from services.store.cells import recompute
+from services.store.client import Columns
+from services.store.rows import TABLES, Row, columns, link_rows, minutes_of, rows_of
+from streams.ops.metrics import Meter
+from streams.transport.failpoints import hit
+
+
+class Writable(Protocol):
+    """The part of Store that the sink uses. Each may raise StoreUnavailable or PermanentError."""
+
+    def insert(self, table: str, types: Mapping[str, str], columns: Columns) -> None: ...
+
+    def command(self, sql: str, parameters: dict[str, object]) -> None: ...
+
+    def rows(self, sql: str, parameters: dict[str, object]) -> list[dict[str, object]]: ...
+
+
+class Sink:
+    """Facts and links as rows; then the map's cells of the minutes they touched."""
+
+    def __init__(self, store: Writable, meter: Meter, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._meter = meter
+        self._clock = clock
+
+    def write(self, items: Sequence[Item]) -> list[Refusal]:
+        """Stores every item that can be stored and returns the others. Raises StoreUnavailable.
+
+        What the store refuses for good is found by halving: the halves are inserted again, which changes nothing.
+        """
+        if not items:
+            return []
+        try:
+            self._insert(items)
+        except PermanentError as error:
+            if len(items) == 1:
+                return [items[0].refusal(error.reason, str(error)[:500])]
+            middle = len(items) // 2
+            return self.write(items[:middle]) + self.write(items[middle:])
+        return []
+
+    def recompute(self, items: Sequence[Item]) -> None:
+        """Brings the map's cells up to date. Also for refused items: a part of their rows may be stored."""
+        minutes = minutes_of(fact for item in items if (fact := item.fact) is not None)
+        self._meter.set("touchline_sink_dirty_minutes", len(minutes))
+        recompute(self._store, minutes)
+        self._meter.set("touchline_sink_dirty_minutes", 0)
+
+    def _insert(self, items: Sequence[Item]) -> None:
+        tables = self._rows(items)
+        for table, types in TABLES.items():
+            if rows := tables.get(table):
+                self._store.insert(table, types, columns(table, rows))
+                self._meter.inc("touchline_sink_rows_total", len(rows), table=table)
+                hit("sink_during_insert")
+
+    def _rows(self, items: Sequence[Item]) -> dict[str, list[Row]]:
+        links = [(link, item.record.offset + 1) for item in items if (link := item.link) is not None]
+        try:
+            facts = rows_of((fact for item in items if (fact := item.fact) is not None), self._clock())
+            return facts | {"links": link_rows(links)}
+        except (TypeError, ValueError, OverflowError) as error:  # e.g. a number beyond 64 bits
+            raise PermanentError(str(error), "unencodable") from error
