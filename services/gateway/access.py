@@ -1,0 +1,93 @@
+"""Who is sending: the source behind a write key, or behind a webhook's path and signature."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from schemas.config import SourceConfig
+from schemas.errors import ConfigurationError
+from services.gateway.answers import Refusal
+
+KEY_VENDORS = ("segment", "rudderstack")
+_KEY_NAMES = ("writeKey", "writekey")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A configured sender with its secrets."""
+
+    config: SourceConfig
+    secrets: tuple[bytes, ...]
+
+
+class Sources:
+    """Looks senders up. Raises ConfigurationError when two sources share a write key."""
+
+    def __init__(self, configs: tuple[SourceConfig, ...], secrets: Mapping[str, tuple[bytes, ...]]) -> None:
+        self._by_name = {config.name: Source(config, secrets[config.name]) for config in configs}
+        self._keyed = [source for source in self._by_name.values() if source.config.vendor in KEY_VENDORS]
+        seen: dict[bytes, str] = {}
+        for source in self._keyed:
+            for secret in source.secrets:
+                other = seen.setdefault(secret, source.config.name)
+                if other != source.config.name:
+                    raise ConfigurationError(
+                        f"sources `{other}` and `{source.config.name}` have the same write key; give each its own"
+                    )
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def by_key(self, key: bytes) -> Source | None:
+        """The source whose write key it is. Every key is compared, in constant time."""
+        found = None
+        for source in self._keyed:
+            for secret in source.secrets:
+                if hmac.compare_digest(secret, key):
+                    found = source
+        return found
+
+    def webhook(self, vendor: str, name: str) -> Source:
+        """The source a webhook's path names; Refusal 404 when there is none of that vendor."""
+        source = self._by_name.get(name)
+        if source is None or source.config.vendor != vendor:
+            raise Refusal(404, "unknown_source", "no such source is configured")
+        return source
+
+
+def key_of_header(headers: Mapping[bytes, bytes]) -> bytes:
+    """The user name of HTTP Basic; the colon may be missing, as in old Segment clients. Empty when absent."""
+    scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != b"basic":
+        return b""
+    try:
+        return base64.b64decode(value.strip(), validate=True).partition(b":")[0]
+    except binascii.Error:
+        raise Refusal(401, "invalid_key", "failed to read writekey from header") from None
+
+
+def key_of_query(query: str) -> bytes:
+    """`?writeKey=…`; the bytes as sent."""
+    if "rite" not in query:
+        return b""
+    pairs = (part.partition("=") for part in query.split("&"))
+    return next((unquote_to_bytes(value) for name, _, value in pairs if name in _KEY_NAMES), b"")
+
+
+def key_of_body(value: Any) -> bytes:
+    """`writeKey` of a JSON body."""
+    found = value.get("writeKey") if isinstance(value, dict) else None
+    return found.encode(errors="replace") if isinstance(found, str) else b""
+
+
+def without_key(query: str) -> str:
+    """The query as it may be stored: everything but the key."""
+    if not query or not any(name == known for name, _ in parse_qsl(query, True) for known in _KEY_NAMES):
+        return query
+    return "&".join(part for part in query.split("&") if part.partition("=")[0] not in _KEY_NAMES)

@@ -1,0 +1,144 @@
+"""The ASGI application: paths in, answers out. What is accepted has been acked by Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from schemas.config import GatewayConfig
+from services.gateway import events
+from services.gateway.access import Sources
+from services.gateway.answers import Answer, Refusal, json_answer, pixel, refused
+from services.gateway.browser import cors, preflight, rudder_config, segment_settings
+from services.gateway.decoding import too_large
+from services.gateway.intake import Intake
+from services.gateway.request import Request
+from services.gateway.routes import Route, find
+from streams.ops.metrics import Meter, installed_version
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Health = Callable[[], tuple[bool, dict[str, object]]]
+
+READ_TIMEOUT_S = 30.0
+_log = logging.getLogger("touchline.gateway")
+
+
+class Gateway:
+    """Raw ASGI: one dictionary lookup a request, and no framework between a sender and Kafka."""
+
+    def __init__(
+        self, config: GatewayConfig, sources: Sources, intake: Intake, *, health: Health, metrics: Meter
+    ) -> None:
+        self.config = config
+        self.sources = sources
+        self.intake = intake
+        self.health = health
+        self.metrics = metrics
+        self.answered: Counter[int] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"the gateway speaks HTTP only, not {scope['type']}")
+        request = Request.of(scope)
+        route = find(request.path)
+        answer = await self._answer(request, route, receive)
+        self.answered[answer.status] += 1
+        self.metrics.inc("touchline_gateway_requests_total", source=request.source, status=str(answer.status))
+        await _send(answer, cors(request), send, with_body=request.method != "HEAD")
+
+    async def _answer(self, request: Request, route: Route | None, receive: Receive) -> Answer:
+        try:
+            if route is None:
+                raise Refusal(404, "unknown_path", "no such path; see the connector's documentation")
+            if request.method == "OPTIONS":
+                return preflight(request, route)
+            if request.method not in route.methods:
+                allow = ", ".join((*route.methods, "OPTIONS")).encode()
+                raise Refusal(405, "method_not_allowed", f"use {route.methods[0]}", ((b"allow", allow),))
+            return await self._dispatch(request, route, receive)
+        except Refusal as refusal:
+            if route is not None and route.purpose == "pixel":
+                return pixel(refusal.status)
+            return refused(refusal, request.vendor)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # 503, not 500: the senders that matter retry only this, and the event is not safe yet.
+            _log.exception("a request failed", extra={"path": route.purpose if route else ""})
+            return refused(self.intake.unavailable("internal failure; try again"), request.vendor)
+
+    async def _dispatch(self, request: Request, route: Route, receive: Receive) -> Answer:
+        if route.purpose == "health":
+            ok, checks = self.health()
+            return json_answer({"status": "ready" if ok else "unready", "checks": checks}, 200 if ok else 503)
+        if route.purpose == "version":
+            return json_answer({"name": "touchline", "version": installed_version()})
+        if route.purpose == "segment_settings":
+            return segment_settings(self.sources, route.argument)
+        if route.purpose == "rudder_config":
+            return rudder_config(self.sources, request)
+        if route.purpose == "pixel":
+            return await events.take_pixel(self, request)
+        size = await self._read(request, receive)
+        try:
+            return await events.TAKE[route.purpose](self, request, route)
+        finally:
+            self.intake.release(size)
+
+    async def _read(self, request: Request, receive: Receive) -> int:
+        """Fill `request.body`; returns the bytes reserved for it. An oversized body is read and thrown away,
+        so that its sender gets to read the 413."""
+        cap, size = self.config.max_body_bytes, 0
+        declared = request.headers.get(b"content-length", b"")
+        if declared.isdigit() and len(declared) < 20 and int(declared) > 4 * cap:
+            raise too_large(cap)
+        chunks: list[bytes] = []
+        reserved = 0
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                async for chunk in _chunks(receive):
+                    size += len(chunk)
+                    if size > 4 * cap:
+                        raise too_large(cap)
+                    if size <= cap:
+                        self.intake.reserve(len(chunk))
+                        reserved += len(chunk)
+                        chunks.append(chunk)
+            if size > cap:
+                raise too_large(cap)
+        except TimeoutError:
+            self.intake.release(reserved)
+            raise Refusal(408, "timeout", "the body did not arrive in time") from None
+        except BaseException:
+            self.intake.release(reserved)
+            raise
+        request.body = b"".join(chunks)
+        return reserved
+
+
+async def _chunks(receive: Receive) -> Any:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(400, "disconnected", "the sender went away")
+        if message.get("body"):
+            yield message["body"]
+        if not message.get("more_body"):
+            return
+
+
+async def _send(answer: Answer, extra: tuple[tuple[bytes, bytes], ...], send: Send, *, with_body: bool) -> None:
+    headers = [
+        (b"content-type", answer.content_type),
+        (b"content-length", str(len(answer.body)).encode()),
+        *answer.headers,
+        *extra,
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body if with_body else b""})

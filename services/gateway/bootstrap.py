@@ -1,0 +1,43 @@
+"""Builds the gateway from its configuration; everything that touches the world comes as an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from schemas.config import Config
+from services.gateway.access import Sources
+from services.gateway.app import Gateway, Health
+from services.gateway.intake import Clock, Intake, Writer
+from streams.ops.metrics import Meter, NoMetrics
+
+
+def now_utc() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)
+
+
+def build(
+    config: Config,
+    *,
+    secrets: Mapping[str, tuple[bytes, ...]],
+    writer: Writer,
+    clock: Clock = now_utc,
+    metrics: Meter | None = None,
+    health: Health | None = None,
+) -> Gateway:
+    """The ASGI app. `secrets` holds every source's keys by its name; `health` adds what only the caller knows.
+
+    Raises ConfigurationError when two sources share a write key.
+    """
+    meter = metrics or NoMetrics()
+    intake = Intake(config.gateway, writer, clock, meter)
+    sources = Sources(config.sources, secrets)
+
+    def probe() -> tuple[bool, dict[str, object]]:
+        ok, checks = health() if health is not None else (True, {})
+        confirming = intake.is_confirming()
+        own = {"confirming": confirming, "oldest_wait_s": round(intake.oldest_wait_s(), 3)}
+        return ok and confirming, {**checks, **own, "in_flight_bytes": intake.in_flight_bytes}
+
+    return Gateway(config.gateway, sources, intake, health=probe, metrics=meter)

@@ -1,0 +1,136 @@
+"""From bytes on the wire to JSON text: Content-Encoding undone under a hard cap, UTF-8 and JSON checked."""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from typing import Any, NoReturn
+
+import brotli
+import orjson
+import zstandard
+
+from services.gateway.answers import Refusal
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAX_WINDOW = 8 << 20
+_BROKEN = (zlib.error, brotli.error, zstandard.ZstdError, EOFError)
+
+
+def decode(raw: bytes, encoding: str, cap: int, *, short_is_fine: bool = False) -> bytes:
+    """`raw` without its Content-Encoding. Never inflates past `cap` bytes.
+
+    Gzip is recognised by its first bytes also where no header names it, and a header that names an
+    encoding which a proxy has already undone is passed over. With `short_is_fine` a cut stream gives what came.
+    Raises Refusal 413 over the cap, 400 for a broken stream or an encoding we do not speak.
+    """
+    encoding = encoding.strip().lower()
+    if raw.startswith(_GZIP_MAGIC):
+        encoding = "gzip"
+    if len(raw) > cap:
+        raise too_large(cap)
+    if encoding in ("", "identity") or raw[:1] in (b"{", b"["):
+        return raw
+    try:
+        inflated, complete = _inflate(raw, encoding, cap)
+    except _BROKEN as error:
+        raise Refusal(400, "invalid_encoding", f"the body is not valid {encoding}: {error}") from None
+    if len(inflated) > cap:
+        raise too_large(cap)
+    if not complete and not short_is_fine:
+        raise Refusal(400, "invalid_encoding", f"the {encoding} body ends too early")
+    return inflated
+
+
+def text_of(body: bytes) -> str:
+    """The body as text; Refusal 400 when it is not UTF-8."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise Refusal(400, "invalid_utf8", f"the body is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def json_of(body: bytes, text: str) -> Any:
+    """The decoded JSON; Refusal 400 when it is none, or nested too deep.
+
+    What JSON allows but a double or UTF-8 cannot hold (`1e400`, half a surrogate pair) passes: the
+    mapping refuses that one message, and the others of its batch are kept.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        first = str(error)
+    try:
+        return json.loads(text, parse_constant=_not_json)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "invalid_json", f"invalid json: {first}") from None
+
+
+def too_large(cap: int) -> Refusal:
+    """413; permanent for every SDK that knows it."""
+    return Refusal(413, "too_large", f"request size too large: at most {cap} bytes")
+
+
+def _not_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _inflate(raw: bytes, encoding: str, cap: int) -> tuple[bytes, bool]:
+    """(at most cap + 1 bytes, whether the stream was complete)."""
+    if encoding in ("gzip", "x-gzip"):
+        return _gunzip(raw, cap)
+    if encoding == "deflate":
+        return _deflated(raw, cap)
+    if encoding == "br":
+        return _brotli(raw, cap)
+    if encoding == "zstd":
+        reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_MAX_WINDOW).stream_reader(
+            io.BytesIO(raw), read_across_frames=True
+        )
+        return _read(reader, cap), True
+    raise Refusal(400, "unknown_encoding", f"Content-Encoding `{encoding[:40]}` is not spoken here")
+
+
+def _gunzip(raw: bytes, cap: int) -> tuple[bytes, bool]:
+    """Every member of the stream."""
+    inflated = b""
+    while raw:
+        member = zlib.decompressobj(wbits=31)
+        inflated += member.decompress(raw, cap + 1 - len(inflated))
+        if len(inflated) > cap or not member.eof:
+            return inflated, member.eof
+        raw = member.unused_data.lstrip(b"\0")
+    return inflated, True
+
+
+def _deflated(raw: bytes, cap: int) -> tuple[bytes, bool]:
+    """Zlib's format, as the standard says, or the bare stream some clients send."""
+    try:
+        stream = zlib.decompressobj()
+        return stream.decompress(raw, cap + 1), stream.eof
+    except zlib.error:
+        stream = zlib.decompressobj(wbits=-15)
+        return stream.decompress(raw, cap + 1), stream.eof
+
+
+def _brotli(raw: bytes, cap: int) -> tuple[bytes, bool]:
+    stream = brotli.Decompressor()
+    inflated = stream.process(raw, output_buffer_limit=cap + 1)
+    while len(inflated) <= cap and not stream.is_finished():
+        more = stream.process(b"", output_buffer_limit=cap + 1 - len(inflated))
+        if not more:
+            break
+        inflated += more
+    return inflated, stream.is_finished()
+
+
+def _read(reader: Any, cap: int) -> bytes:
+    chunks, size = [], 0
+    while size <= cap:
+        chunk = reader.read(cap + 1 - size)
+        if not chunk:
+            break
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)

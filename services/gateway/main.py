@@ -1,0 +1,106 @@
+"""The process: listens at once, tells the truth about Kafka, and answers what is in flight before it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from schemas.config import Config
+from services.common.secrets import read_secret
+from services.gateway.app import Gateway
+from services.gateway.bootstrap import build
+from services.gateway.outlet import Outlet, connection
+from streams.ops.metrics import Metrics
+from streams.ops.server import OpsServer
+
+DRAIN_S = 20
+REPORT_EVERY_S = 60.0
+_log = logging.getLogger("touchline.gateway")
+
+
+async def serve(
+    config: Config, *, stop: asyncio.Event | None = None, on_listening: Callable[[str], None] | None = None
+) -> None:
+    """Runs until SIGTERM, SIGINT or `stop`; `on_listening` gets the URL.
+
+    Raises ConfigurationError for missing secrets or a doubled write key, OSError when the port is taken.
+    """
+    stop = stop or asyncio.Event()
+    secrets = {source.name: tuple(read_secret(ref) for ref in source.secrets) for source in config.sources}
+    outlet = Outlet(config.kafka, lambda: connection(config.kafka, config.gateway.ack_timeout_s))
+    metrics = Metrics()
+    app = build(config, secrets=secrets, writer=outlet, metrics=metrics, health=outlet.health)
+    outlet.oldest_wait_s = app.intake.oldest_wait_s
+    with _listener(config) as listener:
+        async with OpsServer(metrics, app.health, host=config.metrics_host):
+            helpers = [asyncio.create_task(outlet.run()), asyncio.create_task(_report(app))]
+            try:
+                await _serve_until(app, listener, stop, on_listening)
+                await app.intake.drain(DRAIN_S)
+                await outlet.flush()
+            finally:
+                for helper in helpers:
+                    helper.cancel()
+                await asyncio.gather(*helpers, return_exceptions=True)
+                await outlet.close()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn raises them again after its shutdown, and the exit code would not be 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve_until(
+    app: Gateway, listener: socket.socket, stop: asyncio.Event, on_listening: Callable[[str], None] | None
+) -> None:
+    """Answers until `stop`, then takes no new connections and finishes those under way."""
+    settings = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    server = _Server(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(ValueError, RuntimeError):  # not the main thread: the caller has `stop`
+            loop.add_signal_handler(number, stop.set)
+    host, port = listener.getsockname()[:2]
+    url = f"http://{host}:{port}"
+    _log.info("gateway listens", extra={"url": url, "sources": len(app.sources)})
+    if on_listening is not None:
+        on_listening(url)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
+
+
+def _listener(config: Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.gateway.host else socket.AF_INET
+    listener = socket.create_server((config.gateway.host, config.gateway.port), family=family, backlog=2048)
+    listener.setblocking(False)
+    return listener
+
+
+async def _report(app: Gateway) -> None:
+    """Counts by status, once a minute, when there was anything to count."""
+    while True:
+        await asyncio.sleep(REPORT_EVERY_S)
+        counts, app.answered = app.answered, type(app.answered)()
+        if counts:
+            _log.info("answered", extra={f"status_{status}": count for status, count in sorted(counts.items())})
