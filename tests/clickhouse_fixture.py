@@ -52,9 +52,7 @@ class ClickHouse:
 
     def reader(self, database: str = "bi") -> Client:
         """A client as BI tools are; the caller closes it."""
-        return clickhouse_connect.get_client(
-            host=self.host, port=self.port, username="reader", database=database
-        )
+        return clickhouse_connect.get_client(host=self.host, port=self.port, username="reader", database=database)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import zstandard
 from services.warehouse.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, QUERY_TOO_LARGE, ClickHouseError
 
 _MIN_COMPRESSED_BYTES: Final = 1024
+_BITE_BYTES: Final = 4096
 
 
 class Encoder(Protocol):
@@ -66,26 +67,34 @@ _ENCODERS: Final[dict[str, Callable[[], Encoder]]] = {
 }
 
 
-def _zlib(data: bytes, max_bytes: int) -> bytes:
+def _zlib(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
     unpacker = zlib.decompressobj(wbits=47)  # 47: zlib and gzip, whichever the header says
-    return unpacker.decompress(data, max_bytes + 1)
+    return unpacker.decompress(data, max_bytes + 1), unpacker.eof
 
 
-def _lz4(data: bytes, max_bytes: int) -> bytes:
-    return bytes(lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=max_bytes + 1))
+def _lz4(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
+    unpacker = lz4.frame.LZ4FrameDecompressor()
+    return bytes(unpacker.decompress(data, max_length=max_bytes + 1)), unpacker.eof
 
 
-def _zstd(data: bytes, max_bytes: int) -> bytes:
-    with zstandard.ZstdDecompressor().stream_reader(data) as reader:
-        return reader.read(max_bytes + 1)
+def _zstd(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    plain = bytearray()
+    # this decoder has no cap of its own: small bites bound what one of them can become
+    for start in range(0, len(data), _BITE_BYTES):
+        plain += unpacker.decompress(data[start : start + _BITE_BYTES])
+        if unpacker.eof or len(plain) > max_bytes:
+            break
+    return bytes(plain), unpacker.eof
 
 
-def _brotli(data: bytes, max_bytes: int) -> bytes:
+def _brotli(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
     unpacker: Any = brotli.Decompressor()
-    return bytes(unpacker.process(data, output_buffer_limit=max_bytes + 1))
+    plain = bytes(unpacker.process(data, output_buffer_limit=max_bytes + 1))
+    return plain, unpacker.is_finished()
 
 
-_DECODERS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
+_DECODERS: Final[dict[str, Callable[[bytes, int], tuple[bytes, bool]]]] = {
     "gzip": _zlib,
     "deflate": _zlib,
     "lz4": _lz4,
@@ -102,11 +111,13 @@ def decode(data: bytes, encoding: str, max_bytes: int) -> bytes:
     if decoder is None:
         raise ClickHouseError.made(NOT_IMPLEMENTED, f"Unknown Content-Encoding {encoding[:40]!r}")
     try:
-        plain = decoder(data, max_bytes)
+        plain, ended = decoder(data, max_bytes)
     except (zlib.error, RuntimeError, EOFError, zstandard.ZstdError, brotli.error) as error:
         raise ClickHouseError.made(CANNOT_DECOMPRESS, f"The body is not valid {encoding}: {error}") from None
     if len(plain) > max_bytes:
         raise too_large(max_bytes)
+    if not ended:
+        raise ClickHouseError.made(CANNOT_DECOMPRESS, f"The {encoding} body ends too early")
     return plain
 
 

@@ -7,6 +7,7 @@ and has the grants of the role `reader` only.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -66,6 +67,12 @@ SYSTEM_TABLES: Final = frozenset(
 TABLE_FUNCTIONS: Final = frozenset(
     ["numbers", "numbers_mt", "zeros", "zeros_mt", "one", "null", "values", "view", "generateSeries", "generate_series"]
 )
+IN_FUNCTIONS: Final = frozenset(
+    f"{scope}{kind}in{rest}"
+    for scope in ("", "global")
+    for kind in ("", "not", "null", "notnull")
+    for rest in ("", "ignoreset")
+)
 # `file` reads any file whatever the grants, also where no call is written: `* APPLY file`, `arrayMap(file, …)`.
 FORBIDDEN_NAMES: Final = re.compile(
     r"file|python|logtrace|showcertificate|evalmlmethod|ai(generate|classify|extract|translate|embed|filter|redact|similarity)",
@@ -117,7 +124,8 @@ def _check_root(nodes: list[Node]) -> None:
 
 
 def _check_names(canonical: str) -> None:
-    words = [found[1] or found[2] or found[3] or "" for found in _TOKEN.finditer(canonical)]
+    tokens = (found for found in _TOKEN.finditer(canonical) if not found[0].isspace())
+    words = [found[1] or found[2] or found[3] or "" for found in tokens]
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if FORBIDDEN_NAMES.fullmatch(word):
             raise _denied(f"The name {word} is not allowed")
@@ -132,9 +140,8 @@ def _check_sources(nodes: list[Node], database: str) -> None:
         if node.kind == "TableExpression":
             _check_table_function(nodes[index + 1 :])
         # `x IN name` reads a table too, though its node is a plain identifier
-        if node.kind == "Function" and node.name.lower().endswith("in"):
-            for name in _in_operands(nodes, index):
-                _check_table(name, database)
+        if node.kind == "Function" and node.name.lower() in IN_FUNCTIONS:
+            _check_in(nodes, index, database)
 
 
 def _check_table_function(following: list[Node]) -> None:
@@ -142,13 +149,12 @@ def _check_table_function(following: list[Node]) -> None:
         raise _denied(f"The table function {following[0].name} is not allowed")
 
 
-def _in_operands(nodes: list[Node], index: int) -> Iterator[str]:
+def _check_in(nodes: list[Node], index: int, database: str) -> None:
     depth = nodes[index].depth
-    for node in nodes[index + 1 :]:
-        if node.depth <= depth:
-            return
-        if node.depth == depth + 2 and node.kind == "Identifier":
-            yield node.name
+    below = itertools.takewhile(lambda node: node.depth > depth, nodes[index + 1 :])
+    operands = [node for node in below if node.depth == depth + 2]
+    if len(operands) > 1 and operands[1].kind == "Identifier":
+        _check_table(operands[1].name, database)
 
 
 def _check_table(name: str, database: str) -> None:

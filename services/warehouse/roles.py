@@ -63,7 +63,7 @@ def _credentials(headers: Mapping[str, str], params: Mapping[str, str]) -> tuple
     kind, _, value = headers.get("authorization", "").partition(" ")
     if kind.lower() == "basic":
         try:
-            user, _, password = base64.b64decode(value).decode().partition(":")
+            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             raise ClickHouseError.made(AUTHENTICATION_FAILED, "Invalid Basic authentication") from None
         return user or "default", password

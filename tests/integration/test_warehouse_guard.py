@@ -1,0 +1,265 @@
+"""The reader's guard, line by line, each beside the control that shows what happens without it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import clickhouse_connect
+import httpx
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from tests.clickhouse_fixture import ClickHouse
+
+pytestmark = pytest.mark.clickhouse
+
+SECRET = "only-the-owner-reads-this"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What an attack may aim at; `{secret}`, `{out}`, `{db}` in a statement are replaced."""
+
+    secret: Path
+    out: Path
+    db: str
+
+    def aim(self, sql: str) -> str:
+        return sql.replace("{secret}", str(self.secret)).replace("{out}", str(self.out)).replace("{db}", self.db)
+
+
+@pytest.fixture
+def ground(clickhouse_url: ClickHouse, clickhouse_database: str, tmp_path: Path) -> Iterator[Ground]:
+    secret = tmp_path / "secret.tsv"
+    secret.write_text(SECRET)
+    client = clickhouse_url.client()
+    client.command(f"CREATE TABLE {clickhouse_database}.t (a Int64) ENGINE = MergeTree ORDER BY a")
+    client.command(f"INSERT INTO {clickhouse_database}.t VALUES (1), (2)")
+    client.command(f"CREATE OR REPLACE VIEW bi.v AS SELECT a FROM {clickhouse_database}.t")
+    yield Ground(secret, tmp_path / "out.tsv", clickhouse_database)
+    client.command("DROP VIEW IF EXISTS bi.v")
+    client.close()
+
+
+def ask(target: ClickHouse, user: str, sql: str, **params: str) -> httpx.Response:
+    password = target.token if user == "internal" else ""
+    return httpx.post(target.base_url, params=params, content=sql.encode(), auth=(user, password))
+
+
+def refused(reply: httpx.Response) -> str:
+    assert reply.status_code >= 400, reply.text
+    code = reply.headers["x-clickhouse-exception-code"]
+    assert reply.text.startswith(f"Code: {code}. DB::Exception: ")
+    return str(code)
+
+
+READS_SECRET = [
+    "SELECT * FROM file('{secret}', 'LineAsString')",
+    "SELECT file('{secret}')",
+    "SELECT `file`('{secret}')",
+    "SELECT \"file\"('{secret}')",
+    "WITH file('{secret}') AS x SELECT x",
+    "SELECT arrayMap(x -> file(x), ['{secret}'])",
+    # `default` of an embedded engine is also a view of the file system
+    "SELECT * FROM `{secret}`",
+    "SELECT * FROM default.`{secret}`",
+    "SELECT * FROM '{secret}'",
+    # no node of the syntax tree names the function in these three
+    "SELECT arrayMap(file, ['{secret}'])",
+    "SELECT * APPLY file FROM (SELECT '{secret}')",
+    "SELECT * APPLY(x -> file(x)) FROM (SELECT '{secret}')",
+    "SELECT COLUMNS('p') APPLY file FROM (SELECT '{secret}' AS p)",
+]
+WRITES_OUT = [
+    "SELECT 1 INTO OUTFILE '{out}'",
+    "SELECT 1; SELECT 2 INTO OUTFILE '{out}'",
+    "SELECT 1 UNION ALL SELECT 2 INTO OUTFILE '{out}'",
+    "(SELECT 1) INTO OUTFILE '{out}'",
+    "SHOW TABLES INTO OUTFILE '{out}'",
+    "SHOW COLUMNS FROM v FROM bi INTO OUTFILE '{out}'",
+    "SHOW DATABASES INTO OUTFILE '{out}'",
+    "DESCRIBE TABLE bi.v INTO OUTFILE '{out}'",
+    "EXISTS TABLE bi.v INTO OUTFILE '{out}'",
+    "SHOW CREATE TABLE bi.v INTO OUTFILE '{out}'",
+]
+SHOWS_OTHERS = [
+    "SELECT * FROM {db}.t",
+    "SELECT * FROM bi.v WHERE a IN {db}.t",
+    "SELECT * FROM bi.v JOIN {db}.t AS o ON o.a = v.a",
+    "SELECT (SELECT count() FROM {db}.t)",
+    "SELECT * FROM merge('{db}', '^t$')",
+    "SELECT query FROM system.processes",
+    "SELECT 'x' IN (SELECT query FROM system.processes)",
+    "SELECT trace FROM system.stack_trace LIMIT 1",
+    "SELECT * FROM system.merges",
+    "SELECT * FROM view(SELECT * FROM {db}.t)",
+    "SELECT * FROM remote('127.0.0.1:1', '{db}.t')",
+]
+NAMES_A_TABLE_IN_PASSING = [
+    "SELECT 1 WHERE in('x', system.processes)",
+    "SELECT 1 WHERE 'x' GLOBAL NOT IN system.processes",
+    "SELECT 1 WHERE 'x' IN processes",
+]
+CHANGES = [
+    "KILL QUERY WHERE 1",
+    "CREATE TEMPORARY TABLE z (a Int8)",
+    "CREATE TABLE bi.z (a Int8) ENGINE = Memory",
+    "DROP TABLE {db}.t",
+    "DROP VIEW bi.v",
+    "INSERT INTO {db}.t VALUES (9)",
+    "INSERT INTO {db}.t FORMAT TSV\n9\n",
+    "ALTER TABLE {db}.t DELETE WHERE 1",
+    "TRUNCATE TABLE {db}.t",
+    "OPTIMIZE TABLE {db}.t",
+    "SYSTEM FLUSH LOGS",
+    "SET readonly = 0",
+    "SET ROLE internal",
+    "SELECT 1; SET ROLE internal",
+    "SELECT 1; DROP TABLE {db}.t",
+    "SELECT 1 SETTINGS readonly = 0",
+    "SELECT 1 SETTINGS max_result_rows = 0",
+    "EXECUTE AS default SELECT 1",
+    "USE {db}",
+    "EXPLAIN SELECT 1",
+    "BACKUP TABLE {db}.t TO File('{out}')",
+    "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+    "SELECT * FROM executable('x', 'TSV', 'a String')",
+    "SELECT * FROM python('x')",
+    "SELECT aiGenerate('x')",
+    "CREATE USER u",
+    "SELECT * FROM numbers(10) FORMAT TSV SETTINGS max_threads = 9",
+]
+
+
+@pytest.mark.parametrize("sql", READS_SECRET + WRITES_OUT + SHOWS_OTHERS + NAMES_A_TABLE_IN_PASSING + CHANGES)
+def test_the_reader_is_refused(clickhouse_url: ClickHouse, ground: Ground, sql: str) -> None:
+    for database in ("bi", "default", "system", ground.db):
+        reply = ask(clickhouse_url, "reader", ground.aim(sql), database=database)
+        refused(reply)
+        assert SECRET not in reply.text
+    assert not ground.out.exists()
+    assert ask(clickhouse_url, "internal", f"SELECT count() FROM {ground.db}.t").text == "2\n"
+
+
+@pytest.mark.parametrize("sql", READS_SECRET)
+def test_control_without_the_guard_the_file_is_read(clickhouse_url: ClickHouse, ground: Ground, sql: str) -> None:
+    assert SECRET in ask(clickhouse_url, "internal", ground.aim(sql)).text
+
+
+@pytest.mark.parametrize("sql", [sql for sql in WRITES_OUT if ";" not in sql])
+def test_control_without_the_guard_the_file_is_written(clickhouse_url: ClickHouse, ground: Ground, sql: str) -> None:
+    ask(clickhouse_url, "internal", ground.aim(sql))
+    assert ground.out.exists()
+
+
+@pytest.mark.parametrize("sql", [sql for sql in SHOWS_OTHERS if "remote" not in sql])
+def test_control_without_the_guard_others_are_shown(clickhouse_url: ClickHouse, ground: Ground, sql: str) -> None:
+    assert ask(clickhouse_url, "internal", ground.aim(sql)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sql", [sql for sql in CHANGES if sql.startswith(("KILL", "CREATE T", "DROP", "INSERT", "ALTER"))]
+)
+def test_control_without_the_guard_it_is_done(clickhouse_url: ClickHouse, ground: Ground, sql: str) -> None:
+    assert ask(clickhouse_url, "internal", ground.aim(sql)).status_code == 200
+    ask(clickhouse_url, "internal", "DROP TABLE IF EXISTS bi.z")
+
+
+def test_control_the_engine_runs_the_second_statement(tmp_path: Path) -> None:
+    """Why the canonical text comes before the syntax tree: chdb explains the first statement and runs the second."""
+    script = f"""
+from chdb.state.sqlitelike import connect
+connection = connect("{tmp_path / "engine"}")
+connection.query("SET readonly = 1")
+connection.query("EXPLAIN AST SELECT 1; SELECT 2 INTO OUTFILE '{tmp_path / "out"}'")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    assert (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT sum(a) FROM v", "3\n"),
+        ("SELECT sum(a) FROM bi.v;", "3\n"),
+        ("-- a comment\nSELECT /* inside */ count() FROM bi.v WHERE a IN (SELECT a FROM v)", "2\n"),
+        ("WITH x AS (SELECT a FROM v) SELECT count() FROM x", "2\n"),
+        ("SELECT 'INTO OUTFILE; file(1)'", "INTO OUTFILE; file(1)\n"),
+        ("SELECT 1 UNION ALL SELECT 1", "1\n1\n"),
+        ("SELECT count() FROM numbers(5)", "5\n"),
+        ("SHOW TABLES FROM bi", "v\n"),
+        ("EXISTS TABLE bi.v", "1\n"),
+        ("DESCRIBE TABLE bi.v", "a\tInt64\t\t\t\t\t\n"),
+        ("SELECT name FROM system.columns WHERE database = 'bi' AND table = 'v'", "a\n"),
+        ("SELECT table_name FROM information_schema.tables WHERE table_schema = 'bi'", "v\n"),
+        ("SHOW DATABASES", "bi\n"),
+        ("SELECT min(name) FROM system.one JOIN system.tables ON name IN ('v')", "v\n"),
+        ("SELECT 1 AS a, 2 AS b FORMAT JSONEachRow", '{"a":1,"b":2}\n'),
+        ("SELECT getSetting('prefer_column_name_to_alias')", "true\n"),
+    ],
+)
+def test_the_reader_reads_bi(clickhouse_url: ClickHouse, ground: Ground, sql: str, expected: str) -> None:
+    reply = ask(clickhouse_url, "reader", sql)
+    assert (reply.status_code, reply.text) == (200, expected)
+
+
+def test_other_databases_do_not_even_show(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    sql = f"SELECT count() FROM system.tables WHERE database = '{ground.db}'"
+    assert ask(clickhouse_url, "reader", sql).text == "0\n"
+    assert ask(clickhouse_url, "internal", sql).text == "1\n"
+
+
+def test_a_table_named_by_a_parameter_is_judged(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    sql = "SELECT count() FROM {d:Identifier}.{t:Identifier}"
+    good = ask(clickhouse_url, "reader", sql, param_d="bi", param_t="v")
+    assert good.text == "2\n"
+    assert refused(ask(clickhouse_url, "reader", sql, param_d="system", param_t="processes")) == "497"
+    assert refused(ask(clickhouse_url, "reader", sql, param_d=ground.db, param_t="t")) == "497"
+
+
+def test_settings_of_a_reader_change_nothing(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    reply = ask(clickhouse_url, "reader", "SELECT getSetting('max_result_rows')", readonly="0", max_result_rows="0")
+    assert reply.text == "1000000\n"
+
+
+def test_a_reader_meets_its_limits(clickhouse_url: ClickHouse) -> None:
+    rows = ask(clickhouse_url, "reader", "SELECT number FROM numbers(2000000)", wait_end_of_query="1")
+    assert "TOO_MANY_ROWS_OR_BYTES" in rows.text
+    memory = ask(clickhouse_url, "reader", "SELECT groupArray(number) FROM numbers(200000000)")
+    assert refused(memory) == "241"
+    assert refused(ask(clickhouse_url, "reader", "SELECT 1 -- " + "x" * (2 << 20))) == "307"
+    assert ask(clickhouse_url, "reader", "SELECT 1").text == "1\n"
+
+
+def test_view_without_definer_would_be_refused(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    """The control of the default for views: who reads one that runs as its caller needs the tables below."""
+    with_caller = f"CREATE OR REPLACE VIEW bi.v SQL SECURITY INVOKER AS SELECT a FROM {ground.db}.t"
+    assert ask(clickhouse_url, "internal", with_caller).status_code == 200
+    assert refused(ask(clickhouse_url, "reader", "SELECT * FROM bi.v")) == "497"
+
+
+@pytest.mark.parametrize("user", ["reader", "default"])
+def test_bi_clients_connect_as(clickhouse_url: ClickHouse, ground: Ground, user: str) -> None:
+    client = clickhouse_connect.get_client(
+        host=clickhouse_url.host, port=clickhouse_url.port, username=user, database="bi"
+    )
+    assert client.query("SELECT a FROM v ORDER BY a").result_rows == [(1,), (2,)]
+    with pytest.raises(DatabaseError, match="497"):
+        client.command("DROP VIEW v")
+    client.close()
+
+
+@pytest.mark.parametrize(("user", "password"), [("internal", ""), ("internal", "wrong"), ("root", ""), ("reader", "x")])
+def test_wrong_credentials(clickhouse_url: ClickHouse, user: str, password: str) -> None:
+    reply = httpx.post(clickhouse_url.base_url, content=b"SELECT 1", auth=(user, password))
+    assert (reply.status_code, refused(reply)) == (403, "516")
+    assert clickhouse_url.token not in reply.text
+
+
+def test_a_rebound_name_is_refused(clickhouse_url: ClickHouse) -> None:
+    reply = httpx.post(clickhouse_url.base_url, content=b"SELECT 1", headers={"Host": "attacker.example"})
+    assert refused(reply) == "516"
