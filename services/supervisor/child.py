@@ -159,7 +159,7 @@ class Child:
     async def _probe(self) -> None:
         port = self.spec.probe_port or self.ops_port
         while not self.ready.is_set():
-            status = await http_status(port)
+            status = await http_status(port, host=self.spec.probe_host)
             if status is not None:
                 self.up.set()
             if status == 200:

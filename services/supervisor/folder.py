@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -44,9 +45,9 @@ class DataFolder:
         return self.path / "logs"
 
     @property
-    def run_file(self) -> Path:
-        """What `Run` is kept in."""
-        return self.path / "run.json"
+    def status_file(self) -> Path:
+        """What every child is doing: name → state, since, detail. The page shows it while it waits."""
+        return self.path / "status.json"
 
     def take(self) -> Run:
         """Own the folder; returns what the last run left. Raises ConfigurationError when another process owns it."""
@@ -69,11 +70,11 @@ class DataFolder:
         """Let the next one in; safe to call twice."""
         self._lock.release()
 
-    def save(self, run: Run) -> None:
-        """Replace `run.json` in one step."""
-        partial = self.run_file.with_suffix(".part")
-        partial.write_text(json.dumps(asdict(run)))
-        partial.replace(self.run_file)
+    def save(self, run: Run, status: Mapping[str, object] | None = None) -> None:
+        """Replace `run.json` (and `status.json`), each in one step."""
+        _replace(self.path / "run.json", asdict(run))
+        if status is not None:
+            _replace(self.status_file, status)
 
     def port(self, name: str, wanted: int, flag: str) -> int:
         """`wanted` if it is free; 0: the port `name` had last time if that is free, else another, kept from now on."""
@@ -89,6 +90,12 @@ class DataFolder:
             port = pick_free(*ports.values())
         kept.write_text(json.dumps(ports | {name: port}))
         return port
+
+
+def _replace(path: Path, content: Mapping[str, object]) -> None:
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(content))
+    partial.replace(path)
 
 
 def read_run(path: Path) -> Run:

@@ -25,6 +25,7 @@ class ChildSpec:
     gated: bool = False
     job: bool = False
     probe_port: int | None = None
+    probe_host: str = "127.0.0.1"
     stop_wave: int = PROCESSORS
     env: dict[str, str] = field(default_factory=dict)
 

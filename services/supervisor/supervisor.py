@@ -38,10 +38,13 @@ class Supervisor:
         self._metrics = metrics
         self._stop = asyncio.Event()
         self._closing = False
+        self._status: dict[str, dict[str, str]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.signal = 0
         self.record = Run(pid=os.getpid(), started_at=datetime.now(UTC).isoformat(timespec="seconds"), stopped=False)
         self.children = {spec.name: Child(spec, folder.logs, self._changed) for spec in checked(specs)}
+        for child in self.children.values():
+            self._note(child, "")
 
     async def run(self, on_ready: Callable[[], None], *, start_timeout_s: float) -> None:
         """Start everything, call `on_ready` once when all are ready, watch until `stop` or a signal.
@@ -127,9 +130,9 @@ class Supervisor:
             self._metrics.inc("touchline_service_restarts_total", service=name)
         if child.state == "refused":
             self._stop.set()
-        self._note(child)
+        self._note(child, text)
 
-    def _note(self, child: Child) -> None:
+    def _note(self, child: Child, text: str) -> None:
         name, record = child.spec.name, self.record
         record.states[name] = child.state
         if child.pid is None:
@@ -138,13 +141,16 @@ class Supervisor:
         else:
             record.pids[name], record.births[name] = child.pid, birth(child.pid)
             record.ops_ports[name] = child.ops_port
+        since = datetime.now(UTC).isoformat(timespec="milliseconds")
+        shown = {"done": "ready"}.get(child.state, child.state)
+        self._status[name] = {"state": shown, "since": since, "detail": text}
         self._save()
 
     def _save(self) -> None:
         try:
-            self._folder.save(self.record)
+            self._folder.save(self.record, self._status)
         except OSError as error:  # a full disk must not end what still runs
-            self._say(f"supervisor  cannot write {self._folder.run_file}: {error.strerror}")
+            self._say(f"supervisor  cannot write its state to {self._folder.path}: {error.strerror}")
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()

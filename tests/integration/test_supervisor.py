@@ -81,7 +81,7 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_says_so(tmp_pat
 
 def test_a_child_which_is_not_tied_to_its_parent_does_outlive_it() -> None:
     """The control: without the tie the test above would find a survivor."""
-    sleeper = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], stdout=subprocess.DEVNULL)"
+    sleeper = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], stdout=-3, stderr=-3)"
     code = f"import subprocess, sys; print({sleeper}.pid)"
     pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert birth(pid) > 0

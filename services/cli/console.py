@@ -1,0 +1,40 @@
+"""How every command speaks: data on stdout, everything else on stderr, exit codes that mean something."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import orjson
+import typer
+
+from schemas.errors import ConfigurationError, TouchlineError
+
+EXIT_OK, EXIT_FINDINGS, EXIT_UNEXPECTED, EXIT_CONFIGURATION, EXIT_INTERRUPTED = 0, 1, 2, 78, 130
+
+
+def say(line: str) -> None:
+    """One line for people, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def emit(value: object) -> None:
+    """One JSON line of data, on stdout."""
+    sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn what was raised on purpose into its exit code and one message, without a traceback."""
+    try:
+        yield
+    except ConfigurationError as error:
+        say(str(error))
+        raise typer.Exit(EXIT_CONFIGURATION) from None
+    except TouchlineError as error:
+        say(str(error))
+        raise typer.Exit(EXIT_UNEXPECTED) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None

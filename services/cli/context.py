@@ -1,0 +1,67 @@
+"""Which configuration a command means: the one of a running `touchline up` on the data folder, or a file's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.config import Config, SecretRef
+from services.common.config import load_config
+from services.common.secrets import read_secret
+from services.supervisor.folder import read_run
+
+DATA_DIR = Path("data")
+
+DataOption = Annotated[Path, typer.Option("--data", envvar="TOUCHLINE_DATA", help="Data folder of `touchline up`.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", envvar="TOUCHLINE_CONFIG", help="Configuration; default: touchline.yaml in the data folder."
+    ),
+]
+KafkaOption = Annotated[str | None, typer.Option("--kafka", help="HOST:PORT of a Kafka cluster.", metavar="HOST:PORT")]
+ClickHouseOption = Annotated[
+    str | None, typer.Option("--clickhouse", help="URL of a ClickHouse server.", metavar="URL")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the options name."""
+
+    data: Path = DATA_DIR
+    config: Path | None = None
+    kafka: str | None = None
+    clickhouse: str | None = None
+
+    def load(self) -> Config:
+        """The configuration, with the addresses of what runs on the data folder. Raises ConfigurationError."""
+        run = read_run(self.data)
+        beside = self.data / "touchline.yaml"
+        path = self.config or (beside if beside.exists() else None)
+        places = {} if run.stopped else run.addresses
+        kafka = self.kafka or places.get("kafka")
+        config = load_config(
+            path,
+            flags={
+                ("kafka", "bootstrap"): kafka.split(",") if kafka else None,
+                ("clickhouse", "url"): self.clickhouse or places.get("sql_url"),
+            },
+        )
+        token = None if self.clickhouse else places.get("token_file")
+        return _with_token(config, token) if token else config
+
+
+def clickhouse_password(config: Config) -> str:
+    """The password of the configured ClickHouse user; empty when there is none."""
+    secret = config.clickhouse.password
+    return read_secret(secret).decode() if secret else ""
+
+
+def _with_token(config: Config, token_file: str) -> Config:
+    secret = SecretRef(file=token_file, env=None)
+    clickhouse = config.clickhouse.model_copy(update={"user": "internal", "password": secret})
+    return config.model_copy(update={"clickhouse": clickhouse})

@@ -1,0 +1,129 @@
+"""`touchline up`: prepare the data folder, run all services, say where they are."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import Field
+
+from schemas.base import Strict
+from schemas.config import Config
+from services.broker.ports import pick_free
+from services.common.config import load_config
+from services.common.fresh import write_fresh
+from services.common.secrets import ensure_secret_file
+from services.supervisor.folder import DataFolder, Run
+from services.supervisor.plan import PROCESSES, Site, addresses, plan
+from services.supervisor.supervisor import Say, Supervisor
+from streams.ops.metrics import Metrics
+from streams.ops.server import OpsServer
+
+EXIT_OK, EXIT_INTERRUPTED = 0, 130
+OnReady = Callable[[dict[str, object]], None]
+"""Takes gateway_url, dashboard_url, sql_url, data_dir and pids."""
+
+
+class UpOptions(Strict):
+    """The flags of `touchline up`. A port of None is the configuration's, 0 picks a free one and keeps it."""
+
+    data_dir: Path = Field(description="data folder; made when missing")
+    config_path: Path | None = Field(None, description="configuration; None: touchline.yaml in the data folder")
+    gateway_port: int | None = Field(None, description="port of the gateway")
+    dashboard_port: int | None = Field(None, description="port of the page")
+    sql_port: int = Field(0, description="port of the embedded ClickHouse")
+    kafka: str | None = Field(None, description="HOST:PORT,… of an existing cluster instead of the embedded broker")
+    clickhouse: str | None = Field(None, description="URL of an existing server instead of the embedded one")
+    start_timeout_s: float = Field(120.0, gt=0, description="give up when not everything is ready by then")
+
+
+def run_up(options: UpOptions, say: Say, on_ready: OnReady) -> int:
+    """Run until SIGTERM (exit code 0) or Ctrl-C (130). `on_ready` is called once.
+
+    Raises ConfigurationError or StartFailed; nothing is left running.
+    """
+    folder = DataFolder(options.data_dir.resolve())
+    last = folder.take()
+    try:
+        if last.pid and not last.stopped:
+            say(_recovered(last))
+        config, site = prepare(options, folder)
+        return asyncio.run(_up(config, site, folder, say, on_ready, options.start_timeout_s))
+    finally:
+        folder.release()
+
+
+def prepare(options: UpOptions, folder: DataFolder) -> tuple[Config, Site]:
+    """The configuration in force and where everything will be; writes the first configuration and its secrets."""
+    config_path = (options.config_path or folder.path / "touchline.yaml").resolve()
+    if options.config_path is None:
+        write_fresh(config_path, folder.path)
+    config = load_config(config_path, flags=_flags(options))
+    site = Site(
+        data_dir=folder.path,
+        config_path=config_path,
+        status_file=folder.status_file,
+        kafka_port=folder.port("kafka", 0, ""),
+        clickhouse_port=folder.port("sql", options.sql_port, "--sql-port"),
+        gateway_port=folder.port("gateway", config.gateway.port, "--gateway-port"),
+        dashboard_port=folder.port("dashboard", config.dashboard.port, "--dashboard-port"),
+        embedded_kafka="bootstrap" not in config.kafka.model_fields_set,
+        embedded_clickhouse="url" not in config.clickhouse.model_fields_set,
+    )
+    if site.embedded_clickhouse:
+        ensure_secret_file(site.token_file)
+    return config, site
+
+
+def _flags(options: UpOptions) -> dict[tuple[str, ...], object]:
+    return {
+        ("kafka", "bootstrap"): options.kafka.split(",") if options.kafka else None,
+        ("clickhouse", "url"): options.clickhouse,
+        ("gateway", "port"): options.gateway_port,
+        ("dashboard", "port"): options.dashboard_port,
+    }
+
+
+async def _up(config: Config, site: Site, folder: DataFolder, say: Say, on_ready: OnReady, timeout_s: float) -> int:
+    began_s = time.monotonic()
+    metrics = Metrics()
+    supervisor = Supervisor(plan(site, config), folder, say, metrics)
+    places = addresses(site, config)
+    supervisor.record.addresses = places | _internal(site, config)
+
+    def ready() -> None:
+        say(f"everything  ready {time.monotonic() - began_s:.1f} s")
+        pids = {name: supervisor.record.pids[name] for name in PROCESSES if name in supervisor.record.pids}
+        on_ready({**places, "data_dir": str(site.data_dir), "pids": pids})
+
+    port = supervisor.record.ops_ports["supervisor"] = pick_free()
+    page = asyncio.create_task(_tell_page(supervisor, places["dashboard_url"], say, began_s))
+    async with OpsServer(metrics, supervisor.health, host=config.metrics_host, port=port):
+        try:
+            await supervisor.run(ready, start_timeout_s=timeout_s)
+        finally:
+            page.cancel()
+    return EXIT_INTERRUPTED if supervisor.signal == signal.SIGINT else EXIT_OK
+
+
+def _internal(site: Site, config: Config) -> dict[str, str]:
+    """What other commands on this data folder need to reach the same stores."""
+    kafka = f"127.0.0.1:{site.kafka_port}" if site.embedded_kafka else ",".join(config.kafka.bootstrap)
+    token = {"token_file": str(site.token_file)} if site.embedded_clickhouse else {}
+    return {"kafka": kafka, "config": str(site.config_path), **token}
+
+
+async def _tell_page(supervisor: Supervisor, url: str, say: Say, began_s: float) -> None:
+    await supervisor.children["dashboard"].up.wait()
+    say(f"page        up {time.monotonic() - began_s:.1f} s  {url}")
+
+
+def _recovered(last: Run) -> str:
+    was = ", ".join(name for name in PROCESSES if name in last.states) or "nothing"
+    return (
+        f"recovery    the run of {last.started_at} ended without a stop; Kafka's log and ClickHouse's files are taken "
+        f"up where they stood, the services continue from their committed offsets (had been running: {was})"
+    )

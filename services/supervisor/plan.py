@@ -1,0 +1,110 @@
+"""Which processes `touchline up` runs, in which order, told what. Pure."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.config import Config
+from services.supervisor.spec import EDGE, STORES, ChildSpec
+
+PROCESSES = ("kafka", "clickhouse", "gateway", "normalise", "resolve", "journey", "sink", "dashboard")
+"""What an operator knows as a service; `topics` and `migrate` are jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where everything is. `embedded_*`: whether we run that one ourselves."""
+
+    data_dir: Path
+    config_path: Path
+    status_file: Path
+    kafka_port: int
+    clickhouse_port: int
+    gateway_port: int
+    dashboard_port: int
+    embedded_kafka: bool
+    embedded_clickhouse: bool
+
+    @property
+    def token_file(self) -> Path:
+        """The internal password of the embedded ClickHouse."""
+        return self.data_dir / "secrets" / "clickhouse"
+
+
+def service_env(site: Site, config: Config) -> dict[str, str]:
+    """What every service is told over the configuration file."""
+    env = {
+        "TOUCHLINE_KAFKA_BOOTSTRAP": ",".join(config.kafka.bootstrap),
+        "TOUCHLINE_CLICKHOUSE_URL": config.clickhouse.url,
+        "TOUCHLINE_GATEWAY_PORT": str(site.gateway_port),
+        "TOUCHLINE_DASHBOARD_PORT": str(site.dashboard_port),
+        "TOUCHLINE_STATUS_FILE": str(site.status_file),
+    }
+    if site.embedded_kafka:
+        env["TOUCHLINE_KAFKA_BOOTSTRAP"] = f"127.0.0.1:{site.kafka_port}"
+    if site.embedded_clickhouse:
+        env["TOUCHLINE_CLICKHOUSE_URL"] = f"http://127.0.0.1:{site.clickhouse_port}"
+        env["TOUCHLINE_CLICKHOUSE_USER"] = "internal"
+        env["TOUCHLINE_CLICKHOUSE_PASSWORD_FILE"] = str(site.token_file)
+    return env
+
+
+def addresses(site: Site, config: Config) -> dict[str, str]:
+    """Where people, senders and other commands find what runs."""
+    return {
+        "gateway_url": f"http://{_reachable(config.gateway.host)}:{site.gateway_port}",
+        "dashboard_url": f"http://{_reachable(config.dashboard.host)}:{site.dashboard_port}",
+        "sql_url": service_env(site, config)["TOUCHLINE_CLICKHOUSE_URL"],
+    }
+
+
+def plan(site: Site, config: Config) -> list[ChildSpec]:
+    """The children, each after those it waits for.
+
+    The page comes first and shows what it waits for. Then everything loads its modules at once, beside the
+    starting broker; whoever needs topics or tables begins when they are there.
+    """
+    stores = _stores(site)
+    names = [spec.name for spec in stores]
+    env = service_env(site, config)
+
+    def service(name: str, **options: Any) -> ChildSpec:
+        argv = (sys.executable, "-m", "services.cli.service", name, "--config", str(site.config_path))
+        return ChildSpec(name, argv, env=env, **{"probe_host": _reachable(config.metrics_host)} | options)
+
+    kafka = tuple(name for name in names if name == "kafka")
+    clickhouse = tuple(name for name in names if name == "clickhouse")
+    begin: dict[str, Any] = {"spawn_after": ("dashboard",), "gated": True}
+    ready = ("topics", "migrate")
+    page, edge = _reachable(config.dashboard.host), _reachable(config.gateway.host)
+    return [
+        service("dashboard", probe_port=site.dashboard_port, probe_host=page, stop_wave=EDGE),
+        *stores,
+        service("topics", after=kafka, job=True, **begin),
+        service("migrate", after=clickhouse, job=True, **begin),
+        service("gateway", spawn_after=("dashboard",), probe_port=site.gateway_port, probe_host=edge, stop_wave=EDGE),
+        service("sink", after=ready, **begin),
+        *(service(stage, after=ready, **begin) for stage in ("normalise", "resolve", "journey")),
+    ]
+
+
+def _stores(site: Site) -> list[ChildSpec]:
+    def store(name: str, module: str, port: int, *more: str) -> ChildSpec:
+        data = str(site.data_dir / name)
+        argv = (sys.executable, "-m", module, "--data", data, "--port", str(port), *more)
+        return ChildSpec(name, argv, probe_port=0, stop_wave=STORES)
+
+    found = []
+    if site.embedded_kafka:
+        found.append(store("kafka", "services.broker.main", site.kafka_port))
+    if site.embedded_clickhouse:
+        token = ("--token-file", str(site.token_file))
+        found.append(store("clickhouse", "services.warehouse.main", site.clickhouse_port, *token))
+    return found
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -1,0 +1,75 @@
+"""Fixtures of real parts, and the guard: a test which does not say that it needs one cannot reach it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest_plugins = ["tests.kafka_fixture", "tests.clickhouse_fixture"]
+
+#: Fixture → the marker a test must carry to use it.
+NEEDS = {
+    "kafka_bootstrap": "kafka",
+    "clickhouse_url": "clickhouse",
+    "clickhouse_database": "clickhouse",
+}
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+_guarded_ports: dict[int, str] = {9092: "kafka", 8123: "clickhouse", 9000: "clickhouse"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine cannot run."""
+    missing = {
+        "node": "" if shutil.which("node") else "Node.js is not installed",
+        "browser": "" if any(map(shutil.which, CHROMIUM)) else "Chromium is not installed",
+    }
+    for item in items:
+        for marker, reason in missing.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def _only_what_is_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test that reaches Kafka or ClickHouse without carrying the marker of that name."""
+    allowed = {marker.name for marker in request.node.iter_markers()}
+    for fixture in request.fixturenames:
+        marker = NEEDS.get(fixture)
+        if marker is not None and marker not in allowed:
+            pytest.fail(f"uses the fixture `{fixture}`: mark the test with @pytest.mark.{marker}", pytrace=False)
+    _learn_ports(request, allowed)
+    _guard(monkeypatch, allowed)
+
+
+def _learn_ports(request: pytest.FixtureRequest, allowed: set[str]) -> None:
+    """Remember where this run's stores listen, once a marked test has started them."""
+    if "kafka" in allowed and "kafka_bootstrap" in request.fixturenames:
+        address = str(request.getfixturevalue("kafka_bootstrap"))
+        _guarded_ports[int(address.split(",")[0].rpartition(":")[2])] = "kafka"
+    if "clickhouse" in allowed and "clickhouse_url" in request.fixturenames:
+        _guarded_ports[urlsplit(request.getfixturevalue("clickhouse_url").url).port or 8123] = "clickhouse"
+
+
+def _guard(monkeypatch: pytest.MonkeyPatch, allowed: set[str]) -> None:
+    real = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")}
+
+    def refuse(address: Any) -> None:
+        marker = _guarded_ports.get(address[1]) if isinstance(address, tuple) and len(address) > 1 else None
+        if marker is not None and marker not in allowed:
+            pytest.fail(f"connects to {marker} at {address}: mark the test with @pytest.mark.{marker}", pytrace=False)
+
+    def connect(self: socket.socket, address: Any) -> None:
+        refuse(address)
+        real["connect"](self, address)
+
+    def connect_ex(self: socket.socket, address: Any) -> int:
+        refuse(address)
+        return int(real["connect_ex"](self, address))
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
