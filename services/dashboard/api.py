@@ -1,0 +1,150 @@
+"""The JSON API. Times are UTC, rates are 0…1, percentages 0…100, and null means `no evidence`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from schemas.errors import StoreUnavailable
+from services.dashboard import cursors
+from services.dashboard.live import Live
+from services.dashboard.params import (
+    Paging,
+    Text,
+    accounts_of,
+    flag,
+    one_of,
+    scope_of,
+    signals_of,
+    time_cursor,
+)
+from services.dashboard.reader import Reader
+from services.dashboard.scope import Scope
+from services.dashboard.store import AccountQuery, SignalQuery
+from services.dashboard.stream import EventStream
+from services.dashboard.views import (
+    AccountPage,
+    AccountView,
+    Freshness,
+    MapView,
+    SignalView,
+    TouchpointExplained,
+)
+
+router = APIRouter(prefix="/api")
+VIEWS = ("json", "html")
+
+
+class NotFound(Exception):
+    """Nothing of that id is stored."""
+
+
+def reader_of(request: Request) -> Reader:
+    reader: Reader = request.app.state.reader
+    return reader
+
+
+def live_of(request: Request) -> Live:
+    live: Live = request.app.state.live
+    return live
+
+
+InScope = Annotated[Scope, Depends(scope_of)]
+WithReader = Annotated[Reader, Depends(reader_of)]
+
+
+def dumps(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+
+def answer(value: object, status: int = 200) -> Response:
+    return Response(dumps(value), status, {"cache-control": "no-store"}, "application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class SignalPage:
+    """`next_cursor` is null on the last page."""
+
+    signals: Sequence[SignalView]
+    next_cursor: str | None
+
+
+@router.get("/map", response_model=MapView)
+async def journey_map(scope: InScope, reader: WithReader, explain: Text = "") -> Response:
+    """The current-state journey map; `explain=1` adds formula and inputs of every pain index."""
+    return answer(await reader.map(scope, explain=bool(flag("explain", explain))))
+
+
+@router.get("/accounts", response_model=AccountPage)
+async def accounts(query: Annotated[AccountQuery, Depends(accounts_of)], reader: WithReader) -> Response:
+    """Where accounts stand, page by page."""
+    return answer(await reader.accounts(query))
+
+
+@router.get("/accounts/{account_id:path}", response_model=AccountView)
+async def account(account_id: str, paging: Annotated[Paging, Depends()], reader: WithReader) -> Response:
+    """A day in the life of one account: its touchpoints newest first, and its changes of phase."""
+    time_cursor(paging.cursor)
+    found = await reader.account(account_id, paging.limit, paging.cursor)
+    if found is None:
+        raise NotFound(f"no account `{account_id[:80]}`")
+    return answer(found)
+
+
+@router.get("/signals", response_model=SignalPage)
+async def signals(query: Annotated[SignalQuery, Depends(signals_of)], reader: WithReader) -> Response:
+    """Moments of friction (or `polarity=delight`), newest first."""
+    found = await reader.signals(query)
+    last = found[-1] if len(found) == query.limit else None
+    return answer(SignalPage(found, cursors.encode_time(last.opened_at, last.signal_id) if last else None))
+
+
+@router.get("/freshness", response_model=Freshness)
+async def freshness(reader: WithReader) -> Response:
+    """How recent each source's data is."""
+    return answer(await reader.freshness())
+
+
+@router.get("/touchpoints/{event_id}", response_model=TouchpointExplained)
+async def touchpoint(event_id: str, reader: WithReader) -> Response:
+    """One touchpoint: why this account, person, persona, phase; what it is evidence of."""
+    found = await reader.touchpoint(event_id)
+    if found is None:
+        raise NotFound(f"no touchpoint `{event_id[:80]}`")
+    return answer(found)
+
+
+@router.get("/health")
+async def health(request: Request) -> Response:
+    """Whether the store answers, and what is waited for. Always 200 while this process serves."""
+    ok, checks = await store_check(request)
+    return answer({"ok": ok, "checks": checks})
+
+
+async def store_check(request: Request) -> tuple[bool, dict[str, Any]]:
+    """Asked now, not remembered."""
+    waits = [{"service": wait.service, "state": wait.state} for wait in request.app.state.waiting()]
+    try:
+        await reader_of(request).store.fingerprint()
+    except StoreUnavailable as error:
+        return False, {"clickhouse": str(error), "waiting": waits}
+    return True, {"clickhouse": "ok", "waiting": waits, "viewers": live_of(request).viewers}
+
+
+@router.get("/stream")
+async def stream(
+    request: Request, scope: InScope, live: Annotated[Live, Depends(live_of)], view: Text = "json"
+) -> Response:
+    """Server-sent events: `snapshot` with everything, then `patch` with the parts that changed.
+
+    `view=json` has the parts `map`, `signals`, `accounts`, `visitors`, `waiting`; `view=html` the page's fragments.
+    """
+    one_of("view", view, VIEWS)
+    viewer = await live.enter(scope, view, request.headers.get("last-event-id", ""))
+    gzip = "gzip" in request.headers.get("accept-encoding", "")
+    return EventStream(viewer, lambda: live.leave(scope, view, viewer), gzip=gzip)

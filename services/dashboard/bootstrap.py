@@ -1,0 +1,109 @@
+"""Builds the dashboard from its parts. Nothing connects before the first question."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from fastapi import FastAPI, Request
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from schemas.blueprint import Blueprint
+from schemas.config import DashboardConfig
+from schemas.errors import ConfigurationError
+from services.common.config import is_loopback
+from services.dashboard import api, failures, pages
+from services.dashboard.catalogue import Catalogue
+from services.dashboard.guard import Guard
+from services.dashboard.live import Live
+from services.dashboard.reader import Clock, Reader, Waiting
+from services.dashboard.snapshots import Snapshots
+from services.dashboard.store import JourneyStore
+from services.dashboard.waiting import nothing_waited_for
+from streams.ops.metrics import Metrics
+from streams.ops.server import PROMETHEUS_TEXT
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the dashboard knows of the rest: `sources` are the configured ones, `token` guards an open address."""
+
+    sources: Sequence[str] = ()
+    token: bytes | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+
+
+def build(
+    config: DashboardConfig,
+    *,
+    store: JourneyStore,
+    blueprint: Blueprint,
+    clock: Clock = utc_now,
+    waiting: Waiting = nothing_waited_for,
+    around: Surroundings | None = None,
+) -> FastAPI:
+    """The application. Raises ConfigurationError for an open address without a token."""
+    around = around or Surroundings()
+    local_only = is_loopback(config.host)
+    if not local_only and not around.token:
+        raise ConfigurationError(f"dashboard.host {config.host} is not loopback: dashboard.token is required")
+    reader = Reader(store, Catalogue(blueprint), clock, around.sources)
+    snapshots = Snapshots(reader, waiting)
+    shown = pages.Pages(reader.catalogue, pages.environment())
+    live = Live(snapshots, {"json": pages.json_parts, "html": shown.fragments}, around.metrics)
+    app = FastAPI(
+        title="Touchline",
+        docs_url=None,  # its pages would load scripts from elsewhere; /openapi.json stays
+        redoc_url=None,
+        lifespan=_running(live),
+        middleware=[Middleware(Guard, token=around.token, local_only=local_only)],
+    )
+    app.state.reader, app.state.snapshots, app.state.live = reader, snapshots, live
+    app.state.pages, app.state.waiting, app.state.metrics = shown, waiting, around.metrics
+    _add_routes(app)
+    return app
+
+
+def _running(live: Live) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        polling = asyncio.create_task(live.run())
+        try:
+            yield
+        finally:
+            live.close()
+            polling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await polling
+
+    return lifespan
+
+
+def _add_routes(app: FastAPI) -> None:
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    app.add_api_route("/healthz", _healthz, include_in_schema=False)
+    app.add_api_route("/metrics", _metrics, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=pages.HERE / "static"))
+    failures.install(app)
+
+
+async def _healthz(request: Request) -> Response:
+    """200 while the store answers, else 503; says nothing but that."""
+    ok, _ = await api.store_check(request)
+    return api.answer({"ok": ok}, 200 if ok else 503)
+
+
+async def _metrics(request: Request) -> Response:
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.render(), media_type=PROMETHEUS_TEXT)

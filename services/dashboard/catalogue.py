@@ -1,0 +1,32 @@
+"""The blueprint as the page needs it: names, columns and which types belong to them."""
+
+from __future__ import annotations
+
+from schemas.blueprint import Blueprint, Phase, TouchpointType
+from services.dashboard.words import named
+
+
+class Catalogue:
+    """Look-ups over a blueprint. Ids it does not know are shown in words, never dropped."""
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        self.version = blueprint.version
+        self.phases: dict[str, Phase] = {phase.id: phase for phase in blueprint.phases}
+        self.types: dict[str, TouchpointType] = {kind.id: kind for kind in blueprint.types}
+        self.personas = {persona.id: persona.name for persona in blueprint.personas}
+        self.segments = tuple(dict.fromkeys(rule.segment for rule in blueprint.segments))
+        self._phase_names = {phase.id: phase.name for phase in blueprint.phases}
+        self._type_names = {kind.id: kind.name for kind in blueprint.types}
+
+    def phase_name(self, phase: str) -> str:
+        return named(self._phase_names, phase)
+
+    def type_name(self, kind: str) -> str:
+        return named(self._type_names, kind)
+
+    def persona_name(self, persona: str) -> str:
+        return "persona not known" if persona in ("", "unknown") else named(self.personas, persona)
+
+    def home_types(self, phase: str) -> list[TouchpointType]:
+        """The types shown in a phase even when nothing happened, in the blueprint's order."""
+        return [kind for kind in self.types.values() if kind.phase == phase and kind.on_map]

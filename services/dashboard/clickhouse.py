@@ -1,0 +1,240 @@
+"""The store over ClickHouse's HTTP interface: bound parameters in, plain rows out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from schemas.base import EPOCH
+from schemas.config import ClickHouseConfig
+from schemas.errors import StoreUnavailable
+from services.dashboard import queries
+from services.dashboard.numbers import Counts
+from services.dashboard.scope import BUCKETS, Range, Scope, floor_minute
+from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, Row, SignalQuery, TimeKey
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+THREADS = 4
+TIMEOUT_S = 10
+_FAR_FUTURE = datetime(2261, 1, 1, tzinfo=UTC)
+_SETTINGS = {
+    "readonly": 2,
+    "max_execution_time": TIMEOUT_S,
+    # A row's partition is part of its key: versions of it never lie in two partitions.
+    "do_not_merge_across_partitions_select_final": 1,
+}
+
+
+def connect(config: ClickHouseConfig, password: str) -> Client:
+    """A client that threads may share. Raises StoreUnavailable when ClickHouse does not answer."""
+    import clickhouse_connect
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+    from clickhouse_connect.driver.httputil import get_pool_manager
+
+    try:
+        return clickhouse_connect.get_client(
+            dsn=config.url,
+            username=config.user,
+            password=password,
+            database=config.database,
+            autogenerate_session_id=False,
+            send_receive_timeout=TIMEOUT_S,
+            connect_timeout=2,
+            query_retries=0,
+            pool_mgr=get_pool_manager(maxsize=THREADS, num_pools=1),
+        )
+    except (ClickHouseError, OSError) as error:
+        raise StoreUnavailable(f"ClickHouse does not answer at {config.url}") from error
+
+
+class ClickHouseStore:
+    """`JourneyStore` over clickhouse_connect. Connects at the first question and again after a failure."""
+
+    def __init__(self, dial: Callable[[], Client]) -> None:
+        self._dial = dial
+        self._client: Client | None = None
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+
+    def close(self) -> None:
+        """Let running queries end; safe to call twice."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    async def rows(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
+        """The answer to one statement. Raises StoreUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, statement, parameters)
+
+    def _ask(self, statement: str, parameters: dict[str, object]) -> list[dict[str, Any]]:
+        from clickhouse_connect.driver.exceptions import ClickHouseError
+
+        try:
+            client = self._client = self._client or self._dial()
+            result = client.query(statement, parameters=parameters, settings=_SETTINGS)
+        except (ClickHouseError, OSError) as error:
+            raise StoreUnavailable(f"ClickHouse cannot answer now: {str(error).splitlines()[0][:200]}") from error
+        names = result.column_names
+        return [dict(zip(names, map(_aware, row), strict=True)) for row in result.result_rows]
+
+    async def fingerprint(self) -> str:
+        return repr([(row["table"], row["inserts"]) for row in await self.rows(queries.FINGERPRINT)])
+
+    async def first_minute(self) -> datetime | None:
+        row = (await self.rows(queries.FIRST_MINUTE))[0]
+        return row["minute"] if row["cells"] else None
+
+    async def cells(self, scope: Scope, span: Range) -> Cells:
+        rows = await self.rows(queries.CELLS, **_scoped(scope, span), step_s=span.step_s)
+        sets: dict[int, dict[CellKey, Counts]] = {0: {}, 1: {}, 2: {}}
+        for row in rows:
+            sets[row["missing"]][row["phase"], row["touchpoint_type"]] = _counts(row)
+        by_phase = {phase: counts for (phase, _), counts in sets[1].items()}
+        return Cells(sets[0], by_phase, sets[2].get(("", ""), Counts()))
+
+    async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
+        length_s = int(span.length.total_seconds())
+        found: defaultdict[CellKey, list[tuple[int, int]]] = defaultdict(lambda: [(0, 0)] * windows)
+        for row in await self.rows(queries.HISTORY, **_scoped(scope, span), length_s=length_s, windows=windows):
+            found[row["phase"], row["touchpoint_type"]][row["ago"]] = (row["frictions"], row["n"])
+        return found
+
+    async def unmapped(self, scope: Scope, span: Range, known: Sequence[str]) -> Sequence[Row]:
+        return await self.rows(queries.UNMAPPED, **_scoped(scope, span), known=list(known))
+
+    async def population(self, since: datetime) -> Row:
+        return (await self.rows(queries.POPULATION, since=_stamp(since)))[0]
+
+    async def channels(self) -> Sequence[str]:
+        return [row["channel"] for row in await self.rows(queries.CHANNELS)]
+
+    async def freshness(self) -> Sequence[Row]:
+        return await self.rows(queries.FRESHNESS)
+
+    async def signals(self, query: SignalQuery) -> Sequence[Row]:
+        before, before_id = query.after or (_FAR_FUTURE, "")
+        found = await self.rows(
+            queries.SIGNALS,
+            polarity=query.polarity,
+            since=_stamp(query.since or EPOCH),
+            account_id=query.account_id,
+            phase=query.phase,
+            touchpoint_type=query.touchpoint_type,
+            before=_stamp(before),
+            before_id=before_id,
+            limit=query.limit,
+        )
+        return await self._with_people(found)
+
+    async def _with_people(self, signals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Adds account_name and persona, by key."""
+        if not signals:
+            return signals
+        accounts = [row["account_id"] for row in signals]
+        names, personas = await asyncio.gather(
+            self.rows(queries.ACCOUNT_NAMES, ids=sorted(set(accounts))),
+            self.rows(queries.PERSONAS, accounts=accounts, events=[row["event_id"] for row in signals]),
+        )
+        name_of = {row["account_id"]: row["name"] for row in names}
+        persona_of = {(row["account_id"], row["event_id"]): row["persona"] for row in personas}
+        for row in signals:
+            row["account_name"] = name_of.get(row["account_id"], "")
+            row["persona"] = persona_of.get((row["account_id"], row["event_id"]), "")
+        return signals
+
+    async def accounts(self, query: AccountQuery) -> Sequence[Row]:
+        after_key, after_id = query.after or ("", "")
+        return await self.rows(
+            queries.accounts(query.sort),
+            phase=query.phase,
+            identified=-1 if query.identified is None else int(query.identified),
+            text=query.text,
+            has_after=int(query.after is not None),
+            after_key=after_key,
+            after_id=after_id,
+            limit=query.limit + 1,
+        )
+
+    async def account(self, account_id: str) -> Row | None:
+        return next(iter(await self.rows(queries.ACCOUNT, account_id=account_id)), None)
+
+    async def timeline(self, account_id: str, limit: int, after: TimeKey | None) -> Sequence[Row]:
+        before, before_id = after or (_FAR_FUTURE, "")
+        keys = await self.rows(
+            queries.TIMELINE_KEYS, account_id=account_id, before=_stamp(before), before_id=before_id, limit=limit + 1
+        )
+        return await self._touchpoints(account_id, [(row["occurred_at"], row["event_id"]) for row in keys])
+
+    async def _touchpoints(self, account_id: str, keys: Sequence[TimeKey]) -> list[dict[str, Any]]:
+        if not keys:
+            return []
+        minutes = [int(floor_minute(at).timestamp()) for at, _ in keys]
+        events = [event_id for _, event_id in keys]
+        touchpoints, signals = await asyncio.gather(
+            self.rows(queries.TIMELINE, account_id=account_id, minutes=minutes, events=events),
+            self.rows(queries.ACCOUNT_SIGNALS, account_id=account_id, limit=500),
+        )
+        for row in touchpoints:
+            row["signals"] = [each for each in signals if each["event_id"] == row["event_id"]]
+            row["evidence_of"] = [each for each in signals if row["event_id"] in each["evidence"]]
+        return touchpoints
+
+    async def touchpoint(self, event_id: str) -> Row | None:
+        kept = next(iter(await self.rows(queries.HISTORY_OF_EVENT, event_id=event_id)), None)
+        if kept is None:
+            return None
+        found = await self._touchpoints(kept["account_id"], [(kept["occurred_at"], event_id)])
+        return found[0] | {"payload": kept["payload"]} if found else None
+
+    async def shares(self, query: CellQuery) -> Sequence[Row]:
+        scoped = _scoped(query.scope, query.span)
+        return await self.rows(queries.SHARES, **scoped, phase=query.phase, touchpoint_type=query.touchpoint_type)
+
+
+def _scoped(scope: Scope, span: Range) -> dict[str, object]:
+    return {
+        "since": int(span.since.timestamp()),
+        "until": int(span.until.timestamp()),
+        "personas": _either(scope.persona),
+        "segments": _either(scope.segment),
+        "channels": _either(scope.channel),
+    }
+
+
+def _either(value: str) -> list[str]:
+    return ["", "unknown"] if value == "unknown" else [value] if value else []
+
+
+def _counts(row: Mapping[str, Any]) -> Counts:
+    spark = [0] * BUCKETS
+    for bucket, volume in zip(*row["spark"], strict=True):
+        spark[min(bucket, BUCKETS - 1)] += volume
+    return Counts(
+        volume=row["n"],
+        friction=row["frictions"],
+        delight=row["delights"],
+        emotion_sum=row["emotion_total"],
+        emotion_count=row["emotions"],
+        pain_sum=row["pain_total"],
+        accounts=row["account_count"],
+        people=row["people_count"],
+        spark=tuple(spark),
+    )
+
+
+def _aware(value: Any) -> Any:
+    """Times leave as UTC-aware, whatever the driver made of them."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value
+
+
+def _stamp(at: datetime) -> str:
+    """As a bound parameter, milliseconds kept (the driver would cut them)."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

@@ -1,0 +1,47 @@
+"""How recent each source's data is, pure. Stale is stale and never is never; neither is zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from schemas.base import EPOCH
+from services.dashboard.views import Freshness, SourceFreshness, SourceState
+
+STALE_AFTER_S = 900.0
+"""A source that has not sent for this long is shown as stale."""
+
+
+def build_freshness(rows: Iterable[Mapping[str, Any]], configured: Iterable[str], as_of: datetime) -> Freshness:
+    """Sources of the configuration and of the store; one that never sent is listed as `never`."""
+    known = {row["source"]: row for row in rows}
+    sources = tuple(_source(name, known.get(name), as_of) for name in sorted({*configured, *known}))
+    return Freshness(as_of, STALE_AFTER_S, _pipeline_lag_s(sources), sources)
+
+
+def _source(name: str, row: Mapping[str, Any] | None, as_of: datetime) -> SourceFreshness:
+    if row is None:
+        return SourceFreshness(name, "never", None, None, None, None)
+    occurred, received, written = (_seen(row[f"last_{what}_at"]) for what in ("occurred", "received", "written"))
+    newest = received or written
+    state: SourceState = "fresh" if newest and (as_of - newest).total_seconds() <= STALE_AFTER_S else "stale"
+    lag_s = max((as_of - occurred).total_seconds(), 0.0) if occurred else None
+    return SourceFreshness(name, state, occurred, received, written, lag_s)
+
+
+def _seen(at: datetime) -> datetime | None:
+    return at if at > EPOCH else None
+
+
+def _pipeline_lag_s(sources: Iterable[SourceFreshness]) -> float | None:
+    """Receipt to store, of the source that was written last."""
+    both = [
+        (each.last_written_at, each.last_received_at)
+        for each in sources
+        if each.last_written_at is not None and each.last_received_at is not None
+    ]
+    if not both:
+        return None
+    written, received = max(both)
+    return max((written - received).total_seconds(), 0.0)

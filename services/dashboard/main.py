@@ -1,0 +1,73 @@
+"""The process: serves at once, whether or not the store is there yet."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+
+from schemas.config import Config
+from services.common.secrets import read_secret
+from services.dashboard.bootstrap import Surroundings, build
+from services.dashboard.clickhouse import ClickHouseStore, connect
+from services.dashboard.live import Live
+from services.dashboard.reader import Waiting
+from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothing_waited_for
+from streams.journey.blueprints import load
+
+_log = logging.getLogger(__name__)
+GOODBYE_S = 2
+
+
+async def serve(config: Config, *, listener: socket.socket | None = None) -> None:
+    """Until SIGTERM or SIGINT. `listener`: an open socket to serve on instead of the configured address.
+
+    Raises ConfigurationError for a missing secret or an open address without a token, OSError for a taken port.
+    """
+    password = read_secret(config.clickhouse.password).decode() if config.clickhouse.password else ""
+    store = ClickHouseStore(partial(connect, config.clickhouse, password))
+    around = Surroundings(
+        sources=[source.name for source in config.sources],
+        token=read_secret(config.dashboard.token) if config.dashboard.token else None,
+    )
+    blueprint = load(config.journey.blueprint).source
+    app = build(config.dashboard, store=store, blueprint=blueprint, waiting=waiting_of(os.environ), around=around)
+    listener = listener or listen(config.dashboard.host, config.dashboard.port)
+    host, port = listener.getsockname()[:2]
+    _log.info("dashboard is up", extra={"host": host, "port": port})
+    settings = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GOODBYE_S
+    )
+    try:
+        await _Server(settings, app.state.live).serve([listener])
+    finally:
+        store.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends the live streams before it waits for connections to end; they would not end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._live.close()
+        await super().shutdown(sockets)
+
+
+def waiting_of(env: Mapping[str, str]) -> Waiting:
+    """From the supervisor's status file where there is one."""
+    path = env.get(STATUS_FILE_ENV)
+    return from_status_file(Path(path)) if path else nothing_waited_for
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """An open socket; port 0 picks a free one. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)

@@ -1,0 +1,129 @@
+"""The journey map from the store's sums and the blueprint, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from schemas.blueprint import Phase, TouchpointType
+from services.dashboard import numbers
+from services.dashboard.catalogue import Catalogue
+from services.dashboard.numbers import Counts, ratio
+from services.dashboard.scope import Range, Scope
+from services.dashboard.store import CellKey, Cells
+from services.dashboard.views import Cell, Freshness, MapView, PhaseView, Population, RawType, Totals, Unmapped
+
+
+@dataclass(frozen=True, slots=True)
+class MapInputs:
+    """Everything a map is made of; the same inputs make the same map."""
+
+    scope: Scope
+    span: Range
+    as_of: datetime
+    cells: Cells
+    history: Mapping[CellKey, Sequence[tuple[int, int]]]
+    raw_types: Sequence[Mapping[str, Any]]
+    population: Population
+    freshness: Freshness
+    explain: bool = False
+
+
+def build_map(catalogue: Catalogue, inputs: MapInputs) -> MapView:
+    """Every phase of the blueprint, every type at home in it, and whatever else happened there."""
+    unmapped = {key: counts for key, counts in inputs.cells.by_cell.items() if key[1] not in catalogue.types}
+    phases = tuple(_phase(catalogue, inputs, phase) for phase in _phases(catalogue, inputs.cells))
+    raw = tuple(RawType(row["source"], row["vendor_type"], row["volume"]) for row in inputs.raw_types)
+    return MapView(
+        as_of=inputs.as_of,
+        window=inputs.scope.window,
+        since=inputs.span.since,
+        until=inputs.as_of,
+        filters={
+            "persona": inputs.scope.persona,
+            "segment": inputs.scope.segment,
+            "channel": inputs.scope.channel,
+        },
+        totals=_totals(inputs, phases),
+        phases=phases,
+        unmapped=Unmapped(sum(counts.volume for counts in unmapped.values()), raw),
+        freshness=inputs.freshness,
+    )
+
+
+def _phases(catalogue: Catalogue, cells: Cells) -> list[Phase]:
+    """The blueprint's, and behind them phases only the store knows (of an earlier blueprint)."""
+    unknown = sorted(set(cells.by_phase) - set(catalogue.phases))
+    return [*catalogue.phases.values(), *(Phase(id=phase, name=catalogue.phase_name(phase)) for phase in unknown)]
+
+
+def _phase(catalogue: Catalogue, inputs: MapInputs, phase: Phase) -> PhaseView:
+    home = catalogue.home_types(phase.id)
+    here = {key[1] for key in inputs.cells.by_cell if key[0] == phase.id} - {kind.id for kind in home}
+    away = [catalogue.types[kind] for kind in here if kind in catalogue.types]
+    away.sort(key=lambda kind: (-inputs.cells.by_cell[phase.id, kind.id].volume, kind.id))
+    counts = inputs.cells.by_phase.get(phase.id, Counts())
+    return PhaseView(
+        id=phase.id,
+        name=phase.name,
+        kind=phase.kind,
+        volume=counts.volume,
+        accounts=counts.accounts,
+        people=counts.people,
+        friction_rate=ratio(counts.friction, counts.volume),
+        emotion=ratio(counts.emotion_sum, counts.emotion_count),
+        types=tuple(_cell(inputs, phase.id, kind) for kind in [*home, *away]),
+    )
+
+
+def _cell(inputs: MapInputs, phase: str, kind: TouchpointType) -> Cell:
+    counts = inputs.cells.by_cell.get((phase, kind.id), Counts())
+    emotion = ratio(counts.emotion_sum, counts.emotion_count)
+    pain = numbers.pain_index(counts, kind.importance)
+    reach = ratio(counts.accounts, inputs.cells.total.accounts)
+    desired = kind.desired_emotion
+    return Cell(
+        id=kind.id,
+        name=kind.name,
+        phase=phase,
+        home_phase=kind.phase,
+        volume=counts.volume,
+        accounts_reached=counts.accounts,
+        reach_percent=None if reach is None else 100 * reach,
+        people=counts.people,
+        friction_touchpoints=counts.friction,
+        friction_rate=ratio(counts.friction, counts.volume),
+        delight_touchpoints=counts.delight,
+        emotion=emotion,
+        emotion_touchpoints=counts.emotion_count,
+        desired_emotion=desired,
+        emotion_gap=None if emotion is None or desired is None else emotion - desired,
+        pain_index=pain,
+        level=numbers.level_of(pain, counts.volume),
+        moment_of_truth=kind.moment_of_truth,
+        importance=kind.importance,
+        owner=kind.owner,
+        trend=numbers.trend((counts.friction, counts.volume), inputs.history.get((phase, kind.id), ())),
+        spark=counts.spark,
+        explain=numbers.explain_pain(counts, kind.importance) if inputs.explain else None,
+    )
+
+
+def _totals(inputs: MapInputs, phases: Iterable[PhaseView]) -> Totals:
+    total = inputs.cells.total
+    painful = [cell for phase in phases for cell in phase.types if cell.level == "painful"]
+    return Totals(
+        touchpoints=total.volume,
+        accounts=total.accounts,
+        people=total.people,
+        friction_touchpoints=total.friction,
+        friction_rate=ratio(total.friction, total.volume),
+        emotion=ratio(total.emotion_sum, total.emotion_count),
+        painful_types=len({cell.id for cell in painful}),
+        painful_moments_of_truth=len({cell.id for cell in painful if cell.moment_of_truth}),
+        identified_accounts=inputs.population.accounts,
+        not_yet_identified=inputs.population.visitors,
+        accounts_at_risk=inputs.population.at_risk,
+    )

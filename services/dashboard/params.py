@@ -1,0 +1,140 @@
+"""Parameters of a request, checked: a wrong one is answered with its name, its value and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, NoReturn, TypeVar, cast, get_args
+
+from fastapi import Depends, Query, Request
+
+from schemas.errors import shown
+from services.dashboard import cursors
+from services.dashboard.catalogue import Catalogue
+from services.dashboard.scope import WINDOWS, Scope
+from services.dashboard.store import AccountQuery, AccountSort, Polarity, SignalQuery, TimeKey
+
+T = TypeVar("T")
+SORTS: tuple[AccountSort, ...] = get_args(AccountSort)
+POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
+MAX_LIMIT = 200
+_CHANNEL = re.compile(r"[\w .:/+-]{1,64}")
+Text = Annotated[str, Query(max_length=600)]
+
+
+class BadParameter(Exception):
+    """A parameter of the request is refused."""
+
+    def __init__(self, field: str, value: str, allowed: str) -> None:
+        super().__init__(f"`{field}` is {shown(value)}; allowed: {allowed}")
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+
+
+def refuse(field: str, value: str, allowed: str) -> NoReturn:
+    raise BadParameter(field, value, allowed)
+
+
+def one_of(field: str, value: str, allowed: tuple[T, ...]) -> T:
+    if value not in allowed:
+        refuse(field, value, ", ".join(map(str, allowed)))
+    return cast(T, value)
+
+
+def known(field: str, value: str, allowed: Mapping[str, object] | tuple[str, ...]) -> str:
+    """Empty, `unknown`, or an id of the blueprint."""
+    if value and value != "unknown" and value not in allowed:
+        refuse(field, value, ", ".join([*allowed, "unknown"]))
+    return value
+
+
+def limit_of(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MAX_LIMIT):
+        refuse("limit", value, f"1 … {MAX_LIMIT}")
+    return int(value)
+
+
+def flag(field: str, value: str) -> bool | None:
+    """Empty is not asked."""
+    if value not in ("", "0", "1", "true", "false"):
+        refuse(field, value, "1, 0, true, false")
+    return value in ("1", "true") if value else None
+
+
+def catalogue_of(request: Request) -> Catalogue:
+    catalogue: Catalogue = request.app.state.reader.catalogue
+    return catalogue
+
+
+def scope_of(
+    request: Request, window: Text = "24h", persona: Text = "", segment: Text = "", channel: Text = ""
+) -> Scope:
+    """Raises BadParameter."""
+    catalogue = catalogue_of(request)
+    if channel and not _CHANNEL.fullmatch(channel):
+        refuse("channel", channel, "a channel's name")
+    return Scope(
+        window=one_of("window", window, WINDOWS),
+        persona=known("persona", persona, catalogue.personas),
+        segment=known("segment", segment, catalogue.segments),
+        channel=channel,
+    )
+
+
+class Paging:
+    """`limit` and `cursor` of a list."""
+
+    def __init__(self, limit: Text = "50", cursor: Text = "") -> None:
+        self.limit = limit_of(limit)
+        self.cursor = cursor
+
+
+def accounts_of(
+    request: Request,
+    paging: Annotated[Paging, Depends()],
+    phase: Text = "",
+    identified: Text = "",
+    q: Text = "",
+    sort: Text = "recent",
+) -> AccountQuery:
+    """Raises BadParameter."""
+    return AccountQuery(
+        phase=known("phase", phase, catalogue_of(request).phases),
+        identified=flag("identified", identified),
+        text=q,
+        sort=one_of("sort", sort, SORTS),
+        limit=paging.limit,
+        after=account_cursor(paging.cursor),
+    )
+
+
+def signals_of(
+    request: Request,
+    paging: Annotated[Paging, Depends()],
+    polarity: Text = "friction",
+    account_id: Text = "",
+    phase: Text = "",
+) -> SignalQuery:
+    """Raises BadParameter."""
+    return SignalQuery(
+        polarity=one_of("polarity", polarity, POLARITIES),
+        account_id=account_id,
+        phase=known("phase", phase, catalogue_of(request).phases),
+        limit=paging.limit,
+        after=time_cursor(paging.cursor),
+    )
+
+
+def account_cursor(text: str) -> tuple[str, str] | None:
+    try:
+        return cursors.decode(text) if text else None
+    except cursors.BadCursor:
+        refuse("cursor", text, "the `next_cursor` of an answer")
+
+
+def time_cursor(text: str) -> TimeKey | None:
+    try:
+        return cursors.decode_time(text) if text else None
+    except cursors.BadCursor:
+        refuse("cursor", text, "the `next_cursor` of an answer")

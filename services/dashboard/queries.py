@@ -1,0 +1,155 @@
+"""Every statement the dashboard sends. Values are bound; no text of a request becomes part of a statement."""
+
+from __future__ import annotations
+
+from services.dashboard.store import AccountSort
+
+_SCOPE = """
+  AND (empty({personas:Array(String)}) OR has({personas:Array(String)}, persona))
+  AND (empty({segments:Array(String)}) OR has({segments:Array(String)}, segment))
+  AND (empty({channels:Array(String)}) OR has({channels:Array(String)}, channel))
+"""
+
+# Parts are metadata: the cost does not grow with rows. Merges keep the highest block number, inserts raise it.
+FINGERPRINT = """
+SELECT table, sum(newest) AS inserts FROM (
+  SELECT table, partition_id, max(max_block_number) AS newest FROM system.parts
+  WHERE active AND database = currentDatabase()
+    AND table IN ('journey_minutes', 'signals', 'account_journeys', 'source_freshness')
+  GROUP BY table, partition_id)
+GROUP BY table ORDER BY table
+"""
+
+FIRST_MINUTE = "SELECT min(minute) AS minute, count() AS cells FROM journey_minutes WHERE volume > 0"
+
+CELLS = f"""
+SELECT phase, touchpoint_type, grouping(phase) + grouping(touchpoint_type) AS missing,
+  sum(j.volume) AS n, sum(j.friction) AS frictions, sum(j.delight) AS delights,
+  sum(j.emotion_sum) AS emotion_total, sum(j.emotion_count) AS emotions, sum(j.pain_sum) AS pain_total,
+  uniqExactMerge(j.accounts) AS account_count, uniqExactMerge(j.people) AS people_count,
+  sumMap([toUInt16(intDiv(toUnixTimestamp(minute) - {{since:Int64}}, {{step_s:Int64}}))], [j.volume]) AS spark
+FROM journey_minutes AS j FINAL
+WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} {_SCOPE}
+GROUP BY GROUPING SETS ((phase, touchpoint_type), (phase), ())
+HAVING n > 0
+"""
+
+HISTORY = f"""
+SELECT phase, touchpoint_type, intDiv({{since:Int64}} - 1 - toUnixTimestamp(minute), {{length_s:Int64}}) AS ago,
+  sum(j.friction) AS frictions, sum(j.volume) AS n
+FROM journey_minutes AS j FINAL
+WHERE toUnixTimestamp(minute) < {{since:Int64}}
+  AND toUnixTimestamp(minute) >= {{since:Int64}} - {{length_s:Int64}} * {{windows:Int64}} {_SCOPE}
+GROUP BY phase, touchpoint_type, ago
+"""
+
+UNMAPPED = f"""
+SELECT source, vendor_type, count() AS volume FROM touchpoints FINAL
+WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}}
+  AND on_map = 1 AND NOT has({{known:Array(String)}}, touchpoint_type) {_SCOPE}
+GROUP BY source, vendor_type ORDER BY volume DESC, source, vendor_type LIMIT 3
+"""
+
+# At risk: identified, and in the window one severe moment of friction or three of any kind.
+POPULATION = """
+SELECT
+  (SELECT countIf(NOT startsWith(account_id, 'anon:')) FROM account_journeys FINAL
+    WHERE last_seen_at >= {since:DateTime64(3, 'UTC')}) AS accounts,
+  (SELECT countIf(startsWith(account_id, 'anon:')) FROM account_journeys FINAL
+    WHERE last_seen_at >= {since:DateTime64(3, 'UTC')}) AS visitors,
+  (SELECT count() FROM (
+    SELECT account_id FROM signals FINAL
+    WHERE polarity = 'friction' AND opened_at >= {since:DateTime64(3, 'UTC')} AND NOT startsWith(account_id, 'anon:')
+    GROUP BY account_id HAVING max(severity) >= 0.6 OR count() >= 3)) AS at_risk
+"""
+
+CHANNELS = "SELECT DISTINCT channel FROM journey_minutes ORDER BY channel LIMIT 100"
+
+FRESHNESS = """
+SELECT source, max(last_occurred_at) AS last_occurred_at, max(last_received_at) AS last_received_at,
+  max(last_written_at) AS last_written_at
+FROM source_freshness GROUP BY source ORDER BY source
+"""
+
+SIGNALS = """
+SELECT * FROM signals FINAL
+WHERE polarity = {polarity:String} AND opened_at >= {since:DateTime64(3, 'UTC')}
+  AND ({account_id:String} = '' OR account_id = {account_id:String})
+  AND ({phase:String} = '' OR phase = {phase:String})
+  AND ({touchpoint_type:String} = '' OR touchpoint_type = {touchpoint_type:String})
+  AND (opened_at, signal_id) < ({before:DateTime64(3, 'UTC')}, {before_id:String})
+ORDER BY opened_at DESC, signal_id DESC LIMIT {limit:UInt32}
+"""
+
+ACCOUNT_SIGNALS = """
+SELECT * FROM signals FINAL WHERE account_id = {account_id:String} ORDER BY opened_at DESC LIMIT {limit:UInt32}
+"""
+
+ACCOUNT_NAMES = "SELECT account_id, name FROM account_journeys FINAL WHERE has({ids:Array(String)}, account_id)"
+
+PERSONAS = """
+SELECT account_id, event_id, persona FROM touchpoints FINAL
+WHERE (minute, account_id, event_id) IN (
+  SELECT toStartOfMinute(occurred_at), account_id, event_id FROM histories
+  WHERE (account_id, event_id) IN (
+    SELECT arrayJoin(arrayZip({accounts:Array(String)}, {events:Array(String)})) AS pair))
+"""
+
+_SORT_KEYS: dict[AccountSort, str] = {
+    "recent": "toInt64(toUnixTimestamp64Milli(last_seen_at))",
+    "friction": "toInt64(friction_signals)",
+    "touchpoints": "toInt64(touchpoints)",
+    "name": "lowerUTF8(if(name = '', account_id, name))",
+}
+
+
+def accounts(sort: AccountSort) -> str:
+    """Ordered by `sort`, then id, from the cursor on. The order is one of the literals above."""
+    key, by_name = _SORT_KEYS[sort], sort == "name"
+    beyond, order = (">", "ASC") if by_name else ("<", "DESC")
+    bound = "{after_key:String}" if by_name else "toInt64OrZero({after_key:String})"
+    return f"""
+SELECT *, toString({key}) AS sort_key FROM account_journeys FINAL
+WHERE ({{phase:String}} = '' OR phase = {{phase:String}})
+  AND ({{identified:Int8}} = -1 OR (NOT startsWith(account_id, 'anon:')) = {{identified:Int8}})
+  AND ({{text:String}} = '' OR positionCaseInsensitiveUTF8(name, {{text:String}}) > 0
+       OR positionCaseInsensitiveUTF8(account_id, {{text:String}}) > 0)
+  AND ({{has_after:UInt8}} = 0 OR ({key}, account_id) {beyond} ({bound}, {{after_id:String}}))
+ORDER BY {key} {order}, account_id {order} LIMIT {{limit:UInt32}}
+"""
+
+
+ACCOUNT = "SELECT * FROM account_journeys FINAL WHERE account_id = {account_id:String}"
+
+# histories is ordered by account: the page's keys come from it, the rows by their full key from touchpoints.
+TIMELINE_KEYS = """
+SELECT occurred_at, event_id FROM histories FINAL
+WHERE account_id = {account_id:String} AND (occurred_at, event_id) < ({before:DateTime64(3, 'UTC')}, {before_id:String})
+ORDER BY occurred_at DESC, event_id DESC LIMIT {limit:UInt32}
+"""
+
+TIMELINE = """
+SELECT * EXCEPT (properties) FROM touchpoints FINAL
+WHERE (minute, account_id, event_id) IN (
+  SELECT toDateTime(arrayJoin(arrayZip({minutes:Array(Int64)}, {events:Array(String)})).1 AS at, 'UTC'),
+    {account_id:String}, arrayJoin(arrayZip({minutes:Array(Int64)}, {events:Array(String)})).2)
+ORDER BY occurred_at DESC, event_id DESC
+"""
+
+HISTORY_OF_EVENT = """
+SELECT account_id, occurred_at, payload FROM histories FINAL WHERE event_id = {event_id:String}
+ORDER BY revision DESC LIMIT 1
+"""
+
+_CELL = f"""
+FROM touchpoints FINAL
+WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} AND on_map = 1
+  AND phase = {{phase:String}} AND touchpoint_type = {{touchpoint_type:String}} {_SCOPE}
+"""
+SHARES = f"""
+SELECT 'persona' AS kind, persona AS id, count() AS volume, countIf(friction > 0) AS frictions {_CELL} GROUP BY persona
+UNION ALL
+SELECT 'channel', channel, count(), countIf(friction > 0) {_CELL} GROUP BY channel
+UNION ALL
+SELECT 'rule', arrayJoin(arrayDistinct(friction_rules)) AS rule, count(), count() {_CELL} GROUP BY rule
+"""

@@ -1,0 +1,172 @@
+"""Questions of the API and the page, answered from the store and the blueprint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import orjson
+
+from services.dashboard import cursors, records
+from services.dashboard.catalogue import Catalogue
+from services.dashboard.freshness import build_freshness
+from services.dashboard.mapping import MapInputs, build_map
+from services.dashboard.numbers import PREVIOUS_WINDOWS
+from services.dashboard.scope import Range, Scope, range_of
+from services.dashboard.store import AccountQuery, CellKey, CellQuery, JourneyStore, SignalQuery
+from services.dashboard.views import (
+    AccountPage,
+    AccountView,
+    CellDetails,
+    Freshness,
+    MapView,
+    Population,
+    Share,
+    SignalView,
+    Snapshot,
+    TouchpointExplained,
+    Wait,
+)
+from services.dashboard.words import rule_words
+
+Clock = Callable[[], datetime]
+Waiting = Callable[[], Sequence[Wait]]
+Row = Mapping[str, Any]
+FEED_LENGTH = 30
+LIST_LENGTH = 12
+MAX_REMEMBERED = 64
+UNMAPPED_REACH = timedelta(days=7)
+
+
+class Reader:
+    """`sources` are the configured ones: a source that never sent is listed too."""
+
+    def __init__(self, store: JourneyStore, catalogue: Catalogue, clock: Clock, sources: Sequence[str] = ()) -> None:
+        self.store = store
+        self.catalogue = catalogue
+        self.clock = clock
+        self._sources = tuple(sources)
+        self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
+
+    async def span(self, scope: Scope, as_of: datetime) -> Range:
+        first = await self.store.first_minute() if scope.window == "all" else None
+        return range_of(scope.window, as_of, first)
+
+    async def map(self, scope: Scope, *, explain: bool = False) -> MapView:
+        """The journey map of a scope, now. Raises StoreUnavailable."""
+        as_of = self.clock()
+        span = await self.span(scope, as_of)
+        cells, history, population, freshness = await asyncio.gather(
+            self.store.cells(scope, span), self._trends(scope, span), self._population(span), self.freshness()
+        )
+        has_unmapped = any(kind not in self.catalogue.types for _, kind in cells.by_cell)
+        recent = replace(span, since=max(span.since, span.until - UNMAPPED_REACH))
+        raw = await self.store.unmapped(scope, recent, sorted(self.catalogue.types)) if has_unmapped else ()
+        inputs = MapInputs(scope, span, as_of, cells, history, raw, population, freshness, explain)
+        return build_map(self.catalogue, inputs)
+
+    async def _trends(self, scope: Scope, span: Range) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
+        """Earlier windows, asked once a minute: only late events can change them within it."""
+        if scope.window == "all":
+            return {}
+        key = (scope, span.until)
+        if key not in self._history:
+            found = await self.store.history(scope, span, PREVIOUS_WINDOWS)
+            while len(self._history) >= MAX_REMEMBERED:
+                self._history.pop(next(iter(self._history)), None)
+            self._history[key] = found
+        return self._history[key]
+
+    async def _population(self, span: Range) -> Population:
+        row = cast(Row, await self.store.population(span.since))
+        return Population(row["accounts"], row["visitors"], row["at_risk"])
+
+    async def freshness(self) -> Freshness:
+        """Raises StoreUnavailable."""
+        rows = cast(Sequence[Row], await self.store.freshness())
+        return build_freshness(rows, self._sources, self.clock())
+
+    async def signals(self, query: SignalQuery) -> tuple[SignalView, ...]:
+        """Newest first. Raises StoreUnavailable."""
+        return tuple(records.signal_view(self.catalogue, row) for row in await self.store.signals(query))
+
+    async def accounts(self, query: AccountQuery) -> AccountPage:
+        """Raises StoreUnavailable."""
+        rows = cast(Sequence[Row], await self.store.accounts(query))
+        shown = rows[: query.limit]
+        more = len(rows) > query.limit
+        cursor = cursors.encode(shown[-1]["sort_key"], shown[-1]["account_id"]) if more else None
+        return AccountPage(tuple(records.account_row(self.catalogue, row) for row in shown), cursor)
+
+    async def account(self, account_id: str, limit: int, cursor: str = "") -> AccountView | None:
+        """None: no such account. Raises StoreUnavailable, BadCursor."""
+        after = cursors.decode_time(cursor) if cursor else None
+        row, rows = await asyncio.gather(self.store.account(account_id), self.store.timeline(account_id, limit, after))
+        if row is None:
+            return None
+        account = cast(Row, row)
+        shown = [records.touchpoint_view(self.catalogue, each) for each in rows[:limit]]
+        more = cursors.encode_time(shown[-1].occurred_at, shown[-1].event_id) if len(rows) > limit else None
+        return AccountView(
+            records.account_row(self.catalogue, account),
+            records.traits(account["traits"]),
+            records.phase_moves(account["transitions"]),
+            tuple(shown),
+            more,
+        )
+
+    async def touchpoint(self, event_id: str) -> TouchpointExplained | None:
+        """None: no such touchpoint. Raises StoreUnavailable."""
+        found = await self.store.touchpoint(event_id)
+        if found is None:
+            return None
+        row = cast(Row, found)
+        account = await self.store.account(row["account_id"])
+        return TouchpointExplained(
+            touchpoint=records.touchpoint_view(self.catalogue, row),
+            account=records.account_row(self.catalogue, account) if account else None,
+            attribution=orjson.loads(row["payload"] or "{}").get("attribution", {}),
+            evidence_of=tuple(records.signal_view(self.catalogue, each) for each in row["evidence_of"]),
+            revision=row["revision"],
+            blueprint_version=row["blueprint_version"],
+        )
+
+    async def cell(self, scope: Scope, phase: str, kind: str) -> CellDetails | None:
+        """One card in depth; None when the map has no such cell. Raises StoreUnavailable."""
+        view = await self.map(scope, explain=True)
+        cell = next((c for p in view.phases if p.id == phase for c in p.types if c.id == kind), None)
+        if cell is None:
+            return None
+        span = await self.span(scope, view.as_of)
+        asked = SignalQuery(since=span.since, phase=phase, touchpoint_type=kind, limit=10)
+        rows, signals = await asyncio.gather(
+            self.store.shares(CellQuery(scope, span, phase, kind)), self.signals(asked)
+        )
+        personas, channels, rules = (self._shares(cast(Sequence[Row], rows), each) for each in _SHARE_KINDS)
+        return CellDetails(cell, self.catalogue.phase_name(phase), personas, channels, rules, signals)
+
+    def _shares(self, rows: Sequence[Row], kind: str) -> tuple[Share, ...]:
+        name = self.catalogue.persona_name if kind == "persona" else rule_words
+        found = [
+            Share(row["id"], name(row["id"]), row["volume"], row["frictions"]) for row in rows if row["kind"] == kind
+        ]
+        return tuple(sorted(found, key=lambda share: (-share.volume, share.id)))
+
+    async def snapshot(self, scope: Scope, waiting: Sequence[Wait] = ()) -> Snapshot:
+        """All that one page shows. Raises StoreUnavailable."""
+        view, channels = await asyncio.gather(self.map(scope), self.store.channels())
+        feed = SignalQuery(since=view.since, limit=FEED_LENGTH)
+        signals, known, visitors = await asyncio.gather(
+            self.signals(feed),
+            self.accounts(AccountQuery(identified=True, limit=LIST_LENGTH)),
+            self.accounts(AccountQuery(identified=False, limit=LIST_LENGTH // 2)),
+        )
+        return Snapshot(
+            view.as_of, view, signals, known.accounts, visitors.accounts, tuple(waiting), tuple(filter(None, channels))
+        )
+
+
+_SHARE_KINDS = ("persona", "channel", "rule")

@@ -1,0 +1,115 @@
+"""The store's rows as views, pure: names added, `nan` and epoch undone into null."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from schemas.base import EPOCH
+from schemas.facts import PhaseChange
+from services.dashboard.catalogue import Catalogue
+from services.dashboard.views import AccountRow, PhaseMove, SignalView, TouchpointView
+from services.dashboard.words import account_name, is_identified
+
+Row = Mapping[str, Any]
+
+
+def signal_view(catalogue: Catalogue, row: Row) -> SignalView:
+    persona = row.get("persona", "")
+    return SignalView(
+        signal_id=row["signal_id"],
+        account_id=row["account_id"],
+        account_name=account_name(row["account_id"], row.get("account_name", "")),
+        rule=row["rule"],
+        rule_version=row["rule_version"],
+        polarity=row["polarity"],
+        severity=row["severity"],
+        event_id=row["event_id"],
+        person_id=row["person_id"],
+        persona=persona,
+        persona_name=catalogue.persona_name(persona),
+        touchpoint_type=row["touchpoint_type"],
+        type_name=catalogue.type_name(row["touchpoint_type"]),
+        phase=row["phase"],
+        phase_name=catalogue.phase_name(row["phase"]),
+        opened_at=row["opened_at"],
+        closed_at=row["closed_at"] if row["is_closed"] else None,
+        evidence=tuple(row["evidence"]),
+        evidence_count=row["evidence_count"],
+        explanation=row["explanation"],
+    )
+
+
+def account_row(catalogue: Catalogue, row: Row) -> AccountRow:
+    return AccountRow(
+        account_id=row["account_id"],
+        name=account_name(row["account_id"], row["name"]),
+        identified=is_identified(row["account_id"]),
+        phase=row["phase"],
+        phase_name=catalogue.phase_name(row["phase"]),
+        phase_since=_since(row["phase_since"]),
+        segment=row["segment"],
+        touchpoints=row["touchpoints"],
+        people=row["people"],
+        friction_signals=row["friction_signals"],
+        first_seen_at=_since(row["first_seen_at"]),
+        last_seen_at=_since(row["last_seen_at"]),
+    )
+
+
+def phase_moves(transitions: str) -> tuple[PhaseMove, ...]:
+    """From the account's JSON; newest first."""
+    changes = [PhaseChange.model_validate(each) for each in orjson.loads(transitions or "[]")]
+    moves = [
+        PhaseMove(each.at, each.from_phase, each.to_phase, each.event_id, each.cause, each.accepted, each.dwell_s)
+        for each in changes
+    ]
+    return tuple(sorted(moves, key=lambda move: move.at, reverse=True))
+
+
+def traits(text: str) -> dict[str, str]:
+    """An account's traits; empty where the store holds none."""
+    found = orjson.loads(text or "{}")
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def touchpoint_view(catalogue: Catalogue, row: Row) -> TouchpointView:
+    return TouchpointView(
+        event_id=row["event_id"],
+        account_id=row["account_id"],
+        occurred_at=row["occurred_at"],
+        received_at=row["received_at"],
+        source=row["source"],
+        vendor_type=row["vendor_type"],
+        action=row["action"],
+        touchpoint_type=row["touchpoint_type"],
+        type_name=catalogue.type_name(row["touchpoint_type"]),
+        phase=row["phase"],
+        phase_name=catalogue.phase_name(row["phase"]),
+        persona=row["persona"],
+        persona_name=catalogue.persona_name(row["persona"]),
+        person_id=row["person_id"],
+        method=row["account_method"],
+        confidence=row["account_confidence"],
+        channel=row["channel"],
+        page=row["page"],
+        title=row["title"],
+        text=row["text"],
+        emotion=row["emotion"] if row["has_emotion"] else None,
+        score=None if math.isnan(row["score"]) or not row["score_kind"] else row["score"],
+        score_kind=row["score_kind"],
+        pain=row["pain"],
+        on_map=bool(row["on_map"]),
+        moment_of_truth=bool(row["moment_of_truth"]),
+        clock_suspect=bool(row["clock_suspect"]),
+        friction_rules=tuple(row["friction_rules"]),
+        signals=tuple(signal_view(catalogue, each) for each in row["signals"]),
+    )
+
+
+def _since(at: datetime) -> datetime | None:
+    return at if at > EPOCH else None

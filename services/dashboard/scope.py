@@ -1,0 +1,76 @@
+"""Which part of the map is asked for: a time window and three filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
+from urllib.parse import urlencode
+
+WindowId = Literal["1h", "24h", "7d", "30d", "90d", "all"]
+WINDOWS: tuple[WindowId, ...] = get_args(WindowId)
+
+_LENGTHS: dict[WindowId, timedelta] = {
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+    "90d": timedelta(days=90),
+}
+WINDOW_LABELS: dict[WindowId, str] = {
+    "1h": "last hour",
+    "24h": "last 24 hours",
+    "7d": "last 7 days",
+    "30d": "last 30 days",
+    "90d": "last 90 days",
+    "all": "all time",
+}
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Empty filters ask for everything; `unknown` asks for touchpoints without that attribute."""
+
+    window: WindowId = "24h"
+    persona: str = ""
+    segment: str = ""
+    channel: str = ""
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.persona or self.segment or self.channel)
+
+    def query(self, **changes: str) -> str:
+        """As a URL's query, without what is default."""
+        fields = {"window": self.window, "persona": self.persona, "segment": self.segment, "channel": self.channel}
+        return urlencode({key: value for key, value in (fields | changes).items() if value})
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Whole minutes, both ends included; `step_s` is the width of one of a sparkline's buckets."""
+
+    since: datetime
+    until: datetime
+    step_s: int
+
+    @property
+    def length(self) -> timedelta:
+        return self.until - self.since + MINUTE
+
+
+BUCKETS = 24
+
+
+def floor_minute(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def range_of(window: WindowId, as_of: datetime, first_minute: datetime | None = None) -> Range:
+    """The minutes of `window` that ends with the minute of `as_of`. `all` begins at `first_minute`."""
+    until = floor_minute(as_of)
+    length = _LENGTHS.get(window)
+    since = until - length + MINUTE if length else min(first_minute or until, until)
+    minutes = int((until - since) / MINUTE) + 1
+    return Range(since, until, -(-minutes // BUCKETS) * 60)

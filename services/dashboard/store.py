@@ -1,0 +1,107 @@
+"""What the dashboard asks of a store. `ClickHouseStore` answers it for real, tests answer it with lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from services.dashboard.numbers import Counts
+from services.dashboard.scope import Range, Scope
+
+Row = Mapping[str, object]
+AccountSort = Literal["recent", "friction", "touchpoints", "name"]
+Polarity = Literal["friction", "delight"]
+TimeKey = tuple[datetime, str]
+CellKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The sums of every cell of a scope, of every phase, and of all."""
+
+    by_cell: Mapping[CellKey, Counts]
+    by_phase: Mapping[str, Counts]
+    total: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class AccountQuery:
+    """Which accounts, in which order; `after` is the last row seen: its sort value and its id."""
+
+    phase: str = ""
+    identified: bool | None = None
+    text: str = ""
+    sort: AccountSort = "recent"
+    limit: int = 50
+    after: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalQuery:
+    """Which signals, newest first; empty fields are not asked."""
+
+    polarity: Polarity = "friction"
+    since: datetime | None = None
+    account_id: str = ""
+    phase: str = ""
+    touchpoint_type: str = ""
+    limit: int = 50
+    after: TimeKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CellQuery:
+    """One cell of a scope, to be sliced."""
+
+    scope: Scope
+    span: Range
+    phase: str
+    touchpoint_type: str
+
+
+class JourneyStore(Protocol):
+    """Reads only. Every method may raise StoreUnavailable; rows carry the store's own column names."""
+
+    async def fingerprint(self) -> str:
+        """Changes whenever something was written; costs the same however much is stored."""
+
+    async def first_minute(self) -> datetime | None:
+        """The oldest minute on the map; None when the map is empty."""
+
+    async def cells(self, scope: Scope, span: Range) -> Cells:
+        """The map's sums; a sparkline has one value per `span.step_s`."""
+
+    async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
+        """(friction, volume) of the windows of the same length before `span`, newest first."""
+
+    async def unmapped(self, scope: Scope, span: Range, known: Sequence[str]) -> Sequence[Row]:
+        """source, vendor_type, volume of the three commonest events outside the `known` types."""
+
+    async def population(self, since: datetime) -> Row:
+        """accounts, visitors, at_risk seen since then."""
+
+    async def channels(self) -> Sequence[str]:
+        """Every channel on the map."""
+
+    async def freshness(self) -> Sequence[Row]:
+        """One row of source_freshness a source."""
+
+    async def signals(self, query: SignalQuery) -> Sequence[Row]:
+        """Rows of signals, with account_name and persona."""
+
+    async def accounts(self, query: AccountQuery) -> Sequence[Row]:
+        """Rows of account_journeys, at most limit + 1."""
+
+    async def account(self, account_id: str) -> Row | None:
+        """The account's row, with traits and transitions as JSON."""
+
+    async def timeline(self, account_id: str, limit: int, after: TimeKey | None) -> Sequence[Row]:
+        """The account's touchpoints, newest first, at most limit + 1."""
+
+    async def touchpoint(self, event_id: str) -> Row | None:
+        """One touchpoint's row with `payload`, the attributed touchpoint as JSON."""
+
+    async def shares(self, query: CellQuery) -> Sequence[Row]:
+        """kind (persona, channel, rule), id, volume, friction of a cell's slices."""

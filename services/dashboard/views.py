@@ -1,0 +1,333 @@
+"""What the API answers: plain frozen records, serialised as they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Level = Literal["good", "watch", "painful", "quiet"]
+Direction = Literal["up", "down", "steady", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrendBasis:
+    """What a trend was judged by; `previous` holds the earlier windows' values, newest first."""
+
+    measure: str
+    now: float | None
+    median: float | None
+    previous: tuple[float, ...]
+    minimum_volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The friction rate against the median of the previous seven windows. `up` is worse."""
+
+    direction: Direction
+    ratio: float | None
+    basis: TrendBasis
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a cell's pain index comes about."""
+
+    formula: str
+    inputs: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One touchpoint type in one phase. A rate or emotion without evidence is null, never 0."""
+
+    id: str
+    name: str
+    phase: str
+    home_phase: str
+    volume: int
+    accounts_reached: int
+    reach_percent: float | None
+    people: int
+    friction_touchpoints: int
+    friction_rate: float | None
+    delight_touchpoints: int
+    emotion: float | None
+    emotion_touchpoints: int
+    desired_emotion: float | None
+    emotion_gap: float | None
+    pain_index: float
+    level: Level
+    moment_of_truth: bool
+    importance: int
+    owner: str
+    trend: Trend
+    spark: tuple[int, ...]
+    explain: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseView:
+    """One column of the map; `types` are its cells, the blueprint's own first."""
+
+    id: str
+    name: str
+    kind: str
+    volume: int
+    accounts: int
+    people: int
+    friction_rate: float | None
+    emotion: float | None
+    types: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RawType:
+    """A vendor's event name that no touchpoint type of the blueprint matches."""
+
+    source: str
+    vendor_type: str
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """Touchpoints outside the blueprint's catalogue."""
+
+    volume: int
+    commonest: tuple[RawType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Accounts seen in the window, whatever the filters. Visitors are accounts that are not identified yet."""
+
+    accounts: int
+    visitors: int
+    at_risk: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of the whole map. `accounts` counts identified ones and visitors that touched the map."""
+
+    touchpoints: int
+    accounts: int
+    people: int
+    friction_touchpoints: int
+    friction_rate: float | None
+    emotion: float | None
+    painful_types: int
+    painful_moments_of_truth: int
+    identified_accounts: int
+    not_yet_identified: int
+    accounts_at_risk: int
+
+
+SourceState = Literal["fresh", "stale", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFreshness:
+    """How recent a source's data is. `lag_s`: age of its newest event; null when it never sent one."""
+
+    source: str
+    state: SourceState
+    last_occurred_at: datetime | None
+    last_received_at: datetime | None
+    last_written_at: datetime | None
+    lag_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """`pipeline_lag_s`: newest event's way from receipt to store; null without any event."""
+
+    as_of: datetime
+    stale_after_s: float
+    pipeline_lag_s: float | None
+    sources: tuple[SourceFreshness, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MapView:
+    """The current-state journey map."""
+
+    as_of: datetime
+    window: str
+    since: datetime
+    until: datetime
+    filters: dict[str, str]
+    totals: Totals
+    phases: tuple[PhaseView, ...]
+    unmapped: Unmapped
+    freshness: Freshness
+
+
+@dataclass(frozen=True, slots=True)
+class SignalView:
+    """A moment of friction or delight, in words."""
+
+    signal_id: str
+    account_id: str
+    account_name: str
+    rule: str
+    rule_version: int
+    polarity: str
+    severity: float
+    event_id: str
+    person_id: str
+    persona: str
+    persona_name: str
+    touchpoint_type: str
+    type_name: str
+    phase: str
+    phase_name: str
+    opened_at: datetime
+    closed_at: datetime | None
+    evidence: tuple[str, ...]
+    evidence_count: int
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """Where an account stands."""
+
+    account_id: str
+    name: str
+    identified: bool
+    phase: str
+    phase_name: str
+    phase_since: datetime | None
+    segment: str
+    touchpoints: int
+    people: int
+    friction_signals: int
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """`next_cursor` is null on the last page."""
+
+    accounts: tuple[AccountRow, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseMove:
+    """A change of phase, or one that was refused, and its cause."""
+
+    at: datetime
+    from_phase: str
+    to_phase: str
+    event_id: str
+    cause: str
+    accepted: bool
+    dwell_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TouchpointView:
+    """One contact moment: who, where, how we know, what it carried."""
+
+    event_id: str
+    account_id: str
+    occurred_at: datetime
+    received_at: datetime
+    source: str
+    vendor_type: str
+    action: str
+    touchpoint_type: str
+    type_name: str
+    phase: str
+    phase_name: str
+    persona: str
+    persona_name: str
+    person_id: str
+    method: str
+    confidence: float
+    channel: str
+    page: str
+    title: str
+    text: str
+    emotion: float | None
+    score: float | None
+    score_kind: str
+    pain: float
+    on_map: bool
+    moment_of_truth: bool
+    clock_suspect: bool
+    friction_rules: tuple[str, ...]
+    signals: tuple[SignalView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """A day in the life of one account, newest first."""
+
+    account: AccountRow
+    traits: dict[str, str]
+    transitions: tuple[PhaseMove, ...]
+    touchpoints: tuple[TouchpointView, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TouchpointExplained:
+    """Why this account, person, persona and phase; `attribution` is as it was decided, with what was rejected."""
+
+    touchpoint: TouchpointView
+    account: AccountRow | None
+    attribution: dict[str, object]
+    evidence_of: tuple[SignalView, ...]
+    revision: int
+    blueprint_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One slice of a cell: a persona, a channel, a rule."""
+
+    id: str
+    name: str
+    volume: int
+    friction_touchpoints: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellDetails:
+    """One card, in depth."""
+
+    cell: Cell
+    phase_name: str
+    personas: tuple[Share, ...]
+    channels: tuple[Share, ...]
+    rules: tuple[Share, ...]
+    signals: tuple[SignalView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A part of Touchline that is not ready, and since when."""
+
+    service: str
+    state: str
+    since: datetime | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that one page shows. `map` is None until the store has answered for the first time."""
+
+    as_of: datetime
+    map: MapView | None
+    signals: tuple[SignalView, ...] = ()
+    accounts: tuple[AccountRow, ...] = ()
+    visitors: tuple[AccountRow, ...] = ()
+    waiting: tuple[Wait, ...] = ()
+    channels: tuple[str, ...] = field(default=())
