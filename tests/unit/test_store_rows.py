@@ -1,0 +1,144 @@
+"""Facts as rows: every column of the schema, whatever the fact lacks."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+
+from schemas.base import EPOCH
+from schemas.errors import PermanentError
+from schemas.facts import Fact
+from schemas.links import AccountClaim, Edge
+from services.store.rows import TABLES, columns, link_rows, minutes_of, rows_of, ticks
+from services.store.sink import Sink
+from streams.ops.metrics import NoMetrics
+from tests.store_facts import START, account_fact, correction, signal_fact, tombstone_of, touchpoint_fact
+from tests.store_fixture import items_of
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+RAGGED: list[Fact] = [
+    touchpoint_fact(0),
+    touchpoint_fact(1, emotion=0.5, friction_rules=("a", "b")),
+    tombstone_of(touchpoint_fact(2), revision=3),
+    signal_fact(1),
+    signal_fact(2, withdrawn=True).model_copy(update={"closed_at": START}),
+    account_fact(),
+    account_fact("anon:1").model_copy(update={"traits": {}, "phase_since": None, "last_seen_at": None}),
+    correction(),
+]
+
+
+def row(fact: Fact, table: str) -> dict[str, object]:
+    return dict(zip(TABLES[table], rows_of([fact], NOW)[table][0], strict=True))
+
+
+def test_every_row_has_every_column_of_its_table() -> None:
+    for table, rows in rows_of(RAGGED, NOW).items():
+        assert {len(found) for found in rows} == {len(TABLES[table])}, table
+        assert list(columns(table, rows)) == list(TABLES[table])
+
+
+def test_a_row_that_lacks_a_column_is_refused() -> None:
+    """The known-bad variant: columns from the first row would drop the value in silence."""
+    whole = rows_of(RAGGED, NOW)["touchpoints"]
+    with pytest.raises(ValueError, match="zip"):
+        columns("touchpoints", [whole[0], whole[1][:-1]])
+
+
+def test_no_evidence_is_never_zero() -> None:
+    assert row(touchpoint_fact(1, emotion=0.0), "touchpoints")["has_emotion"] == 1
+    without = row(touchpoint_fact(1, emotion=None), "touchpoints")
+    assert without["has_emotion"] == 0
+    assert math.isnan(float(str(without["emotion"])))
+    assert math.isnan(float(str(without["score"])))
+
+
+def test_a_tombstone_stands_under_the_key_of_what_it_removes() -> None:
+    fact = touchpoint_fact(9)
+    alive, gone = row(fact, "touchpoints"), row(tombstone_of(fact, revision=2), "touchpoints")
+    key = ("minute", "account_id", "event_id", "occurred_at", "source")
+    assert [alive[name] for name in key] == [gone[name] for name in key]
+    assert (gone["is_deleted"], gone["friction_rules"], gone["text"]) == (1, [], "")
+    assert row(tombstone_of(fact, revision=2), "histories")["payload"] == ""
+
+
+def test_the_history_holds_what_the_fold_takes_in() -> None:
+    fact = touchpoint_fact(3)
+    assert type(fact.input).model_validate_json(str(row(fact, "histories")["payload"])) == fact.input
+
+
+def test_absent_times_are_the_epoch() -> None:
+    anonymous = row(RAGGED[6], "account_journeys")
+    assert (anonymous["phase_since"], anonymous["last_seen_at"], anonymous["name"]) == (0, 0, "")
+    assert orjson.loads(str(anonymous["transitions"]))[0]["cause"] == "deal stage"
+    assert row(signal_fact(1), "signals")["closed_at"] == 0
+
+
+@pytest.mark.parametrize("microsecond", [0, 1, 999, 1_000, 123_000, 999_999])
+def test_ticks_are_exact(microsecond: int) -> None:
+    at = datetime(2026, 3, 29, 1, 59, 59, microsecond, tzinfo=UTC)
+    assert EPOCH + ticks(at) * timedelta(milliseconds=1) == at.replace(microsecond=microsecond // 1000 * 1000)
+
+
+def test_dirty_minutes_are_those_of_touchpoints_and_tombstones() -> None:
+    first, later = touchpoint_fact(0), touchpoint_fact(60)
+    assert minutes_of([first, tombstone_of(later, revision=2), signal_fact(1), account_fact()]) == {
+        int(START.timestamp()),
+        int(START.timestamp()) + 7 * 60,
+    }
+
+
+def test_a_suspect_clock_does_not_make_a_source_look_fresh_for_ever() -> None:
+    fact = touchpoint_fact(1)
+    ahead = fact.input.touchpoint.model_copy(update={"occurred_at": START + timedelta(days=400), "clock_suspect": True})
+    skewed = fact.model_copy(update={"input": fact.input.model_copy(update={"touchpoint": ahead})})
+    assert row(skewed, "source_freshness")["last_occurred_at"] == ticks(ahead.received_at)
+
+
+def test_the_last_of_several_links_stands() -> None:
+    early = AccountClaim(account_id="crm:1", trait="name", value="Acme", since=START, evidence="e", source="crm")
+    late = early.model_copy(update={"value": "Acme Inc"})
+    edge = Edge(a="email:a@acme.example", b="anonymous:1", since=START, evidence="e", source="web")
+    rows = link_rows([(early, 1), (edge, 1), (late, 1)])
+    assert [found[:3] for found in rows] == [(early.link_id, 1, "account"), (edge.link_id, 1, "edge")]
+    assert "Acme Inc" in str(rows[0][3])
+
+
+class _Refusing:
+    """A store that refuses batches with a certain event in them, and remembers what it took."""
+
+    def __init__(self, *bad: str) -> None:
+        self.bad = set(bad)
+        self.taken: set[str] = set()
+
+    def insert(self, table: str, types: object, block: object) -> None:
+        ids = {str(name) for name in dict(block).get("event_id", ())}  # type: ignore[call-overload]
+        if ids & self.bad:
+            raise PermanentError("no", "type_mismatch")
+        self.taken |= ids
+
+    def command(self, sql: str, parameters: object) -> None: ...
+
+    def rows(self, sql: str, parameters: object) -> list[dict[str, object]]:
+        return [{"version": "2026-01-01 00:00:00.000000"}]
+
+
+def test_what_the_store_refuses_is_found_by_halving_and_its_neighbours_go_on() -> None:
+    facts = [touchpoint_fact(n) for n in range(50)]
+    store = _Refusing("event-000007", "event-000049")
+    refused = Sink(store, NoMetrics(), lambda: NOW).write(items_of(facts))
+    assert [refusal.refused.index for refusal in refused] == [7, 49]
+    assert refused[0].refused.reason == "type_mismatch"
+    assert refused[0].refused.original == facts[7].model_dump_json().encode()
+    assert len(store.taken) == 48
+
+
+def test_a_number_no_column_can_hold_is_refused_alone() -> None:
+    fact = touchpoint_fact(1)
+    clean = fact.input.touchpoint.model_copy(update={"properties": {"n": 10**30}})
+    huge = fact.model_copy(update={"input": fact.input.model_copy(update={"touchpoint": clean})})
+    refused = Sink(_Refusing(), NoMetrics(), lambda: NOW).write(items_of([touchpoint_fact(0), huge]))
+    assert [(r.refused.index, r.refused.reason) for r in refused] == [(1, "unencodable")]
