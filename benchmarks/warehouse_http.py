@@ -148,10 +148,8 @@ def main() -> None:
             before = cpu_s(running.pid)
             time.sleep(10)
             idle = (cpu_s(running.pid) - before) / 10 * 100
-            print(
-                f"\nidle: {memory_mb(running.pid, 'VmRSS'):.0f} MB resident, of it "
-                f"{memory_mb(running.pid, 'RssAnon'):.0f} MB own; peak {memory_mb(running.pid, 'VmHWM'):.0f} MB; CPU {idle:.1f} %"
-            )
+            resident, own, peak = (memory_mb(running.pid, field) for field in ("VmRSS", "RssAnon", "VmHWM"))
+            print(f"\nidle: {resident:.0f} MB resident, of it {own:.0f} MB own; peak {peak:.0f} MB; CPU {idle:.1f} %")
 
 
 if __name__ == "__main__":

@@ -23,13 +23,16 @@ from typing import Final
 import uvicorn
 from pydantic import ValidationError
 
+from schemas.config import SecretRef
 from schemas.errors import ConfigurationError
+from services.common.secrets import ensure_secret_file, read_secret
 from services.warehouse.engine import Engine
 from services.warehouse.http import WarehouseApp
-from services.warehouse.roles import Users, ensure_token, read_secret
+from services.warehouse.roles import Users
 from services.warehouse.settings import WarehouseSettings
 
 EXIT_CONFIG: Final = 78
+_GRACE_S: Final = 3
 _PR_SET_PDEATHSIG: Final = 1
 _log = logging.getLogger("touchline.warehouse")
 
@@ -44,8 +47,9 @@ def run(settings: WarehouseSettings) -> int:
         engine.open()
         app = WarehouseApp(settings, users, engine)
         try:
-            asyncio.run(_serve(app, listener))
+            asyncio.run(_serve(app, engine, listener))
         finally:
+            engine.cancel()
             app.close()
             engine.close()
     return 0
@@ -58,31 +62,41 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    def stop(self) -> None:
-        """Takes no new requests; those under way are answered."""
-        self.should_exit = True
 
-
-async def _serve(app: WarehouseApp, listener: socket.socket) -> None:
+async def _serve(app: WarehouseApp, engine: Engine, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         lifespan="off",
         log_config=None,
         access_log=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=2 * _GRACE_S,
     )
     server = _Server(config)
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        """Takes no new requests; statements under way have some seconds, then their clients get ClickHouse's error."""
+        server.should_exit = True
+        loop.call_later(_GRACE_S, engine.cancel)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     host, port = listener.getsockname()[:2]
     print(json.dumps({"ready": True, "url": f"http://{host}:{port}"}), flush=True)
     await server.serve(sockets=[listener])
 
 
 def _users(settings: WarehouseSettings) -> Users:
-    password = read_secret(settings.reader_password_file) if settings.reader_password_file else ""
-    return Users(internal_token=ensure_token(settings.token_path), reader_password=password)
+    reader = settings.reader_password_file
+    return Users(
+        internal_token=_secret(ensure_secret_file(settings.token_path)),
+        reader_password=_secret(reader) if reader else "",
+    )
+
+
+def _secret(path: Path) -> str:
+    return read_secret(SecretRef(file=str(path), env=None)).decode().strip()
 
 
 @contextmanager

@@ -9,15 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
-from schemas.errors import ConfigurationError
 from services.warehouse.errors import AUTHENTICATION_FAILED, ClickHouseError
 
 USERS_XML: Final = """<clickhouse>
@@ -70,26 +66,3 @@ def _credentials(headers: Mapping[str, str], params: Mapping[str, str]) -> tuple
     if "x-clickhouse-user" in headers:
         return headers["x-clickhouse-user"], headers.get("x-clickhouse-key", "")
     return params.get("user", "default"), params.get("password", "")
-
-
-def ensure_token(path: Path) -> str:
-    """The internal user's token: read from `path`, made there (readable by the owner only) when missing."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return read_secret(path)
-    token = secrets.token_urlsafe(32)
-    with os.fdopen(handle, "w") as file:
-        file.write(token + "\n")
-    return token
-
-
-def read_secret(path: Path) -> str:
-    """The secret in `path`, without the newline editors add. Raises ConfigurationError when there is none."""
-    try:
-        secret = path.read_text().strip()
-    except OSError as error:
-        raise ConfigurationError(f"cannot read the secret in {path}: {error.strerror}") from error
-    if not secret:
-        raise ConfigurationError(f"the secret file {path} is empty: delete it or write the secret into it")
-    return secret

@@ -291,6 +291,17 @@ def test_a_restart_keeps_port_token_and_rows(tmp_path: Path) -> None:
     client.close()
 
 
+def test_a_long_query_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    with warehouse(tmp_path) as (running, process), ThreadPoolExecutor(1) as pool:
+        endless = "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
+        waiting = pool.submit(post, running, endless)
+        time.sleep(0.3)
+        assert not waiting.done()
+        process.send_signal(signal.SIGTERM)
+        assert waiting.result(10).headers["x-clickhouse-exception-code"] == "394"  # QUERY_WAS_CANCELLED
+        assert process.wait(10) == 0
+
+
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     script = f"""
 import subprocess, sys

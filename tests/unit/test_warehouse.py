@@ -18,7 +18,7 @@ from services.warehouse.guard import check, tree
 from services.warehouse.main import listening, owned
 from services.warehouse.outlet import Outlet
 from services.warehouse.request import to_statement
-from services.warehouse.roles import Role, Users, ensure_token, read_secret
+from services.warehouse.roles import Role, Users
 from services.warehouse.settings import WarehouseSettings
 from services.warehouse.statement import Statement, split_insert
 
@@ -143,18 +143,6 @@ def test_roles_follow_the_password() -> None:
             users.role_of({}, wrong)
     with pytest.raises(ClickHouseError):
         users.role_of({"authorization": "Basic %%%"}, {})
-
-
-def test_the_token_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "token"
-    token = ensure_token(path)
-    assert len(token) > 30
-    assert (ensure_token(path), path.stat().st_mode & 0o777) == (token, 0o600)
-    path.write_text("\n")
-    with pytest.raises(ConfigurationError, match="is empty"):
-        read_secret(path)
-    with pytest.raises(ConfigurationError, match="cannot read"):
-        read_secret(tmp_path / "missing")
 
 
 def test_outside_loopback_a_reader_password_is_required(tmp_path: Path) -> None:
