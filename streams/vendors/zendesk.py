@@ -22,7 +22,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     """One event of the helpdesk."""
     kind, change = _type(message)
     detail, event = member(message, "detail"), member(message, "event")
-    comment = member(event, "comment")
+    comment = _comment(event)
     occurred_at = reading.stamp(message.get("time"), "time")
     vendor_event_id = ident(message, "id") or reading.content_id(message, frozenset())
     score = _score(event) if _is_rating(change) else None
@@ -83,6 +83,11 @@ def _action(kind: str, change: str, comment: dict[str, Any], score: float | None
     return "survey_answered" if score is not None else "ticket_changed"
 
 
+def _comment(event: dict[str, Any]) -> dict[str, Any]:
+    """A ticket's comment is an object; a rating's is its text."""
+    return {"body": event["comment"]} if isinstance(event.get("comment"), str) else member(event, "comment")
+
+
 def _by_staff(comment: dict[str, Any]) -> bool:
     return member(comment, "author").get("is_staff") is True
 
@@ -93,7 +98,7 @@ def _aliases(kind: str, record_id: str, detail: dict[str, Any], event: dict[str,
         return _user_aliases(record_id, detail, event)
     if kind not in _TICKETS:
         return ()
-    comment = member(event, "comment")
+    comment = _comment(event)
     author = ident(member(comment, "author"), "id") or ident(comment, "author_id")
     person = "" if _by_staff(comment) else author
     person = person or ident(detail, "requester_id")
@@ -152,8 +157,7 @@ def _account_traits(kind: str, detail: dict[str, Any]) -> dict[str, str]:
 def _text(change: str, detail: dict[str, Any], event: dict[str, Any]) -> str:
     if change == "created":
         return text(detail.get("description"), MAX_TEXT_CHARS)
-    comment = event.get("comment")
-    return text(comment.get("body") if isinstance(comment, dict) else comment, MAX_TEXT_CHARS)
+    return text(_comment(event).get("body"), MAX_TEXT_CHARS)
 
 
 def _score(event: dict[str, Any]) -> float | None:

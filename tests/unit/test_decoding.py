@@ -1,0 +1,112 @@
+"""Decoding: every encoding real clients use, and what hostile ones send."""
+
+from __future__ import annotations
+
+import gzip
+import time
+import zlib
+
+import brotli
+import pytest
+import zstandard
+
+from services.gateway.answers import Refusal
+from services.gateway.decoding import decode, json_of, text_of
+
+CAP = 100_000
+TEXT = b'{"userId":"u","event":"' + b"A" * 500 + b'"}'
+
+
+def raw_deflate(data: bytes) -> bytes:
+    stream = zlib.compressobj(wbits=-15)
+    return stream.compress(data) + stream.flush()
+
+
+ENCODED = {
+    "gzip": ("gzip", gzip.compress),
+    "gzip, no header": ("", gzip.compress),
+    "gzip, wrong header": ("br", gzip.compress),
+    "gzip, two members": ("gzip", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:])),
+    "deflate, zlib": ("deflate", zlib.compress),
+    "deflate, raw": ("deflate", raw_deflate),
+    "br": ("br", brotli.compress),
+    "zstd": ("zstd", zstandard.compress),
+    "identity": ("identity", bytes),
+    "none": ("", bytes),
+    "already undone by a proxy": ("gzip", bytes),
+}
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_every_encoding_comes_back_verbatim(name: str) -> None:
+    encoding, encode = ENCODED[name]
+    assert decode(encode(TEXT), encoding, CAP) == TEXT
+
+
+@pytest.mark.parametrize("name", [name for name in ENCODED if "proxy" not in name])
+def test_a_bomb_is_refused_without_being_inflated(name: str) -> None:
+    encoding, encode = ENCODED[name]
+    bomb = encode(b" " * 40_000_000 if encoding not in ("", "identity") else b" " * 4_000_000)
+    started = time.process_time()
+    with pytest.raises(Refusal) as refusal:
+        decode(bomb, encoding, CAP)
+    assert refusal.value.status == 413
+    assert time.process_time() - started < 0.5
+
+
+def test_the_cap_itself_fits() -> None:
+    assert len(decode(gzip.compress(b" " * CAP), "", CAP)) == CAP
+    with pytest.raises(Refusal):
+        decode(gzip.compress(b" " * (CAP + 1)), "", CAP)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "raw"),
+    [
+        ("gzip", gzip.compress(TEXT)[:-12]),
+        ("gzip", b"\x1f\x8bnonsense"),
+        ("gzip", b"not gzip"),
+        ("deflate", b"\xff\xff\xff"),
+        ("deflate", zlib.compress(TEXT)[:-8]),
+        ("br", brotli.compress(TEXT)[:-4]),
+        ("br", b"\xff\xff\xff\xff"),
+        ("zstd", b"nonsense"),
+        ("rot13", b"x"),
+        ("gzip, gzip", b"x"),
+    ],
+)
+def test_broken_streams_are_refused(encoding: str, raw: bytes) -> None:
+    with pytest.raises(Refusal) as refusal:
+        decode(raw, encoding, CAP)
+    assert refusal.value.status == 400
+
+
+def test_a_cut_beacon_gives_what_came() -> None:
+    cut = gzip.compress(TEXT, mtime=0)[:-12]
+    came = decode(cut, "", CAP, short_is_fine=True)
+    assert came and TEXT.startswith(came)
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"", b"\0", b"{}\0", b"[NaN]", b'{"a":Infinity}', b"[" * 10_000 + b"]" * 10_000]
+)
+def test_what_is_not_json_is_refused(body: bytes) -> None:
+    with pytest.raises(Refusal) as refusal:
+        json_of(body, text_of(body))
+    assert refusal.value.status == 400
+
+
+def test_half_an_object_nested_deep_is_refused_quickly() -> None:
+    with pytest.raises(Refusal):
+        json_of(b'{"a":' * 10_000, '{"a":' * 10_000)
+
+
+@pytest.mark.parametrize("text", ["[1e400]", '["\\ud800"]', "[123456789012345678901234567890]"])
+def test_json_that_no_double_can_hold_is_left_to_the_mapping(text: str) -> None:
+    json_of(text.encode(), text)
+
+
+def test_what_is_not_utf8_is_refused() -> None:
+    with pytest.raises(Refusal) as refusal:
+        text_of(b'{"a":"\xff"}')
+    assert (refusal.value.status, refusal.value.code) == (400, "invalid_utf8")
