@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,7 @@ def run(settings: WarehouseSettings) -> int:
     """Serves until SIGTERM or SIGINT; the exit code. Raises ConfigurationError when it cannot start."""
     os.environ["TZ"] = "UTC"  # read by chdb as it loads: times without a zone are UTC, wherever the machine stands
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with owned(settings.data_dir), listening(settings) as listener:
+    with owned(settings.data_dir, settings.lock_wait_s), listening(settings) as listener:
         users = _users(settings)
         engine = Engine(settings)
         engine.open()
@@ -100,21 +101,34 @@ def _secret(path: Path) -> str:
 
 
 @contextmanager
-def owned(data_dir: Path) -> Iterator[None]:
-    """Holds the folder for this process. Raises ConfigurationError, naming the owner, when another holds it."""
+def owned(data_dir: Path, wait_s: float = 0.0) -> Iterator[None]:
+    """Holds the folder for this process, waiting `wait_s` for one that is ending.
+
+    Raises ConfigurationError, naming the owner, when another holds it.
+    """
     with (data_dir / "warehouse.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(lock.fileno(), time.monotonic() + wait_s):
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
             raise ConfigurationError(
                 f"{data_dir} is in use by another process (pid {owner}): stop it, or give another data folder"
-            ) from None
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _locked(handle: int, deadline: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.1)
+        else:
+            return True
 
 
 @contextmanager
@@ -151,11 +165,13 @@ def _arguments(argv: Sequence[str] | None) -> WarehouseSettings:
     parser.add_argument("--port", type=int, default=0, help="0: a free one, kept across restarts")
     parser.add_argument("--token-file", type=Path, help="internal user's token, made when missing")
     parser.add_argument("--reader-password-file", type=Path, help="required when --host is not loopback")
+    parser.add_argument("--lock-wait-s", type=float, default=10.0, help="wait for a process that is leaving the folder")
     given = parser.parse_args(argv)
     return WarehouseSettings(
         data_dir=given.data,
         host=given.host,
         port=given.port,
+        lock_wait_s=given.lock_wait_s,
         internal_token_file=given.token_file,
         reader_password_file=given.reader_password_file,
     )

@@ -25,6 +25,9 @@ class WarehouseSettings(Strict):
     """One embedded ClickHouse: where its data lives, where it listens, how much it may take."""
 
     data_dir: Path = Field(description="folder this process owns; a second process on it is refused")
+    lock_wait_s: float = Field(
+        10.0, ge=0, le=300, description="wait this long for a process that is just leaving the folder"
+    )
     host: str = Field("127.0.0.1", description="address to listen on; outside loopback a reader password is required")
     port: int = Field(
         0, ge=0, le=65535, description="port to listen on; 0 picks a free one and keeps it across restarts"

@@ -270,6 +270,7 @@ def test_acked_rows_survive_kill_9(tmp_path: Path) -> None:
 @pytest.mark.fault
 def test_a_second_process_on_the_path_is_refused(clickhouse_url: ClickHouse) -> None:
     command = [sys.executable, "-m", "services.warehouse.main", "--data", str(clickhouse_url.data_dir)]
+    command += ["--lock-wait-s", "0.5"]
     second = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert second.returncode == 78
     assert f"is in use by another process (pid {clickhouse_url.pid})" in second.stderr
@@ -289,6 +290,19 @@ def test_a_restart_keeps_port_token_and_rows(tmp_path: Path) -> None:
         assert (second.port, second.token) == (first.port, first.token)
         assert client.command("SELECT count() FROM t") == 1  # the same client goes on
     client.close()
+
+
+def test_a_new_process_waits_for_one_that_is_leaving(tmp_path: Path) -> None:
+    with warehouse(tmp_path) as (first, process):
+        client = first.client()
+        client.command("CREATE TABLE t (id Int64) ENGINE = MergeTree ORDER BY id")
+        client.close()
+        threading.Timer(0.5, process.send_signal, (signal.SIGTERM,)).start()
+        with warehouse(tmp_path) as (second, _):
+            assert process.wait(10) == 0
+            assert second.port == first.port
+            assert second.pid != first.pid
+            assert post(second, "EXISTS TABLE t").text == "1\n"
 
 
 def test_a_long_query_does_not_hold_up_the_stop(tmp_path: Path) -> None:
