@@ -22,6 +22,7 @@ State = Literal["waiting", "starting", "ready", "restarting", "done", "refused",
 EXIT_CONFIGURATION = 78
 LOG_MAX_BYTES = 5 * 1024 * 1024
 PROBE_EVERY_S = 0.1
+SPAWN_WAIT_S = 3.0
 GATE_ENV = "TOUCHLINE_GATE"
 
 
@@ -55,8 +56,10 @@ class Child:
 
     async def run(self, others: Mapping[str, Child]) -> None:
         """Keep it running until `stop`; returns early when a job is done or the child refuses its configuration."""
-        for name in self.spec.spawn_after:
-            await others[name].up.wait()
+        with contextlib.suppress(TimeoutError):  # a courtesy, no need: a broken page must not keep events out
+            async with asyncio.timeout(SPAWN_WAIT_S):
+                for name in self.spec.spawn_after:
+                    await others[name].up.wait()
         if not self.spec.gated:
             await self._wait_for(others)
         was_ready = False

@@ -13,7 +13,8 @@ class ChildSpec:
     """One process.
 
     `after`: names that must be ready before its work begins. A `gated` child is started earlier, to load its
-    modules, and begins when it reads a line on stdin. `spawn_after`: names that must be up before even that.
+    modules, and begins when it reads a line on stdin. `spawn_after`: names that may
+    come first, for some seconds, before even that.
     `probe_port`: GET /healthz there answers 200 when it is ready; None takes the port it is given for /healthz and
     /metrics; 0 means that it prints `{"ready": true, …}` on stdout. A `job` ends with 0 and is ready from then on.
     """

@@ -17,6 +17,7 @@ import orjson
 #: Libraries whose own loggers stay enabled (and cost CPU) whatever the root says: the level goes on them.
 QUIET_LOGGERS: dict[str, int] = {
     "aiokafka": logging.ERROR,
+    "aiokafka.cluster": logging.CRITICAL,  # ten lines a second while a topic is not there yet
     "asyncio": logging.WARNING,
     "clickhouse_connect": logging.WARNING,
     "faust": logging.WARNING,
