@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +14,9 @@ from schemas.config import Config, SecretRef
 from services.common.config import load_config
 from services.common.secrets import read_secret
 from services.supervisor.folder import read_run
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 DATA_DIR = Path("data")
 
@@ -53,6 +58,18 @@ class Target:
         )
         token = None if self.clickhouse else places.get("token_file")
         return _with_token(config, token) if token else config
+
+    @contextmanager
+    def store(self) -> Iterator[Client]:
+        """A client on the configured database. Raises ConfigurationError, StoreUnavailable."""
+        from services.store.client import connect
+
+        config = self.load()
+        client = connect(config.clickhouse, clickhouse_password(config))
+        try:
+            yield client
+        finally:
+            client.close()
 
 
 def clickhouse_password(config: Config) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.cli.console import emit, exit_codes, say
+from schemas.touchpoints import DeadLetter
+from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
 
 app = typer.Typer(
@@ -20,6 +22,9 @@ app = typer.Typer(
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 picks a free port; default: the configuration's.")]
 SqlPort = Annotated[int, typer.Option(min=0, max=65535, help="Port for SQL clients; 0 picks a free one and keeps it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
+StageOption = Annotated[str, typer.Option(help="Only of this stage.")]
+ReasonOption = Annotated[str, typer.Option(help="Only for this reason.")]
 
 
 @app.command()
@@ -99,7 +104,7 @@ def validate(
     for line in found:
         say(line)
     say("The configuration is valid." if not found else f"{len(found)} problem(s).")
-    raise typer.Exit(78 if found else 0)
+    raise typer.Exit(EXIT_CONFIGURATION if found else EXIT_OK)
 
 
 @app.command()
@@ -114,6 +119,141 @@ def migrate(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse
     for name in applied:
         emit({"applied": name})
     say(f"{len(applied)} migration(s) applied.")
+
+
+@app.command()
+def doctor(
+    data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    kafka: KafkaOption = None,
+    clickhouse: ClickHouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check this machine, the configuration and what runs; each problem with its remedy."""
+    from services.cli.doctor import examine
+
+    with exit_codes():
+        problems = 0
+        for check in examine(Target(data, config, kafka, clickhouse)):
+            emit(check.as_dict()) if as_json else say(str(check))
+            problems += check.state == "problem"
+    raise typer.Exit(EXIT_FINDINGS if problems else EXIT_OK)
+
+
+@app.command()
+def explain(
+    event_id: Annotated[str, typer.Argument(help="Touchline's id of the event, or the vendor's.")],
+    data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    clickhouse: ClickHouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why an event counts as it does: whose it is, what it was taken for, what it set off."""
+    from services.store.explain import as_text
+    from services.store.explain import explain as look_up
+
+    with exit_codes(), Target(data, config, None, clickhouse).store() as client:
+        found = look_up(client, event_id)
+    emit(found) if as_json else print(as_text(found))
+    raise typer.Exit(EXIT_OK if found["found"] else EXIT_FINDINGS)
+
+
+@app.command()
+def verify(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
+    """Reconcile the map with the touchpoints it is made of; differences as JSON lines."""
+    from dataclasses import asdict
+
+    from services.store.verify import verify as reconcile
+
+    with exit_codes(), Target(data, config, None, clickhouse).store() as client:
+        findings = reconcile(client)
+    for finding in findings:
+        emit(asdict(finding))
+    say(f"{len(findings)} kind(s) of difference." if findings else "Everything adds up.")
+    raise typer.Exit(EXIT_FINDINGS if findings else EXIT_OK)
+
+
+@app.command()
+def replay(
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Everything Kafka still has.")] = False,
+    rate: Annotated[float, typer.Option(min=0, help="Records a second at most; 0: as fast as it goes.")] = 0.0,
+    data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    kafka: KafkaOption = None,
+) -> None:
+    """Send the raw requests through the pipeline again; no figure changes by it."""
+    import asyncio
+
+    from services.cli.replaying import replay_raw
+
+    if not from_beginning:
+        raise typer.BadParameter("say --from-beginning")
+    with exit_codes():
+        emit(asyncio.run(replay_raw(Target(data, config, kafka).load().kafka, say, rate_per_s=rate)))
+
+
+dlq = typer.Typer(no_args_is_help=True, help="What could not be processed: list, show, send again.")
+app.add_typer(dlq, name="dlq")
+
+
+@dlq.command("ls")
+def dlq_list(
+    stage: StageOption = "",
+    reason: ReasonOption = "",
+    data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    kafka: KafkaOption = None,
+) -> None:
+    """List dead letters as JSON lines, oldest first."""
+    from services.cli.letters import summary
+
+    for letter in _letters(Target(data, config, kafka), (), stage, reason):
+        emit(summary(letter))
+
+
+@dlq.command("show")
+def dlq_show(
+    letter_id: str, data: DataOption = DATA_DIR, config: ConfigOption = None, kafka: KafkaOption = None
+) -> None:
+    """One dead letter with its original bytes, as JSON."""
+    for letter in _letters(Target(data, config, kafka), (letter_id,)):
+        emit(letter.model_dump(mode="json"))
+        return
+    say(f"no dead letter {letter_id}; `touchline dlq ls` lists them")
+    raise typer.Exit(EXIT_FINDINGS)
+
+
+@dlq.command("replay")
+def dlq_replay(
+    letter_ids: Annotated[list[str] | None, typer.Argument(help="Letters to send again; none: all chosen.")] = None,
+    stage: StageOption = "",
+    reason: ReasonOption = "",
+    data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    kafka: KafkaOption = None,
+) -> None:
+    """Send the records of dead letters to the topics they came from; once more never counts twice."""
+    import asyncio
+
+    from services.cli.letters import replay as send
+
+    target = Target(data, config, kafka)
+    letters = _letters(target, letter_ids or (), stage, reason)
+    with exit_codes():
+        sent, lost = asyncio.run(send(target.load().kafka, letters))
+    for line in lost:
+        say(line)
+    emit({"letters": len(letters), "records_sent": sent, "lost": len(lost)})
+    raise typer.Exit(EXIT_FINDINGS if lost else EXIT_OK)
+
+
+def _letters(target: Target, ids: Sequence[str], stage: str = "", reason: str = "") -> list[DeadLetter]:
+    import asyncio
+
+    from services.cli.letters import find, wanted
+
+    with exit_codes():
+        return asyncio.run(find(target.load().kafka, wanted(ids, stage, reason)))
 
 
 def _tell(ready: dict[str, object]) -> None:

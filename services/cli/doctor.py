@@ -1,0 +1,131 @@
+"""`touchline doctor`: what could keep Touchline from working here, each with its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from schemas.config import Config
+from schemas.errors import ConfigurationError, TouchlineError
+from schemas.topics import TOPICS
+from services.cli.context import Target, clickhouse_password
+from services.supervisor.folder import birth, read_run
+
+MIN_FREE_BYTES = 2 << 30
+MAX_SKEW_S = 2.0
+SIGNS = {"ok": "√", "warning": "~", "problem": "x"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One answer; `fix` says what to do unless all is well."""
+
+    name: str
+    state: Literal["ok", "warning", "problem"]
+    detail: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        remedy = f"\n    {self.fix}" if self.fix and self.state != "ok" else ""
+        return f"{SIGNS[self.state]} {self.name}: {self.detail}{remedy}"
+
+    def as_dict(self) -> dict[str, str]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def examine(target: Target) -> Iterator[Check]:
+    """All checks, the local ones first. Never raises what a check can say."""
+    yield _python()
+    yield _disk(target.data)
+    yield _broker()
+    try:
+        config = target.load()
+    except ConfigurationError as error:
+        yield Check(
+            "configuration", "problem", str(error), "correct the place it names; `touchline validate` checks it"
+        )
+        return
+    yield Check("configuration", "ok", "valid")
+    yield from _services(target.data)
+    yield _asked("Kafka", "start `touchline up`, or give --kafka HOST:PORT", lambda: _kafka(config))
+    yield _asked("ClickHouse", "start `touchline up`, or give --clickhouse URL", lambda: _clickhouse(config))
+
+
+def _asked(name: str, fix: str, ask: Callable[[], Check]) -> Check:
+    try:
+        return ask()
+    except TouchlineError as error:
+        return Check(name, "problem", str(error).splitlines()[0][:200], fix)
+
+
+def _python() -> Check:
+    return Check("Python", "ok", f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}")
+
+
+def _disk(data: Path) -> Check:
+    there = next(folder for folder in (data.resolve(), *data.resolve().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    state: Literal["ok", "warning"] = "ok" if free >= MIN_FREE_BYTES else "warning"
+    return Check("disk", state, f"{free / (1 << 30):.1f} GiB free at {there}", "free some, or give another --data")
+
+
+def _broker() -> Check:
+    from services.broker.errors import BrokerError
+    from services.broker.runtime import bundled_java
+
+    try:
+        _, version = bundled_java()
+    except (ImportError, BrokerError) as error:
+        return Check("embedded broker", "warning", f"not installed: {error}", "pip install 'touchline[embedded]'")
+    return Check("embedded broker", "ok", f"Java {version}")
+
+
+def _services(data: Path) -> Iterator[Check]:
+    run = read_run(data)
+    if run.stopped or birth(run.pid) == 0:
+        yield Check("services", "warning", f"no `touchline up` is running on {data}", "start it, or give --data")
+        return
+    for name, state in run.states.items():
+        fine = state in ("ready", "done")
+        yield Check(name, "ok" if fine else "problem", state, f"see {data / 'logs' / name}.log")
+
+
+def _kafka(config: Config) -> Check:
+    missing = asyncio.run(_missing_topics(config))
+    if missing:
+        return Check("Kafka", "problem", f"lacks {', '.join(missing)}", "run `touchline run topics`")
+    return Check("Kafka", "ok", f"{', '.join(config.kafka.bootstrap)}, {len(TOPICS)} topics")
+
+
+async def _missing_topics(config: Config) -> list[str]:
+    from services.cli.records import consumer
+
+    async with consumer(config.kafka) as reader:
+        there = await reader.topics()
+    return [name for name in TOPICS if config.kafka.topic_prefix + name not in there]
+
+
+def _clickhouse(config: Config) -> Check:
+    from services.store.client import connect, query_rows
+    from services.store.migrate import pending
+
+    password = clickhouse_password(config)
+    client = connect(config.clickhouse, password, database="default", timeout_s=5)
+    try:
+        before_s = time.time()
+        row = query_rows(client, "SELECT version() AS version, toUnixTimestamp64Milli(now64(3)) AS now_ms")[0]
+        skew_s = int(str(row["now_ms"])) / 1000 - (before_s + time.time()) / 2
+    finally:
+        client.close()
+    if waiting := pending(config.clickhouse, password):
+        return Check("ClickHouse", "problem", f"lacks migrations {', '.join(waiting)}", "run `touchline migrate`")
+    if abs(skew_s) > MAX_SKEW_S:
+        return Check("ClickHouse", "warning", f"its clock differs by {skew_s:.1f} s", "set both clocks by NTP")
+    return Check("ClickHouse", "ok", f"{row['version']} at {config.clickhouse.url}")

@@ -1,0 +1,79 @@
+"""`touchline dlq`: what could not be processed, and sending it again once the cause is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.config import KafkaConfig
+from schemas.errors import TransientError
+from schemas.touchpoints import DEAD, DeadLetter
+from services.cli.records import consumer, history, producer, record_at, send_again
+
+Wanted = Callable[[DeadLetter], bool]
+RAW = "touchpoints.raw.v1"
+
+
+def wanted(ids: Sequence[str] = (), stage: str = "", reason: str = "") -> Wanted:
+    """Chooses letters: any of `ids` (none: all), of this stage, for this reason."""
+
+    def choose(letter: DeadLetter) -> bool:
+        by_id = not ids or letter.letter_id in ids
+        return by_id and (not stage or letter.stage == stage) and (not reason or letter.reason == reason)
+
+    return choose
+
+
+async def find(kafka: KafkaConfig, choose: Wanted) -> list[DeadLetter]:
+    """The letters chosen, oldest first, each once however often it was written. Raises KafkaAway."""
+    found: dict[str, DeadLetter] = {}
+    async with consumer(kafka) as reader:
+        async for record in history(reader, kafka, "touchpoints.dead.v1"):
+            found |= {letter.letter_id: letter for letter in _letters(record.value) if choose(letter)}
+    return sorted(found.values(), key=lambda letter: letter.failed_at)
+
+
+def _letters(value: bytes | None) -> list[DeadLetter]:
+    try:
+        return DEAD.validate_json(value or b"[]")
+    except ValidationError as error:
+        raise TransientError(f"the dead-letter topic holds a record of another version: {error}") from error
+
+
+def summary(letter: DeadLetter) -> dict[str, object]:
+    """One letter in a list: everything but its bytes."""
+    return letter.model_dump(mode="json", exclude={"original", "encoding", "origin_index", "vendor", "received_at"})
+
+
+async def replay(kafka: KafkaConfig, letters: Sequence[DeadLetter]) -> tuple[int, list[str]]:
+    """Send the records the letters came from to their topics again; (records sent, what could not be).
+
+    A whole record goes, with the neighbours of the refused item: everything downstream overwrites by id. Once
+    retention has taken the record, an item is sent alone if it is complete in the letter; a request's part is not.
+    """
+    sent: set[tuple[str, int, int]] = set()
+    lost: list[str] = []
+    async with consumer(kafka) as reader, producer(kafka) as writer:
+        for letter in letters:
+            place = (letter.origin_topic, letter.origin_partition, letter.origin_offset)
+            if place in sent:
+                continue
+            if await _send(reader, writer, letter):
+                sent.add(place)
+            else:
+                lost.append(f"{letter.letter_id}: its record is no longer in {place[0]}; `dlq show` has its bytes")
+    return len(sent), lost
+
+
+async def _send(reader: Any, writer: Any, letter: DeadLetter) -> bool:
+    record = await record_at(reader, letter.origin_topic, letter.origin_partition, letter.origin_offset)
+    if record is not None:
+        await (await send_again(writer, record))
+        return True
+    if letter.origin_topic.endswith(RAW) or letter.encoding != "utf-8":
+        return False
+    value = b"[" + letter.original.encode() + b"]"
+    await writer.send_and_wait(letter.origin_topic, value, partition=letter.origin_partition)
+    return True

@@ -1,0 +1,100 @@
+"""Reading a topic from its beginning to where it ends now, and sending records again. For commands, not services."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.config import KafkaConfig
+from schemas.errors import TransientError
+from schemas.topics import RAW_MAX_BYTES, TopicName
+
+POLL_MS = 500
+
+
+class KafkaAway(TransientError):
+    """Kafka does not answer."""
+
+
+@asynccontextmanager
+async def consumer(kafka: KafkaConfig) -> AsyncIterator[Any]:
+    """A consumer without a group: it commits nothing. Raises KafkaAway."""
+    reader = AIOKafkaConsumer(bootstrap_servers=list(kafka.bootstrap), enable_auto_commit=False)
+    async with _running(reader, kafka):
+        yield reader
+
+
+@asynccontextmanager
+async def producer(kafka: KafkaConfig) -> AsyncIterator[Any]:
+    """An idempotent producer that waits for all replicas. Raises KafkaAway."""
+    writer = AIOKafkaProducer(
+        bootstrap_servers=list(kafka.bootstrap), acks="all", enable_idempotence=True, max_request_size=RAW_MAX_BYTES
+    )
+    async with _running(writer, kafka):
+        yield writer
+
+
+@asynccontextmanager
+async def _running(client: Any, kafka: KafkaConfig) -> AsyncIterator[None]:
+    try:
+        await client.start()
+    except KafkaError as error:
+        await client.stop()
+        raise KafkaAway(f"Kafka at {', '.join(kafka.bootstrap)} does not answer: {error!r}") from error
+    try:
+        yield
+    finally:
+        await client.stop()
+
+
+async def spans(reader: Any, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+    """Per partition the first offset there is and the one after the last. Empty when there is no such topic."""
+    numbers = reader.partitions_for_topic(topic) or await _partitions(reader, topic)
+    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+    first, end = await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)
+    return {partition: (first[partition], end[partition]) for partition in partitions}
+
+
+async def _partitions(reader: Any, topic: str) -> set[int]:
+    if topic not in await reader.topics():
+        return set()
+    return reader.partitions_for_topic(topic) or set()
+
+
+async def history(reader: Any, kafka: KafkaConfig, name: TopicName) -> AsyncIterator[Any]:
+    """Every record of the topic up to where it ends now, partition by partition."""
+    for partition, (first, end) in (await spans(reader, kafka.topic_prefix + name)).items():
+        reader.assign([partition])
+        reader.seek(partition, first)
+        while await reader.position(partition) < end:
+            batches = await reader.getmany(partition, timeout_ms=POLL_MS)
+            for record in batches.get(partition, []):
+                if record.offset < end:
+                    yield record
+
+
+async def record_at(reader: Any, topic: str, partition: int, offset: int) -> Any | None:
+    """One record; None when retention took it away or it never was."""
+    place = TopicPartition(topic, partition)
+    first, end = (await spans(reader, topic)).get(place, (0, 0))
+    if not first <= offset < end:
+        return None
+    reader.assign([place])
+    reader.seek(place, offset)
+    while await reader.position(place) <= offset:
+        for record in (await reader.getmany(place, timeout_ms=POLL_MS, max_records=1)).get(place, []):
+            return record if record.offset == offset else None
+    return None
+
+
+async def send_again(writer: Any, record: Any) -> Awaitable[object]:
+    """Send a record once more, to the partition it was in. Returns what resolves with Kafka's ack."""
+    headers = list(record.headers or ())
+    future: Awaitable[object] = await writer.send(
+        record.topic, record.value, key=record.key, partition=record.partition, headers=headers
+    )
+    return future
