@@ -22,7 +22,7 @@ def sparkline(values: Sequence[int]) -> Markup:
     step = SPARK_W / max(len(values) - 1, 1)
     points = " ".join(f"{i * step:.1f},{SPARK_H - 2 - v / top * (SPARK_H - 4):.1f}" for i, v in enumerate(values))
     return Markup(
-        f'<svg class="spark" viewBox="0 0 {SPARK_W} {SPARK_H}" width="{SPARK_W}" height="{SPARK_H}" '
+        f'<svg class="spark" viewBox="0 0 {SPARK_W} {SPARK_H}" width="52" height="{SPARK_H}" preserveAspectRatio="none" '
         f'aria-hidden="true" focusable="false"><polyline points="{points}"/></svg>'
     )
 
@@ -69,7 +69,7 @@ def _y(emotion: float) -> float:
 
 
 def _dots(index: int, phase: PhaseView) -> list[_Dot]:
-    cells = [cell for cell in phase.types if cell.volume]
+    cells = [cell for cell in phase.types if cell.volume and cell.home_phase == phase.id]
     step = COLUMN_W / (len(cells) + 1)
     return [
         _Dot(

@@ -77,7 +77,7 @@ async function openDetail(link) {
   body.innerHTML = text;
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
-  body.focus();
+  body.focus({ preventScroll: true });
 }
 
 addEventListener("click", (event) => {
