@@ -77,9 +77,15 @@ def connect(
             send_receive_timeout=int(timeout_s) or 1,
             # without it one client is one session, and a session takes one statement at a time
             autogenerate_session_id=False,
+            # between two processes of one machine compression costs more than it saves
+            compress=not _is_local(url.hostname or ""),
             # our own loop retries, and counts
             query_retries=0,
         )
+
+
+def _is_local(host: str) -> bool:
+    return host in ("127.0.0.1", "::1", "localhost")
 
 
 def classified(error: BaseException) -> TouchlineError:
@@ -118,15 +124,21 @@ class Store:
         return self._client
 
     def insert(self, table: str, types: Mapping[str, str], columns: Columns) -> None:
-        """Inserts one block; `types` (column → ClickHouse type) decides which columns are sent, and in which order."""
+        """Inserts one block; `types` (column → ClickHouse type) decides which columns are sent, and in which order.
+
+        An answer that counts fewer rows than were sent is no success, whatever its status.
+        """
         with store_errors():
-            self.client.insert(
+            summary = self.client.insert(
                 table,
                 [columns[name] for name in types],
                 column_names=list(types),
                 column_type_names=list(types.values()),
                 column_oriented=True,
             )
+        sent = len(next(iter(columns.values())))
+        if "written_rows" in summary.summary and summary.written_rows < sent:
+            raise StoreUnavailable(f"{table}: {sent} rows sent, {summary.written_rows} stored")
 
     def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
         """Runs a statement that returns no rows."""

@@ -92,7 +92,7 @@ TABLES: Final[Mapping[str, Types]] = {
         **dict.fromkeys(("touchpoints", "on_map_touchpoints", "people", "friction_signals"), "UInt64"),
         **dict.fromkeys(("first_seen_at", "last_seen_at"), _TIME),
         "transitions": _TEXT,
-        "as_of": _TIME,
+        **dict.fromkeys(("next_deadline_at", "as_of"), _TIME),
     },
     "corrections": {
         **dict.fromkeys(("account_id", "correction_id"), _TEXT),
@@ -157,8 +157,10 @@ def columns(table: str, rows: Sequence[Row]) -> dict[str, Sequence[object]]:
 
 def minutes_of(facts: Iterable[Fact]) -> set[int]:
     """The minutes (seconds since 1970) whose map cells these facts may change."""
-    return {_minute(fact.input.touchpoint.occurred_at) for fact in facts if isinstance(fact, TouchpointFact)} | {
-        _minute(fact.occurred_at) for fact in facts if isinstance(fact, Tombstone)
+    return {
+        _minute(fact.occurred_at if isinstance(fact, Tombstone) else fact.input.touchpoint.occurred_at)
+        for fact in facts
+        if isinstance(fact, TouchpointFact | Tombstone)
     }
 
 
@@ -303,6 +305,7 @@ def _account(fact: AccountFact) -> Row:
         _ticks_or_epoch(fact.first_seen_at),
         _ticks_or_epoch(fact.last_seen_at),
         orjson.dumps([change.model_dump() for change in fact.transitions]).decode(),
+        _ticks_or_epoch(fact.next_deadline_at),
         ticks(fact.as_of),
     )
 

@@ -85,7 +85,8 @@ def test_ticks_are_exact(microsecond: int) -> None:
 
 def test_dirty_minutes_are_those_of_touchpoints_and_tombstones() -> None:
     first, later = touchpoint_fact(0), touchpoint_fact(60)
-    assert minutes_of([first, tombstone_of(later, revision=2), signal_fact(1), account_fact()]) == {
+    facts: list[Fact] = [first, tombstone_of(later, revision=2), signal_fact(1), account_fact()]
+    assert minutes_of(fact for fact in facts) == {  # also from a generator, which can be read once
         int(START.timestamp()),
         int(START.timestamp()) + 7 * 60,
     }
