@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
 from schemas.errors import TransientError
-from schemas.topics import RAW_MAX_BYTES, TopicName
+from schemas.topics import TopicName
+from streams.transport import kafka as transport
 
+CLIENT_ID = "touchline-cli"
 POLL_MS = 500
 
 
@@ -23,7 +25,7 @@ class KafkaAway(TransientError):
 @asynccontextmanager
 async def consumer(kafka: KafkaConfig) -> AsyncIterator[Any]:
     """A consumer without a group: it commits nothing. Raises KafkaAway."""
-    reader = AIOKafkaConsumer(bootstrap_servers=list(kafka.bootstrap), enable_auto_commit=False)
+    reader = transport.broadcast_consumer(kafka, CLIENT_ID)
     async with _running(reader, kafka):
         yield reader
 
@@ -31,9 +33,7 @@ async def consumer(kafka: KafkaConfig) -> AsyncIterator[Any]:
 @asynccontextmanager
 async def producer(kafka: KafkaConfig) -> AsyncIterator[Any]:
     """An idempotent producer that waits for all replicas. Raises KafkaAway."""
-    writer = AIOKafkaProducer(
-        bootstrap_servers=list(kafka.bootstrap), acks="all", enable_idempotence=True, max_request_size=RAW_MAX_BYTES
-    )
+    writer = transport.producer(kafka, CLIENT_ID)
     async with _running(writer, kafka):
         yield writer
 
@@ -51,23 +51,25 @@ async def _running(client: Any, kafka: KafkaConfig) -> AsyncIterator[None]:
         await client.stop()
 
 
-async def spans(reader: Any, topic: str) -> dict[TopicPartition, tuple[int, int]]:
-    """Per partition the first offset there is and the one after the last. Empty when there is no such topic."""
-    numbers = reader.partitions_for_topic(topic) or await _partitions(reader, topic)
-    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+Spans = dict[TopicPartition, tuple[int, int]]
+"""Per partition the first offset there is, and the one after the last."""
+
+
+async def spans(reader: Any, kafka: KafkaConfig, name: TopicName) -> Spans:
+    """Where the topic begins and ends now. Leaves the reader assigned to it."""
+    count = transport.partitions(kafka, name)
+    return await _spans(reader, [TopicPartition(kafka.topic_prefix + name, number) for number in range(count)])
+
+
+async def _spans(reader: Any, partitions: Sequence[TopicPartition]) -> Spans:
+    reader.assign(partitions)  # first: only then does the client learn where they are
     first, end = await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)
     return {partition: (first[partition], end[partition]) for partition in partitions}
 
 
-async def _partitions(reader: Any, topic: str) -> set[int]:
-    if topic not in await reader.topics():
-        return set()
-    return reader.partitions_for_topic(topic) or set()
-
-
 async def history(reader: Any, kafka: KafkaConfig, name: TopicName) -> AsyncIterator[Any]:
     """Every record of the topic up to where it ends now, partition by partition."""
-    for partition, (first, end) in (await spans(reader, kafka.topic_prefix + name)).items():
+    for partition, (first, end) in (await spans(reader, kafka, name)).items():
         reader.assign([partition])
         reader.seek(partition, first)
         while await reader.position(partition) < end:
@@ -80,10 +82,9 @@ async def history(reader: Any, kafka: KafkaConfig, name: TopicName) -> AsyncIter
 async def record_at(reader: Any, topic: str, partition: int, offset: int) -> Any | None:
     """One record; None when retention took it away or it never was."""
     place = TopicPartition(topic, partition)
-    first, end = (await spans(reader, topic)).get(place, (0, 0))
+    first, end = (await _spans(reader, [place]))[place]
     if not first <= offset < end:
         return None
-    reader.assign([place])
     reader.seek(place, offset)
     while await reader.position(place) <= offset:
         for record in (await reader.getmany(place, timeout_ms=POLL_MS, max_records=1)).get(place, []):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from schemas.config import KafkaConfig
+from schemas.topics import TopicName
 from services.cli.records import consumer, history, producer, send_again, spans
 
-TOPIC = "touchpoints.raw.v1"
+TOPIC: Final[TopicName] = "touchpoints.raw.v1"
 WINDOW = 500
 SAY_EVERY_S = 10.0
 
@@ -23,8 +25,8 @@ async def replay_raw(kafka: KafkaConfig, say: Callable[[str], None], *, rate_per
     sent = 0
     waiting: list[Awaitable[object]] = []
     async with consumer(kafka) as reader, producer(kafka) as writer:
-        total = sum(end - first for first, end in (await spans(reader, kafka.topic_prefix + TOPIC)).values())
-        async for record in history(reader, kafka, "touchpoints.raw.v1"):
+        total = sum(end - first for first, end in (await spans(reader, kafka, TOPIC)).values())
+        async for record in history(reader, kafka, TOPIC):
             waiting.append(await send_again(writer, record))
             sent += 1
             if len(waiting) >= WINDOW:

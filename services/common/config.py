@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from schemas.config import Config
 from schemas.errors import ConfigurationError
-from services.common.documents import Document, check, read_document
+from services.common.documents import Document, check, did_you_mean, read_document
 from services.common.overlays import apply_env, apply_flags
 
 _log = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ def load_config(
 
 
 def cross_checks(config: Config, document: Document) -> list[str]:
-    """What single fields cannot know: reachability, credentials in a URL."""
-    return [*_dashboard(config, document), *_clickhouse(config, document)]
+    """What single fields cannot know: reachability, credentials in a URL, vendors without a connector."""
+    return [*_dashboard(config, document), *_clickhouse(config, document), *_vendors(config, document)]
 
 
 def is_loopback(host: str) -> bool:
@@ -77,6 +77,19 @@ def _clickhouse(config: Config, document: Document) -> list[str]:
             f"{place}: clickhouse.url: must hold no credentials (hidden); use clickhouse.user and clickhouse.password"
         ]
     return [] if fine else [f"{place}: clickhouse.url: expected http(s)://HOST:PORT, got {config.clickhouse.url!r}"]
+
+
+def _vendors(config: Config, document: Document) -> list[str]:
+    if not config.sources:
+        return []
+    from streams.vendors.registry import VENDORS
+
+    return [
+        f"{document.origin(('sources', index, 'vendor'))}: sources.{index}.vendor: "
+        f"no connector for {source.vendor!r}{did_you_mean(source.vendor, VENDORS)}"
+        for index, source in enumerate(config.sources)
+        if source.vendor not in VENDORS
+    ]
 
 
 def _anchor(data: object, folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,7 @@ def service_env(site: Site, config: Config) -> dict[str, str]:
         "TOUCHLINE_GATEWAY_PORT": str(site.gateway_port),
         "TOUCHLINE_DASHBOARD_PORT": str(site.dashboard_port),
         "TOUCHLINE_STATUS_FILE": str(site.status_file),
+        "TOUCHLINE_INSTANCE": instance(site.data_dir),
     }
     if site.embedded_kafka:
         env["TOUCHLINE_KAFKA_BOOTSTRAP"] = f"127.0.0.1:{site.kafka_port}"
@@ -50,6 +53,11 @@ def service_env(site: Site, config: Config) -> dict[str, str]:
         env["TOUCHLINE_CLICKHOUSE_USER"] = "internal"
         env["TOUCHLINE_CLICKHOUSE_PASSWORD_FILE"] = str(site.token_file)
     return env
+
+
+def instance(data_dir: Path) -> str:
+    """What tells this folder's processes from those of another one in the same cluster; the same at each start."""
+    return hashlib.sha256(f"{platform.node()}\n{data_dir}".encode()).hexdigest()[:8]
 
 
 def addresses(site: Site, config: Config) -> dict[str, str]:

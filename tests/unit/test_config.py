@@ -64,6 +64,10 @@ REFUSED = {
         ":2:3: dashboard.host: `0.0.0.0` can be reached from other machines; set dashboard.token",
     ),
     "dashboard on a public name": ("dashboard: {host: map.example.com}\n", "can be reached from other machines"),
+    "vendor without a connector": (
+        SOURCE.replace("segment", "segmnt"),
+        ":3:5: sources.0.vendor: no connector for 'segmnt'; did you mean `segment`?",
+    ),
     "no URL": ("clickhouse: {url: 'localhost:8123'}\n", ":1:14: clickhouse.url: expected http(s)://HOST:PORT"),
     "URL with an impossible port": ("clickhouse: {url: 'http://h:x'}\n", "clickhouse.url: not a URL"),
 }

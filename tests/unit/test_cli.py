@@ -1,0 +1,130 @@
+"""The command line: exit codes, what goes to stdout, what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from schemas.errors import ConfigurationError, StoreUnavailable
+from services.cli.console import exit_codes
+from services.cli.main import app
+from services.cli.service import main as service_main
+from services.common.fresh import write_fresh
+
+ROOT = Path(__file__).parents[2]
+runner = CliRunner()
+
+
+def invoke(*arguments: str) -> tuple[int, str, str]:
+    result = runner.invoke(app, list(arguments), env={"TOUCHLINE_DATA": "", "TOUCHLINE_CONFIG": ""})
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_help_lists_every_command_and_the_exit_codes() -> None:
+    code, text, _ = invoke("--help")
+    assert code == 0
+    assert {"up", "run", "setup", "validate", "migrate", "doctor", "explain", "verify", "replay", "dlq"} <= set(
+        text.split()
+    )
+    assert "No telemetry" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["up", "--gateway-port", "70000"], ["replay"], ["run", "sinc"], ["explain"], ["dlq", "show"]],
+)
+def test_wrong_usage_is_2(arguments: list[str]) -> None:
+    code, out, err = invoke(*arguments)
+    assert (code, out) == (2, "")
+    assert "sinc" not in arguments or "did you mean `sink`?" in err
+
+
+def test_a_valid_configuration_is_0_and_a_broken_one_78(tmp_path: Path) -> None:
+    path = tmp_path / "touchline.yaml"
+    write_fresh(path, tmp_path)
+    assert invoke("validate", str(path))[0] == 0
+    path.write_text(path.read_text() + "gatway: {}\n")
+    code, out, err = invoke("validate", str(path))
+    assert (code, out) == (78, "")
+    assert "did you mean `gateway`?" in err
+
+
+def test_validate_finds_a_missing_secret_and_a_broken_blueprint(tmp_path: Path) -> None:
+    path = tmp_path / "touchline.yaml"
+    write_fresh(path, tmp_path)
+    (tmp_path / "secrets" / "crm").unlink()
+    (tmp_path / "b.yaml").write_text("phases: 1\n")
+    path.write_text(path.read_text() + "journey: {blueprint: b.yaml}\n")
+    code, _, err = invoke("validate", str(path))
+    assert code == 78
+    assert "sources.crm.secrets: secret file" in err
+    assert "b.yaml" in err
+    assert "2 problem(s)." in err
+
+
+def test_up_on_a_folder_that_cannot_be_is_78(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, out, err = invoke("up", "--data", str(tmp_path / "file" / "data"), "--json")
+    assert (code, out) == (78, "")
+    assert "cannot be used" in err
+
+
+def test_a_store_that_is_away_is_2_and_told_in_one_message(tmp_path: Path) -> None:
+    code, out, err = invoke("explain", "x", "--data", str(tmp_path), "--clickhouse", "http://127.0.0.1:1")
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+
+
+def test_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
+    where = ["--data", str(tmp_path), "--kafka", "127.0.0.1:1", "--clickhouse", "http://127.0.0.1:1"]
+    code, out, _ = invoke("doctor", *where, "--json")
+    assert code == 1
+    checks = {check["name"]: check for check in map(json.loads, out.splitlines())}
+    assert checks["Kafka"]["state"] == checks["ClickHouse"]["state"] == "problem"
+    assert checks["configuration"]["state"] == "ok"
+    assert all(check["fix"] for check in checks.values() if check["state"] != "ok")
+    text = invoke("doctor", *where)[2]
+    assert "x Kafka: " in text
+    assert "\n    start `touchline up`, or give --kafka HOST:PORT" in text
+
+
+def test_errors_raised_on_purpose_have_their_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    import typer
+
+    for error, code in [(ConfigurationError("c"), 78), (StoreUnavailable("s"), 2), (KeyboardInterrupt(), 130)]:
+        with pytest.raises(typer.Exit) as exits, exit_codes():
+            raise error
+        assert exits.value.exit_code == code
+    assert capsys.readouterr().err == "c\ns\n"
+    with pytest.raises(RuntimeError), exit_codes():
+        raise RuntimeError("a bug keeps its traceback")
+
+
+def test_a_service_that_refuses_its_configuration_ends_with_78(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "touchline.yaml"
+    path.write_text("kafka: {partitions: 0}\n")
+    assert service_main(["sink", "--config", str(path)]) == 78
+    assert f"{path}:1:9: kafka.partitions" in capsys.readouterr().err
+
+
+def test_a_gated_service_whose_supervisor_is_gone_does_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "touchline.yaml"
+    write_fresh(path, tmp_path)
+    command = [sys.executable, "-m", "services.cli.service", "migrate", "--config", str(path)]
+    env = {"TOUCHLINE_GATE": "1", "TOUCHLINE_CLICKHOUSE_URL": "http://127.0.0.1:1"}
+    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, timeout=30, check=False)
+    assert done.returncode == 0
+
+
+def test_help_does_not_load_what_only_services_need() -> None:
+    heavy = {"faust", "chdb", "aiokafka", "clickhouse_connect", "fastapi"}
+    code = f"import services.cli.main, sys; print({heavy} & sys.modules.keys() or 'none')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "none\n"

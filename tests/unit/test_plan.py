@@ -1,0 +1,98 @@
+"""What `touchline up` would start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from schemas.config import Config, DashboardConfig
+from schemas.errors import ConfigurationError
+from services.cli.service import SERVICES
+from services.common.config import load_config
+from services.supervisor.folder import DataFolder
+from services.supervisor.main import UpOptions, prepare
+from services.supervisor.plan import PROCESSES, Site, addresses, instance, plan, service_env
+from services.supervisor.spec import EDGE, STORES, checked
+
+SITE = Site(
+    data_dir=Path("/data"),
+    config_path=Path("/data/touchline.yaml"),
+    status_file=Path("/data/status.json"),
+    kafka_port=1,
+    clickhouse_port=2,
+    gateway_port=3,
+    dashboard_port=4,
+    embedded_kafka=True,
+    embedded_clickhouse=True,
+)
+EXTERNAL = replace(SITE, embedded_kafka=False, embedded_clickhouse=False)
+
+
+@pytest.mark.parametrize("site", [SITE, EXTERNAL])
+def test_everything_known_is_started_in_an_order_that_works(site: Site) -> None:
+    specs = checked(plan(site, Config()))
+    embedded = {"kafka", "clickhouse"} if site is SITE else set()
+    assert {spec.name for spec in specs} == {*SERVICES, *embedded}
+    assert specs[0].name == "dashboard"
+    assert {spec.name for spec in specs} - {"topics", "migrate"} <= set(PROCESSES)
+
+
+def test_intake_stops_first_and_stores_last() -> None:
+    waves = {spec.name: spec.stop_wave for spec in plan(SITE, Config())}
+    assert {name for name, wave in waves.items() if wave == EDGE} == {"gateway", "dashboard"}
+    assert {name for name, wave in waves.items() if wave == STORES} == {"kafka", "clickhouse"}
+
+
+def test_no_secret_is_on_a_command_line_or_in_the_environment() -> None:
+    assert service_env(SITE, Config())["TOUCHLINE_CLICKHOUSE_PASSWORD_FILE"] == "/data/secrets/clickhouse"
+    assert not any("PASSWORD" in name and not name.endswith("_FILE") for name in service_env(SITE, Config()))
+
+
+def test_services_understand_what_they_are_told() -> None:
+    config = load_config(None, env=service_env(SITE, Config()))
+    assert (config.kafka.bootstrap, config.clickhouse.url) == (("127.0.0.1:1",), "http://127.0.0.1:2")
+    assert (config.gateway.port, config.dashboard.port, config.clickhouse.user) == (3, 4, "internal")
+
+
+def test_an_existing_cluster_is_passed_on_untouched() -> None:
+    config = load_config(
+        None, env={"TOUCHLINE_KAFKA_BOOTSTRAP": "a:1,b:2", "TOUCHLINE_CLICKHOUSE_URL": "http://ch:8123"}
+    )
+    env = service_env(EXTERNAL, config)
+    assert env["TOUCHLINE_KAFKA_BOOTSTRAP"] == "a:1,b:2"
+    assert "TOUCHLINE_CLICKHOUSE_PASSWORD_FILE" not in env
+    assert addresses(EXTERNAL, config)["sql_url"] == "http://ch:8123"
+
+
+def test_addresses_can_be_opened_even_where_all_interfaces_are_listened_on() -> None:
+    config = Config(dashboard=DashboardConfig(host="0.0.0.0"))
+    assert addresses(SITE, config)["dashboard_url"] == "http://127.0.0.1:4"
+
+
+def test_each_folder_is_its_own_instance_and_stays_it() -> None:
+    assert instance(Path("/a")) == instance(Path("/a")) != instance(Path("/b"))
+
+
+def test_the_first_start_writes_a_configuration_and_the_next_keeps_ports(tmp_path: Path) -> None:
+    options = UpOptions(data_dir=tmp_path, gateway_port=0, dashboard_port=0)
+    _, first = prepare(options, DataFolder(tmp_path))
+    assert first.embedded_kafka
+    assert first.token_file.stat().st_mode & 0o777 == 0o600
+    assert prepare(options, DataFolder(tmp_path))[1] == first
+
+
+def test_flags_replace_the_embedded_stores(tmp_path: Path) -> None:
+    options = UpOptions(
+        data_dir=tmp_path, gateway_port=0, dashboard_port=0, kafka="k:9092", clickhouse="http://ch:8123"
+    )
+    config, site = prepare(options, DataFolder(tmp_path))
+    assert (site.embedded_kafka, site.embedded_clickhouse) == (False, False)
+    assert config.kafka.bootstrap == ("k:9092",)
+    assert not site.token_file.exists()
+
+
+def test_a_named_configuration_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such file"):
+        prepare(UpOptions(data_dir=tmp_path, config_path=tmp_path / "absent.yaml"), DataFolder(tmp_path))
