@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from schemas.errors import ConfigurationError, shown
 
@@ -90,18 +89,18 @@ def check(document: Document, model: type[Model]) -> Model:
         raise ConfigurationError("\n".join(complaints(document, model, error.errors(include_url=False)))) from None
 
 
-def complaints(document: Document, model: type[BaseModel], errors: Iterable[ErrorDetails]) -> list[str]:
+def complaints(document: Document, model: type[BaseModel], errors: Iterable[Mapping[str, Any]]) -> list[str]:
     """What pydantic refused, as lines for people: place, field, what is wrong, what would be right."""
     return [f"{document.origin(e['loc'])}: {_dotted(e['loc'])}: {_explained(e, model)}" for e in errors]
 
 
-def _explained(error: ErrorDetails, model: type[BaseModel]) -> str:
-    loc = error["loc"]
+def _explained(error: Mapping[str, Any], model: type[BaseModel]) -> str:
+    loc: Loc = error["loc"]
     if error["type"] == "extra_forbidden":
         return f"unknown key{did_you_mean(str(loc[-1]), _fields_at(model, loc[:-1]))}"
     if error["type"] == "missing":
         return f"is missing{_meaning(model, loc)}"
-    message = error["msg"].removeprefix("Value error, ")
+    message: str = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     if error["type"] == "value_error":
         return message
