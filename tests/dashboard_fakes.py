@@ -1,0 +1,246 @@
+"""A dashboard's store made of lists, and a way to ask the application without a server.
+
+The sums here are written the naive way, from touchpoints, and share nothing with the store's statements:
+the tests on a real ClickHouse hold them against each other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from schemas.blueprint import Blueprint, Persona, Phase, SegmentRule, TouchpointType, Transition
+from schemas.errors import StoreUnavailable
+from services.dashboard.numbers import Counts
+from services.dashboard.scope import BUCKETS, Range, Scope
+from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, Row, SignalQuery, TimeKey
+from tests.dashboard_seed import World
+
+NOW = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)
+HOSTILE = "<img src=x onerror=alert(1)>'\"&amp;"
+
+BLUEPRINT = Blueprint(
+    version=3,
+    phases=(
+        Phase(id="awareness", name="Awareness"),
+        Phase(id="purchase", name="Purchase"),
+        Phase(id="lapsed", name="Lapsed", kind="exit"),
+    ),
+    initial_phase="awareness",
+    transitions=(Transition(source="*", target="*"),),
+    personas=(Persona(id="economic_buyer", name="Economic buyer"), Persona(id="end_user", name="End user")),
+    segments=(SegmentRule(segment="enterprise", trait="size"), SegmentRule(segment="small", trait="size")),
+    types=(
+        TouchpointType(id="website_visit", name="Website visit", phase="awareness", importance=2),
+        TouchpointType(id="webinar", name="Webinar", phase="awareness", desired_emotion=0.5),
+        TouchpointType(id="security_review", name="Security review", phase="purchase", importance=4),
+        TouchpointType(id="contract", name="Contract", phase="purchase", importance=5, moment_of_truth=True),
+        TouchpointType(id="crm_record", name="CRM record", phase="awareness", on_map=False),
+    ),
+)
+
+
+def total(rows: Sequence[Mapping[str, Any]], span: Range) -> Counts:
+    """Everything about these touchpoints, one look at a time."""
+    felt = [row["emotion"] for row in rows if row["has_emotion"]]
+    spark = [0] * BUCKETS
+    for row in rows:
+        spark[int((row["minute"] - span.since).total_seconds()) // span.step_s] += 1
+    return Counts(
+        volume=len(rows),
+        friction=len([row for row in rows if row["friction"]]),
+        delight=len([row for row in rows if row["delight"]]),
+        emotion_sum=sum(felt),
+        emotion_count=len(felt),
+        pain_sum=sum(row["pain"] for row in rows),
+        accounts=len({row["account_id"] for row in rows}),
+        people=len({row["person_id"] for row in rows} - {""}),
+        spark=tuple(spark) if rows else (),
+    )
+
+
+class FakeStore:
+    """`JourneyStore` over a `World`; `away` makes every question fail."""
+
+    def __init__(self, made: World | None = None, freshness: Sequence[Row] = ()) -> None:
+        self.world = made or World()
+        self.sources = freshness
+        self.away = False
+        self.asked: Counter[str] = Counter()
+
+    def _ask(self, what: str) -> None:
+        self.asked[what] += 1
+        if self.away:
+            raise StoreUnavailable("ClickHouse does not answer")
+
+    def within(self, scope: Scope, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        def fits(wanted: str, value: str) -> bool:
+            return not wanted or wanted == value or (wanted == "unknown" and value == "")
+
+        return [
+            row
+            for row in self.world.touchpoints
+            if since <= row["minute"] <= until
+            and row["on_map"]
+            and fits(scope.persona, row["persona"])
+            and fits(scope.segment, row["segment"])
+            and fits(scope.channel, row["channel"])
+        ]
+
+    async def fingerprint(self) -> str:
+        self._ask("fingerprint")
+        return str((len(self.world.touchpoints), len(self.world.signals), len(self.world.accounts)))
+
+    async def first_minute(self) -> datetime | None:
+        self._ask("first_minute")
+        return min((row["minute"] for row in self.world.touchpoints), default=None)
+
+    async def cells(self, scope: Scope, span: Range) -> Cells:
+        self._ask("cells")
+        rows = self.within(scope, span.since, span.until)
+        keys = {(row["phase"], row["touchpoint_type"]) for row in rows}
+        by_cell = {
+            key: total([row for row in rows if (row["phase"], row["touchpoint_type"]) == key], span) for key in keys
+        }
+        by_phase = {phase: total([row for row in rows if row["phase"] == phase], span) for phase, _ in keys}
+        return Cells(by_cell, by_phase, total(rows, span))
+
+    async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
+        self._ask("history")
+        found: dict[CellKey, list[tuple[int, int]]] = {}
+        for ago in range(windows):
+            for row in self.within(scope, span.since - span.length * (ago + 1), span.until - span.length * (ago + 1)):
+                series = found.setdefault((row["phase"], row["touchpoint_type"]), [(0, 0)] * windows)
+                series[ago] = (series[ago][0] + bool(row["friction"]), series[ago][1] + 1)
+        return found
+
+    async def unmapped(self, scope: Scope, span: Range, known: Sequence[str]) -> Sequence[Row]:
+        self._ask("unmapped")
+        rows = [r for r in self.within(scope, span.since, span.until) if r["touchpoint_type"] not in known]
+        counted = Counter((row["source"], row["vendor_type"]) for row in rows)
+        ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:3]
+        return [{"source": key[0], "vendor_type": key[1], "volume": volume} for key, volume in ranked]
+
+    async def population(self, since: datetime) -> Row:
+        self._ask("population")
+        seen = [row["account_id"] for row in self.world.accounts if row["last_seen_at"] >= since]
+        visitors = [account_id for account_id in seen if account_id.startswith("anon:")]
+        pains: dict[str, list[float]] = {}
+        for row in self.world.signals:
+            if row["opened_at"] >= since and not row["account_id"].startswith("anon:"):
+                pains.setdefault(row["account_id"], []).append(row["severity"])
+        at_risk = [each for each in pains.values() if max(each) >= 0.6 or len(each) >= 3]
+        return {"accounts": len(seen) - len(visitors), "visitors": len(visitors), "at_risk": len(at_risk)}
+
+    async def channels(self) -> Sequence[str]:
+        self._ask("channels")
+        return sorted({row["channel"] for row in self.world.touchpoints})
+
+    async def freshness(self) -> Sequence[Row]:
+        self._ask("freshness")
+        return self.sources
+
+    async def signals(self, query: SignalQuery) -> Sequence[Row]:
+        self._ask("signals")
+        rows = [
+            row
+            for row in self.world.signals
+            if row["polarity"] == query.polarity
+            and (query.since is None or row["opened_at"] >= query.since)
+            and query.account_id in ("", row["account_id"])
+            and query.phase in ("", row["phase"])
+            and query.touchpoint_type in ("", row["touchpoint_type"])
+            and (query.after is None or (row["opened_at"], row["signal_id"]) < query.after)
+        ]
+        rows.sort(key=lambda row: (row["opened_at"], row["signal_id"]), reverse=True)
+        names = {row["account_id"]: row["name"] for row in self.world.accounts}
+        personas = {row["event_id"]: row["persona"] for row in self.world.touchpoints}
+        return [
+            row | {"account_name": names.get(row["account_id"], ""), "persona": personas.get(row["event_id"], "")}
+            for row in rows[: query.limit]
+        ]
+
+    async def accounts(self, query: AccountQuery) -> Sequence[Row]:
+        self._ask("accounts")
+        rows = [
+            row
+            for row in self.world.accounts
+            if query.phase in ("", row["phase"])
+            and query.identified in (None, not row["account_id"].startswith("anon:"))
+            and query.text.lower() in f"{row['name']}\0{row['account_id']}".lower()
+        ]
+        keyed = sorted(((self._key(query, row), row["account_id"], row) for row in rows), key=lambda each: each[:2])
+        if query.sort != "name":
+            keyed.reverse()
+        if query.after is not None:
+            places = [(str(key), account_id) for key, account_id, _ in keyed]
+            keyed = keyed[places.index(query.after) + 1 :]
+        return [row | {"sort_key": str(key)} for key, _, row in keyed[: query.limit + 1]]
+
+    @staticmethod
+    def _key(query: AccountQuery, row: Row) -> Any:
+        seen_at: Any = row["last_seen_at"]
+        keys = {
+            "recent": int(seen_at.timestamp() * 1000),
+            "friction": row["friction_signals"],
+            "touchpoints": row["touchpoints"],
+            "name": str(row["name"] or row["account_id"]).lower(),
+        }
+        return keys[query.sort]
+
+    async def account(self, account_id: str) -> Row | None:
+        self._ask("account")
+        return next((row for row in self.world.accounts if row["account_id"] == account_id), None)
+
+    async def timeline(self, account_id: str, limit: int, after: TimeKey | None) -> Sequence[Row]:
+        self._ask("timeline")
+        rows = [
+            row
+            for row in self.world.touchpoints
+            if row["account_id"] == account_id and (after is None or (row["occurred_at"], row["event_id"]) < after)
+        ]
+        rows.sort(key=lambda row: (row["occurred_at"], row["event_id"]), reverse=True)
+        return [self._with_signals(row) for row in rows[: limit + 1]]
+
+    def _with_signals(self, row: dict[str, Any]) -> dict[str, Any]:
+        mine = [each for each in self.world.signals if each["account_id"] == row["account_id"]]
+        blank = {"clock_suspect": 0, "title": "", "text": ""}
+        return (
+            blank
+            | row
+            | {
+                "signals": [each for each in mine if each["event_id"] == row["event_id"]],
+                "evidence_of": [each for each in mine if row["event_id"] in each["evidence"]],
+            }
+        )
+
+    async def touchpoint(self, event_id: str) -> Row | None:
+        self._ask("touchpoint")
+        row = next((row for row in self.world.touchpoints if row["event_id"] == event_id), None)
+        payload = '{"attribution": {"rejected": [{"account_id": "crm:9", "method": "domain", "why": "two owners"}]}}'
+        return None if row is None else self._with_signals(row) | {"payload": payload}
+
+    async def shares(self, query: CellQuery) -> Sequence[Row]:
+        self._ask("shares")
+        rows = [
+            row
+            for row in self.within(query.scope, query.span.since, query.span.until)
+            if (row["phase"], row["touchpoint_type"]) == (query.phase, query.touchpoint_type)
+        ]
+        found: dict[tuple[str, str], list[int]] = {}
+        for row in rows:
+            slices = [("persona", row["persona"]), ("channel", row["channel"])]
+            for key in [*slices, *(("rule", rule) for rule in row["friction_rules"])]:
+                found.setdefault(key, []).append(int(row["friction"] > 0))
+        return [{"kind": k, "id": i, "volume": len(v), "frictions": sum(v)} for (k, i), v in found.items()]
+
+
+def browser_of(app: FastAPI, **headers: str) -> httpx.AsyncClient:
+    """Asks the application directly, by the name a browser on this machine would use."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8090", headers=headers)

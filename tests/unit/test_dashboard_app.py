@@ -1,0 +1,287 @@
+"""The application on a store of lists: every parameter, every failure, every name an attacker might choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from schemas.config import DashboardConfig
+from schemas.errors import ConfigurationError
+from services.dashboard.bootstrap import Surroundings, build
+from services.dashboard.views import Wait
+from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of
+from tests.dashboard_seed import World, world
+
+PAGE = {"accept": "text/html"}
+
+
+def app_on(store: FakeStore, waits: Sequence[Wait] = (), **around: Any) -> FastAPI:
+    config = DashboardConfig(host=around.pop("host", "127.0.0.1"))
+    return build(
+        config,
+        store=store,
+        blueprint=BLUEPRINT,
+        clock=lambda: NOW,
+        waiting=lambda: waits,
+        around=Surroundings(sources=("web", "support"), **around),
+    )
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore(world(BLUEPRINT, NOW, touchpoints=600, days=2))
+
+
+@pytest.fixture
+def client(store: FakeStore) -> httpx.AsyncClient:
+    return browser_of(app_on(store))
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/api/map?window=2h", "window"),
+        ("/api/map?persona=pope", "persona"),
+        ("/api/map?segment=huge", "segment"),
+        ("/api/map?channel=%3Cscript%3E", "channel"),
+        ("/api/map?explain=perhaps", "explain"),
+        ("/api/accounts?sort=random()", "sort"),
+        ("/api/accounts?limit=0", "limit"),
+        ("/api/accounts?limit=201", "limit"),
+        ("/api/accounts?limit=1e3", "limit"),
+        ("/api/accounts?limit=%C2%B2", "limit"),
+        ("/api/accounts?identified=maybe", "identified"),
+        ("/api/accounts?phase=nirvana", "phase"),
+        ("/api/accounts?cursor=nonsense", "cursor"),
+        ("/api/accounts/crm:0001?cursor=nonsense", "cursor"),
+        ("/api/signals?polarity=neutral", "polarity"),
+        ("/api/signals?cursor=nonsense", "cursor"),
+        ("/api/stream?view=xml", "view"),
+        (f"/api/accounts?q={'x' * 601}", "q"),
+    ],
+)
+async def test_a_wrong_parameter_is_named_with_its_value_and_what_is_allowed(
+    client: httpx.AsyncClient, path: str, field: str
+) -> None:
+    answer = await client.get(path)
+    assert answer.status_code in (400, 422)
+    error = answer.json()["error"]
+    assert error["kind"] == "bad_parameter"
+    assert error["field"] == field
+    assert error["allowed"]
+    assert len(answer.content) < 2000
+
+
+@pytest.mark.parametrize("path", ["/api/accounts/crm:none", "/api/touchpoints/none", "/api/none", "/cells/awareness/x"])
+async def test_what_is_not_there_is_404_with_a_message(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, bool(answer.json()["error"]["message"])) == (404, True)
+
+
+async def test_people_get_a_page_where_programs_get_json(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/accounts/crm:none", headers=PAGE)
+    assert answer.status_code == 404
+    assert "<h1>Not found</h1>" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/api/map", "/api/accounts", "/api/signals", "/api/freshness", "/accounts/crm:0001"])
+async def test_a_store_that_is_away_is_503_never_empty_data(store: FakeStore, path: str) -> None:
+    store.away = True
+    answer = await browser_of(app_on(store)).get(path)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "2"
+    assert answer.json()["error"]["kind"] == "store_unavailable"
+
+
+async def test_health_tells_the_truth(store: FakeStore) -> None:
+    client = browser_of(app_on(store))
+    assert (await client.get("/healthz")).status_code == 200
+    store.away = True
+    assert (await client.get("/healthz")).status_code == 503
+    assert (await client.get("/api/health")).json()["ok"] is False
+
+
+async def test_the_page_is_up_before_the_store_and_says_what_it_waits_for(store: FakeStore) -> None:
+    store.away = True
+    app = app_on(store, [Wait("kafka", "starting", NOW, "formatting storage")])
+    page = (await browser_of(app).get("/")).text
+    assert "Waiting for kafka, clickhouse." in page
+    assert "Website visit" in page, "the blueprint is known without a store"
+    assert "0%" not in page, "unknown is not zero"
+    store.away = False
+    assert (
+        "Waiting for kafka." in (await browser_of(app_on(store, [Wait("kafka", "starting", None, "")])).get("/")).text
+    )
+
+
+async def test_figures_stay_while_the_store_is_away_and_say_of_when(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.dashboard.snapshots.REUSE_S", 0.0)
+    client = browser_of(app_on(store))
+    before = (await client.get("/?window=7d")).text
+    store.away = True
+    after = (await client.get("/?window=7d")).text
+    assert ">600<" in before
+    assert ">600<" in after
+    assert "The figures are those of 12:00 UTC" in after
+
+
+async def test_an_empty_store_is_a_quiet_map_not_an_error() -> None:
+    client = browser_of(app_on(FakeStore()))
+    view = (await client.get("/api/map?window=all")).json()
+    assert view["totals"]["touchpoints"] == 0
+    assert view["totals"]["friction_rate"] is None
+    assert view["phases"][0]["types"][0]["emotion"] is None
+    page = (await client.get("/")).text
+    assert "no touchpoints" in page
+    assert "No friction in this window." in page
+    assert "nothing received yet" in page
+
+
+async def test_stale_sources_are_shown_as_stale() -> None:
+    at = NOW - timedelta(hours=2)
+    row = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
+    page = (await browser_of(app_on(FakeStore(freshness=[row]))).get("/")).text
+    assert '<span class="mark">stale</span> since <time datetime="2026-03-10T10:00:30+00:00">10:00</time>' in page
+
+
+async def test_hostile_names_are_text_everywhere(store: FakeStore) -> None:
+    _poison(store.world)
+    client = browser_of(app_on(store))
+    account_id = store.world.accounts[0]["account_id"]
+    event_id = store.world.touchpoints[0]["event_id"]
+    paths = [
+        "/?window=all",
+        f"/accounts/{account_id}",
+        "/cells/purchase/contract?window=all",
+        f"/touchpoints/{event_id}",
+    ]
+    for path in [*paths, f"/accounts/{account_id}?part=1"]:
+        page = (await client.get(path)).text
+        assert "<img" not in page
+        assert "&lt;img src=x" in page, path
+
+
+def _poison(made: World) -> None:
+    for row in made.accounts:
+        row |= {"name": HOSTILE, "traits": '{"industry": "<img src=x>"}'}
+    for row in made.touchpoints:
+        row |= {"title": HOSTILE, "text": HOSTILE, "channel": HOSTILE, "persona": HOSTILE, "source": HOSTILE}
+    for row in made.signals:
+        row |= {"explanation": HOSTILE, "rule": HOSTILE}
+
+
+async def test_ids_with_colons_and_slashes_find_their_account(store: FakeStore) -> None:
+    store.world.accounts[0]["account_id"] = "domain:a/b?c#d.example"
+    client = browser_of(app_on(store))
+    answer = await client.get("/api/accounts/domain%3Aa%2Fb%3Fc%23d.example")
+    assert answer.json()["account"]["account_id"] == "domain:a/b?c#d.example"
+    page = (await client.get("/?window=all")).text
+    if "domain:a/b" in page:
+        assert 'href="/accounts/domain%3Aa%2Fb%3Fc%23d.example"' in page
+
+
+async def test_every_page_and_link_of_the_first_state_answers(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/?window=all")).text
+    links = {part.split('"')[0].replace("&amp;", "&") for part in page.split('href="')[1:]}
+    assert len([link for link in links if "/cells/" in link]) >= 4
+    for link in sorted(link for link in links if link.startswith("/")):
+        assert (await client.get(link)).status_code == 200, link
+
+
+async def test_timeline_pages_neither_skip_nor_repeat(store: FakeStore, client: httpx.AsyncClient) -> None:
+    busiest = max(store.world.accounts, key=lambda row: row["touchpoints"])
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        view = (await client.get(f"/api/accounts/{busiest['account_id']}?limit=7&cursor={cursor}")).json()
+        seen += [each["event_id"] for each in view["touchpoints"]]
+        cursor = view["next_cursor"]
+    assert len(seen) == len(set(seen)) == busiest["touchpoints"]
+    assert view["transitions"][0]["cause"] == "decisive: deal won"
+
+
+async def test_explain_shows_formula_inputs_and_rejected_candidates(
+    store: FakeStore, client: httpx.AsyncClient
+) -> None:
+    cells = (await client.get("/api/map?window=all&explain=1")).json()["phases"][1]["types"]
+    inputs = cells[0]["explain"]["inputs"]
+    volume = inputs["volume"]
+    expected = 100 * inputs["pain_sum"] / volume * inputs["importance"] / 5 * volume / (volume + 20)
+    assert cells[0]["pain_index"] == pytest.approx(expected)
+    event_id = store.world.touchpoints[0]["event_id"]
+    assert (await client.get(f"/api/touchpoints/{event_id}")).json()["attribution"]["rejected"][0]["why"]
+    assert "two owners" in (await client.get(f"/touchpoints/{event_id}")).text
+
+
+async def test_types_outside_the_blueprint_stand_in_their_own_lane(store: FakeStore) -> None:
+    for row in store.world.touchpoints[:40]:
+        row |= {"touchpoint_type": "unmapped", "vendor_type": "track:Odd Thing"}
+    client = browser_of(app_on(store))
+    unmapped = (await client.get("/api/map?window=all")).json()["unmapped"]
+    assert unmapped["volume"] == 40
+    assert unmapped["commonest"][0]["vendor_type"] == "track:Odd Thing"
+    assert "40 touchpoints outside the blueprint." in (await client.get("/?window=all")).text
+
+
+async def test_every_answer_carries_the_security_headers_and_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    for path in ("/", "/api/map", "/static/live.js", "/none"):
+        headers = (await client.get(path)).headers
+        assert "script-src 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+    page = (await client.get("/")).text
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in page
+    assert "style=" not in page
+
+
+async def test_another_host_name_is_refused_on_loopback(store: FakeStore) -> None:
+    client = browser_of(app_on(store))
+    assert (await client.get("/api/map", headers={"host": "rebound.example"})).status_code == 421
+    assert (await client.get("/api/map", headers={"host": "localhost:8090"})).status_code == 200
+
+
+def test_an_open_address_without_a_token_is_refused(store: FakeStore) -> None:
+    with pytest.raises(ConfigurationError, match="dashboard.token"):
+        app_on(store, host="0.0.0.0")
+
+
+async def test_token_by_header_or_once_by_link(store: FakeStore) -> None:
+    client = browser_of(app_on(store, host="0.0.0.0", token=b"open-sesame"))
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Bearer "}, {"cookie": "touchline=wrong"}):
+        assert (await client.get("/api/map", headers=headers)).status_code == 401
+    assert (await client.get("/metrics")).status_code == 401
+    assert (await client.get("/healthz")).status_code == 200
+    assert (await client.get("/api/map", headers={"authorization": "Bearer open-sesame"})).status_code == 200
+    assert (await client.get("/?token=wrong")).status_code == 401
+    login = await client.get("/?window=7d&token=open-sesame")
+    assert (login.status_code, login.headers["location"]) == (303, "/?window=7d")
+    cookie = login.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "open-sesame" not in cookie
+    assert (await client.get("/?window=7d")).status_code == 200
+
+
+async def test_a_login_link_never_leads_to_another_host(store: FakeStore) -> None:
+    client = browser_of(app_on(store, host="0.0.0.0", token=b"open-sesame"))
+    login = await client.get("http://127.0.0.1:8090//elsewhere.example/?token=open-sesame")
+    assert login.headers["location"].startswith("/elsewhere.example")
+
+
+async def test_metrics_are_the_catalogue(client: httpx.AsyncClient) -> None:
+    assert "touchline_build_info" in (await client.get("/metrics")).text
+
+
+async def test_a_burst_of_visitors_costs_one_computation(store: FakeStore) -> None:
+    import asyncio
+
+    client = browser_of(app_on(store))
+    await asyncio.gather(*(client.get("/") for _ in range(20)))
+    assert store.asked["cells"] == 1
