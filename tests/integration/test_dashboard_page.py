@@ -1,0 +1,154 @@
+"""The page in a real browser, served by the real server over a store of lists: it lives, and it stays usable."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from services.dashboard import live as live_module
+from services.dashboard.main import _Server, listen
+from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore
+from tests.dashboard_seed import world
+from tests.unit.test_dashboard_app import app_on
+
+pytestmark = pytest.mark.browser
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@dataclass
+class Site:
+    """A served dashboard and what a browser complained about."""
+
+    url: str
+    store: FakeStore
+    browser: Browser
+    complaints: list[str] = field(default_factory=list)
+
+    async def open(self, path: str = "/?window=7d", **context: Any) -> Page:
+        page = await (await self.browser.new_context(**context)).new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self._asked(request.url))
+        await page.goto(self.url + path)
+        return page
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((self.url, "data:")):
+            self.complaints.append(f"external request: {url}")
+
+    def write(self) -> None:
+        """One more touchpoint, now."""
+        row = dict(self.store.world.touchpoints[0])
+        row |= {"event_id": f"new-{len(self.store.world.touchpoints)}", "minute": NOW.replace(second=0)}
+        self.store.world.touchpoints.append(row)
+
+
+@pytest.fixture
+async def site(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    monkeypatch.setattr(live_module, "RECOMPUTE_S", 0.2)
+    monkeypatch.setattr(live_module, "POLL_S", 0.1)
+    store = FakeStore(world(BLUEPRINT, NOW, touchpoints=400, days=6))
+    app = app_on(store)
+    listener = listen("127.0.0.1", 0)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
+    server = _Server(config, app.state.live)
+    serving = asyncio.create_task(server.serve([listener]))
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)))
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}", store, browser)
+        yield site
+        await browser.close()
+    server.should_exit = True
+    await serving
+    assert site.complaints == []
+
+
+async def live(page: Page) -> None:
+    await page.wait_for_selector('#stamp[data-state="live"]')
+
+
+async def test_figures_change_without_a_reload(site: Site) -> None:
+    page = await site.open()
+    await live(page)
+    await page.evaluate("window.sameDocument = true")
+    await page.locator("a.cover").nth(2).focus()
+    await page.evaluate("getSelection().selectAllChildren(document.querySelector('.card .feel'))")
+    selected = await page.evaluate("String(getSelection())")
+    site.write()
+    await page.get_by_text("401", exact=True).wait_for()
+    assert await page.evaluate("window.sameDocument")
+    assert await page.evaluate("document.activeElement === document.querySelectorAll('a.cover')[2]")
+    assert await page.evaluate("String(getSelection())") == selected != ""
+
+
+async def test_dialog_opens_by_keyboard_closes_by_escape_and_focus_returns(site: Site) -> None:
+    page = await site.open()
+    await live(page)
+    for selector in ("#feed a[data-dialog]", "a.cover", "#accounts a[data-dialog]"):
+        link = page.locator(selector).first
+        await link.focus()
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("dialog[open] #detail-title")
+        site.write()
+        await asyncio.sleep(0.5)
+        assert await page.locator("dialog[open]").count() == 1, "an update leaves it open"
+        await page.keyboard.press("Escape")
+        assert await page.locator("dialog[open]").count() == 0
+        assert await link.evaluate("(node) => node === document.activeElement")
+
+
+async def test_phone_dark_and_print_fit(site: Site) -> None:
+    phone = {"width": 390, "height": 844}
+    page = await site.open(viewport=phone)
+    await live(page)
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
+    tops = await page.locator(".phase").evaluate_all("(all) => all.map((each) => each.getBoundingClientRect().left)")
+    assert len(set(tops)) == 1, "phases stack"
+    light = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    dark = await site.open(viewport=phone, color_scheme="dark")
+    assert await dark.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    await dark.emulate_media(media="print")
+    assert not await dark.locator(".windows").is_visible()
+
+
+async def test_hostile_names_stay_text_through_live_updates(site: Site) -> None:
+    page = await site.open()
+    await live(page)
+    for row in site.store.world.signals:
+        row["explanation"] = HOSTILE
+    site.write()
+    await page.locator("#feed", has_text="onerror").wait_for()
+    assert await page.locator("img").count() == 0
+
+
+async def test_a_hidden_tab_closes_its_stream_and_a_visible_one_starts_whole(site: Site) -> None:
+    page = await site.open()
+    await live(page)
+    hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
+    tell = "document.dispatchEvent(new Event('visibilitychange'))"
+    await page.evaluate(hide % "true" + tell)
+    await page.wait_for_selector('#stamp[data-state="paused"]')
+    site.write()
+    await page.evaluate(hide % "false" + tell)
+    await page.get_by_text("401", exact=True).wait_for()
+
+
+async def test_without_javascript_everything_is_there(site: Site) -> None:
+    page = await site.open(java_script_enabled=False)
+    assert await page.locator(".card").count() >= 4
+    await page.locator("#feed a").first.click()
+    assert "/accounts/" in page.url
+    assert await page.locator("h1").inner_text() != "Journey map"

@@ -1,0 +1,227 @@
+"""Every figure of the map, from a real ClickHouse, against the naive sums of the same touchpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas.config import ClickHouseConfig
+from schemas.errors import StoreUnavailable
+from services.dashboard.catalogue import Catalogue
+from services.dashboard.clickhouse import ClickHouseStore, connect
+from services.dashboard.numbers import Counts
+from services.dashboard.params import SORTS
+from services.dashboard.reader import Reader
+from services.dashboard.scope import Scope
+from services.dashboard.store import AccountQuery, Polarity, SignalQuery
+from tests import dashboard_seed as seed
+from tests.clickhouse_fixture import ClickHouse
+from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
+
+pytestmark = pytest.mark.clickhouse
+
+SCOPES = [
+    Scope("1h"),
+    Scope("24h"),
+    Scope("7d"),
+    Scope("all"),
+    Scope("7d", persona="economic_buyer"),
+    Scope("7d", persona="unknown"),
+    Scope("all", segment="unknown", channel="email"),
+    Scope("24h", persona="end_user", segment="small", channel="phone"),
+]
+
+
+@pytest.fixture
+def client(clickhouse_url: ClickHouse, clickhouse_database: str) -> Iterator[Client]:
+    client = clickhouse_url.client(clickhouse_database)
+    seed.create_tables(client, clickhouse_database)
+    yield client
+    client.command(f"DROP DATABASE {clickhouse_database}_bi")
+    client.close()
+
+
+@pytest.fixture
+def store(clickhouse_url: ClickHouse, clickhouse_database: str, client: Client) -> Iterator[ClickHouseStore]:
+    config = ClickHouseConfig(url=clickhouse_url.base_url, database=clickhouse_database)
+    store = ClickHouseStore(partial(connect, config, clickhouse_url.token))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def made(client: Client) -> seed.World:
+    made = seed.world(BLUEPRINT, NOW, touchpoints=3000, days=30)
+    for row in made.touchpoints[:50]:
+        row |= {"touchpoint_type": "unmapped", "vendor_type": "track:Odd Thing", "persona": ""}
+    seed.store(client, made)
+    return made
+
+
+def reader_on(store: Any) -> Reader:
+    return Reader(store, Catalogue(BLUEPRINT), lambda: NOW, ["web", "nobody"])
+
+
+def rounded(value: Any) -> Any:
+    """Sums of floats depend on their order in the last digits."""
+    if isinstance(value, float):
+        return round(value, 9)
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+@pytest.mark.parametrize("scope", SCOPES, ids=lambda scope: scope.query())
+async def test_every_figure_equals_the_naive_sum(store: ClickHouseStore, made: seed.World, scope: Scope) -> None:
+    real = dataclasses.asdict(await reader_on(store).map(scope, explain=True))
+    naive = dataclasses.asdict(await reader_on(FakeStore(made, await store.freshness())).map(scope, explain=True))
+    for view in (real, naive):
+        for phase in view["phases"]:
+            for cell in phase["types"]:
+                cell["spark"] = cell["spark"] or (0,) * 24
+    # the lane's three examples look back a week at most, in both
+    assert rounded(real) == rounded(naive)
+    if scope.window != "1h" and not scope.is_filtered:
+        assert real["totals"]["touchpoints"] > 100, "the comparison is of something"
+
+
+async def test_a_wrong_row_would_be_seen(store: ClickHouseStore, made: seed.World) -> None:
+    made.touchpoints[-1]["pain"] += 0.5
+    made.touchpoints.pop(0)
+    real = dataclasses.asdict(await reader_on(store).map(Scope("all")))
+    naive = dataclasses.asdict(await reader_on(FakeStore(made, await store.freshness())).map(Scope("all")))
+    assert rounded(real) != rounded(naive)
+
+
+async def test_a_repeated_recomputation_changes_nothing(
+    store: ClickHouseStore, client: Client, made: seed.World
+) -> None:
+    before = await reader_on(store).map(Scope("all"))
+    seed.recompute(client)
+    assert (await reader_on(store).map(Scope("all"))).totals == before.totals
+
+
+async def test_reads_the_cells_not_the_touchpoints(store: ClickHouseStore, client: Client, made: seed.World) -> None:
+    client.command("TRUNCATE TABLE touchpoints")
+    reader = reader_on(store)
+    cells = await store.cells(Scope("7d"), await reader.span(Scope("7d"), NOW))
+    assert cells.total.volume > 0
+
+
+async def test_an_empty_store_has_no_figures(store: ClickHouseStore) -> None:
+    view = await reader_on(store).map(Scope("all"))
+    assert view.totals.touchpoints == 0
+    assert view.totals.friction_rate is None
+    assert {each.state for each in view.freshness.sources} == {"never"}
+    assert (await store.cells(Scope(), await reader_on(store).span(Scope(), NOW))).total == Counts()
+
+
+@pytest.mark.parametrize("sort", SORTS)
+async def test_account_pages_are_the_naive_list_in_order(store: ClickHouseStore, made: seed.World, sort: Any) -> None:
+    fake = FakeStore(made)
+    for identified in (None, True, False):
+        pages: list[list[str]] = []
+        for each in (store, fake):
+            query: AccountQuery | None = AccountQuery(identified=identified, sort=sort, limit=9)
+            ids: list[str] = []
+            while query is not None:
+                rows = await each.accounts(query)
+                ids += [str(row["account_id"]) for row in rows[:9]]
+                last = rows[8] if len(rows) > 9 else None
+                after = (str(last["sort_key"]), str(last["account_id"])) if last else None
+                query = dataclasses.replace(query, after=after) if after else None
+            pages.append(ids)
+        assert pages[0] == pages[1]
+        assert len(set(pages[0])) == len(pages[0]) > 0
+
+
+async def test_search_is_by_name_or_id_and_quotes_are_text(store: ClickHouseStore, made: seed.World) -> None:
+    found = await store.accounts(AccountQuery(text="aCMe"))
+    assert {str(row["name"]).split()[0] for row in found} == {"Acme"}
+    assert not await store.accounts(AccountQuery(text="' OR 1=1 --"))
+    assert not await store.accounts(AccountQuery(text="{x:String}%s\\"))
+    assert len(await store.accounts(AccountQuery(text="crm:0001"))) == 1
+
+
+async def test_the_timeline_is_the_accounts_touchpoints_newest_first(store: ClickHouseStore, made: seed.World) -> None:
+    account_id = max(made.accounts, key=lambda row: row["touchpoints"])["account_id"]
+    reader, fake = reader_on(store), reader_on(FakeStore(made))
+    cursor: str | None = ""
+    pages = 0
+    while cursor is not None:
+        real, naive = [await each.account(account_id, 40, cursor) for each in (reader, fake)]
+        assert real is not None
+        assert naive is not None
+        shown = [(each.event_id, each.emotion, [s.signal_id for s in each.signals]) for each in real.touchpoints]
+        assert shown == [(e.event_id, e.emotion, [s.signal_id for s in e.signals]) for e in naive.touchpoints]
+        assert real.next_cursor == naive.next_cursor
+        cursor, pages = real.next_cursor, pages + 1
+    assert pages > 1
+
+
+@pytest.mark.parametrize("polarity", ["friction", "delight"])
+async def test_the_feed_is_the_naive_list(store: ClickHouseStore, made: seed.World, polarity: Polarity) -> None:
+    query = SignalQuery(polarity=polarity, since=NOW - timedelta(days=7), limit=20)
+    real, naive = [await reader_on(each).signals(query) for each in (store, FakeStore(made))]
+    assert [(s.signal_id, s.account_name, s.persona) for s in real] == [
+        (s.signal_id, s.account_name, s.persona) for s in naive
+    ]
+    assert bool(real) == (polarity == "friction")
+
+
+async def test_a_touchpoint_is_explained(store: ClickHouseStore, made: seed.World) -> None:
+    event_id = made.signals[0]["event_id"]
+    found = await reader_on(store).touchpoint(event_id)
+    assert found is not None
+    assert found.attribution["method"] == "crm_contact"
+    assert [each.signal_id for each in found.touchpoint.signals] == [f"s-{event_id}"]
+    assert await reader_on(store).touchpoint("' OR 1=1") is None
+
+
+async def test_a_cell_is_sliced_as_the_naive_sum(store: ClickHouseStore, made: seed.World) -> None:
+    real, naive = [
+        await reader_on(each).cell(Scope("all"), "purchase", "contract") for each in (store, FakeStore(made))
+    ]
+    assert real is not None
+    assert naive is not None
+    assert (real.personas, real.channels, real.rules) == (naive.personas, naive.channels, naive.rules)
+    assert real.rules
+
+
+async def test_the_fingerprint_changes_with_every_write_and_with_nothing_else(
+    store: ClickHouseStore, client: Client, made: seed.World
+) -> None:
+    before = await store.fingerprint()
+    assert await store.fingerprint() == before
+    client.command("OPTIMIZE TABLE journey_minutes FINAL")
+    assert await store.fingerprint() == before, "a merge is no news"
+    for statement in (
+        "INSERT INTO journey_minutes SELECT * FROM journey_minutes LIMIT 1",
+        "INSERT INTO signals SELECT * FROM signals LIMIT 1",
+        "INSERT INTO account_journeys SELECT * FROM account_journeys LIMIT 1",
+        "INSERT INTO source_freshness SELECT * FROM source_freshness LIMIT 1",
+    ):
+        client.command(statement)
+        after = await store.fingerprint()
+        assert after != before, statement
+        before = after
+
+
+async def test_an_unreachable_store_is_a_transient_error_and_comes_back() -> None:
+    config = ClickHouseConfig(url="http://127.0.0.1:1")
+    store = ClickHouseStore(partial(connect, config, ""))
+    with pytest.raises(StoreUnavailable):
+        await store.fingerprint()
+    store.close()
+
+
+async def test_a_missing_table_is_waited_for_not_a_crash(store: ClickHouseStore, client: Client) -> None:
+    client.command("DROP TABLE journey_minutes")
+    with pytest.raises(StoreUnavailable):
+        await reader_on(store).map(Scope("24h"))
