@@ -118,17 +118,18 @@ class Harness:
             await producer.stop()
 
     async def dead_letters(self) -> list[DeadLetter]:
-        consumer = AIOKafkaConsumer(self.dead_topic, bootstrap_servers=list(self.config.kafka.bootstrap))
+        """All there are."""
+        place = TopicPartition(self.dead_topic, 0)
+        consumer = AIOKafkaConsumer(bootstrap_servers=list(self.config.kafka.bootstrap), enable_auto_commit=False)
         await consumer.start()
         try:
-            await consumer.seek_to_beginning()
-            found = await consumer.getmany(timeout_ms=1000)
-            return [
-                letter
-                for records in found.values()
-                for record in records
-                for letter in DEAD.validate_json(record.value)
-            ]
+            consumer.assign([place])
+            await consumer.seek_to_beginning(place)
+            end = (await consumer.end_offsets([place]))[place]
+            letters: list[DeadLetter] = []
+            while await consumer.position(place) < end:
+                letters += DEAD.validate_json((await consumer.getone()).value)
+            return letters
         finally:
             await consumer.stop()
 

@@ -51,6 +51,8 @@ async def serve(config: Config) -> None:
 
 
 async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: SinkHealth) -> None:
+    # the driver logs a traceback for what it then raises, and what it raises is handled and logged here
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     stopping = asyncio.Event()
     _stop_on_signals(stopping)
     async with _started(partial(_consumer, kafka), health, stopping) as consumer:
@@ -82,8 +84,8 @@ def _consumer(kafka: KafkaConfig) -> Any:
         enable_auto_commit=False,
         # never "latest": what retention took away is counted, and reading goes on with the oldest record there is
         auto_offset_reset="earliest",
-        session_timeout_ms=10_000,
-        heartbeat_interval_ms=2_000,
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=1_500,
         # while ClickHouse is away nothing is polled for as long as it takes: heartbeats alone keep the membership,
         # and memory stays bounded, because no partition is fetched again before its last fetch was taken
         max_poll_interval_ms=7 * 24 * 3600 * 1000,
