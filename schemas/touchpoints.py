@@ -81,6 +81,15 @@ class Attribution(Contract):
     rejected: tuple[Candidate, ...] = ()
     rule_version: int = 1
 
+    def decides_like(self, other: Attribution) -> bool:
+        """Whether both come to the same person, account, method and confidence."""
+        return (self.person_id, self.account_id, self.method, self.confidence) == (
+            other.person_id,
+            other.account_id,
+            other.method,
+            other.confidence,
+        )
+
 
 class AttributedTouchpoint(Contract):
     """A touchpoint with its attribution; `knowledge` is how far the links were known (offset + 1)."""
@@ -128,6 +137,7 @@ class Recalled(Contract):
 
     item: AttributedTouchpoint
     knowledge: int = Field(description="the links the new attribution must know at least")
+    refused: bool = Field(False, description="the writer did not take it in: answer even when nothing changed")
     cause: str
 
 

@@ -15,10 +15,10 @@ from datetime import datetime
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Episode, Signal, Wait
 from streams.journey.compiled import CompiledBlueprint
-from streams.journey.fold import Journey, fold, merged, sorted_history
+from streams.journey.fold import Journey, merged, sorted_history
 from streams.journey.profile import Profile
 from streams.journey.state import JourneyState, Placed, SortKey
-from streams.journey.step import Context, fire_until, initial_state, step
+from streams.journey.step import Context, Effects, fire_until, initial_state, step
 
 TAIL = 64
 _LAST = "\U0010ffff"
@@ -89,19 +89,18 @@ class AccountJourney:
     ) -> tuple[AccountJourney, Journey]:
         """The account and its whole journey, folded from `items`; the account goes on from there."""
         history = sorted_history(items)
-        journey = fold(history, blueprint, as_of)
         account = cls(account_id, blueprint)
-        account.profile = journey.profile
-        split = max(len(history) - TAIL // 2, 0)
-        context, silent = account._context(), Changes()
+        account.profile.learn(history)
+        journey = Journey(account.state, account.profile)
+        context, split = account._context(), max(len(history) - TAIL // 2, 0)
         for item in history[:split]:
-            step(context, account.state, item, silent)
+            step(context, account.state, item, journey)
         account._marks = [_Mark(0, account.state.copy(), 0)]
         for item in history[split:]:
             account._tail.append(item)
             account._ids[item.event_id] = item
-            account._apply_next(silent)
-        account._advance(as_of, silent)
+            account._apply_next(journey)
+        account._advance(as_of, journey)
         return account, journey
 
     @property
@@ -139,7 +138,7 @@ class AccountJourney:
         if known is None:
             return False
         best = merged(known, item)
-        same = best.attribution == known.attribution and best.touchpoint.received_at == known.touchpoint.received_at
+        same = changes_nothing(known, best)
         if not same:
             changes.refold.append(item)
             changes.cause = "another copy of a touchpoint"
@@ -189,7 +188,7 @@ class AccountJourney:
         at = bisect_left(self._marks, True, key=lambda m: (_floor(m.state) or key) >= key and m.applied > 0)
         return self._marks[max(at - 1, 0)]
 
-    def _apply_next(self, changes: Changes) -> None:
+    def _apply_next(self, changes: Effects) -> None:
         """Step the tail's newest touchpoint, remembering what is said."""
         applied = len(self._tail) - 1
         recorder = _Recorder(self._told, applied, changes)
@@ -197,7 +196,7 @@ class AccountJourney:
         if len(self._tail) - self._marks[-1].applied >= MARK_EVERY:
             self._mark()
 
-    def _advance(self, as_of: datetime, changes: Changes) -> None:
+    def _advance(self, as_of: datetime, changes: Effects) -> None:
         deadline = self.state.next_deadline
         if deadline is None or deadline > as_of:
             return
@@ -224,10 +223,17 @@ class AccountJourney:
         return Context(self.blueprint, self.profile)
 
 
+def changes_nothing(known: AttributedTouchpoint, best: AttributedTouchpoint) -> bool:
+    """Whether `best`, merged from `known` and another copy, shows the same as `known` did."""
+    return (
+        best.attribution.decides_like(known.attribution) and best.touchpoint.received_at == known.touchpoint.received_at
+    )
+
+
 class _Recorder:
     """Passes effects on and keeps them, so that a second telling can be compared with the first."""
 
-    def __init__(self, told: list[_Told], applied: int, changes: Changes) -> None:
+    def __init__(self, told: list[_Told], applied: int, changes: Effects) -> None:
         self._told, self._applied, self._changes = told, applied, changes
 
     def place(self, placed: Placed) -> None:

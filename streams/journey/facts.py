@@ -29,14 +29,22 @@ def inputs_of(stored_revision: int) -> int:
 
 @dataclass(slots=True)
 class Stored:
-    """What the store holds of an account: inputs to fold, and digests to compare with."""
+    """What the store holds of an account: inputs to fold, and digests to compare with.
+
+    `gone` are the touchpoints that left, each with the knowledge it left at.
+    """
 
     items: dict[str, AttributedTouchpoint] = field(default_factory=dict)
+    gone: dict[str, int] = field(default_factory=dict)
     touchpoint_digests: dict[str, int] = field(default_factory=dict)
-    signal_digests: dict[str, int] = field(default_factory=dict)
     signals: dict[str, SignalFact] = field(default_factory=dict)
     account_digest: int = 0
     max_revision: int = 0
+
+    def digest_of_signal(self, signal_id: str) -> int | None:
+        """The digest of a signal that stands; None when there is none."""
+        stored = self.signals.get(signal_id)
+        return stored.digest if stored else None
 
 
 def facts_of(account: AccountJourney, changes: Changes, as_of: datetime) -> list[Fact]:
@@ -59,7 +67,7 @@ def corrections(account: AccountJourney, journey: Journey, stored: Stored, as_of
         for event_id, place in journey.placed.items()
         if digest_of(_placed_words(account, place)) != stored.touchpoint_digests.get(event_id)
     }
-    signals = {i: s for i, s in journey.signals.items() if digest_of(s) != stored.signal_digests.get(i)}
+    signals = {i: s for i, s in journey.signals.items() if digest_of(s) != stored.digest_of_signal(i)}
     removed = stored.items.keys() - journey.placed.keys()
     withdrawn = stored.signals.keys() - journey.signals.keys()
     account.inputs = max(account.inputs, inputs_of(stored.max_revision)) + max(
@@ -67,7 +75,7 @@ def corrections(account: AccountJourney, journey: Journey, stored: Stored, as_of
     )
     number = revision(account.inputs, as_of)
     facts: list[Fact] = [touchpoint_fact(account, p, number) for p in placed.values()]
-    facts += [_tombstone(stored.items[event_id], number) for event_id in sorted(removed)]
+    facts += [_tombstone(stored, event_id, number) for event_id in sorted(removed)]
     facts += [signal_fact(account.account_id, s, number) for s in signals.values()]
     facts += [stored.signals[i].model_copy(update={"withdrawn": True, "revision": number}) for i in sorted(withdrawn)]
     own = account_fact(account, as_of, number)
@@ -188,12 +196,13 @@ def _placed_words(account: AccountJourney, placed: Placed) -> tuple[object, ...]
     )
 
 
-def _tombstone(item: AttributedTouchpoint, number: int) -> Tombstone:
+def _tombstone(stored: Stored, event_id: str, number: int) -> Tombstone:
+    item = stored.items[event_id]
     return Tombstone(
         account_id=item.account_id,
-        event_id=item.event_id,
+        event_id=event_id,
         occurred_at=item.touchpoint.occurred_at,
-        knowledge=item.knowledge,
+        knowledge=stored.gone.get(event_id, item.knowledge),
         revision=number,
         source=item.touchpoint.source,
     )

@@ -1,0 +1,1 @@
+"""The stream processors: thin Faust shells around the pure core."""

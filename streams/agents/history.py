@@ -1,0 +1,113 @@
+"""An account's history, read from ClickHouse: what a refold folds, and what it compares with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from schemas.facts import SignalFact
+from schemas.touchpoints import AttributedTouchpoint
+from streams.journey.facts import Stored
+
+_EXISTING = """
+SELECT DISTINCT account_id FROM histories WHERE account_id IN {accounts:Array(String)}
+"""
+_HISTORY = """
+SELECT account_id, event_id, max(revision) AS newest, argMax(is_deleted, revision) AS gone,
+       argMax(knowledge, revision) AS knowledge, argMax(digest, revision) AS digest,
+       argMax(payload, revision) AS payload
+FROM histories WHERE account_id IN {accounts:Array(String)} GROUP BY account_id, event_id
+"""
+_KNOWN = """
+SELECT account_id, event_id, max(revision) AS newest, argMax(is_deleted, revision) AS gone,
+       argMax(knowledge, revision) AS knowledge, toUInt64(0) AS digest, argMax(payload, revision) AS payload
+FROM histories
+WHERE account_id IN {accounts:Array(String)} AND event_id IN {events:Array(String)}
+GROUP BY account_id, event_id
+"""
+_SIGNALS = """
+SELECT * EXCEPT (written_at, is_deleted) FROM signals FINAL WHERE account_id IN {accounts:Array(String)}
+"""
+_ACCOUNTS = """
+SELECT account_id, digest, revision FROM account_journeys FINAL WHERE account_id IN {accounts:Array(String)}
+"""
+_OVERDUE = """
+SELECT account_id FROM account_journeys FINAL
+WHERE next_deadline_at > toDateTime64(0, 3, 'UTC') AND next_deadline_at <= {as_of:DateTime64(3, 'UTC')}
+ORDER BY next_deadline_at LIMIT {most:UInt32}
+"""
+
+
+class Rows(Protocol):
+    """The part of transport.clickhouse.Store that is used here; blocks."""
+
+    def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]: ...
+
+
+class Histories:
+    """Reads histories off the event loop, one query at a time. Raises StoreUnavailable."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._lock = asyncio.Lock()
+
+    async def existing(self, accounts: Sequence[str]) -> set[str]:
+        """Which of these accounts the store has rows of."""
+        return {row["account_id"] for row in await self._ask(_EXISTING, {"accounts": list(accounts)})}
+
+    async def read(self, accounts: Sequence[str]) -> dict[str, Stored]:
+        """All that is stored of these accounts."""
+        parameters: dict[str, object] = {"accounts": list(accounts)}
+        found = {account_id: Stored() for account_id in accounts}
+        for row in await self._ask(_HISTORY, parameters):
+            _take_in(found[row["account_id"]], row)
+        for row in await self._ask(_SIGNALS, parameters):
+            signal = _signal(row)
+            found[signal.account_id].signals[signal.signal_id] = signal
+        for row in await self._ask(_ACCOUNTS, parameters):
+            found[row["account_id"]].account_digest = row["digest"]
+            found[row["account_id"]].max_revision = max(found[row["account_id"]].max_revision, row["revision"])
+        return found
+
+    async def known(self, items: Iterable[AttributedTouchpoint]) -> dict[tuple[str, str], Stored]:
+        """What is stored of exactly these touchpoints, by (account, event)."""
+        pairs = {(item.account_id, item.event_id) for item in items}
+        parameters: dict[str, object] = {
+            "accounts": sorted({account for account, _ in pairs}),
+            "events": sorted({event for _, event in pairs}),
+        }
+        found: dict[tuple[str, str], Stored] = {}
+        for row in await self._ask(_KNOWN, parameters):
+            _take_in(found.setdefault((row["account_id"], row["event_id"]), Stored()), row)
+        return found
+
+    async def overdue(self, as_of: datetime, most: int = 1_000) -> list[str]:
+        """Accounts whose silence should have become a signal by `as_of`."""
+        rows = await self._ask(_OVERDUE, {"as_of": as_of.replace(tzinfo=None), "most": most})
+        return [row["account_id"] for row in rows]
+
+    async def _ask(self, sql: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
+        ask: Callable[..., list[dict[str, Any]]] = self._rows.rows
+        async with self._lock:
+            return await asyncio.to_thread(ask, sql, parameters)
+
+
+def _take_in(stored: Stored, row: Mapping[str, Any]) -> None:
+    stored.max_revision = max(stored.max_revision, row["newest"])
+    if row["gone"]:
+        stored.gone[row["event_id"]] = row["knowledge"]
+        return
+    item = AttributedTouchpoint.model_validate_json(row["payload"])
+    stored.items[item.event_id] = item
+    stored.touchpoint_digests[item.event_id] = row["digest"]
+
+
+def _signal(row: dict[str, Any]) -> SignalFact:
+    closed = _aware(row["closed_at"]) if row["is_closed"] else None
+    return SignalFact.model_validate(row | {"opened_at": _aware(row["opened_at"]), "closed_at": closed})
+
+
+def _aware(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -1,0 +1,179 @@
+"""journey: attributed touchpoints in, facts out. The one writer of the accounts of its partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from schemas.facts import FACTS, Fact
+from schemas.topics import TopicName
+from schemas.touchpoints import ACCOUNT_INPUTS, RECALLED, AttributedTouchpoint, Recall, Recalled, Withdraw
+from streams.agents.clock import Watermark
+from streams.agents.history import Histories
+from streams.agents.memory import Dirty, Live, Memory
+from streams.agents.progress import SinkProgress
+from streams.agents.shell import Done, Stage
+from streams.journey.account import AccountJourney, Changes
+from streams.journey.compiled import CompiledBlueprint
+from streams.journey.facts import facts_of
+from streams.transport.dead import Origin, letter
+from streams.transport.decode import decode
+from streams.transport.outbox import Output
+from streams.transport.writer import Position
+
+INPUT: TopicName = "touchpoints.attributed.v1"
+OUTPUT: TopicName = "journey.facts.v1"
+RECALLED_OUTPUT: TopicName = "touchpoints.recalled.v1"
+_log = logging.getLogger("touchline.journey")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the journey worker is made of; the stepping, the refolds and the timers share it."""
+
+    stage: Stage
+    blueprint: CompiledBlueprint
+    memory: Memory
+    histories: Histories
+    progress: SinkProgress
+    watermark: Watermark
+    partitions: int
+    facts_end: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One record's worth: what goes out, and what must be refolded before it is acked."""
+
+    outputs: list[Output] = field(default_factory=list)
+    told: list[tuple[Live, int]] = field(default_factory=list)
+    waits: dict[str, Dirty] = field(default_factory=dict)
+
+
+class Journey:
+    """Steps what it can from memory; what it cannot waits for a refold, and its record for that."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._stage, self._memory, self._watermark = parts.stage, parts.memory, parts.watermark
+
+    def assigned(self, facts_end: dict[int, int]) -> None:
+        """Partitions were assigned: forget everything. What was told before `facts_end` may not be stored yet."""
+        self._memory.clear()
+        self._parts.facts_end.clear()
+        self._parts.facts_end.update(facts_end)
+
+    async def handle(self, value: bytes, origin: Origin) -> Done:
+        """One record of touchpoints, withdrawals and recalls. Raises StoreUnavailable before it changed anything."""
+        found = decode(value, ACCOUNT_INPUTS)
+        letters = [letter("journey", r.original, r.reason, r.message, origin, r.index) for r in found.refused]
+        items = [item for _, item in found.items]
+        existing = await self._existing({item.account_id for item in items}, origin[1])
+        batch = _Batch()
+        touchpoints = [item for item in items if isinstance(item, AttributedTouchpoint)]
+        self._watermark.see(touchpoints)
+        for account_id, group in _by_account(touchpoints, batch, self._memory).items():
+            self._accept(account_id, group, batch, known_new=account_id not in existing)
+        for item in items:
+            if isinstance(item, (Recall, Withdraw)):
+                self._command(item, batch)
+        batch.outputs += self._stage.refuse(letters, len(items) + len(letters))
+        self._memory.shrink()
+        return self._delivered(batch)
+
+    async def tell(self, account_id: str, changes: Changes) -> None:
+        """Tell changes that no record brought: a deadline passed."""
+        batch = _Batch()
+        self._tell(self._memory.live[account_id], changes, batch)
+        await self._delivered(batch)
+
+    async def _existing(self, accounts: set[str], partition: int) -> set[str]:
+        """Accounts that must be read before they can go on: the store has them, or may have them soon."""
+        unknown = self._memory.unknown(accounts)
+        if not unknown:
+            return set()
+        if not self._parts.progress.has(partition, self._parts.facts_end.get(partition, 0)):
+            return set(unknown)
+        return await self._parts.histories.existing(unknown)
+
+    def _accept(self, account_id: str, items: list[AttributedTouchpoint], batch: _Batch, *, known_new: bool) -> None:
+        live = self._memory.use(account_id)
+        if account_id in self._memory.dirty or (live is None and not known_new):
+            self._postpone(
+                account_id, items, "load" if live is None else "late touchpoint", batch, must_read=live is None
+            )
+            return
+        if live is None:
+            live = self._memory.live[account_id] = Live(AccountJourney(account_id, self._parts.blueprint))
+        changes = live.journey.accept(items, self._watermark.as_of())
+        if changes:
+            self._tell(live, changes, batch)
+        if changes.refold or changes.incomplete:
+            must_read = changes.incomplete or changes.cause != "late touchpoint"
+            self._postpone(account_id, changes.refold, changes.cause or "repair", batch, must_read=must_read)
+
+    def _postpone(
+        self, account_id: str, items: list[AttributedTouchpoint], cause: str, batch: _Batch, *, must_read: bool
+    ) -> None:
+        entry = self._memory.soil(account_id, cause, must_read=must_read)
+        entry.items += items
+        batch.waits[account_id] = entry
+
+    def _command(self, item: Recall | Withdraw, batch: _Batch) -> None:
+        if isinstance(item, Recall):
+            self._memory.depart(item)
+            entry = self._memory.soil(item.account_id, item.cause)
+            entry.recalls.append(item)
+        else:
+            entry = self._memory.soil(item.account_id, f"moved to {item.to_account_id}", must_read=True)
+            entry.withdrawn[item.event_id] = max(entry.withdrawn.get(item.event_id, 0), item.knowledge)
+        batch.waits[item.account_id] = entry
+
+    def _tell(self, live: Live, changes: Changes, batch: _Batch) -> None:
+        facts = facts_of(live.journey, changes, self._watermark.as_of())
+        batch.outputs += fact_outputs(facts)
+        batch.told.append((live, len(batch.outputs) - 1))
+
+    def _put(self, batch: _Batch) -> list[asyncio.Future[Position]]:
+        futures = self._stage.outbox.put(batch.outputs)
+        for live, index in batch.told:
+            live.told = futures[index]
+        return futures
+
+    def _delivered(self, batch: _Batch) -> Done:
+        futures = self._put(batch)
+        waits = [entry.done for entry in batch.waits.values()]
+
+        async def done() -> None:
+            await self._stage.outbox.acked(batch.outputs, futures)
+            for wait in waits:
+                await asyncio.shield(wait)
+
+        return done()
+
+
+def fact_outputs(facts: Iterable[Fact]) -> list[Output]:
+    """Facts as outputs, keyed by account."""
+    return [(OUTPUT, fact.account_id, FACTS.dump_json([fact])[1:-1]) for fact in facts]
+
+
+def recalled_output(item: AttributedTouchpoint, knowledge: int, cause: str, *, refused: bool = False) -> Output:
+    """A touchpoint on its way back to attribution."""
+    recalled = Recalled(item=item, knowledge=knowledge, cause=cause, refused=refused)
+    return (RECALLED_OUTPUT, item.event_id, RECALLED.dump_json([recalled])[1:-1])
+
+
+def _by_account(
+    items: list[AttributedTouchpoint], batch: _Batch, memory: Memory
+) -> dict[str, list[AttributedTouchpoint]]:
+    """Touchpoints by account; those of people who left go back to attribution instead."""
+    groups: dict[str, list[AttributedTouchpoint]] = {}
+    for item in items:
+        needed = memory.left_at(item)
+        if item.knowledge < needed:
+            batch.outputs.append(recalled_output(item, needed, "its person is another account's", refused=True))
+        else:
+            groups.setdefault(item.account_id, []).append(item)
+    return groups

@@ -1,0 +1,263 @@
+"""One processor as a process: `run("resolve", config)`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from schemas.config import Config
+from schemas.errors import ConfigurationError
+from schemas.topics import TopicName
+from streams.agents import journey as journey_stage
+from streams.agents import normalise, resolve
+from streams.agents.app import attach, make_app, names
+from streams.agents.clock import Watermark
+from streams.agents.history import Histories
+from streams.agents.links import LinksReader, RecallDuty
+from streams.agents.memory import Memory
+from streams.agents.progress import SinkProgress
+from streams.agents.refold import Refolds
+from streams.agents.shell import Handler, Stage
+from streams.agents.timers import Timers
+from streams.agents.watchdog import Watchdog, lag_of
+from streams.journey.blueprints import load
+from streams.ops.metrics import Metrics
+from streams.ops.server import OpsServer
+from streams.transport.clickhouse import Store
+from streams.transport.kafka import broadcast_consumer, end_offsets, partitions, producer
+from streams.transport.outbox import Outbox
+from streams.transport.topics_admin import ensure_topics
+from streams.transport.writer import RecordWriter
+
+STAGES = ("normalise", "resolve", "journey")
+EXIT_FAILED = 1
+_log = logging.getLogger("touchline.processor")
+
+Task = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a stage runs: its agents, its background tasks, what to do on an assignment, and how to close."""
+
+    agents: dict[TopicName, Handler]
+    tasks: list[Task] = field(default_factory=list)
+    on_assigned: Callable[[], Coroutine[Any, Any, None]] | None = None
+    closing: list[Task] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Base:
+    """What every stage has."""
+
+    config: Config
+    stage: Stage
+    outbox: Outbox
+    metrics: Metrics
+    die: Callable[[str], None]
+
+
+def run(stage: str, config: Config) -> int:
+    """Run one processor until SIGTERM; returns the exit code."""
+    if stage not in STAGES:
+        raise ConfigurationError(f"unknown stage `{stage}`; stages are {', '.join(STAGES)}")
+    return asyncio.run(_run(stage, config))
+
+
+async def _run(stage_name: str, config: Config) -> int:
+    ended = asyncio.get_running_loop().create_future()
+
+    def end(code: int) -> None:
+        if not ended.done():
+            ended.set_result(code)
+
+    def die(why: str) -> None:
+        _log.error(why)
+        end(EXIT_FAILED)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end, 0)
+    await ensure_topics(config.kafka, deadline_s=600.0)
+    sender = producer(config.kafka, f"touchline-{stage_name}")
+    await _start_patiently(sender.start)
+    writer = RecordWriter(sender, lambda topic: partitions(config.kafka, topic), topic_prefix=config.kafka.topic_prefix)
+    outbox, metrics = Outbox(writer, die), Metrics()
+    base = Base(config, Stage(stage_name, outbox, metrics, die), outbox, metrics, die)
+    plan = await _PLANS[stage_name](base)
+    async with _background(base, plan):
+        await _serve(base, plan, ended)
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(sender.stop(), 5)
+    return int(ended.result())
+
+
+async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
+    app = make_app(base.stage.name, base.config.kafka)
+    for topic, handler in plan.agents.items():
+        attach(app, base.config.kafka.topic_prefix + topic, _consumer(base.stage, handler))
+    if plan.on_assigned is not None:
+        on_assigned = plan.on_assigned
+
+        @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+        async def _assigned(_app: Any, _assigned: set[Any], **_: Any) -> None:
+            await on_assigned()
+
+    app.finalize()
+    ops = OpsServer(base.metrics, lambda: _health(app, base.stage), host=base.config.metrics_host)
+    watchdog = Watchdog(
+        base.stage, lambda: lag_of(app, names(base.config.kafka, list(plan.agents))), base.metrics, base.die
+    )
+    watching = asyncio.create_task(watchdog.run())
+    crashed = asyncio.create_task(_crash(app, base.die))
+    try:
+        await ops.start()
+        await app.start()
+        await ended
+    finally:
+        await ops.close()
+        watching.cancel()
+        crashed.cancel()
+        await base.stage.drain()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(app.stop(), 10)
+
+
+def _health(app: Any, stage: Stage) -> tuple[bool, dict[str, object]]:
+    """Whether it has partitions and waits for nothing."""
+    assigned = len(app.consumer.assignment()) if app.consumer is not None else 0
+    checks: dict[str, object] = {
+        "partitions": assigned,
+        "waiting_for": stage.waiting_for or "nothing",
+        "last_ack_s_ago": round(time.monotonic() - stage.moved_at, 1),
+    }
+    return bool(assigned) and stage.waiting_since is None, checks
+
+
+async def _crash(app: Any, die: Callable[[str], None]) -> None:
+    while not app.crashed:
+        await asyncio.sleep(0.5)
+    die(f"faust crashed: {app.crash_reason!r}")
+
+
+def _consumer(stage: Stage, handler: Handler) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    return lambda events: stage.process(events, handler)
+
+
+async def _plan_normalise(base: Base) -> Plan:
+    return Plan({normalise.INPUT: normalise.Normalise(base.stage)})
+
+
+async def _plan_resolve(base: Base) -> Plan:
+    kafka = base.config.kafka
+    links = LinksReader(kafka, base.metrics)
+    duty = RecallDuty(kafka, links, base.outbox)
+    await _start_patiently(links.start)
+    await _start_patiently(duty.start)
+    return Plan(
+        agents={
+            resolve.INPUT: resolve.Resolve(base.stage, links),
+            resolve.RECALLED_INPUT: resolve.Reattribute(base.stage, links),
+        },
+        tasks=[links.run, duty.run],
+        closing=[duty.stop, links.stop],
+    )
+
+
+async def _plan_journey(base: Base) -> Plan:
+    config = base.config
+    store = Store(config.clickhouse, _password(config))
+    progress = SinkProgress(config.kafka)
+    parts = journey_stage.Parts(
+        stage=base.stage,
+        blueprint=load(config.journey.blueprint),
+        memory=Memory(config.journey.max_accounts_in_memory),
+        histories=Histories(store),
+        progress=progress,
+        watermark=Watermark(),
+        partitions=partitions(config.kafka, journey_stage.INPUT),
+    )
+    handler = journey_stage.Journey(parts)
+    refolds = Refolds(parts, debounce_s=config.journey.refold_debounce_s, meter=base.metrics)
+
+    async def assigned() -> None:
+        handler.assigned(await _facts_end(base))
+
+    async def close() -> None:
+        store.close()
+
+    return Plan(
+        agents={journey_stage.INPUT: handler},
+        tasks=[progress.run, refolds.run, Timers(parts, handler).run],
+        on_assigned=assigned,
+        closing=[progress.close, close],
+    )
+
+
+_PLANS: dict[str, Callable[[Base], Coroutine[Any, Any, Plan]]] = {
+    "normalise": _plan_normalise,
+    "resolve": _plan_resolve,
+    "journey": _plan_journey,
+}
+
+
+async def _facts_end(base: Base) -> dict[int, int]:
+    consumer = broadcast_consumer(base.config.kafka, "touchline-facts-end")
+    await consumer.start()
+    try:
+        return await end_offsets(consumer, base.config.kafka, journey_stage.OUTPUT)
+    finally:
+        await consumer.stop()
+
+
+@contextlib.asynccontextmanager
+async def _background(base: Base, plan: Plan) -> Any:
+    """Runs the plan's tasks; one that ends or fails ends the process."""
+
+    async def guarded(task: Task) -> None:
+        try:
+            await task()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            _log.exception("a background task failed")
+        base.die(f"{base.stage.name}: a background task ended")
+
+    tasks = [asyncio.create_task(guarded(task)) for task in plan.tasks]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for close in plan.closing:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(close(), 5)
+
+
+async def _start_patiently(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Wait for Kafka, for ever: it being away at start is no failure of ours."""
+    while True:
+        try:
+            await start()
+            return
+        except (KafkaError, OSError) as error:
+            _log.warning("kafka is away: %s", error)
+            await asyncio.sleep(0.5)
+
+
+def _password(config: Config) -> str:
+    reference = config.clickhouse.password
+    if reference is None:
+        return ""
+    if reference.env is not None:
+        return os.environ.get(reference.env, "")
+    return Path(str(reference.file)).read_text(encoding="utf-8").strip()

@@ -1,0 +1,96 @@
+"""The accounts a writer has in memory, those that wait for a refold, and the people who have left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from schemas.touchpoints import AttributedTouchpoint, Recall
+from streams.journey.account import AccountJourney
+from streams.transport.writer import Position
+
+MAX_DEPARTED = 50_000
+EVERYONE = "*"
+
+
+@dataclass(slots=True)
+class Live:
+    """An account in memory and the last thing told of it."""
+
+    journey: AccountJourney
+    told: asyncio.Future[Position] | None = None
+
+
+@dataclass(slots=True)
+class Dirty:
+    """Why an account waits for a refold, and with what."""
+
+    done: asyncio.Future[None]
+    causes: set[str] = field(default_factory=set)
+    items: list[AttributedTouchpoint] = field(default_factory=list)
+    withdrawn: dict[str, int] = field(default_factory=dict)
+    recalls: list[Recall] = field(default_factory=list)
+    must_read: bool = False
+
+
+class Memory:
+    """What one journey worker knows. Everything here can be rebuilt from ClickHouse and the input."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.live: OrderedDict[str, Live] = OrderedDict()
+        self.dirty: dict[str, Dirty] = {}
+        self.departed: OrderedDict[str, dict[str, int]] = OrderedDict()
+
+    def unknown(self, accounts: Iterable[str]) -> list[str]:
+        """Accounts that are neither in memory nor about to be."""
+        return [account for account in accounts if account not in self.live and account not in self.dirty]
+
+    def use(self, account_id: str) -> Live | None:
+        """An account in memory, as most recently used."""
+        live = self.live.get(account_id)
+        if live is not None:
+            self.live.move_to_end(account_id)
+        return live
+
+    def soil(self, account_id: str, cause: str, *, must_read: bool = False) -> Dirty:
+        """Mark an account for a refold."""
+        entry = self.dirty.get(account_id)
+        if entry is None:
+            entry = self.dirty[account_id] = Dirty(asyncio.get_running_loop().create_future())
+        entry.causes.add(cause)
+        entry.must_read = entry.must_read or must_read
+        return entry
+
+    def depart(self, recall: Recall) -> None:
+        """From now on these people's touchpoints, attributed with less knowledge, are not taken in here."""
+        people = self.departed.setdefault(recall.account_id, {})
+        for person_id in recall.person_ids or (EVERYONE,):
+            people[person_id] = max(people.get(person_id, 0), recall.knowledge)
+        self.departed.move_to_end(recall.account_id)
+        while len(self.departed) > MAX_DEPARTED:
+            self.departed.popitem(last=False)
+
+    def left_at(self, item: AttributedTouchpoint) -> int:
+        """The knowledge a touchpoint must have to be taken in; 0 when anything goes."""
+        people = self.departed.get(item.account_id)
+        if not people:
+            return 0
+        return max(people.get(item.attribution.person_id, 0), people.get(EVERYONE, 0))
+
+    def shrink(self) -> None:
+        """Forget the least recently used accounts, those whose last word Kafka has."""
+        for account_id in list(self.live)[: max(len(self.live) - self._most, 0)]:
+            told = self.live[account_id].told
+            if told is None or told.done():
+                del self.live[account_id]
+
+    def clear(self) -> None:
+        """Partitions changed hands: forget all; unfinished input is not acked and comes again."""
+        for entry in self.dirty.values():
+            entry.done.cancel()
+        self.live.clear()
+        self.dirty.clear()
+        self.departed.clear()

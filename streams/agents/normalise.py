@@ -1,0 +1,57 @@
+"""normalise: vendor requests in, clean touchpoints out."""
+
+from __future__ import annotations
+
+from schemas.topics import TopicName
+from schemas.touchpoints import CLEAN, RAW, DeadLetter, RawRequest
+from streams.agents.shell import Done, Stage
+from streams.resolve.aliases import strongest
+from streams.transport.dead import Origin, letter
+from streams.transport.decode import decode
+from streams.transport.outbox import Output
+from streams.vendors.base import Mapped
+from streams.vendors.registry import VENDORS
+
+INPUT: TopicName = "touchpoints.raw.v1"
+OUTPUT: TopicName = "touchpoints.clean.v1"
+
+
+class Normalise:
+    """Maps every request of a record; what a vendor mapping refuses becomes a dead letter, its neighbours go on."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    async def handle(self, value: bytes, origin: Origin) -> Done:
+        """One record of raw requests."""
+        found = decode(value, RAW)
+        letters = [letter("normalise", r.original, r.reason, r.message, origin, r.index) for r in found.refused]
+        outputs: list[Output] = []
+        for index, request in found.items:
+            self._map(request, index, origin, outputs, letters)
+        outputs += self._stage.refuse(letters, len(outputs) + len(letters))
+        return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
+
+    def _map(
+        self, request: RawRequest, index: int, origin: Origin, outputs: list[Output], letters: list[DeadLetter]
+    ) -> None:
+        vendor = VENDORS.get(request.vendor)
+        if vendor is None:
+            message = f"unknown vendor `{request.vendor}`; known: {', '.join(sorted(VENDORS))}"
+            letters.append(_refused(request, request.body, "unknown_vendor", message, origin, index))
+            return
+        for position, result in enumerate(vendor.map(request)):
+            if isinstance(result, Mapped):
+                touchpoint = result.touchpoint
+                key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
+                outputs.append((OUTPUT, key, CLEAN.dump_json([touchpoint])[1:-1]))
+            else:
+                place = index * 100_000 + position
+                letters.append(_refused(request, result.original, result.reason, result.message, origin, place))
+
+
+def _refused(request: RawRequest, original: str, reason: str, message: str, origin: Origin, index: int) -> DeadLetter:
+    found = letter(
+        "normalise", original.encode(), reason, message, origin, index, source=request.source, vendor=request.vendor
+    )
+    return found.model_copy(update={"received_at": request.received_at})

@@ -1,0 +1,96 @@
+"""resolve: clean touchpoints in, attributed ones out; links are learned on the way, recalled ones attributed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from schemas.links import LINKS, Link
+from schemas.topics import TopicName
+from schemas.touchpoints import (
+    ACCOUNT_INPUTS,
+    CLEAN,
+    RECALLED,
+    AttributedTouchpoint,
+    CleanTouchpoint,
+    Recalled,
+    Withdraw,
+)
+from streams.agents.links import LinksReader
+from streams.agents.shell import Done, Stage
+from streams.transport.dead import Origin, letter
+from streams.transport.decode import decode
+from streams.transport.outbox import Output
+
+INPUT: TopicName = "touchpoints.clean.v1"
+RECALLED_INPUT: TopicName = "touchpoints.recalled.v1"
+OUTPUT: TopicName = "touchpoints.attributed.v1"
+
+
+class Resolve:
+    """Teaches the links topic what a record says first, waits until it is known here too, then attributes."""
+
+    def __init__(self, stage: Stage, links: LinksReader) -> None:
+        self._stage = stage
+        self._links = links
+
+    async def handle(self, value: bytes, origin: Origin) -> Done:
+        """One record of clean touchpoints."""
+        found = decode(value, CLEAN)
+        letters = [letter("resolve", r.original, r.reason, r.message, origin, r.index) for r in found.refused]
+        touchpoints = [touchpoint for _, touchpoint in found.items]
+        await self._teach(touchpoints)
+        outputs = [_attributed(self._attribute(touchpoint)) for touchpoint in touchpoints]
+        outputs += self._stage.refuse(letters, len(touchpoints) + len(letters))
+        return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
+
+    async def _teach(self, touchpoints: Iterable[CleanTouchpoint]) -> None:
+        """Publish new links and wait until they are known; an event is attributed with what it taught itself."""
+        news: dict[str, Link] = {}
+        for touchpoint in touchpoints:
+            for link in self._links.knowledge.learn(touchpoint):
+                known = news.get(link.link_id)
+                if known is None or link.since < known.since:
+                    news[link.link_id] = link
+        if news:
+            links: TopicName = "identity.links.v1"
+            outputs: list[Output] = [(links, key, LINKS.dump_json([link])[1:-1]) for key, link in news.items()]
+            positions = await self._stage.outbox.deliver(outputs)
+            await self._links.wait_for(max(offset for _, offset in positions) + 1)
+
+    def _attribute(self, touchpoint: CleanTouchpoint) -> AttributedTouchpoint:
+        knowledge = self._links.knowledge
+        return AttributedTouchpoint(
+            touchpoint=touchpoint, attribution=knowledge.attribute(touchpoint), knowledge=knowledge.position
+        )
+
+
+class Reattribute(Resolve):
+    """Attributes touchpoints again that an account's writer sent back."""
+
+    async def handle(self, value: bytes, origin: Origin) -> Done:
+        """One record of recalled touchpoints."""
+        found = decode(value, RECALLED)
+        letters = [letter("resolve", r.original, r.reason, r.message, origin, r.index) for r in found.refused]
+        if found.items:
+            await self._links.wait_for(max(recalled.knowledge for _, recalled in found.items))
+        outputs = [output for _, recalled in found.items for output in self._moved(recalled)]
+        outputs += self._stage.refuse(letters, len(found.items) + len(letters))
+        return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
+
+    def _moved(self, recalled: Recalled) -> list[Output]:
+        """Nothing when all stays as it was; else the new attribution, and the old account's leave to forget."""
+        now = self._attribute(recalled.item.touchpoint)
+        if now.attribution.decides_like(recalled.item.attribution) and not recalled.refused:
+            return []
+        outputs = [_attributed(now)]
+        before = recalled.item.account_id
+        if now.account_id != before:
+            withdraw = Withdraw(
+                account_id=before, event_id=now.event_id, to_account_id=now.account_id, knowledge=now.knowledge
+            )
+            outputs.append((OUTPUT, before, ACCOUNT_INPUTS.dump_json([withdraw])[1:-1]))
+        return outputs
+
+
+def _attributed(item: AttributedTouchpoint) -> Output:
+    return (OUTPUT, item.account_id, ACCOUNT_INPUTS.dump_json([item])[1:-1])

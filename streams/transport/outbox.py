@@ -1,0 +1,69 @@
+"""Delivery that does not give up: outputs of one input, re-sent until Kafka has acked every one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+
+from schemas.topics import TopicName
+from streams.transport.writer import Position, RecordWriter
+
+Output = tuple[TopicName, str, bytes]
+"""(topic, key, encoded item)."""
+
+RETRY_S = 0.5
+_PATIENT = (KafkaTimeoutError, KafkaConnectionError, asyncio.TimeoutError)
+_log = logging.getLogger("touchline.outbox")
+
+
+class Outbox:
+    """Puts outputs in order and waits for their acks.
+
+    Kafka being away is waited out. A producer that stopped for good (a sequence error, a fencing) cannot
+    be trusted to have kept order, so the process is asked to end: its input was not acked, and the
+    next process does it again.
+    """
+
+    def __init__(self, writer: RecordWriter, die: Callable[[str], None]) -> None:
+        self._writer = writer
+        self._die = die
+
+    def put(self, outputs: Sequence[Output]) -> list[asyncio.Future[Position]]:
+        """Hand outputs over now, so that later puts come after them."""
+        return [self._writer.put(topic, key, item) for topic, key, item in outputs]
+
+    async def acked(self, outputs: Sequence[Output], futures: list[asyncio.Future[Position]]) -> list[Position]:
+        """Wait until Kafka has every output of a `put`; outputs that failed are put again, for ever."""
+        pending = list(zip(outputs, futures, strict=True))
+        positions: list[Position] = []
+        while pending:
+            results = await asyncio.gather(*(future for _, future in pending), return_exceptions=True)
+            failed = [output for (output, _), r in zip(pending, results, strict=True) if isinstance(r, BaseException)]
+            positions += [r for r in results if not isinstance(r, BaseException)]
+            for result in results:
+                if isinstance(result, BaseException):
+                    self._judge(result)
+            if failed:
+                await asyncio.sleep(RETRY_S)
+            pending = [(output, self._writer.put(*output)) for output in failed]
+        return positions
+
+    async def deliver(self, outputs: Sequence[Output]) -> list[Position]:
+        """`put`, then wait for every ack."""
+        return await self.acked(outputs, self.put(outputs))
+
+    def _judge(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            raise error
+        if isinstance(error, MessageSizeTooLargeError):
+            self._die(f"a record is larger than Kafka takes: {error}")
+        elif isinstance(error, KafkaError) and not isinstance(error, _PATIENT) and not _retriable(error):
+            self._die(f"the producer stopped for good: {type(error).__name__}: {error}")
+
+
+def _retriable(error: Any) -> bool:
+    return bool(getattr(error, "retriable", False))
