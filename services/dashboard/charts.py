@@ -22,8 +22,8 @@ def sparkline(values: Sequence[int]) -> Markup:
     step = SPARK_W / max(len(values) - 1, 1)
     points = " ".join(f"{i * step:.1f},{SPARK_H - 2 - v / top * (SPARK_H - 4):.1f}" for i, v in enumerate(values))
     return Markup(
-        f'<svg class="spark" viewBox="0 0 {SPARK_W} {SPARK_H}" width="52" height="{SPARK_H}" preserveAspectRatio="none" '
-        f'aria-hidden="true" focusable="false"><polyline points="{points}"/></svg>'
+        f'<svg class="spark" viewBox="0 0 {SPARK_W} {SPARK_H}" width="52" height="{SPARK_H}" '
+        f'preserveAspectRatio="none" aria-hidden="true" focusable="false"><polyline points="{points}"/></svg>'
     )
 
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 import orjson
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 QUEUE_LENGTH = 4
 POLL_S = 0.5
 RECOMPUTE_S = 1.0
+REST_FACTOR = 4
+"""A scope rests this many times what its last computation took."""
 SLIDE_S = 10.0
 """A window moves even when nothing is written: this often it is looked at again."""
 KEEP_ALIVE_S = 15.0
@@ -122,6 +125,25 @@ class Room:
             viewer.push(Frame("patch", self.frame_id, b"{}") if last_seen_id == self.frame_id else self.whole())
 
 
+@dataclass
+class _Pace:
+    """How often a scope is computed: a window that costs much rests longer, so it never holds the store busy."""
+
+    is_dirty: bool = True
+    rest_s: float = field(default_factory=lambda: RECOMPUTE_S)
+    begun_at: float = field(default_factory=time.monotonic)
+
+    def is_due(self, now: float) -> bool:
+        return now - self.begun_at >= (self.rest_s if self.is_dirty else max(SLIDE_S, self.rest_s))
+
+    def begin(self, now: float) -> None:
+        """What is written from here on makes it dirty again."""
+        self.begun_at, self.is_dirty = now, False
+
+    def end(self, now: float) -> None:
+        self.rest_s = max(RECOMPUTE_S, REST_FACTOR * (now - self.begun_at))
+
+
 class Live:
     """`renders`: view name → what its frames are made of. Polls only while someone watches."""
 
@@ -133,6 +155,7 @@ class Live:
         self._boot = uuid4().hex[:8]
         self._watched = asyncio.Event()
         self._fingerprint: str | None = None
+        self._paces: dict[Scope, _Pace] = {}
 
     @property
     def viewers(self) -> int:
@@ -172,7 +195,7 @@ class Live:
 
     async def run(self) -> None:
         """Until cancelled: poll, recompute what is watched, send what changed."""
-        shown_at = spoken_at = time.monotonic()
+        spoken_at = time.monotonic()
         while True:
             await self._watched.wait()
             await asyncio.sleep(POLL_S)
@@ -180,10 +203,14 @@ class Live:
             if now - spoken_at >= KEEP_ALIVE_S:
                 spoken_at = now
                 self._keep_alive()
-            due = now - shown_at >= RECOMPUTE_S and (await self._changed() or self._snapshots.unsettled())
-            if due or now - shown_at >= SLIDE_S:
-                shown_at = now
-                await self._recompute()
+            watched = {scope for scope, _ in self._rooms}
+            self._paces = {scope: self._paces.get(scope) or _Pace() for scope in watched}
+            if await self._changed() or self._snapshots.unsettled():
+                for pace in self._paces.values():
+                    pace.is_dirty = True
+            for scope, pace in self._paces.items():
+                if pace.is_due(time.monotonic()):
+                    await self._recompute(scope, pace)
 
     def _keep_alive(self) -> None:
         for room in self._rooms.values():
@@ -199,13 +226,14 @@ class Live:
         changed, self._fingerprint = now != self._fingerprint, now
         return changed
 
-    async def _recompute(self) -> None:
-        for scope in {scope for scope, _ in self._rooms}:
-            try:
-                snapshot = await self._snapshots.fresh(scope)
-                self._show([key for key in self._rooms if key[0] == scope], snapshot)
-            except Exception:  # one scope that fails must not end everyone's updates
-                _log.exception("a page could not be updated", extra={"window": scope.window})
+    async def _recompute(self, scope: Scope, pace: _Pace) -> None:
+        pace.begin(time.monotonic())
+        try:
+            snapshot = await self._snapshots.fresh(scope)
+            self._show([key for key in self._rooms if key[0] == scope], snapshot)
+        except Exception:  # one scope that fails must not end everyone's updates
+            _log.exception("a page could not be updated", extra={"window": scope.window})
+        pace.end(time.monotonic())
 
     def _show(self, keys: Sequence[Key], snapshot: Snapshot) -> None:
         for scope, view in keys:

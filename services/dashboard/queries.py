@@ -22,14 +22,22 @@ GROUP BY table ORDER BY table
 
 FIRST_MINUTE = "SELECT min(minute) AS minute, count() AS cells FROM journey_minutes WHERE volume > 0"
 
+# Sets of accounts are merged once a cell; phases and the total merge the few cells, not every minute again.
 CELLS = f"""
 SELECT phase, touchpoint_type, grouping(phase) + grouping(touchpoint_type) AS missing,
-  sum(j.volume) AS n, sum(j.friction) AS frictions, sum(j.delight) AS delights,
-  sum(j.emotion_sum) AS emotion_total, sum(j.emotion_count) AS emotions, sum(j.pain_sum) AS pain_total,
-  uniqExactMerge(j.accounts) AS account_count, uniqExactMerge(j.people) AS people_count,
-  sumMap([toUInt16(intDiv(toUnixTimestamp(minute) - {{since:Int64}}, {{step_s:Int64}}))], [j.volume]) AS spark
-FROM journey_minutes AS j FINAL
-WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} {_SCOPE}
+  sum(c.n) AS n, sum(c.frictions) AS frictions, sum(c.delights) AS delights,
+  sum(c.emotion_total) AS emotion_total, sum(c.emotions) AS emotions, sum(c.pain_total) AS pain_total,
+  uniqExactMerge(c.account_set) AS account_count, uniqExactMerge(c.people_set) AS people_count,
+  sumMap(c.volumes) AS spark
+FROM (
+  SELECT phase, touchpoint_type, sum(j.volume) AS n, sum(j.friction) AS frictions, sum(j.delight) AS delights,
+    sum(j.emotion_sum) AS emotion_total, sum(j.emotion_count) AS emotions, sum(j.pain_sum) AS pain_total,
+    uniqExactMergeState(j.accounts) AS account_set, uniqExactMergeState(j.people) AS people_set,
+    sumMap([toUInt16(intDiv(toUnixTimestamp(minute) - {{since:Int64}}, {{step_s:Int64}}))], [j.volume]) AS volumes
+  FROM journey_minutes AS j FINAL
+  WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} {_SCOPE}
+  GROUP BY phase, touchpoint_type
+) AS c
 GROUP BY GROUPING SETS ((phase, touchpoint_type), (phase), ())
 HAVING n > 0
 """

@@ -134,6 +134,7 @@ def store() -> FakeStore:
 async def app(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FastAPI]:
     monkeypatch.setattr(live_module, "POLL_S", 0.02)
     monkeypatch.setattr(live_module, "RECOMPUTE_S", 0.04)
+    monkeypatch.setattr(live_module, "REST_FACTOR", 0)
     app = app_on(store)
     polling = asyncio.create_task(app.state.live.run())
     yield app
@@ -215,3 +216,16 @@ async def test_only_so_many_different_pages_are_kept_live(app: FastAPI, monkeypa
     live.leave(Scope(), "json", viewer)
     live.leave(Scope(), "json", viewer)
     assert live.viewers == 1
+
+
+def test_a_costly_window_rests_longer_and_a_write_during_it_is_not_lost() -> None:
+    pace = live_module._Pace(is_dirty=True, begun_at=0.0)
+    assert pace.is_due(live_module.RECOMPUTE_S)
+    pace.begin(10.0)
+    pace.is_dirty = True  # written while it was computed
+    pace.end(12.0)
+    assert not pace.is_due(17.9)
+    assert pace.is_due(18.0)
+    cheap = live_module._Pace(is_dirty=False, begun_at=0.0)
+    assert not cheap.is_due(live_module.SLIDE_S - 0.1), "nothing written, nothing computed"
+    assert cheap.is_due(live_module.SLIDE_S)
