@@ -90,8 +90,8 @@ def first_text(places: tuple[dict[str, Any], ...], names: tuple[str, ...], limit
     """The first non-empty text or number under any of `names`, place by place, cut to `limit`."""
     for place in places:
         for name in names:
-            found = text(place.get(name), limit)
-            if found:
+            value = place.get(name)
+            if value is not None and (found := text(value, limit)):
                 return found
     return ""
 
