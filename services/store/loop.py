@@ -26,8 +26,8 @@ from streams.ops.metrics import Meter
 from streams.transport.failpoints import hit
 
 COLLECT_S: Final = 0.2
-MAX_ITEMS: Final = 20_000
-MAX_BATCH_BYTES: Final = 24 << 20
+MAX_ITEMS: Final = 10_000
+MAX_BATCH_BYTES: Final = 16 << 20
 IDLE_S: Final = 1.0
 RETRY_FIRST_S: Final = 0.5
 RETRY_MAX_S: Final = 5.0
