@@ -78,7 +78,7 @@ class Journey:
             self._accept(account_id, group, batch, known_new=account_id not in existing)
         for item in items:
             if isinstance(item, (Recall, Withdraw)):
-                self._command(item, batch)
+                self._command(item, batch, known_new=item.account_id not in existing)
         batch.outputs += self._stage.refuse(letters, len(items) + len(letters))
         self._memory.shrink()
         return self._delivered(batch)
@@ -121,15 +121,29 @@ class Journey:
         entry.items += items
         batch.waits[account_id] = entry
 
-    def _command(self, item: Recall | Withdraw, batch: _Batch) -> None:
+    def _command(self, item: Recall | Withdraw, batch: _Batch, *, known_new: bool) -> None:
         if isinstance(item, Recall):
             self._memory.depart(item)
+        if self._has_nothing_of(item, known_new=known_new):
+            return
+        if isinstance(item, Recall):
             entry = self._memory.soil(item.account_id, item.cause)
             entry.recalls.append(item)
         else:
             entry = self._memory.soil(item.account_id, f"moved to {item.to_account_id}", must_read=True)
             entry.withdrawn[item.event_id] = max(entry.withdrawn.get(item.event_id, 0), item.knowledge)
         batch.waits[item.account_id] = entry
+
+    def _has_nothing_of(self, item: Recall | Withdraw, *, known_new: bool) -> bool:
+        """Whether the account is known to hold nothing that the command is about: most recalls are of that kind."""
+        if item.account_id in self._memory.dirty:
+            return False
+        live = self._memory.live.get(item.account_id)
+        if live is None:
+            return known_new
+        if isinstance(item, Withdraw) or not item.person_ids or "" in item.person_ids:
+            return False
+        return live.journey.state.people.keys().isdisjoint(item.person_ids)
 
     def _tell(self, live: Live, changes: Changes, batch: _Batch) -> None:
         facts = facts_of(live.journey, changes, self._watermark.as_of())
