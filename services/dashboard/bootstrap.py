@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
@@ -66,7 +67,10 @@ def build(
         docs_url=None,  # its pages would load scripts from elsewhere; /openapi.json stays
         redoc_url=None,
         lifespan=_running(live),
-        middleware=[Middleware(Guard, token=around.token, local_only=local_only)],
+        middleware=[
+            Middleware(Guard, token=around.token, local_only=local_only),
+            Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5),  # streams pack their own frames
+        ],
     )
     app.state.reader, app.state.snapshots, app.state.live = reader, snapshots, live
     app.state.pages, app.state.waiting, app.state.metrics = shown, waiting, around.metrics

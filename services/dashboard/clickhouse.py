@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,8 @@ def connect(config: ClickHouseConfig, password: str) -> Client:
     from clickhouse_connect.driver.exceptions import ClickHouseError
     from clickhouse_connect.driver.httputil import get_pool_manager
 
+    # it logs every failed attempt, and we ask twice a second; the page says it once
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     try:
         return clickhouse_connect.get_client(
             dsn=config.url,
