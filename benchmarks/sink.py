@@ -22,8 +22,8 @@ from services.broker.process import EmbeddedBroker
 from services.broker.settings import BrokerSettings
 from services.broker.setup import prepare_runtime
 from services.store.cells import recompute
-from services.store.client import Store
 from services.store.migrate import migrate
+from streams.transport.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse, warehouse
 from tests.sink_harness import Harness, harness, record_of, store_config
 from tests.store_facts import START, touchpoint_fact

@@ -40,7 +40,7 @@ class KafkaConfig(Strict):
     """How to reach Kafka and how our topics are laid out."""
 
     bootstrap: tuple[str, ...] = Field(("127.0.0.1:9092",), description="HOST:PORT of one or more brokers")
-    partitions: int = Field(4, ge=1, le=256, description="partitions of every keyed topic")
+    partitions: int = Field(2, ge=1, le=256, description="partitions of every keyed topic")
     replication: int = Field(1, ge=1, le=5, description="replicas of every topic")
     min_insync: int = Field(1, ge=1, le=5, description="replicas that must have a record before it is acked")
     topic_prefix: str = Field("", pattern=r"^[a-z0-9_.-]{0,40}$", description="put before every topic and group name")

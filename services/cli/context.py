@@ -62,7 +62,7 @@ class Target:
     @contextmanager
     def store(self) -> Iterator[Client]:
         """A client on the configured database. Raises ConfigurationError, StoreUnavailable."""
-        from services.store.client import connect
+        from streams.transport.clickhouse import connect
 
         config = self.load()
         client = connect(config.clickhouse, clickhouse_password(config))

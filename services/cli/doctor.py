@@ -113,7 +113,7 @@ async def _missing_topics(config: Config) -> list[str]:
 
 
 def _clickhouse(config: Config) -> Check:
-    from services.store.client import connect, query_rows
+    from streams.transport.clickhouse import connect, query_rows
     from services.store.migrate import pending
 
     password = clickhouse_password(config)

@@ -22,7 +22,7 @@ _HEAD = """\
 
 # kafka:
 #   bootstrap: [127.0.0.1:9092]   # an existing cluster; `touchline up` brings its own
-#   partitions: 4
+#   partitions: 2
 #   replication: 1
 # clickhouse:
 #   url: http://127.0.0.1:8123    # an existing server; `touchline up` brings its own

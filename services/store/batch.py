@@ -7,7 +7,7 @@ from typing import Protocol
 
 from schemas.facts import FACTS, Fact
 from schemas.links import LINKS, AccountClaim, Edge, Link, Membership
-from services.store.decode import WHOLE_RECORD, Decoded, Refused, decode, item_bytes
+from streams.transport.decode import WHOLE_RECORD, Decoded, Refused, decode, item_bytes
 
 Position = tuple[str, int]
 """(topic, partition)."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from clickhouse_connect.driver.client import Client
 
-from services.store.client import query_rows
+from streams.transport.clickhouse import query_rows
 
 Explanation = dict[str, Any]
 

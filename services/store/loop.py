@@ -18,11 +18,12 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from schemas.errors import StoreUnavailable
 from schemas.touchpoints import DeadLetter
 from services.store.batch import Batch, Refusal
-from services.store.guards import Continuity, Fuse, FuseBlown, Gap
+from services.store.guards import Continuity, Gap
 from services.store.health import SinkHealth
-from services.store.letters import STAGE, letter
+from services.store.letters import STAGE
 from services.store.sink import Sink
 from streams.ops.metrics import Meter
+from streams.transport.dead import Fuse, FuseBlown, letter
 from streams.transport.failpoints import hit
 
 COLLECT_S: Final = 0.2
@@ -55,7 +56,7 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._links_topic = links_topic
         self._meter = meter
         self._health = health
-        self._fuse = Fuse()
+        self._fuse = Fuse(minimum=100)
         self._continuity: Continuity[TopicPartition] = Continuity()
         self._assignments = 0
         self._stored: dict[TopicPartition, int] = {}
@@ -147,8 +148,7 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _dead_letter(self, refusals: Sequence[Refusal]) -> None:
         if not refusals:
             return
-        failed_at = self._health.clock()
-        await self._deliver([letter(refusal.refused, refusal.origin, failed_at) for refusal in refusals])
+        await self._deliver([_letter(refusal) for refusal in refusals])
         for refusal in refusals:
             self._meter.inc("touchline_dead_letters_total", stage=STAGE, reason=refusal.refused.reason)
         _log.warning("dead-lettered", extra={"items": len(refusals), "first": refusals[0].refused.message[:200]})
@@ -212,3 +212,8 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
             self._meter.set(
                 "touchline_consumer_lag_records", max(0, end - offset), stage=STAGE, partition=f"{place[0]}/{place[1]}"
             )
+
+
+def _letter(refusal: Refusal) -> DeadLetter:
+    refused = refusal.refused
+    return letter(STAGE, refused.original, refused.reason, refused.message, refusal.origin, refused.index)

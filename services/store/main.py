@@ -19,13 +19,14 @@ from aiokafka.errors import KafkaError
 from schemas.config import Config, KafkaConfig
 from schemas.topics import RAW_MAX_BYTES, TopicName
 from services.common.secrets import read_secret
-from services.store.client import Store
 from services.store.health import SinkHealth
 from services.store.letters import deliver
 from services.store.loop import SinkLoop
 from services.store.sink import Sink
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
+from streams.transport.clickhouse import Store
+from streams.transport.kafka import instance_of
 
 GROUP: Final = "touchline-sink"
 """Put behind the topic prefix. Its committed offsets tell the processors what is stored."""
@@ -84,6 +85,7 @@ def _consumer(kafka: KafkaConfig) -> Any:
     return AIOKafkaConsumer(
         bootstrap_servers=list(kafka.bootstrap),
         group_id=kafka.topic_prefix + GROUP,
+        group_instance_id=instance_of("sink"),
         enable_auto_commit=False,
         # never "latest": what retention took away is counted, and reading goes on with the oldest record there is
         auto_offset_reset="earliest",

@@ -20,7 +20,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.config import ClickHouseConfig
 from schemas.errors import ConfigurationError, StoreUnavailable
-from services.store.client import connect, query_rows, store_errors
+from streams.transport.clickhouse import connect, query_rows, store_errors
 
 DEFAULT_DIR: Final = Path(__file__).parents[2] / "infra" / "clickhouse" / "migrations"
 _FILE_NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")

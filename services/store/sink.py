@@ -9,9 +9,9 @@ from typing import Protocol
 from schemas.errors import PermanentError
 from services.store.batch import Item, Refusal
 from services.store.cells import recompute
-from services.store.client import Columns
 from services.store.rows import TABLES, Row, columns, link_rows, minutes_of, rows_of
 from streams.ops.metrics import Meter
+from streams.transport.clickhouse import Columns
 from streams.transport.failpoints import hit
 
 

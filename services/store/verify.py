@@ -11,7 +11,7 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from services.store.client import query_rows
+from streams.transport.clickhouse import query_rows
 
 EXAMPLES: Final = 5
 _ROWS_PER_SLICE: Final = 1_000_000

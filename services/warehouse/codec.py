@@ -67,25 +67,68 @@ _ENCODERS: Final[dict[str, Callable[[], Encoder]]] = {
 }
 
 
+_Bite = Callable[[Any, bytes, int], bytes]
+"""(decoder, compressed, most bytes wanted) → plain bytes."""
+
+
+def _frames(data: bytes, max_bytes: int, make: Callable[[], Any], bite: _Bite) -> tuple[bytes, bool]:
+    """Every frame of a body: clients send one for each block they write. Stops above `max_bytes`."""
+    plain, rest = bytearray(), data
+    while True:
+        unpacker = make()
+        plain += bite(unpacker, rest, max_bytes + 1 - len(plain))
+        rest = unpacker.unused_data or b""
+        if not unpacker.eof or not rest or len(plain) > max_bytes:
+            return bytes(plain), bool(unpacker.eof)
+
+
+def _whole(unpacker: Any, data: bytes, most: int) -> bytes:
+    return bytes(unpacker.decompress(data, most))
+
+
+def _in_bites(unpacker: Any, data: bytes, most: int) -> bytes:
+    """This decoder has no cap of its own: small bites bound what one of them can become."""
+    plain = bytearray()
+    for start in range(0, len(data), _BITE_BYTES):
+        plain += unpacker.decompress(data[start : start + _BITE_BYTES])
+        if unpacker.eof:
+            unpacker.rest = data[start + _BITE_BYTES :]
+            break
+        if len(plain) > most:
+            break
+    return bytes(plain)
+
+
+class _ZstdFrame:
+    """A zstd decoder that remembers what its last bite left over."""
+
+    def __init__(self) -> None:
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self.rest = b""
+
+    def decompress(self, data: bytes) -> bytes:
+        return self._frame.decompress(data)
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._frame.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._frame.unused_data or b"") + self.rest
+
+
 def _zlib(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
-    unpacker = zlib.decompressobj(wbits=47)  # 47: zlib and gzip, whichever the header says
-    return unpacker.decompress(data, max_bytes + 1), unpacker.eof
+    # 47: zlib and gzip, whichever the header says
+    return _frames(data, max_bytes, lambda: zlib.decompressobj(wbits=47), _whole)
 
 
 def _lz4(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
-    unpacker = lz4.frame.LZ4FrameDecompressor()
-    return bytes(unpacker.decompress(data, max_length=max_bytes + 1)), unpacker.eof
+    return _frames(data, max_bytes, lz4.frame.LZ4FrameDecompressor, _whole)
 
 
 def _zstd(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
-    unpacker = zstandard.ZstdDecompressor().decompressobj()
-    plain = bytearray()
-    # this decoder has no cap of its own: small bites bound what one of them can become
-    for start in range(0, len(data), _BITE_BYTES):
-        plain += unpacker.decompress(data[start : start + _BITE_BYTES])
-        if unpacker.eof or len(plain) > max_bytes:
-            break
-    return bytes(plain), unpacker.eof
+    return _frames(data, max_bytes, _ZstdFrame, _in_bites)
 
 
 def _brotli(data: bytes, max_bytes: int) -> tuple[bytes, bool]:

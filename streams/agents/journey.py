@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from schemas.facts import FACTS, Fact
@@ -14,12 +14,10 @@ from streams.agents.clock import Watermark
 from streams.agents.history import Histories
 from streams.agents.memory import Dirty, Live, Memory
 from streams.agents.progress import SinkProgress
-from streams.agents.shell import Done, Stage
+from streams.agents.shell import Done, Record, Stage
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.facts import facts_of
-from streams.transport.dead import Origin, letter
-from streams.transport.decode import decode
 from streams.transport.outbox import Output
 from streams.transport.writer import Position
 
@@ -65,21 +63,20 @@ class Journey:
         self._parts.facts_end.clear()
         self._parts.facts_end.update(facts_end)
 
-    async def handle(self, value: bytes, origin: Origin) -> Done:
-        """One record of touchpoints, withdrawals and recalls. Raises StoreUnavailable before it changed anything."""
-        found = decode(value, ACCOUNT_INPUTS)
-        letters = [letter("journey", r.original, r.reason, r.message, origin, r.index) for r in found.refused]
-        items = [item for _, item in found.items]
-        existing = await self._existing({item.account_id for item in items}, origin[1])
+    async def handle(self, records: Sequence[Record]) -> Done:
+        """Records of touchpoints, withdrawals and recalls. Raises StoreUnavailable before it changed anything."""
+        found = self._stage.read(records, ACCOUNT_INPUTS)
+        partitions = {item.account_id: origin[1] for item, (origin, _) in zip(found.items, found.origins, strict=True)}
+        existing = await self._existing(partitions)
         batch = _Batch()
-        touchpoints = [item for item in items if isinstance(item, AttributedTouchpoint)]
+        touchpoints = [item for item in found.items if isinstance(item, AttributedTouchpoint)]
         self._watermark.see(touchpoints)
         for account_id, group in _by_account(touchpoints, batch, self._memory).items():
             self._accept(account_id, group, batch, known_new=account_id not in existing)
-        for item in items:
+        for item in found.items:
             if isinstance(item, (Recall, Withdraw)):
                 self._command(item, batch, known_new=item.account_id not in existing)
-        batch.outputs += self._stage.refuse(letters, len(items) + len(letters))
+        batch.outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         self._memory.shrink()
         return self._delivered(batch)
 
@@ -89,14 +86,18 @@ class Journey:
         self._tell(self._memory.live[account_id], changes, batch)
         await self._delivered(batch)
 
-    async def _existing(self, accounts: set[str], partition: int) -> set[str]:
-        """Accounts that must be read before they can go on: the store has them, or may have them soon."""
-        unknown = self._memory.unknown(accounts)
-        if not unknown:
-            return set()
-        if not self._parts.progress.has(partition, self._parts.facts_end.get(partition, 0)):
-            return set(unknown)
-        return await self._parts.histories.existing(unknown)
+    async def _existing(self, partitions: dict[str, int]) -> set[str]:
+        """Of the accounts (with their partitions), those that must be read before they can go on.
+
+        The store has them, or may have them soon: what a predecessor told is not stored yet.
+        """
+        unknown = self._memory.unknown(partitions)
+        ends, progress = self._parts.facts_end, self._parts.progress
+        unsure = {
+            account for account in unknown if not progress.has(partitions[account], ends.get(partitions[account], 0))
+        }
+        sure = [account for account in unknown if account not in unsure]
+        return unsure | (await self._parts.histories.existing(sure) if sure else set())
 
     def _accept(self, account_id: str, items: list[AttributedTouchpoint], batch: _Batch, *, known_new: bool) -> None:
         live = self._memory.use(account_id)

@@ -82,7 +82,9 @@ class Memory:
 
     def shrink(self) -> None:
         """Forget the least recently used accounts, those whose last word Kafka has."""
-        for account_id in list(self.live)[: max(len(self.live) - self._most, 0)]:
+        if len(self.live) <= self._most:
+            return
+        for account_id in list(self.live)[: len(self.live) - self._most]:
             told = self.live[account_id].told
             if told is None or told.done():
                 del self.live[account_id]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.topics import TopicName
 from schemas.touchpoints import CLEAN, RAW, DeadLetter, RawRequest
-from streams.agents.shell import Done, Stage
+from streams.agents.shell import Done, Record, Stage
 from streams.resolve.aliases import strongest
 from streams.transport.dead import Origin, letter
-from streams.transport.decode import decode
 from streams.transport.outbox import Output
 from streams.vendors.base import Mapped
 from streams.vendors.registry import VENDORS
@@ -22,14 +23,13 @@ class Normalise:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
-    async def handle(self, value: bytes, origin: Origin) -> Done:
-        """One record of raw requests."""
-        found = decode(value, RAW)
-        letters = [letter("normalise", r.original, r.reason, r.message, origin, r.index) for r in found.refused]
+    async def handle(self, records: Sequence[Record]) -> Done:
+        """Records of raw requests."""
+        found = self._stage.read(records, RAW)
         outputs: list[Output] = []
-        for index, request in found.items:
-            self._map(request, index, origin, outputs, letters)
-        outputs += self._stage.refuse(letters, len(outputs) + len(letters))
+        for request, (origin, index) in zip(found.items, found.origins, strict=True):
+            self._map(request, index, origin, outputs, found.letters)
+        outputs += self._stage.refuse(found.letters, len(outputs) + len(found.letters))
         return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
 
     def _map(

@@ -45,6 +45,7 @@ class Refolds:
             self._meter.set("touchline_refold_pending", len(self._memory.dirty))
             try:
                 await self._mend({account_id: self._memory.dirty[account_id] for account_id in batch})
+                self._parts.stage.go_on()
             except TransientError as error:
                 self._parts.stage.wait(str(error))
                 await asyncio.sleep(RETRY_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from schemas.links import LINKS, Link
 from schemas.topics import TopicName
@@ -16,9 +16,7 @@ from schemas.touchpoints import (
     Withdraw,
 )
 from streams.agents.links import LinksReader
-from streams.agents.shell import Done, Stage
-from streams.transport.dead import Origin, letter
-from streams.transport.decode import decode
+from streams.agents.shell import Done, Record, Stage
 from streams.transport.outbox import Output
 
 INPUT: TopicName = "touchpoints.clean.v1"
@@ -33,14 +31,12 @@ class Resolve:
         self._stage = stage
         self._links = links
 
-    async def handle(self, value: bytes, origin: Origin) -> Done:
-        """One record of clean touchpoints."""
-        found = decode(value, CLEAN)
-        letters = [letter("resolve", r.original, r.reason, r.message, origin, r.index) for r in found.refused]
-        touchpoints = [touchpoint for _, touchpoint in found.items]
-        await self._teach(touchpoints)
-        outputs = [_attributed(self._attribute(touchpoint)) for touchpoint in touchpoints]
-        outputs += self._stage.refuse(letters, len(touchpoints) + len(letters))
+    async def handle(self, records: Sequence[Record]) -> Done:
+        """Records of clean touchpoints."""
+        found = self._stage.read(records, CLEAN)
+        await self._teach(found.items)
+        outputs = [_attributed(self._attribute(touchpoint)) for touchpoint in found.items]
+        outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
 
     async def _teach(self, touchpoints: Iterable[CleanTouchpoint]) -> None:
@@ -54,7 +50,7 @@ class Resolve:
         if news:
             links: TopicName = "identity.links.v1"
             outputs: list[Output] = [(links, key, LINKS.dump_json([link])[1:-1]) for key, link in news.items()]
-            positions = await self._stage.outbox.deliver(outputs)
+            positions = await self._stage.outbox.deliver(outputs, at_once=True)
             await self._links.wait_for(max(offset for _, offset in positions) + 1)
 
     def _attribute(self, touchpoint: CleanTouchpoint) -> AttributedTouchpoint:
@@ -67,14 +63,12 @@ class Resolve:
 class Reattribute(Resolve):
     """Attributes touchpoints again that an account's writer sent back."""
 
-    async def handle(self, value: bytes, origin: Origin) -> Done:
-        """One record of recalled touchpoints."""
-        found = decode(value, RECALLED)
-        letters = [letter("resolve", r.original, r.reason, r.message, origin, r.index) for r in found.refused]
-        if found.items:
-            await self._links.wait_for(max(recalled.knowledge for _, recalled in found.items))
-        outputs = [output for _, recalled in found.items for output in self._moved(recalled)]
-        outputs += self._stage.refuse(letters, len(found.items) + len(letters))
+    async def handle(self, records: Sequence[Record]) -> Done:
+        """Records of recalled touchpoints."""
+        found = self._stage.read(records, RECALLED)
+        await self._links.wait_for(max((recalled.knowledge for recalled in found.items), default=0))
+        outputs = [output for recalled in found.items for output in self._moved(recalled)]
+        outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
 
     def _moved(self, recalled: Recalled) -> list[Output]:

@@ -2,7 +2,7 @@
 
 Faust acks when a handler raises, and `take()` acks in `finally`; either loses events. So the agent takes
 events without acks, the handler classifies its own failures, and an event is acked by hand once all its
-outputs are in Kafka. Several records are under way at once: they are handled in order, their acks awaited apart.
+outputs are in Kafka. Records that wait are handled together, in order; acks are awaited apart.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import TypeAdapter
 
 from schemas.errors import TransientError
 from schemas.topics import TopicName
@@ -19,24 +22,46 @@ from schemas.touchpoints import DEAD, DeadLetter
 from streams.ops.metrics import Meter
 from streams.transport import failpoints
 from streams.transport.dead import Fuse, FuseBlown, Origin, letter
+from streams.transport.decode import decode
 from streams.transport.outbox import Outbox, Output
 
-MAX_UNDER_WAY = 256
+MAX_UNDER_WAY = 512
+MAX_GROUP = 64
+MAX_GROUP_BYTES = 8 << 20
 RETRY_S = (0.2, 5.0)
 _log = logging.getLogger("touchline.stage")
 
+T = TypeVar("T")
 Done = Coroutine[Any, Any, object]
-"""What remains to be awaited before a record may be acked."""
+"""What remains to be awaited before records may be acked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A Kafka record's value and where it stands."""
+
+    value: bytes
+    origin: Origin
 
 
 class Handler(Protocol):
-    """A processor's part: takes a record in, in order; returns what must finish before it is acked.
+    """A processor's part: takes records in, in order; returns what must finish before they are acked.
 
-    May raise TransientError (the same record is handed over again, for ever). Anything else is a bug of ours:
-    the record is quarantined as a dead letter, so that the stream goes on.
+    May raise TransientError before it changed anything: the same records are handed over again, for ever.
+    Anything else is a bug of ours: each record is then tried alone, and the one that fails is quarantined
+    as a dead letter, so that the stream goes on.
     """
 
-    async def handle(self, value: bytes, origin: Origin) -> Done: ...
+    async def handle(self, records: Sequence[Record]) -> Done: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """The items of some records, in order, with their origins, and the letters for what cannot be read."""
+
+    items: list[T]
+    origins: list[tuple[Origin, int]]
+    letters: list[DeadLetter]
 
 
 class Stage:
@@ -55,64 +80,28 @@ class Stage:
         self.moved_at = time.monotonic()
 
     async def process(self, events: Any, handler: Handler) -> None:
-        """Handle the events of a Faust stream, for ever."""
-        async for event in events:
-            await self._room.acquire()
-            message = event.message
-            origin = (message.topic, message.partition, message.offset)
-            failpoints.hit(f"{self.name}_after_read")
-            done = await self._attempt(handler, message.value or b"[]", origin)
-            task = asyncio.get_running_loop().create_task(self._finish(event, done))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _attempt(self, handler: Handler, value: bytes, origin: Origin) -> Done:
-        """Hand a record over until it is taken; a bug of ours costs this record, not the stream."""
-        delay_s = RETRY_S[0]
-        while True:
-            started = time.monotonic()
-            try:
-                done = await handler.handle(value, origin)
-            except TransientError as error:
-                self.wait(str(error))
-                self._meter.inc("touchline_stage_retries_total", stage=self.name)
-                await asyncio.sleep(delay_s)
-                delay_s = min(delay_s * 2, RETRY_S[1])
-            except Exception as error:
-                _log.exception("a record cannot be processed", extra={"origin": origin})
-                return self.outbox.deliver(
-                    [
-                        dead_output(
-                            letter(
-                                self.name, value, "processing_failed", f"{type(error).__name__}: {error}", origin, -1
-                            )
-                        )
-                    ]
-                )
-            else:
-                self.waiting_since, self.waiting_for = None, ""
-                self._meter.inc("touchline_stage_records_total", stage=self.name)
-                self._meter.observe("touchline_stage_batch_seconds", time.monotonic() - started, stage=self.name)
-                return done
-
-    async def _finish(self, event: Any, done: Done) -> None:
+        """Handle the events of a Faust stream, for ever: whatever has come by the time the last group is handled."""
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+        working = asyncio.get_running_loop().create_task(self._work(queue, handler))
         try:
-            await done
-            failpoints.hit(f"{self.name}_before_ack")
-            event.ack()
-            self.moved_at = time.monotonic()
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            self._die(f"{self.name}: outputs cannot be delivered: {type(error).__name__}: {error}")
+            async for event in events:
+                await self._room.acquire()
+                queue.put_nowait(event)
         finally:
-            self._room.release()
+            working.cancel()
 
-    def wait(self, what: str) -> None:
-        if self.waiting_since is None:
-            self.waiting_since = time.monotonic()
-            _log.warning("waiting: %s", what)
-        self.waiting_for = what
+    def read(self, records: Sequence[Record], model: TypeAdapter[list[T]]) -> Read[T]:
+        """Decode records; what cannot be read becomes a letter, its neighbours go on."""
+        found: Read[T] = Read([], [], [])
+        for record in records:
+            decoded = decode(record.value, model)
+            for index, item in decoded.items:
+                found.items.append(item)
+                found.origins.append((record.origin, index))
+            found.letters.extend(
+                letter(self.name, r.original, r.reason, r.message, record.origin, r.index) for r in decoded.refused
+            )
+        return found
 
     def refuse(self, letters: Sequence[DeadLetter], items: int) -> list[Output]:
         """Count a batch and its refusals; the outputs that keep them. A blown fuse ends the process."""
@@ -125,10 +114,82 @@ class Stage:
             self._die(f"{self.name}: dead-letter fuse: {error}")
         return [dead_output(refused) for refused in letters]
 
+    def wait(self, what: str) -> None:
+        """Say, once, that a dependency is away."""
+        if self.waiting_since is None:
+            self.waiting_since = time.monotonic()
+            _log.warning("waiting: %s", what)
+        self.waiting_for = what
+
+    def go_on(self) -> None:
+        """The dependency is back."""
+        self.waiting_since, self.waiting_for = None, ""
+
     async def drain(self) -> None:
-        """Wait for what is under way."""
+        """Wait for what is under way, a while."""
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=10)
+
+    async def _work(self, queue: asyncio.Queue[Any], handler: Handler) -> None:
+        while True:
+            group = [await queue.get()]
+            size = len(group[0].message.value or b"")
+            while len(group) < MAX_GROUP and size < MAX_GROUP_BYTES and not queue.empty():
+                group.append(queue.get_nowait())
+                size += len(group[-1].message.value or b"")
+            failpoints.hit(f"{self.name}_after_read")
+            records = [_record(event.message) for event in group]
+            for events, done in await self._attempt(handler, group, records):
+                task = asyncio.get_running_loop().create_task(self._finish(events, done))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _attempt(self, handler: Handler, group: list[Any], records: list[Record]) -> list[tuple[list[Any], Done]]:
+        """Hand records over until they are taken; a bug of ours costs one record, not the stream."""
+        delay_s, started = RETRY_S[0], time.monotonic()
+        while True:
+            try:
+                done = await handler.handle(records)
+            except TransientError as error:
+                self.wait(str(error))
+                self._meter.inc("touchline_stage_retries_total", stage=self.name)
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, RETRY_S[1])
+            except Exception as error:
+                return await self._isolate(handler, group, records, error)
+            else:
+                self.go_on()
+                self._meter.inc("touchline_stage_records_total", len(records), stage=self.name)
+                self._meter.observe("touchline_stage_batch_seconds", time.monotonic() - started, stage=self.name)
+                return [(group, done)]
+
+    async def _isolate(
+        self, handler: Handler, group: list[Any], records: list[Record], error: Exception
+    ) -> list[tuple[list[Any], Done]]:
+        if len(records) > 1:
+            alone = [await self._attempt(handler, [e], [r]) for e, r in zip(group, records, strict=True)]
+            return [pair for pairs in alone for pair in pairs]
+        _log.exception("a record cannot be processed", extra={"origin": records[0].origin})
+        message = f"{type(error).__name__}: {error}"
+        outputs = self.refuse(
+            [letter(self.name, records[0].value, "processing_failed", message, records[0].origin, -1)], 1
+        )
+        return [(group, self.outbox.deliver(outputs))]
+
+    async def _finish(self, events: list[Any], done: Done) -> None:
+        try:
+            await done
+            failpoints.hit(f"{self.name}_before_ack")
+            for event in events:
+                event.ack()
+            self.moved_at = time.monotonic()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._die(f"{self.name}: outputs cannot be delivered: {type(error).__name__}: {error}")
+        finally:
+            for _ in events:
+                self._room.release()
 
 
 def dead_output(refused: DeadLetter) -> Output:
@@ -137,5 +198,5 @@ def dead_output(refused: DeadLetter) -> Output:
     return (topic, refused.letter_id, DEAD.dump_json([refused])[1:-1])
 
 
-async def nothing() -> None:
-    """Nothing to wait for."""
+def _record(message: Any) -> Record:
+    return Record(message.value or b"[]", (message.topic, message.partition, message.offset))

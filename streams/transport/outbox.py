@@ -52,9 +52,12 @@ class Outbox:
             pending = [(output, self._writer.put(*output)) for output in failed]
         return positions
 
-    async def deliver(self, outputs: Sequence[Output]) -> list[Position]:
-        """`put`, then wait for every ack."""
-        return await self.acked(outputs, self.put(outputs))
+    async def deliver(self, outputs: Sequence[Output], *, at_once: bool = False) -> list[Position]:
+        """`put`, then wait for every ack; `at_once` does not linger for company."""
+        futures = self.put(outputs)
+        if at_once:
+            self._writer.hurry()
+        return await self.acked(outputs, futures)
 
     def _judge(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):

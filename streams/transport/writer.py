@@ -88,10 +88,14 @@ class RecordWriter:
         buffer.size += len(item) + 1
         return buffer.done
 
-    async def flush(self) -> None:
-        """Send what is collected and wait for every ack; raises the first failure."""
+    def hurry(self) -> None:
+        """Send what is collected without lingering."""
         for slot in list(self._buffers):
             self._send(slot)
+
+    async def flush(self) -> None:
+        """Send what is collected and wait for every ack; raises the first failure."""
+        self.hurry()
         if self._sending:
             await asyncio.gather(*list(self._sending))
 

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from schemas.config import ClickHouseConfig
 from schemas.errors import ConfigurationError, StoreUnavailable
 from schemas.facts import Fact, Tombstone, TouchpointFact
-from services.store import client
 from services.store import migrate as migrations
-from services.store.client import Store
 from services.store.explain import as_text, explain
 from services.store.migrate import DEFAULT_DIR, load, migrate, pending
 from services.store.rows import TABLES, columns, rows_of
 from services.store.verify import verify
+from streams.transport import clickhouse as client
+from streams.transport.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
 from tests.sink_harness import FIGURES
 from tests.store_facts import START, account_fact, correction, signal_fact, tombstone_of, touchpoint_fact

@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from schemas.config import ClickHouseConfig
 from schemas.errors import ConfigurationError, PermanentError, StoreUnavailable
 from schemas.facts import FACTS
+from schemas.touchpoints import DeadLetter
 from services.store.batch import Batch
-from services.store.client import classified, store_errors
-from services.store.decode import WHOLE_RECORD, Refused, decode, item_bytes
-from services.store.guards import Continuity, Fuse, FuseBlown, Gap
+from services.store.guards import Continuity, Gap
 from services.store.health import SinkHealth
-from services.store.letters import DeadLettersUnavailable, deliver, letter
+from services.store.letters import DeadLettersUnavailable, deliver
 from services.store.migrate import load, rendered
+from streams.transport.clickhouse import classified, store_errors
+from streams.transport.dead import Fuse, FuseBlown, letter
+from streams.transport.decode import WHOLE_RECORD, Refused, decode, item_bytes
 from tests.sink_harness import record_of
 from tests.store_facts import signal_fact, touchpoint_fact
 from tests.store_fixture import FakeRecord
@@ -142,10 +144,10 @@ def test_health_says_what_it_waits_for_and_since_when() -> None:
 
 def test_a_letter_keeps_bytes_and_place_and_has_one_id() -> None:
     refused = Refused(2, "undecodable", "why", b"\xff\x00")
-    made = letter(refused, ("t", 1, 9), NOW)
+    made = _letter(refused, ("t", 1, 9))
     assert (made.encoding, made.origin_index, made.origin_offset) == ("base64", 2, 9)
-    assert UUID(made.letter_id) and made.letter_id == letter(refused, ("t", 1, 9), NOW + timedelta(days=1)).letter_id
-    assert made.letter_id != letter(refused, ("t", 1, 10), NOW).letter_id
+    assert UUID(made.letter_id) and made.letter_id == _letter(refused, ("t", 1, 9)).letter_id
+    assert made.letter_id != _letter(refused, ("t", 1, 10)).letter_id
 
 
 class _DeadProducer:
@@ -155,7 +157,7 @@ class _DeadProducer:
 
 async def test_a_letter_that_cannot_be_written_stops_the_sink() -> None:
     with pytest.raises(DeadLettersUnavailable, match=r"p-touchpoints\.dead\.v1"):
-        await deliver(_DeadProducer(), "p-", [letter(Refused(0, "r", "m", b""), ("t", 0, 0), NOW)])
+        await deliver(_DeadProducer(), "p-", [_letter(Refused(0, "r", "m", b""), ("t", 0, 0))])
 
 
 @pytest.mark.parametrize("code", [None, 60, 81, 164, 202, 241, 252, 516, 999, 1002, 99999])
@@ -200,3 +202,7 @@ def test_every_placeholder_of_the_shipped_migrations_is_filled() -> None:
         assert text.count("ON CLUSTER `main`") >= len(migration.statements(cluster))
     assert "ReplicatedReplacingMergeTree" in rendered(load()[0].text, cluster)
     assert "Replicated" not in rendered(load()[0].text, ClickHouseConfig()).replace("'Replicated'", "")
+
+
+def _letter(refused: Refused, origin: tuple[str, int, int]) -> DeadLetter:
+    return letter("sink", refused.original, refused.reason, refused.message, origin, refused.index)
