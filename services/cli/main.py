@@ -90,6 +90,17 @@ def setup() -> None:
 
 
 @app.command()
+def secrets(
+    folder: Annotated[Path, typer.Argument(help="Where docker-compose.yml looks: .secrets.")],
+) -> None:
+    """Write fresh secrets for the cluster profile; what is there stays."""
+    from services.cli.cluster_secrets import write_secrets
+
+    for path in write_secrets(folder):
+        emit({"wrote": str(path)})
+
+
+@app.command()
 def validate(
     path: Annotated[
         Path | None, typer.Argument(help="Configuration; default: touchline.yaml in the data folder.")

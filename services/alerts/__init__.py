@@ -1,0 +1,1 @@
+"""What people are told: alert rules and the operations dashboard, generated from the catalogues."""
