@@ -17,13 +17,14 @@ from streams.agents.progress import SinkProgress
 from streams.agents.shell import Done, Record, Stage
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.compiled import CompiledBlueprint
-from streams.journey.facts import facts_of
+from streams.journey.facts import account_fact, facts_of
 from streams.transport.outbox import Output
 from streams.transport.writer import Position
 
 INPUT: TopicName = "touchpoints.attributed.v1"
 OUTPUT: TopicName = "journey.facts.v1"
 RECALLED_OUTPUT: TopicName = "touchpoints.recalled.v1"
+ROWS_EVERY_S = 0.5
 _log = logging.getLogger("touchline.journey")
 
 
@@ -47,6 +48,7 @@ class _Batch:
 
     outputs: list[Output] = field(default_factory=list)
     told: list[tuple[Live, int]] = field(default_factory=list)
+    rows: asyncio.Future[None] | None = None
     waits: dict[str, Dirty] = field(default_factory=dict)
 
 
@@ -56,10 +58,14 @@ class Journey:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._stage, self._memory, self._watermark = parts.stage, parts.memory, parts.watermark
+        self._rows_due: dict[str, Live] = {}
+        self._rows_done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._rows_wanted = asyncio.Event()
 
     def assigned(self, facts_end: dict[int, int]) -> None:
         """Partitions were assigned: forget everything. What was told before `facts_end` may not be stored yet."""
         self._memory.clear()
+        self._rows_due.clear()
         self._parts.facts_end.clear()
         self._parts.facts_end.update(facts_end)
 
@@ -79,6 +85,23 @@ class Journey:
         batch.outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         self._memory.shrink()
         return self._delivered(batch)
+
+    async def run(self) -> None:
+        """For ever: tell the accounts' own rows, at most twice a second each."""
+        while True:
+            await self._rows_wanted.wait()
+            await asyncio.sleep(ROWS_EVERY_S)
+            due, done = self._rows_due, self._rows_done
+            self._rows_due, self._rows_done = {}, asyncio.get_running_loop().create_future()
+            self._rows_wanted.clear()
+            batch, as_of = _Batch(), self._watermark.as_of()
+            for account_id, live in due.items():
+                if self._memory.live.get(account_id, live) is live and account_id not in self._memory.dirty:
+                    batch.outputs += fact_outputs([account_fact(live.journey, as_of)])
+                    batch.told.append((live, len(batch.outputs) - 1))
+            futures = self._put(batch)
+            await self._stage.outbox.acked(batch.outputs, futures)
+            done.set_result(None)
 
     async def tell(self, account_id: str, changes: Changes) -> None:
         """Tell changes that no record brought: a deadline passed."""
@@ -147,9 +170,11 @@ class Journey:
         return live.journey.state.people.keys().isdisjoint(item.person_ids)
 
     def _tell(self, live: Live, changes: Changes, batch: _Batch) -> None:
-        facts = facts_of(live.journey, changes, self._watermark.as_of())
-        batch.outputs += fact_outputs(facts)
+        batch.outputs += fact_outputs(facts_of(live.journey, changes, self._watermark.as_of()))
         batch.told.append((live, len(batch.outputs) - 1))
+        self._rows_due[live.journey.account_id] = live
+        self._rows_wanted.set()
+        batch.rows = self._rows_done
 
     def _put(self, batch: _Batch) -> list[asyncio.Future[Position]]:
         futures = self._stage.outbox.put(batch.outputs)
@@ -163,7 +188,7 @@ class Journey:
 
         async def done() -> None:
             await self._stage.outbox.acked(batch.outputs, futures)
-            for wait in waits:
+            for wait in [*waits, *([batch.rows] if batch.rows else [])]:
                 await asyncio.shield(wait)
 
         return done()

@@ -8,10 +8,11 @@ changes what was already said (a persona, an attribution), asks for a refold fro
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from schemas.facts import PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Episode, Signal, Wait
 from streams.journey.compiled import CompiledBlueprint
@@ -20,10 +21,10 @@ from streams.journey.profile import Profile
 from streams.journey.state import JourneyState, Placed, SortKey
 from streams.journey.step import Context, Effects, fire_until, initial_state, step
 
-TAIL = 64
+TAIL = 32
 _LAST = "\U0010ffff"
 """Sorts after every event id: an answer at the very deadline would have been in time."""
-MARK_EVERY = 16
+MARK_EVERY = 8
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ class AccountJourney:
         self.inputs = 0
         self.state = initial_state(blueprint)
         self.profile = Profile(blueprint)
+        self._transitions: tuple[tuple[PhaseChange, ...], int] | None = None
         self._tail: list[AttributedTouchpoint] = []
         self._ids: dict[str, AttributedTouchpoint] = {}
         self._told: list[_Told] = []
@@ -107,6 +109,13 @@ class AccountJourney:
     def next_deadline(self) -> datetime | None:
         """When silence becomes a signal, if nothing happens before."""
         return self.state.next_deadline
+
+    def transitions_digest(self, digest: Callable[[object], int]) -> int:
+        """The digest of the phase timeline; computed once a change, for it rarely changes."""
+        transitions = self.state.transitions
+        if self._transitions is None or self._transitions[0] is not transitions:
+            self._transitions = (transitions, digest(transitions))
+        return self._transitions[1]
 
     def accept(self, items: Iterable[AttributedTouchpoint], as_of: datetime) -> Changes:
         """Take in touchpoints of one batch. `changes.refold` holds those that need the stored history."""

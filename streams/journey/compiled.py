@@ -12,16 +12,27 @@ from schemas.blueprint import Blueprint, Decisive, PersonaRule, SegmentRule, Tou
 from schemas.errors import ConfigurationError
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.compiled import CompiledRule, compile_rules
-from streams.journey.matching import Predicate, compile_match, specificity
+from streams.journey.matching import (
+    Predicate,
+    compile_kind,
+    compile_match,
+    compile_properties,
+    kind_key,
+    specificity,
+)
 
 UNMAPPED = TouchpointType(id="unmapped", name="Unmapped", phase="unmapped", importance=1, risk=1)
 UNKNOWN_PERSONA = "unknown"
 
 
+KINDS_REMEMBERED = 50_000
+
+
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     order: tuple[int, ...]
-    holds: Predicate
+    kind: Predicate
+    properties: Predicate
     type: TouchpointType
 
 
@@ -39,15 +50,16 @@ class CompiledBlueprint:
         self._rules = {rule.id: rule for rule in self.rules}
         self._rules_by_action = _index_rules(self.rules)
         self._edges = _edges(blueprint)
-        self._decisive = [(compile_match(d.match), d) for d in blueprint.decisive]
+        self._decisive = _index_decisive(blueprint)
         self._types = _index_types(blueprint)
+        self._kinds: dict[tuple[str, ...], tuple[_Candidate, ...]] = {}
         _check_references(blueprint, self.order)
         self.path = lru_cache(maxsize=256)(self._path)
 
     def type_of(self, touchpoint: CleanTouchpoint) -> TouchpointType:
         """The most specific type whose conditions hold, or `unmapped`."""
-        for candidate in self._types.get(touchpoint.action, ()):
-            if candidate.holds(touchpoint):
+        for candidate in self._candidates(touchpoint):
+            if candidate.properties(touchpoint):
                 return candidate.type
         return UNMAPPED
 
@@ -61,7 +73,7 @@ class CompiledBlueprint:
 
     def decisive_phase(self, touchpoint: CleanTouchpoint, phase: str) -> Decisive | None:
         """The first decisive evidence the touchpoint is, given the phase the account is in."""
-        for holds, decisive in self._decisive:
+        for holds, decisive in self._decisive.get(touchpoint.action, ()):
             if (not decisive.only_from or phase in decisive.only_from) and holds(touchpoint):
                 return decisive
         return None
@@ -77,6 +89,17 @@ class CompiledBlueprint:
     def segment_of(self, traits: Mapping[str, str]) -> str:
         """The segment the first matching rule names; empty otherwise."""
         return next((rule.segment for rule in self.source.segments if _segment_holds(rule, traits)), "")
+
+    def _candidates(self, touchpoint: CleanTouchpoint) -> tuple[_Candidate, ...]:
+        """Types whose conditions on the kind hold, most specific first; remembered, for kinds repeat."""
+        key = kind_key(touchpoint)
+        found = self._kinds.get(key)
+        if found is None:
+            if len(self._kinds) >= KINDS_REMEMBERED:
+                self._kinds.clear()
+            found = tuple(c for c in self._types.get(touchpoint.action, ()) if c.kind(touchpoint))
+            self._kinds[key] = found
+        return found
 
     def _path(self, current: str, target: str) -> tuple[str, ...]:
         """The allowed way from `current` to `target`, without `current`; empty when there is none.
@@ -117,13 +140,19 @@ def _index_types(blueprint: Blueprint) -> dict[str, tuple[_Candidate, ...]]:
     index: dict[str, list[_Candidate]] = {action: [] for action in ACTIONS}
     for touchpoint_type in blueprint.types:
         for match in touchpoint_type.match:
-            candidate = _Candidate(specificity(match), compile_match(match), touchpoint_type)
+            candidate = _Candidate(specificity(match), compile_kind(match), compile_properties(match), touchpoint_type)
             for action in [match.action] if match.action else index:
                 index[action].append(candidate)
     return {
         action: tuple(sorted(found, key=lambda c: (c.order, c.type.id), reverse=True))
         for action, found in index.items()
     }
+
+
+def _index_decisive(blueprint: Blueprint) -> dict[str, list[tuple[Predicate, Decisive]]]:
+    """Action → decisive evidence in its order; evidence without an action stands under every action."""
+    compiled = [(compile_match(decisive.match), decisive) for decisive in blueprint.decisive]
+    return {action: [pair for pair in compiled if pair[1].match.action in ("", action)] for action in ACTIONS}
 
 
 def _index_rules(rules: tuple[CompiledRule, ...]) -> dict[str, tuple[CompiledRule, ...]]:

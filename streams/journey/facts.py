@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from schemas.facts import AccountFact, Correction, Fact, SignalFact, Tombstone, TouchpointFact
@@ -48,12 +49,11 @@ class Stored:
 
 
 def facts_of(account: AccountJourney, changes: Changes, as_of: datetime) -> list[Fact]:
-    """The rows that tell `changes`, and the account's own row."""
+    """The rows that tell `changes`; the account's own row is told apart, less often."""
     number = revision(account.inputs, as_of)
     facts: list[Fact] = [touchpoint_fact(account, placed, number) for placed in changes.placed.values()]
     facts += [signal_fact(account.account_id, s, number) for s in changes.signals.values()]
     facts += [signal_fact(account.account_id, s, number, withdrawn=True) for s in changes.withdrawn.values()]
-    facts.append(account_fact(account, as_of, number))
     return facts
 
 
@@ -99,8 +99,9 @@ def corrections(account: AccountJourney, journey: Journey, stored: Stored, as_of
 
 
 def touchpoint_fact(account: AccountJourney, placed: Placed, number: int) -> TouchpointFact:
-    """The row of one touchpoint."""
-    return TouchpointFact(
+    """The row of one touchpoint. Rows are built from checked values, so they are not validated again."""
+    return TouchpointFact.model_construct(
+        kind="touchpoint",
         account_id=account.account_id,
         event_id=placed.item.event_id,
         revision=number,
@@ -125,7 +126,8 @@ def touchpoint_fact(account: AccountJourney, placed: Placed, number: int) -> Tou
 
 def signal_fact(account_id: str, signal: Signal, number: int, *, withdrawn: bool = False) -> SignalFact:
     """The row of one episode."""
-    return SignalFact(
+    return SignalFact.model_construct(
+        kind="signal",
         signal_id=signal.signal_id,
         account_id=account_id,
         revision=number,
@@ -147,10 +149,11 @@ def signal_fact(account_id: str, signal: Signal, number: int, *, withdrawn: bool
     )
 
 
-def account_fact(account: AccountJourney, as_of: datetime, number: int) -> AccountFact:
+def account_fact(account: AccountJourney, as_of: datetime, number: int | None = None) -> AccountFact:
     """The row that says where the account stands."""
+    number = revision(account.inputs, as_of) if number is None else number
     state, traits = account.state, account.profile.account_traits()
-    fields = {
+    fields: dict[str, Any] = {
         "phase": state.phase,
         "phase_since": state.phase_since,
         "high_water_phase": state.high_water_phase,
@@ -162,12 +165,19 @@ def account_fact(account: AccountJourney, as_of: datetime, number: int) -> Accou
         "friction_signals": state.friction_signals,
         "first_seen_at": state.first_seen_at,
         "last_seen_at": state.last_seen_at,
-        "transitions": state.transitions,
         "next_deadline_at": state.next_deadline,
         "deleted": state.touchpoints == 0,
     }
-    own = {"account_id": account.account_id, "revision": number, "as_of": as_of}
-    return AccountFact.model_validate(own | fields | {"digest": digest_of(tuple(fields.values()))})
+    digest = digest_of((tuple(fields.values()), account.transitions_digest(digest_of)))
+    return AccountFact.model_construct(
+        kind="account",
+        account_id=account.account_id,
+        revision=number,
+        digest=digest,
+        as_of=as_of,
+        transitions=state.transitions,
+        **fields,
+    )
 
 
 def digest_of(value: object) -> int:

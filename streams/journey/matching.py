@@ -14,6 +14,12 @@ Predicate = Callable[[CleanTouchpoint], bool]
 
 def compile_match(match: Match) -> Predicate:
     """A predicate that is true when every condition of `match` holds."""
+    kind, properties = compile_kind(match), compile_properties(match)
+    return lambda touchpoint: kind(touchpoint) and properties(touchpoint)
+
+
+def compile_kind(match: Match) -> Predicate:
+    """The conditions on what kind of touchpoint it is: action, vendor, vendor type, page, channel."""
     tests: list[Predicate] = []
     if match.action:
         tests.append(_equals("action", match.action))
@@ -25,7 +31,24 @@ def compile_match(match: Match) -> Predicate:
         tests.append(_globs("vendor_type", match.vendor_type))
     if match.page:
         tests.append(_globs("page", match.page))
-    tests.extend(_has_property(name, values) for name, values in match.properties.items())
+    return _all(tests)
+
+
+def compile_properties(match: Match) -> Predicate:
+    """The conditions on properties."""
+    return _all([_has_property(name, values) for name, values in match.properties.items()])
+
+
+def kind_key(touchpoint: CleanTouchpoint) -> tuple[str, ...]:
+    """Everything that `compile_kind` asks about: equal keys, equal answers."""
+    return (touchpoint.action, touchpoint.vendor, touchpoint.vendor_type, touchpoint.page, touchpoint.channel)
+
+
+def _all(tests: list[Predicate]) -> Predicate:
+    if not tests:
+        return lambda touchpoint: True
+    if len(tests) == 1:
+        return tests[0]
     return lambda touchpoint: all(test(touchpoint) for test in tests)
 
 
