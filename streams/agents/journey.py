@@ -61,19 +61,32 @@ class Journey:
         self._rows_due: dict[str, Live] = {}
         self._rows_done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._rows_wanted = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._assignments = 0
+
+    def revoked(self) -> None:
+        """Partitions change hands: nothing is handled until `assigned`. Faust feeds records before it says so."""
+        self._settled.clear()
 
     def assigned(self, facts_end: dict[int, int]) -> None:
-        """Partitions were assigned: forget everything. What was told before `facts_end` may not be stored yet."""
+        """These partitions are ours: forget everything. What was told before `facts_end` may not be stored yet.
+
+        What was under way is not acked, and comes again.
+        """
         self._memory.clear()
         self._rows_due.clear()
+        self._rows_done.cancel()
+        self._rows_done = asyncio.get_running_loop().create_future()
         self._parts.facts_end.clear()
         self._parts.facts_end.update(facts_end)
+        self._assignments += 1
+        self._settled.set()
 
     async def handle(self, records: Sequence[Record]) -> Done:
         """Records of touchpoints, withdrawals and recalls. Raises StoreUnavailable before it changed anything."""
         found = self._stage.read(records, ACCOUNT_INPUTS)
         partitions = {item.account_id: origin[1] for item, (origin, _) in zip(found.items, found.origins, strict=True)}
-        existing = await self._existing(partitions)
+        existing = await self._existing_now(partitions)
         batch = _Batch()
         touchpoints = [item for item in found.items if isinstance(item, AttributedTouchpoint)]
         self._watermark.see(touchpoints)
@@ -101,13 +114,22 @@ class Journey:
                     batch.told.append((live, len(batch.outputs) - 1))
             futures = self._put(batch)
             await self._stage.outbox.acked(batch.outputs, futures)
-            done.set_result(None)
+            if not done.done():
+                done.set_result(None)
 
     async def tell(self, account_id: str, changes: Changes) -> None:
-        """Tell changes that no record brought: a deadline passed."""
+        """Tell changes that no record brought: a deadline passed. The account's own row follows by itself."""
         batch = _Batch()
         self._tell(self._memory.live[account_id], changes, batch)
-        await self._delivered(batch)
+        await self._stage.outbox.acked(batch.outputs, self._put(batch))
+
+    async def _existing_now(self, partitions: dict[str, int]) -> set[str]:
+        """`_existing`, asked within one assignment: an answer from before another one says nothing."""
+        while True:
+            await self._settled.wait()
+            assignments, existing = self._assignments, await self._existing(partitions)
+            if self._settled.is_set() and assignments == self._assignments:
+                return existing
 
     async def _existing(self, partitions: dict[str, int]) -> set[str]:
         """Of the accounts (with their partitions), those that must be read before they can go on.

@@ -55,7 +55,8 @@ class Plan:
 
     agents: dict[TopicName, Handler]
     tasks: list[Task] = field(default_factory=list)
-    on_assigned: Callable[[], Coroutine[Any, Any, None]] | None = None
+    on_revoked: Callable[[], None] = lambda: None
+    on_assigned: Callable[[set[int]], Coroutine[Any, Any, None]] | None = None
     closing: list[Task] = field(default_factory=list)
 
 
@@ -113,9 +114,13 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
     if plan.on_assigned is not None:
         on_assigned = plan.on_assigned
 
+        @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+        async def _revoked(_app: Any, _partitions: set[Any], **_: Any) -> None:
+            plan.on_revoked()
+
         @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
-        async def _assigned(_app: Any, _assigned: set[Any], **_: Any) -> None:
-            await on_assigned()
+        async def _assigned(_app: Any, assigned: set[Any], **_: Any) -> None:
+            await on_assigned({tp.partition for tp in assigned})
 
     app.finalize()
     ops = OpsServer(base.metrics, lambda: _health(app, base.stage), host=base.config.metrics_host)
@@ -194,8 +199,9 @@ async def _plan_journey(base: Base) -> Plan:
     handler = journey_stage.Journey(parts)
     refolds = Refolds(parts, debounce_s=config.journey.refold_debounce_s, meter=base.metrics)
 
-    async def assigned() -> None:
-        handler.assigned(await _facts_end(base))
+    async def assigned(partitions: set[int]) -> None:
+        ends = await _facts_end(base)
+        handler.assigned({partition: ends[partition] for partition in partitions})
 
     async def close() -> None:
         store.close()
@@ -203,6 +209,7 @@ async def _plan_journey(base: Base) -> Plan:
     return Plan(
         agents={journey_stage.INPUT: handler},
         tasks=[handler.run, progress.run, refolds.run, Timers(parts, handler).run],
+        on_revoked=handler.revoked,
         on_assigned=assigned,
         closing=[progress.close, close],
     )
