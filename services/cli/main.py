@@ -11,6 +11,7 @@ import typer
 from schemas.touchpoints import DeadLetter
 from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
+from services.cli.demo import demo
 
 app = typer.Typer(
     name="touchline",
@@ -202,6 +203,8 @@ def replay(
     with exit_codes():
         emit(asyncio.run(replay_raw(Target(data, config, kafka).load().kafka, say, rate_per_s=rate)))
 
+
+app.command()(demo)
 
 dlq = typer.Typer(no_args_is_help=True, help="What could not be processed: list, show, send again.")
 app.add_typer(dlq, name="dlq")

@@ -1,0 +1,73 @@
+"""Scenes in the CRM, as HubSpot's webhooks tell them: thin changes of records, one property each. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.demo.cast import Company, Person
+from services.demo.script import Message, Script, epoch_ms
+
+PORTAL_ID, APP_ID = 147_001, 1_160_452
+
+
+def change(script: Script, at: datetime, kind: str, what: dict[str, Any]) -> None:
+    """One webhook message; `kind` as in `contact.propertyChange`."""
+    message: Message = {
+        "eventId": script.number(),
+        "subscriptionId": 25,
+        "portalId": PORTAL_ID,
+        "appId": APP_ID,
+        "occurredAt": epoch_ms(at),
+        "subscriptionType": kind,
+        "attemptNumber": 0,
+        "changeSource": "CRM_UI",
+    }
+    script.tell("crm", at, message | what)
+
+
+def company_record(script: Script, company: Company, at: datetime) -> None:
+    """The company appears in the CRM."""
+    change(script, at, "company.creation", {"objectId": company.crm_id})
+    found = {
+        "name": company.name,
+        "domain": company.domain,
+        "industry": company.industry,
+        "numberofemployees": str(company.employees),
+    }
+    for name, value in found.items():
+        change(
+            script,
+            at,
+            "company.propertyChange",
+            {"objectId": company.crm_id, "propertyName": name, "propertyValue": value},
+        )
+
+
+def contact_record(script: Script, company: Company, person: Person, at: datetime) -> None:
+    """A person appears in the CRM, at their company."""
+    link = {"fromObjectId": person.contact_id, "toObjectId": company.crm_id, "associationRemoved": False}
+    change(script, at, "contact.creation", {"objectId": person.contact_id})
+    change(script, at, "contact.associationChange", {"associationType": "CONTACT_TO_COMPANY", **link})
+    for name, value in (("email", person.email), ("jobtitle", person.title)):
+        about = {"objectId": person.contact_id, "propertyName": name, "propertyValue": value}
+        change(script, at + timedelta(seconds=1), "contact.propertyChange", about)
+
+
+def lifecycle(script: Script, company: Company, at: datetime, stage: str) -> None:
+    """The company moves on in the CRM's own lifecycle."""
+    about = {"objectId": company.crm_id, "propertyName": "lifecyclestage", "propertyValue": stage}
+    change(script, at, "company.propertyChange", about)
+
+
+def deal(script: Script, company: Company, at: datetime) -> None:
+    """A deal is opened for the company."""
+    link = {"fromObjectId": company.deal_id, "toObjectId": company.crm_id, "associationRemoved": False}
+    change(script, at, "deal.creation", {"objectId": company.deal_id})
+    change(script, at, "deal.associationChange", {"associationType": "DEAL_TO_COMPANY", **link})
+
+
+def deal_stage(script: Script, company: Company, at: datetime, stage: str) -> None:
+    """The deal moves."""
+    about = {"objectId": company.deal_id, "propertyName": "dealstage", "propertyValue": stage}
+    change(script, at, "deal.propertyChange", about)

@@ -1,0 +1,115 @@
+"""The feed: waits for the gateway, sends the history in order of time, then goes on live until it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from pydantic import Field
+
+from schemas.base import Strict
+from schemas.config import SourceConfig
+from services.demo.live import live
+from services.demo.memory import Memory, remember
+from services.demo.progress import Terminal, history_line
+from services.demo.script import Moment
+from services.demo.senders import Senders, accounts
+from services.demo.story import Story, story, truth
+
+WINDOW = 300
+"""Moments sent at once; over four tools their order does not matter within it."""
+HISTORY_PER_S = 1_500.0
+_LINE_EVERY_S, _LIVE_LINE_EVERY_S = 2.0, 60.0
+
+Emit = Callable[[dict[str, object]], None]
+"""Takes one JSON object for programs."""
+
+
+class FeedSettings(Strict):
+    """What a feed is told."""
+
+    data_dir: Path = Field(description="folder that remembers the story")
+    gateway_url: str = Field(description="where to send")
+    sources: tuple[SourceConfig, ...] = Field(description="the configured senders")
+    memory: Memory = Field(description="which story")
+    events_per_s: float = Field(1.2, ge=0, description="rate of the live part; 0: none")
+    duration_s: float | None = Field(None, ge=0, description="length of the live part; None: for ever")
+
+
+class Feed:
+    """One run of the demo's senders."""
+
+    def __init__(
+        self, settings: FeedSettings, terminal: Terminal, emit: Emit, everything_runs: threading.Event
+    ) -> None:
+        self._settings = settings
+        self._everything_runs = everything_runs
+        self._terminal = terminal
+        self._emit = emit
+        self.live_sent = 0
+
+    async def run(self) -> None:
+        """History, then live. Raises Refused, ConfigurationError; cancel it to stop."""
+        settings, memory = self._settings, self._settings.memory
+        known = accounts(settings.sources, settings.gateway_url)
+        told = await asyncio.to_thread(story, memory.seed, memory.end, memory.days)
+        async with httpx.AsyncClient(timeout=20.0) as client:
+            await _until_healthy(client, settings.gateway_url)
+            senders = Senders(settings.gateway_url, known, client)
+            if memory.sent:
+                self._terminal.say("history     is there already, from an earlier run")
+            else:
+                await self._history(senders, told)
+                remember(settings.data_dir, memory.model_copy(update={"sent": True}))
+            if settings.events_per_s:
+                await self._live(senders, told)
+
+    async def _history(self, senders: Senders, told: Story) -> None:
+        began_s, sent, total = time.monotonic(), 0, len(told.moments)
+        for window in _windows(told.moments):
+            sent += await senders.send(window)
+            took_s = time.monotonic() - began_s
+            self._terminal.progress(history_line(sent, total, took_s), _LINE_EVERY_S)
+            await asyncio.sleep(max(sent / HISTORY_PER_S - took_s, 0))
+            while not self._everything_runs.is_set():  # starting processors need the machine more than we do
+                await asyncio.sleep(0.05)
+        took_s = time.monotonic() - began_s
+        facts = truth(told)
+        self._terminal.done(
+            f"{history_line(sent, total, took_s)} in {took_s:.0f} s: {facts.companies} companies, {facts.poison} "
+            "messages that nobody can read (touchline dlq ls)"
+        )
+        self._emit({"step": "history", "sent": sent, "poison": facts.poison, "took_s": round(took_s, 2)})
+
+    async def _live(self, senders: Senders, told: Story) -> None:
+        settings, started = self._settings, datetime.now(UTC)
+        self._terminal.say(f"live        about {settings.events_per_s:g} events a second from now on")
+        for moment in live(told.companies, settings.memory.seed, started, settings.events_per_s):
+            due_s = (moment.occurred_at - started).total_seconds()
+            if settings.duration_s is not None and due_s > settings.duration_s:
+                break
+            await asyncio.sleep((moment.occurred_at - datetime.now(UTC)).total_seconds())
+            self.live_sent += await senders.send([moment])
+            self._terminal.progress(f"live        {self.live_sent:,} events sent", _LIVE_LINE_EVERY_S)
+        self._emit({"step": "live", "sent": self.live_sent})
+
+
+def _windows(moments: tuple[Moment, ...]) -> Iterator[tuple[Moment, ...]]:
+    for start in range(0, len(moments), WINDOW):
+        yield moments[start : start + WINDOW]
+
+
+async def _until_healthy(client: httpx.AsyncClient, gateway_url: str) -> None:
+    """Wait until the gateway takes events."""
+    while True:
+        try:
+            if (await client.get(f"{gateway_url}/health")).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        await asyncio.sleep(0.1)

@@ -1,0 +1,123 @@
+"""After the history: small scenes at the accounts of the story, one after another, without end. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from random import Random
+
+from services.demo import crm, product, support, web
+from services.demo.cast import Company, Person
+from services.demo.script import Moment, Script, epoch_ms
+from services.demo.story import tell_poison
+from services.demo.support import SUBJECTS, Handling
+
+#: Pauses of the history are those of people at work; here they are short enough to watch.
+PACE, TICKET_PACE = 0.12, 0.004
+_BUYING = ("pipeline", "prospect", "lost")
+_STRANGERS = 5
+
+
+class Stage:
+    """The companies as the history left them, and what can happen there now."""
+
+    def __init__(self, companies: Sequence[Company], script: Script) -> None:
+        self.script = script
+        self.buyers = [company for company in companies if company.arc in _BUYING]
+        self.customers = [company for company in companies if company.arc not in (*_BUYING, "churned")]
+        self._scenes: tuple[tuple[int, Callable[[datetime], object]], ...] = (
+            (40, self._work),
+            (8, self._stumble),
+            (12, self._read),
+            (10, self._compare),
+            (6, self._form),
+            (6, self._quote),
+            (7, self._ticket),
+            (6, self._survey),
+            (3, self._success),
+            (2, self._stranger),
+            (1, self._poison),
+        )
+
+    def play(self, at: datetime) -> list[Moment]:
+        """One scene that begins at `at`."""
+        weights = [weight for weight, _ in self._scenes]
+        scene = self.script.rng.choices([scene for _, scene in self._scenes], weights)[0]
+        self.script.moments.clear()
+        self.script.pace = PACE
+        scene(at)
+        return list(self.script.moments)
+
+    def _one(self, companies: Sequence[Company]) -> Company:
+        return self.script.rng.choice(companies)
+
+    def _user(self) -> Person:
+        return self.script.rng.choice(self._one(self.customers).users)
+
+    def _work(self, at: datetime) -> None:
+        product.work(self.script, self._user(), at)
+
+    def _stumble(self, at: datetime) -> None:
+        path = self.script.rng.choice(product.PAGES)
+        product.stumble(self.script, self._user(), at, path, "Export timed out")
+
+    def _read(self, at: datetime) -> None:
+        web.read(self.script, self._one([*self.buyers, *self.customers]).engineer.anonymous_id, at)
+
+    def _compare(self, at: datetime) -> None:
+        company = self._one(self.buyers)
+        web.compare(self.script, self.script.rng.choice((company.buyer, company.engineer)).anonymous_id, at)
+
+    def _form(self, at: datetime) -> None:
+        sent = self.script.chance(0.4)
+        web.form(self.script, self._one(self.buyers).engineer, at, "demo", sent=sent)
+
+    def _quote(self, at: datetime) -> None:
+        company = self._one([company for company in self.buyers if company.arc == "pipeline"] or self.buyers)
+        at, _ = web.form(self.script, company.buyer, at, "quote", sent=True)
+        web.sales(self.script, company.buyer, at, "Quote Requested", "web")
+        at = self.script.later(at, 100, 250)
+        web.sales(self.script, company.buyer, at, "Quote Sent", "email")
+        crm.deal_stage(self.script, company, self.script.later(at, 20, 60), "presentationscheduled")
+
+    def _ticket(self, at: datetime) -> None:
+        company = self._one(self.customers)
+        self.script.pace = TICKET_PACE
+        score = self.script.rng.choice((None, 1, 3, 4, 5))
+        handling = Handling(self.script.rng.uniform(8, 40), self.script.chance(0.25), score, self._subject())
+        support.ticket(self.script, company, self.script.rng.choice(company.users), at, handling)
+
+    def _subject(self) -> tuple[str, str]:
+        return self.script.rng.choice(SUBJECTS)
+
+    def _survey(self, at: datetime) -> None:
+        company = self._one(self.customers)
+        happy = company.arc == "delighted"
+        score = self.script.rng.choice((9, 9, 10) if happy else (3, 6, 7, 8, 8, 9))
+        product.nps(self.script, self.script.rng.choice((company.buyer, *company.users)), at, score)
+
+    def _success(self, at: datetime) -> None:
+        company = self._one(self.customers)
+        event = self.script.rng.choice(("Business Review Held", "Renewal Offered", "Invoice Sent"))
+        web.sales(self.script, company.buyer, at, event, "meeting" if "Review" in event else "email")
+
+    def _stranger(self, at: datetime) -> None:
+        web.read(self.script, f"anon-passer-by-{self.script.rng.randrange(_STRANGERS)}", at)
+
+    def _poison(self, at: datetime) -> None:
+        tell_poison(self.script, at, self.script.number())
+
+
+def live(companies: Sequence[Company], seed: int, start: datetime, events_per_s: float) -> Iterator[Moment]:
+    """Moments from `start` on, oldest first, at this rate on average; equal arguments, equal moments."""
+    script = Script(f"live:{seed}:{epoch_ms(start)}", Random(f"live:{seed}"), first_case=epoch_ms(start) // 100)
+    stage = Stage(companies, script)
+    waiting: list[tuple[datetime, int, Moment]] = []
+    at = start
+    while True:
+        for moment in (played := stage.play(at)):
+            heapq.heappush(waiting, (moment.occurred_at, script.number(), moment))
+        at += timedelta(seconds=len(played) / events_per_s * script.rng.uniform(0.5, 1.5))
+        while waiting and waiting[0][0] <= at:
+            yield heapq.heappop(waiting)[2]

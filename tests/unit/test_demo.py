@@ -1,0 +1,247 @@
+"""The demo's story and its senders: the same for the same seed, in order, and understood by those it is sent to."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gzip
+import io
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+
+from schemas.config import SecretRef, SourceConfig
+from schemas.errors import ConfigurationError
+from schemas.touchpoints import RawRequest
+from services.demo.cast import COMPANIES, cast
+from services.demo.live import live
+from services.demo.memory import recall, remember
+from services.demo.progress import Terminal, history_line
+from services.demo.script import Moment, Sender
+from services.demo.senders import Refused, Senders, accounts
+from services.demo.story import Story, story, truth
+from services.demo.wire import BATCH, Account, Outgoing, requests
+from services.gateway.signatures import SCHEMES, Signed, verify
+from streams.journey.blueprints import load
+from streams.resolve.domains import company_domain, is_free_mail
+from streams.vendors.base import Mapped, Result
+from streams.vendors.base import Refused as NotUnderstood
+from streams.vendors.registry import VENDORS
+
+END = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
+URL = "http://127.0.0.1:8080"
+ACCOUNTS: dict[Sender, Account] = {
+    "web": Account("web", b"web-key", URL),
+    "product": Account("product", b"product-key", URL),
+    "crm": Account("crm", b"crm-secret", URL),
+    "support": Account("support", b"support-secret", URL),
+}
+VENDOR_OF = {"web": "segment", "product": "rudderstack", "crm": "hubspot", "support": "zendesk"}
+
+
+@pytest.fixture(scope="module")
+def told() -> Story:
+    return story(7, END, 60)
+
+
+def mapped(sender: str, outgoing: Outgoing) -> list[Result]:
+    """What the normaliser makes of a request."""
+    body = gzip.decompress(outgoing.body) if sender == "product" else outgoing.body
+    request = RawRequest(
+        request_id="r", source=sender, vendor=VENDOR_OF[sender], received_at=END, path=outgoing.path, body=body.decode()
+    )
+    return VENDORS[VENDOR_OF[sender]].map(request)
+
+
+def outcomes(moments: tuple[Moment, ...]) -> list[Result]:
+    return [
+        result
+        for sender, account in ACCOUNTS.items()
+        for outgoing in requests(moments, {sender: account})
+        for result in mapped(sender, outgoing)
+    ]
+
+
+def test_a_seed_tells_one_story(told: Story) -> None:
+    assert story(7, END, 60) == told
+    assert story(8, END, 60).moments != told.moments
+
+
+def test_it_is_told_in_order_and_within_its_days(told: Story) -> None:
+    times = [moment.occurred_at for moment in told.moments]
+    assert times == sorted(times)
+    assert END - timedelta(days=60) <= times[0]
+    assert times[-1] < END
+    assert 15_000 <= len(times) <= 25_000
+
+
+def test_every_message_is_understood_but_the_poison(told: Story) -> None:
+    found = Counter(type(result) for result in outcomes(told.moments))
+    facts = truth(told)
+    assert found == {Mapped: facts.touchpoints, NotUnderstood: facts.poison}
+    assert facts.poison >= 10
+    broken = (dataclasses.replace(told.moments[0], message={"type": "nothing"}),)
+    assert [type(result) for result in outcomes(broken)] == [NotUnderstood]
+
+
+def test_ids_are_distinct_and_carry_the_time_of_the_moment(told: Story) -> None:
+    touchpoints = [result.touchpoint for result in outcomes(told.moments) if isinstance(result, Mapped)]
+    assert len({touchpoint.event_id for touchpoint in touchpoints}) == len(touchpoints)
+    stamps = Counter(moment.occurred_at for moment in told.moments if not moment.poison)
+    assert Counter(touchpoint.occurred_at for touchpoint in touchpoints) == stamps
+
+
+def test_the_blueprint_has_a_place_for_everything(told: Story) -> None:
+    blueprint = load()
+    types = Counter(blueprint.type_of(r.touchpoint).id for r in outcomes(told.moments) if isinstance(r, Mapped))
+    assert types["unmapped"] == 0
+    assert {t.id for t in blueprint.source.types} == set(types)
+
+
+def test_companies_are_told_apart_by_their_domains() -> None:
+    domains = [company.domain for company in cast(7)]
+    assert [company_domain(domain) for domain in domains] == domains
+    assert len(set(domains)) == len(COMPANIES) == 40
+    assert not any(map(is_free_mail, domains))
+    people = [person for company in cast(7) for person in company.people]
+    for ids in ("email", "anonymous_id", "user_id", "contact_id", "support_id"):
+        assert len({getattr(person, ids) for person in people}) == len(people)
+
+
+@pytest.mark.parametrize("sender", ["crm", "support"])
+def test_the_gateway_accepts_the_signatures(told: Story, sender: Sender) -> None:
+    outgoing = requests(told.moments[:4_000], {sender: ACCOUNTS[sender]})[0]
+    headers = {name.encode(): value.encode() for name, value in outgoing.headers(END).items()}
+    signed = Signed(b"POST", (f"{URL}{outgoing.path}".encode(),), headers, outgoing.body)
+    scheme, secret = SCHEMES[VENDOR_OF[sender]], ACCOUNTS[sender].secret
+    assert verify(scheme, [secret], signed, END) == ""
+    assert verify(scheme, [secret], signed, END + timedelta(minutes=6)) != ""
+    assert verify(scheme, [b"another"], signed, END) != ""
+    assert verify(scheme, [secret], dataclasses.replace(signed, body=signed.body + b" "), END) != ""
+
+
+def test_requests_keep_order_and_size(told: Story) -> None:
+    for sender, account in ACCOUNTS.items():
+        sent = [m for o in requests(told.moments, {sender: account}) for m in messages_of(sender, o)]
+        assert sent == [moment.message for moment in told.moments if moment.sender == sender]
+        assert max(o.messages for o in requests(told.moments, {sender: account})) == BATCH[sender]
+
+
+def messages_of(sender: str, outgoing: Outgoing) -> list[object]:
+    body = orjson.loads(gzip.decompress(outgoing.body) if sender == "product" else outgoing.body)
+    if isinstance(body, list):
+        return body
+    return list(body["batch"]) if "batch" in body else [body]
+
+
+def deliver(moments: tuple[Moment, ...], answer: Callable[[httpx.Request], httpx.Response]) -> Senders:
+    async def run() -> Senders:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            senders = Senders(URL, ACCOUNTS, client)
+            assert await senders.send(moments) == len(moments)
+            return senders
+
+    return asyncio.run(run())
+
+
+def test_a_busy_gateway_is_asked_again_after_the_time_it_names(told: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("services.demo.senders.asyncio.sleep", sleep)
+    answers: list[httpx.Response | Exception] = [
+        httpx.Response(503, headers={"retry-after": "3"}),
+        httpx.ReadError("gone"),
+        httpx.Response(200),
+    ]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    assert deliver(told.moments[:1], answer).retries == 2
+    assert slept == [3.0, 0.4]
+
+
+def test_a_refusal_ends_the_feed(told: Story) -> None:
+    with pytest.raises(Refused, match="401"):
+        deliver(told.moments[:1], lambda request: httpx.Response(401, text="invalid write key"))
+
+
+def test_a_connector_without_a_source_is_named(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("k")
+    (tmp_path / "key").chmod(0o600)
+    secret = (SecretRef(file=str(tmp_path / "key"), env=None),)
+    sources = [SourceConfig(name=name, vendor=vendor, secrets=secret) for name, vendor in VENDOR_OF.items()]
+    assert accounts(sources, URL)["crm"] == Account("crm", b"k", URL)
+    with pytest.raises(ConfigurationError, match="zendesk"):
+        accounts(sources[:3], URL)
+
+
+def test_live_goes_on_at_its_rate_and_is_understood() -> None:
+    players = cast(7)
+    moments = tuple(islice(live(players, 7, END, 2.0), 1_500))
+    assert moments == tuple(islice(live(players, 7, END, 2.0), 1_500))
+    times = [moment.occurred_at for moment in moments]
+    assert times == sorted(times)
+    rate = len(times) / (times[-1] - times[0]).total_seconds()
+    assert 1.4 < rate < 2.8
+    refused = [result for result in outcomes(moments) if isinstance(result, NotUnderstood)]
+    assert len(refused) == sum(moment.poison for moment in moments) > 0
+    later = tuple(islice(live(players, 7, END + timedelta(days=1), 2.0), 1_500))
+    assert not ids(moments) & ids(later)
+
+
+def ids(moments: tuple[Moment, ...]) -> set[str]:
+    return {result.touchpoint.event_id for result in outcomes(moments) if isinstance(result, Mapped)}
+
+
+def test_a_folder_remembers_its_story(tmp_path: Path) -> None:
+    first = recall(tmp_path, None, None, END)
+    remember(tmp_path, first)
+    assert recall(tmp_path, None, None, END + timedelta(days=3)) == first
+    with pytest.raises(ConfigurationError, match="--seed 7"):
+        recall(tmp_path, 8, None, END)
+    with pytest.raises(ConfigurationError, match="--days 60"):
+        recall(tmp_path, 7, 5, END)
+
+
+def test_real_data_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "touchline.yaml").write_text("sources: []\n")
+    with pytest.raises(ConfigurationError, match="not a demo's"):
+        recall(tmp_path, None, None, END)
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_stays_below_the_lines_of_a_terminal() -> None:
+    screen = Screen()
+    terminal = Terminal(screen)
+    terminal.progress("1 of 2", 2.0)
+    terminal.say("kafka ready")
+    terminal.done("2 of 2")
+    assert screen.getvalue() == "\r\x1b[K1 of 2\r\x1b[Kkafka ready\n1 of 2\r\x1b[K2 of 2\n"
+
+
+def test_progress_is_sparse_lines_elsewhere() -> None:
+    now = [0.0]
+    out = io.StringIO()
+    terminal = Terminal(out, lambda: now[0])
+    for now[0] in (0.0, 1.0, 2.5):
+        terminal.progress(f"at {now[0]}", 2.0)
+    assert out.getvalue() == "at 0.0\nat 2.5\n"
+    assert history_line(1_200, 15_670, 1.0) == "history     1,200 of 15,670 events sent · 1,200/s · 12 s left"
+    assert history_line(0, 10, 0.0) == "history     0 of 10 events sent · 0/s"
