@@ -1,0 +1,118 @@
+"""The cluster profile's two ClickHouse users may do what their clients need, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from schemas.config import ClickHouseConfig
+from services.dashboard import queries
+from services.store.migrate import load
+from tests.integration.granted import SERVER
+
+pytestmark = pytest.mark.clickhouse
+CONFIG = ClickHouseConfig()
+
+
+class Asked:
+    """One user's session."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def __call__(self, statement: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(statement) + "\n")
+        self._process.stdin.flush()
+        return dict(json.loads(self._process.stdout.readline()))
+
+
+@contextmanager
+def user(folder: Path, name: str) -> Iterator[Asked]:
+    command = [sys.executable, "-m", "tests.integration.granted", str(folder), name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Asked(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose database `internal` has migrated, with rights of its own only."""
+    path = tmp_path_factory.mktemp("granted")
+    with user(path, "internal") as ask:
+        for migration in load():
+            for statement in migration.statements(CONFIG):
+                # chdb's one user is `default` here; on a server the current user is `internal`
+                answer = ask(statement.replace("DEFINER = CURRENT_USER", "DEFINER = internal"))
+                assert "ok" in answer, answer
+        minute = "toStartOfMinute(now('UTC'))"
+        insert = f"INSERT INTO touchline.account_journeys (account_id, last_seen_at) VALUES ('crm:1', {minute})"
+        assert "ok" in ask(insert)
+        assert "error" in ask("CREATE DATABASE other")
+        assert "error" in ask("CREATE USER mallory")
+        assert ask("SELECT count() FROM touchline.account_journeys FINAL") == {"ok": "1\n"}
+        for statement in (queries.FIRST_MINUTE, queries.FRESHNESS, queries.CHANNELS):
+            assert "ok" in ask("USE touchline"), statement
+            assert "ok" in ask(statement), statement
+        assert "ok" in ask(queries.FINGERPRINT)
+        assert "ok" in ask("SELECT name, value, readonly FROM system.settings LIMIT 1")
+        assert "ok" in ask("SET readonly = 2")
+    return path
+
+
+def test_a_reader_reads_the_views_and_nothing_else(folder: Path) -> None:
+    with user(folder, "reader") as ask:
+        for refused in (
+            "SELECT * FROM touchline.account_journeys",
+            "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+            "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+            "INSERT INTO touchline.account_journeys (account_id) VALUES ('crm:2')",
+            "DROP VIEW bi.accounts",
+            "CREATE TABLE bi.mine (x Int8) ENGINE = Memory",
+            "SET readonly = 0",
+            "SET max_memory_usage = 0",
+            "SET max_execution_time = 0",
+            "SET max_execution_time = 3600",
+        ):
+            assert "error" in ask(refused), refused
+        assert ask("SELECT account_id FROM bi.accounts") == {"ok": "crm:1\n"}
+        assert "ok" in ask("SELECT count() FROM bi.journey_map")
+        assert ask("SELECT getSetting('prefer_column_name_to_alias')") == {"ok": "true\n"}
+        assert "ok" in ask("SELECT name, comment FROM system.columns WHERE database = 'bi'")
+        tables = ask("SELECT name FROM system.tables WHERE database IN ('bi', 'touchline') ORDER BY name")
+        assert "journey_map" in tables["ok"]
+        assert "account_journeys" not in tables["ok"]
+
+
+def test_without_its_grants_the_checks_above_would_fail(folder: Path) -> None:
+    """The control: the same statements, refused to a reader, are taken from `internal`."""
+    with user(folder, "internal") as ask:
+        assert "ok" in ask("SELECT * FROM touchline.account_journeys")
+        assert "ok" in ask("SET max_execution_time = 3600")
+        assert "ok" in ask("CREATE TABLE bi.mine (x Int8) ENGINE = Memory")
+        assert "ok" in ask("DROP TABLE bi.mine")
+
+
+def test_what_chdb_does_not_read_of_the_server_is_there() -> None:
+    """A reader is kept out of the system tables, and may set its time limit.
+
+    Grafana and JDBC send one with every query; a server takes it under `readonly` only with both of these."""
+    users = ElementTree.parse(SERVER / "users.xml").getroot()
+    limit = users.find("profiles/reader/constraints/max_execution_time")
+    assert limit is not None
+    assert limit.find("changeable_in_readonly") is not None
+    assert (limit.findtext("min"), limit.findtext("max")) == ("1", "60")
+    config = ElementTree.parse(SERVER / "config.xml").getroot()
+    assert config.findtext("access_control_improvements/settings_constraints_replace_previous") == "true"
+    assert config.findtext("access_control_improvements/select_from_system_db_requires_grant") == "true"
