@@ -113,8 +113,8 @@ async def _missing_topics(config: Config) -> list[str]:
 
 
 def _clickhouse(config: Config) -> Check:
-    from streams.transport.clickhouse import connect, query_rows
     from services.store.migrate import pending
+    from streams.transport.clickhouse import connect, query_rows
 
     password = clickhouse_password(config)
     client = connect(config.clickhouse, password, database="default", timeout_s=5)
