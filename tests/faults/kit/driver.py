@@ -1,0 +1,131 @@
+"""The sender, a process of its own: `python -m tests.faults.kit.driver PLAN JOURNAL`.
+
+Open loop: each request has its moment, whatever became of those before it. A request is sent again until it is
+answered with something other than 503, as senders do. The journal has one JSON line for each request answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import httpx
+
+from services.gateway.signatures import SCHEMES, Signed, sign
+from tests.faults.kit.scenario import Call, Scenario
+
+GIVE_UP_S = 180.0
+RETRY_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a request ended. `at_s` is wall time; `attempts` includes those that were not answered."""
+
+    index: int
+    status: int
+    at_s: float
+    attempts: int
+
+
+def signed_headers(call: Call, secret: str) -> dict[str, str]:
+    """What lets a request in: the write key, or a signature made now."""
+    if call.source != "support":
+        token = httpx.BasicAuth(secret, "")
+        request = httpx.Request("POST", "http://x")
+        return {"authorization": next(token.auth_flow(request)).headers["authorization"]}
+    stamp = datetime.now(UTC).isoformat(timespec="seconds").encode()
+    signature = sign(SCHEMES["zendesk"], secret.encode(), Signed(b"POST", (b"",), {}, call.body.encode()), stamp)
+    return {
+        "x-zendesk-webhook-signature": signature.decode(),
+        "x-zendesk-webhook-signature-timestamp": stamp.decode(),
+    }
+
+
+async def deliver(client: httpx.AsyncClient, url: str, call: Call, secret: str, index: int = 0) -> Answer:
+    """Send until it is taken or refused; status 0 when neither happened in GIVE_UP_S."""
+    until = time.monotonic() + GIVE_UP_S
+    attempts = status = 0
+    while time.monotonic() < until:
+        attempts += 1
+        try:
+            headers = signed_headers(call, secret)
+            answer = await client.post(url + call.path, content=call.body.encode(), headers=headers)
+        except httpx.TransportError:
+            status = 0
+        else:
+            status = answer.status_code
+            if status != 503:
+                break
+        await asyncio.sleep(RETRY_S)
+    return Answer(index, status, time.time(), attempts)
+
+
+async def drive(plan: dict[str, Any], journal: TextIO) -> None:
+    """Send every call of the plan at its moment."""
+    limits = httpx.Limits(max_connections=60, max_keepalive_connections=60)
+    async with httpx.AsyncClient(limits=limits, timeout=15.0) as client:
+        began, due_s, tasks = time.monotonic(), 0.0, []
+
+        async def one(index: int, call: Call) -> None:
+            answer = await deliver(client, plan["url"], call, plan["secrets"][call.source], index)
+            journal.write(json.dumps(asdict(answer)) + "\n")
+            journal.flush()
+
+        for index, entry in enumerate(plan["calls"]):
+            await asyncio.sleep(max(0.0, began + due_s - time.monotonic()))
+            call = Call(**entry)
+            tasks.append(asyncio.create_task(one(index, call)))
+            due_s += call.events / plan["rate_per_s"]
+        await asyncio.gather(*tasks)
+
+
+class Load:
+    """A scenario being sent by a process of its own; `answers` reads what has been answered so far."""
+
+    def __init__(self, load: Scenario, process: subprocess.Popen[bytes], journal: Path) -> None:
+        self.scenario, self._process, self._journal = load, process, journal
+
+    def finish(self, timeout_s: float = GIVE_UP_S + 30) -> list[Answer]:
+        """Wait until every request is answered."""
+        code = self._process.wait(timeout_s)
+        assert code == 0, f"the driver ended with {code}"
+        return self.answers()
+
+    def answers(self) -> list[Answer]:
+        """What the journal says now."""
+        return [Answer(**json.loads(line)) for line in self._journal.read_text().splitlines()]
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+
+@contextmanager
+def sending(load: Scenario, folder: Path, url: str, secrets: dict[str, str], rate_per_s: float) -> Iterator[Load]:
+    """Start the driver on a scenario; it is ended with the block."""
+    plan, journal = folder / f"{load.name}.plan.json", folder / f"{load.name}.journal"
+    calls = [asdict(call) for call in load.calls]
+    plan.write_text(json.dumps({"url": url, "secrets": secrets, "rate_per_s": rate_per_s, "calls": calls}))
+    journal.touch()
+    command = [sys.executable, "-m", "tests.faults.kit.driver", str(plan), str(journal)]
+    with subprocess.Popen(command) as process:
+        try:
+            yield Load(load, process, journal)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+if __name__ == "__main__":
+    with Path(sys.argv[2]).open("a") as out:
+        asyncio.run(drive(json.loads(Path(sys.argv[1]).read_text()), out))

@@ -1,0 +1,61 @@
+"""How far the processors are: what of a topic a group has yet to commit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from tests.faults.kit.system import System
+
+GROUPS = ("touchline-normalise", "touchline-resolve", "touchline-journey", "touchline-sink")
+QUIET_S = 3.0
+
+
+async def lag(bootstrap: str) -> dict[str, int]:
+    """Group → records it has not committed."""
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await admin.start()
+    await consumer.start()
+    try:
+        found = {}
+        for group in GROUPS:
+            committed = await admin.list_consumer_group_offsets(group)
+            ends = await consumer.end_offsets(list(committed)) if committed else {}
+            found[group] = sum(max(end - committed[tp].offset, 0) for tp, end in ends.items())
+        return found
+    finally:
+        await admin.close()
+        await consumer.stop()
+
+
+def wait_idle(system: System, timeout_s: float = 120.0) -> None:
+    """Until every group has taken in everything there is, and for a while nothing comes."""
+    until, quiet_since = time.monotonic() + timeout_s, 0.0
+    while time.monotonic() < until:
+        left = asyncio.run(lag(system.kafka))
+        now = time.monotonic()
+        quiet_since = 0.0 if any(left.values()) else quiet_since or now
+        if quiet_since and now - quiet_since >= QUIET_S:
+            return
+        time.sleep(0.3)
+    raise AssertionError(f"not taken in after {timeout_s} s: {left}")
+
+
+def produce(system: System, topic: str, value: bytes) -> tuple[int, int]:
+    """A record as only a broken program would write it; its partition and offset."""
+
+    async def send() -> tuple[int, int]:
+        producer: Any = AIOKafkaProducer(bootstrap_servers=system.kafka)
+        await producer.start()
+        try:
+            ack = await producer.send_and_wait(topic, value, partition=0)
+        finally:
+            await producer.stop()
+        return ack.partition, ack.offset
+
+    return asyncio.run(send())

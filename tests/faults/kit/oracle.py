@@ -1,0 +1,182 @@
+"""What must be visible: an independent fold over what was sent, with full knowledge, and naive sums of it.
+
+It uses the pure parts only (vendor mapping, attribution, fold). Nothing of how the stream does it comes in:
+no steps, no recalls, no revisions, no recomputed cells.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.base import EPOCH
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, RawRequest
+from streams.friction.patterns import Signal
+from streams.journey.blueprints import load
+from streams.journey.compiled import CompiledBlueprint
+from streams.journey.fold import Journey, fold
+from streams.journey.state import Placed
+from streams.resolve.knowledge import Knowledge
+from streams.vendors.base import Mapped
+from streams.vendors.registry import VENDORS as MAPPINGS
+from tests.faults.kit.scenario import VENDORS, Call
+
+UNMAPPED = "unmapped"
+Row = Mapping[str, Any]
+Rows = dict[Any, Row]
+
+
+@dataclass(slots=True)
+class Picture:
+    """All that is visible, by id; what the oracle says and what a system shows have the same shape."""
+
+    touchpoints: Rows = field(default_factory=dict)
+    signals: Rows = field(default_factory=dict)
+    accounts: Rows = field(default_factory=dict)
+    phases: Rows = field(default_factory=dict)
+    cells: Rows = field(default_factory=dict)
+    days: Rows = field(default_factory=dict)
+    api: Rows = field(default_factory=dict)
+
+
+def touchpoints_of(sent: Iterable[tuple[Call, float]]) -> dict[str, CleanTouchpoint]:
+    """Every event that can be understood, by its id; of several copies the one received first."""
+    found: dict[str, CleanTouchpoint] = {}
+    for number, (call, at_s) in enumerate(sorted(sent, key=lambda pair: pair[1])):
+        request = RawRequest(
+            request_id=str(number),
+            source=call.source,
+            vendor=VENDORS[call.source],
+            received_at=datetime.fromtimestamp(at_s, UTC),
+            path=call.path,
+            body=call.body,
+        )
+        for result in MAPPINGS[request.vendor].map(request):
+            if isinstance(result, Mapped):
+                found.setdefault(result.touchpoint.event_id, result.touchpoint)
+    return found
+
+
+def attributed(touchpoints: Iterable[CleanTouchpoint]) -> dict[str, list[AttributedTouchpoint]]:
+    """The touchpoints of every account, each attributed with all that will ever be known."""
+    told, knowledge = list(touchpoints), Knowledge()
+    for touchpoint in told:
+        for link in knowledge.learn(touchpoint):
+            knowledge.apply(link, knowledge.position + 1)
+    accounts: dict[str, list[AttributedTouchpoint]] = defaultdict(list)
+    for touchpoint in told:
+        attribution = knowledge.attribute(touchpoint)
+        accounts[attribution.account_id].append(AttributedTouchpoint(touchpoint=touchpoint, attribution=attribution))
+    return accounts
+
+
+def expected(sent: Iterable[tuple[Call, float]], blueprint: CompiledBlueprint | None = None) -> Picture:
+    """What must be visible once (call, time of the answer) pairs have been taken in."""
+    picture, rules = Picture(), blueprint or load("")
+    as_of = datetime.now(UTC)
+    placed: list[tuple[str, Placed]] = []
+    for account_id, items in attributed(touchpoints_of(sent).values()).items():
+        journey = fold(items, rules, as_of)
+        _tell(picture, account_id, journey)
+        placed += [(account_id, place) for place in journey.placed.values()]
+    _sum_up(picture, [(account_id, place) for account_id, place in placed if place.on_map])
+    return picture
+
+
+def _tell(picture: Picture, account_id: str, journey: Journey) -> None:
+    state = journey.state
+    picture.touchpoints |= {event_id: _touchpoint(account_id, p) for event_id, p in journey.placed.items()}
+    picture.signals |= {signal_id: _signal(account_id, signal) for signal_id, signal in journey.signals.items()}
+    picture.accounts[account_id] = {
+        "phase": state.phase,
+        "phase_since": _ms(state.phase_since),
+        "high_water_phase": state.high_water_phase,
+        "segment": journey.profile.segment,
+        "touchpoints": state.touchpoints,
+        "on_map_touchpoints": state.on_map_touchpoints,
+        "people": len(state.people),
+        "friction_signals": state.friction_signals,
+        "first_seen_at": _ms(state.first_seen_at),
+        "last_seen_at": _ms(state.last_seen_at),
+    }
+    for change in state.transitions:
+        picture.phases[account_id, change.event_id, change.to_phase, change.accepted] = {
+            "from_phase": change.from_phase,
+            "changed_at": _ms(change.at),
+            "dwell_s": round(change.dwell_s, 3),
+        }
+
+
+def _touchpoint(account_id: str, placed: Placed) -> Row:
+    touchpoint, attribution = placed.item.touchpoint, placed.item.attribution
+    return {
+        "account_id": account_id,
+        "account_method": attribution.method,
+        "person_id": attribution.person_id,
+        "vendor_event_id": touchpoint.vendor_event_id,
+        "occurred_at": _ms(touchpoint.occurred_at),
+        "touchpoint_type": placed.touchpoint_type,
+        "phase": placed.phase,
+        "persona": placed.persona,
+        "segment": placed.segment,
+        "on_map": placed.on_map,
+        "emotion": None if placed.emotion is None else round(placed.emotion, 6),
+        "friction": len(placed.friction),
+        "friction_rules": ",".join(signal.rule for signal in placed.friction),
+        "delight": len(placed.delight),
+        "pain": round(placed.pain, 6),
+    }
+
+
+def _signal(account_id: str, signal: Signal) -> Row:
+    return {
+        "account_id": account_id,
+        "person_id": signal.person_id,
+        "rule": signal.rule,
+        "polarity": signal.polarity,
+        "severity": round(signal.severity, 6),
+        "event_id": signal.event_id,
+        "touchpoint_type": signal.touchpoint_type,
+        "phase": signal.phase,
+        "opened_at": _ms(signal.opened_at),
+        "closed_at": _ms(signal.closed_at),
+        "evidence": ",".join(signal.evidence),
+        "evidence_count": signal.evidence_count,
+        "explanation": signal.explanation,
+    }
+
+
+def _sum_up(picture: Picture, placed: list[tuple[str, Placed]]) -> None:
+    """The map by naive sums: as the view has it, by day, and as the API tells it."""
+    cells: dict[Any, list[tuple[str, Placed]]] = defaultdict(list)
+    days: dict[Any, list[tuple[str, Placed]]] = defaultdict(list)
+    for account_id, place in placed:
+        cells[place.phase, place.touchpoint_type].append((account_id, place))
+        touchpoint = place.item.touchpoint
+        day = touchpoint.occurred_at.date().isoformat()
+        key = (day, place.phase, place.touchpoint_type, place.persona, place.segment, touchpoint.channel)
+        days[key].append((account_id, place))
+    picture.cells = {key: _cell(found) for key, found in cells.items()}
+    picture.days = {key: _cell(found) for key, found in days.items()}
+    picture.api = {key: cell for key, cell in picture.cells.items() if key[1] != UNMAPPED}
+    picture.api["", UNMAPPED] = {"volume": sum(place.touchpoint_type == UNMAPPED for _, place in placed)}
+
+
+def _cell(placed: list[tuple[str, Placed]]) -> Row:
+    emotions = [round(place.emotion, 6) for _, place in placed if place.emotion is not None]
+    return {
+        "volume": len(placed),
+        "accounts": len({account_id for account_id, _ in placed}),
+        "people": len({p.item.attribution.person_id for _, p in placed if p.item.attribution.person_id}),
+        "friction_touchpoints": sum(bool(place.friction) for _, place in placed),
+        "delight_touchpoints": sum(bool(place.delight) for _, place in placed),
+        "emotion": round(sum(emotions) / len(emotions), 4) if emotions else None,
+    }
+
+
+def _ms(at: datetime | None) -> int:
+    """Whole milliseconds since 1970; 0 stands for never, as in the store."""
+    return 0 if at is None else (at - EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,122 @@
+"""What can never be processed: one dead letter each, with its original bytes; its neighbours go on."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.faults.conftest import Victim
+from tests.faults.kit.checks import dump, settled
+from tests.faults.kit.driver import deliver
+from tests.faults.kit.lag import produce, wait_idle
+from tests.faults.kit.scenario import PLACES, Call
+
+pytestmark = [pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
+
+#: What it is → (reason of its letter, the message).
+POISON = {
+    "wrong type": ("wrong_type", '{"type":"track","messageId":"x1","userId":{"a":1},"event":"A"}'),
+    "no identity": ("no_identity", '{"type":"track","messageId":"x2","event":"A"}'),
+    "unknown type": ("unknown_type", '{"type":"teleport","messageId":"x3","userId":"u"}'),
+    "no name": ("missing_field", '{"type":"track","messageId":"x4","userId":"u"}'),
+    "1e400": ("not_representable", '{"type":"track","messageId":"x5","userId":"u","event":"A","n":1e400}'),
+    "year 9999": ("bad_time", '{"type":"track","messageId":"x6","userId":"u","event":"A","timestamp":"9999-01-01"}'),
+    "year 1": ("bad_time", '{"type":"track","messageId":"x7","userId":"u","event":"A","timestamp":"0001-01-01"}'),
+    "not an object": ("wrong_type", "17"),
+}  # fmt: skip
+TOPICS = ("touchpoints.raw.v1", "touchpoints.clean.v1", "touchpoints.attributed.v1", "journey.facts.v1")
+GARBAGE = {"no JSON": b"\xff\x00 garbage", "no array": b'{"a": 1}', "wrong item": b'[{"kind":"wrong","a":1}]'}
+
+
+def good(name: str, **fields: Any) -> str:
+    message = {"type": "page", "messageId": name, "anonymousId": name, "timestamp": "2026-01-02T03:04:05Z"}
+    return json.dumps({**message, "context": {"page": {"path": "/pricing"}}, **fields})
+
+
+def send(victim: Victim, call: Call) -> None:
+    async def work() -> None:
+        async with httpx.AsyncClient(timeout=15.0) as client:
+            system = victim.system
+            answer = await deliver(client, system.url, call, system.secrets[call.source])
+        assert answer.status == 200, (answer, call.body[:200])
+        victim.sent.pairs.append((call, answer.at_s))
+
+    asyncio.run(work())
+
+
+def letters(victim: Victim) -> list[dict[str, Any]]:
+    done = victim.system.cli("dlq", "ls")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def shown(victim: Victim, letter_id: str) -> bytes:
+    done = victim.system.cli("dlq", "show", letter_id)
+    assert done.returncode == 0, done.stderr
+    letter = json.loads(done.stdout)
+    return base64.b64decode(letter["original"]) if letter["encoding"] == "base64" else letter["original"].encode()
+
+
+@pytest.mark.timeout(420)
+def test_one_letter_each_neighbours_stored_and_replays_change_nothing(victim: Victim) -> None:
+    old = {letter["letter_id"] for letter in letters(victim)}
+    for number, (_, poison) in enumerate(POISON.values()):
+        body = f'{{"batch":[{good(f"left-{number}")},{poison},{good(f"right-{number}")}]}}'
+        send(victim, Call("web", PLACES["web"], body, 3))
+    unknown = json.dumps({"id": "z1", "type": "zen:event-type:", "time": "2026-01-02T03:04:05Z", "detail": {}})
+    send(victim, Call("support", PLACES["support"], unknown))
+    odd = [good("nul", userId="a\x00b"), good("future", timestamp="2036-01-02T03:04:05Z"), good("new-field", novel=[1])]
+    send(victim, Call("web", PLACES["web"], f'{{"batch":[{",".join(odd)}]}}', 3))
+    thrown = {(topic, *produce(victim.system, topic, value)): value for topic in TOPICS for value in GARBAGE.values()}
+
+    verdict = settled(victim.system, victim.sent.pairs)
+    assert verdict, str(verdict)
+    wait_idle(victim.system)
+    new = [letter for letter in letters(victim) if letter["letter_id"] not in old]
+    by_message: dict[bytes, list[str]] = {}
+    for letter in new:
+        by_message.setdefault(shown(victim, letter["letter_id"]), []).append(letter["reason"])
+    for reason, poison in POISON.values():
+        assert by_message.get(poison.encode()) == [reason], poison
+    assert by_message.get(unknown.encode()) == ["unknown_type"]
+    _check_garbage(new, thrown, victim)
+    assert len(new) == len(POISON) + 1 + len(thrown)
+
+    before = dump(victim.system)
+    for _ in range(2):
+        done = victim.system.cli("dlq", "replay", *(letter["letter_id"] for letter in new))
+        assert done.returncode == 0, done.stdout + done.stderr
+        wait_idle(victim.system)
+    assert dump(victim.system) == before
+
+
+def _check_garbage(new: list[dict[str, Any]], thrown: dict[tuple[str, int, int], bytes], victim: Victim) -> None:
+    for (topic, partition, offset), value in thrown.items():
+        found = [
+            letter
+            for letter in new
+            if (letter["origin_topic"], letter["origin_partition"], letter["origin_offset"])
+            == (topic, partition, offset)
+        ]
+        assert len(found) == 1, (topic, value, found)
+        original = shown(victim, found[0]["letter_id"])
+        assert original == (value[1:-1] if value.startswith(b"[") else value)
+
+
+def test_a_client_with_a_future_clock_does_not_capture_the_account(victim: Victim) -> None:
+    name = f"clock-{time.time_ns()}"
+    for stamp in ("2036-01-02T03:04:05Z", "2026-01-02T03:04:05Z"):
+        body = f'{{"batch":[{good(f"{name}-{stamp}", anonymousId=name, timestamp=stamp)}]}}'
+        send(victim, Call("web", PLACES["web"], body))
+    verdict = settled(victim.system, victim.sent.pairs)
+    assert verdict, str(verdict)
+    (row,) = victim.system.rows(
+        f"SELECT countIf(clock_suspect) AS n FROM bi.touchpoints WHERE vendor_event_id LIKE '{name}%'"
+    )
+    assert int(row["n"]) == 1
