@@ -102,6 +102,23 @@ def secrets(
 
 
 @app.command()
+def generate(
+    what: Annotated[str, typer.Argument(help="rules, dashboards")],
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when something differs.")] = False,
+) -> None:
+    """Write what is generated from the catalogues, in a checkout."""
+    from services.cli.generate import GENERATED
+    from services.cli.generate import generate as write
+
+    if what not in GENERATED:
+        raise typer.BadParameter(f"one of {', '.join(GENERATED)}")
+    differing = write(what, check=check)
+    for path in differing:
+        emit({"differs" if check else "wrote": str(path)})
+    raise typer.Exit(EXIT_FINDINGS if check and differing else EXIT_OK)
+
+
+@app.command()
 def validate(
     path: Annotated[
         Path | None, typer.Argument(help="Configuration; default: touchline.yaml in the data folder.")
