@@ -5,6 +5,7 @@ An arc is a function that has its author write scenes along the calendar; each e
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -68,6 +69,8 @@ def discover(author: Author, share: float) -> None:
     web.identify(script, person, author.company, at, session)
     event, channel = script.rng.choice((("Whitepaper Downloaded", "web"), ("Webinar Attended", "webinar")))
     web.sales(script, person, script.later(at, 5, 60), event, channel)
+    if event == "Webinar Attended":
+        web.csat(script, person, script.later(at, 3_600, 5_000), "webinar", script.rng.randint(3, 5))
     author.know(person, script.later(at, 60, 600))
     crm.lifecycle(script, author.company, script.later(at, 700, 2_000), "lead")
 
@@ -93,7 +96,7 @@ def consider(author: Author, share: float) -> None:
     crm.deal_stage(script, company, script.later(at, 5, 30), "appointmentscheduled")
     for person in (company.buyer, company.engineer):
         web.sales(script, person, script.later(at, 60, 120), "Demo Held", "meeting")
-    product.csat(script, company.buyer, script.later(at, 8_000, 30_000), "demo", 5 if script.chance(0.5) else 4)
+    web.csat(script, company.buyer, script.later(at, 8_000, 30_000), "demo", script.rng.choice((3, 4, 5, 5)))
     crm.deal_stage(script, company, script.later(at, 40_000, 60_000), "qualifiedtobuy")
 
 
@@ -115,7 +118,7 @@ def quote(author: Author, share: float) -> datetime:
     at = author.at(author.calendar.share(at + wait))
     web.sales(script, company.buyer, at, "Quote Sent", "email", waited_days=round(wait / _DAY, 1))
     score = script.rng.randint(1, 2) if slow else script.rng.randint(4, 5)
-    product.csat(script, company.buyer, script.later(at, 4_000, 20_000), "quote", score)
+    web.csat(script, company.buyer, script.later(at, 4_000, 20_000), "quote", score)
     return at
 
 
@@ -142,6 +145,7 @@ def purchase(author: Author, share: float) -> datetime:
     web.sales(script, company.buyer, at, "Contract Signed", "e-signature")
     crm.deal_stage(script, company, script.later(at, 60, 300), "closedwon")
     crm.lifecycle(script, company, script.later(at, 400, 600), "customer")
+    web.csat(script, company.procurement, script.later(at, 4_000, 9_000), "contract", script.rng.randint(2, 4))
     return at
 
 
@@ -165,6 +169,7 @@ def onboard(author: Author, at: datetime) -> datetime:
     for person in company.users:
         author.know(person, at)
         author.sign_up(person, script.later(at, 20, 60))
+        web.identify(script, person, author.company, script.later(at, 60, 90), "")
         product.track(script, person, script.later(at, 900, 4_000), "Training Attended", channel="meeting")
     web.sales(script, company.procurement, author.at(share + 0.07), "Invoice Sent", "email")
     at = author.at(share + 0.09)
@@ -226,10 +231,12 @@ def _usual(script: Script) -> Handling:
 
 
 def ask(author: Author, scores: tuple[int, ...], shares: tuple[float, ...]) -> None:
-    """The NPS question at these times, to different people."""
+    """The NPS question at these times, to different people; the product itself is rated by others the same week."""
     script = author.script
     for share in shares:
-        person = script.rng.choice((author.company.buyer, *author.company.users))
+        rater, stars = script.rng.choice(author.company.users), 1 + bisect((4, 6, 7, 9), max(scores))
+        product.csat(script, rater, author.at(share), "product", stars)
+        person = script.rng.choice(author.company.users)
         product.nps(script, person, author.at(share), script.rng.choice(scores))
 
 
@@ -244,7 +251,9 @@ def renew(author: Author, share: float) -> None:
     web.sales(script, company.buyer, author.at(share), "Renewal Offered", "email")
     at = author.at(share + 0.05)
     web.visit(script, company.procurement.anonymous_id, at, ["/renew", "/pricing"])
-    web.sales(script, company.buyer, author.at(share + 0.1), "Renewal Signed", "e-signature")
+    at = author.at(share + 0.1)
+    web.sales(script, company.buyer, at, "Renewal Signed", "e-signature")
+    web.csat(script, company.buyer, script.later(at, 4_000, 9_000), "renewal", script.rng.randint(3, 5))
 
 
 def leave(author: Author, share: float) -> None:
@@ -275,14 +284,14 @@ def delighted(author: Author) -> None:
     at = settle(author, author.at(0.0))
     use(author, at, author.calendar.end, daily=0.75)
     ask(author, (9, 9, 10), (0.2, 0.5, 0.85))
-    review(author, 0.35)
-    share = author.script.rng.uniform(0.4, 0.7)
-    renew(author, share)
-    at = author.at(share + 0.13)
+    share = author.script.rng.uniform(0.2, 0.35)
+    at = author.at(share)
     web.sales(author.script, author.company.buyer, at, "Referral Given", "email")
     crm.lifecycle(author.script, author.company, author.script.later(at, 900, 3_000), "evangelist")
     if author.script.chance(0.6):
-        web.sales(author.script, author.company.engineer, author.at(share + 0.17), "Review Left", "web")
+        web.sales(author.script, author.company.engineer, author.at(share + 0.05), "Review Left", "web")
+    review(author, share + 0.15)
+    renew(author, share + 0.3)
 
 
 def won(author: Author) -> None:

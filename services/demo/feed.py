@@ -89,7 +89,7 @@ class Feed:
     async def _live(self, senders: Senders, told: Story) -> None:
         settings, started = self._settings, datetime.now(UTC)
         self._terminal.say(f"live        about {settings.events_per_s:g} events a second from now on")
-        for moment in live(told.companies, settings.memory.seed, started, settings.events_per_s):
+        for moment in live(told, settings.memory.seed, started, settings.events_per_s):
             due_s = (moment.occurred_at - started).total_seconds()
             if settings.duration_s is not None and due_s > settings.duration_s:
                 break

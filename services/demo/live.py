@@ -10,7 +10,7 @@ from random import Random
 from services.demo import crm, product, support, web
 from services.demo.cast import Company, Person
 from services.demo.script import Moment, Script, epoch_ms
-from services.demo.story import tell_poison
+from services.demo.story import Story, tell_poison
 from services.demo.support import SUBJECTS, Handling
 
 #: Pauses of the history are those of people at work; here they are short enough to watch.
@@ -20,12 +20,19 @@ _STRANGERS = 5
 
 
 class Stage:
-    """The companies as the history left them, and what can happen there now."""
+    """The companies as the history left them, and what can happen there now, to people who are known there."""
 
-    def __init__(self, companies: Sequence[Company], script: Script) -> None:
+    def __init__(self, told: Story, script: Script) -> None:
         self.script = script
-        self.buyers = [company for company in companies if company.arc in _BUYING]
-        self.customers = [company for company in companies if company.arc not in (*_BUYING, "churned")]
+        deals = {m.message["objectId"] for m in told.moments if m.message.get("subscriptionType") == "deal.creation"}
+        users = {m.message.get("userId") for m in told.moments if m.message.get("type") == "identify"}
+        self.buyers = [company for company in told.companies if company.arc in _BUYING]
+        self.deciding = [company for company in self.buyers if company.deal_id in deals]
+        self.customers = [
+            company
+            for company in told.companies
+            if company.arc not in (*_BUYING, "churned") and users.issuperset(user.user_id for user in company.users)
+        ]
         self._scenes: tuple[tuple[int, Callable[[datetime], object]], ...] = (
             (40, self._work),
             (8, self._stumble),
@@ -66,19 +73,22 @@ class Stage:
         web.read(self.script, self._one([*self.buyers, *self.customers]).engineer.anonymous_id, at)
 
     def _compare(self, at: datetime) -> None:
-        company = self._one(self.buyers)
-        web.compare(self.script, self.script.rng.choice((company.buyer, company.engineer)).anonymous_id, at)
+        web.compare(self.script, self._one(self.buyers).engineer.anonymous_id, at)
 
     def _form(self, at: datetime) -> None:
         sent = self.script.chance(0.4)
         web.form(self.script, self._one(self.buyers).engineer, at, "demo", sent=sent)
 
     def _quote(self, at: datetime) -> None:
-        company = self._one([company for company in self.buyers if company.arc == "pipeline"] or self.buyers)
+        if not self.deciding:
+            self._work(at)
+            return
+        company = self._one(self.deciding)
         at, _ = web.form(self.script, company.buyer, at, "quote", sent=True)
         web.sales(self.script, company.buyer, at, "Quote Requested", "web")
         at = self.script.later(at, 100, 250)
         web.sales(self.script, company.buyer, at, "Quote Sent", "email")
+        web.csat(self.script, company.buyer, self.script.later(at, 30, 90), "quote", self.script.rng.randint(1, 5))
         crm.deal_stage(self.script, company, self.script.later(at, 20, 60), "presentationscheduled")
 
     def _ticket(self, at: datetime) -> None:
@@ -95,7 +105,7 @@ class Stage:
         company = self._one(self.customers)
         happy = company.arc == "delighted"
         score = self.script.rng.choice((9, 9, 10) if happy else (3, 6, 7, 8, 8, 9))
-        product.nps(self.script, self.script.rng.choice((company.buyer, *company.users)), at, score)
+        product.nps(self.script, self.script.rng.choice(company.users), at, score)
 
     def _success(self, at: datetime) -> None:
         company = self._one(self.customers)
@@ -109,10 +119,10 @@ class Stage:
         tell_poison(self.script, at, self.script.number())
 
 
-def live(companies: Sequence[Company], seed: int, start: datetime, events_per_s: float) -> Iterator[Moment]:
+def live(told: Story, seed: int, start: datetime, events_per_s: float) -> Iterator[Moment]:
     """Moments from `start` on, oldest first, at this rate on average; equal arguments, equal moments."""
     script = Script(f"live:{seed}:{epoch_ms(start)}", Random(f"live:{seed}"), first_case=epoch_ms(start) // 100)
-    stage = Stage(companies, script)
+    stage = Stage(told, script)
     waiting: list[tuple[datetime, int, Moment]] = []
     at = start
     while True:

@@ -61,7 +61,11 @@ def visit(script: Script, anonymous_id: str, at: datetime, paths: Sequence[str])
 def read(script: Script, anonymous_id: str, at: datetime) -> datetime:
     """Somebody reads the blog."""
     paths = script.rng.sample(BLOG, script.rng.randint(1, 3))
-    return visit(script, anonymous_id, at, ["/", *paths] if script.chance(0.4) else paths)[0]
+    at, session = visit(script, anonymous_id, at, ["/", *paths] if script.chance(0.4) else paths)
+    if script.chance(0.15):
+        about = {"element": "a.subscribe", "path": paths[-1], "session_id": session}
+        track(script, anonymous_id, at, "Element Clicked", about)
+    return at
 
 
 def compare(script: Script, anonymous_id: str, at: datetime) -> datetime:
@@ -95,6 +99,11 @@ def form(script: Script, person: Person, at: datetime, name: str, *, sent: bool)
     at = script.later(at, 10, 60)
     track(script, person.anonymous_id, at, "Session Ended", {"path": path, "session_id": session})
     return at, session
+
+
+def csat(script: Script, person: Person, at: datetime, about: str, score: int) -> None:
+    """The question after a meeting, a quote, a signature: by mail, so from the site's survey page."""
+    track(script, person.anonymous_id, at, "CSAT Answered", {"score": score, "about": about, "channel": "email"})
 
 
 def sales(script: Script, person: Person, at: datetime, event: str, channel: str, **more: Any) -> None:

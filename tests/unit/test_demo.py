@@ -23,7 +23,7 @@ from services.demo.cast import COMPANIES, cast
 from services.demo.live import live
 from services.demo.memory import recall, remember
 from services.demo.progress import Terminal, history_line
-from services.demo.script import Moment, Sender
+from services.demo.script import Message, Moment, Sender
 from services.demo.senders import Refused, Senders, accounts
 from services.demo.story import Story, story, truth
 from services.demo.wire import BATCH, Account, Outgoing, requests
@@ -102,6 +102,30 @@ def test_the_blueprint_has_a_place_for_everything(told: Story) -> None:
     types = Counter(blueprint.type_of(r.touchpoint).id for r in outcomes(told.moments) if isinstance(r, Mapped))
     assert types["unmapped"] == 0
     assert {t.id for t in blueprint.source.types} == set(types)
+
+
+@pytest.mark.parametrize(
+    ("sender", "about", "expected"),
+    [
+        ("web", "webinar", "webinar"),
+        ("web", "demo", "demo_request"),
+        ("web", "quote", "quote_request"),
+        ("web", "contract", "contract"),
+        ("web", "onboarding", "onboarding"),
+        ("web", "renewal", "renewal"),
+        ("web", "product", "satisfaction_survey"),
+        ("support", "", "support_ticket"),
+    ],
+)
+def test_an_answer_counts_for_what_it_is_about(told: Story, sender: Sender, about: str, expected: str) -> None:
+    found = next(m for m in told.moments if m.message.get("type") == "zen:event-type:ticket.csat_received")
+    rated: Message = {"type": "track", "messageId": "m", "anonymousId": "a", "timestamp": END.isoformat()}
+    rated |= {"event": "CSAT Answered", "properties": {"score": 2, "about": about}}
+    moment = found if sender == "support" else dataclasses.replace(found, sender=sender, message=rated)
+    (result,) = outcomes((moment,))
+    assert isinstance(result, Mapped)
+    assert result.touchpoint.score is not None
+    assert load().type_of(result.touchpoint).id == expected
 
 
 def test_companies_are_told_apart_by_their_domains() -> None:
@@ -188,17 +212,16 @@ def test_a_connector_without_a_source_is_named(tmp_path: Path) -> None:
         accounts(sources[:3], URL)
 
 
-def test_live_goes_on_at_its_rate_and_is_understood() -> None:
-    players = cast(7)
-    moments = tuple(islice(live(players, 7, END, 2.0), 1_500))
-    assert moments == tuple(islice(live(players, 7, END, 2.0), 1_500))
+def test_live_goes_on_at_its_rate_and_is_understood(told: Story) -> None:
+    moments = tuple(islice(live(told, 7, END, 2.0), 1_500))
+    assert moments == tuple(islice(live(told, 7, END, 2.0), 1_500))
     times = [moment.occurred_at for moment in moments]
     assert times == sorted(times)
     rate = len(times) / (times[-1] - times[0]).total_seconds()
     assert 1.4 < rate < 2.8
     refused = [result for result in outcomes(moments) if isinstance(result, NotUnderstood)]
     assert len(refused) == sum(moment.poison for moment in moments) > 0
-    later = tuple(islice(live(players, 7, END + timedelta(days=1), 2.0), 1_500))
+    later = tuple(islice(live(told, 7, END + timedelta(days=1), 2.0), 1_500))
     assert not ids(moments) & ids(later)
 
 
