@@ -109,7 +109,7 @@ class Journey:
             self._rows_wanted.clear()
             batch, as_of = _Batch(), self._watermark.as_of()
             for account_id, live in due.items():
-                if self._memory.live.get(account_id, live) is live and account_id not in self._memory.dirty:
+                if self._memory.live.get(account_id, live) is live:  # a refold has told its own row
                     batch.outputs += fact_outputs([account_fact(live.journey, as_of)])
                     batch.told.append((live, len(batch.outputs) - 1))
             futures = self._put(batch)

@@ -1,0 +1,310 @@
+"""The real resolve, journey and refold over topics that are lists and a store that is a dict; time is a seed.
+
+A scheduler picks, at random, who moves next: a record may wait long in any topic, the sink may lag, links may
+arrive late at the recall duty. What is stored at the end is what a reader would see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from schemas.facts import FACTS, AccountFact, Fact, SignalFact, Tombstone, TouchpointFact
+from schemas.links import LINKS
+from schemas.touchpoints import ACCOUNT_INPUTS, CLEAN, AttributedTouchpoint, CleanTouchpoint, Recall
+from streams.agents.clock import Watermark
+from streams.agents.journey import Journey, Parts
+from streams.agents.memory import Memory
+from streams.agents.refold import Refolds
+from streams.agents.resolve import Reattribute, Resolve
+from streams.agents.shell import Done, Record, Stage
+from streams.journey.compiled import CompiledBlueprint
+from streams.journey.facts import Stored
+from streams.ops.metrics import NoMetrics
+from streams.resolve.knowledge import Knowledge
+from streams.transport.outbox import Output
+from streams.transport.writer import Position, partition_of
+
+PARTITIONS = 2
+
+
+@dataclass
+class Store:
+    """ReplacingMergeTree as a dict: of each key the row with the highest revision, the later one of equals."""
+
+    touchpoints: dict[tuple[str, str], TouchpointFact | Tombstone] = field(default_factory=dict)
+    signals: dict[tuple[str, str], SignalFact] = field(default_factory=dict)
+    accounts: dict[str, AccountFact] = field(default_factory=dict)
+
+    def apply(self, fact: Fact) -> None:
+        if isinstance(fact, (TouchpointFact, Tombstone)):
+            _replace(self.touchpoints, (fact.account_id, fact.event_id), fact)
+        elif isinstance(fact, SignalFact):
+            _replace(self.signals, (fact.account_id, fact.signal_id), fact)
+        elif isinstance(fact, AccountFact):
+            _replace(self.accounts, fact.account_id, fact)
+
+    def visible(self) -> dict[str, TouchpointFact]:
+        """Touchpoints by event id; an event seen twice is a failure."""
+        found: dict[str, TouchpointFact] = {}
+        for fact in self.touchpoints.values():
+            if isinstance(fact, TouchpointFact):
+                assert fact.event_id not in found, f"{fact.event_id} is visible twice"
+                found[fact.event_id] = fact
+        return found
+
+
+def _replace(rows: dict[Any, Any], key: object, row: Any) -> None:
+    known = rows.get(key)
+    if known is None or row.revision >= known.revision:
+        rows[key] = row
+
+
+class Topics:
+    """Topics as lists of lists; every put is acked at once."""
+
+    def __init__(self) -> None:
+        self.logs: dict[tuple[str, int], list[bytes]] = {}
+
+    def put(self, outputs: Sequence[Output]) -> list[asyncio.Future[Position]]:
+        return [self._append(*output) for output in outputs]
+
+    async def acked(self, outputs: Sequence[Output], futures: list[asyncio.Future[Position]]) -> list[Position]:
+        return [future.result() for future in futures]
+
+    async def deliver(self, outputs: Sequence[Output], *, at_once: bool = False) -> list[Position]:
+        return [future.result() for future in self.put(outputs)]
+
+    def _append(self, topic: str, key: str, item: bytes) -> asyncio.Future[Position]:
+        partition = 0 if topic.startswith("identity") else partition_of(key, PARTITIONS)
+        log = self.logs.setdefault((topic, partition), [])
+        log.append(b"[" + item + b"]")
+        future: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+        future.set_result((partition, len(log) - 1))
+        return future
+
+
+class Links:
+    """The links reader without Kafka: it applies what the links topic holds when someone waits for it."""
+
+    def __init__(self, topics: Topics) -> None:
+        self.knowledge = Knowledge()
+        self.recalls: list[Recall] = []
+        self._topics = topics
+
+    async def wait_for(self, position: int) -> None:
+        log = self._topics.logs.get(("identity.links.v1", 0), [])
+        while self.knowledge.position < min(position, len(log)):
+            offset = self.knowledge.position
+            for link in LINKS.validate_json(log[offset]):
+                self.recalls += self.knowledge.apply(link, offset + 1)
+            self.knowledge.position = offset + 1
+
+
+class Histories:
+    """What streams.agents.history.Histories reads, from the dict."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def existing(self, accounts: Sequence[str]) -> set[str]:
+        await asyncio.sleep(0)
+        return {account for account, _ in self._store.touchpoints if account in set(accounts)}
+
+    async def read(self, accounts: Sequence[str]) -> dict[str, Stored]:
+        await asyncio.sleep(0)
+        found = {account: Stored() for account in accounts}
+        for (account, _), row in list(self._store.touchpoints.items()):
+            if account in found:
+                _take_in(found[account], row)
+        for (account, _), signal in list(self._store.signals.items()):
+            if account in found and not signal.withdrawn:
+                found[account].signals[signal.signal_id] = signal
+        for account, own in list(self._store.accounts.items()):
+            if account in found:
+                found[account].account_digest = own.digest
+                found[account].max_revision = max(found[account].max_revision, own.revision)
+        return found
+
+    async def known(self, items: Iterable[AttributedTouchpoint]) -> dict[tuple[str, str], Stored]:
+        found: dict[tuple[str, str], Stored] = {}
+        for item in items:
+            row = self._store.touchpoints.get((item.account_id, item.event_id))
+            if row is not None:
+                _take_in(found.setdefault((item.account_id, item.event_id), Stored()), row)
+        return found
+
+    async def overdue(self, as_of: datetime, most: int = 1_000) -> list[str]:
+        return []
+
+
+def _take_in(stored: Stored, row: TouchpointFact | Tombstone) -> None:
+    stored.max_revision = max(stored.max_revision, row.revision)
+    if isinstance(row, Tombstone):
+        stored.gone[row.event_id] = row.knowledge
+    else:
+        stored.items[row.event_id] = row.input
+        stored.touchpoint_digests[row.event_id] = row.digest
+
+
+class Progress:
+    """The sink's progress over the facts lists."""
+
+    def __init__(self) -> None:
+        self.applied = [0] * PARTITIONS
+
+    def has(self, partition: int, offset: int) -> bool:
+        return self.applied[partition] >= offset
+
+    async def reached(self, partition: int, offset: int) -> None:
+        while not self.has(partition, offset):
+            await asyncio.sleep(0)
+
+
+class FixedClock(Watermark):
+    """Silence counts up to one moment only: the timers' part is tested elsewhere."""
+
+    def __init__(self, as_of: datetime) -> None:
+        super().__init__()
+        self._fixed = as_of
+
+    def as_of(self) -> datetime:
+        return self._fixed
+
+
+class Pipeline:
+    """Everything between clean touchpoints and the store."""
+
+    def __init__(self, blueprint: CompiledBlueprint, as_of: datetime, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.topics, self.store, self.progress = Topics(), Store(), Progress()
+        self.links = Links(self.topics)
+        self._blueprint, self._as_of = blueprint, as_of
+        self._offsets: dict[tuple[str, int], int] = {}
+        self._open: set[asyncio.Task[object]] = set()
+        self._unfinished: dict[asyncio.Task[object], tuple[tuple[str, int], int]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._start()
+
+    def _start(self) -> None:
+        outbox: Any = self.topics
+        stage = Stage("test", outbox, NoMetrics(), _die)
+        links: Any = self.links
+        parts = Parts(
+            stage=stage,
+            blueprint=self._blueprint,
+            memory=Memory(1_000),
+            histories=Histories(self.store),  # type: ignore[arg-type]
+            progress=self.progress,  # type: ignore[arg-type]
+            watermark=FixedClock(self._as_of),
+            partitions=PARTITIONS,
+        )
+        self.journey = Journey(parts)
+        ends = {p: len(self.topics.logs.get(("journey.facts.v1", p), [])) for p in range(PARTITIONS)}
+        self.journey.assigned(ends)
+        self.memory = parts.memory
+        self._handlers: dict[str, Any] = {
+            "touchpoints.clean.v1": Resolve(stage, links),
+            "touchpoints.recalled.v1": Reattribute(stage, links),
+            "touchpoints.attributed.v1": self.journey,
+        }
+        refolds = Refolds(parts, debounce_s=0.0, meter=NoMetrics())
+        self._tasks = [asyncio.ensure_future(refolds.run()), asyncio.ensure_future(self.journey.run())]
+
+    async def restart(self) -> None:
+        """The journey worker dies; what it had not acked comes again, what it knew is gone."""
+        unfinished = dict(self._unfinished)
+        await self.close()
+        self._unfinished.clear()
+        for slot, read in list(self._offsets.items()):
+            acked = min([start for other, start in unfinished.values() if other == slot], default=read)
+            self._offsets[slot] = self.random.randint(max(acked - 3, 0), acked)
+        self._start()
+
+    async def feed(self, touchpoints: Sequence[CleanTouchpoint]) -> None:
+        """Put touchpoints on the clean topic, in this order."""
+        for touchpoint in touchpoints:
+            self.topics.put([("touchpoints.clean.v1", touchpoint.event_id, CLEAN.dump_json([touchpoint])[1:-1])])
+
+    async def run(self, *, restarts: int = 0) -> None:
+        """Until nothing moves."""
+        moves: list[Callable[[], Any]] = [self._consume, self._sink, self._recall, self._breathe]
+        quiet = 0
+        while quiet < 12:
+            if restarts and self.random.random() < 0.02:
+                restarts -= 1
+                await self.restart()
+            moved = await self.random.choice(moves)()
+            quiet = 0 if moved or self._busy() else quiet + 1
+
+    async def close(self) -> None:
+        for task in [*self._tasks, *self._open]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._open, return_exceptions=True)
+        self._open.clear()
+
+    def _busy(self) -> bool:
+        return bool(self._open or self.memory.dirty or self.links.recalls or self._pending() or self._unstored())
+
+    def _pending(self) -> list[tuple[str, int]]:
+        return [
+            slot
+            for slot, log in self.topics.logs.items()
+            if slot[0] in self._handlers and self._offsets.get(slot, 0) < len(log)
+        ]
+
+    async def _consume(self) -> bool:
+        pending = self._pending()
+        if not pending:
+            return False
+        slot = self.random.choice(sorted(pending))
+        start = self._offsets.get(slot, 0)
+        end = min(start + self.random.randint(1, 4), len(self.topics.logs[slot]))
+        records = [Record(self.topics.logs[slot][o], (slot[0], slot[1], o)) for o in range(start, end)]
+        done: Done = await self._handlers[slot[0]].handle(records)
+        self._offsets[slot] = end
+        task: asyncio.Task[object] = asyncio.ensure_future(done)
+        self._open.add(task)
+        self._unfinished[task] = (slot, start)
+        task.add_done_callback(self._finished)
+        return True
+
+    def _finished(self, task: asyncio.Task[object]) -> None:
+        self._open.discard(task)
+        if not task.cancelled():
+            self._unfinished.pop(task, None)
+
+    async def _sink(self) -> bool:
+        moved = False
+        for partition in range(PARTITIONS):
+            log = self.topics.logs.get(("journey.facts.v1", partition), [])
+            end = min(self.progress.applied[partition] + self.random.randint(0, 6), len(log))
+            for value in log[self.progress.applied[partition] : end]:
+                for fact in FACTS.validate_json(value):
+                    self.store.apply(fact)
+            moved = moved or end > self.progress.applied[partition]
+            self.progress.applied[partition] = end
+        return moved
+
+    def _unstored(self) -> bool:
+        ends = [len(self.topics.logs.get(("journey.facts.v1", p), [])) for p in range(PARTITIONS)]
+        return any(applied < end for applied, end in zip(self.progress.applied, ends, strict=True))
+
+    async def _recall(self) -> bool:
+        if not self.links.recalls:
+            return False
+        recall = self.links.recalls.pop(0)
+        self.topics.put([("touchpoints.attributed.v1", recall.account_id, ACCOUNT_INPUTS.dump_json([recall])[1:-1])])
+        return True
+
+    async def _breathe(self) -> bool:
+        await asyncio.sleep(0.001)
+        return False
+
+
+def _die(why: str) -> None:
+    raise AssertionError(why)
