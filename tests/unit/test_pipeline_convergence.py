@@ -28,7 +28,8 @@ WHO = [
     {"aliases": ("anonymous:a1", "email:ann@acme.com")},
     {"aliases": ("anonymous:a2", "email:ann@acme.com", "user:u1")},
     {"aliases": ("email:bob@beta.nl",)},
-    {"aliases": ("user:u1",), "account_refs": ("group:acme",), "account_traits": {"domain": "acme.com", "employees": "5"}},
+    {"aliases": ("user:u1",), "account_refs": ("group:acme",),
+     "account_traits": {"domain": "acme.com", "employees": "500"}},
     {"aliases": ("crm_contact:7", "email:bob@beta.nl"), "account_refs": ("crm:9",)},
     {"account_refs": ("crm:1",), "account_traits": {"domain": "acme.com"}},
     {"aliases": ("user:u2",)},
@@ -75,7 +76,8 @@ def oracle(stream: list[CleanTouchpoint]) -> dict[str, tuple[object, ...]]:
         for event_id, placed in journey.placed.items():
             rows[event_id] = (
                 account_id, placed.item.attribution.person_id, placed.item.attribution.method, placed.touchpoint_type,
-                placed.phase, placed.persona, placed.segment, tuple(sorted(s.rule for s in placed.friction)), placed.emotion,
+                placed.phase, placed.persona, placed.segment, tuple(sorted(s.rule for s in placed.friction)),
+                placed.emotion,
             )  # fmt: skip
         for signal in journey.signals.values():
             rows[f"signal:{signal.signal_id}"] = (
