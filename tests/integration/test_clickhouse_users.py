@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +16,27 @@ from xml.etree import ElementTree
 import pytest
 
 from schemas.config import ClickHouseConfig
+from services.alerts.board import dashboard
 from services.dashboard import queries
 from services.store.migrate import load
 from tests.integration.granted import SERVER
 
 pytestmark = pytest.mark.clickhouse
 CONFIG = ClickHouseConfig()
+NOW = "now64(3, 'UTC')"
+#: One row behind each view that a panel reads.
+SEEN = (
+    "INSERT INTO touchline.touchpoints (minute, account_id, event_id, occurred_at, received_at, source, phase,"
+    f" touchpoint_type) SELECT toStartOfMinute({NOW}), 'crm:1', 'e1', {NOW}, {NOW}, 'web', 'awareness', 'pricing_page'",
+    "INSERT INTO touchline.signals (account_id, signal_id, rule, polarity, opened_at)"
+    f" SELECT 'crm:1', 's1', 'rage_clicks', 'friction', {NOW}",
+    f"INSERT INTO touchline.corrections (account_id, correction_id, corrected_at) SELECT 'crm:1', 'c1', {NOW}",
+    "INSERT INTO touchline.source_freshness (source, last_occurred_at, last_received_at, last_written_at)"
+    f" SELECT 'web', {NOW}, {NOW}, {NOW}",
+    "INSERT INTO touchline.journey_minutes (minute, phase, touchpoint_type, version, volume, accounts, people)"
+    f" SELECT toStartOfMinute({NOW}), 'awareness', 'pricing_page', now64(6), 1,"
+    " uniqExactState('crm:1'), uniqExactState('p1')",
+)
 
 
 class Asked:
@@ -59,6 +76,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         minute = "toStartOfMinute(now('UTC'))"
         insert = f"INSERT INTO touchline.account_journeys (account_id, last_seen_at) VALUES ('crm:1', {minute})"
         assert "ok" in ask(insert)
+        for row in SEEN:
+            assert "ok" in ask(row), row
         assert "error" in ask("CREATE DATABASE other")
         assert "error" in ask("CREATE USER mallory")
         assert ask("SELECT count() FROM touchline.account_journeys FINAL") == {"ok": "1\n"}
@@ -93,6 +112,32 @@ def test_a_reader_reads_the_views_and_nothing_else(folder: Path) -> None:
         tables = ask("SELECT name FROM system.tables WHERE database IN ('bi', 'touchline') ORDER BY name")
         assert "journey_map" in tables["ok"]
         assert "account_journeys" not in tables["ok"]
+
+
+def expanded(sql: str) -> str:
+    """What Grafana's ClickHouse plugin makes of the macros, for the last hour in steps of a minute."""
+    until = int(time.time()) + 60
+    bounds = rf"\1 >= toDateTime({until - 3600}) AND \1 <= toDateTime({until})"
+    sql = re.sub(r"\$__timeFilter\((\w+)\)", bounds, sql)
+    return re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(toDateTime(\1), INTERVAL 60 second)", sql)
+
+
+def test_every_panel_of_the_dashboard_shows_something_to_a_reader(folder: Path) -> None:
+    targets = [panel["targets"][0] for panel in dashboard()["panels"] if "rawSql" in panel["targets"][0]]
+    assert len(targets) >= 6
+    with user(folder, "reader") as ask:
+        for target in targets:
+            sql = expanded(target["rawSql"])
+            assert "$" not in sql
+            assert set(re.findall(r"FROM (\w+)\.", sql)) == {"bi"}
+            answer = ask(f"{sql} FORMAT TabSeparatedWithNamesAndTypes")
+            assert "ok" in answer, answer
+            names, types, *rows = [line.split("\t") for line in answer["ok"].splitlines()]
+            assert rows, sql
+            if target["format"] == 0:
+                assert names[0] == "time"
+                assert types[0].startswith("DateTime")
+        assert "error" in ask(expanded("SELECT sum(volum) FROM bi.journey_map"))
 
 
 def test_without_its_grants_the_checks_above_would_fail(folder: Path) -> None:
