@@ -5,22 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from schemas.metrics import METRICS
 from services.alerts import board, rules
 
 ROOT = Path(__file__).parents[2]
+BEGIN, END = "<!-- generated: metrics -->\n", "<!-- end of generated -->\n"
 
-#: What → (file, the text it must have).
-GENERATED: dict[str, tuple[Path, Callable[[], str]]] = {
-    "rules": (Path("infra/prometheus/rules/touchline.yml"), rules.rendered),
-    "dashboards": (Path("infra/grafana/dashboards/operations.json"), board.rendered),
+
+def with_metrics(text: str) -> str:
+    """A page with the table of all metrics between its markers. Raises ValueError where it has none."""
+    before, _, rest = text.partition(BEGIN)
+    _, marker, after = rest.partition(END)
+    if not marker:
+        raise ValueError(f"the page needs the lines {BEGIN.strip()} and {END.strip()}")
+    lines = ["| metric | kind | labels | what |", "|---|---|---|---|"]
+    for metric in METRICS.values():
+        labels = ", ".join(metric.labels) or "–"
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
+    return before + BEGIN + "\n".join(lines) + "\n" + END + after
+
+
+#: What → (file, its text as it stands → the text it must have).
+GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
+    "rules": (Path("infra/prometheus/rules/touchline.yml"), lambda _: rules.rendered()),
+    "dashboards": (Path("infra/grafana/dashboards/operations.json"), lambda _: board.rendered()),
+    "metrics": (Path("docs/operations.md"), with_metrics),
 }
 
 
 def generate(what: str, *, check: bool, root: Path = ROOT) -> list[Path]:
     """Files that differed; they are written, unless `check`. `what` is one of GENERATED."""
-    place, text = GENERATED[what]
-    path, wanted = root / place, text()
-    if path.exists() and path.read_text(encoding="utf-8") == wanted:
+    place, written = GENERATED[what]
+    path = root / place
+    there = path.read_text(encoding="utf-8") if path.exists() else ""
+    wanted = written(there)
+    if there == wanted:
         return []
     if not check:
         path.parent.mkdir(parents=True, exist_ok=True)

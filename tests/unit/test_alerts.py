@@ -17,7 +17,7 @@ import yaml
 from schemas.metrics import METRICS, MetricName
 from services.alerts.board import PANELS, dashboard
 from services.alerts.rules import RULES, Rule, metrics_of, rendered, unknown_metrics
-from services.cli.generate import GENERATED, generate
+from services.cli.generate import BEGIN, END, GENERATED, generate, with_metrics
 from streams.ops.metrics import Metrics
 from tests.promtool import complaints
 
@@ -35,12 +35,21 @@ def run(*command: str | Path) -> tuple[int, str]:
 @pytest.mark.parametrize("what", GENERATED)
 def test_what_is_committed_is_what_the_code_writes(what: str, tmp_path: Path) -> None:
     assert generate(what, check=True) == []
-    (path,) = generate(what, check=True, root=tmp_path)
-    assert not path.exists()
-    assert generate(what, check=False, root=tmp_path) == [path]
+    place = GENERATED[what][0]
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text(f"{BEGIN}stale\n{END}")
+    assert generate(what, check=True, root=tmp_path) == [tmp_path / place]
+    assert "stale" in (tmp_path / place).read_text()
+    assert generate(what, check=False, root=tmp_path) == [tmp_path / place]
     assert generate(what, check=True, root=tmp_path) == []
-    path.write_text(path.read_text() + "\n")
-    assert generate(what, check=True, root=tmp_path) == [path]
+
+
+def test_the_operators_page_knows_every_alert_and_every_metric() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    assert [rule.name for rule in RULES if f"| {rule.name}" not in page and f", {rule.name}" not in page] == []
+    assert [name for name in METRICS if f"`{name}`" not in page] == []
+    with pytest.raises(ValueError, match="needs the lines"):
+        with_metrics("a page without markers")
 
 
 def test_rules_name_only_metrics_of_the_catalogue() -> None:
