@@ -31,7 +31,9 @@ class UpOptions(Strict):
     """The flags of `touchline up`. A port of None is the configuration's, 0 picks a free one and keeps it."""
 
     data_dir: Path = Field(description="data folder; made when missing")
-    config_path: Path | None = Field(None, description="configuration; None: touchline.yaml in the data folder")
+    config_path: Path | None = Field(
+        None, description="configuration, written when missing; None: touchline.yaml in the data folder"
+    )
     gateway_port: int | None = Field(None, description="port of the gateway")
     dashboard_port: int | None = Field(None, description="port of the page")
     sql_port: int = Field(0, description="port of the embedded ClickHouse")
@@ -50,17 +52,17 @@ def run_up(options: UpOptions, say: Say, on_ready: OnReady) -> int:
     try:
         if last.pid and not last.stopped:
             say(_recovered(last))
-        config, site = prepare(options, folder)
+        config, site = prepare(options, folder, say)
         return asyncio.run(_up(config, site, folder, say, on_ready, options.start_timeout_s))
     finally:
         folder.release()
 
 
-def prepare(options: UpOptions, folder: DataFolder) -> tuple[Config, Site]:
+def prepare(options: UpOptions, folder: DataFolder, say: Say) -> tuple[Config, Site]:
     """The configuration in force and where everything will be; writes the first configuration and its secrets."""
     config_path = (options.config_path or folder.path / "touchline.yaml").resolve()
-    if options.config_path is None:
-        write_fresh(config_path, folder.path)
+    if write_fresh(config_path, folder.path):
+        say(f"new configuration with fresh secrets: {config_path}")
     config = load_config(config_path, flags=_flags(options))
     site = Site(
         data_dir=folder.path,

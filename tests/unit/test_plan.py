@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from schemas.config import Config, DashboardConfig
-from schemas.errors import ConfigurationError
 from services.cli.service import SERVICES
 from services.common.config import load_config
 from services.supervisor.folder import DataFolder
@@ -77,22 +76,26 @@ def test_each_folder_is_its_own_instance_and_stays_it() -> None:
 
 def test_the_first_start_writes_a_configuration_and_the_next_keeps_ports(tmp_path: Path) -> None:
     options = UpOptions(data_dir=tmp_path, gateway_port=0, dashboard_port=0)
-    _, first = prepare(options, DataFolder(tmp_path))
+    _, first = prepare(options, DataFolder(tmp_path), print)
     assert first.embedded_kafka
     assert first.token_file.stat().st_mode & 0o777 == 0o600
-    assert prepare(options, DataFolder(tmp_path))[1] == first
+    assert prepare(options, DataFolder(tmp_path), print)[1] == first
 
 
 def test_flags_replace_the_embedded_stores(tmp_path: Path) -> None:
     options = UpOptions(
         data_dir=tmp_path, gateway_port=0, dashboard_port=0, kafka="k:9092", clickhouse="http://ch:8123"
     )
-    config, site = prepare(options, DataFolder(tmp_path))
+    config, site = prepare(options, DataFolder(tmp_path), print)
     assert (site.embedded_kafka, site.embedded_clickhouse) == (False, False)
     assert config.kafka.bootstrap == ("k:9092",)
     assert not site.token_file.exists()
 
 
-def test_a_named_configuration_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no such file"):
-        prepare(UpOptions(data_dir=tmp_path, config_path=tmp_path / "absent.yaml"), DataFolder(tmp_path))
+def test_a_named_configuration_is_written_when_missing_and_never_overwritten(tmp_path: Path) -> None:
+    named, said = tmp_path / "elsewhere" / "mine.yaml", list[str]()
+    config, _ = prepare(UpOptions(data_dir=tmp_path, config_path=named), DataFolder(tmp_path), said.append)
+    assert named.exists() and str(named) in said[0] and len(config.sources) == 4
+    before = named.read_text()
+    prepare(UpOptions(data_dir=tmp_path, config_path=named), DataFolder(tmp_path), said.append)
+    assert named.read_text() == before and len(said) == 1
