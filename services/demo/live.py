@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import count
 from random import Random
 
 from services.demo import crm, product, support, web
@@ -17,6 +18,7 @@ from services.demo.support import SUBJECTS, Handling
 PACE, TICKET_PACE = 0.12, 0.004
 _BUYING = ("pipeline", "prospect", "lost")
 _STRANGERS = 5
+_RAMP_SCENES = 6
 
 
 class Stage:
@@ -125,9 +127,10 @@ def live(told: Story, seed: int, start: datetime, events_per_s: float) -> Iterat
     stage = Stage(told, script)
     waiting: list[tuple[datetime, int, Moment]] = []
     at = start
-    while True:
+    for scene in count(1):
         for moment in (played := stage.play(at)):
             heapq.heappush(waiting, (moment.occurred_at, script.number(), moment))
-        at += timedelta(seconds=len(played) / events_per_s * script.rng.uniform(0.5, 1.5))
+        ramp = min(scene / _RAMP_SCENES, 1.0)  # the first scenes begin together, so that something happens at once
+        at += timedelta(seconds=len(played) / events_per_s * script.rng.uniform(0.5, 1.5) * ramp)
         while waiting and waiting[0][0] <= at:
             yield heapq.heappop(waiting)[2]
