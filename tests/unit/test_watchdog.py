@@ -1,0 +1,42 @@
+"""The watchdog ends a process that is stuck, and only that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streams.agents.shell import Stage
+from streams.agents.watchdog import STALL_S, Watchdog
+from streams.ops.metrics import NoMetrics
+
+
+def _watchdog() -> tuple[Watchdog, Stage]:
+    outbox: Any = None
+    stage = Stage("test", outbox, NoMetrics(), lambda why: None)
+    stage.moved_at = 0.0
+    watchdog = Watchdog(stage, dict, NoMetrics(), lambda why: None)
+    watchdog._quiet_since = 0.0
+    return watchdog, stage
+
+
+def test_input_that_waits_while_nothing_moves_is_a_stall() -> None:
+    watchdog, _ = _watchdog()
+    assert not watchdog.stalled(True, STALL_S - 1)
+    assert watchdog.stalled(True, STALL_S + 1)
+
+
+def test_no_input_is_no_stall() -> None:
+    watchdog, _ = _watchdog()
+    assert not watchdog.stalled(False, 10 * STALL_S)
+    assert not watchdog.stalled(True, 10 * STALL_S + 1)
+
+
+def test_an_ack_is_movement() -> None:
+    watchdog, stage = _watchdog()
+    stage.moved_at = STALL_S
+    assert not watchdog.stalled(True, STALL_S + 1)
+
+
+def test_waiting_for_a_store_that_is_away_is_no_stall() -> None:
+    watchdog, stage = _watchdog()
+    stage.wait("ClickHouse is away")
+    assert not watchdog.stalled(True, 10 * STALL_S)
