@@ -1,0 +1,114 @@
+"""The rules of attribution, one by one: person, account, method, confidence, and what was not taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.touchpoints import Attribution, CleanTouchpoint
+from streams.resolve.domains import company_domain, corporate_domain
+from streams.resolve.graph import person_id_of
+from streams.resolve.knowledge import Knowledge
+from tests.journeys import touchpoint
+
+
+def told(*events: CleanTouchpoint) -> Knowledge:
+    knowledge = Knowledge()
+    for event in events:
+        for link in knowledge.learn(event):
+            knowledge.apply(link, knowledge.position + 1)
+    return knowledge
+
+
+def event(name: str, seconds: float, *aliases: str, refs: tuple[str, ...] = (), **more: Any) -> CleanTouchpoint:
+    return touchpoint(name, seconds, aliases=aliases, account_refs=refs, **more)
+
+
+def decided(attribution: Attribution) -> tuple[str, str, float]:
+    return (attribution.account_id, attribution.method, attribution.confidence)
+
+
+CRM = event("crm", 0, refs=("crm:1",), account_traits={"domain": "acme.com"})
+
+
+def test_the_account_an_event_names() -> None:
+    asked = event("e", 5, "email:ann@acme.com", refs=("crm:9",))
+    assert decided(told(CRM).attribute(asked)) == ("crm:9", "explicit", 1.0)
+
+
+def test_a_group_is_the_crm_account_that_claims_its_domain() -> None:
+    group = event("g", 5, "user:u1", refs=("group:acme",), account_traits={"domain": "www.acme.com"})
+    assert told(CRM, group).attribute(group).account_id == "crm:1"
+    assert told(group).attribute(group).account_id == "group:acme"
+
+
+def test_membership_is_dated_and_the_first_reaches_back() -> None:
+    may = event("a", 100, "user:u1", refs=("group:apple",))
+    june = event("b", 200, "user:u1", refs=("group:adobe",))
+    knowledge = told(may, june)
+    accounts = [knowledge.attribute(event("q", at, "user:u1")).account_id for at in (50, 150, 250)]
+    assert accounts == ["group:apple", "group:apple", "group:adobe"]
+    assert knowledge.attribute(event("q", 250, "user:u1")).rejected[0].account_id == "group:apple"
+
+
+def test_a_crm_contact_is_certain() -> None:
+    contact = event("c", 0, "crm_contact:7", refs=("crm:1",))
+    assert decided(told(contact).attribute(event("e", 5, "crm_contact:7"))) == ("crm:1", "crm_contact", 1.0)
+
+
+def test_one_account_claims_the_domain() -> None:
+    assert decided(told(CRM).attribute(event("e", 5, "email:ann@acme.com"))) == ("crm:1", "email_domain", 0.9)
+
+
+def test_two_accounts_claim_it_so_we_abstain() -> None:
+    other = event("crm2", 1, refs=("crm:2",), account_traits={"domain": "acme.com"})
+    attribution = told(CRM, other).attribute(event("e", 5, "email:ann@acme.com"))
+    assert attribution.method == "unidentified"
+    assert [candidate.account_id for candidate in attribution.rejected] == ["crm:1", "crm:2"]
+
+
+def test_a_domain_nobody_claims_is_provisional() -> None:
+    assert decided(told().attribute(event("e", 5, "email:ann@eu.acme.com"))) == (
+        "domain:acme.com", "provisional_domain", 0.7,
+    )  # fmt: skip
+
+
+def test_free_mail_says_nothing() -> None:
+    gmail = event("crm", 0, refs=("crm:1",), account_traits={"domain": "gmail.com"})
+    assert told(gmail).attribute(event("e", 5, "email:founder@gmail.com")).method == "unidentified"
+
+
+def test_a_declared_domain() -> None:
+    declared = event("e", 5, "email:joe@gmail.com", account_traits={"domain": "acme.com"})
+    assert decided(told(CRM).attribute(declared)) == ("crm:1", "declared_domain", 0.8)
+
+
+def test_nobody_we_know() -> None:
+    attribution = told().attribute(event("e", 5, "anonymous:a1"))
+    assert decided(attribution) == (f"anon:{person_id_of('anonymous:a1')}", "unidentified", 0.0)
+
+
+def test_a_deal_has_an_account_and_no_person() -> None:
+    linked = event("d", 0, "crm_deal:5", refs=("crm:1",))
+    attribution = told(linked).attribute(event("e", 5, "crm_deal:5"))
+    assert (attribution.person_id, attribution.account_id) == ("", "crm:1")
+
+
+def test_two_contacts_are_never_merged() -> None:
+    """A shared device: the veto keeps the edge as a proposal."""
+    one = event("a", 0, "crm_contact:1", "anonymous:kiosk")
+    other = event("b", 5, "crm_contact:2", "anonymous:kiosk")
+    knowledge = told(one, other)
+    assert knowledge.graph.person("crm_contact:1") != knowledge.graph.person("crm_contact:2")
+    assert knowledge.graph.proposed == {"edge|crm_contact:2|anonymous:kiosk"}
+
+
+def test_the_person_keeps_the_older_name() -> None:
+    first = event("a", 0, "email:ann@acme.com", "anonymous:a1")
+    later = event("b", 50, "crm_contact:1", "email:ann@acme.com")
+    assert told(first, later).graph.person("anonymous:a1").person_id == person_id_of("email:ann@acme.com")
+
+
+def test_domains_know_the_public_suffixes() -> None:
+    assert company_domain("https://shop.acme.co.uk/x") == "acme.co.uk"
+    assert corporate_domain("email:ann@mail.acme.co.uk") == "acme.co.uk"
+    assert corporate_domain("email:ann@gmail.com") == ""
