@@ -82,9 +82,11 @@ def _sink(config: Config) -> Work:
 
 
 def _processor(stage: str, config: Config) -> Work:
+    from services.common.secrets import read_secret
     from streams.agents.main import run
 
-    return partial(run, stage, config)
+    secret = config.clickhouse.password if stage == "journey" else None  # the others never ask the store
+    return partial(run, stage, config, read_secret(secret).decode() if secret else "")
 
 
 def _topics(config: Config) -> Work:

@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -65,20 +63,21 @@ class Base:
     """What every stage has."""
 
     config: Config
+    clickhouse_password: str
     stage: Stage
     outbox: Outbox
     metrics: Metrics
     die: Callable[[str], None]
 
 
-def run(stage: str, config: Config) -> int:
+def run(stage: str, config: Config, clickhouse_password: str = "") -> int:
     """Run one processor until SIGTERM; returns the exit code."""
     if stage not in STAGES:
         raise ConfigurationError(f"unknown stage `{stage}`; stages are {', '.join(STAGES)}")
-    return asyncio.run(_run(stage, config))
+    return asyncio.run(_run(stage, config, clickhouse_password))
 
 
-async def _run(stage_name: str, config: Config) -> int:
+async def _run(stage_name: str, config: Config, clickhouse_password: str) -> int:
     ended = asyncio.get_running_loop().create_future()
 
     def end(code: int) -> None:
@@ -98,7 +97,7 @@ async def _run(stage_name: str, config: Config) -> int:
     await _start_patiently(sender.start)
     writer = RecordWriter(sender, lambda topic: partitions(config.kafka, topic), topic_prefix=config.kafka.topic_prefix)
     outbox, metrics = Outbox(writer, die), Metrics()
-    base = Base(config, Stage(stage_name, outbox, metrics, die), outbox, metrics, die)
+    base = Base(config, clickhouse_password, Stage(stage_name, outbox, metrics, die), outbox, metrics, die)
     plan = await _PLANS[stage_name](base)
     async with _background(base, plan):
         await _serve(base, plan, ended)
@@ -185,7 +184,7 @@ async def _plan_resolve(base: Base) -> Plan:
 
 async def _plan_journey(base: Base) -> Plan:
     config = base.config
-    store = Store(config.clickhouse, _password(config))
+    store = Store(config.clickhouse, base.clickhouse_password)
     progress = SinkProgress(config.kafka)
     parts = journey_stage.Parts(
         stage=base.stage,
@@ -264,12 +263,3 @@ async def _start_patiently(start: Callable[[], Coroutine[Any, Any, None]]) -> No
         except (KafkaError, OSError) as error:
             _log.warning("kafka is away: %s", error)
             await asyncio.sleep(0.5)
-
-
-def _password(config: Config) -> str:
-    reference = config.clickhouse.password
-    if reference is None:
-        return ""
-    if reference.env is not None:
-        return os.environ.get(reference.env, "")
-    return Path(str(reference.file)).read_text(encoding="utf-8").strip()
