@@ -1,9 +1,9 @@
 #!/bin/bash
-# Starts one broker of the cluster. Needs KAFKA_NODE_ID, KAFKA_CLUSTER_ID and HOSTNAME; writes only to /tmp and the log folder.
+# Starts one broker of the cluster. Needs KAFKA_NODE_ID, KAFKA_CLUSTER_ID and HOSTNAME; writes only to TMPDIR (/tmp) and the log folder.
 set -euo pipefail
 kafka=${KAFKA_HOME:-/opt/kafka}
 here=$(dirname "$0")
-properties=/tmp/server.properties
+properties=${TMPDIR:-/tmp}/server.properties
 {
   cat "$here/server.properties"
   echo "node.id=$KAFKA_NODE_ID"
