@@ -110,12 +110,14 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
     app = make_app(base.stage.name, base.config.kafka)
     for topic, handler in plan.agents.items():
         attach(app, base.config.kafka.topic_prefix + topic, _consumer(base.stage, handler))
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def _revoked(_app: Any, _partitions: set[Any], **_: Any) -> None:
+        base.stage.acks.forget()
+        plan.on_revoked()
+
     if plan.on_assigned is not None:
         on_assigned = plan.on_assigned
-
-        @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
-        async def _revoked(_app: Any, _partitions: set[Any], **_: Any) -> None:
-            plan.on_revoked()
 
         @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
         async def _assigned(_app: Any, assigned: set[Any], **_: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -44,6 +45,59 @@ class Record:
     origin: Origin
 
 
+@dataclass(eq=False, slots=True)
+class Slot:
+    """An event's place in the order of its partition, and whether its work is done."""
+
+    event: Any
+    done: bool = False
+
+    @property
+    def place(self) -> tuple[str, int]:
+        return (self.event.message.topic, self.event.message.partition)
+
+    @property
+    def size(self) -> int:
+        return len(self.event.message.value or b"")
+
+
+class Acks:
+    """Acks each partition's events in their order, whatever order they finish in.
+
+    Faust commits past an event that is not acked when the one behind it is, and before a partition's first commit
+    past any number: `Consumer._new_offset` looks for the gap one place too far.
+    """
+
+    def __init__(self, most: int) -> None:
+        """`most` events may wait for their acks at a time."""
+        self._room = asyncio.Semaphore(most)
+        self._lanes: dict[tuple[str, int], deque[Slot]] = {}
+
+    async def take(self, event: Any) -> Slot:
+        """An event comes; those of its partition must come in order. Waits while there is no room."""
+        slot = Slot(event)
+        self._lanes.setdefault(slot.place, deque()).append(slot)
+        await self._room.acquire()
+        return slot
+
+    def finished(self, slot: Slot) -> bool:
+        """Ack it, and those behind it that waited for it, once everything before it is acked; whether any was."""
+        slot.done = True
+        lane, any_acked = self._lanes.get(slot.place, deque()), False
+        while lane and lane[0].done:
+            lane.popleft().event.ack()
+            self._room.release()
+            any_acked = True
+        return any_acked
+
+    def forget(self) -> None:
+        """Partitions change hands: what is not acked comes again, and is acked then."""
+        for lane in self._lanes.values():
+            for _ in lane:
+                self._room.release()
+        self._lanes.clear()
+
+
 class Handler(Protocol):
     """A processor's part: takes records in, in order; returns what must finish before they are acked.
 
@@ -73,7 +127,7 @@ class Stage:
         self._meter = meter
         self._die = die
         self._fuse = Fuse()
-        self._room = asyncio.Semaphore(MAX_UNDER_WAY)
+        self.acks = Acks(MAX_UNDER_WAY)
         self._tasks: set[asyncio.Task[None]] = set()
         self.waiting_since: float | None = None
         self.waiting_for = ""
@@ -81,12 +135,11 @@ class Stage:
 
     async def process(self, events: Any, handler: Handler) -> None:
         """Handle the events of a Faust stream, for ever: whatever has come by the time the last group is handled."""
-        queue: asyncio.Queue[Any] = asyncio.Queue()
+        queue: asyncio.Queue[Slot] = asyncio.Queue()
         working = asyncio.get_running_loop().create_task(self._work(queue, handler))
         try:
             async for event in events:
-                await self._room.acquire()
-                queue.put_nowait(event)
+                queue.put_nowait(await self.acks.take(event))
         finally:
             working.cancel()
 
@@ -130,21 +183,23 @@ class Stage:
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=10)
 
-    async def _work(self, queue: asyncio.Queue[Any], handler: Handler) -> None:
+    async def _work(self, queue: asyncio.Queue[Slot], handler: Handler) -> None:
         while True:
             group = [await queue.get()]
-            size = len(group[0].message.value or b"")
+            size = group[0].size
             while len(group) < MAX_GROUP and size < MAX_GROUP_BYTES and not queue.empty():
                 group.append(queue.get_nowait())
-                size += len(group[-1].message.value or b"")
+                size += group[-1].size
             failpoints.hit(f"{self.name}_after_read")
-            records = [_record(event.message) for event in group]
-            for events, done in await self._attempt(handler, group, records):
-                task = asyncio.get_running_loop().create_task(self._finish(events, done))
+            records = [_record(slot.event.message) for slot in group]
+            for slots, done in await self._attempt(handler, group, records):
+                task = asyncio.get_running_loop().create_task(self._finish(slots, done))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _attempt(self, handler: Handler, group: list[Any], records: list[Record]) -> list[tuple[list[Any], Done]]:
+    async def _attempt(
+        self, handler: Handler, group: list[Slot], records: list[Record]
+    ) -> list[tuple[list[Slot], Done]]:
         """Hand records over until they are taken; a bug of ours costs one record, not the stream."""
         delay_s, started = RETRY_S[0], time.monotonic()
         while True:
@@ -164,10 +219,10 @@ class Stage:
                 return [(group, done)]
 
     async def _isolate(
-        self, handler: Handler, group: list[Any], records: list[Record], error: Exception
-    ) -> list[tuple[list[Any], Done]]:
+        self, handler: Handler, group: list[Slot], records: list[Record], error: Exception
+    ) -> list[tuple[list[Slot], Done]]:
         if len(records) > 1:
-            alone = [await self._attempt(handler, [e], [r]) for e, r in zip(group, records, strict=True)]
+            alone = [await self._attempt(handler, [s], [r]) for s, r in zip(group, records, strict=True)]
             return [pair for pairs in alone for pair in pairs]
         _log.exception("a record cannot be processed", extra={"origin": records[0].origin})
         message = f"{type(error).__name__}: {error}"
@@ -176,20 +231,17 @@ class Stage:
         )
         return [(group, self.outbox.deliver(outputs))]
 
-    async def _finish(self, events: list[Any], done: Done) -> None:
+    async def _finish(self, slots: list[Slot], done: Done) -> None:
         try:
             await done
             failpoints.hit(f"{self.name}_before_ack")
-            for event in events:
-                event.ack()
-            self.moved_at = time.monotonic()
+            for slot in slots:
+                if self.acks.finished(slot):
+                    self.moved_at = time.monotonic()
         except asyncio.CancelledError:
             raise
         except Exception as error:
             self._die(f"{self.name}: outputs cannot be delivered: {type(error).__name__}: {error}")
-        finally:
-            for _ in events:
-                self._room.release()
 
 
 def dead_output(refused: DeadLetter) -> Output:

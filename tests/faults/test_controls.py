@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import StoreUnavailable
-from streams.agents.shell import Done, Record, Stage
+from streams.agents.shell import Done, Record, Slot, Stage
 from streams.ops.metrics import NoMetrics
 from streams.transport.outbox import Outbox
 from streams.transport.writer import Position
@@ -86,26 +86,25 @@ class Copy:
 class EarlyAck(Stage):
     """Known bad: acks first, and waits for its outputs then."""
 
-    async def _finish(self, events: list[Any], done: Done) -> None:
-        for event in events:
-            event.ack()
+    async def _finish(self, slots: list[Slot], done: Done) -> None:
+        for slot in slots:
+            self.acks.finished(slot)
         await super()._finish([], done)
-        for _ in events:
-            self._room.release()
 
 
 class Take(Stage):
     """Known bad: as Faust's `take()`, which acks in `finally` whatever became of the handler."""
 
-    async def _work(self, queue: asyncio.Queue[Any], handler: Any) -> None:
+    async def _work(self, queue: asyncio.Queue[Slot], handler: Any) -> None:
         while True:
-            event = await queue.get()
+            slot = await queue.get()
             try:
-                await (await handler.handle([Record(event.message.value, ("in", 0, event.message.offset))]))
+                message = slot.event.message
+                await (await handler.handle([Record(message.value, ("in", 0, message.offset))]))
             except StoreUnavailable:
                 continue
             finally:
-                event.ack()
+                self.acks.finished(slot)
 
 
 async def crash_and_resume(kind: type[Stage], *, failures: int = 0, crash_after_s: float = 0.015) -> Log:

@@ -25,6 +25,7 @@ from streams.vendors.registry import VENDORS as MAPPINGS
 from tests.faults.kit.scenario import VENDORS, Call
 
 UNMAPPED = "unmapped"
+VIEW_LOOKS_BACK = timedelta(days=30)
 Row = Mapping[str, Any]
 Rows = dict[Any, Row]
 
@@ -82,7 +83,7 @@ def expected(sent: Iterable[tuple[Call, float]], blueprint: CompiledBlueprint | 
         journey = fold(items, rules, as_of)
         _tell(picture, account_id, journey)
         placed += [(account_id, place) for place in journey.placed.values()]
-    _sum_up(picture, [(account_id, place) for account_id, place in placed if place.on_map])
+    _sum_up(picture, [(account_id, place) for account_id, place in placed if place.on_map], as_of)
     return picture
 
 
@@ -149,20 +150,24 @@ def _signal(account_id: str, signal: Signal) -> Row:
     }
 
 
-def _sum_up(picture: Picture, placed: list[tuple[str, Placed]]) -> None:
-    """The map by naive sums: as the view has it, by day, and as the API tells it."""
+def _sum_up(picture: Picture, placed: list[tuple[str, Placed]], as_of: datetime) -> None:
+    """The map by naive sums: as the view has it (30 days), by day, and as the API tells it (up to now)."""
+    past: dict[Any, list[tuple[str, Placed]]] = defaultdict(list)
     cells: dict[Any, list[tuple[str, Placed]]] = defaultdict(list)
     days: dict[Any, list[tuple[str, Placed]]] = defaultdict(list)
     for account_id, place in placed:
-        cells[place.phase, place.touchpoint_type].append((account_id, place))
-        touchpoint = place.item.touchpoint
+        touchpoint, cell = place.item.touchpoint, (place.phase, place.touchpoint_type)
+        if touchpoint.occurred_at >= as_of - VIEW_LOOKS_BACK:
+            cells[cell].append((account_id, place))
+        if touchpoint.occurred_at <= as_of:
+            past[cell].append((account_id, place))
         day = touchpoint.occurred_at.date().isoformat()
         key = (day, place.phase, place.touchpoint_type, place.persona, place.segment, touchpoint.channel)
         days[key].append((account_id, place))
     picture.cells = {key: _cell(found) for key, found in cells.items()}
     picture.days = {key: _cell(found) for key, found in days.items()}
-    picture.api = {key: cell for key, cell in picture.cells.items() if key[1] != UNMAPPED}
-    picture.api["", UNMAPPED] = {"volume": sum(place.touchpoint_type == UNMAPPED for _, place in placed)}
+    picture.api = {key: _cell(found) for key, found in past.items() if key[1] != UNMAPPED}
+    picture.api["", UNMAPPED] = {"volume": sum(len(found) for key, found in past.items() if key[1] == UNMAPPED)}
 
 
 def _cell(placed: list[tuple[str, Placed]]) -> Row:
