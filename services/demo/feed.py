@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from math import sqrt
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,8 @@ from services.demo.story import Story, story, truth
 WINDOW = 300
 """Moments sent at once; over four tools their order does not matter within it."""
 HISTORY_PER_S = 1_500.0
+RAMP_S = 6.0
+"""The rate grows for so long: the first figures appear before the crowd comes."""
 _LINE_EVERY_S, _LIVE_LINE_EVERY_S = 2.0, 60.0
 
 Emit = Callable[[dict[str, object]], None]
@@ -75,7 +78,7 @@ class Feed:
             sent += await senders.send(window)
             took_s = time.monotonic() - began_s
             self._terminal.progress(history_line(sent, total, took_s), _LINE_EVERY_S)
-            await asyncio.sleep(max(sent / HISTORY_PER_S - took_s, 0))
+            await asyncio.sleep(max(due_s(sent) - took_s, 0))
             began_s += await self._until_everything_runs()
         took_s = time.monotonic() - began_s
         facts = truth(told)
@@ -103,6 +106,13 @@ class Feed:
             self.live_sent += await senders.send([moment])
             self._terminal.progress(f"live        {self.live_sent:,} events sent", _LIVE_LINE_EVERY_S)
         self._emit({"step": "live", "sent": self.live_sent})
+
+
+def due_s(sent: int) -> float:
+    """Seconds after which so many messages of the history may have been sent."""
+    if sent <= HISTORY_PER_S * RAMP_S / 2:
+        return sqrt(2 * RAMP_S * sent / HISTORY_PER_S)
+    return RAMP_S / 2 + sent / HISTORY_PER_S
 
 
 def _windows(moments: tuple[Moment, ...]) -> Iterator[tuple[Moment, ...]]:

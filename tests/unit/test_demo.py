@@ -20,6 +20,7 @@ from schemas.config import SecretRef, SourceConfig
 from schemas.errors import ConfigurationError
 from schemas.touchpoints import RawRequest
 from services.demo.cast import COMPANIES, cast
+from services.demo.feed import HISTORY_PER_S, RAMP_S, due_s
 from services.demo.live import live
 from services.demo.memory import recall, remember
 from services.demo.progress import Terminal, history_line
@@ -243,6 +244,15 @@ def test_real_data_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "touchline.yaml").write_text("sources: []\n")
     with pytest.raises(ConfigurationError, match="not a demo's"):
         recall(tmp_path, None, None, END)
+
+
+def test_the_history_begins_slowly_and_then_keeps_its_rate() -> None:
+    times = [due_s(sent) for sent in range(0, 20_000, 100)]
+    assert times == sorted(times)
+    assert due_s(0) == 0.0
+    assert due_s(int(HISTORY_PER_S * RAMP_S / 2)) == pytest.approx(RAMP_S)
+    assert due_s(300) > 300 / HISTORY_PER_S
+    assert due_s(20_000) - due_s(18_500) == pytest.approx(1.0)
 
 
 class Screen(io.StringIO):
