@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from schemas.errors import PermanentError
+from schemas.facts import TouchpointFact
 from services.store.batch import Item, Refusal
 from services.store.cells import recompute
 from services.store.rows import TABLES, Row, columns, link_rows, minutes_of, rows_of
@@ -55,6 +56,14 @@ class Sink:
         self._meter.set("touchline_sink_dirty_minutes", len(minutes))
         recompute(self._store, minutes)
         self._meter.set("touchline_sink_dirty_minutes", 0)
+        self._observe_lag(items)
+
+    def _observe_lag(self, items: Sequence[Item]) -> None:
+        """Received to visible, of the batch's last live touchpoint: one observation a batch."""
+        live = (f for item in reversed(items) if isinstance(f := item.fact, TouchpointFact))
+        last = next((fact.input.touchpoint for fact in live if not fact.input.touchpoint.backfill), None)
+        if last is not None:
+            self._meter.observe("touchline_processing_lag_seconds", (self._clock() - last.received_at).total_seconds())
 
     def _insert(self, items: Sequence[Item]) -> None:
         tables = self._rows(items)

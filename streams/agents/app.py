@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -43,6 +45,7 @@ def make_app(stage: str, kafka: KafkaConfig, **overrides: Any) -> Any:
         "stream_wait_empty": False,
         "stream_buffer_maxsize": 512,
         "loghandlers": [],
+        "datadir": str(Path(tempfile.gettempdir()) / "touchline-faust"),  # it makes one, though we keep no tables
     }
     return faust.App(f"{kafka.topic_prefix}touchline-{stage}", **(settings | overrides))
 
