@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -33,6 +34,7 @@ class Truth:
     touchpoints: int
     poison: int
     companies: int
+    strangers: int
     reopened_tickets: int
     detractors: int
     promoters: int
@@ -90,11 +92,16 @@ def truth(told: Story) -> Truth:
         touchpoints=len(good),
         poison=len(told.moments) - len(good),
         companies=len(told.companies),
+        strangers=len(_visitors(good) - _visitors(m for m in good if m.get("type") == "identify")),
         reopened_tickets=len(reopened),
         detractors=scores["low"],
         promoters=scores["high"],
         contracts_signed=sum(m.get("event") == "Contract Signed" for m in good),
     )
+
+
+def _visitors(messages: Iterable[Message]) -> set[str]:
+    return {message["anonymousId"] for message in messages if "anonymousId" in message}
 
 
 def _reopens(message: Message) -> bool:

@@ -87,6 +87,7 @@ def test_every_message_is_understood_but_the_poison(told: Story) -> None:
     facts = truth(told)
     assert found == {Mapped: facts.touchpoints, NotUnderstood: facts.poison}
     assert facts.poison >= 10
+    assert facts.strangers < facts.companies / 2
     broken = (dataclasses.replace(told.moments[0], message={"type": "nothing"}),)
     assert [type(result) for result in outcomes(broken)] == [NotUnderstood]
 
