@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from services.demo import crm, product, support, web
 from services.demo.calendar import BROKEN_FORM, SLOW_QUOTES, SSO_OUTAGE, Calendar
@@ -28,10 +28,15 @@ class Author:
     company: Company
     known: set[Person] = field(default_factory=set)
     users: set[Person] = field(default_factory=set)
+    users_since: datetime = field(default=datetime.max.replace(tzinfo=UTC))
 
     def at(self, share: float) -> datetime:
         """A working hour at this share of the period."""
         return self.calendar.at(share, self.script.rng)
+
+    def after(self, before: datetime, share: float) -> datetime:
+        """The same, but later than `before`."""
+        return max(self.at(share), before + timedelta(minutes=1))
 
     def know(self, person: Person, at: datetime) -> None:
         """The CRM has the person from now on (and the company, with the first)."""
@@ -47,6 +52,7 @@ class Author:
             support.organization(self.script, self.company, at)
         if person not in self.users:
             self.users.add(person)
+            self.users_since = at
             product.sign_up(self.script, self.company, person, at)
             support.user(self.script, self.company, person, at + timedelta(seconds=8))
 
@@ -156,26 +162,26 @@ def onboard(author: Author, at: datetime) -> datetime:
     """Kick-off, sign-on, training, the first invoice; returns when it was complete."""
     script, company = author.script, author.company
     share = author.calendar.share(at)
-    at = author.at(share + 0.02)
+    at = author.after(at, share + 0.02)
     author.sign_up(company.engineer, at)
     product.track(script, company.engineer, script.later(at, 60, 120), "Onboarding Started")
     product.page(script, company.engineer, script.later(at, 130, 300), "/onboarding/checklist", f"p{script.number()}")
-    at = author.at(share + 0.04)
+    at = author.after(at, share + 0.04)
     if author.calendar.within(at, SSO_OUTAGE) or script.chance(0.25):
         at = product.sso_outage(script, company.engineer, at)
     product.page(script, company.engineer, at, "/settings/sso", f"p{script.number()}")
     product.track(script, company.engineer, script.later(at, 200, 900), "SSO Connected")
-    at = author.at(share + 0.06)
+    at = author.after(at, share + 0.06)
     for person in company.users:
         author.know(person, at)
         author.sign_up(person, script.later(at, 20, 60))
         web.identify(script, person, author.company, script.later(at, 60, 90), "")
         product.track(script, person, script.later(at, 900, 4_000), "Training Attended", channel="meeting")
     web.sales(script, company.procurement, author.at(share + 0.07), "Invoice Sent", "email")
-    at = author.at(share + 0.09)
+    at = author.after(at, share + 0.09)
     product.track(script, company.engineer, at, "Onboarding Completed")
     product.csat(script, company.engineer, script.later(at, 3_000, 9_000), "onboarding", script.rng.randint(3, 5))
-    return at
+    return max(at, author.users_since + timedelta(minutes=2))
 
 
 def settle(author: Author, at: datetime) -> datetime:
@@ -234,10 +240,13 @@ def ask(author: Author, scores: tuple[int, ...], shares: tuple[float, ...]) -> N
     """The NPS question at these times, to different people; the product itself is rated by others the same week."""
     script = author.script
     for share in shares:
+        at = author.at(share)
+        if at < author.users_since:  # nobody uses it yet
+            continue
         rater, stars = script.rng.choice(author.company.users), 1 + bisect((4, 6, 7, 9), max(scores))
-        product.csat(script, rater, author.at(share), "product", stars)
+        product.csat(script, rater, at, "product", stars)
         person = script.rng.choice(author.company.users)
-        product.nps(script, person, author.at(share), script.rng.choice(scores))
+        product.nps(script, person, at, script.rng.choice(scores))
 
 
 def review(author: Author, share: float) -> None:
@@ -363,7 +372,9 @@ def returning(author: Author) -> None:
     for step in range(3):
         web.compare(author.script, author.company.buyer.anonymous_id, author.at(0.4 + 0.03 * step))
     web.sales(author.script, author.company.buyer, author.at(0.5), "Sales Call Held", "phone")
-    crm.lifecycle(author.script, author.company, author.at(0.51), "salesqualifiedlead")
+    at = author.at(0.51)
+    crm.lifecycle(author.script, author.company, at, "salesqualifiedlead")
+    crm.deal(author.script, author.company, author.script.later(at, 30, 300))
     at = onboard(author, purchase(author, 0.53))
     use(author, at, author.calendar.end)
     ask(author, (8, 9), (0.93,))

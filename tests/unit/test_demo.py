@@ -279,3 +279,14 @@ def test_progress_is_sparse_lines_elsewhere() -> None:
     assert out.getvalue() == "at 0.0\nat 2.5\n"
     assert history_line(1_200, 15_670, 1.0) == "history     1,200 of 15,670 events sent · 1,200/s · 12 s left"
     assert history_line(0, 10, 0.0) == "history     0 of 10 events sent · 0/s"
+
+
+@pytest.mark.parametrize("days", [1, 5, 60])
+def test_nobody_and_no_deal_appears_before_it_is_known(days: int) -> None:
+    good = [moment.message for moment in story(7, END, days).moments if not moment.poison]
+    signed_up = {m["userId"] for m in good if m.get("type") == "identify" and "userId" in m}
+    assert {m["userId"] for m in good if "userId" in m} == signed_up
+    deals = {m["objectId"] for m in good if m.get("subscriptionType") == "deal.creation"}
+    assert {m["objectId"] for m in good if m.get("subscriptionType") == "deal.propertyChange"} <= deals
+    requesters = {m["detail"]["requester_id"] for m in good if "requester_id" in m.get("detail", {})}
+    assert requesters <= {m["detail"]["id"] for m in good if m.get("type") == "zen:event-type:user.created"}
