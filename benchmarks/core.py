@@ -1,0 +1,148 @@
+"""CPU of the pure parts, per event: what is left when Kafka, HTTP and ClickHouse cost nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from benchmarks.figures import Figure, Pace, Say
+from benchmarks.load import PEOPLE_AN_ACCOUNT, Bodies, Load
+from schemas.facts import FACTS, Fact
+from schemas.touchpoints import ACCOUNT_INPUTS, CLEAN, RAW, AttributedTouchpoint, CleanTouchpoint, RawRequest
+from streams.journey.account import AccountJourney
+from streams.journey.blueprints import load
+from streams.journey.compiled import CompiledBlueprint
+from streams.journey.facts import account_fact, facts_of
+from streams.resolve.knowledge import Knowledge
+from streams.vendors.base import Mapped
+from streams.vendors.registry import VENDORS
+
+BATCH: Final = 100
+ACCOUNTS: Final = 50
+RATE_PER_S: Final = 2_000
+HISTORY: Final = 10_000
+
+
+def requests(messages: int, *, batch: int, accounts: int = ACCOUNTS) -> list[RawRequest]:
+    """What the gateway would write for that many messages of people in no order; event ids are new each time.
+
+    `messages` 0: one of each person. The last one was sent just now, the others before it at RATE_PER_S.
+    """
+    seconds = messages / batch / RATE_PER_S
+    bodies = Bodies(
+        Load(url="", key="", run=uuid4().hex, rate_per_s=RATE_PER_S, seconds=seconds, batch=batch, accounts=accounts)
+    )
+    number = (messages or accounts * PEOPLE_AN_ACCOUNT) // batch
+    began = datetime.now(UTC) - timedelta(seconds=number * batch / RATE_PER_S)
+    return [_request(bodies, n, began + timedelta(seconds=n * batch / RATE_PER_S)) for n in range(number)]
+
+
+def _request(bodies: Bodies, number: int, at: datetime) -> RawRequest:
+    return RawRequest(
+        request_id=uuid4().hex,
+        source="web",
+        vendor="segment",
+        received_at=at,
+        path="/v1/batch",
+        body=bodies.body(number, at).decode(),
+    )
+
+
+def mapped(found: Sequence[RawRequest]) -> list[CleanTouchpoint]:
+    """The clean touchpoints of some requests."""
+    results = (result for request in found for result in VENDORS[request.vendor].map(request))
+    return [result.touchpoint for result in results if isinstance(result, Mapped)]
+
+
+def attributed(knowledge: Knowledge, touchpoints: Sequence[CleanTouchpoint]) -> list[AttributedTouchpoint]:
+    """Learn and attribute, as a resolve worker does."""
+    for touchpoint in touchpoints:
+        for link in knowledge.learn(touchpoint):
+            knowledge.apply(link, knowledge.position + 1)
+    return [
+        AttributedTouchpoint(touchpoint=t, attribution=knowledge.attribute(t), knowledge=knowledge.position)
+        for t in touchpoints
+    ]
+
+
+class Accounts:
+    """Account states as a journey worker keeps them."""
+
+    def __init__(self, blueprint: CompiledBlueprint) -> None:
+        self._blueprint = blueprint
+        self.live: dict[str, AccountJourney] = {}
+
+    def accept(self, items: Sequence[AttributedTouchpoint]) -> list[Fact]:
+        """Step a batch; the facts it tells, without the accounts' own rows."""
+        groups: dict[str, list[AttributedTouchpoint]] = {}
+        for item in items:
+            groups.setdefault(item.account_id, []).append(item)
+        facts: list[Fact] = []
+        for account_id, group in groups.items():
+            account = self.live.setdefault(account_id, AccountJourney(account_id, self._blueprint))
+            as_of = max(item.touchpoint.ordered_at for item in group)
+            facts += facts_of(account, account.accept(group, as_of), as_of)
+        return facts
+
+
+def run(pace: Pace, say: Say) -> list[Figure]:
+    """Every part over the same batches, each the best of some rounds: noise only ever adds."""
+    blueprint = load()
+    raw = [requests(BATCH * 20, batch=20)[n : n + BATCH // 20] for n in range(0, 100, BATCH // 20)]
+    clean = [mapped(batch) for batch in raw]
+    knowledge = Knowledge()
+    inputs = [attributed(knowledge, batch) for batch in clean]
+    facts = [Accounts(blueprint).accept(batch) for batch in inputs]
+    known = [(RAW.dump_json(r), CLEAN.dump_json(c)) for r, c in zip(raw, clean, strict=True)]
+    told = [(ACCOUNT_INPUTS.dump_json(list(i)), FACTS.dump_json(f)) for i, f in zip(inputs, facts, strict=True)]
+    accounts = Accounts(blueprint)
+    accounts.accept(inputs[0])
+    parts: dict[str, Callable[[], object]] = {
+        "decode raw": lambda: [RAW.validate_json(value) for value, _ in known],
+        "map (Segment)": lambda: [mapped(batch) for batch in raw],
+        "encode clean": lambda: [CLEAN.dump_json([item])[1:-1] for batch in clean for item in batch],
+        "decode clean": lambda: [CLEAN.validate_json(value) for _, value in known],
+        "learn": lambda: [knowledge.learn(item) for batch in clean for item in batch],
+        "attribute": lambda: [knowledge.attribute(item) for batch in clean for item in batch],
+        "encode attributed": lambda: [ACCOUNT_INPUTS.dump_json([item])[1:-1] for batch in inputs for item in batch],
+        "decode attributed": lambda: [ACCOUNT_INPUTS.validate_json(value) for value, _ in told],
+        "accept and facts": lambda: [Accounts(blueprint).accept(batch) for batch in inputs],
+        "encode facts": lambda: [FACTS.dump_json([fact])[1:-1] for batch in facts for fact in batch],
+        "decode facts": lambda: [FACTS.validate_json(value) for _, value in told],
+        "account row": lambda: [
+            account_fact(account, datetime.now(UTC)) for _ in range(40) for account in accounts.live.values()
+        ],
+    }
+    costs_us = {name: _best_us(work, pace.repeats, BATCH * len(raw)) for name, work in parts.items()}
+    figures = [Figure("core, µs an event", name, f"{cost:.1f}") for name, cost in costs_us.items()]
+    figures.append(Figure("core, µs an event", "all but the account row", f"{_sum(costs_us):.1f}"))
+    figures.append(_refold(blueprint, pace))
+    say(f"  {_sum(costs_us):.0f} µs an event in all")
+    return figures
+
+
+def _sum(costs_us: dict[str, float]) -> float:
+    return sum(cost for name, cost in costs_us.items() if name != "account row")
+
+
+def _best_us(work: Callable[[], object], repeats: int, events: int) -> float:
+    def once() -> float:
+        began = time.process_time()
+        work()
+        return time.process_time() - began
+
+    return min(once() for _ in range(repeats + 1)) * 1e6 / events
+
+
+def _refold(blueprint: CompiledBlueprint, pace: Pace) -> Figure:
+    """One account with a long history, folded anew."""
+    history = attributed(Knowledge(), mapped(requests(HISTORY, batch=100, accounts=1)))
+    as_of = datetime.now(UTC)
+    cost_us = _best_us(
+        lambda: AccountJourney.rebuilt(history[0].account_id, blueprint, history, as_of), pace.repeats, 1
+    )
+    people = min(PEOPLE_AN_ACCOUNT, HISTORY)
+    return Figure("core", f"refold of {HISTORY:,} touchpoints of {people} people, CPU ms", f"{cost_us / 1e3:.0f}")
