@@ -24,7 +24,7 @@ def demo(  # noqa: PLR0913 - one parameter per flag
         Path, typer.Option("--data", help="Data folder of the demo; a second run goes on there.")
     ] = DEMO_DIR,
     seed: Annotated[int | None, typer.Option(min=0, max=999, help="Another seed, another story. Default: 7.")] = None,
-    days: Annotated[int | None, typer.Option(min=1, max=365, help="Days of history. Default: 60.")] = None,
+    days: Annotated[int | None, typer.Option(min=5, max=365, help="Days of history. Default: 60.")] = None,
     speed: Annotated[float, typer.Option(min=0, max=200, help="Live events per second; 0: only the history.")] = 1.2,
     duration: Annotated[float | None, typer.Option(min=0, help="Seconds of live events, then stop.")] = None,
     gateway_port: Port = None,
