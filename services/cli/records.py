@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +18,7 @@ from streams.transport import kafka as transport
 
 CLIENT_ID = "touchline-cli"
 POLL_MS = 500
+STOP_AGAIN_AFTER_S = 3.0
 
 
 class KafkaAway(TransientError):
@@ -48,7 +51,9 @@ async def _running(client: Any, kafka: KafkaConfig) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await client.stop()
+        # a stop that comes just after an assign is lost in aiokafka's fetcher; the second cancellation is not
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(client.stop(), STOP_AGAIN_AFTER_S)
 
 
 Spans = dict[TopicPartition, tuple[int, int]]
@@ -70,7 +75,6 @@ async def _spans(reader: Any, partitions: Sequence[TopicPartition]) -> Spans:
 async def history(reader: Any, kafka: KafkaConfig, name: TopicName) -> AsyncIterator[Any]:
     """Every record of the topic up to where it ends now, partition by partition."""
     for partition, (first, end) in (await spans(reader, kafka, name)).items():
-        reader.assign([partition])
         reader.seek(partition, first)
         while await reader.position(partition) < end:
             batches = await reader.getmany(partition, timeout_ms=POLL_MS)

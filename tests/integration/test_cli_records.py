@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from schemas.config import KafkaConfig
 from schemas.touchpoints import DEAD, DeadLetter
 from services.cli.letters import find, replay, summary, wanted
-from services.cli.records import KafkaAway, consumer, history, producer
+from services.cli.records import KafkaAway, consumer, history, producer, spans
 from services.cli.replaying import replay_raw
 from streams.transport.topics_admin import ensure_topics
 
@@ -77,3 +78,12 @@ async def test_an_absent_kafka_is_said() -> None:
     with pytest.raises(KafkaAway, match=r"127.0.0.1:1 does not answer"):
         async with consumer(KafkaConfig(bootstrap=("127.0.0.1:1",))):
             pass
+
+
+async def test_a_consumer_stopped_just_after_an_assignment_does_stop(kafka: KafkaConfig) -> None:
+    """aiokafka's fetcher loses a cancellation that meets a change of the assignment; commands hung for ever."""
+    for _ in range(3):
+        async with asyncio.timeout(20), consumer(kafka) as reader:
+            await spans(reader, kafka, "touchpoints.dead.v1")
+            await asyncio.sleep(0.1)
+            await spans(reader, kafka, "touchpoints.raw.v1")

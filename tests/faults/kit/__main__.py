@@ -6,6 +6,7 @@ Prints a table with a line per component; the exit code is 1 when one of them lo
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()) % 10_000)
     parser.add_argument("--rate", type=float, default=120.0, help="events a second")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or the system would outlive us
     bad = 0
     with tempfile.TemporaryDirectory(prefix="touchline-faults-", ignore_cleanup_errors=True) as folder:
         print(Report.HEAD, flush=True)

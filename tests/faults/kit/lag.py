@@ -6,12 +6,20 @@ import asyncio
 import time
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from schemas.config import KafkaConfig
+from schemas.topics import TopicName
+from streams.transport.kafka import partitions
 from tests.faults.kit.system import System
 
-GROUPS = ("touchline-normalise", "touchline-resolve", "touchline-journey", "touchline-sink")
+GROUPS: dict[str, tuple[TopicName, ...]] = {
+    "touchline-normalise": ("touchpoints.raw.v1",),
+    "touchline-resolve": ("touchpoints.clean.v1", "touchpoints.recalled.v1"),
+    "touchline-journey": ("touchpoints.attributed.v1",),
+    "touchline-sink": ("journey.facts.v1", "identity.links.v1"),
+}
 QUIET_S = 3.0
 
 
@@ -23,10 +31,14 @@ async def lag(bootstrap: str) -> dict[str, int]:
     await consumer.start()
     try:
         found = {}
-        for group in GROUPS:
+        for group, topics in GROUPS.items():
+            config = KafkaConfig()
+            places = [TopicPartition(t, p) for t in topics for p in range(partitions(config, t))]
+            consumer.assign(places)  # first: only then does the client learn where they are
             committed = await admin.list_consumer_group_offsets(group)
-            ends = await consumer.end_offsets(list(committed)) if committed else {}
-            found[group] = sum(max(end - committed[tp].offset, 0) for tp, end in ends.items())
+            done = {tp: max(meta.offset, 0) for tp, meta in committed.items()}
+            ends = await consumer.end_offsets(places)
+            found[group] = sum(max(end - done.get(tp, 0), 0) for tp, end in ends.items())
         return found
     finally:
         await admin.close()
