@@ -140,7 +140,7 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
         crashed.cancel()
         await base.stage.drain()
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(app.stop(), 10)
+            await asyncio.wait_for(app.stop(), 5)
 
 
 def _health(app: Any, stage: Stage) -> tuple[bool, dict[str, object]]:

@@ -30,6 +30,8 @@ MAX_UNDER_WAY = 512
 MAX_GROUP = 64
 MAX_GROUP_BYTES = 8 << 20
 RETRY_S = (0.2, 5.0)
+#: What is not acked by then comes again at the next start; nobody waits for a refold at the exit.
+DRAIN_S = 2.0
 _log = logging.getLogger("touchline.stage")
 
 T = TypeVar("T")
@@ -181,7 +183,7 @@ class Stage:
     async def drain(self) -> None:
         """Wait for what is under way, a while."""
         if self._tasks:
-            await asyncio.wait(list(self._tasks), timeout=10)
+            await asyncio.wait(list(self._tasks), timeout=DRAIN_S)
 
     async def _work(self, queue: asyncio.Queue[Slot], handler: Handler) -> None:
         while True:
