@@ -35,14 +35,14 @@ class Pace(Strict):
     window_s: float = 20.0
     settle_s: float = 5.0
     max_steps: int = 6
-    start_rate_per_s: float = 4000.0
-    peer_events: int = 6000
+    start_rate_per_s: float = 1000.0
+    peer_events: int = 4000
     our_events: int = 40_000
     repeats: int = 3
 
 
 NORMAL = Pace()
-QUICK = Pace(window_s=8, settle_s=2, max_steps=2, start_rate_per_s=2000, peer_events=2000, our_events=10_000, repeats=1)
+QUICK = Pace(window_s=8, settle_s=2, max_steps=2, start_rate_per_s=500, peer_events=2000, our_events=10_000, repeats=1)
 LONG = Pace(window_s=180, settle_s=30, max_steps=8, peer_events=20_000, our_events=200_000, repeats=5)
 
 

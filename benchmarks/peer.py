@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from benchmarks.load import PEOPLE_AN_ACCOUNT
 from benchmarks.processes import cpu_s, tree
 from schemas.config import Config, KafkaConfig
 from schemas.facts import FACTS
-from schemas.touchpoints import RAW
+from schemas.touchpoints import RAW, AttributedTouchpoint
 from services.broker.process import EmbeddedBroker
 from services.broker.settings import BrokerSettings
 from services.broker.setup import prepare_runtime
@@ -52,19 +52,19 @@ _STAGE = "import sys; from schemas.config import Config; from streams.agents.mai
     "sys.exit(run(sys.argv[1], Config.model_validate_json(sys.argv[2]), sys.argv[3]))"
 )
 
-Count = Callable[[bytes], int]
-"""How many events a record of the output stands for."""
+Events = Callable[[bytes], Iterable[str]]
+"""The ids of the events that a record of the output tells of; some are told more than once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One contestant: its commands, the topic it reads, the topic that shows it is done, and how to count there."""
+    """One contestant: its commands, the topic it reads, and the one that shows, by its events, when it is done."""
 
     name: str
     commands: list[list[str]]
     input: str
     output: str
-    count: Count
+    events: Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,11 @@ class _Arena:
         self._clickhouse = clickhouse
 
     def peer(self, turn: int) -> Side:
-        """The ordinary app; done when an account's state has been sent for every event."""
+        """The ordinary app; done when every event's touchpoint has been sent."""
         prefix = f"peer{turn}-"
         asyncio.run(self._create([f"{prefix}{name}" for name in ("requests", "touchpoints", "states")]))
         command = [sys.executable, "-m", "benchmarks.peer_app", self.kafka.bootstrap[0], prefix]
-        return Side("peer", [command], f"{prefix}requests", f"{prefix}states", lambda _: 1)
+        return Side("peer", [command], f"{prefix}requests", f"{prefix}touchpoints", _attributed)
 
     def ours(self, name: str) -> Side:
         """The three processors; done when a fact has been told of every event."""
@@ -152,8 +152,12 @@ class _Arena:
             await admin.close()
 
 
-def _touchpoints(value: bytes) -> int:
-    return sum(fact.kind == "touchpoint" for fact in FACTS.validate_json(value))
+def _touchpoints(value: bytes) -> Iterable[str]:
+    return (fact.event_id for fact in FACTS.validate_json(value) if fact.kind == "touchpoint")
+
+
+def _attributed(value: bytes) -> Iterable[str]:
+    return (AttributedTouchpoint.model_validate_json(value).event_id,)
 
 
 def _singles(events: int) -> list[bytes]:
@@ -201,7 +205,7 @@ class _Output:
     def __init__(self, side: Side, kafka: KafkaConfig) -> None:
         self._places = [TopicPartition(side.output, number) for number in range(PARTITIONS)]
         self._consumer: Any = broadcast_consumer(kafka, "bench-output")
-        self._count, self._seen = side.count, 0
+        self._events, self._seen = side.events, set[str]()
 
     async def start(self) -> None:
         await self._consumer.start()
@@ -214,11 +218,11 @@ class _Output:
     async def counts(self, events: int) -> None:
         """Return once so many events are there."""
         until = time.monotonic() + GIVE_UP_S
-        while self._seen < events:
+        while len(self._seen) < events:
             if time.monotonic() > until:
-                raise TimeoutError(f"{self._seen} of {events} events after {GIVE_UP_S:.0f} s")
+                raise TimeoutError(f"{len(self._seen)} of {events} events after {GIVE_UP_S:.0f} s")
             for records in (await self._consumer.getmany(*self._places, timeout_ms=100)).values():
-                self._seen += sum(self._count(record.value) for record in records)
+                self._seen.update(event for record in records for event in self._events(record.value))
 
 
 @contextmanager

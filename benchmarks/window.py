@@ -27,6 +27,7 @@ from tests.faults.kit.system import System
 SAMPLE_EVERY_S: Final = 0.5
 PROBE_EVERY_S: Final = 0.1
 PROBE_BACK_S: Final = 15
+REST_S: Final = 1.5
 DRAIN_TIMEOUT_S: Final = 120.0
 #: A short window cannot tell a slope from noise below this share of the rate.
 SLOPE_TOLERANCE: Final = 0.02
@@ -112,7 +113,7 @@ class Bench:
 
     def run(self, load: Load, *, probe: bool = False) -> Window:
         """Send a load and watch. Raises Void when what is shown is not what was acked."""
-        pids, before = self.system.run().pids, self._volume()
+        pids, before = self.system.run().pids, self._rested()
         cpu_before = {name: cpu_s(pid) for name, pid in pids.items()}
         memory_before = _memory(pids)
         watch = _Watch(self.system, load, probe=probe)
@@ -134,6 +135,15 @@ class Bench:
 
     def _volume(self) -> int:
         return int(self.system.rows(_VOLUME)[0]["n"])
+
+    def _rested(self) -> int:
+        """The map's volume once it stands still: a run that was void may have left something behind."""
+        volume = self._volume()
+        while True:
+            time.sleep(REST_S)
+            if (now := self._volume()) == volume:
+                return volume
+            volume = now
 
     def _drain(self, volume: int) -> float:
         """Until the map counts so many; the time of day then."""
