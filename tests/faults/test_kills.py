@@ -53,7 +53,7 @@ def test_ten_kills(victim: Victim, component: str) -> None:
 
 @pytest.mark.parametrize("places", [EARLY, LATE, LAST], ids=["early", "late", "last"])
 def test_killed_at_each_failpoint(fresh: Path, places: dict[str, str]) -> None:
-    armed = ",".join(f"{place}:kill:after={6 if place.startswith('sink') else 15}" for place in places.values())
+    armed = ",".join(f"{place}:kill:after=3" for place in places.values())
     load, sent = load_of(f"at{len(armed)}", SEED, events=900), Sent()
     system = System(fresh, env={"TOUCHLINE_FAILPOINT": armed})
     try:
