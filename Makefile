@@ -1,12 +1,13 @@
 # Needs make, Python 3.11 or newer and network for packages. No Docker, Java, Maven or Node.
 #   make demo    a realistic feed on the live map        make test    all tests
 #   make setup   install only                            make check   style, types, imports, dependencies
-#   make bench   the budgets, measured                   make clean   remove what setup made
+#   make bench   the budgets, measured                   make faults  every process killed, ten times each
+#   make secrets fresh secrets for docker compose        make clean   remove what setup made
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup check bench clean
+.PHONY: help demo test setup check bench faults secrets clean
 
 # The first Python on PATH that runs and is new enough; `make PYTHON=/path/to/python …` chooses another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -22,7 +23,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 help:
-	@sed -n '2,4s/^# //p' Makefile
+	@sed -n '2,5s/^# //p' Makefile
 
 demo: .venv/ready
 	@$(BIN)/touchline demo $(ARGS) || [ $$? -eq 130 ]
@@ -30,8 +31,14 @@ demo: .venv/ready
 test: .venv/ready
 	@$(BIN)/pytest $(ARGS)
 
+faults: .venv/ready
+	@$(BIN)/python -m tests.faults.kit $(ARGS)
+
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+secrets: .venv/ready
+	@$(BIN)/touchline secrets .secrets
 
 check: .venv/ready
 	$(BIN)/ruff check .

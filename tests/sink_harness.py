@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from schemas.config import ClickHouseConfig, Config, KafkaConfig, SecretRef
 from schemas.facts import Fact
 from schemas.touchpoints import DEAD, DeadLetter
-from services.store.client import Store
+from streams.transport.clickhouse import Store
 
 PARTITIONS = 2
 _RUN = """

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from schemas.config import ClickHouseConfig
 from schemas.facts import Fact
 from services.store.batch import Item, Refusal
-from services.store.client import Store
 from services.store.migrate import migrate
 from services.store.sink import Sink
 from streams.ops.metrics import NoMetrics
+from streams.transport.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
 from tests.sink_harness import record_of, store_config
 

@@ -51,7 +51,14 @@ def test_ten_kills(victim: Victim, component: str) -> None:
     check(campaign(victim.system, victim.sent, Campaign((component,), kills=10, seed=SEED)))
 
 
-@pytest.mark.parametrize("places", [EARLY, LATE, LAST], ids=["early", "late", "last"])
+@pytest.mark.parametrize(
+    "places",
+    [
+        pytest.param(EARLY, id="early", marks=pytest.mark.slow),
+        pytest.param(LATE, id="late"),
+        pytest.param(LAST, id="last", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_at_each_failpoint(fresh: Path, places: dict[str, str]) -> None:
     armed = ",".join(f"{place}:kill:after=3" for place in places.values())
     load, sent = load_of(f"at{len(armed)}", SEED, events=900), Sent()

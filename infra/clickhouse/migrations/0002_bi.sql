@@ -252,7 +252,7 @@ AS WITH
     cells AS
     (
         SELECT * FROM {database}.journey_minutes FINAL
-        WHERE minute >= toStartOfMinute(now('UTC')) - toIntervalDay(30) AND volume > 0
+        WHERE minute BETWEEN toStartOfMinute(now('UTC')) - toIntervalDay(30) AND now('UTC') AND volume > 0
     ),
     figures AS
     (
@@ -277,7 +277,7 @@ AS WITH
             argMax(importance, blueprint_version) AS weight,
             argMax(moment_of_truth, blueprint_version) AS decisive
         FROM {database}.touchpoints
-        WHERE minute >= toStartOfMinute(now('UTC')) - toIntervalDay(30) AND NOT is_deleted
+        WHERE minute BETWEEN toStartOfMinute(now('UTC')) - toIntervalDay(30) AND now('UTC') AND NOT is_deleted
         GROUP BY touchpoint_type
     ),
     ifNull((SELECT uniqExactMerge(accounts) FROM cells), 0) AS everyone
