@@ -72,7 +72,7 @@ def _page_up_s(running: Running, data: Path) -> float:
     while running.elapsed_s() < GIVE_UP_S:
         try:
             address = json.loads((data / "run.json").read_text())["addresses"]["dashboard_url"]
-            httpx.get(address, timeout=1)
+            httpx.get(address, timeout=GIVE_UP_S)
             return running.elapsed_s()
         except (OSError, KeyError, ValueError, httpx.HTTPError):
             time.sleep(0.02)

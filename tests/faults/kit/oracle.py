@@ -151,13 +151,13 @@ def _signal(account_id: str, signal: Signal) -> Row:
 
 
 def _sum_up(picture: Picture, placed: list[tuple[str, Placed]], as_of: datetime) -> None:
-    """The map by naive sums: as the view has it (30 days), by day, and as the API tells it (up to now)."""
+    """The map by naive sums: as the view has it (the last 30 days), by day, and as the API tells it (up to now)."""
     past: dict[Any, list[tuple[str, Placed]]] = defaultdict(list)
     cells: dict[Any, list[tuple[str, Placed]]] = defaultdict(list)
     days: dict[Any, list[tuple[str, Placed]]] = defaultdict(list)
     for account_id, place in placed:
         touchpoint, cell = place.item.touchpoint, (place.phase, place.touchpoint_type)
-        if touchpoint.occurred_at >= as_of - VIEW_LOOKS_BACK:
+        if as_of - VIEW_LOOKS_BACK <= touchpoint.occurred_at <= as_of:
             cells[cell].append((account_id, place))
         if touchpoint.occurred_at <= as_of:
             past[cell].append((account_id, place))
