@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from schemas.errors import TransientError
 from schemas.facts import FACTS, Fact
 from schemas.topics import TopicName
 from schemas.touchpoints import ACCOUNT_INPUTS, RECALLED, AttributedTouchpoint, Recall, Recalled, Withdraw
@@ -62,10 +63,11 @@ class Journey:
         self._rows_done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._rows_wanted = asyncio.Event()
         self._settled = asyncio.Event()
-        self._assignments = 0
+        self._revocations = 0
 
     def revoked(self) -> None:
         """Partitions change hands: nothing is handled until `assigned`. Faust feeds records before it says so."""
+        self._revocations += 1
         self._settled.clear()
 
     def assigned(self, facts_end: dict[int, int]) -> None:
@@ -79,7 +81,6 @@ class Journey:
         self._rows_done = asyncio.get_running_loop().create_future()
         self._parts.facts_end.clear()
         self._parts.facts_end.update(facts_end)
-        self._assignments += 1
         self._settled.set()
 
     async def handle(self, records: Sequence[Record]) -> Done:
@@ -124,12 +125,16 @@ class Journey:
         await self._stage.outbox.acked(batch.outputs, self._put(batch))
 
     async def _existing_now(self, partitions: dict[str, int]) -> set[str]:
-        """`_existing`, asked within one assignment: an answer from before another one says nothing."""
-        while True:
-            await self._settled.wait()
-            assignments, existing = self._assignments, await self._existing(partitions)
-            if self._settled.is_set() and assignments == self._assignments:
-                return existing
+        """`_existing`, asked within one assignment. Raises TransientError when partitions changed hands meanwhile.
+
+        Then the shell hands over again what is still ours.
+        """
+        revocations = self._revocations
+        await self._settled.wait()
+        existing = await self._existing(partitions)
+        if revocations != self._revocations:
+            raise TransientError("partitions changed hands")
+        return existing
 
     async def _existing(self, partitions: dict[str, int]) -> set[str]:
         """Of the accounts (with their partitions), those that must be read before they can go on.

@@ -49,10 +49,11 @@ class Record:
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """An event's place in the order of its partition, and whether its work is done."""
+    """An event's place in the order of its partition, whether its work is done, and whether it is still ours."""
 
     event: Any
     done: bool = False
+    ours: bool = True
 
     @property
     def place(self) -> tuple[str, int]:
@@ -95,7 +96,8 @@ class Acks:
     def forget(self) -> None:
         """Partitions change hands: what is not acked comes again, and is acked then."""
         for lane in self._lanes.values():
-            for _ in lane:
+            for slot in lane:
+                slot.ours = False
                 self._room.release()
         self._lanes.clear()
 
@@ -193,18 +195,19 @@ class Stage:
                 group.append(queue.get_nowait())
                 size += group[-1].size
             failpoints.hit(f"{self.name}_after_read")
-            records = [_record(slot.event.message) for slot in group]
-            for slots, done in await self._attempt(handler, group, records):
+            for slots, done in await self._attempt(handler, group):
                 task = asyncio.get_running_loop().create_task(self._finish(slots, done))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _attempt(
-        self, handler: Handler, group: list[Slot], records: list[Record]
-    ) -> list[tuple[list[Slot], Done]]:
-        """Hand records over until they are taken; a bug of ours costs one record, not the stream."""
+    async def _attempt(self, handler: Handler, group: list[Slot]) -> list[tuple[list[Slot], Done]]:
+        """Hand records over until they are taken; a bug of ours costs one record, not the stream.
+
+        Records of a partition that changed hands meanwhile are not ours to handle: they come again, here or elsewhere.
+        """
         delay_s, started = RETRY_S[0], time.monotonic()
-        while True:
+        while group := [slot for slot in group if slot.ours]:
+            records = [_record(slot.event.message) for slot in group]
             try:
                 done = await handler.handle(records)
             except TransientError as error:
@@ -213,24 +216,20 @@ class Stage:
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_S[1])
             except Exception as error:
-                return await self._isolate(handler, group, records, error)
+                return await self._isolate(handler, group, error)
             else:
                 self.go_on()
                 self._meter.inc("touchline_stage_records_total", len(records), stage=self.name)
                 self._meter.observe("touchline_stage_batch_seconds", time.monotonic() - started, stage=self.name)
                 return [(group, done)]
+        return []
 
-    async def _isolate(
-        self, handler: Handler, group: list[Slot], records: list[Record], error: Exception
-    ) -> list[tuple[list[Slot], Done]]:
-        if len(records) > 1:
-            alone = [await self._attempt(handler, [s], [r]) for s, r in zip(group, records, strict=True)]
-            return [pair for pairs in alone for pair in pairs]
-        _log.exception("a record cannot be processed", extra={"origin": records[0].origin})
-        message = f"{type(error).__name__}: {error}"
-        outputs = self.refuse(
-            [letter(self.name, records[0].value, "processing_failed", message, records[0].origin, -1)], 1
-        )
+    async def _isolate(self, handler: Handler, group: list[Slot], error: Exception) -> list[tuple[list[Slot], Done]]:
+        if len(group) > 1:
+            return [pair for slot in group for pair in await self._attempt(handler, [slot])]
+        record, message = _record(group[0].event.message), f"{type(error).__name__}: {error}"
+        _log.exception("a record cannot be processed", extra={"origin": record.origin})
+        outputs = self.refuse([letter(self.name, record.value, "processing_failed", message, record.origin, -1)], 1)
         return [(group, self.outbox.deliver(outputs))]
 
     async def _finish(self, slots: list[Slot], done: Done) -> None:
