@@ -69,19 +69,23 @@ class Journey:
         """Partitions change hands: nothing is handled until `assigned`. Faust feeds records before it says so."""
         self._revocations += 1
         self._settled.clear()
+        self._forget()
 
     def assigned(self, facts_end: dict[int, int]) -> None:
         """These partitions are ours: forget everything. What was told before `facts_end` may not be stored yet.
 
         What was under way is not acked, and comes again.
         """
+        self._forget()
+        self._parts.facts_end.update(facts_end)
+        self._settled.set()
+
+    def _forget(self) -> None:
         self._memory.clear()
         self._rows_due.clear()
         self._rows_done.cancel()
         self._rows_done = asyncio.get_running_loop().create_future()
         self._parts.facts_end.clear()
-        self._parts.facts_end.update(facts_end)
-        self._settled.set()
 
     async def handle(self, records: Sequence[Record]) -> Done:
         """Records of touchpoints, withdrawals and recalls. Raises StoreUnavailable before it changed anything."""

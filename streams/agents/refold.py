@@ -13,7 +13,7 @@ from schemas.touchpoints import AttributedTouchpoint
 from streams.agents.journey import Parts, fact_outputs, recalled_output
 from streams.agents.memory import EVERYONE, Dirty, Live
 from streams.journey.account import AccountJourney, changes_nothing
-from streams.journey.facts import Stored, corrections
+from streams.journey.facts import Stored, as_of_at_least, corrections
 from streams.journey.fold import merged
 from streams.ops.metrics import Meter
 from streams.transport.outbox import Output
@@ -131,7 +131,7 @@ class Refolds:
     async def _fold(
         self, account_id: str, items: list[AttributedTouchpoint], stored: Stored, entry: Dirty
     ) -> tuple[Live, list[Fact]]:
-        as_of, cause = self._parts.watermark.as_of(), "; ".join(sorted(entry.causes))
+        as_of, cause = as_of_at_least(stored, self._parts.watermark.as_of()), "; ".join(sorted(entry.causes))
 
         def work() -> tuple[Live, list[Fact]]:
             account, journey = AccountJourney.rebuilt(account_id, self._parts.blueprint, items, as_of)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -11,16 +11,17 @@ from uuid import NAMESPACE_URL, uuid5
 from schemas.facts import AccountFact, Correction, Fact, SignalFact, Tombstone, TouchpointFact
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Signal
-from streams.journey.account import AccountJourney, Changes
+from streams.journey.account import AccountJourney, Changes, changes_nothing
 from streams.journey.fold import Journey
 from streams.journey.state import Placed
 
 _AS_OF_BITS = 32
+_AS_OF_MASK = (1 << _AS_OF_BITS) - 1
 
 
 def revision(inputs: int, as_of: datetime) -> int:
     """Orders rows by knowledge: inputs known, then how far silence was counted (seconds)."""
-    return (inputs << _AS_OF_BITS) | (int(as_of.timestamp()) & 0xFFFFFFFF)
+    return (inputs << _AS_OF_BITS) | (int(as_of.timestamp()) & _AS_OF_MASK)
 
 
 def inputs_of(stored_revision: int) -> int:
@@ -60,7 +61,8 @@ def facts_of(account: AccountJourney, changes: Changes, as_of: datetime) -> list
 def corrections(account: AccountJourney, journey: Journey, stored: Stored, as_of: datetime, cause: str) -> list[Fact]:
     """The rows by which the store differs from `journey`, and a line that says so.
 
-    Sets `account.inputs` beyond everything the store has seen when anything differs.
+    Sets `account.inputs` to what the store knew and what is new: a writer that was frozen and reads the same
+    store cannot count as if it knew more than one that also knows what came since.
     """
     placed = {
         event_id: place
@@ -70,10 +72,8 @@ def corrections(account: AccountJourney, journey: Journey, stored: Stored, as_of
     signals = {i: s for i, s in journey.signals.items() if digest_of(s) != stored.digest_of_signal(i)}
     removed = stored.items.keys() - journey.placed.keys()
     withdrawn = stored.signals.keys() - journey.signals.keys()
-    account.inputs = max(account.inputs, inputs_of(stored.max_revision)) + max(
-        1, len(journey.placed.keys() - stored.items.keys()) + len(removed)
-    )
-    number = revision(account.inputs, as_of)
+    account.inputs = inputs_of(stored.max_revision) + _new_inputs(journey, stored)
+    number = max(revision(account.inputs, as_of), stored.max_revision + 1)
     facts: list[Fact] = [touchpoint_fact(account, p, number) for p in placed.values()]
     facts += [_tombstone(stored, event_id, number) for event_id in sorted(removed)]
     facts += [signal_fact(account.account_id, s, number) for s in signals.values()]
@@ -204,6 +204,20 @@ def _placed_words(account: AccountJourney, placed: Placed) -> tuple[object, ...]
         tuple((s.signal_id, s.severity) for s in placed.delight),
         account.blueprint.version,
     )
+
+
+def _new_inputs(journey: Journey, stored: Stored) -> int:
+    """How many inputs the store did not know: touchpoints that came, left, or are attributed anew."""
+    came = journey.placed.keys() - stored.items.keys()
+    left = stored.items.keys() - journey.placed.keys()
+    kept = journey.placed.keys() & stored.items.keys()
+    return len(came) + len(left) + sum(not changes_nothing(stored.items[e], journey.placed[e].item) for e in kept)
+
+
+def as_of_at_least(stored: Stored, as_of: datetime) -> datetime:
+    """`as_of`, but never before the time silence was counted to already: knowledge of time is knowledge."""
+    known = datetime.fromtimestamp(stored.max_revision & _AS_OF_MASK, UTC)
+    return max(known, as_of)
 
 
 def _tombstone(stored: Stored, event_id: str, number: int) -> Tombstone:
