@@ -19,7 +19,8 @@ QUIET_LOGGERS: dict[str, int] = {
     "aiokafka": logging.ERROR,
     "aiokafka.cluster": logging.CRITICAL,  # ten lines a second while a topic is not there yet
     "asyncio": logging.WARNING,
-    "clickhouse_connect": logging.WARNING,
+    "clickhouse_connect": logging.ERROR,  # our own line says, once, that the store is away
+    "urllib3": logging.ERROR,  # its retry warnings carry the query's parameters
     "faust": logging.WARNING,
     "httpcore": logging.WARNING,
     "httpx": logging.WARNING,
