@@ -96,11 +96,11 @@ class Refolds:
             return  # partitions changed hands meanwhile
         del self._memory.dirty[account_id]
         blocked = self._memory.soil(account_id, _RUNNING)  # what comes from here on waits for the next look
-        outputs = _recalled([*stored.items.values(), *entry.items], entry)
+        items = _inputs(stored, entry)
+        outputs = _recalled(items, stored, entry)
         facts: list[Fact] = []
         if entry.items or entry.withdrawn or entry.must_read:
             known_before = bool(stored.items or stored.account_digest)
-            items = _inputs(stored, entry)
             live, facts = await self._fold(account_id, items, stored, entry)
             if self._memory.dirty.get(account_id) is not blocked:
                 return
@@ -169,14 +169,23 @@ def _inputs(stored: Stored, entry: Dirty) -> list[AttributedTouchpoint]:
     return list(items.values())
 
 
-def _recalled(items: Iterable[AttributedTouchpoint], entry: Dirty) -> list[Output]:
-    """The touchpoints that recalls ask for, each once, with the most knowledge asked."""
-    outputs: dict[str, Output] = {}
-    for recall in entry.recalls:
+def _recalled(items: Iterable[AttributedTouchpoint], stored: Stored, entry: Dirty) -> list[Output]:
+    """The touchpoints that recalls ask for by any of their copies, each once, as they will be stored.
+
+    A copy that comes to an account its touchpoint has left is news for the account it went to: back to attribution.
+    """
+    best, outputs = {item.event_id: item for item in items}, dict[str, Output]()
+    for item in entry.items:
+        left_at = stored.gone.get(item.event_id, -1)
+        if item.knowledge < left_at:
+            outputs[item.event_id] = recalled_output(item, left_at, "another copy of it has moved", refused=True)
+    for recall in sorted(entry.recalls, key=lambda recall: recall.knowledge):
         people = recall.person_ids or (EVERYONE,)
-        for item in items:
-            if item.knowledge < recall.knowledge and (EVERYONE in people or item.attribution.person_id in people):
-                outputs[item.event_id] = recalled_output(item, recall.knowledge, recall.cause)
+        for copy in [*stored.items.values(), *entry.items]:
+            kept = best.get(copy.event_id)
+            concerned = EVERYONE in people or copy.attribution.person_id in people
+            if concerned and kept is not None and kept.knowledge < recall.knowledge:
+                outputs[kept.event_id] = recalled_output(kept, recall.knowledge, recall.cause)
     return list(outputs.values())
 
 
@@ -185,7 +194,7 @@ def _is_stored(item: AttributedTouchpoint, stored: Stored | None) -> bool:
     if stored is None:
         return False
     if item.event_id in stored.gone:
-        return item.knowledge <= stored.gone[item.event_id]
+        return item.knowledge == stored.gone[item.event_id]
     known = stored.items[item.event_id]
     return changes_nothing(known, merged(known, item))
 
