@@ -33,10 +33,12 @@ def _references(config: Config) -> list[tuple[str, SecretRef]]:
 
 
 def _blueprint(config: Config) -> list[str]:
+    """What is wrong with the blueprint: that it is refused, or which of its golden tests fail."""
+    from streams.friction.golden import run_all
     from streams.journey.blueprints import load
 
     try:
-        load(config.journey.blueprint)
+        _, failures = run_all(load(config.journey.blueprint))
     except ConfigurationError as error:
         return [str(error)]
-    return []
+    return [f"golden test: {failure}" for failure in failures]

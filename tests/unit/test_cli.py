@@ -15,6 +15,7 @@ from services.cli.console import exit_codes
 from services.cli.main import app
 from services.cli.service import main as service_main
 from services.common.fresh import write_fresh
+from streams.journey.blueprints import DEFAULT
 
 ROOT = Path(__file__).parents[2]
 runner = CliRunner()
@@ -65,6 +66,18 @@ def test_validate_finds_a_missing_secret_and_a_broken_blueprint(tmp_path: Path) 
     assert "sources.crm.secrets: secret file" in err
     assert "b.yaml" in err
     assert "2 problem(s)." in err
+
+
+def test_validate_runs_the_golden_tests(tmp_path: Path) -> None:
+    """A moved boundary is found by the tests that stand beside the rule."""
+    path = tmp_path / "touchline.yaml"
+    write_fresh(path, tmp_path)
+    text = DEFAULT.read_text(encoding="utf-8")
+    (tmp_path / "b.yaml").write_text(text.replace("within_s: 14400", "within_s: 14401"), encoding="utf-8")
+    path.write_text(path.read_text() + "journey: {blueprint: b.yaml}\n")
+    code, _, err = invoke("validate", str(path))
+    assert code == 78
+    assert "golden test: first_response_breach" in err
 
 
 def test_up_on_a_folder_that_cannot_be_is_78(tmp_path: Path) -> None:
