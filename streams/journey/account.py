@@ -18,8 +18,9 @@ from streams.friction.patterns import Episode, Signal, Wait
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, merged, sorted_history
 from streams.journey.profile import Profile
-from streams.journey.state import JourneyState, Placed, SortKey
-from streams.journey.step import Context, Effects, fire_until, initial_state, step
+from streams.journey.signals import fire_until
+from streams.journey.state import Effects, JourneyState, Placed, SortKey
+from streams.journey.step import Context, initial_state, step
 
 TAIL = 32
 _LAST = "\U0010ffff"
@@ -212,7 +213,7 @@ class AccountJourney:
         if self._marks[-1].applied < len(self._tail):
             self._mark()
         recorder = _Recorder(self._told, len(self._tail), changes)
-        fire_until(self._context(), self.state, as_of, recorder, inclusive=True)
+        fire_until(self.blueprint, self.state, as_of, recorder, inclusive=True)
 
     def _mark(self) -> None:
         self._marks.append(_Mark(len(self._tail), self.state.copy(), len(self._told)))

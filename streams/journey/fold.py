@@ -10,8 +10,9 @@ from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Signal
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.profile import Profile
+from streams.journey.signals import fire_until
 from streams.journey.state import JourneyState, Placed
-from streams.journey.step import Context, fire_until, initial_state, step
+from streams.journey.step import Context, initial_state, step
 
 
 @dataclass(slots=True)
@@ -74,5 +75,5 @@ def fold(items: Iterable[AttributedTouchpoint], blueprint: CompiledBlueprint, as
     context = Context(blueprint, profile)
     for item in history:
         step(context, journey.state, item, journey)
-    fire_until(context, journey.state, as_of, journey, inclusive=True)
+    fire_until(blueprint, journey.state, as_of, journey, inclusive=True)
     return journey

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from schemas.facts import PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
@@ -40,6 +41,13 @@ class Placed:
         for signal in self.friction:
             spared *= 1.0 - signal.severity
         return round(1.0 - spared, 6)
+
+
+class Effects(Protocol):
+    """Where a step tells what became visible; a later telling of the same id replaces the earlier one."""
+
+    def place(self, placed: Placed) -> None: ...
+    def signal(self, signal: Signal) -> None: ...
 
 
 @dataclass(slots=True)
