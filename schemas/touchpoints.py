@@ -43,7 +43,12 @@ class CleanTouchpoint(Contract):
     aliases: tuple[Alias, ...] = ()
     account_refs: tuple[str, ...] = Field((), description="accounts the event itself names, best first")
     person_traits: dict[str, str] = {}
-    account_traits: dict[str, str] = Field({}, description="about account_refs[0]")
+    account_traits: dict[str, str] = Field({}, description="about account_refs[0]; without one: declared by the person")
+    valid_from: UtcTime | None = Field(
+        None, description="stated begin of the membership of aliases[0] in account_refs[0]"
+    )
+    valid_to: UtcTime | None = Field(None, description="stated end of that, exclusive")
+    network: str = Field("", description="account whose listed address range it came from; the address is not kept")
     channel: str = "web"
     session_id: str = ""
     page: str = Field("", description="path of the page, no query")
@@ -51,6 +56,8 @@ class CleanTouchpoint(Contract):
     subject: str = Field("", description="the case it is about: `ticket:12`, `deal:9`, `form:signup`")
     title: str = ""
     text: str = ""
+    language: str = Field("", description="ISO 639-1 of the text; empty: none, unknown or not supported")
+    sentiment: float | None = Field(None, description="-1..1 of the text; None: no evidence")
     score: float | None = None
     score_kind: Literal["", "nps", "csat", "ces", "rating"] = ""
     properties: dict[str, Scalar] = {}

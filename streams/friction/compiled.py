@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from schemas.blueprint import Match, Rule
+from schemas.matching import Match
+from schemas.rules import Rule
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.journey.matching import Predicate, compile_any, crosses
 

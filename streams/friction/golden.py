@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from schemas.base import EPOCH
-from schemas.blueprint import GoldenTest, Rule
+from schemas.rules import GoldenTest, Rule
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import fold

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from fnmatch import translate
 
-from schemas.blueprint import Compare, Match
+from schemas.matching import Compare, Match
 from schemas.touchpoints import CleanTouchpoint, Scalar
 
 Predicate = Callable[[CleanTouchpoint], bool]

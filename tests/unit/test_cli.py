@@ -72,8 +72,9 @@ def test_validate_runs_the_golden_tests(tmp_path: Path) -> None:
     """A moved boundary is found by the tests that stand beside the rule."""
     path = tmp_path / "touchline.yaml"
     write_fresh(path, tmp_path)
-    text = DEFAULT.read_text(encoding="utf-8")
-    (tmp_path / "b.yaml").write_text(text.replace("within_s: 14400", "within_s: 14401"), encoding="utf-8")
+    (tmp_path / "b.yaml").write_text(DEFAULT.read_text(encoding="utf-8"), encoding="utf-8")
+    rules = (DEFAULT.parent / "friction.yaml").read_text(encoding="utf-8")
+    (tmp_path / "friction.yaml").write_text(rules.replace("within_s: 14400", "within_s: 14401"), encoding="utf-8")
     path.write_text(path.read_text() + "journey: {blueprint: b.yaml}\n")
     code, _, err = invoke("validate", str(path))
     assert code == 78

@@ -1,0 +1,42 @@
+"""Conditions on a touchpoint, as a blueprint writes them."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from schemas.actions import ACTIONS
+from schemas.base import Strict
+from schemas.touchpoints import Scalar
+
+
+class Match(Strict):
+    """Conditions that must all hold. Empty conditions are not asked."""
+
+    action: str = Field("", description="the touchpoint's action")
+    vendor: str = Field("", description="the vendor's registry key")
+    vendor_type: str = Field("", description="glob over the vendor's own event name")
+    page: str = Field("", description="glob over the page's path")
+    channel: str = Field("", description="the channel")
+    properties: dict[str, tuple[Scalar, ...]] = Field({}, description="property name → accepted values")
+
+    @model_validator(mode="after")
+    def _known_action(self) -> Match:
+        if self.action and self.action not in ACTIONS:
+            raise ValueError(f"unknown action `{self.action}`; known: {', '.join(ACTIONS)}")
+        return self
+
+
+class Compare(Strict):
+    """A boundary on a number of the event, inclusive."""
+
+    field: str = Field(description="`score` or a property")
+    at_most: float | None = Field(None, description="fires when the value is ≤ this")
+    at_least: float | None = Field(None, description="fires when the value is ≥ this")
+    worst_at: float | None = Field(None, description="value at which severity reaches `worst`")
+    score_kind: str = Field("", description="only for this kind of score")
+
+    @model_validator(mode="after")
+    def _one_boundary(self) -> Compare:
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("give exactly one of `at_most` and `at_least`")
+        return self
