@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from schemas.links import LINKS, Link
 from schemas.topics import TopicName
@@ -35,7 +36,9 @@ class Resolve:
         """Records of clean touchpoints."""
         found = self._stage.read(records, CLEAN)
         await self._teach(found.items)
-        outputs = [_attributed(self._attribute(touchpoint)) for touchpoint in found.items]
+        # records of several partitions, told in the order of events: an account's writer then need not step again
+        in_order = sorted(found.items, key=attrgetter("ordered_at"))
+        outputs = [_attributed(self._attribute(touchpoint)) for touchpoint in in_order]
         outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
 
