@@ -18,6 +18,7 @@ class Phase(Strict):
     name: str = Field(description="shown name")
     kind: Literal["buyer", "customer", "exit"] = Field("buyer", description="which journey it belongs to")
     goal: str = Field("", description="what the customer wants here")
+    questions: tuple[str, ...] = Field((), description="what the customer asks here, in their words")
 
 
 class Transition(Strict):
@@ -27,8 +28,16 @@ class Transition(Strict):
     target: str = Field(description="phase entered")
 
 
+class Owner(Strict):
+    """Who answers for a touchpoint type, and with what."""
+
+    department: str = Field(description="responsible department")
+    people: tuple[str, ...] = Field((), description="roles, never names")
+    technology: tuple[str, ...] = Field((), description="systems it runs on")
+
+
 class TouchpointType(Strict):
-    """A kind of touchpoint of the catalogue."""
+    """A kind of touchpoint of the catalogue: what it is, what it should be, and how its events are recognised."""
 
     id: str = Field(description="stable id, e.g. `pricing_page`")
     name: str = Field(description="shown name")
@@ -36,20 +45,47 @@ class TouchpointType(Strict):
     match: tuple[Match, ...] = Field((), description="any of these; the most specific match of all types wins")
     on_map: bool = Field(True, description="a contact moment; false for records about records")
     channel: str = Field("", description="shown channel; empty: the event's own")
+    contact: Literal["direct", "indirect"] = Field("direct", description="with us, or through a third party or medium")
+    setting: Literal["online", "offline"] = Field("online", description="on a screen, or in person and on paper")
+    started_by: Literal["customer", "company"] = Field("customer", description="who starts it")
     moment_of_truth: bool = Field(False, description="makes or breaks the relationship")
     importance: int = Field(3, ge=1, le=5, description="1 minor … 5 decisive")
-    risk: int = Field(3, ge=1, le=5, description="damage if it fails")
-    owner: str = Field("", description="responsible department")
-    desired_emotion: float | None = Field(None, ge=-1, le=1, description="what it should feel like")
+    risk: int = Field(3, ge=1, le=5, description="damage if it fails: 1 hardly noticed … 5 the customer is lost")
+    if_it_fails: str = Field("", description="that damage in words")
+    owner: Owner | None = Field(None, description="who answers for it, and with what")
+    goal: str = Field("", description="what the customer wants of it")
+    excellent: str = Field("", description="what it looks like at its best")
+    terrible: str = Field("", description="what it looks like at its worst")
+    desired_emotion: float | None = Field(
+        None, ge=-1, le=1, description="what it should feel like: -1 painful … 0 neutral … 1 delightful"
+    )
+    effort: Literal["quick", "medium", "long"] | None = Field(
+        None, description="to improve it: quick ≤ 2 weeks, medium ≤ 3 months, long is more; absent: the rule's default"
+    )
+
+
+class Behaviour(Strict):
+    """What a person does, counted over all their contact moments at the account."""
+
+    type: tuple[str, ...] = Field((), description="touchpoint types that count, any of them")
+    action: tuple[str, ...] = Field((), description="actions that count, any of them")
+    at_least: int = Field(1, ge=1, description="how many must count")
+    share: float = Field(0.0, ge=0, le=1, description="part of all their contact moments that must count; 1: only such")
 
 
 class PersonaRule(Strict):
-    """First rule that matches a person's title, department or role names the persona."""
+    """First rule that holds names the persona. Any one of its conditions is enough."""
 
     persona: str = Field(description="persona id")
-    title_words: tuple[str, ...] = Field((), description="whole words, any of them, in the normalised title")
+    title_words: tuple[str, ...] = Field(
+        (), description="words of the normalised title, any entry; several words: all; `inkoop*`, `*beheerder`: parts"
+    )
     department: tuple[str, ...] = Field((), description="department, any of them")
     role: tuple[str, ...] = Field((), description="CRM role field, any of them")
+    behaviour: Behaviour | None = Field(None, description="what the person does")
+
+
+BuyingRole = Literal["decision maker", "influencer", "practitioner", "executive sponsor", "champion", "other"]
 
 
 class Persona(Strict):
@@ -57,7 +93,12 @@ class Persona(Strict):
 
     id: str = Field(description="stable id")
     name: str = Field(description="shown name")
-    buying_role: str = Field("", description="decision maker, influencer, practitioner, sponsor, champion, other")
+    buying_role: BuyingRole = Field("other", description="part in the decision")
+    title: str = Field("", description="typical job title")
+    department: str = Field("", description="typical department")
+    motivation: str = Field("", description="what drives them")
+    frustration: str = Field("", description="what wears them down")
+    goal: str = Field("", description="what they want to have achieved")
 
 
 class Decisive(Strict):
@@ -66,6 +107,17 @@ class Decisive(Strict):
     match: Match = Field(description="what must have happened")
     phase: str = Field(description="phase the account is in from then on")
     only_from: tuple[str, ...] = Field((), description="counts only in these phases; empty: in any")
+
+
+class OpportunityStages(Strict):
+    """How the CRM's deals go. A deal runs beside the account's phase: the phase says where the customer is."""
+
+    stages: tuple[str, ...] = Field(
+        ("appointmentscheduled", "qualifiedtobuy", "presentationscheduled", "decisionmakerboughtin", "contractsent"),
+        description="open stages, earliest first; a move to an earlier one is a regression",
+    )
+    won: tuple[str, ...] = Field(("closedwon",), description="stages that end a deal well")
+    lost: tuple[str, ...] = Field(("closedlost",), description="stages that end it badly")
 
 
 class SegmentRule(Strict):
@@ -88,6 +140,8 @@ class Blueprint(Strict):
     decisive: tuple[Decisive, ...] = Field((), description="evidence that decides, first match wins")
     personas: tuple[Persona, ...] = Field((), description="kinds of people")
     persona_rules: tuple[PersonaRule, ...] = Field((), description="first match wins")
+    committee: dict[str, int] = Field({}, description="buying role → people a complete buying committee has of it")
+    opportunities: OpportunityStages = Field(OpportunityStages(), description="stages of a deal")
     segments: tuple[SegmentRule, ...] = Field((), description="first match wins")
     types: tuple[TouchpointType, ...] = Field(description="the catalogue")
     rules: tuple[Rule, ...] = Field((), description="friction and delight")
