@@ -104,7 +104,7 @@ def _cell(inputs: MapInputs, phase: str, kind: TouchpointType) -> Cell:
         level=numbers.level_of(pain, counts.volume),
         moment_of_truth=kind.moment_of_truth,
         importance=kind.importance,
-        owner=kind.owner,
+        owner=kind.owner.department if kind.owner else "",
         trend=numbers.trend((counts.friction, counts.volume), inputs.history.get((phase, kind.id), ())),
         spark=counts.spark,
         explain=numbers.explain_pain(counts, kind.importance) if inputs.explain else None,
