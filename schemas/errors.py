@@ -12,6 +12,9 @@ TouchlineError
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class TouchlineError(Exception):
     """Base of everything Touchline raises on purpose."""
@@ -60,3 +63,12 @@ def shown(value: object, limit: int = 80) -> str:
     """`value` for an error message: its repr, cut to `limit` characters."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def did_you_mean(word: str, known: Iterable[str], *, list_all: bool = True) -> str:
+    """`; did you mean x?`, or (`list_all`) what there is when nothing is near and the list is short."""
+    names = list(known)
+    near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean `{near[0]}`?"
+    return f"; known: {', '.join(names)}" if list_all and 0 < len(names) <= 16 else ""

@@ -68,7 +68,7 @@ def run(
 
     names = [*SERVICES, *STORES]
     if service not in names:
-        from services.common.documents import did_you_mean
+        from schemas.errors import did_you_mean
 
         raise typer.BadParameter(f"no service {service!r}{did_you_mean(service, names)}")
     with exit_codes():

@@ -9,9 +9,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from schemas.complaints import check
 from schemas.config import Config
-from schemas.errors import ConfigurationError
-from services.common.documents import Document, check, did_you_mean, read_document
+from schemas.documents import Document
+from schemas.errors import ConfigurationError, did_you_mean
+from services.common.documents import read_document
 from services.common.overlays import apply_env, apply_flags
 
 _log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ FRESH_SOURCES = (
     ("product", "rudderstack", "any RudderStack SDK; the write key is in the file"),
     ("crm", "hubspot", "HubSpot webhooks to /hubspot/crm; put the app's client secret into the file"),
     ("support", "zendesk", "Zendesk webhooks to /zendesk/support; put the webhook's signing secret into the file"),
+    ("operators", "touchline", "`touchline import`, the page's answers, your own scripts: POST /v1/touchline"),
 )
 
 _HEAD = """\

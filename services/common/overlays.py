@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from schemas.config import Config, SecretRef
-from services.common.documents import Document
+from schemas.documents import Document
 
 PREFIX = "TOUCHLINE_"
 Place = tuple[str, ...]
