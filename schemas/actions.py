@@ -28,6 +28,7 @@ Action = Literal[
     "crm_record",  # a record appeared, changed, was linked: knowledge, not a contact
     "crm_removed",
     "support_record",
+    "decision",  # someone says who is who; properties: verdict, by, note
 ]
 
 ACTIONS: tuple[str, ...] = get_args(Action)

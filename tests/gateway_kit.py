@@ -24,8 +24,20 @@ from streams.transport.writer import Position
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REF = (SecretRef(env="UNUSED"),)
-SECRETS = {"web": (b"WK",), "product": (b"RK", b"RK2"), "crm": (b"old", b"new"), "support": (b"Z",)}
-VENDOR_OF = {"web": "segment", "product": "rudderstack", "crm": "hubspot", "support": "zendesk"}
+SECRETS = {
+    "web": (b"WK",),
+    "product": (b"RK", b"RK2"),
+    "crm": (b"old", b"new"),
+    "support": (b"Z",),
+    "operators": (b"OK",),
+}
+VENDOR_OF = {
+    "web": "segment",
+    "product": "rudderstack",
+    "crm": "hubspot",
+    "support": "zendesk",
+    "operators": "touchline",
+}
 MESSAGE = {"type": "track", "event": "A", "userId": "u", "messageId": "m", "timestamp": "2026-11-21T10:00:00Z"}
 
 

@@ -14,7 +14,8 @@ from schemas.config import SourceConfig
 from schemas.errors import ConfigurationError
 from services.gateway.answers import Refusal
 
-KEY_VENDORS = ("segment", "rudderstack")
+SDK_VENDORS = ("segment", "rudderstack")
+KEY_VENDORS = (*SDK_VENDORS, "touchline")
 _KEY_NAMES = ("writeKey", "writekey")
 
 
@@ -70,6 +71,12 @@ def key_of_header(headers: Mapping[bytes, bytes]) -> bytes:
         return base64.b64decode(value.strip(), validate=True).partition(b":")[0]
     except binascii.Error:
         raise Refusal(401, "invalid_key", "failed to read writekey from header") from None
+
+
+def key_of_bearer(headers: Mapping[bytes, bytes]) -> bytes:
+    """The token of `Authorization: Bearer`. Empty when absent."""
+    scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
+    return value.strip() if scheme.lower() == b"bearer" else b""
 
 
 def key_of_query(query: str) -> bytes:

@@ -42,7 +42,7 @@ class Refusal(Exception):
         self.headers = headers
 
 
-_ACCEPTED = {"segment": Answer(200, b'{"success":true}', JSON)}
+_ACCEPTED = dict.fromkeys(("segment", "touchline"), Answer(200, b'{"success":true}', JSON))
 _OK = Answer(200, b"OK")
 _NO_STORE = ((b"cache-control", b"no-cache, no-store, must-revalidate"),)
 

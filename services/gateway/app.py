@@ -50,16 +50,17 @@ class Gateway:
         answer = await self._answer(request, route, receive)
         self.answered[answer.status] += 1
         self.metrics.inc("touchline_gateway_requests_total", source=request.source, status=str(answer.status))
-        await _send(answer, cors(request), send, with_body=request.method != "HEAD")
+        allowed = cors(request) if route is None or route.cors else ()
+        await _send(answer, allowed, send, with_body=request.method != "HEAD")
 
     async def _answer(self, request: Request, route: Route | None, receive: Receive) -> Answer:
         try:
             if route is None:
                 raise Refusal(404, "unknown_path", "no such path; see the connector's documentation")
-            if request.method == "OPTIONS":
+            if request.method == "OPTIONS" and route.cors:
                 return preflight(request, route)
             if request.method not in route.methods:
-                allow = ", ".join((*route.methods, "OPTIONS")).encode()
+                allow = ", ".join((*route.methods, "OPTIONS") if route.cors else route.methods).encode()
                 raise Refusal(405, "method_not_allowed", f"use {route.methods[0]}", ((b"allow", allow),))
             return await self._dispatch(request, route, receive)
         except Refusal as refusal:

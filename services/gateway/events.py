@@ -6,7 +6,15 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from services.gateway import signatures
-from services.gateway.access import Source, key_of_body, key_of_header, key_of_query, without_key
+from services.gateway.access import (
+    SDK_VENDORS,
+    Source,
+    key_of_bearer,
+    key_of_body,
+    key_of_header,
+    key_of_query,
+    without_key,
+)
 from services.gateway.answers import Answer, Refusal, accepted, pixel
 from services.gateway.decoding import decode, json_of, text_of
 from services.gateway.request import Request
@@ -31,6 +39,18 @@ async def take_events(gateway: Gateway, request: Request, route: Route) -> Answe
     if route.batch and isinstance(value, dict) and value.get("batch") == []:
         return accepted(source.config.vendor)
     await gateway.intake.store(source, request.path, without_key(request.query), text)
+    return accepted(source.config.vendor)
+
+
+async def take_records(gateway: Gateway, request: Request, route: Route) -> Answer:
+    """Our own dialect: one record, an array, or `records`. From servers only: the key stands in a header."""
+    key = key_of_bearer(request.headers) or key_of_header(request.headers)
+    source = _known(gateway, request, key, (route.vendor,))
+    body = decode(request.body, request.header(b"content-encoding"), gateway.config.max_body_bytes)
+    text = text_of(body)
+    value = _checked(json_of(body, text))
+    if value != [] and not (isinstance(value, dict) and value.get("records") == []):
+        await gateway.intake.store(source, request.path, "", text)
     return accepted(source.config.vendor)
 
 
@@ -84,6 +104,7 @@ async def take_telemetry(gateway: Gateway, request: Request, route: Route) -> An
 
 TAKE: dict[Purpose, Callable[[Gateway, Request, Route], Awaitable[Answer]]] = {
     "events": take_events,
+    "records": take_records,
     "beacon": take_beacon,
     "webhook": take_webhook,
     "telemetry": take_telemetry,
@@ -100,12 +121,12 @@ def _by_query(gateway: Gateway, request: Request) -> Source | None:
     return source
 
 
-def _known(gateway: Gateway, request: Request, key: bytes) -> Source:
-    """The source of a write key; from here on answers take its vendor's shape."""
+def _known(gateway: Gateway, request: Request, key: bytes, vendors: tuple[str, ...] = SDK_VENDORS) -> Source:
+    """The source of a write key, of one of `vendors`; from here on answers take its vendor's shape."""
     if not key:
         raise Refusal(401, "missing_key", "failed to read writekey from header")
     source = gateway.sources.by_key(key)
-    if source is None:
+    if source is None or source.config.vendor not in vendors:
         raise Refusal(401, "invalid_key", "invalid write key")
     request.source, request.vendor = source.config.name, source.config.vendor
     return source

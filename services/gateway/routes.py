@@ -7,7 +7,16 @@ from functools import lru_cache
 from typing import Literal
 
 Purpose = Literal[
-    "events", "beacon", "pixel", "webhook", "telemetry", "segment_settings", "rudder_config", "health", "version"
+    "events",
+    "records",
+    "beacon",
+    "pixel",
+    "webhook",
+    "telemetry",
+    "segment_settings",
+    "rudder_config",
+    "health",
+    "version",
 ]
 
 _CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import", "t", "i", "p", "s", "g", "a", "b")
@@ -16,17 +25,22 @@ _READ = ("GET", "HEAD")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path: what it is for, who may call it how, and the part of the path that varies."""
+    """One path: what it is for, who may call it how, and the part of the path that varies.
+
+    `cors`: whether a page of another origin may call it.
+    """
 
     purpose: Purpose
     methods: tuple[str, ...] = ("POST",)
     vendor: str = ""
     argument: str = ""
     batch: bool = False
+    cors: bool = True
 
 
 _FIXED: dict[str, Route] = {
     **{f"/v1/{call}": Route("events", batch=call in ("batch", "import", "b")) for call in _CALLS},
+    "/v1/touchline": Route("records", vendor="touchline", batch=True, cors=False),
     "/beacon/v1/batch": Route("beacon", vendor="rudderstack", batch=True),
     "/pixel/v1/track": Route("pixel", ("GET",), vendor="rudderstack"),
     "/pixel/v1/page": Route("pixel", ("GET",), vendor="rudderstack"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.vendors import hubspot, rudderstack, segment, zendesk
+from streams.vendors import hubspot, rudderstack, segment, touchline, zendesk
 from streams.vendors.base import Vendor
 
 VENDORS: dict[str, Vendor] = {
@@ -10,4 +10,5 @@ VENDORS: dict[str, Vendor] = {
     "rudderstack": rudderstack.VENDOR,
     "hubspot": hubspot.VENDOR,
     "zendesk": zendesk.VENDOR,
+    "touchline": touchline.VENDOR,
 }

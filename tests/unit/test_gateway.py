@@ -101,6 +101,51 @@ async def test_every_way_to_carry_key_and_body(name: str) -> None:
     assert "WK" not in writer.items[0].query
 
 
+RECORD = b'{"records":[{"kind":"account","id":"51","at":"2026-11-21T10:00:00Z"}]}'
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": "Bearer OK"}, {"authorization": "bearer  OK"}, basic("OK:")])
+@pytest.mark.parametrize("path", ["/v1/touchline", "/v1/touchline/"])
+async def test_our_own_dialect_is_taken_from_servers(path: str, headers: dict[str, str]) -> None:
+    app, writer = gateway()
+    async with client(app) as http:
+        answer = await http.post(path, content=RECORD, headers={**headers, "Origin": "https://elsewhere.example"})
+        preflight = await http.options(path, headers={"Origin": "https://elsewhere.example"})
+    assert (answer.status_code, answer.content) == (200, b'{"success":true}')
+    assert (writer.items[0].source, writer.items[0].vendor) == ("operators", "touchline")
+    assert (preflight.status_code, preflight.headers["allow"]) == (405, "POST")
+    found = [name for name in (*answer.headers, *preflight.headers) if name.startswith("access-control")]
+    assert found == [], "no page of another origin may call it"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/v1/touchline", {}),
+        ("/v1/touchline", {"Authorization": "Bearer WK"}),
+        ("/v1/touchline", basic("WK:")),
+        ("/v1/touchline?writeKey=OK", {}),
+        ("/v1/track", basic("OK:")),
+        ("/v1/batch?writeKey=OK", {}),
+    ],
+)
+async def test_a_key_opens_its_own_door_only(path: str, headers: dict[str, str]) -> None:
+    """A browser's write key is public: it must not be able to import, or to decide who is who."""
+    app, writer = gateway()
+    async with client(app) as http:
+        answer = await http.post(path, content=RECORD, headers=headers)
+    assert (answer.status_code, writer.items) == (401, [])
+
+
+async def test_no_records_are_nothing_to_keep() -> None:
+    app, writer = gateway()
+    async with client(app) as http:
+        for body in (b"[]", b'{"records":[]}'):
+            assert (await http.post("/v1/touchline", content=body, headers=basic("OK:"))).status_code == 200
+        assert (await http.post("/v1/touchline", content=b"3", headers=basic("OK:"))).status_code == 400
+    assert writer.items == []
+
+
 async def test_beacon_and_pixel() -> None:
     app, writer = gateway()
     async with client(app) as http:

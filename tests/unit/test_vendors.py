@@ -97,8 +97,9 @@ def test_every_vendor_has_examples_and_a_way_in() -> None:
 
 def messages(path: Path) -> list[Any]:
     body = json.loads(path.read_text())["body"]
-    if isinstance(body, dict) and "batch" in body:
-        return list(body["batch"])
+    for key in ("batch", "records"):
+        if isinstance(body, dict) and key in body:
+            return list(body[key])
     return body if isinstance(body, list) else [body]
 
 
@@ -120,7 +121,11 @@ def resent(body: Any) -> Any:
     return again
 
 
-STAMPED = [path for path in GOLDEN if path.stem != "times" and json.loads(path.read_text())["body"] is not None]
+STAMPED = [
+    path
+    for path in GOLDEN
+    if path.stem not in ("times", "received") and json.loads(path.read_text())["body"] is not None
+]
 
 
 @pytest.mark.parametrize("path", STAMPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -165,6 +170,24 @@ def test_without_any_stamp_the_time_of_sending_is_the_events_own() -> None:
     bare = touchpoint(mapped("segment", message)[0])
     again = touchpoint(mapped("segment", message, at=NOW + timedelta(hours=1))[0])
     assert bare.occurred_at == NOW and bare.event_id == again.event_id
+
+
+def test_a_record_without_a_time_is_one_statement_each_time_it_is_received() -> None:
+    """Its time is the receipt's, so the receipt is part of its identity: one event never has two times."""
+    record = {"kind": "account", "id": "51", "name": "Acme"}
+    first, replayed = (touchpoint(mapped("touchline", record)[0]) for _ in range(2))
+    resent_later = touchpoint(mapped("touchline", record, at=NOW + timedelta(hours=1))[0])
+    assert first == replayed
+    assert first.event_id != resent_later.event_id and first.occurred_at != resent_later.occurred_at
+    timed = [touchpoint(mapped("touchline", {**record, key: "2026-11-20"})[0]) for key in ("at", "occurred_at")]
+    assert [one.occurred_at for one in timed] == [datetime(2026, 11, 20, tzinfo=UTC)] * 2
+
+
+def test_our_own_dialect_says_what_would_be_right() -> None:
+    record = {"kind": "account", "id": "51", "domian": ["acme.example"]}
+    refused = mapped("touchline", record)[0]
+    assert isinstance(refused, Refused) and "`domian`" in refused.message and "`domains`" in refused.message
+    assert isinstance(touchpoint(mapped("touchline", {"kind": "account", "id": "51"})[0]), CleanTouchpoint)
 
 
 def test_sources_do_not_share_identities() -> None:

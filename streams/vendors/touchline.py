@@ -1,0 +1,283 @@
+"""Our own dialect (schemas/records.py): records of what has no vendor API, as touchpoints.
+
+Without an id a record is its content, so sending it again is the same event. A record that does not say when
+takes the time it was received; that time is then part of its identity, because one event has one time.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from schemas.errors import UnmappableEvent, shown
+from schemas.records import (
+    RECORDS,
+    AccountRecord,
+    ContactRecord,
+    DealRecord,
+    DecisionRecord,
+    OwnerRecord,
+    Record,
+    TouchpointRecord,
+)
+from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest
+from streams.resolve.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_placeholder, ordered
+from streams.vendors import reading
+from streams.vendors.base import Message, Vendor
+from streams.vendors.events import SCALES
+
+BATCH_KEY = "records"
+ACCOUNT_NAMESPACES = ("crm", "group", "org", "domain")
+_REASONS = {"missing": "missing_field", "extra_forbidden": "unknown_field", "string_too_long": "too_long"}
+Fields = dict[str, Any]
+
+
+class RefusedField(UnmappableEvent):
+    """A record that cannot be taken, because of one field. `why` tells what would be right."""
+
+    def __init__(self, field: str, value: object, why: str, reason: str = "wrong_value") -> None:
+        super().__init__(f"`{field}` {why}, not {shown(value)}" if value is not None else f"`{field}` {why}", reason)
+        self.field, self.value, self.why = field, value, why
+
+
+def touchpoint(message: Message, envelope: Message, request: RawRequest) -> CleanTouchpoint:
+    """One record in our words; raises RefusedField."""
+    record = read(message)
+    occurred_at = record.occurred_at or request.received_at
+    vendor_event_id = identity(message, record, request)
+    found: Fields = {
+        "event_id": reading.event_id(request.source, vendor_event_id),
+        "source": request.source,
+        "vendor": request.vendor,
+        "vendor_type": record.kind,
+        "vendor_event_id": vendor_event_id,
+        "occurred_at": occurred_at,
+        "received_at": request.received_at,
+        "clock_suspect": occurred_at > request.received_at + reading.CLOCK_TOLERANCE,
+        "channel": "crm",
+        "backfill": request.backfill,
+    }
+    return CleanTouchpoint(**found | _TOLD[record.kind](record))
+
+
+def read(message: Message) -> Record:
+    """The record a message holds; raises RefusedField for the first field that is wrong."""
+    kind = message.get("kind")
+    model = RECORDS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise RefusedField("kind", kind, f"must be one of {', '.join(RECORDS)}", "unknown_type")
+    try:
+        return model.model_validate(message)
+    except ValidationError as error:
+        raise _refusal(error, model) from None
+
+
+def identity(message: Message, record: Record, request: RawRequest) -> str:
+    """A touchpoint's own id, else the content; with the time of receipt where the content has no time."""
+    if isinstance(record, TouchpointRecord) and record.id:
+        return f"touchpoint:{record.id}"
+    stamp = {} if record.occurred_at else {"received_at": request.received_at.isoformat()}
+    return reading.content_id({**message, **stamp}, frozenset())
+
+
+def account_ref(text: str) -> str:
+    """An account's id with its namespace, `crm:` when it has none; empty for a placeholder such as `n/a`."""
+    namespace, colon, rest = text.partition(":")
+    if colon and namespace in ACCOUNT_NAMESPACES and rest.strip():
+        return text
+    return "" if is_placeholder(text) else f"crm:{text}"
+
+
+def alias_of(text: str) -> Alias | None:
+    """The alias someone wrote: `kind:value`, or a bare e-mail address; None when it names nobody."""
+    kind, colon, value = text.strip().partition(":")
+    if colon and kind in (*PERSON_KINDS, *OBJECT_KINDS):
+        return alias(cast(Kind, kind), value)
+    return alias("email", text) if "@" in text else None
+
+
+def _refusal(error: ValidationError, model: type[BaseModel]) -> RefusedField:
+    first = error.errors(include_url=False)[0]
+    place, value = first["loc"], first["input"]
+    field = ".".join(str(part) for part in place)
+    if first["type"] == "missing":
+        return RefusedField(field, None, "is missing", "missing_field")
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(place[-1]), model.model_fields, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "put it into `traits` or `properties`"
+        return RefusedField(field, None, f"is no field of this kind of record; {hint}", "unknown_field")
+    why = str(first["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    reason = _REASONS.get(first["type"], "bad_time" if "datetime" in first["type"] or "1970" in why else "wrong_type")
+    return RefusedField(field, value, why[:1].lower() + why[1:], reason)
+
+
+# -- what each kind says; the times and ids are the same for all
+
+
+def _touchpoint(record: TouchpointRecord) -> Fields:
+    who, where = record.person, record.account
+    ref = account_ref(where.id) if where.id else ""
+    properties = reading.scalars(dict(record.properties))
+    return {
+        "vendor_type": f"touchline:{record.name}",
+        "action": record.action or ("custom" if record.score is None else "survey_answered"),
+        "aliases": ordered(
+            [
+                alias("crm_contact", who.crm_contact),
+                alias("email", who.email),
+                alias("support_user", who.support_user),
+                alias("user", who.user_id),
+                alias("phone", who.phone),
+            ]
+        ),
+        "account_refs": (ref,) if ref else (),
+        "person_traits": _kept(name=who.name, title=who.title, department=who.department, role=who.role),
+        "account_traits": _kept(name=where.name, domain=reading.domain_of(where.domain)),
+        "channel": record.channel.lower() or ("web" if record.online else "offline"),
+        "subject": record.subject,
+        "title": record.title,
+        "text": record.text,
+        "score": _score(record),
+        "score_kind": "" if record.score is None else record.score_kind,
+        "properties": properties if record.online is None else {"online": record.online, **properties},
+    }
+
+
+def _score(record: TouchpointRecord) -> float | None:
+    low, high = SCALES[record.score_kind]
+    if record.score is not None and not low <= record.score <= high:
+        raise RefusedField("score", record.score, f"of kind {record.score_kind} must lie in {low:g}–{high:g}")
+    return record.score
+
+
+def _account(record: AccountRecord) -> Fields:
+    domains = " ".join(dict.fromkeys(found for domain in record.domains if (found := _domain(domain))))
+    about = _kept(name=record.name, industry=record.industry, employees=record.employees)
+    traits = {name: value for name, value in record.traits.items() if value}
+    return {
+        "action": "lifecycle_changed" if record.lifecycle else "crm_record",
+        "account_refs": (_required_account("id", record.id),),
+        "account_traits": {**traits, **about, **_kept(domain=domains)},
+        "subject": f"company:{record.id}",
+        "properties": {
+            **_changed("lifecyclestage", record.lifecycle),
+            **about,
+            **_kept(domains=domains[: reading.MAX_VALUE_CHARS], owner=record.owner),
+        },
+    }
+
+
+def _domain(text: str) -> str:
+    found = reading.domain_of(text)
+    if text and not found:
+        raise RefusedField("domains", text, "must hold domains such as `acme.example`")
+    return found
+
+
+def _contact(record: ContactRecord) -> Fields:
+    ref = account_ref(record.account) if record.account else ""
+    if record.valid_from and record.valid_to and record.valid_to <= record.valid_from:
+        raise RefusedField("valid_to", str(record.valid_to), "must lie after `valid_from`")
+    about = _kept(name=record.name, title=record.title, department=record.department, role=record.role)
+    return {
+        "action": "crm_record",
+        "aliases": ordered(
+            [
+                _required_alias("id", alias("crm_contact", record.id), record.id),
+                alias("email", record.email),
+                alias("user", record.user_id),
+                alias("phone", record.phone),
+            ]
+        ),
+        "account_refs": (ref,) if ref else (),
+        "valid_from": record.valid_from,
+        "valid_to": record.valid_to,
+        "person_traits": about,
+        "subject": f"contact:{record.id}",
+        "properties": {**about, **_kept(account=ref)},
+    }
+
+
+def _deal(record: DealRecord) -> Fields:
+    ref = account_ref(record.account) if record.account else ""
+    closes = record.closes_at.isoformat() if record.closes_at else ""
+    worth = {} if record.amount is None else {"amount": record.amount}
+    return {
+        "action": "deal_stage_changed" if record.stage else "deal_created",
+        "aliases": ordered([_required_alias("id", alias("crm_deal", record.id), record.id)]),
+        "account_refs": (ref,) if ref else (),
+        "subject": f"deal:{record.id}",
+        "title": record.name,
+        "properties": {
+            **_changed("dealstage", record.stage),
+            **worth,
+            **_kept(name=record.name, currency=record.currency, closedate=closes, owner=record.owner, account=ref),
+            **_kept(contacts=" ".join(record.contacts)[: reading.MAX_VALUE_CHARS]),
+        },
+    }
+
+
+def _owner(record: OwnerRecord) -> Fields:
+    about = _kept(name=record.name, department=record.department)
+    return {"action": "crm_record", "subject": f"owner:{record.id}", "properties": about}
+
+
+def _decision(record: DecisionRecord) -> Fields:
+    about_people = record.verdict in ("link", "unlink")
+    if about_people and not record.b:
+        raise RefusedField("b", None, f"is missing: {record.verdict} is about two aliases", "missing_field")
+    if not about_people and not record.account:
+        raise RefusedField("account", None, f"is missing: {record.verdict} is about an account", "missing_field")
+    named = [_required_alias("a", alias_of(record.a), record.a)]
+    if about_people:
+        named.append(_required_alias("b", alias_of(record.b), record.b))
+    if len(set(named)) < len(named):
+        raise RefusedField("b", record.b, "must be another alias than `a`")
+    ref = "" if about_people else _required_account("account", record.account)
+    return {
+        "action": "decision",
+        "aliases": ordered(named),
+        "account_refs": (ref,) if ref else (),
+        "channel": "operations",
+        "properties": _kept(verdict=record.verdict, by=record.by, note=record.note, proposal=record.proposal),
+    }
+
+
+def _required_alias(field: str, found: Alias | None, value: str) -> Alias:
+    if found is None:
+        raise RefusedField(field, value, "must name somebody: `kind:value`, or an e-mail address", "no_identity")
+    return found
+
+
+def _required_account(field: str, value: str) -> str:
+    found = account_ref(value)
+    if not found:
+        raise RefusedField(field, value, "must name an account", "no_identity")
+    return found
+
+
+def _changed(name: str, value: str) -> dict[str, str]:
+    """How HubSpot tells that one property changed; rules and phases watch it in that form."""
+    return {"property": name, "value": "".join(value.lower().split())} if value else {}
+
+
+def _kept(**values: str) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+_TOLD = cast(
+    "dict[str, Callable[[Record], Fields]]",
+    {
+        "touchpoint": _touchpoint,
+        "account": _account,
+        "contact": _contact,
+        "deal": _deal,
+        "owner": _owner,
+        "decision": _decision,
+    },
+)
+
+VENDOR = Vendor("touchline", touchpoint, batch_key=BATCH_KEY)
