@@ -104,9 +104,10 @@ def _globs(field: str, glob: str) -> Predicate:
 
 
 def _has_property(name: str, values: tuple[Scalar, ...]) -> Predicate:
-    accepted = {_folded(value) for value in values}
-    return lambda touchpoint: name in touchpoint.properties and _folded(touchpoint.properties[name]) in accepted
+    accepted = {folded(value) for value in values}
+    return lambda touchpoint: name in touchpoint.properties and folded(touchpoint.properties[name]) in accepted
 
 
-def _folded(value: Scalar) -> Scalar:
+def folded(value: Scalar) -> Scalar:
+    """A property's value as it is compared."""
     return value.strip().lower() if isinstance(value, str) else value

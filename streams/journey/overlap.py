@@ -1,0 +1,114 @@
+"""Can two matches hold on one touchpoint? Decided, not sampled: globs are small automata.
+
+Two types whose matches overlap and weigh the same would be told apart by nothing; the blueprint is refused then.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator
+from fnmatch import translate
+from functools import lru_cache
+
+from schemas.matching import Match
+from schemas.touchpoints import Scalar
+from streams.journey.matching import folded
+
+_Token = tuple[str, ...] | None  # the characters it takes (empty: any); None stands for `*`
+_COMMON = string.ascii_lowercase + string.digits + " /_-.:"
+
+
+def overlap(one: Match, other: Match) -> str | None:
+    """Conditions under which both hold, in words (empty: on anything); None when they never do together."""
+    told = []
+    for name in ("action", "vendor", "channel"):
+        first, second = getattr(one, name), getattr(other, name)
+        if first and second and first != second:
+            return None
+        if first or second:
+            told.append(f"{name} {first or second}")
+    for name in ("vendor_type", "page"):
+        first, second = getattr(one, name), getattr(other, name)
+        shared = common(first.lower() or "*", second.lower() or "*")
+        if shared is None:
+            return None
+        if first or second:
+            told.append(f"{name} `{shared}`")
+    for name in sorted(one.properties.keys() | other.properties.keys()):
+        values = _shared_values(one.properties.get(name), other.properties.get(name))
+        if not values:
+            return None
+        told.append(f"{name} {values[0]}")
+    return ", ".join(told)
+
+
+def _shared_values(one: tuple[Scalar, ...] | None, other: tuple[Scalar, ...] | None) -> list[Scalar]:
+    if one is None or other is None:
+        return list(one or other or ())
+    accepted = {folded(value) for value in other}
+    return [value for value in one if folded(value) in accepted]
+
+
+def common(one: str, other: str) -> str | None:
+    """A shortest text that both globs match; None when there is none."""
+    left, right = _tokens(one), _tokens(other)
+    texts = {(0, 0): ""}
+    waiting = [(0, 0)]
+    for at in waiting:  # grows while it runs: breadth first
+        i, j = at
+        if _may_end(left, i) and _may_end(right, j):
+            return texts[at]
+        for following, character in _steps(left, right, i, j):
+            if following not in texts:
+                texts[following] = texts[at] + character
+                waiting.append(following)
+    return None
+
+
+def _steps(
+    left: tuple[_Token, ...], right: tuple[_Token, ...], i: int, j: int
+) -> Iterator[tuple[tuple[int, int], str]]:
+    """Where a further character leads, and the character."""
+    for to_left, takes_left in _moves(left, i):
+        for to_right, takes_right in _moves(right, j):
+            character = _shared_character(takes_left, takes_right)
+            if character is not None:
+                yield (to_left, to_right), character
+
+
+def _moves(tokens: tuple[_Token, ...], at: int) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """(next position, accepted characters) for one character read at a position; `*` may be skipped first."""
+    while at < len(tokens):
+        token = tokens[at]
+        if token is not None:
+            yield at + 1, token
+            return
+        yield at, ()
+        at += 1
+
+
+def _may_end(tokens: tuple[_Token, ...], at: int) -> bool:
+    return all(token is None for token in tokens[at:])
+
+
+def _shared_character(one: tuple[str, ...], other: tuple[str, ...]) -> str | None:
+    if not one or not other:
+        return (one or other or ("x",))[0]
+    return next((character for character in one if character in other), None)
+
+
+@lru_cache(maxsize=1024)
+def _tokens(glob: str) -> tuple[_Token, ...]:
+    found: list[_Token] = []
+    for part in re.findall(r"\[!?\]?[^\]]*\]|.", glob, re.DOTALL):
+        if part == "*":
+            found.append(None)
+        elif part == "?":
+            found.append(())
+        elif len(part) > 1:
+            takes = re.compile(translate(part)).match
+            found.append(tuple(c for c in dict.fromkeys(_COMMON + string.printable + glob) if takes(c)) or ("\0",))
+        else:
+            found.append((part,))
+    return tuple(found)
