@@ -60,7 +60,7 @@ class TouchpointType(Strict):
         None, ge=-1, le=1, description="what it should feel like: -1 painful … 0 neutral … 1 delightful"
     )
     targets: dict[str, float] = Field(
-        {}, description="what is promised here: first_response_s, resolution_s, answer_s, duration_ms, …; rules read them"
+        {}, description="what is promised here: first_response_s, resolution_s, answer_s, duration_ms, …; for rules"
     )
     effort: Literal["quick", "medium", "long"] | None = Field(
         None, description="to improve it: quick ≤ 2 weeks, medium ≤ 3 months, long is more; absent: the rule's default"
