@@ -25,7 +25,7 @@ from streams.transport.writer import Position
 INPUT: TopicName = "touchpoints.attributed.v1"
 OUTPUT: TopicName = "journey.facts.v1"
 RECALLED_OUTPUT: TopicName = "touchpoints.recalled.v1"
-ROWS_EVERY_S = 0.5
+ROWS_EVERY_S = 1.0
 _log = logging.getLogger("touchline.journey")
 
 
@@ -105,7 +105,7 @@ class Journey:
         return self._delivered(batch)
 
     async def run(self) -> None:
-        """For ever: tell the accounts' own rows, at most twice a second each."""
+        """For ever: tell the accounts' own rows, at most once a second each."""
         while True:
             await self._rows_wanted.wait()
             await asyncio.sleep(ROWS_EVERY_S)

@@ -17,7 +17,7 @@ from aiokafka.partitioner import murmur2
 
 from schemas.topics import TopicName
 
-LINGER_S = 0.02
+LINGER_S = 0.04
 MAX_RECORD_BYTES = 256 * 1024
 
 Position = tuple[int, int]
