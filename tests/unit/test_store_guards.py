@@ -183,11 +183,14 @@ def test_values_that_the_driver_cannot_encode_are_permanent() -> None:
     assert caught.value.reason == "unencodable"
 
 
-def test_migrations_are_numbered_without_gaps(tmp_path: Path) -> None:
-    (tmp_path / "0001_a.sql").write_text("SELECT 1;\n")
-    assert [migration.name for migration in load(tmp_path)] == ["0001_a"]
-    (tmp_path / "0003_c.sql").write_text("SELECT 1;\n")
-    with pytest.raises(ConfigurationError, match="gaps"):
+def test_migrations_have_numbers_of_their_own(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="must hold"):
+        load(tmp_path)
+    for name in ("0003_c", "0001_a"):
+        (tmp_path / f"{name}.sql").write_text("SELECT 1;\n")
+    assert [migration.name for migration in load(tmp_path)] == ["0001_a", "0003_c"]
+    (tmp_path / "0003_d.sql").write_text("SELECT 1;\n")
+    with pytest.raises(ConfigurationError, match="twins"):
         load(tmp_path)
     (tmp_path / "0002-b.sql").write_text("")
     with pytest.raises(ConfigurationError, match="0002-b.sql"):
