@@ -1,0 +1,202 @@
+"""What a blueprint's models cannot see: names of what is not there, ids given twice, phases nobody can reach,
+and types that nothing tells apart. Each problem says where it stands; all are found at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from schemas.actions import ACTIONS
+from schemas.blueprint import Blueprint, BuyingRole
+from schemas.documents import Loc, dotted
+from schemas.errors import ConfigurationError, did_you_mean
+from schemas.matching import Match
+from streams.journey.matching import folded, specificity
+from streams.journey.overlap import overlap
+from streams.journey.transitions import Transitions
+from streams.vendors.registry import VENDORS
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong at `loc`; `other` is the second place it concerns, which `message` names as {other}."""
+
+    loc: Loc
+    message: str
+    other: Loc | None = None
+
+    def told(self, place: Callable[[Loc], str] = dotted) -> str:
+        """The message, with the second place in words."""
+        return self.message if self.other is None else self.message.replace("{other}", place(self.other))
+
+
+class RefusedBlueprint(ConfigurationError):
+    """A blueprint that reads well and cannot be run."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{dotted(problem.loc)}: {problem.told()}" for problem in self.problems))
+
+
+def problems(blueprint: Blueprint, *, excused: frozenset[str] | None = None) -> list[Problem]:
+    """Everything wrong, in the order of the catalogue's parts; empty when it can be run.
+
+    `excused`: ids of entries that were refused before; naming them is no further problem, and what follows from
+    the whole (unreachable phases) is not asked.
+    """
+    found = [*_twice(blueprint), *_unknown(blueprint, excused or frozenset()), *_stages(blueprint)]
+    found += _ambiguous(blueprint)
+    return found if excused is not None or found else [*_unreachable(blueprint), *_barred(blueprint)]
+
+
+def _twice(blueprint: Blueprint) -> Iterator[Problem]:
+    parts: dict[str, Iterable[Any]] = {
+        "phases": blueprint.phases,
+        "personas": blueprint.personas,
+        "types": blueprint.types,
+        "rules": blueprint.rules,
+    }
+    for part, entries in parts.items():
+        seen: dict[str, int] = {}
+        for index, entry in enumerate(entries):
+            first = seen.setdefault(entry.id, index)
+            if first != index:
+                yield Problem(
+                    (part, index, "id"), f"`{entry.id}` stands twice, first at {{other}}", (part, first, "id")
+                )
+
+
+def _unknown(blueprint: Blueprint, excused: frozenset[str]) -> Iterator[Problem]:
+    known: dict[str, tuple[str, ...]] = {
+        "phase": tuple(phase.id for phase in blueprint.phases),
+        "persona": tuple(persona.id for persona in blueprint.personas),
+        "touchpoint type": tuple(kind.id for kind in blueprint.types),
+        "rule": tuple(rule.id for rule in blueprint.rules),
+        "buying role": get_args(BuyingRole),
+        "action": ACTIONS,
+        "vendor": tuple(VENDORS),
+    }
+    for what, loc, name in _references(blueprint):
+        if name not in known[what] and name not in excused:
+            yield Problem(loc, f"unknown {what} `{name}`{did_you_mean(name, known[what])}")
+
+
+_Reference = tuple[str, Loc, str]
+
+
+def _references(blueprint: Blueprint) -> Iterator[_Reference]:
+    """(what it names, where, the name) for every name that must stand for something."""
+    yield "phase", ("initial_phase",), blueprint.initial_phase
+    yield from _phase_references(blueprint)
+    for index, rule in enumerate(blueprint.persona_rules):
+        yield "persona", ("persona_rules", index, "persona"), rule.persona
+        if rule.behaviour is not None:
+            place: Loc = ("persona_rules", index, "behaviour")
+            yield from (("touchpoint type", (*place, "type", at), name) for at, name in enumerate(rule.behaviour.type))
+            yield from (("action", (*place, "action", at), name) for at, name in enumerate(rule.behaviour.action))
+    yield from (("buying role", ("committee", role), role) for role in blueprint.committee)
+    for index, rule_ in enumerate(blueprint.rules):
+        yield from (("vendor", ("rules", index, "sources", at), name) for at, name in enumerate(rule_.sources))
+    yield from (("vendor", (*loc, "vendor"), match.vendor) for loc, match in matches(blueprint) if match.vendor)
+
+
+def _phase_references(blueprint: Blueprint) -> Iterator[_Reference]:
+    for index, move in enumerate(blueprint.transitions):
+        if move.source != "*":
+            yield "phase", ("transitions", index, "source"), move.source
+        yield "phase", ("transitions", index, "target"), move.target
+    for source, target in blueprint.indicative.items():
+        yield from (("phase", ("indicative", source), name) for name in (source, target))
+    for index, decisive in enumerate(blueprint.decisive):
+        yield "phase", ("decisive", index, "phase"), decisive.phase
+        for at, name in enumerate(decisive.only_from):
+            yield "phase", ("decisive", index, "only_from", at), name
+    for index, kind in enumerate(blueprint.types):
+        yield "phase", ("types", index, "phase"), kind.phase
+
+
+def _stages(blueprint: Blueprint) -> Iterator[Problem]:
+    """A deal's stage is open, won or lost, and stands once."""
+    seen: dict[str, Loc] = {}
+    for part in ("stages", "won", "lost"):
+        for index, stage in enumerate(getattr(blueprint.opportunities, part)):
+            loc: Loc = ("opportunities", part, index)
+            first = seen.setdefault(str(folded(stage)), loc)
+            if first != loc:
+                yield Problem(loc, f"stage `{stage}` stands twice, first at {{other}}", first)
+
+
+def matches(value: object, loc: Loc = ()) -> Iterator[tuple[Loc, Match]]:
+    """Every match below `value`, with its place."""
+    if isinstance(value, Match):
+        yield loc, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from matches(getattr(value, name), (*loc, name))
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from matches(item, (*loc, index))
+
+
+def _ambiguous(blueprint: Blueprint) -> Iterator[Problem]:
+    """Types of equal weight whose matches can hold together: nothing would tell which of them it is."""
+    weighed: dict[tuple[int, ...], list[tuple[Loc, str, Match]]] = {}
+    for index, kind in enumerate(blueprint.types):
+        for at, match in enumerate(kind.match):
+            weighed.setdefault(specificity(match), []).append((("types", index, "match", at), kind.id, match))
+    for equals in weighed.values():
+        for (first, one_id, one), (second, other_id, other) in combinations(equals, 2):
+            example = overlap(one, other) if one_id != other_id else None
+            if example is not None:
+                yield Problem(
+                    second,
+                    f"`{other_id}` and `{one_id}` ({{other}}) weigh the same and can both hold"
+                    f"{f', as on {example}' if example else ''}; add a condition to one of them",
+                    first,
+                )
+
+
+def _unreachable(blueprint: Blueprint) -> list[Problem]:
+    """Phases no account can enter: no allowed transitions lead there, or no evidence does."""
+    edges = {
+        phase.id: {move.target for move in blueprint.transitions if move.source in ("*", phase.id)}
+        for phase in blueprint.phases
+    }
+    allowed = _closure({blueprint.initial_phase}, edges)
+    entered = {blueprint.initial_phase, *blueprint.indicative.values(), *(d.phase for d in blueprint.decisive)}
+    order = {phase.id: index for index, phase in enumerate(blueprint.phases)}
+    exits = {phase.id for phase in blueprint.phases if phase.kind == "exit"}
+    back = {target: {one for one in edges if target in edges[one] and order[one] < order[target]} for target in edges}
+    passed = _closure(entered - exits, {target: sources - exits for target, sources in back.items()})
+    told = []
+    for index, phase in enumerate(blueprint.phases):
+        if phase.id not in allowed:
+            why = f"no allowed transitions lead to it from `{blueprint.initial_phase}`"
+        elif phase.id not in entered | passed:
+            why = "neither decisive nor indicative evidence leads to it"
+        else:
+            continue
+        told.append(Problem(("phases", index, "id"), f"`{phase.id}` cannot be reached: {why}"))
+    return told
+
+
+def _barred(blueprint: Blueprint) -> Iterator[Problem]:
+    """Indicative evidence that the transition graph never lets move anything."""
+    moves = Transitions(blueprint)
+    for source, target in blueprint.indicative.items():
+        if source != target and not moves.path(source, target):
+            yield Problem(("indicative", source), f"no allowed transitions lead from `{source}` to `{target}`")
+
+
+def _closure(start: set[str], edges: Mapping[str, set[str]]) -> set[str]:
+    found, waiting = set(start), list(start)
+    while waiting:
+        new = edges.get(waiting.pop(), set()) - found
+        found |= new
+        waiting.extend(new)
+    return found
