@@ -75,6 +75,9 @@ class SignalFact(Contract):
     withdrawn: bool = False
 
 
+Direction = Literal["", "forward", "backward", "exit", "re-entry"]
+
+
 class PhaseChange(Contract):
     """A transition of the account's phase, or one that was refused."""
 
@@ -84,7 +87,34 @@ class PhaseChange(Contract):
     event_id: str
     cause: str
     accepted: bool
-    dwell_s: float
+    dwell_s: float = Field(description="time spent in `from_phase` until then")
+    reason: str = Field("", description="why it was refused; empty when accepted")
+    direction: Direction = Field("", description="which way it goes; empty: told before this was recorded")
+
+
+class Opportunity(Contract):
+    """A deal of the CRM. It runs beside the phase of its account."""
+
+    opportunity_id: str = Field(description="the subject of its events, e.g. `deal:9`")
+    kind: Literal["new", "expansion"] = Field(description="expansion: opened while the account was a customer")
+    status: Literal["open", "won", "lost", "removed"]
+    stage: str = Field("", description="in the CRM's words; empty: none was told yet")
+    opened_at: UtcTime = Field(description="first event about it")
+    changed_at: UtcTime = Field(description="last event that changed something here")
+    closed_at: UtcTime | None = Field(None, description="when it was won, lost or removed")
+    regressions: int = Field(0, description="moves to an earlier stage")
+    reopened: int = Field(0, description="moves from won, lost or removed to an open stage")
+    amount: float | None = Field(None, description="in units of `currency`; None: not told")
+    currency: str = Field("", description="ISO 4217; empty: not told")
+    close_due_at: UtcTime | None = Field(None, description="when the CRM expects it to close")
+
+
+class Seat(Contract):
+    """One buying role at an account."""
+
+    role: str
+    known: int = Field(description="people of that role")
+    required: int = Field(description="how many a complete committee has")
 
 
 class AccountFact(Contract):
@@ -106,6 +136,13 @@ class AccountFact(Contract):
     first_seen_at: UtcTime | None
     last_seen_at: UtcTime | None
     transitions: tuple[PhaseChange, ...] = ()
+    opportunities: tuple[Opportunity, ...] = ()
+    committee: tuple[Seat, ...] = ()
+    committee_completeness: float | None = Field(
+        None, description="mean over the roles of min(known / required, 1), 0..1; None: the blueprint asks for nobody"
+    )
+    blueprint_version: int = Field(0, description="of the blueprint that made the rows of this account")
+    blueprint_digest: int = Field(0, description="of what that blueprint means: an edit changes it, 64 bits")
     next_deadline_at: UtcTime | None = Field(None, description="when silence becomes a signal")
     as_of: UtcTime
     deleted: bool = Field(False, description="every touchpoint moved away")
@@ -118,12 +155,31 @@ class Correction(Contract):
     correction_id: str
     account_id: str
     corrected_at: UtcTime
-    cause: str
+    cause: str = Field(description="why, in words")
+    what: str = Field("", description="what changed, in words")
     touchpoints_changed: int
     touchpoints_removed: int
     signals_changed: int
     signals_withdrawn: int
 
 
-Fact = TouchpointFact | Tombstone | SignalFact | AccountFact | Correction
+class ProposalFact(Contract):
+    """A question that evidence leaves to a person, or its answer. The same question, the same id."""
+
+    kind: Literal["proposal"] = "proposal"
+    proposal_id: str
+    revision: int = Field(description="how far the links were known: offset + 1")
+    question: Literal["same_person", "belongs"]
+    a: str = Field(description="alias")
+    b: str = Field(description="alias; for `belongs` an account")
+    reason: str
+    evidence: str = Field(description="event id")
+    confidence: float
+    since: UtcTime
+    status: Literal["open", "accepted", "rejected", "settled"]
+    by: str = ""
+    decided_at: UtcTime | None = None
+
+
+Fact = TouchpointFact | Tombstone | SignalFact | AccountFact | Correction | ProposalFact
 FACTS = TypeAdapter[list[Fact]](list[Annotated[Fact, Field(discriminator="kind")]])

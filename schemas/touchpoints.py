@@ -139,6 +139,15 @@ class Recall(Contract):
     cause: str
 
 
+class Refold(Contract):
+    """To an account's writer: compute its rows anew from what is stored. The cause stands in `corrections`."""
+
+    kind: Literal["refold"] = "refold"
+    account_id: str
+    cause: str
+    blueprint_digest: int = Field(0, description="only if the writer runs this blueprint; 0: whichever it runs")
+
+
 class Recalled(Contract):
     """A touchpoint on its way back through attribution."""
 
@@ -148,7 +157,7 @@ class Recalled(Contract):
     cause: str
 
 
-AccountInput = Annotated[AttributedTouchpoint | Withdraw | Recall, Field(discriminator="kind")]
+AccountInput = Annotated[AttributedTouchpoint | Withdraw | Recall | Refold, Field(discriminator="kind")]
 
 
 class DeadLetter(Contract):
@@ -172,6 +181,6 @@ class DeadLetter(Contract):
 
 RAW = TypeAdapter(list[RawRequest])
 CLEAN = TypeAdapter(list[CleanTouchpoint])
-ACCOUNT_INPUTS = TypeAdapter[list[AttributedTouchpoint | Withdraw | Recall]](list[AccountInput])
+ACCOUNT_INPUTS = TypeAdapter[list[AttributedTouchpoint | Withdraw | Recall | Refold]](list[AccountInput])
 RECALLED = TypeAdapter(list[Recalled])
 DEAD = TypeAdapter(list[DeadLetter])

@@ -163,9 +163,10 @@ class AccountJourney:
             changes.refold, changes.cause = list(fresh), "late touchpoint"
             return
         told_people = self.state.people
-        for who in self.profile.learn(fresh):
+        for who, (before, now) in self.profile.learn(fresh).items():
             if (who == "" and self.state.touchpoints) or who in told_people:
-                changes.refold, changes.cause = list(fresh), "persona changed" if who else "segment changed"
+                changes.refold = list(fresh)
+                changes.cause = f"{f'the persona of person {who}' if who else 'the segment'} is {now}, not {before}"
 
     def _insert(self, fresh: list[AttributedTouchpoint], as_of: datetime, changes: Changes) -> None:
         """Step what is in order; otherwise go back to the last mark before it and step again from there."""

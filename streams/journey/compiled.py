@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from schemas.actions import ACTIONS
-from schemas.blueprint import Blueprint, Decisive, PersonaRule, SegmentRule, TouchpointType
-from schemas.errors import ConfigurationError
+from schemas.blueprint import Blueprint, Decisive, SegmentRule, TouchpointType
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.compiled import CompiledRule, compile_rules
+from streams.journey.checks import RefusedBlueprint, problems
+from streams.journey.digests import digest_of
 from streams.journey.matching import (
     Predicate,
     compile_kind,
@@ -20,10 +19,11 @@ from streams.journey.matching import (
     kind_key,
     specificity,
 )
+from streams.journey.opportunities import Deals
+from streams.journey.personas import PersonaRules
+from streams.journey.transitions import Transitions
 
 UNMAPPED = TouchpointType(id="unmapped", name="Unmapped", phase="unmapped", importance=1, risk=1)
-UNKNOWN_PERSONA = "unknown"
-
 
 KINDS_REMEMBERED = 50_000
 
@@ -37,24 +37,32 @@ class _Candidate:
 
 
 class CompiledBlueprint:
-    """Answers the fold's questions about one blueprint version. Immutable after construction."""
+    """Answers the fold's questions about one blueprint version. Immutable after construction.
+
+    Raises RefusedBlueprint for what cannot be run, see `checks`.
+    """
 
     def __init__(self, blueprint: Blueprint) -> None:
+        found = problems(blueprint)
+        if found:
+            raise RefusedBlueprint(found)
         self.source = blueprint
         self.version = blueprint.version
         self.initial_phase = blueprint.initial_phase
-        self.order = {phase.id: index for index, phase in enumerate(blueprint.phases)}
-        self.exits = frozenset(phase.id for phase in blueprint.phases if phase.kind == "exit")
+        self.digest = digest_of(blueprint)
+        self.transitions = Transitions(blueprint)
         self.indicative = dict(blueprint.indicative)
+        self.customer_phases = frozenset(phase.id for phase in blueprint.phases if phase.kind == "customer")
+        self.deals = Deals(blueprint.opportunities)
+        self.personas = PersonaRules(blueprint.persona_rules)
+        self.committee = {role: required for role, required in blueprint.committee.items() if required > 0}
+        self._roles = {persona.id: persona.buying_role for persona in blueprint.personas}
         self.rules: tuple[CompiledRule, ...] = compile_rules(blueprint.rules)
         self._rules = {rule.id: rule for rule in self.rules}
         self._rules_by_action = _index_rules(self.rules)
-        self._edges = _edges(blueprint)
         self._decisive = _index_decisive(blueprint)
         self._types = _index_types(blueprint)
         self._kinds: dict[tuple[str, ...], tuple[_Candidate, ...]] = {}
-        _check_references(blueprint, self.order)
-        self.path = lru_cache(maxsize=256)(self._path)
 
     def type_of(self, touchpoint: CleanTouchpoint) -> TouchpointType:
         """The most specific type whose conditions hold, or `unmapped`."""
@@ -71,20 +79,19 @@ class CompiledBlueprint:
         """The rules that an event with this action can touch."""
         return self._rules_by_action.get(action, self._rules_by_action[""])
 
-    def decisive_phase(self, touchpoint: CleanTouchpoint, phase: str) -> Decisive | None:
-        """The first decisive evidence the touchpoint is, given the phase the account is in."""
+    def evidence(self, touchpoint: CleanTouchpoint, phase: str) -> tuple[Decisive, bool] | None:
+        """The decisive evidence a touchpoint is, and whether it counts in the phase the account is in."""
+        refused: Decisive | None = None
         for holds, decisive in self._decisive.get(touchpoint.action, ()):
-            if (not decisive.only_from or phase in decisive.only_from) and holds(touchpoint):
-                return decisive
-        return None
+            if holds(touchpoint):
+                if not decisive.only_from or phase in decisive.only_from:
+                    return decisive, True
+                refused = refused or decisive
+        return (refused, False) if refused else None
 
-    def persona_of(self, traits: Mapping[str, str]) -> str:
-        """The persona the first matching rule names; `unknown` otherwise."""
-        words = frozenset(re.findall(r"\w+", traits.get("title", "").casefold()))
-        for rule in self.source.persona_rules:
-            if _persona_holds(rule, words, traits):
-                return rule.persona
-        return UNKNOWN_PERSONA
+    def role_of(self, persona: str) -> str:
+        """The persona's role in buying; empty when it has none."""
+        return self._roles.get(persona, "")
 
     def segment_of(self, traits: Mapping[str, str]) -> str:
         """The segment the first matching rule names; empty otherwise."""
@@ -100,39 +107,6 @@ class CompiledBlueprint:
             found = tuple(c for c in self._types.get(touchpoint.action, ()) if c.kind(touchpoint))
             self._kinds[key] = found
         return found
-
-    def _path(self, current: str, target: str) -> tuple[str, ...]:
-        """The allowed way from `current` to `target`, without `current`; empty when there is none.
-
-        One allowed move, or one allowed move followed by forward moves: decisive evidence of a
-        later phase walks an account through the phases between.
-        """
-        if target in self._edges.get(current, ()):
-            return (target,)
-        for first in sorted(self._edges.get(current, ()), key=lambda phase: self.order[phase]):
-            if first not in self.exits and self.order[first] < self.order[target]:
-                forward = self._forward(first, target)
-                if forward:
-                    return (first, *forward)
-        return ()
-
-    def _forward(self, current: str, target: str) -> tuple[str, ...]:
-        for following in self._edges.get(current, ()):
-            if self.order[current] < self.order[following] <= self.order[target] and following not in self.exits:
-                rest = self._forward(following, target) if following != target else ()
-                if following == target or rest:
-                    return (following, *rest)
-        return ()
-
-
-def _edges(blueprint: Blueprint) -> dict[str, tuple[str, ...]]:
-    edges: dict[str, list[str]] = {phase.id: [] for phase in blueprint.phases}
-    for transition in blueprint.transitions:
-        sources = list(edges) if transition.source == "*" else [transition.source]
-        for source in sources:
-            if source in edges and source != transition.target and transition.target not in edges[source]:
-                edges[source].append(transition.target)
-    return {source: tuple(targets) for source, targets in edges.items()}
 
 
 def _index_types(blueprint: Blueprint) -> dict[str, tuple[_Candidate, ...]]:
@@ -165,14 +139,6 @@ def _index_rules(rules: tuple[CompiledRule, ...]) -> dict[str, tuple[CompiledRul
     }
 
 
-def _persona_holds(rule: PersonaRule, words: frozenset[str], traits: Mapping[str, str]) -> bool:
-    if any(all(part in words for part in wanted.casefold().split()) for wanted in rule.title_words):
-        return True
-    if traits.get("department", "").strip().casefold() in {d.casefold() for d in rule.department}:
-        return bool(rule.department)
-    return traits.get("role", "").strip().casefold() in {r.casefold() for r in rule.role} and bool(rule.role)
-
-
 def _segment_holds(rule: SegmentRule, traits: Mapping[str, str]) -> bool:
     value = traits.get(rule.trait, "")
     if rule.equals:
@@ -181,41 +147,3 @@ def _segment_holds(rule: SegmentRule, traits: Mapping[str, str]) -> bool:
         return bool(value) and rule.at_least is not None and float(value) >= rule.at_least
     except ValueError:
         return False
-
-
-def _check_references(blueprint: Blueprint, phases: Mapping[str, int]) -> None:
-    """Refuse what the models cannot see: unknown phases, double ids, ambiguous matches."""
-    named = [("initial_phase", blueprint.initial_phase)]
-    named += [(f"transitions: {t.source}→{t.target}", p) for t in blueprint.transitions for p in (t.source, t.target)]
-    named += [(f"decisive evidence for `{d.phase}`", p) for d in blueprint.decisive for p in (d.phase, *d.only_from)]
-    named += [(f"indicative `{a}`", p) for a, b in blueprint.indicative.items() for p in (a, b)]
-    named += [(f"type `{t.id}`", t.phase) for t in blueprint.types]
-    for where, phase in named:
-        if phase not in phases and phase != "*":
-            raise ConfigurationError(f"{where}: unknown phase `{phase}`; phases are {', '.join(phases)}")
-    personas = {persona.id for persona in blueprint.personas}
-    for rule in blueprint.persona_rules:
-        if rule.persona not in personas:
-            raise ConfigurationError(f"persona_rules: unknown persona `{rule.persona}`; known: {', '.join(personas)}")
-    _check_unique("types", [t.id for t in blueprint.types])
-    _check_unique("rules", [r.id for r in blueprint.rules])
-    _check_unambiguous(blueprint)
-
-
-def _check_unique(where: str, ids: list[str]) -> None:
-    doubles = sorted({name for name in ids if ids.count(name) > 1})
-    if doubles:
-        raise ConfigurationError(f"{where}: `{doubles[0]}` stands twice; ids must be unique")
-
-
-def _check_unambiguous(blueprint: Blueprint) -> None:
-    """Two types may not claim the same condition."""
-    seen: dict[str, str] = {}
-    for touchpoint_type in blueprint.types:
-        for match in touchpoint_type.match:
-            other = seen.setdefault(match.model_dump_json(), touchpoint_type.id)
-            if other != touchpoint_type.id:
-                raise ConfigurationError(
-                    f"types `{other}` and `{touchpoint_type.id}` have the same match "
-                    f"{match.model_dump(exclude_defaults=True)}; add a condition to one of them"
-                )

@@ -13,6 +13,7 @@ from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Signal
 from streams.journey.account import AccountJourney, Changes, changes_nothing
 from streams.journey.fold import Journey
+from streams.journey.profile import completeness
 from streams.journey.state import Placed
 
 _AS_OF_BITS = 32
@@ -153,6 +154,7 @@ def account_fact(account: AccountJourney, as_of: datetime, number: int | None = 
     """The row that says where the account stands."""
     number = revision(account.inputs, as_of) if number is None else number
     state, traits = account.state, account.profile.account_traits()
+    committee = account.profile.committee(state.people)
     fields: dict[str, Any] = {
         "phase": state.phase,
         "phase_since": state.phase_since,
@@ -165,6 +167,11 @@ def account_fact(account: AccountJourney, as_of: datetime, number: int | None = 
         "friction_signals": state.friction_signals,
         "first_seen_at": state.first_seen_at,
         "last_seen_at": state.last_seen_at,
+        "opportunities": tuple(state.opportunities.values()),
+        "committee": committee,
+        "committee_completeness": completeness(committee),
+        "blueprint_version": account.blueprint.version,
+        "blueprint_digest": account.blueprint.digest,
         "next_deadline_at": state.next_deadline,
         "deleted": state.touchpoints == 0,
     }
@@ -197,8 +204,12 @@ def _placed_words(account: AccountJourney, placed: Placed) -> tuple[object, ...]
         attribution.confidence,
         placed.touchpoint_type,
         placed.phase,
+        placed.home_phase,
         placed.persona,
         placed.segment,
+        placed.on_map,
+        placed.moment_of_truth,
+        placed.importance,
         placed.emotion,
         tuple((s.signal_id, s.severity) for s in placed.friction),
         tuple((s.signal_id, s.severity) for s in placed.delight),

@@ -2,52 +2,103 @@
 
 from __future__ import annotations
 
-from schemas.blueprint import TouchpointType
+from schemas.blueprint import Decisive, TouchpointType
 from schemas.facts import PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
-from streams.journey.compiled import UNMAPPED, CompiledBlueprint
+from streams.journey.compiled import CompiledBlueprint
 from streams.journey.state import MAX_TRANSITIONS, JourneyState
 
 
 def move_phase(
     blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType
 ) -> None:
-    decisive = blueprint.decisive_phase(item.touchpoint, state.phase)
-    if decisive is not None:
-        if decisive.phase != state.phase:
-            _walk(blueprint, state, item, decisive.phase, f"decisive: {item.touchpoint.vendor_type}")
-        return
-    target = blueprint.indicative.get(state.phase)
-    if target and kind is not UNMAPPED and kind.on_map and blueprint.order[kind.phase] > blueprint.order[state.phase]:
-        _walk(blueprint, state, item, target, f"indicative: {kind.id}")
+    """What one touchpoint says of the phase: decisive evidence first; what does not move it so may be a hint."""
+    found = blueprint.evidence(item.touchpoint, state.phase)
+    if found is not None and not _runs_beside(blueprint, state, item, found[0]):
+        decisive, counts = found
+        if decisive.phase == state.phase or _follow(blueprint, state, item, decisive, counts=counts):
+            return
+    hinted = blueprint.indicative.get(state.phase)
+    if hinted and kind.on_map and blueprint.transitions.is_later(kind.phase, state.phase):
+        _move(blueprint, state, item, hinted, f"indicative: {kind.id}")
 
 
-def _walk(
-    blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, target: str, cause: str
-) -> None:
-    """Move along the allowed transitions, or record that there is no such way."""
-    path = blueprint.path(state.phase, target)
+def _follow(
+    blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, decisive: Decisive, *, counts: bool
+) -> bool:
+    """Walk where decisive evidence leads, or record why not."""
+    target, cause = decisive.phase, f"decisive: {item.touchpoint.vendor_type}"
+    if not counts:
+        _refuse(blueprint, state, item, target, f"counts only in {', '.join(decisive.only_from)}")
+        return False
+    path = blueprint.transitions.path(state.phase, target)
     if not path:
-        refusal = f"{cause}; no allowed transition from {state.phase} to {target}"
-        _record(state, item, target, refusal, accepted=False)
+        _refuse(blueprint, state, item, target, f"no allowed transition from {state.phase} to {target}")
     for phase in path:
-        passing = "" if phase == target else f" (on the way to {target})"
-        _record(state, item, phase, cause + passing, accepted=True)
-        state.phase, state.phase_since = phase, item.touchpoint.ordered_at
-        if phase not in blueprint.exits and blueprint.order[phase] > blueprint.order[state.high_water_phase]:
-            state.high_water_phase = phase
+        _move(blueprint, state, item, phase, cause if phase == target else f"{cause} (on the way to {target})")
+    return bool(path)
 
 
-def _record(state: JourneyState, item: AttributedTouchpoint, target: str, cause: str, *, accepted: bool) -> None:
+def _runs_beside(
+    blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, decisive: Decisive
+) -> bool:
+    """Whether it is about an expansion: a customer's further deal moves no phase, unless it ends the relation."""
+    deal = state.opportunities.get(item.touchpoint.subject)
+    return (
+        deal is not None
+        and deal.kind == "expansion"
+        and state.phase in blueprint.customer_phases
+        and decisive.phase not in blueprint.transitions.exits
+    )
+
+
+def _move(
+    blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, phase: str, cause: str
+) -> None:
+    transitions = blueprint.transitions
+    _record(state, _change(blueprint, state, item, phase, cause))
+    state.phase, state.phase_since = phase, item.touchpoint.ordered_at
+    if phase not in transitions.exits and transitions.order[phase] > transitions.order[state.high_water_phase]:
+        state.high_water_phase = phase
+
+
+def _refuse(
+    blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, target: str, reason: str
+) -> None:
+    """Record a move that is not made; a refusal that only repeats the one before it is not recorded again."""
+    last = state.transitions[-1] if state.transitions else None
+    if last is None or (last.from_phase, last.to_phase, last.reason) != (state.phase, target, reason):
+        cause = f"decisive: {item.touchpoint.vendor_type}"
+        _record(state, _change(blueprint, state, item, target, cause, reason))
+
+
+def _change(  # noqa: PLR0913 - a row has that many columns
+    blueprint: CompiledBlueprint,
+    state: JourneyState,
+    item: AttributedTouchpoint,
+    target: str,
+    cause: str,
+    reason: str = "",
+) -> PhaseChange:
     at = item.touchpoint.ordered_at
     since = state.phase_since or state.first_seen_at or at
-    change = PhaseChange.model_construct(
+    return PhaseChange.model_construct(
         at=at,
         from_phase=state.phase,
         to_phase=target,
         event_id=item.event_id,
         cause=cause,
-        accepted=accepted,
+        accepted=not reason,
         dwell_s=(at - since).total_seconds(),
+        reason=reason,
+        direction=blueprint.transitions.direction(state.phase, target),
     )
-    state.transitions = (*state.transitions, change)[-MAX_TRANSITIONS:]
+
+
+def _record(state: JourneyState, change: PhaseChange) -> None:
+    """Keep the newest; when there are too many, refused ones go first."""
+    changes = (*state.transitions, change)
+    if len(changes) > MAX_TRANSITIONS:
+        spare = next((n for n, old in enumerate(changes[:-1]) if not old.accepted), 0)
+        changes = changes[:spare] + changes[spare + 1 :]
+    state.transitions = changes

@@ -1,61 +1,108 @@
 """What is known of an account's people and of the account itself: for each trait the latest value by sort key.
 
-A profile does not depend on the order in which it learned: it is a maximum.
+A profile does not depend on the order in which it learned: traits are a maximum, behaviour is a sum.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from schemas.facts import Seat
 from schemas.touchpoints import AttributedTouchpoint
-from streams.journey.compiled import UNKNOWN_PERSONA, CompiledBlueprint
+from streams.journey.compiled import CompiledBlueprint
+from streams.journey.personas import UNKNOWN_PERSONA
 from streams.journey.state import SortKey
 
 _Traits = dict[str, tuple[SortKey, str]]
 
 
+@dataclass(slots=True)
+class _Person:
+    """`by_traits` and `by_behaviour` are the first persona rules they meet; `counts` stand beside the behaviours."""
+
+    by_traits: int
+    by_behaviour: int
+    counts: list[int]
+    moments: int = 0
+    traits: _Traits = field(default_factory=dict)
+
+
 class Profile:
-    """Traits, and the personas and the segment that follow from them."""
+    """Traits and behaviour, and the personas and the segment that follow from them."""
 
     def __init__(self, blueprint: CompiledBlueprint) -> None:
         self._blueprint = blueprint
-        self._people: dict[str, _Traits] = {}
+        self._rules = blueprint.personas
+        self._people: dict[str, _Person] = {}
         self._account: _Traits = {}
         self._personas: dict[str, str] = {}
         self.segment = blueprint.segment_of({})
 
-    def learn(self, items: Iterable[AttributedTouchpoint]) -> set[str]:
-        """Take in traits; returns the people whose persona changed, and `""` when the segment did."""
-        changed: set[str] = set()
+    def learn(self, items: Iterable[AttributedTouchpoint]) -> dict[str, tuple[str, str]]:
+        """Take in touchpoints, each only once; whose persona changed, from what to what, `""` for the segment."""
+        before: dict[str, str] = {}
         for item in items:
             touchpoint, person_id = item.touchpoint, item.attribution.person_id
-            if touchpoint.person_traits and person_id and self._learn_person(item):
-                changed.add(person_id)
+            if person_id and (touchpoint.person_traits or self._rules.behaviours):
+                before.setdefault(person_id, self.persona(person_id))
+                self._learn_person(self._person(person_id), item)
+                self._judge(person_id)
             if touchpoint.account_traits and _merge(self._account, touchpoint.account_traits, item.sort_key):
-                segment = self._blueprint.segment_of(self.account_traits())
-                if segment != self.segment:
-                    self.segment = segment
-                    changed.add("")
-        return changed
+                before.setdefault("", self.segment)
+                self.segment = self._blueprint.segment_of(self.account_traits())
+        now = {who: self.persona(who) if who else self.segment for who in before}
+        return {who: (before[who], now[who]) for who in before if before[who] != now[who]}
 
     def persona(self, person_id: str) -> str:
-        """The person's persona; `unknown` without a matching trait."""
+        """The person's persona; `unknown` when no rule holds."""
         return self._personas.get(person_id, UNKNOWN_PERSONA)
+
+    def role(self, person_id: str) -> str:
+        """The role in buying of the person's persona."""
+        return self._blueprint.role_of(self.persona(person_id))
 
     def account_traits(self) -> dict[str, str]:
         """The account's traits, latest value each, by name."""
         return {name: value for name, (_, value) in sorted(self._account.items())}
 
-    def _learn_person(self, item: AttributedTouchpoint) -> bool:
-        person_id = item.attribution.person_id
-        traits = self._people.setdefault(person_id, {})
-        if not _merge(traits, item.touchpoint.person_traits, item.sort_key):
-            return False
-        persona = self._blueprint.persona_of({name: value for name, (_, value) in traits.items()})
-        if persona == self.persona(person_id):
-            return False
-        self._personas[person_id] = persona
-        return True
+    def committee(self, people: Iterable[str]) -> tuple[Seat, ...]:
+        """The seats the blueprint asks for, in its order, with how many of `people` have that role."""
+        known = Counter(map(self.role, people)) if self._blueprint.committee else Counter[str]()
+        return tuple(
+            Seat.model_construct(role=role, known=known[role], required=required)
+            for role, required in self._blueprint.committee.items()
+        )
+
+    def _person(self, person_id: str) -> _Person:
+        person = self._people.get(person_id)
+        if person is None:
+            none = len(self._rules)
+            person = self._people[person_id] = _Person(none, none, [0] * len(self._rules.behaviours))
+        return person
+
+    def _learn_person(self, person: _Person, item: AttributedTouchpoint) -> None:
+        touchpoint, rules = item.touchpoint, self._rules
+        if touchpoint.person_traits and _merge(person.traits, touchpoint.person_traits, item.sort_key):
+            person.by_traits = rules.by_traits({name: value for name, (_, value) in person.traits.items()})
+        if rules.behaviours:
+            kind = self._blueprint.type_of(touchpoint)
+            if kind.on_map:
+                person.moments += 1
+                for place in rules.counts_for(kind.id, touchpoint.action):
+                    person.counts[place] += 1
+                person.by_behaviour = rules.by_behaviour(person.moments, person.counts)
+
+    def _judge(self, person_id: str) -> None:
+        person = self._people[person_id]
+        self._personas[person_id] = self._rules.persona(min(person.by_traits, person.by_behaviour))
+
+
+def completeness(committee: Iterable[Seat]) -> float | None:
+    """Mean over the roles of min(known / required, 1); None when nobody is asked for."""
+    shares = [min(seat.known / seat.required, 1.0) for seat in committee]
+    return round(sum(shares) / len(shares), 6) if shares else None
 
 
 def _merge(known: _Traits, traits: dict[str, str], key: SortKey) -> bool:

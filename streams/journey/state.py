@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from schemas.facts import PhaseChange
+from schemas.facts import Opportunity, PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Episode, Signal, Wait
 
@@ -66,6 +66,7 @@ class JourneyState:
     last_seen_at: datetime | None = None
     people: dict[str, None] = field(default_factory=dict)
     transitions: tuple[PhaseChange, ...] = ()
+    opportunities: dict[str, Opportunity] = field(default_factory=dict)
     episodes: dict[Slot, Episode] = field(default_factory=dict)
     waits: dict[Slot, Wait] = field(default_factory=dict)
     openers: dict[str, Placed] = field(default_factory=dict)
@@ -86,6 +87,7 @@ class JourneyState:
             last_seen_at=self.last_seen_at,
             people=dict(self.people),
             transitions=self.transitions,
+            opportunities=dict(self.opportunities),
             episodes=dict(self.episodes),
             waits=dict(self.waits),
             openers=dict(self.openers),

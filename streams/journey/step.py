@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from schemas.blueprint import TouchpointType
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.journey.compiled import CompiledBlueprint
+from streams.journey.opportunities import follow_deal
 from streams.journey.phases import move_phase
 from streams.journey.profile import Profile
 from streams.journey.signals import apply_rules, fire_until
@@ -32,6 +33,7 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
     at = touchpoint.ordered_at
     fire_until(context.blueprint, state, at, effects, inclusive=False)
     kind = context.blueprint.type_of(touchpoint)
+    follow_deal(context.blueprint.deals, state, item, is_customer=state.phase in context.blueprint.customer_phases)
     move_phase(context.blueprint, state, item, kind)
     _count(state, item, kind)
     placed = Placed(

@@ -1,0 +1,36 @@
+"""What a blueprint means, as a number: two blueprints that make the same rows have the same digest."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from schemas.blueprint import Blueprint
+
+_WORDS_FOR_PEOPLE: Final = {
+    "": {"version"},
+    "rules": {"tests", "sources"},
+    "phases": {"name", "goal", "questions"},
+    "personas": {"name", "title", "department", "motivation", "frustration", "goal"},
+    "types": {
+        *("name", "owner", "goal", "excellent", "terrible", "if_it_fails", "effort"),
+        *("contact", "setting", "started_by", "desired_emotion", "risk"),
+    },
+}
+"""Per list of a blueprint, the fields that no row depends on. A field that is not named here counts."""
+
+
+def digest_of(blueprint: Blueprint) -> int:
+    """64 bits of all that rows depend on. The version is left out: it stands beside the digest."""
+    meaning = _without(blueprint.model_dump(mode="json"), "")
+    for name, value in meaning.items():
+        if name in _WORDS_FOR_PEOPLE:
+            meaning[name] = [_without(entry, name) for entry in value]
+    text = orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)
+    return int.from_bytes(blake2b(text, digest_size=8).digest())
+
+
+def _without(entry: dict[str, Any], where: str) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name not in _WORDS_FOR_PEOPLE[where]}
