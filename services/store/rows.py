@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 
 from schemas.base import EPOCH
-from schemas.facts import AccountFact, Correction, Fact, SignalFact, Tombstone, TouchpointFact
+from schemas.facts import AccountFact, Correction, Fact, ProposalFact, SignalFact, Tombstone, TouchpointFact
 from schemas.links import Link
 
 Row = tuple[object, ...]
@@ -109,6 +109,17 @@ TABLES: Final[Mapping[str, Types]] = {
             f"SimpleAggregateFunction(max, {_TIME})",
         ),
     },
+    "proposals": {
+        "proposal_id": _TEXT,
+        "revision": "UInt64",
+        "kind": _WORD,
+        **dict.fromkeys(("a", "b", "reason", "evidence"), _TEXT),
+        "confidence": "Float64",
+        "since": _TIME,
+        "status": _WORD,
+        "by": _TEXT,
+        "decided_at": _TIME,
+    },
     "links": {"link_id": _TEXT, "position": "UInt64", "kind": _WORD, "payload": _TEXT},
 }
 """Table → column → type, in the order in which the sink writes tables and columns."""
@@ -140,6 +151,8 @@ def rows_of(facts: Iterable[Fact], written_at: datetime) -> dict[str, list[Row]]
                 rows["account_journeys"].append(_account(fact))
             case Correction():
                 rows["corrections"].append(_correction(fact))
+            case ProposalFact():
+                rows["proposals"].append(_proposal(fact))
     rows["source_freshness"] = [(source, *times, ticks(written_at)) for source, times in newest.items()]
     return {name: found for name, found in rows.items() if found}
 
@@ -320,6 +333,23 @@ def _correction(fact: Correction) -> Row:
         fact.touchpoints_removed,
         fact.signals_changed,
         fact.signals_withdrawn,
+    )
+
+
+def _proposal(fact: ProposalFact) -> Row:
+    return (
+        fact.proposal_id,
+        fact.revision,
+        fact.question,
+        fact.a,
+        fact.b,
+        fact.reason,
+        fact.evidence,
+        fact.confidence,
+        ticks(fact.since),
+        fact.status,
+        fact.by,
+        _ticks_or_epoch(fact.decided_at),
     )
 
 
