@@ -47,9 +47,9 @@ class Document:
 
     def extend(self, other: Document, key: str) -> None:
         """Add the items of `other`'s list `key` to the own list, each with the place it has in `other`."""
-        items = self.data.setdefault(key, [])
-        shift = len(items)
-        items.extend(other.data[key])
+        own = self.data.get(key, [])
+        shift = len(own)
+        self.data[key] = [*own, *other.data[key]]  # not in place: an alias may share the list
         self.origins.setdefault((key,), other.origin((key,)))
         for loc, origin in other.origins.items():
             if len(loc) > 1 and loc[0] == key and isinstance(loc[1], int):

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.actions import ACTIONS
 from schemas.base import Strict
+from schemas.errors import did_you_mean
 from schemas.touchpoints import Scalar
 
 
@@ -22,7 +23,8 @@ class Match(Strict):
     @model_validator(mode="after")
     def _known_action(self) -> Match:
         if self.action and self.action not in ACTIONS:
-            raise ValueError(f"unknown action `{self.action}`; known: {', '.join(ACTIONS)}")
+            known = did_you_mean(self.action, ACTIONS) or f"; known: {', '.join(ACTIONS)}"
+            raise ValueError(f"unknown action `{self.action}`{known}")
         return self
 
 
