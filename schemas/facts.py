@@ -181,23 +181,5 @@ class ProposalFact(Contract):
     decided_at: UtcTime | None = None
 
 
-class ProposalFact(Contract):
-    """A question that evidence leaves to a person, or its answer. The same question, the same id."""
-
-    kind: Literal["proposal"] = "proposal"
-    proposal_id: str
-    revision: int = Field(description="how far the links were known: offset + 1")
-    question: Literal["same_person", "belongs"]
-    a: str = Field(description="alias")
-    b: str = Field(description="alias; for `belongs` an account")
-    reason: str
-    evidence: str = Field(description="event id")
-    confidence: float
-    since: UtcTime
-    status: Literal["open", "accepted", "rejected", "settled"]
-    by: str = ""
-    decided_at: UtcTime | None = None
-
-
-Fact = TouchpointFact | Tombstone | SignalFact | AccountFact | Correction | ProposalFact | ProposalFact
+Fact = TouchpointFact | Tombstone | SignalFact | AccountFact | Correction | ProposalFact
 FACTS = TypeAdapter[list[Fact]](list[Annotated[Fact, Field(discriminator="kind")]])
