@@ -86,7 +86,7 @@ def _id(data: dict[str, Any], loc: tuple[str | int, ...]) -> str:
 
 def _include(reading: Reading, folder: Path) -> None:
     """Take in the lists of the files that the document names."""
-    names = reading.document.data.pop(INCLUDE, None) or ()
+    names = reading.document.data.pop(INCLUDE, None) or []
     for index, name in enumerate(names if isinstance(names, list) else [names]):
         try:
             _add(reading, parse_document(_text(folder / str(name)), str(folder / str(name))))

@@ -45,7 +45,7 @@ def test_a_moved_boundary_fails_a_golden_test(before: str, after: str) -> None:
         ("id: pricing_page,", "id: blog_article,", "`blog_article` stands twice"),
         ("{persona: champion, role: [champion]}", "{persona: champ, role: [champion]}", "unknown persona `champ`"),
         ("match: [{action: page_view}]}", "match: [{action: pageview}]}", "unknown action `pageview`"),
-        ('match: [{action: page_view, page: "/pricing*"}]', "match: [{action: page_view}]", "have the same match"),
+        ('match: [{action: page_view, page: "/pricing*"}]', "match: [{action: page_view}]", "weigh the same"),
     ],
 )
 def test_what_is_wrong_is_named(before: str, after: str, names: str) -> None:
