@@ -20,6 +20,7 @@ PARTS = {
     "start": "benchmarks.start",
     "peer": "benchmarks.peer",
     "end_to_end": "benchmarks.end_to_end",
+    "late_truth": "benchmarks.late_truth",
 }
 
 

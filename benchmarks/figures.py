@@ -39,10 +39,22 @@ class Pace(Strict):
     peer_events: int = 4000
     our_events: int = 40_000
     repeats: int = 3
+    late_touchpoints: int = 100_000
+    late_claims: int = 5000
 
 
 NORMAL = Pace()
-QUICK = Pace(window_s=8, settle_s=2, max_steps=2, start_rate_per_s=500, peer_events=2000, our_events=10_000, repeats=1)
+QUICK = Pace(
+    window_s=8,
+    settle_s=2,
+    max_steps=2,
+    start_rate_per_s=500,
+    peer_events=2000,
+    our_events=10_000,
+    repeats=1,
+    late_touchpoints=5000,
+    late_claims=500,
+)
 LONG = Pace(window_s=180, settle_s=30, max_steps=8, peer_events=20_000, our_events=200_000, repeats=5)
 
 
