@@ -120,19 +120,22 @@ def generate(
 
 @app.command()
 def validate(
-    path: Annotated[
-        Path | None, typer.Argument(help="Configuration; default: touchline.yaml in the data folder.")
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Configurations and blueprints; default: touchline.yaml in the data folder."),
     ] = None,
     data: DataOption = DATA_DIR,
+    as_json: JsonOption = False,
 ) -> None:
-    """Check the configuration, its secrets and its blueprint."""
+    """Check the configuration, its secrets and its blueprint, or a blueprint: every problem with its place."""
     from services.cli.validate import problems
 
     with exit_codes():
-        found = problems(path or data / "touchline.yaml")
-    for line in found:
-        say(line)
-    say("The configuration is valid." if not found else f"{len(found)} problem(s).")
+        found = [problem for path in paths or [data / "touchline.yaml"] for problem in problems(path)]
+    for problem in found:
+        emit(problem.as_dict()) if as_json else say(str(problem))
+    what = "The configuration is" if not paths or len(paths) == 1 else "All are"
+    say(f"{what} valid." if not found else f"{len(found)} problem(s).")
     raise typer.Exit(EXIT_CONFIGURATION if found else EXIT_OK)
 
 

@@ -1,44 +1,96 @@
-"""`touchline validate`: everything about a configuration that can be known without starting anything."""
+"""`touchline validate`: everything about a configuration or a blueprint that can be known without starting anything."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from schemas.blueprint import Blueprint
+from schemas.complaints import Complaint, complaints_of
 from schemas.config import Config, SecretRef
+from schemas.documents import Document, Loc, dotted
 from schemas.errors import ConfigurationError
-from services.common.config import load_config
+from services.common.config import ConfigReading, read_config
+from services.common.documents import read_document
 from services.common.secrets import read_secret
 
 
-def problems(path: Path) -> list[str]:
-    """What is wrong, one line each; empty when nothing is. Raises ConfigurationError when it cannot even be read."""
-    config = load_config(path)
-    return [*_secrets(config), *_blueprint(config)]
+def problems(path: Path) -> list[Complaint]:
+    """What is wrong with the configuration or blueprint at `path`, all of it; empty when nothing is."""
+    try:
+        document = read_document(path)
+    except ConfigurationError as error:
+        return list(complaints_of(error))
+    if _is_part(document):
+        what = "a part of a blueprint, not a whole one: validate the file that includes it"
+        return [Complaint(document.origin(()), "", what)]
+    return _blueprint(path) if _is_blueprint(document) else _config(path)
 
 
-def _secrets(config: Config) -> list[str]:
-    found = []
-    for field, ref in _references(config):
-        try:
-            read_secret(ref)
-        except ConfigurationError as error:
-            found.append(f"{field}: {error}")
+def _is_blueprint(document: Document) -> bool:
+    keys = document.data.keys()
+    return len(keys & Blueprint.model_fields.keys()) > len(keys & Config.model_fields.keys())
+
+
+def _is_part(document: Document) -> bool:
+    """Only lists of a blueprint, without what every whole one must have."""
+    parts = {name for name, info in Blueprint.model_fields.items() if not info.is_required()} | {"types"}
+    return bool(document.data) and document.data.keys() <= parts
+
+
+def _config(path: Path) -> list[Complaint]:
+    reading = read_config(path)
+    found = list(reading.complaints)
+    if reading.config is not None:
+        found += _secrets(reading, reading.config)
+        found += _configured_blueprint(reading, reading.config)
     return found
 
 
-def _references(config: Config) -> list[tuple[str, SecretRef]]:
-    named = [(f"sources.{source.name}.secrets", ref) for source in config.sources for ref in source.secrets]
-    single = [("clickhouse.password", config.clickhouse.password), ("dashboard.token", config.dashboard.token)]
-    return [*named, *((field, ref) for field, ref in single if ref is not None)]
+def _secrets(reading: ConfigReading, config: Config) -> Iterator[Complaint]:
+    for loc, field, ref in _references(config):
+        try:
+            read_secret(ref)
+        except ConfigurationError as error:
+            yield Complaint(reading.origin(loc), field, str(error))
 
 
-def _blueprint(config: Config) -> list[str]:
-    """What is wrong with the blueprint: that it is refused, or which of its golden tests fail."""
-    from streams.friction.golden import run_all
-    from streams.journey.blueprints import load
+def _references(config: Config) -> Iterator[tuple[Loc, str, SecretRef]]:
+    """(where, what it is called, the reference) of every secret."""
+    for index, source in enumerate(config.sources):
+        for at, ref in enumerate(source.secrets):
+            yield ("sources", index, "secrets", at), f"sources.{source.name}.secrets", ref
+    if config.clickhouse.password is not None:
+        yield ("clickhouse", "password"), "clickhouse.password", config.clickhouse.password
+    if config.dashboard.token is not None:
+        yield ("dashboard", "token"), "dashboard.token", config.dashboard.token
+
+
+def _configured_blueprint(reading: ConfigReading, config: Config) -> list[Complaint]:
+    from streams.journey.blueprints import DEFAULT
+
+    file = Path(config.journey.blueprint) if config.journey.blueprint else DEFAULT
+    if not file.is_file():
+        return [Complaint(reading.origin(("journey", "blueprint")), "journey.blueprint", f"no such file: {file}")]
+    return _blueprint(file)
+
+
+def _blueprint(file: Path) -> list[Complaint]:
+    """What is wrong with a blueprint: that it is refused, or which of its golden tests fail."""
+    from streams.friction.golden import run
+    from streams.journey.blueprints import read_file
 
     try:
-        _, failures = run_all(load(config.journey.blueprint))
+        reading = read_file(file)
     except ConfigurationError as error:
-        return [str(error)]
-    return [f"golden test: {failure}" for failure in failures]
+        return list(complaints_of(error))
+    if reading.compiled is None:
+        return reading.complaints
+    found = []
+    for index, rule in enumerate(reading.compiled.source.rules):
+        for at, test in enumerate(rule.tests):
+            failure = run(reading.compiled, rule, test)
+            loc: Loc = ("rules", index, "tests", at)
+            if failure:
+                found.append(Complaint(reading.document.origin(loc), dotted(loc), f"golden test: {failure}"))
+    return found

@@ -5,18 +5,36 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from schemas.complaints import check
+from schemas.complaints import Complaint, Partial, Refused, checked
 from schemas.config import Config
-from schemas.documents import Document
-from schemas.errors import ConfigurationError, did_you_mean
+from schemas.documents import Document, Loc, dotted
+from schemas.errors import did_you_mean
 from services.common.documents import read_document
 from services.common.overlays import apply_env, apply_flags
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReading:
+    """What reading came to. `config` lacks what was refused, and is None where nothing is left of it."""
+
+    document: Document
+    partial: Partial[Config] | None
+    complaints: tuple[Complaint, ...]
+
+    @property
+    def config(self) -> Config | None:
+        return self.partial.model if self.partial else None
+
+    def origin(self, loc: Loc) -> str:
+        """The place of what stands at `loc` in `config`."""
+        return self.document.origin(self.partial.written(loc) if self.partial else loc)
 
 
 def load_config(
@@ -29,22 +47,36 @@ def load_config(
 
     Relative paths in the file are relative to the file. Raises ConfigurationError.
     """
+    reading = read_config(path, env=env, flags=flags)
+    if reading.config is None or reading.complaints:
+        raise Refused(reading.complaints)
+    return reading.config
+
+
+def read_config(
+    path: Path | None,
+    *,
+    env: Mapping[str, str] = os.environ,
+    flags: Mapping[tuple[str, ...], object] | None = None,
+) -> ConfigReading:
+    """As `load_config`, but complaints do not raise. Raises ConfigurationError for what is no YAML mapping."""
     document = read_document(path) if path is not None else Document("defaults")
     if path is not None:
         _anchor(document.data, path.resolve().parent)
     for warning in apply_env(document, env):
         _log.warning(warning)
     apply_flags(document, flags or {})
-    config = check(document, Config)
-    problems = cross_checks(config, document)
-    if problems:
-        raise ConfigurationError("\n".join(problems))
-    return config
+    partial, complaints = checked(document, Config)
+    reading = ConfigReading(document, partial, tuple(complaints))
+    return replace(reading, complaints=(*complaints, *cross_checks(reading)))
 
 
-def cross_checks(config: Config, document: Document) -> list[str]:
+def cross_checks(reading: ConfigReading) -> list[Complaint]:
     """What single fields cannot know: reachability, credentials in a URL, vendors without a connector."""
-    return [*_dashboard(config, document), *_clickhouse(config, document), *_vendors(config, document)]
+    if reading.config is None:
+        return []
+    found = [*_dashboard(reading.config), *_clickhouse(reading.config), *_vendors(reading.config)]
+    return [Complaint(reading.origin(loc), dotted(loc), message) for loc, message in found]
 
 
 def is_loopback(host: str) -> bool:
@@ -57,38 +89,38 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _dashboard(config: Config, document: Document) -> list[str]:
+_Found = tuple[Loc, str]
+
+
+def _dashboard(config: Config) -> list[_Found]:
     if is_loopback(config.dashboard.host) or config.dashboard.token is not None:
         return []
-    place = document.origin(("dashboard", "host"))
-    return [
-        f"{place}: dashboard.host: `{config.dashboard.host}` can be reached from other machines; set dashboard.token "
+    message = (
+        f"`{config.dashboard.host}` can be reached from other machines; set dashboard.token "
         "(`token: {file: …}`), or use 127.0.0.1 behind a proxy that signs people in"
-    ]
+    )
+    return [(("dashboard", "host"), message)]
 
 
-def _clickhouse(config: Config, document: Document) -> list[str]:
-    place = document.origin(("clickhouse", "url"))
+def _clickhouse(config: Config) -> list[_Found]:
+    place = ("clickhouse", "url")
     try:
         url = urlsplit(config.clickhouse.url)
         fine = url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)
     except ValueError:
-        return [f"{place}: clickhouse.url: not a URL; expected http(s)://HOST:PORT"]
+        return [(place, "not a URL; expected http(s)://HOST:PORT")]
     if url.username or url.password:
-        return [
-            f"{place}: clickhouse.url: must hold no credentials (hidden); use clickhouse.user and clickhouse.password"
-        ]
-    return [] if fine else [f"{place}: clickhouse.url: expected http(s)://HOST:PORT, got {config.clickhouse.url!r}"]
+        return [(place, "must hold no credentials (hidden); use clickhouse.user and clickhouse.password")]
+    return [] if fine else [(place, f"expected http(s)://HOST:PORT, got {config.clickhouse.url!r}")]
 
 
-def _vendors(config: Config, document: Document) -> list[str]:
+def _vendors(config: Config) -> list[_Found]:
     if not config.sources:
         return []
     from streams.vendors.registry import VENDORS
 
     return [
-        f"{document.origin(('sources', index, 'vendor'))}: sources.{index}.vendor: "
-        f"no connector for {source.vendor!r}{did_you_mean(source.vendor, VENDORS)}"
+        (("sources", index, "vendor"), f"no connector for {source.vendor!r}{did_you_mean(source.vendor, VENDORS)}")
         for index, source in enumerate(config.sources)
         if source.vendor not in VENDORS
     ]
