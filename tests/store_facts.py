@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from schemas.facts import AccountFact, Correction, PhaseChange, SignalFact, Tombstone, TouchpointFact
+from schemas.facts import (
+    AccountFact,
+    Correction,
+    Opportunity,
+    PhaseChange,
+    Seat,
+    SignalFact,
+    Tombstone,
+    TouchpointFact,
+)
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+
+
+WON = Opportunity(
+    opportunity_id="deal:1",
+    kind="new",
+    status="won",
+    stage="closedwon",
+    opened_at=START,
+    changed_at=START + timedelta(days=2),
+    closed_at=START + timedelta(days=2),
+    amount=1200.5,
+    currency="EUR",
+    regressions=1,
+)
+OPEN = Opportunity(opportunity_id="deal:2", kind="expansion", status="open", opened_at=START, changed_at=START)
 
 
 def touchpoint_fact(number: int, *, account: str = "crm:1", revision: int = 1, **changes: object) -> TouchpointFact:
@@ -120,6 +144,11 @@ def account_fact(account: str = "crm:1", *, revision: int = 1, phase: str = "pur
         first_seen_at=START,
         last_seen_at=START,
         transitions=(change,),
+        opportunities=(WON, OPEN),
+        committee=(Seat(role="champion", known=3, required=2), Seat(role="decision maker", known=0, required=1)),
+        committee_completeness=0.5,
+        blueprint_version=3,
+        blueprint_digest=(1 << 64) - 1,
         as_of=START,
     )
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import orjson
 
-from schemas.base import EPOCH
+from schemas.base import EPOCH, Contract
 from schemas.facts import AccountFact, Correction, Fact, ProposalFact, SignalFact, Tombstone, TouchpointFact
 from schemas.links import Link
 
@@ -91,13 +91,16 @@ TABLES: Final[Mapping[str, Types]] = {
         "traits": _TEXT,
         **dict.fromkeys(("touchpoints", "on_map_touchpoints", "people", "friction_signals"), "UInt64"),
         **dict.fromkeys(("first_seen_at", "last_seen_at"), _TIME),
-        "transitions": _TEXT,
+        **dict.fromkeys(("transitions", "opportunities", "committee"), _TEXT),
+        "committee_completeness": "Float64",
+        "blueprint_version": "UInt32",
+        "blueprint_digest": "UInt64",
         **dict.fromkeys(("next_deadline_at", "as_of"), _TIME),
     },
     "corrections": {
         **dict.fromkeys(("account_id", "correction_id"), _TEXT),
         "corrected_at": _TIME,
-        "cause": _TEXT,
+        **dict.fromkeys(("cause", "what"), _TEXT),
         **dict.fromkeys(
             ("touchpoints_changed", "touchpoints_removed", "signals_changed", "signals_withdrawn"), "UInt64"
         ),
@@ -317,7 +320,12 @@ def _account(fact: AccountFact) -> Row:
         fact.friction_signals,
         _ticks_or_epoch(fact.first_seen_at),
         _ticks_or_epoch(fact.last_seen_at),
-        orjson.dumps([change.model_dump() for change in fact.transitions]).decode(),
+        _json(fact.transitions),
+        _json(fact.opportunities),
+        _json(fact.committee),
+        nan if fact.committee_completeness is None else fact.committee_completeness,
+        fact.blueprint_version,
+        fact.blueprint_digest,
         _ticks_or_epoch(fact.next_deadline_at),
         ticks(fact.as_of),
     )
@@ -329,6 +337,7 @@ def _correction(fact: Correction) -> Row:
         fact.correction_id,
         ticks(fact.corrected_at),
         fact.cause,
+        fact.what,
         fact.touchpoints_changed,
         fact.touchpoints_removed,
         fact.signals_changed,
@@ -351,6 +360,10 @@ def _proposal(fact: ProposalFact) -> Row:
         fact.by,
         _ticks_or_epoch(fact.decided_at),
     )
+
+
+def _json(values: Iterable[Contract]) -> str:
+    return orjson.dumps([value.model_dump() for value in values]).decode()
 
 
 def _ticks_or_epoch(at: datetime | None) -> int:

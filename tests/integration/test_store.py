@@ -188,6 +188,15 @@ def test_views_are_exact(store: Store, setting: str) -> None:
     (change,) = store.rows(f"SELECT * FROM {bi}.account_phases {setting}")
     assert (change["to_phase"], change["is_accepted"], change["dwell_s"]) == ("purchase", True, 3600.0)
     assert change["changed_at"] == START.replace(tzinfo=None)
+    won, opened = store.rows(f"SELECT * FROM {bi}.opportunities ORDER BY opportunity_id {setting}")
+    assert (won["kind"], won["status"], won["amount"], won["currency"]) == ("new", "won", 1200.5, "EUR")
+    assert (won["age_s"], won["closed_at"]) == (2 * 86_400, (START + timedelta(days=2)).replace(tzinfo=None))
+    assert (opened["is_closed"], opened["has_amount"], opened["has_close_due_at"]) == (False, False, False)
+    assert math.isnan(float(str(opened["amount"]))) and float(str(opened["age_s"])) > 0
+    seats = store.rows(f"SELECT role, known, required, completeness FROM {bi}.committee ORDER BY role {setting}")
+    assert [tuple(seat.values()) for seat in seats] == [("champion", 3, 2, 1.0), ("decision maker", 0, 1, 0.0)]
+    (own,) = store.rows(f"SELECT * FROM {bi}.accounts {setting}")
+    assert (own["committee_completeness"], own["open_opportunities"], own["blueprint_version"]) == (0.5, 1, 3)
     assert len(store.rows(f"SELECT * FROM {bi}.corrections {setting}")) == 1
     assert {row["source"] for row in store.rows(f"SELECT * FROM {bi}.freshness {setting}")} == {"web", "crm"}
 
