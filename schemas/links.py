@@ -1,8 +1,8 @@
 """Who is who, as broadcast facts. One compacted partition, so that everyone reads them in one order.
 
-A link record is keyed by `link_id`; a later record with the same key replaces the earlier one.
-`since` is the time of the earliest evidence: deriving clusters from (since, link_id) makes them
-independent of the order in which links were learned.
+A link record is keyed by `link_id`; a later record with the same key replaces the earlier one. Of two links with
+one key the one that `outdoes` the other stands, whatever order they are learned in; what several may be true at
+once (decisions, changes of a membership) has a key each. So knowledge is a set, and order never shows.
 """
 
 from __future__ import annotations
@@ -15,52 +15,132 @@ from schemas.base import Contract, UtcTime
 from schemas.touchpoints import Alias
 
 
-class Edge(Contract):
-    """Two aliases seen on one event: the same person, unless a veto says otherwise."""
+class BaseLink(Contract):
+    """What every link says of where it comes from."""
+
+    evidence: str = Field(description="event id of the evidence that stands")
+    source: str = Field(description="configured source of that event")
+
+    @property
+    def link_id(self) -> str:
+        raise NotImplementedError
+
+
+class _Earliest(BaseLink):
+    """Seen again and again; the earliest evidence stands."""
+
+    since: UtcTime = Field(description="time of the evidence")
+
+    def outdoes(self, known: _Earliest) -> bool:
+        return (self.since, self.evidence) < (known.since, known.evidence)
+
+
+class Edge(_Earliest):
+    """Two aliases seen on one event: the same person, unless a veto says otherwise.
+
+    `a` equals `b` for an alias that came alone: that it was seen, and when, is knowledge too.
+    """
 
     kind: Literal["edge"] = "edge"
     a: Alias
     b: Alias
-    since: UtcTime
-    evidence: str = Field(description="event id of the earliest evidence")
-    source: str
+    typed: bool = Field(False, description="an address typed into a form: it need not be the typist's own")
 
     @property
     def link_id(self) -> str:
-        return f"edge|{self.a}|{self.b}"
+        return f"{'typed' if self.typed else 'edge'}|{self.a}|{self.b}"
 
 
-class Membership(Contract):
-    """A person (or a deal, a ticket …) belongs to an account from `since` on."""
+class Membership(_Earliest):
+    """A person (or a deal, a ticket …) and an account.
+
+    `seen`: on one event, the earliest counts. `joined` and `left`: the CRM tied or untied them, each time counts.
+    `stated`: someone states from when to when; of statements with one begin the last stands.
+    """
 
     kind: Literal["membership"] = "membership"
     alias: Alias
     account_id: str
-    since: UtcTime
-    evidence: str
-    source: str
+    how: Literal["seen", "joined", "left", "stated"] = "seen"
+    valid_from: UtcTime | None = Field(None, description="stated begin; None: from the beginning")
+    valid_to: UtcTime | None = Field(None, description="stated end, exclusive; None: until now")
 
     @property
     def link_id(self) -> str:
-        return f"membership|{self.alias}|{self.account_id}"
+        about = f"{self.alias}|{self.account_id}"
+        if self.how == "seen":
+            return f"membership|{about}"
+        if self.how == "stated":
+            return f"stated|{about}|{self.valid_from.isoformat() if self.valid_from else ''}"
+        return f"{self.how}|{about}|{self.since.isoformat()}"
+
+    def outdoes(self, known: _Earliest) -> bool:
+        if self.how == "stated":
+            return (self.since, self.evidence) > (known.since, known.evidence)
+        return super().outdoes(known)
 
 
-class AccountClaim(Contract):
-    """One trait of an account (`name`, `domain`, `industry` …), the latest by (since, evidence)."""
+class AccountClaim(_Earliest):
+    """One trait of an account: a `domain` or a `name` it goes by; it may have several of each."""
 
     kind: Literal["account"] = "account"
     account_id: str
     trait: str
     value: str
-    since: UtcTime
-    evidence: str
-    source: str
 
     @property
     def link_id(self) -> str:
-        suffix = f"|{self.value}" if self.trait == "domain" else ""
+        suffix = f"|{self.value}" if self.trait in ("domain", "name") else ""
         return f"account|{self.account_id}|{self.trait}{suffix}"
 
 
-Link = Edge | Membership | AccountClaim
+class Declared(_Earliest):
+    """A person (or a thing) says which company it is of, or was seen in an account's network."""
+
+    kind: Literal["declared"] = "declared"
+    alias: Alias
+    trait: Literal["domain", "name", "network"]
+    value: str = Field(description="domain, name, or account id of the network")
+
+    @property
+    def link_id(self) -> str:
+        return f"declared|{self.alias}|{self.trait}|{self.value}"
+
+
+Verdict = Literal["link", "unlink", "belongs", "not_belongs"]
+
+
+class Decision(BaseLink):
+    """Somebody decides: two aliases are (not) one person, or an alias does (not) belong to an account.
+
+    Each decision keeps its own record, so none can replace a later one in the compacted topic, and who said what
+    when stays known. Of those on one pair the latest by (decided_at, evidence) holds.
+    """
+
+    kind: Literal["decision"] = "decision"
+    a: Alias
+    b: str = Field(description="alias; for `belongs` and `not_belongs` an account")
+    verdict: Verdict
+    by: str
+    decided_at: UtcTime
+
+    @property
+    def link_id(self) -> str:
+        return f"decision|{self.a}|{self.b}|{self.decided_at.isoformat()}|{self.evidence}"
+
+    @property
+    def about_people(self) -> bool:
+        """Whether two aliases are decided on, not an alias and an account."""
+        return self.verdict in ("link", "unlink")
+
+    @property
+    def rank(self) -> tuple[UtcTime, str]:
+        """The higher one holds."""
+        return (self.decided_at, self.evidence)
+
+    def outdoes(self, known: Decision) -> bool:
+        return self.rank > known.rank
+
+
+Link = Edge | Membership | AccountClaim | Declared | Decision
 LINKS = TypeAdapter[list[Link]](list[Annotated[Link, Field(discriminator="kind")]])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.facts import FACTS, Fact
-from schemas.links import LINKS, AccountClaim, Edge, Link, Membership
+from schemas.links import LINKS, BaseLink, Link
 from streams.transport.decode import WHOLE_RECORD, Decoded, Refused, decode, item_bytes
 
 Position = tuple[str, int]
@@ -39,11 +39,11 @@ class Item:
 
     @property
     def link(self) -> Link | None:
-        return self.content if isinstance(self.content, Edge | Membership | AccountClaim) else None
+        return self.content if isinstance(self.content, BaseLink) else None
 
     @property
     def fact(self) -> Fact | None:
-        return None if isinstance(self.content, Edge | Membership | AccountClaim) else self.content
+        return None if isinstance(self.content, BaseLink) else self.content
 
     def refusal(self, reason: str, message: str) -> Refusal:
         """This item as one that the store will never take."""

@@ -100,7 +100,7 @@ def test_a_suspect_clock_does_not_make_a_source_look_fresh_for_ever() -> None:
 
 
 def test_the_last_of_several_links_stands() -> None:
-    early = AccountClaim(account_id="crm:1", trait="name", value="Acme", since=START, evidence="e", source="crm")
+    early = AccountClaim(account_id="crm:1", trait="industry", value="Acme", since=START, evidence="e", source="crm")
     late = early.model_copy(update={"value": "Acme Inc"})
     edge = Edge(a="email:a@acme.example", b="anonymous:1", since=START, evidence="e", source="web")
     rows = link_rows([(early, 1), (edge, 1), (late, 1)])
