@@ -181,5 +181,7 @@ class ProposalFact(Contract):
     decided_at: UtcTime | None = None
 
 
-Fact = TouchpointFact | Tombstone | SignalFact | AccountFact | Correction | ProposalFact
+AccountsFact = TouchpointFact | Tombstone | SignalFact | AccountFact | Correction
+"""What the one writer of an account says of it."""
+Fact = AccountsFact | ProposalFact
 FACTS = TypeAdapter[list[Fact]](list[Annotated[Fact, Field(discriminator="kind")]])

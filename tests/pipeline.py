@@ -23,7 +23,7 @@ from streams.agents.refold import Refolds
 from streams.agents.resolve import Reattribute, Resolve
 from streams.agents.shell import Done, Record, Stage
 from streams.journey.compiled import CompiledBlueprint
-from streams.journey.facts import Stored
+from streams.journey.corrections import Stored
 from streams.ops.metrics import NoMetrics
 from streams.resolve.knowledge import Knowledge
 from streams.transport.outbox import Output
@@ -126,8 +126,10 @@ class Histories:
                 found[account].signals[signal.signal_id] = signal
         for account, own in list(self._store.accounts.items()):
             if account in found:
-                found[account].account_digest = own.digest
-                found[account].max_revision = max(found[account].max_revision, own.revision)
+                stored = found[account]
+                stored.account_digest, stored.phase, stored.segment = own.digest, own.phase, own.segment
+                stored.blueprint_version, stored.blueprint_digest = own.blueprint_version, own.blueprint_digest
+                stored.max_revision = max(stored.max_revision, own.revision)
         return found
 
     async def known(self, items: Iterable[AttributedTouchpoint]) -> dict[tuple[str, str], Stored]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from schemas.facts import SignalFact
 from schemas.touchpoints import AttributedTouchpoint
-from streams.journey.facts import Stored
+from streams.journey.corrections import Stored
 
 _EXISTING = """
 SELECT DISTINCT account_id FROM histories WHERE account_id IN {accounts:Array(String)}
@@ -31,7 +31,8 @@ _SIGNALS = """
 SELECT * EXCEPT (written_at, is_deleted) FROM signals FINAL WHERE account_id IN {accounts:Array(String)}
 """
 _ACCOUNTS = """
-SELECT account_id, digest, revision FROM account_journeys FINAL WHERE account_id IN {accounts:Array(String)}
+SELECT account_id, digest, revision, phase, segment, blueprint_version, blueprint_digest
+FROM account_journeys FINAL WHERE account_id IN {accounts:Array(String)}
 """
 _OVERDUE = """
 SELECT account_id FROM account_journeys FINAL
@@ -67,8 +68,7 @@ class Histories:
             signal = _signal(row)
             found[signal.account_id].signals[signal.signal_id] = signal
         for row in await self._ask(_ACCOUNTS, parameters):
-            found[row["account_id"]].account_digest = row["digest"]
-            found[row["account_id"]].max_revision = max(found[row["account_id"]].max_revision, row["revision"])
+            _take_in_account(found[row["account_id"]], row)
         return found
 
     async def known(self, items: Iterable[AttributedTouchpoint]) -> dict[tuple[str, str], Stored]:
@@ -102,6 +102,13 @@ def _take_in(stored: Stored, row: Mapping[str, Any]) -> None:
     item = AttributedTouchpoint.model_validate_json(row["payload"])
     stored.items[item.event_id] = item
     stored.touchpoint_digests[item.event_id] = row["digest"]
+
+
+def _take_in_account(stored: Stored, row: Mapping[str, Any]) -> None:
+    stored.account_digest = row["digest"]
+    stored.max_revision = max(stored.max_revision, row["revision"])
+    stored.phase, stored.segment = row["phase"], row["segment"]
+    stored.blueprint_version, stored.blueprint_digest = row["blueprint_version"], row["blueprint_digest"]
 
 
 def _signal(row: dict[str, Any]) -> SignalFact:

@@ -8,15 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from schemas.errors import TransientError
-from schemas.facts import FACTS, Fact
+from schemas.facts import FACTS, AccountsFact
 from schemas.topics import TopicName
-from schemas.touchpoints import ACCOUNT_INPUTS, RECALLED, AttributedTouchpoint, Recall, Recalled, Withdraw
+from schemas.touchpoints import ACCOUNT_INPUTS, RECALLED, AttributedTouchpoint, Recall, Recalled, Refold, Withdraw
 from streams.agents.clock import Watermark
 from streams.agents.history import Histories
 from streams.agents.memory import Dirty, Live, Memory
 from streams.agents.progress import SinkProgress
 from streams.agents.shell import Done, Record, Stage
 from streams.journey.account import AccountJourney, Changes
+from streams.journey.causes import LATE, LOAD, REPAIR, Cause
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.facts import account_fact, facts_of
 from streams.transport.outbox import Output
@@ -98,7 +99,7 @@ class Journey:
         for account_id, group in _by_account(touchpoints, batch, self._memory).items():
             self._accept(account_id, group, batch, known_new=account_id not in existing)
         for item in found.items:
-            if isinstance(item, (Recall, Withdraw)):
+            if not isinstance(item, AttributedTouchpoint):
                 self._command(item, batch, known_new=item.account_id not in existing)
         batch.outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         self._memory.shrink()
@@ -156,9 +157,7 @@ class Journey:
     def _accept(self, account_id: str, items: list[AttributedTouchpoint], batch: _Batch, *, known_new: bool) -> None:
         live = self._memory.use(account_id)
         if account_id in self._memory.dirty or (live is None and not known_new):
-            self._postpone(
-                account_id, items, "load" if live is None else "late touchpoint", batch, must_read=live is None
-            )
+            self._postpone(account_id, items, LOAD if live is None else LATE, batch, must_read=live is None)
             return
         if live is None:
             live = self._memory.live[account_id] = Live(AccountJourney(account_id, self._parts.blueprint))
@@ -166,37 +165,45 @@ class Journey:
         if changes:
             self._tell(live, changes, batch)
         if changes.refold or changes.incomplete:
-            must_read = changes.incomplete or changes.cause != "late touchpoint"
-            self._postpone(account_id, changes.refold, changes.cause or "repair", batch, must_read=must_read)
+            must_read = changes.incomplete or changes.cause is not LATE
+            self._postpone(account_id, changes.refold, changes.cause or REPAIR, batch, must_read=must_read)
 
     def _postpone(
-        self, account_id: str, items: list[AttributedTouchpoint], cause: str, batch: _Batch, *, must_read: bool
+        self, account_id: str, items: list[AttributedTouchpoint], cause: Cause, batch: _Batch, *, must_read: bool
     ) -> None:
         entry = self._memory.soil(account_id, cause, must_read=must_read)
         entry.items += items
         batch.waits[account_id] = entry
 
-    def _command(self, item: Recall | Withdraw, batch: _Batch, *, known_new: bool) -> None:
+    def _command(self, item: Recall | Withdraw | Refold, batch: _Batch, *, known_new: bool) -> None:
         if isinstance(item, Recall):
             self._memory.depart(item)
         if self._has_nothing_of(item, known_new=known_new):
             return
         if isinstance(item, Recall):
-            entry = self._memory.soil(item.account_id, item.cause)
+            entry = self._memory.soil(item.account_id, Cause("links", item.cause))
             entry.recalls.append(item)
+        elif isinstance(item, Refold):
+            entry = self._memory.soil(item.account_id, Cause("asked", item.cause), must_read=True)
         else:
-            entry = self._memory.soil(item.account_id, f"moved to {item.to_account_id}", must_read=True)
+            moved = Cause("links", f"touchpoints moved to {item.to_account_id}")
+            entry = self._memory.soil(item.account_id, moved, must_read=True)
             entry.withdrawn[item.event_id] = max(entry.withdrawn.get(item.event_id, 0), item.knowledge)
         batch.waits[item.account_id] = entry
 
-    def _has_nothing_of(self, item: Recall | Withdraw, *, known_new: bool) -> bool:
-        """Whether the account is known to hold nothing that the command is about: most recalls are of that kind."""
+    def _has_nothing_of(self, item: Recall | Withdraw | Refold, *, known_new: bool) -> bool:
+        """Whether the account is known to hold nothing that the command is about: most recalls are of that kind.
+
+        A refold that is meant for another blueprint than ours is about nothing: who sent it sees that it is left.
+        """
+        if isinstance(item, Refold) and item.blueprint_digest not in (0, self._parts.blueprint.digest):
+            return True
         if item.account_id in self._memory.dirty:
             return False
         live = self._memory.live.get(item.account_id)
         if live is None:
             return known_new
-        if isinstance(item, Withdraw) or not item.person_ids or "" in item.person_ids:
+        if not isinstance(item, Recall) or not item.person_ids or "" in item.person_ids:
             return False
         return live.journey.state.people.keys().isdisjoint(item.person_ids)
 
@@ -225,7 +232,7 @@ class Journey:
         return done()
 
 
-def fact_outputs(facts: Iterable[Fact]) -> list[Output]:
+def fact_outputs(facts: Iterable[AccountsFact]) -> list[Output]:
     """Facts as outputs, keyed by account."""
     return [(OUTPUT, fact.account_id, FACTS.dump_json([fact])[1:-1]) for fact in facts]
 

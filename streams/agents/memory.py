@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from schemas.touchpoints import AttributedTouchpoint, Recall
 from streams.journey.account import AccountJourney
+from streams.journey.causes import Cause
 from streams.transport.writer import Position
 
 MAX_DEPARTED = 50_000
@@ -28,7 +29,7 @@ class Dirty:
     """Why an account waits for a refold, and with what."""
 
     done: asyncio.Future[None]
-    causes: set[str] = field(default_factory=set)
+    causes: set[Cause] = field(default_factory=set)
     items: list[AttributedTouchpoint] = field(default_factory=list)
     withdrawn: dict[str, int] = field(default_factory=dict)
     recalls: list[Recall] = field(default_factory=list)
@@ -55,7 +56,7 @@ class Memory:
             self.live.move_to_end(account_id)
         return live
 
-    def soil(self, account_id: str, cause: str, *, must_read: bool = False) -> Dirty:
+    def soil(self, account_id: str, cause: Cause, *, must_read: bool = False) -> Dirty:
         """Mark an account for a refold."""
         entry = self.dirty.get(account_id)
         if entry is None:

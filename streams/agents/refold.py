@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterable
 
 from schemas.errors import TransientError
-from schemas.facts import Fact
+from schemas.facts import AccountsFact
 from schemas.touchpoints import AttributedTouchpoint
 from streams.agents.journey import Parts, fact_outputs, recalled_output
 from streams.agents.memory import EVERYONE, Dirty, Live
 from streams.journey.account import AccountJourney, changes_nothing
-from streams.journey.facts import Stored, as_of_at_least, corrections
+from streams.journey.causes import Cause
+from streams.journey.corrections import Stored, as_of_at_least, corrections
 from streams.journey.fold import merged
 from streams.ops.metrics import Meter
 from streams.transport.outbox import Output
@@ -22,7 +23,7 @@ from streams.transport.writer import partition_of
 BATCH = 200
 RETRY_S = 0.5
 LONG_HISTORY = 300
-_RUNNING = "while refolding"
+_RUNNING = Cause("late", "touchpoints came meanwhile")
 _log = logging.getLogger("touchline.refold")
 
 
@@ -98,7 +99,7 @@ class Refolds:
         blocked = self._memory.soil(account_id, _RUNNING)  # what comes from here on waits for the next look
         items = _inputs(stored, entry)
         outputs = _recalled(items, stored, entry)
-        facts: list[Fact] = []
+        facts: list[AccountsFact] = []
         if entry.items or entry.withdrawn or entry.must_read:
             known_before = bool(stored.items or stored.account_digest)
             live, facts = await self._fold(account_id, items, stored, entry)
@@ -130,12 +131,12 @@ class Refolds:
 
     async def _fold(
         self, account_id: str, items: list[AttributedTouchpoint], stored: Stored, entry: Dirty
-    ) -> tuple[Live, list[Fact]]:
-        as_of, cause = as_of_at_least(stored, self._parts.watermark.as_of()), "; ".join(sorted(entry.causes))
+    ) -> tuple[Live, list[AccountsFact]]:
+        as_of, causes = as_of_at_least(stored, self._parts.watermark.as_of()), frozenset(entry.causes)
 
-        def work() -> tuple[Live, list[Fact]]:
+        def work() -> tuple[Live, list[AccountsFact]]:
             account, journey = AccountJourney.rebuilt(account_id, self._parts.blueprint, items, as_of)
-            return Live(account), corrections(account, journey, stored, as_of, cause)
+            return Live(account), corrections(account, journey, stored, as_of, causes)
 
         # a long history is folded on a thread, so that the neighbours' events go on meanwhile
         return await asyncio.to_thread(work) if len(items) > LONG_HISTORY else work()
@@ -150,8 +151,8 @@ class Refolds:
             _settle(blocked)
 
     def _count(self, entry: Dirty) -> None:
-        for cause in entry.causes & {"load", "late touchpoint", "persona changed", "segment changed"} or {"links"}:
-            self._meter.inc("touchline_refolds_total", cause=cause)
+        for kind in {cause.kind for cause in entry.causes}:
+            self._meter.inc("touchline_refolds_total", cause=kind)
 
 
 def _inputs(stored: Stored, entry: Dirty) -> list[AttributedTouchpoint]:

@@ -8,6 +8,7 @@ import time
 
 from schemas.errors import TransientError
 from streams.agents.journey import Journey, Parts
+from streams.journey.causes import DEADLINE
 from streams.transport.writer import partition_of
 
 LOOK_EVERY_S = 1.0
@@ -54,4 +55,4 @@ class Timers:
         memory, mine = self._parts.memory, self._parts.facts_end
         for account_id in await self._parts.histories.overdue(self._parts.watermark.as_of()):
             if partition_of(account_id, self._parts.partitions) in mine and account_id not in memory.live:
-                memory.soil(account_id, "deadline passed", must_read=True)
+                memory.soil(account_id, DEADLINE, must_read=True)

@@ -15,6 +15,7 @@ from datetime import datetime
 from schemas.facts import PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Episode, Signal, Wait
+from streams.journey.causes import COPY, LATE, Cause, profile_changed
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, merged, sorted_history
 from streams.journey.profile import Profile
@@ -41,7 +42,7 @@ class Changes:
     withdrawn: dict[str, Signal] = field(default_factory=dict)
     refold: list[AttributedTouchpoint] = field(default_factory=list)
     incomplete: bool = False
-    cause: str = ""
+    cause: Cause | None = None
 
     def place(self, placed: Placed) -> None:
         self.placed[placed.item.event_id] = placed
@@ -151,7 +152,7 @@ class AccountJourney:
         same = changes_nothing(known, best)
         if not same:
             changes.refold.append(item)
-            changes.cause = "another copy of a touchpoint"
+            changes.cause = COPY
         return True
 
     def _reject_unmendable(self, fresh: list[AttributedTouchpoint], changes: Changes) -> None:
@@ -160,13 +161,15 @@ class AccountJourney:
         base = self._marks[0].state
         floor = _floor(base)
         if floor is not None and fresh[0].sort_key <= floor:
-            changes.refold, changes.cause = list(fresh), "late touchpoint"
+            changes.refold, changes.cause = list(fresh), LATE
             return
         told_people = self.state.people
-        for who, (before, now) in self.profile.learn(fresh).items():
-            if (who == "" and self.state.touchpoints) or who in told_people:
-                changes.refold = list(fresh)
-                changes.cause = f"{f'the persona of person {who}' if who else 'the segment'} is {now}, not {before}"
+        learned = self.profile.learn(fresh)
+        untrue = {
+            who: now for who, now in learned.items() if who in told_people or (not who and self.state.touchpoints)
+        }
+        if untrue:
+            changes.refold, changes.cause = list(fresh), profile_changed(untrue)
 
     def _insert(self, fresh: list[AttributedTouchpoint], as_of: datetime, changes: Changes) -> None:
         """Step what is in order; otherwise go back to the last mark before it and step again from there."""

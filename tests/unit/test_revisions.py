@@ -7,7 +7,9 @@ from datetime import timedelta
 from schemas.facts import Tombstone, TouchpointFact
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
-from streams.journey.facts import Stored, as_of_at_least, corrections, revision, touchpoint_fact
+from streams.journey.causes import DEADLINE, REPAIR, Cause
+from streams.journey.corrections import Stored, as_of_at_least, corrections
+from streams.journey.facts import revision, touchpoint_fact
 from tests.journeys import AS_OF, START, at, attributed
 
 BLUEPRINT = load()
@@ -20,18 +22,24 @@ def stored() -> Stored:
     account.inputs = 1
     fact = touchpoint_fact(account, journey.placed["e1"], revision(1, at(1)))
     return Stored(
-        items={"e1": TICKET}, touchpoint_digests={"e1": fact.digest}, account_digest=1, max_revision=fact.revision
+        items={"e1": TICKET},
+        touchpoint_digests={"e1": fact.digest},
+        account_digest=1,
+        max_revision=fact.revision,
+        phase="awareness",
+        blueprint_version=BLUEPRINT.version,
+        blueprint_digest=BLUEPRINT.digest,
     )
 
 
 def test_a_frozen_writer_whose_clock_runs_on_loses_to_a_withdrawal() -> None:
     """It wakes, finds a deadline passed and tells the ticket again; meanwhile the ticket moved away."""
     frozen, journey = AccountJourney.rebuilt("anon:p", BLUEPRINT, [TICKET], AS_OF)
-    (again,) = [
-        f for f in corrections(frozen, journey, stored(), AS_OF, "deadline passed") if isinstance(f, TouchpointFact)
-    ]
+    (again,) = [f for f in corrections(frozen, journey, stored(), AS_OF, {DEADLINE}) if isinstance(f, TouchpointFact)]
     owner, empty = AccountJourney.rebuilt("anon:p", BLUEPRINT, [], at(2))
-    (gone,) = [f for f in corrections(owner, empty, stored(), at(2), "moved") if isinstance(f, Tombstone)]
+    (gone,) = [
+        f for f in corrections(owner, empty, stored(), at(2), {Cause("links", "moved")}) if isinstance(f, Tombstone)
+    ]
     assert again.friction_rules == ("first_response_breach",)
     assert gone.revision > again.revision
     bumped = revision(2, AS_OF)  # known bad: counting a refold without news as knowledge
@@ -47,5 +55,5 @@ def test_a_refold_that_changes_something_wins_over_what_is_stored() -> None:
     account, journey = AccountJourney.rebuilt("anon:p", BLUEPRINT, [TICKET], at(1))
     before = stored()
     before.touchpoint_digests["e1"] = 7
-    (told,) = [f for f in corrections(account, journey, before, at(1), "repair") if isinstance(f, TouchpointFact)]
+    (told,) = [f for f in corrections(account, journey, before, at(1), {REPAIR}) if isinstance(f, TouchpointFact)]
     assert told.revision > before.max_revision

@@ -1,0 +1,40 @@
+"""Why an account is computed anew: a kind to count by, and words for the line in `corrections`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["load", "late", "copy", "profile", "links", "deadline", "asked", "repair"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cause:
+    """One reason of a refold."""
+
+    kind: Kind
+    words: str
+
+
+LOAD: Final = Cause("load", "read again, after a restart or a long rest")
+LATE: Final = Cause("late", "touchpoints came that lie before later ones: late, or moved here")
+COPY: Final = Cause("copy", "another copy of a touchpoint knew more")
+DEADLINE: Final = Cause("deadline", "a deadline passed")
+REPAIR: Final = Cause("repair", "what was told could not be mended from memory")
+
+
+def profile_changed(changes: Mapping[str, tuple[str, str]]) -> Cause:
+    """Personas, or the segment (under `""`), that turned out to be others; from what to what."""
+    said = [
+        f"{f'the persona of person {who}' if who else 'the segment'} is {now or 'none'}, not {before or 'none'}"
+        for who, (before, now) in sorted(changes.items())
+    ]
+    more = f", and {len(said) - 3} more" if len(said) > 3 else ""
+    return Cause("profile", "; ".join(said[:3]) + more)
+
+
+def in_words(causes: Iterable[Cause], *others: str) -> str:
+    """All causes in one line; that it was read again is said only where there is no other reason."""
+    reasons = sorted(cause.words for cause in causes if cause.kind != "load")
+    return "; ".join([*filter(None, others), *reasons]) or LOAD.words

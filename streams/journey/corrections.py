@@ -1,0 +1,190 @@
+"""What a refold must correct: the rows by which the store differs from the journey, and a line that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
+
+from schemas.facts import AccountsFact, Correction, SignalFact, Tombstone
+from schemas.touchpoints import AttributedTouchpoint
+from streams.friction.patterns import Signal
+from streams.journey.account import AccountJourney, changes_nothing
+from streams.journey.causes import Cause, in_words
+from streams.journey.facts import (
+    account_fact,
+    as_of_of,
+    digest_of,
+    inputs_of,
+    placed_words,
+    revision,
+    signal_fact,
+    touchpoint_fact,
+)
+from streams.journey.fold import Journey
+from streams.journey.state import Placed
+
+
+@dataclass(slots=True)
+class Stored:
+    """What the store holds of an account: inputs to fold, and what to compare with.
+
+    `gone` are the touchpoints that left, each with the knowledge it left at. Without a row of its own the account
+    has neither phase nor blueprint.
+    """
+
+    items: dict[str, AttributedTouchpoint] = field(default_factory=dict)
+    gone: dict[str, int] = field(default_factory=dict)
+    touchpoint_digests: dict[str, int] = field(default_factory=dict)
+    signals: dict[str, SignalFact] = field(default_factory=dict)
+    account_digest: int = 0
+    max_revision: int = 0
+    phase: str = ""
+    segment: str = ""
+    blueprint_version: int = 0
+    blueprint_digest: int = 0
+
+    def digest_of_signal(self, signal_id: str) -> int | None:
+        """The digest of a signal that stands; None when there is none."""
+        stored = self.signals.get(signal_id)
+        return stored.digest if stored else None
+
+
+def corrections(
+    account: AccountJourney, journey: Journey, stored: Stored, as_of: datetime, causes: Iterable[Cause]
+) -> list[AccountsFact]:
+    """The rows by which the store differs from `journey`, and a line that says so.
+
+    Sets `account.inputs` to what the store knew and what is new: a writer that was frozen and reads the same
+    store cannot count as if it knew more than one that also knows what came since.
+    """
+    found = _difference(account, journey, stored)
+    account.inputs = inputs_of(stored.max_revision) + _new_inputs(account, journey, stored)
+    number = max(revision(account.inputs, as_of), stored.max_revision + 1)
+    facts: list[AccountsFact] = [touchpoint_fact(account, p, number) for p in found.placed.values()]
+    facts += [_tombstone(stored, event_id, number) for event_id in sorted(found.removed)]
+    facts += [signal_fact(account.account_id, s, number) for s in found.signals.values()]
+    facts += [
+        stored.signals[i].model_copy(update={"withdrawn": True, "revision": number}) for i in sorted(found.withdrawn)
+    ]
+    own = account_fact(account, as_of, number)
+    if not facts and own.digest == stored.account_digest:
+        return []
+    judged_by = _other_blueprint(account, stored)
+    told_before = found.placed.keys() & stored.items.keys()
+    if told_before or found.removed or found.withdrawn or judged_by:
+        facts.append(
+            Correction(
+                correction_id=str(uuid5(NAMESPACE_URL, f"touchline:correction:{account.account_id}:{number}")),
+                account_id=account.account_id,
+                corrected_at=as_of,
+                cause=in_words(causes, judged_by),
+                what=", ".join(_what(account, stored, found)),
+                touchpoints_changed=len(told_before),
+                touchpoints_removed=len(found.removed),
+                signals_changed=len(found.signals),
+                signals_withdrawn=len(found.withdrawn),
+            )
+        )
+    return [*facts, own]
+
+
+def as_of_at_least(stored: Stored, as_of: datetime) -> datetime:
+    """`as_of`, but never before the time silence was counted to already: knowledge of time is knowledge."""
+    return max(as_of_of(stored.max_revision), as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """Touchpoints and signals that are new or differ, and the ids of those that no longer hold."""
+
+    placed: dict[str, Placed]
+    removed: set[str]
+    signals: dict[str, Signal]
+    withdrawn: set[str]
+
+
+def _difference(account: AccountJourney, journey: Journey, stored: Stored) -> _Difference:
+    version, known = account.blueprint.version, stored.touchpoint_digests
+    return _Difference(
+        placed={e: p for e, p in journey.placed.items() if digest_of(placed_words(p, version)) != known.get(e)},
+        removed=stored.items.keys() - journey.placed.keys(),
+        signals={i: s for i, s in journey.signals.items() if digest_of(s) != stored.digest_of_signal(i)},
+        withdrawn=stored.signals.keys() - journey.signals.keys(),
+    )
+
+
+def _other_blueprint(account: AccountJourney, stored: Stored) -> str:
+    """Which blueprint judges now, in words, when another one made the rows; empty otherwise."""
+    now = account.blueprint
+    if not stored.account_digest or (stored.blueprint_version, stored.blueprint_digest) == (now.version, now.digest):
+        return ""
+    if stored.blueprint_version == now.version:
+        return f"blueprint version {now.version} was edited"
+    return f"blueprint version {now.version} instead of {stored.blueprint_version or 'an unknown one'}"
+
+
+def _what(account: AccountJourney, stored: Stored, found: _Difference) -> Iterator[str]:
+    """What changed, in words."""
+    now = {"phase": account.state.phase, "segment": account.profile.segment}
+    before = {"phase": stored.phase, "segment": stored.segment}
+    if stored.account_digest and account.state.touchpoints:
+        yield from (
+            f"{name} {now[name] or 'none'}, not {was or 'none'}" for name, was in before.items() if was != now[name]
+        )
+    again = [placed for event_id, placed in found.placed.items() if event_id in stored.items]
+    whose = sum(not p.item.attribution.decides_like(stored.items[p.item.event_id].attribution) for p in again)
+    renamed = (
+        sum(_says_only_the_version(p, stored) for p in again)
+        if account.blueprint.version != stored.blueprint_version
+        else 0
+    )
+    yield from _counted(
+        {
+            "attributed anew": whose,
+            "judged anew": len(again) - whose - renamed,
+            "unchanged but for the blueprint's version": renamed,
+            "added": len(found.placed) - len(again),
+            "gone": len(found.removed),
+        },
+        "touchpoint",
+    )
+    yield from _counted({"new or changed": len(found.signals), "withdrawn": len(found.withdrawn)}, "signal")
+
+
+def _says_only_the_version(placed: Placed, stored: Stored) -> bool:
+    before = digest_of(placed_words(placed, stored.blueprint_version))
+    return before == stored.touchpoint_digests[placed.item.event_id]
+
+
+def _counted(numbers: dict[str, int], noun: str) -> Iterator[str]:
+    for what, number in numbers.items():
+        if number:
+            yield f"{number} {noun}{'s' if number > 1 else ''} {what}"
+
+
+def _new_inputs(account: AccountJourney, journey: Journey, stored: Stored) -> int:
+    """How many inputs the store did not know: touchpoints that came, left, or are attributed anew; a blueprint.
+
+    A blueprint with a lower version than the stored rows' is no new knowledge: during a change of workers the
+    older one must not win.
+    """
+    came = journey.placed.keys() - stored.items.keys()
+    left = stored.items.keys() - journey.placed.keys()
+    kept = journey.placed.keys() & stored.items.keys()
+    changed = sum(not changes_nothing(stored.items[e], journey.placed[e].item) for e in kept)
+    is_newer = bool(_other_blueprint(account, stored)) and account.blueprint.version >= stored.blueprint_version
+    return len(came) + len(left) + changed + is_newer
+
+
+def _tombstone(stored: Stored, event_id: str, number: int) -> Tombstone:
+    item = stored.items[event_id]
+    return Tombstone(
+        account_id=item.account_id,
+        event_id=event_id,
+        occurred_at=item.touchpoint.occurred_at,
+        knowledge=stored.gone.get(event_id, item.knowledge),
+        revision=number,
+        source=item.touchpoint.source,
+    )
