@@ -12,6 +12,7 @@ from schemas.touchpoints import DeadLetter
 from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
 from services.cli.demo import demo
+from services.cli.importing.command import import_files
 
 app = typer.Typer(
     name="touchline",
@@ -225,6 +226,7 @@ def replay(
 
 
 app.command()(demo)
+app.command("import")(import_files)
 
 dlq = typer.Typer(no_args_is_help=True, help="What could not be processed: list, show, send again.")
 app.add_typer(dlq, name="dlq")

@@ -29,9 +29,19 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 def test_help_lists_every_command_and_the_exit_codes() -> None:
     code, text, _ = invoke("--help")
     assert code == 0
-    assert {"up", "run", "setup", "validate", "migrate", "doctor", "explain", "verify", "replay", "dlq"} <= set(
-        text.split()
-    )
+    assert {
+        "up",
+        "run",
+        "setup",
+        "validate",
+        "migrate",
+        "doctor",
+        "explain",
+        "verify",
+        "replay",
+        "import",
+        "dlq",
+    } <= set(text.split())
     assert "No telemetry" in text
 
 

@@ -1,0 +1,100 @@
+"""What an import cannot place: rows that are sent, but whose account nothing in them decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from schemas.touchpoints import CleanTouchpoint
+from streams.resolve.directory import claimed_domains
+from streams.resolve.domains import company_domain, corporate_domain, is_free_mail
+
+#: (reason, fix)
+Doubt = tuple[str, str]
+_LINK = "name their account"
+
+
+@dataclass(slots=True)
+class Known:
+    """Accounts and who claims which domain: what is stored, and what this import adds."""
+
+    accounts: set[str] = field(default_factory=set)
+    claims: dict[str, set[str]] = field(default_factory=dict)
+
+    def learn(self, account_id: str, domains: Iterable[str]) -> None:
+        self.accounts.add(account_id)
+        for domain in domains:
+            self.claims.setdefault(domain, set()).add(account_id)
+
+
+def doubt(known: Known, record_kind: str, touchpoint: CleanTouchpoint) -> Doubt | None:
+    """Why it is not certain whose this is; None when it is. Accounts are learned on the way."""
+    return _DOUBTS[record_kind](known, touchpoint)
+
+
+def _account(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
+    account_id, stated = touchpoint.account_refs[0], touchpoint.account_traits.get("domain", "")
+    domains = claimed_domains(stated)
+    namespace = account_id.partition(":")[0] + ":"
+    shared = {
+        domain: others
+        for domain in domains
+        if (others := {a for a in known.claims.get(domain, ()) if a != account_id and a.startswith(namespace)})
+    }
+    known.learn(account_id, domains)
+    for domain, others in shared.items():
+        names = ", ".join(sorted(others)[:3])
+        return (f"{domain} is claimed by {names} too", "people there need a contact record that names their account")
+    free = [part for part in stated.split() if is_free_mail(company_domain(part))]
+    return (f"{free[0]} is free mail and places nobody", "give the company's own domain") if free else None
+
+
+def _contact(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
+    if touchpoint.account_refs:
+        return _unknown(known, touchpoint)
+    domains = [domain for name in touchpoint.aliases if (domain := corporate_domain(name))]
+    if not domains:
+        return ("no account, and no company address that would tell it", _LINK)
+    return _by_domain(known, domains[0])
+
+
+def _by_domain(known: Known, domain: str) -> Doubt | None:
+    claimants = sorted(known.claims.get(domain, ()))
+    if len(claimants) > 1:
+        return (f"no account, and {', '.join(claimants[:3])} share {domain}", _LINK)
+    if not claimants:
+        return (f"no account claims {domain}: provisional until one does", "import the account with this domain")
+    return None
+
+
+def _deal(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
+    return _unknown(known, touchpoint) if touchpoint.account_refs else ("no account", "name the deal's account")
+
+
+def _moment(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
+    if not touchpoint.account_refs and not touchpoint.aliases:
+        declared = claimed_domains(touchpoint.account_traits.get("domain", ""))
+        return _by_domain(known, declared[0]) if declared else ("names neither a person nor an account", _LINK)
+    if touchpoint.account_refs or any(name.startswith("email:") for name in touchpoint.aliases):
+        return _contact(known, touchpoint)
+    return None  # known by another id: whose it is stands elsewhere
+
+
+def _unknown(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
+    account_id = touchpoint.account_refs[0]
+    if account_id in known.accounts:
+        return None
+    return (f"account {account_id} is not known yet", "import the accounts, or check the id")
+
+
+def _nothing(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
+    return None
+
+
+_DOUBTS: dict[str, Callable[[Known, CleanTouchpoint], Doubt | None]] = {
+    "account": _account,
+    "contact": _contact,
+    "deal": _deal,
+    "touchpoint": _moment,
+    "owner": _nothing,
+}
