@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from schemas.topics import TopicName
 from schemas.touchpoints import CLEAN, RAW, DeadLetter, RawRequest
 from streams.agents.shell import Done, Record, Stage
+from streams.emotion.feeling import felt
 from streams.resolve.aliases import strongest
 from streams.transport.dead import Origin, letter
 from streams.transport.outbox import Output
@@ -42,7 +43,7 @@ class Normalise:
             return
         for position, result in enumerate(vendor.map(request)):
             if isinstance(result, Mapped):
-                touchpoint = result.touchpoint
+                touchpoint = felt(result.touchpoint)
                 key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
                 outputs.append((OUTPUT, key, CLEAN.dump_json([touchpoint])[1:-1]))
             else:

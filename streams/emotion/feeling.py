@@ -1,0 +1,51 @@
+"""The feeling of a touchpoint's text: computed once, where the touchpoint becomes clean, and the same everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.actions import Action
+from schemas.touchpoints import CleanTouchpoint
+from streams.emotion.cleaning import own_words
+from streams.emotion.language import language_of
+from streams.emotion.reading import lexicon, score
+from streams.emotion.vocabulary import Language
+
+#: Counts up with every change that can change a result: word lists, rules, or a pinned library.
+VERSION: Final = 1
+METHOD: Final = f"VADER rules with Touchline's word lists, version {VERSION}"
+
+#: Actions whose text a customer wrote. An agent's reply, an error message or a button's label is nobody's feeling.
+CUSTOMER_WROTE: Final[frozenset[Action]] = frozenset(
+    {"ticket_created", "ticket_replied_by_customer", "survey_answered", "form_submitted"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Feeling:
+    """What a text tells: its language (None: another, or unsure) and -1..1 (None: not understood; 0.0: neutral)."""
+
+    language: Language | None = None
+    sentiment: float | None = None
+
+
+def feeling_of(text: str) -> Feeling:
+    """The feeling of what a customer wrote. Any text, never raises, bounded by MAX_CHARS."""
+    words = own_words(text)
+    language = language_of(words)
+    return Feeling(language, score(words, lexicon(language))) if language else Feeling()
+
+
+def felt(touchpoint: CleanTouchpoint) -> CleanTouchpoint:
+    """The touchpoint with its text's language and sentiment, when a customer wrote it and its sender stated neither."""
+    stated = touchpoint.language or touchpoint.sentiment is not None
+    if stated or not touchpoint.text or touchpoint.action not in CUSTOMER_WROTE:
+        return touchpoint
+    found = feeling_of(touchpoint.text)
+    return touchpoint.model_copy(update={"language": found.language or "", "sentiment": found.sentiment})
+
+
+def described(language: str) -> str:
+    """How a sentiment came about, for people: `sentiment of the text (nl), VADER rules with …`."""
+    return f"sentiment of the text ({language}), {METHOD}"

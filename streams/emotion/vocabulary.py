@@ -1,0 +1,55 @@
+"""The words of a language: what `en.yaml` and `nl.yaml` hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+import yaml
+from pydantic import Field
+
+from schemas.base import Strict
+
+Language = Literal["en", "nl"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+
+class Vocabulary(Strict):
+    """Word lists of one language, lower case, separated by spaces. Valences run from -4 to 4."""
+
+    words: dict[float, str] = Field(description="valence to the words that have it")
+    flat: str = Field(description="words other lexicons give a feeling that have none in letters of business")
+    denied: dict[float, str] = Field(description="valence to the words that have it when a negator stands near")
+    negators: str = Field(description="words that deny what they stand near")
+    more: str = Field(description="words that strengthen the feeling after them")
+    less: str = Field(description="words that weaken it")
+    contrast: str = Field(description="words after which comes what counts")
+    phrases: dict[float, tuple[str, ...]] = Field(description="valence to phrases; they go before their words")
+    apart: dict[float, tuple[str, ...]] = Field(
+        description="pairs of words that others of the clause may stand between"
+    )
+    emoji: dict[str, str] = Field({}, description="emoji to the word it stands for")
+    asks: str = Field(description="first words of a question for information")
+    presses: str = Field(description="words that make such a question a reproach")
+    plain: str = Field(description="words that are understood and carry no feeling")
+
+
+@cache
+def vocabulary(language: Language) -> Vocabulary:
+    """The shipped word lists of a language, read once."""
+    text = (Path(__file__).parent / f"{language}.yaml").read_text(encoding="utf-8")
+    return Vocabulary.model_validate(yaml.safe_load(text))
+
+
+def valences(lists: dict[float, str]) -> dict[str, float]:
+    """Each word with its valence."""
+    return {word: valence for valence, words in lists.items() for word in words.split()}
+
+
+def phrases(lists: dict[float, tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Each phrase as its words, with its valence."""
+    for valence, found in lists.items():
+        for phrase in found:
+            yield tuple(phrase.split()), valence
