@@ -18,7 +18,7 @@ from streams.friction.patterns import Episode, Signal, Wait
 from streams.journey.causes import COPY, LATE, Cause, profile_changed
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, merged, sorted_history
-from streams.journey.profile import Profile
+from streams.journey.profile import Profile, ProfileChanges
 from streams.journey.signals import fire_until
 from streams.journey.state import Effects, JourneyState, Placed, SortKey
 from streams.journey.step import Context, initial_state, step
@@ -123,15 +123,14 @@ class AccountJourney:
         """Take in touchpoints of one batch. `changes.refold` holds those that need the stored history."""
         changes = Changes()
         fresh = [item for item in sorted_history(items) if not self._is_known(item, changes)]
-        if not changes.refold:
-            self._reject_unmendable(fresh, changes)
+        untrue = self._learn(fresh, changes) if fresh and not changes.refold else {}
         if changes.refold:
             asked = {item.event_id for item in changes.refold}
             changes.refold.extend(item for item in fresh if item.event_id not in asked)
             return changes
         if fresh:
             self.inputs += len(fresh)
-            self._insert(fresh, as_of, changes)
+            self._insert(fresh, untrue, as_of, changes)
         else:
             self._advance(as_of, changes)
         self._trim()
@@ -155,37 +154,38 @@ class AccountJourney:
             changes.cause = COPY
         return True
 
-    def _reject_unmendable(self, fresh: list[AttributedTouchpoint], changes: Changes) -> None:
-        if not fresh:
-            return
+    def _learn(self, fresh: list[AttributedTouchpoint], changes: Changes) -> ProfileChanges:
+        """Take in what fresh touchpoints say of people; what was told of them before and is untrue now.
+
+        Asks for a refold when the tail does not reach back to where that begins.
+        """
         base = self._marks[0].state
         floor = _floor(base)
         if floor is not None and fresh[0].sort_key <= floor:
             changes.refold, changes.cause = list(fresh), LATE
-            return
-        told_people = self.state.people
+            return {}
         learned = self.profile.learn(fresh)
-        untrue = {
-            who: now for who, now in learned.items() if who in told_people or (not who and self.state.touchpoints)
-        }
-        if untrue:
+        untrue = {who: now for who, now in learned.items() if _has_told(self.state, who)}
+        if any(_has_told(base, who) for who in untrue):
             changes.refold, changes.cause = list(fresh), profile_changed(untrue)
+        return untrue
 
-    def _insert(self, fresh: list[AttributedTouchpoint], as_of: datetime, changes: Changes) -> None:
-        """Step what is in order; otherwise go back to the last mark before it and step again from there."""
+    def _insert(
+        self, fresh: list[AttributedTouchpoint], untrue: ProfileChanges, as_of: datetime, changes: Changes
+    ) -> None:
+        """Step what is in order; otherwise go back to the last mark before what changes and step again from there."""
         clock = _floor(self.state)
         for item in fresh:
             self._ids[item.event_id] = item
-        if clock is None or fresh[0].sort_key > clock:
+        if not untrue and (clock is None or fresh[0].sort_key > clock):
             for item in fresh:
                 self._tail.append(item)
                 self._apply_next(changes)
             self._advance(as_of, changes)
         else:
-            self._restep(fresh, as_of, changes)
+            self._restep(self._mark_before(fresh[0].sort_key, untrue), fresh, as_of, changes)
 
-    def _restep(self, fresh: list[AttributedTouchpoint], as_of: datetime, changes: Changes) -> None:
-        mark = self._mark_before(fresh[0].sort_key)
+    def _restep(self, mark: _Mark, fresh: list[AttributedTouchpoint], as_of: datetime, changes: Changes) -> None:
         said_before = self._told[mark.told :]
         pending = sorted([*self._tail[mark.applied :], *fresh], key=lambda item: item.sort_key)
         del self._tail[mark.applied :], self._told[mark.told :]
@@ -198,9 +198,12 @@ class AccountJourney:
         self._advance(as_of, now)
         _compare(said_before, now, mark.state, changes)
 
-    def _mark_before(self, key: SortKey) -> _Mark:
-        at = bisect_left(self._marks, True, key=lambda m: (_floor(m.state) or key) >= key and m.applied > 0)
-        return self._marks[max(at - 1, 0)]
+    def _mark_before(self, key: SortKey, untrue: ProfileChanges) -> _Mark:
+        """The last mark that lies before `key`, and before anything was told of those in `untrue`."""
+        at = bisect_left(self._marks, True, key=lambda m: (_floor(m.state) or key) >= key and m.applied > 0) - 1
+        while at > 0 and any(_has_told(self._marks[at].state, who) for who in untrue):
+            at -= 1
+        return self._marks[max(at, 0)]
 
     def _apply_next(self, changes: Effects) -> None:
         """Step the tail's newest touchpoint, remembering what is said."""
@@ -257,6 +260,11 @@ class _Recorder:
     def signal(self, signal: Signal) -> None:
         self._told.append(_Told(self._applied, signal=signal))
         self._changes.signal(signal)
+
+
+def _has_told(state: JourneyState, who: str) -> bool:
+    """Whether anything was told of a person; of the account, for `""`."""
+    return who in state.people if who else state.touchpoints > 0
 
 
 def _floor(state: JourneyState) -> SortKey | None:

@@ -15,6 +15,8 @@ from streams.journey.compiled import CompiledBlueprint
 from streams.journey.personas import UNKNOWN_PERSONA
 from streams.journey.state import SortKey
 
+ProfileChanges = dict[str, tuple[str, str]]
+"""Whose persona changed, from what to what; `""` stands for the account's segment."""
 _Traits = dict[str, tuple[SortKey, str]]
 
 
@@ -40,8 +42,8 @@ class Profile:
         self._personas: dict[str, str] = {}
         self.segment = blueprint.segment_of({})
 
-    def learn(self, items: Iterable[AttributedTouchpoint]) -> dict[str, tuple[str, str]]:
-        """Take in touchpoints, each only once; whose persona changed, from what to what, `""` for the segment."""
+    def learn(self, items: Iterable[AttributedTouchpoint]) -> ProfileChanges:
+        """Take in touchpoints, each only once; what changed by that."""
         before: dict[str, str] = {}
         for item in items:
             touchpoint, person_id = item.touchpoint, item.attribution.person_id
