@@ -8,7 +8,8 @@ from schemas.errors import ConfigurationError
 from streams.friction import golden
 from streams.journey.blueprints import DEFAULT, load, parse
 
-TEXT = DEFAULT.read_text(encoding="utf-8")
+TYPES = (DEFAULT.parent / "touchpoints.yaml").read_text(encoding="utf-8")
+TEXT = DEFAULT.read_text(encoding="utf-8").replace("[touchpoints.yaml, ", "[") + TYPES
 RULES = (DEFAULT.parent / "friction.yaml").read_text(encoding="utf-8")
 
 
@@ -42,10 +43,10 @@ def test_a_moved_boundary_fails_a_golden_test(before: str, after: str) -> None:
     ("before", "after", "names"),
     [
         ("initial_phase: awareness", "initial_phase: awarness", "unknown phase `awarness`"),
-        ("id: pricing_page,", "id: blog_article,", "`blog_article` stands twice"),
+        ("id: pricing_page\n", "id: blog_article\n", "`blog_article` stands twice"),
         ("{persona: champion, role: [champion]}", "{persona: champ, role: [champion]}", "unknown persona `champ`"),
-        ("match: [{action: page_view}]}", "match: [{action: pageview}]}", "unknown action `pageview`"),
-        ('match: [{action: page_view, page: "/pricing*"}]', "match: [{action: page_view}]", "weigh the same"),
+        ("match: [{action: page_view}]", "match: [{action: pageview}]", "unknown action `pageview`"),
+        ('{action: page_view, page: "/pricing*"}', "{action: page_view}", "weigh the same"),
     ],
 )
 def test_what_is_wrong_is_named(before: str, after: str, names: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,10 +83,10 @@ def test_validate_runs_the_golden_tests(tmp_path: Path) -> None:
     """A moved boundary is found by the tests that stand beside the rule."""
     path = tmp_path / "touchline.yaml"
     write_fresh(path, tmp_path)
-    (tmp_path / "b.yaml").write_text(DEFAULT.read_text(encoding="utf-8"), encoding="utf-8")
-    rules = (DEFAULT.parent / "friction.yaml").read_text(encoding="utf-8")
-    (tmp_path / "friction.yaml").write_text(rules.replace("within_s: 14400", "within_s: 14401"), encoding="utf-8")
-    path.write_text(path.read_text() + "journey: {blueprint: b.yaml}\n")
+    shutil.copytree(DEFAULT.parent, tmp_path / "blueprints")
+    rules = tmp_path / "blueprints" / "friction.yaml"
+    rules.write_text(rules.read_text(encoding="utf-8").replace("within_s: 14400", "within_s: 14401"), encoding="utf-8")
+    path.write_text(path.read_text() + "journey: {blueprint: blueprints/default.yaml}\n")
     code, _, err = invoke("validate", str(path))
     assert code == 78
     assert "golden test: first_response_breach" in err
