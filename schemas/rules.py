@@ -62,4 +62,7 @@ class Rule(Strict):
     severity: Severity = Field(description="how painful")
     explanation: str = Field(description="in words; {count}, {element}, {page}, {score}, {waited}, {subject}, {title}")
     sources: tuple[str, ...] = Field((), description="vendors that can feed it")
+    effort: Literal["quick", "medium", "long"] = Field(
+        "medium", description="to mend what it finds, where the touchpoint type does not say"
+    )
     tests: tuple[GoldenTest, ...] = Field((), description="both sides of every boundary")
