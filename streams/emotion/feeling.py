@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from schemas.actions import Action
@@ -20,6 +22,11 @@ METHOD: Final = f"VADER rules with Touchline's word lists, version {VERSION}"
 CUSTOMER_WROTE: Final[frozenset[Action]] = frozenset(
     {"ticket_created", "ticket_replied_by_customer", "survey_answered", "form_submitted"}
 )
+#: A tracked event of the sender's own naming: its text is the customer's when the name says that they spoke.
+_SPOKE = re.compile(r"\b(feedback|complaint|comment|chat|testimonial|review (?:left|written|submitted))\b")
+_OTHERS_SPOKE = re.compile(r"\b(received|agent|bot|staff|reply|shown|viewed|opened|prompted|requested|closed)\b")
+#: Records of our own dialect hold what was said at a visit, in a call or an interview.
+_OWN_DIALECT: Final = "touchline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +47,22 @@ def feeling_of(text: str) -> Feeling:
 def felt(touchpoint: CleanTouchpoint) -> CleanTouchpoint:
     """The touchpoint with its text's language and sentiment, when a customer wrote it and its sender stated neither."""
     stated = touchpoint.language or touchpoint.sentiment is not None
-    if stated or not touchpoint.text or touchpoint.action not in CUSTOMER_WROTE:
+    if stated or not touchpoint.text or not _by_customer(touchpoint):
         return touchpoint
     found = feeling_of(touchpoint.text)
     return touchpoint.model_copy(update={"language": found.language or "", "sentiment": found.sentiment})
+
+
+def _by_customer(touchpoint: CleanTouchpoint) -> bool:
+    if touchpoint.action != "custom":
+        return touchpoint.action in CUSTOMER_WROTE
+    return touchpoint.vendor == _OWN_DIALECT or _speaks(touchpoint.vendor_type)
+
+
+@lru_cache(maxsize=4096)
+def _speaks(vendor_type: str) -> bool:
+    name = re.sub(r"[^a-z0-9]+", " ", vendor_type.lower())
+    return _SPOKE.search(name) is not None and _OTHERS_SPOKE.search(name) is None
 
 
 def described(language: str) -> str:

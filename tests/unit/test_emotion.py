@@ -51,6 +51,24 @@ def test_what_others_wrote_is_not(action: str) -> None:
     assert felt(before) is before
 
 
+@pytest.mark.parametrize(
+    ("vendor", "vendor_type", "read"),
+    [
+        ("segment", "track:Feedback Given", True),
+        ("segment", "track:chat_message_sent", True),
+        ("rudderstack", "track:Review Left", True),
+        ("touchline", "touchline:fair visit", True),
+        ("segment", "track:Chat Message Received", False),
+        ("segment", "track:Feedback Form Shown", False),
+        ("segment", "track:Security Review Started", False),
+        ("segment", "track:Quote Requested", False),
+    ],
+)
+def test_a_custom_event_is_read_when_its_name_says_who_spoke(vendor: str, vendor_type: str, read: bool) -> None:
+    found = felt(touchpoint("e", 0, "custom", vendor=vendor, vendor_type=vendor_type, text=KLACHT))
+    assert (found.sentiment is not None) is read
+
+
 def test_what_the_sender_states_stays() -> None:
     stated = touchpoint("e", 0, "ticket_created", text=COMPLAINT, language="en", sentiment=0.25)
     unread = touchpoint("e", 0, "ticket_created", text=COMPLAINT, language="de")
