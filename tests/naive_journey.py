@@ -1,0 +1,232 @@
+"""Persona, committee, phase and opportunities of an account, from their definitions, as plainly as possible.
+
+The oracle of the journey: it recomputes everything from the whole list for every question and shares no code with
+`streams.journey`. Slow on purpose. `type_of` says what each touchpoint is; that is not its business.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.blueprint import Behaviour, Blueprint, PersonaRule, TouchpointType
+from schemas.matching import Match
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
+
+TypeOf = Callable[[CleanTouchpoint], TouchpointType]
+
+
+@dataclass(frozen=True)
+class Move:
+    """A change of phase, or one that was refused (`to` was asked for)."""
+
+    event_id: str
+    came_from: str
+    to: str
+    is_accepted: bool
+    dwell_s: float
+
+
+class NaiveJourney:
+    """All answers about one account's touchpoints, given in any order."""
+
+    def __init__(self, blueprint: Blueprint, items: Sequence[AttributedTouchpoint], type_of: TypeOf) -> None:
+        self.blueprint, self.type_of = blueprint, type_of
+        self.items = sorted(items, key=lambda item: (item.touchpoint.ordered_at, item.event_id))
+        self.moves: list[Move] = []
+        self.phase_at: dict[str, str] = {}
+        self.phase_before: dict[str, str] = {}
+        self.phase = self.high_water = blueprint.initial_phase
+        self._since = self.items[0].touchpoint.ordered_at if self.items else None
+        for item in self.items:
+            self.phase_before[item.event_id] = self.phase
+            self._tell(item)
+            self.phase_at[item.event_id] = self.phase
+
+    # Persona and committee
+
+    def persona(self, person_id: str) -> str:
+        """The first rule that holds, over everything that is known of the person at the end."""
+        mine = [item.touchpoint for item in self.items if person_id and item.attribution.person_id == person_id]
+        traits: dict[str, str] = {}
+        for touchpoint in mine:
+            traits |= touchpoint.person_traits
+        moments = [touchpoint for touchpoint in mine if self.type_of(touchpoint).on_map]
+        for rule in self.blueprint.persona_rules:
+            if self._holds(rule, traits, moments):
+                return rule.persona
+        return "unknown"
+
+    def _holds(self, rule: PersonaRule, traits: dict[str, str], moments: list[CleanTouchpoint]) -> bool:
+        return (
+            any(_in_title(entry, traits.get("title", "")) for entry in rule.title_words)
+            or _same(traits.get("department"), rule.department)
+            or _same(traits.get("role"), rule.role)
+            or (rule.behaviour is not None and self._behaves(rule.behaviour, moments))
+        )
+
+    def _behaves(self, wanted: Behaviour, moments: list[CleanTouchpoint]) -> bool:
+        such = [t for t in moments if self.type_of(t).id in wanted.type or t.action in wanted.action]
+        return len(such) >= wanted.at_least and len(such) >= wanted.share * len(moments)
+
+    def committee(self) -> dict[str, tuple[int, int]]:
+        """Role → (known, required)."""
+        people = {item.attribution.person_id for item in self.items} - {""}
+        roles = {persona.id: persona.buying_role for persona in self.blueprint.personas}
+        known = [roles.get(self.persona(person_id), "") for person_id in people]
+        return {role: (known.count(role), required) for role, required in self.blueprint.committee.items()}
+
+    def completeness(self) -> float:
+        """Mean over the roles of min(known / required, 1)."""
+        shares = [min(known / required, 1) for known, required in self.committee().values()]
+        return sum(shares) / len(shares)
+
+    # Phase
+
+    def _tell(self, item: AttributedTouchpoint) -> None:
+        """Decisive evidence first; what did not move the account may still be a hint."""
+        evidence = [d for d in self.blueprint.decisive if _meets(d.match, item.touchpoint)]
+        counting = [d for d in evidence if self.phase in (d.only_from or [self.phase])]
+        if evidence and not self._is_beside(item, (counting or evidence)[0].phase):
+            target = (counting or evidence)[0].phase
+            if target == self.phase:
+                return
+            ways = sorted(self._ways(self.phase, target), key=lambda way: (len(way), self._places(way)))
+            if counting and ways:
+                for phase in ways[0]:
+                    self._move(item, phase)
+                return
+            self._refuse(item, target)
+        kind, hinted = self.type_of(item.touchpoint), self.blueprint.indicative.get(self.phase)
+        if hinted and kind.on_map and kind.phase in self._journey() and self._is_later(kind.phase):
+            self._move(item, hinted)
+
+    def _ways(self, source: str, target: str) -> Iterator[tuple[str, ...]]:
+        """Every allowed way: one move, or forward moves only (after the re-entry, from an exit)."""
+        if self._may(source, target):
+            yield (target,)
+        order = [phase.id for phase in self.blueprint.phases]
+        for following in self._journey():
+            is_forward = order.index(following) > order.index(source) or source not in self._journey()
+            is_before = target in self._journey() and order.index(following) < order.index(target)
+            if self._may(source, following) and is_forward and is_before:
+                yield from ((following, *rest) for rest in self._ways(following, target))
+
+    def _may(self, source: str, target: str) -> bool:
+        moves = {(move.source, move.target) for move in self.blueprint.transitions}
+        return source != target and bool(moves & {(source, target), ("*", target)})
+
+    def _journey(self) -> list[str]:
+        return [phase.id for phase in self.blueprint.phases if phase.kind != "exit"]
+
+    def _places(self, way: tuple[str, ...]) -> list[int]:
+        return [[phase.id for phase in self.blueprint.phases].index(phase) for phase in way]
+
+    def _is_later(self, phase: str) -> bool:
+        return self._places((phase,)) > self._places((self.phase,))
+
+    def _is_beside(self, item: AttributedTouchpoint, target: str) -> bool:
+        """An expansion of a customer moves no phase, unless it ends the relation."""
+        deal = self.opportunities(item).get(item.touchpoint.subject)
+        is_customer = self.phase in [phase.id for phase in self.blueprint.phases if phase.kind == "customer"]
+        return deal is not None and deal["kind"] == "expansion" and is_customer and target in self._journey()
+
+    def _move(self, item: AttributedTouchpoint, phase: str) -> None:
+        at = item.touchpoint.ordered_at
+        assert self._since is not None
+        self.moves.append(Move(item.event_id, self.phase, phase, True, (at - self._since) / timedelta(seconds=1)))
+        self.phase, self._since = phase, at
+        if phase in self._journey() and self._places((phase,)) > self._places((self.high_water,)):
+            self.high_water = phase
+
+    def _refuse(self, item: AttributedTouchpoint, target: str) -> None:
+        assert self._since is not None
+        dwell_s = (item.touchpoint.ordered_at - self._since) / timedelta(seconds=1)
+        self.moves.append(Move(item.event_id, self.phase, target, False, dwell_s))
+
+    # Opportunities
+
+    def opportunities(self, until: AttributedTouchpoint | None = None) -> dict[str, dict[str, Any]]:
+        """Deal → what is known of it, after all touchpoints or after one of them."""
+        told = self.items if until is None else self.items[: self.items.index(until) + 1]
+        subjects = [item.touchpoint.subject for item in told if _about_deal(item.touchpoint)]
+        return {subject: self._opportunity(subject, told) for subject in dict.fromkeys(subjects)}
+
+    def _opportunity(self, subject: str, told: Sequence[AttributedTouchpoint]) -> dict[str, Any]:
+        mine = [item for item in told if _about_deal(item.touchpoint) and item.touchpoint.subject == subject]
+        stages = [_stage(item.touchpoint) for item in mine]
+        named = [stage for stage in stages if stage]
+        statuses = ["open"]
+        closed_at: datetime | None = None
+        for index, item in enumerate(mine):
+            so_far = [stage for stage in stages[: index + 1] if stage]
+            status = self._status(so_far[-1] if so_far else "", item.touchpoint)
+            if status != statuses[-1]:
+                closed_at = None if status == "open" else item.touchpoint.ordered_at
+            statuses.append(status)
+        first = mine[0]
+        kinds = {phase.id: phase.kind for phase in self.blueprint.phases}
+        order = [stage.lower() for stage in self.blueprint.opportunities.stages]
+        ranked = [order.index(stage.lower()) if stage.lower() in order else None for stage in named]
+        return {
+            "kind": "expansion" if kinds[self.phase_before[first.event_id]] == "customer" else "new",
+            "status": statuses[-1],
+            "stage": named[-1] if named else "",
+            "opened_at": first.touchpoint.ordered_at,
+            "closed_at": closed_at,
+            "regressions": sum(
+                a is not None and b is not None and b < a for a, b in zip(ranked, ranked[1:], strict=False)
+            ),
+            "reopened": sum(a != "open" and b == "open" for a, b in zip(statuses, statuses[1:], strict=False)),
+            "amount": next((amount for amount in map(_amount, reversed(mine)) if amount is not None), None),
+        }
+
+    def _status(self, stage: str, touchpoint: CleanTouchpoint) -> str:
+        if touchpoint.action == "crm_removed":
+            return "removed"
+        known = self.blueprint.opportunities
+        return "won" if stage.lower() in known.won else "lost" if stage.lower() in known.lost else "open"
+
+
+def _about_deal(touchpoint: CleanTouchpoint) -> bool:
+    by_crm = touchpoint.action in ("deal_created", "deal_stage_changed", "crm_record", "crm_removed")
+    return by_crm and touchpoint.subject.startswith("deal:") and touchpoint.properties.get("removed") is not True
+
+
+def _stage(touchpoint: CleanTouchpoint) -> str:
+    return str(touchpoint.properties["value"]) if touchpoint.action == "deal_stage_changed" else ""
+
+
+def _amount(item: AttributedTouchpoint) -> float | None:
+    properties = item.touchpoint.properties
+    said = str(properties["value"]) if properties.get("property") == "amount" else ""
+    return float(said) if re.fullmatch(r"\d+(\.\d+)?", said) else None
+
+
+def _meets(match: Match, touchpoint: CleanTouchpoint) -> bool:
+    """Only what the test's blueprint uses: the action, the vendor type as it stands, values of properties."""
+    return (
+        match.action == touchpoint.action
+        and match.vendor_type.lower() in ("", touchpoint.vendor_type.lower())
+        and all(touchpoint.properties.get(name) in values for name, values in match.properties.items())
+    )
+
+
+def _words(text: str) -> list[str]:
+    letters = [c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn"]
+    return re.split(r"[^\w.]+", "".join(letters))
+
+
+def _in_title(entry: str, title: str) -> bool:
+    """Every word of the entry is one of the title's; `*` stands for any letters."""
+    words = [part for word in _words(title) for part in (word.replace(".", ""), *word.split("."))]
+    patterns = ["".join(".*" if c == "*" else re.escape(c) for c in wanted) for wanted in entry.lower().split()]
+    return all(any(re.fullmatch(pattern, word) for word in words if word) for pattern in patterns)
+
+
+def _same(value: str | None, accepted: Sequence[str]) -> bool:
+    return value is not None and value.strip().lower() in [one.lower() for one in accepted]
