@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from schemas.actions import ACTIONS
-from schemas.blueprint import Blueprint, Decisive, SegmentRule, TouchpointType
+from schemas.blueprint import Blueprint, Decisive, SegmentRule
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.compiled import CompiledRule, compile_rules
 from streams.journey.checks import RefusedBlueprint, problems
 from streams.journey.digests import digest_of
-from streams.journey.matching import (
-    Predicate,
-    compile_kind,
-    compile_match,
-    compile_properties,
-    kind_key,
-    specificity,
-)
+from streams.journey.matching import Predicate, compile_match
 from streams.journey.opportunities import Deals
 from streams.journey.personas import PersonaRules
+from streams.journey.recognition import Recognition
 from streams.journey.transitions import Transitions
-
-UNMAPPED = TouchpointType(id="unmapped", name="Unmapped", phase="unmapped", importance=1, risk=1)
-
-KINDS_REMEMBERED = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    order: tuple[int, ...]
-    kind: Predicate
-    properties: Predicate
-    type: TouchpointType
 
 
 class CompiledBlueprint:
@@ -61,15 +42,7 @@ class CompiledBlueprint:
         self._rules = {rule.id: rule for rule in self.rules}
         self._rules_by_action = _index_rules(self.rules)
         self._decisive = _index_decisive(blueprint)
-        self._types = _index_types(blueprint)
-        self._kinds: dict[tuple[str, ...], tuple[_Candidate, ...]] = {}
-
-    def type_of(self, touchpoint: CleanTouchpoint) -> TouchpointType:
-        """The most specific type whose conditions hold, or `unmapped`."""
-        for candidate in self._candidates(touchpoint):
-            if candidate.properties(touchpoint):
-                return candidate.type
-        return UNMAPPED
+        self.type_of = Recognition(blueprint.types).type_of
 
     def rule(self, rule_id: str) -> CompiledRule:
         """The rule with this id."""
@@ -96,31 +69,6 @@ class CompiledBlueprint:
     def segment_of(self, traits: Mapping[str, str]) -> str:
         """The segment the first matching rule names; empty otherwise."""
         return next((rule.segment for rule in self.source.segments if _segment_holds(rule, traits)), "")
-
-    def _candidates(self, touchpoint: CleanTouchpoint) -> tuple[_Candidate, ...]:
-        """Types whose conditions on the kind hold, most specific first; remembered, for kinds repeat."""
-        key = kind_key(touchpoint)
-        found = self._kinds.get(key)
-        if found is None:
-            if len(self._kinds) >= KINDS_REMEMBERED:
-                self._kinds.clear()
-            found = tuple(c for c in self._types.get(touchpoint.action, ()) if c.kind(touchpoint))
-            self._kinds[key] = found
-        return found
-
-
-def _index_types(blueprint: Blueprint) -> dict[str, tuple[_Candidate, ...]]:
-    """Action → candidates, most specific first; a match without an action stands under every action."""
-    index: dict[str, list[_Candidate]] = {action: [] for action in ACTIONS}
-    for touchpoint_type in blueprint.types:
-        for match in touchpoint_type.match:
-            candidate = _Candidate(specificity(match), compile_kind(match), compile_properties(match), touchpoint_type)
-            for action in [match.action] if match.action else index:
-                index[action].append(candidate)
-    return {
-        action: tuple(sorted(found, key=lambda c: (c.order, c.type.id), reverse=True))
-        for action, found in index.items()
-    }
 
 
 def _index_decisive(blueprint: Blueprint) -> dict[str, list[tuple[Predicate, Decisive]]]:

@@ -99,6 +99,11 @@ def _equals(field: str, wanted: str) -> Predicate:
 
 
 def _globs(field: str, glob: str) -> Predicate:
+    fixed = glob.lower().removesuffix("*")
+    if not re.search(r"[*?\[]", fixed):  # by far most are a plain text or the beginning of one
+        if glob.endswith("*"):
+            return lambda touchpoint: getattr(touchpoint, field).lower().startswith(fixed)
+        return lambda touchpoint: getattr(touchpoint, field).lower() == fixed
     matches = re.compile(translate(glob.lower())).match
     return lambda touchpoint: matches(getattr(touchpoint, field).lower()) is not None
 

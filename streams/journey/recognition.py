@@ -1,0 +1,67 @@
+"""Which type of the catalogue a touchpoint is: the most specific match that holds decides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from schemas.blueprint import TouchpointType
+from schemas.touchpoints import CleanTouchpoint
+from streams.journey.matching import Predicate, compile_kind, compile_properties, kind_key, specificity
+
+UNMAPPED = TouchpointType(id="unmapped", name="Unmapped", phase="unmapped", importance=1, risk=1)
+
+KINDS_REMEMBERED = 50_000
+"""Kinds repeat, pages with an id in them do not: beyond this many the memory starts anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    order: tuple[int, ...]
+    kind: Predicate
+    properties: Predicate
+    type: TouchpointType
+
+
+class Recognition:
+    """The catalogue's matches, indexed by what is cheap to ask: the action and the head of the vendor's name."""
+
+    def __init__(self, types: Sequence[TouchpointType]) -> None:
+        self._heads = frozenset(_head(match.vendor_type) for kind in types for match in kind.match)
+        self._index: dict[tuple[str, str], list[_Candidate]] = {}
+        for kind in types:
+            for match in kind.match:
+                candidate = _Candidate(specificity(match), compile_kind(match), compile_properties(match), kind)
+                self._index.setdefault((match.action, _head(match.vendor_type)), []).append(candidate)
+        self._kinds: dict[tuple[str, ...], tuple[_Candidate, ...]] = {}
+
+    def type_of(self, touchpoint: CleanTouchpoint) -> TouchpointType:
+        """The type, or `unmapped`."""
+        for candidate in self._candidates(touchpoint):
+            if candidate.properties(touchpoint):
+                return candidate.type
+        return UNMAPPED
+
+    def _candidates(self, touchpoint: CleanTouchpoint) -> tuple[_Candidate, ...]:
+        """Types whose conditions on the kind hold, most specific first."""
+        key = kind_key(touchpoint)
+        found = self._kinds.get(key)
+        if found is None:
+            if len(self._kinds) >= KINDS_REMEMBERED:
+                self._kinds.clear()
+            found = self._kinds[key] = self._looked_up(touchpoint)
+        return found
+
+    def _looked_up(self, touchpoint: CleanTouchpoint) -> tuple[_Candidate, ...]:
+        heads = {"", _head(touchpoint.vendor_type)} & self._heads
+        listed = (self._index.get((action, head), ()) for action in {"", touchpoint.action} for head in heads)
+        holding = [candidate for candidate in chain.from_iterable(listed) if candidate.kind(touchpoint)]
+        return tuple(sorted(holding, key=lambda candidate: (candidate.order, candidate.type.id), reverse=True))
+
+
+def _head(vendor_type: str) -> str:
+    """What stands before the first `:` or `.` (`track`, `conversation`); empty for a glob that leaves it open."""
+    head = re.match(r"[^:.*?\[]+(?=[:.])", vendor_type)
+    return head[0].lower() if head else ""
