@@ -72,6 +72,8 @@ class SignalFact(Contract):
     evidence: tuple[str, ...] = Field(description="event ids, oldest first, at most 20")
     evidence_count: int
     explanation: str
+    case_id: str = Field("", description="the compound signal that adopted it; empty: none")
+    parts: tuple[str, ...] = Field((), description="signals a compound one is made of, oldest first, at most 50")
     withdrawn: bool = False
 
 

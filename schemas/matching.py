@@ -14,10 +14,14 @@ class Match(Strict):
     """Conditions that must all hold. Empty conditions are not asked."""
 
     action: str = Field("", description="the touchpoint's action")
+    name: tuple[str, ...] = Field(
+        (), description="the event's own name, any of these, from any vendor; case, spaces and punctuation are ignored"
+    )
     vendor: str = Field("", description="the vendor's registry key")
     vendor_type: str = Field("", description="glob over the vendor's own event name")
     page: str = Field("", description="glob over the page's path")
     channel: str = Field("", description="the channel")
+    title: str = Field("", description="glob over the title")
     properties: dict[str, tuple[Scalar, ...]] = Field({}, description="property name → accepted values")
 
     @model_validator(mode="after")
@@ -29,16 +33,19 @@ class Match(Strict):
 
 
 class Compare(Strict):
-    """A boundary on a number of the event, inclusive."""
+    """A boundary on a number of the event: exactly one of `at_most`, `at_least` (inclusive), `above` (exclusive)."""
 
-    field: str = Field(description="`score` or a property")
+    field: str = Field(description="`score`, `sentiment` or a property")
     at_most: float | None = Field(None, description="fires when the value is ≤ this")
     at_least: float | None = Field(None, description="fires when the value is ≥ this")
+    above: float | None = Field(None, description="fires when the value is > this")
+    above_target: str = Field("", description="fires when the value is > this target of the touchpoint's type")
     worst_at: float | None = Field(None, description="value at which severity reaches `worst`")
     score_kind: str = Field("", description="only for this kind of score")
 
     @model_validator(mode="after")
     def _one_boundary(self) -> Compare:
-        if (self.at_most is None) == (self.at_least is None):
-            raise ValueError("give exactly one of `at_most` and `at_least`")
+        stated = [self.at_most, self.at_least, self.above, self.above_target or None]
+        if sum(boundary is not None for boundary in stated) != 1:
+            raise ValueError("give exactly one of `at_most`, `at_least`, `above` and `above_target`")
         return self

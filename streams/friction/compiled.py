@@ -1,98 +1,98 @@
-"""Rules made ready to run: predicates, the actions they watch, their subject and their severity."""
+"""Rules made ready to run: per way of firing what it watches, its subject, its deadline and its severity."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from schemas.matching import Match
 from schemas.rules import Rule
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
-from streams.journey.matching import Predicate, compile_any, crosses
+from streams.friction.fields import Reader, reader
+from streams.journey.matching import crosses
+
+Targets = Mapping[str, float]
+_STRICT, _FIELD = "\x1e", "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """One rule. `actions` are those it watches; the empty action stands for every one."""
+    """One way in which a rule can fire. `key` tells ways of one rule apart; their signals carry the rule's id."""
 
     rule: Rule
-    actions: frozenset[str]
-    counts: Predicate
-    opens: Predicate
-    closes: Predicate
-    ends: Predicate
-    pauses: Predicate
-    resumes: Predicate
+    key: str
     within: timedelta
+    groups: tuple[Reader, ...]
+    loose: tuple[Reader, ...]
+    needs: tuple[Reader, ...]
+    value: Reader | None = None
+    by_phase: Mapping[str, timedelta] = field(default_factory=dict)
+    order: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         return self.rule.id
 
     def subject(self, item: AttributedTouchpoint) -> str:
-        """What an episode is about: the rule's `group_by` fields of the touchpoint."""
-        return "\x1f".join(_field(item, name) for name in self.rule.group_by)
+        """What an episode is about: the rule's `group_by` fields of the touchpoint, then its `loose` ones."""
+        strict = _FIELD.join([read(item) for read in self.groups])
+        if not self.loose:
+            return strict
+        return strict + _STRICT + _FIELD.join([read(item) for read in self.loose])
 
-    def severity(self, touchpoint: CleanTouchpoint, count: int) -> float:
+    def is_whole(self, item: AttributedTouchpoint) -> bool:
+        """Whether it has every field the rule needs."""
+        return all(read(item) for read in self.needs)
+
+    def crosses(self, touchpoint: CleanTouchpoint, targets: Targets) -> bool:
+        """Whether any boundary is crossed; true without boundaries."""
+        where = self.rule.where
+        return not where or any(crosses(compare, touchpoint, targets) is not None for compare in where)
+
+    def deadline(self, targets: Targets, phase: str) -> timedelta:
+        """How long is allowed: the type's target, else the phase's, else the rule's."""
+        stated = targets.get(self.rule.target) if self.rule.target else None
+        return self.by_phase.get(phase, self.within) if stated is None else timedelta(seconds=stated)
+
+    def severity(self, touchpoint: CleanTouchpoint, targets: Targets, count: int) -> float:
         """Severity 0…1 of the `count`-th event of an episode."""
         severity = self.rule.severity
-        shares = [share for c in self.rule.where if (share := crosses(c, touchpoint)) is not None]
-        worst = severity.base if severity.worst is None else severity.worst
-        value = severity.base + max(shares, default=0.0) * (worst - severity.base)
+        raised = [value for least, value in sorted(severity.at_count.items()) if count >= least]
+        base = raised[-1] if raised else severity.base
+        shares = [share for c in self.rule.where if (share := crosses(c, touchpoint, targets)) is not None]
+        worst = base if severity.worst is None else severity.worst
+        value = base + max(shares, default=0.0) * (worst - base)
         return round(min(value + severity.step * max(count - self.rule.count, 0), 1.0), 4)
 
 
+def alike(one: str, other: str) -> bool:
+    """Whether two subjects are the same: equal, where both have something to say about a loose field."""
+    strict, _, loose = one.partition(_STRICT)
+    other_strict, _, other_loose = other.partition(_STRICT)
+    pairs = zip(loose.split(_FIELD), other_loose.split(_FIELD), strict=True)
+    return strict == other_strict and all(a == b or not a or not b for a, b in pairs)
+
+
 def compile_rules(rules: Sequence[Rule]) -> tuple[CompiledRule, ...]:
-    """Compile in catalogue order; the order of signals on a touchpoint follows it."""
-    return tuple(_compile(rule) for rule in rules)
+    """Every way of every rule, in catalogue order; the order of signals on a touchpoint follows it."""
+    return tuple(way for rule in rules for way in _ways(rule))
 
 
-def _compile(rule: Rule) -> CompiledRule:
-    when, unless = compile_any(rule.when), compile_any(rule.unless)
+def _ways(rule: Rule) -> list[CompiledRule]:
+    names = [variant.id for variant in rule.variants] or [""]
+    return [_compile(way, name) for way, name in zip(rule.ways(), names, strict=True)]
 
-    def counts(touchpoint: CleanTouchpoint) -> bool:
-        return (
-            when(touchpoint)
-            and not unless(touchpoint)
-            and (not rule.where or any(crosses(compare, touchpoint) is not None for compare in rule.where))
-        )
 
+def _compile(rule: Rule, variant: str) -> CompiledRule:
+    value = rule.distinct or rule.same or rule.returns
     return CompiledRule(
         rule=rule,
-        actions=_actions(rule),
-        counts=counts,
-        opens=compile_any(rule.opens),
-        closes=compile_any(rule.closes),
-        ends=compile_any(rule.closes_session),
-        pauses=compile_any(rule.pauses),
-        resumes=compile_any(rule.resumes),
+        key=f"{rule.id}#{variant}" if variant else rule.id,
         within=timedelta(seconds=rule.within_s),
+        groups=tuple(reader(name) for name in rule.group_by),
+        loose=tuple(reader(name) for name in rule.loose),
+        needs=tuple(reader(name) for name in rule.needs),
+        value=reader(value) if value else None,
+        by_phase={phase: timedelta(seconds=seconds) for phase, seconds in rule.within_by_phase.items()},
+        order={name.lower(): index for index, name in enumerate(rule.order)},
     )
-
-
-def _actions(rule: Rule) -> frozenset[str]:
-    groups: tuple[tuple[Match, ...], ...] = (
-        rule.when, rule.opens, rule.closes, rule.closes_session, rule.pauses, rule.resumes,
-    )  # fmt: skip
-    return frozenset(match.action for group in groups for match in group)
-
-
-def _visitor(item: AttributedTouchpoint) -> str:
-    return item.touchpoint.session_id or item.attribution.person_id
-
-
-_FIELDS: dict[str, Callable[[AttributedTouchpoint], str]] = {
-    "visitor": _visitor,
-    "person": lambda item: item.attribution.person_id,
-    "session": lambda item: item.touchpoint.session_id,
-    "element": lambda item: item.touchpoint.element,
-    "page": lambda item: item.touchpoint.page,
-    "subject": lambda item: item.touchpoint.subject,
-    "event": lambda item: item.touchpoint.event_id,
-}
-
-
-def _field(item: AttributedTouchpoint, name: str) -> str:
-    read = _FIELDS.get(name)
-    return read(item) if read is not None else str(item.touchpoint.properties.get(name, ""))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from datetime import timedelta
+from functools import lru_cache
 
 from schemas.base import EPOCH
 from schemas.rules import GoldenTest, Rule
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint
-from streams.journey.compiled import CompiledBlueprint
+from streams.friction.book import RuleBook
+from streams.friction.compiled import Targets
+from streams.journey.compiled import UNMAPPED, CompiledBlueprint
 from streams.journey.fold import fold
 
 START = EPOCH + timedelta(days=20_000)
@@ -15,14 +20,48 @@ START = EPOCH + timedelta(days=20_000)
 
 def run(blueprint: CompiledBlueprint, rule: Rule, test: GoldenTest) -> str:
     """Empty when the test holds; otherwise what differs."""
-    items = [_item(index, step.at_s, step.event) for index, step in enumerate(test.events)]
-    journey = fold(items, blueprint, START + timedelta(seconds=test.as_of_s))
+    return judge(with_targets(blueprint, tuple(sorted(test.targets.items()))), rule, test)
+
+
+def judge(stage: CompiledBlueprint, rule: Rule, test: GoldenTest) -> str:
+    """`run` on a blueprint that has the test's targets already."""
+    items = events_of(test)
+    journey = fold(items, stage, START + timedelta(seconds=test.as_of_s))
     found = [signal for signal in journey.signals.values() if signal.rule == rule.id]
-    if len(found) != test.signals:
-        return f"{rule.id}: {test.name}: {len(found)} signals, {test.signals} expected"
-    if test.severity is not None and found and abs(found[0].severity - test.severity) > 1e-9:
-        return f"{rule.id}: {test.name}: severity {found[0].severity}, {test.severity} expected"
-    return ""
+    found.sort(key=lambda signal: (signal.opened_at, signal.signal_id))
+    differs = [_difference("signals", len(found), test.signals)]
+    if found:
+        first = found[0]
+        differs += [
+            _difference("severity", first.severity, test.severity),
+            _difference("evidence", first.evidence_count, test.count),
+            _difference("open", first.closed_at is None, test.is_open),
+        ]
+        if test.says not in first.explanation:
+            differs.append(f"says `{first.explanation}`, `{test.says}` expected")
+    told = ", ".join(difference for difference in differs if difference)
+    return f"{rule.id}: {test.name}: {told}" if told else ""
+
+
+@lru_cache(maxsize=16)
+def with_targets(blueprint: CompiledBlueprint, targets: tuple[tuple[str, float], ...]) -> CompiledBlueprint:
+    """The blueprint, its types with exactly these targets: a test must not depend on what a company promises."""
+    return with_rules(blueprint, blueprint.source.rules, dict(targets))
+
+
+def with_rules(blueprint: CompiledBlueprint, rules: Sequence[Rule], targets: Targets) -> CompiledBlueprint:
+    """The blueprint with other rules, and with these targets on every type."""
+    known = blueprint.rulebook
+    stage = copy(blueprint)
+    every = {kind.id: targets for kind in (*blueprint.source.types, UNMAPPED)}
+    stage.rulebook = RuleBook(rules, roles=known.roles, targets=every, phases=known.phases)
+    return stage
+
+
+def _difference(what: str, found: float, expected: float | None) -> str:
+    if expected is None or abs(found - expected) <= 1e-9:
+        return ""
+    return f"{what} {found}, {expected} expected"
 
 
 def run_all(blueprint: CompiledBlueprint) -> tuple[int, list[str]]:
@@ -31,18 +70,24 @@ def run_all(blueprint: CompiledBlueprint) -> tuple[int, list[str]]:
     return len(results), [failure for failure in results if failure]
 
 
+def events_of(test: GoldenTest) -> list[AttributedTouchpoint]:
+    """The test's events as touchpoints of one account; `person` names who they are of."""
+    return [_item(index, step.at_s, dict(step.event)) for index, step in enumerate(test.steps())]
+
+
 def _item(index: int, at_s: float, event: dict[str, object]) -> AttributedTouchpoint:
     at = START + timedelta(seconds=at_s)
+    person = str(event.pop("person", "p"))
     fields: dict[str, object] = {
         "event_id": f"golden-{index:03}",
         "source": "golden",
         "vendor": "golden",
-        "vendor_type": str(event.get("action", "")),
+        "vendor_type": f"{event.get('action', '')}:{event.pop('name', '')}",
         "occurred_at": at,
         "received_at": at,
     }
     touchpoint = CleanTouchpoint.model_validate(fields | event)
     return AttributedTouchpoint(
         touchpoint=touchpoint,
-        attribution=Attribution(person_id="p", account_id="crm:golden", method="explicit", confidence=1.0),
+        attribution=Attribution(person_id=person, account_id="crm:golden", method="explicit", confidence=1.0),
     )

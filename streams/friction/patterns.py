@@ -1,24 +1,31 @@
-"""The three patterns that turn events into episodes. Pure: they take a state's slots and return effects.
-
-Events come sorted by (ordered_at, event_id); so an episode has one first event and one id,
-whatever order the events arrived in. All boundaries are inclusive.
+"""What the patterns remember and conclude. Pure values: events come sorted by (ordered_at, event_id), so an
+episode has one first event and one id, whatever order the events arrived in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import hypot
 from uuid import NAMESPACE_URL, uuid5
 
-from schemas.touchpoints import AttributedTouchpoint
-from streams.friction.compiled import CompiledRule
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
+from streams.friction.compiled import CompiledRule, Targets
+from streams.friction.words import Words, explain
+from streams.journey.matching import number_of
 
 MAX_EVIDENCE = 20
+MAX_TRAIL = 32
+MAX_PARTS = 50
+MAX_FIELDS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One episode as it stands: a SignalFact without account and revision."""
+    """One episode as it stands: a SignalFact without account and revision.
+
+    `case_id` is the compound signal that adopted it; `parts` are the signals a compound one is made of.
+    """
 
     signal_id: str
     rule: str
@@ -34,160 +41,193 @@ class Signal:
     explanation: str
     touchpoint_type: str
     phase: str
+    case_id: str = ""
+    parts: tuple[str, ...] = ()
 
 
-Place = tuple[str, str]
-"""(touchpoint type, phase) of the touchpoint that carries a signal."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the touchpoint that carries a signal stands on the map."""
+
+    touchpoint_type: str
+    phase: str
+    targets: Targets
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is remembered of an event of a trail: `value` of the field that counts, `steps` it matches as bits."""
+
+    at: datetime
+    event_id: str
+    value: str = ""
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a click hit."""
+
+    element: str
+    x: float | None
+    y: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A run of matching events of one subject (burst, each). `signal` once it is one."""
+    """A run of matching events of one subject. `signal` once it is one."""
 
-    first: AttributedTouchpoint
+    first: Mark
     last_at: datetime
     evidence: tuple[str, ...]
     count: int
     signal: Signal | None = None
+    spot: Spot | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something opened that must be closed by `deadline`; None while the clock is stopped."""
+    """Something opened that must be closed by `deadline`; None while the clock is stopped, or for ever once done."""
 
     opener: AttributedTouchpoint
+    allowed: timedelta
     deadline: datetime | None
     remaining: timedelta
+    noted: tuple[str, ...] = ()
     signal: Signal | None = None
+    done: bool = False
 
 
-def signal_id(rule_id: str, first_event_id: str) -> str:
-    """The same episode has the same id: it depends on the rule and the first event alone."""
-    return str(uuid5(NAMESPACE_URL, f"touchline:signal:{rule_id}:{first_event_id}"))
+def signal_id(key: str, first: str) -> str:
+    """The same episode has the same id: it depends on the rule and the first event (or part) alone."""
+    return str(uuid5(NAMESPACE_URL, f"touchline:signal:{key}:{first}"))
 
 
-def burst(rule: CompiledRule, episode: Episode | None, item: AttributedTouchpoint, place: Place) -> Episode:
-    """The episode after one more matching event: joined when it follows within the gap, else begun anew."""
-    at = item.touchpoint.ordered_at
-    if episode is None or at - episode.last_at > rule.within:
-        grown = Episode(item, at, (item.event_id,), 1)
-    else:
-        grown = _grow(episode, item, at)
-    return _with_signal(rule, grown, item, place) if grown.count >= rule.rule.count else grown
+def begin(item: AttributedTouchpoint, count: int = 1) -> Episode:
+    """An episode that this event opens."""
+    mark = Mark(item.touchpoint.ordered_at, item.event_id)
+    return Episode(mark, mark.at, (item.event_id,), count)
 
 
-def each(rule: CompiledRule, episode: Episode | None, item: AttributedTouchpoint, place: Place) -> Episode:
-    """Every matching event is an occurrence; those within `within_s` of the last (0: any time) join its episode."""
-    at = item.touchpoint.ordered_at
-    if episode is None or (rule.within and at - episode.last_at > rule.within):
-        return _with_signal(rule, Episode(item, at, (item.event_id,), 1), item, place)
-    return _with_signal(rule, _grow(episode, item, at), item, place)
+def grow(episode: Episode, item: AttributedTouchpoint) -> Episode:
+    """The episode with one more event; evidence keeps the oldest."""
+    evidence = episode.evidence
+    if len(evidence) < MAX_EVIDENCE:
+        evidence = (*evidence, item.event_id)
+    return replace(episode, last_at=item.touchpoint.ordered_at, evidence=evidence, count=episode.count + 1)
 
 
-def open_wait(rule: CompiledRule, wait: Wait | None, item: AttributedTouchpoint) -> Wait:
-    """Begin to wait. A wait that is open goes on, or starts its clock anew when the rule restarts."""
-    if wait is None or wait.signal is not None:
-        return Wait(item, item.touchpoint.ordered_at + rule.within, rule.within)
-    if rule.rule.restarts and wait.deadline is not None:
-        return replace(wait, deadline=item.touchpoint.ordered_at + rule.within)
-    return wait
+def gathered(marks: tuple[Mark, ...], at: datetime, count: int) -> Episode:
+    """An episode of events that were remembered until there were enough."""
+    evidence = tuple(mark.event_id for mark in marks)
+    return Episode(marks[0], at, evidence[:MAX_EVIDENCE], count)
+
+
+def signalled(rule: CompiledRule, episode: Episode, item: AttributedTouchpoint, place: Place, words: Words) -> Episode:
+    """The episode as a signal. The event that made it one carries it; `item` is its latest."""
+    before = episode.signal
+    signal = Signal(
+        signal_id=signal_id(rule.key, episode.first.event_id),
+        rule=rule.id,
+        rule_version=rule.rule.version,
+        polarity=rule.rule.polarity,
+        severity=rule.severity(item.touchpoint, place.targets, episode.count),
+        event_id=before.event_id if before else item.event_id,
+        person_id=before.person_id if before else item.attribution.person_id,
+        opened_at=episode.first.at,
+        closed_at=episode.last_at,
+        evidence=episode.evidence,
+        evidence_count=episode.count,
+        explanation=explain(rule, item.touchpoint, episode.count, words),
+        touchpoint_type=before.touchpoint_type if before else place.touchpoint_type,
+        phase=before.phase if before else place.phase,
+    )
+    return replace(episode, signal=signal)
+
+
+def at_spot(episode: Episode, touchpoint: CleanTouchpoint) -> Episode:
+    """The episode, last hit here."""
+    return replace(episode, spot=spot_of(touchpoint))
+
+
+def spot_of(touchpoint: CleanTouchpoint) -> Spot:
+    """Where a click hit."""
+    return Spot(touchpoint.element, number_of(touchpoint, "x"), number_of(touchpoint, "y"))
+
+
+def is_near(one: Spot, other: Spot, within_px: float) -> bool:
+    """The same element, or no further apart than that."""
+    if one.element and one.element == other.element:
+        return True
+    if one.x is None or one.y is None or other.x is None or other.y is None:
+        return False
+    return hypot(one.x - other.x, one.y - other.y) <= within_px
+
+
+def open_wait(item: AttributedTouchpoint, allowed: timedelta) -> Wait:
+    """Begin to wait."""
+    return _noting(Wait(item, allowed, item.touchpoint.ordered_at + allowed, allowed), item)
+
+
+def restart_wait(wait: Wait, item: AttributedTouchpoint, *, anew: bool) -> Wait:
+    """A further opening event: noted, and the clock, if it runs, starts anew when the rule says so."""
+    if anew and wait.deadline is not None:
+        wait = replace(wait, deadline=item.touchpoint.ordered_at + wait.allowed)
+    return _noting(wait, item)
 
 
 def pause_wait(wait: Wait, at: datetime) -> Wait:
     """Stop the clock: it is the customer's turn."""
-    if wait.deadline is None or wait.signal is not None:
-        return wait
-    return replace(wait, deadline=None, remaining=wait.deadline - at)
+    return wait if wait.deadline is None else replace(wait, deadline=None, remaining=wait.deadline - at)
 
 
 def resume_wait(wait: Wait, at: datetime) -> Wait:
     """Start the clock again with what remained."""
-    if wait.deadline is not None or wait.signal is not None:
-        return wait
-    return replace(wait, deadline=at + wait.remaining)
+    return replace(wait, deadline=at + wait.remaining) if wait.deadline is None else wait
+
+
+def put_off(wait: Wait, deadline: datetime) -> Wait:
+    """The wait with a later deadline."""
+    return replace(wait, deadline=deadline)
+
+
+def done(wait: Wait) -> Wait:
+    """The wait as over for good: its subject does not open again."""
+    return replace(wait, deadline=None, done=True)
 
 
 def fire_wait(rule: CompiledRule, wait: Wait, at: datetime, place: Place) -> Wait:
-    """Silence became a signal at `at`; the opener carries it."""
+    """Silence became a signal at `at`; the opener carries it. Good silence is over at once, bad goes on."""
     opener = wait.opener
+    words: Words = {"allowed": wait.allowed, "fields": wait.noted}
     signal = Signal(
-        signal_id=signal_id(rule.id, opener.event_id),
+        signal_id=signal_id(rule.key, opener.event_id),
         rule=rule.id,
         rule_version=rule.rule.version,
         polarity=rule.rule.polarity,
-        severity=rule.severity(opener.touchpoint, rule.rule.count),
+        severity=rule.severity(opener.touchpoint, place.targets, rule.rule.count),
         event_id=opener.event_id,
         person_id=opener.attribution.person_id,
         opened_at=at,
-        closed_at=None,
+        closed_at=at if rule.rule.polarity == "delight" else None,
         evidence=(opener.event_id,),
         evidence_count=1,
-        explanation=explain(rule, opener, 1),
-        touchpoint_type=place[0],
-        phase=place[1],
+        explanation=explain(rule, opener.touchpoint, 1, words),
+        touchpoint_type=place.touchpoint_type,
+        phase=place.phase,
     )
-    return replace(wait, signal=signal, deadline=None)
+    return replace(wait, signal=signal, deadline=None, done=rule.rule.polarity == "delight")
 
 
-def close_wait(wait: Wait, item: AttributedTouchpoint) -> Signal | None:
-    """The signal as closed by `item`; None when the wait was met in time."""
-    if wait.signal is None:
-        return None
-    return replace(
-        wait.signal,
-        closed_at=item.touchpoint.ordered_at,
-        evidence=(*wait.signal.evidence, item.event_id),
-        evidence_count=wait.signal.evidence_count + 1,
-    )
+def close_wait(signal: Signal, item: AttributedTouchpoint) -> Signal:
+    """The signal as ended by `item`."""
+    evidence = (*signal.evidence, item.event_id)[:MAX_EVIDENCE]
+    closed_at = item.touchpoint.ordered_at
+    return replace(signal, closed_at=closed_at, evidence=evidence, evidence_count=signal.evidence_count + 1)
 
 
-def explain(rule: CompiledRule, item: AttributedTouchpoint, count: int) -> str:
-    """The rule's explanation with this episode's particulars."""
-    touchpoint = item.touchpoint
-    words = {
-        "count": count,
-        "element": touchpoint.element or "an element",
-        "page": touchpoint.page or "the page",
-        "score": f"{touchpoint.score:g}" if touchpoint.score is not None else "?",
-        "waited": spoken(rule.within),
-        "subject": touchpoint.subject or "it",
-        "title": touchpoint.title or touchpoint.subject or "it",
-    }
-    return rule.rule.explanation.format_map(words)
-
-
-def spoken(duration: timedelta) -> str:
-    """A duration in its largest whole unit: `4 hours`, `30 minutes`."""
-    seconds = int(duration.total_seconds())
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size} {unit}{'s' if seconds != size else ''}"
-    return f"{seconds} seconds"
-
-
-def _grow(episode: Episode, item: AttributedTouchpoint, at: datetime) -> Episode:
-    evidence = episode.evidence
-    if len(evidence) < MAX_EVIDENCE:
-        evidence = (*evidence, item.event_id)
-    return replace(episode, last_at=at, evidence=evidence, count=episode.count + 1)
-
-
-def _with_signal(rule: CompiledRule, episode: Episode, item: AttributedTouchpoint, place: Place) -> Episode:
-    first, before = episode.first, episode.signal
-    signal = Signal(
-        signal_id=signal_id(rule.id, first.event_id),
-        rule=rule.id,
-        rule_version=rule.rule.version,
-        polarity=rule.rule.polarity,
-        severity=rule.severity(item.touchpoint, episode.count),
-        event_id=before.event_id if before else item.event_id,
-        person_id=item.attribution.person_id,
-        opened_at=first.touchpoint.ordered_at,
-        closed_at=None,
-        evidence=episode.evidence,
-        evidence_count=episode.count,
-        explanation=explain(rule, item, episode.count),
-        touchpoint_type=before.touchpoint_type if before else place[0],
-        phase=before.phase if before else place[1],
-    )
-    return replace(episode, signal=signal)
+def _noting(wait: Wait, item: AttributedTouchpoint) -> Wait:
+    name = item.touchpoint.element
+    if not name or name in wait.noted or len(wait.noted) >= MAX_FIELDS:
+        return wait
+    return replace(wait, noted=(*wait.noted, name))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from schemas.actions import ACTIONS
 from schemas.blueprint import Blueprint, Decisive, SegmentRule
 from schemas.touchpoints import CleanTouchpoint
-from streams.friction.compiled import CompiledRule, compile_rules
+from streams.friction.book import RuleBook
 from streams.journey.checks import RefusedBlueprint, problems
 from streams.journey.digests import digest_of
 from streams.journey.matching import Predicate, compile_match
@@ -38,19 +38,14 @@ class CompiledBlueprint:
         self.personas = PersonaRules(blueprint.persona_rules)
         self.committee = {role: required for role, required in blueprint.committee.items() if required > 0}
         self._roles = {persona.id: persona.buying_role for persona in blueprint.personas}
-        self.rules: tuple[CompiledRule, ...] = compile_rules(blueprint.rules)
-        self._rules = {rule.id: rule for rule in self.rules}
-        self._rules_by_action = _index_rules(self.rules)
+        self.rulebook = RuleBook(
+            blueprint.rules,
+            roles=self._roles,
+            targets={kind.id: kind.targets for kind in blueprint.types},
+            phases=self.transitions.order,
+        )
         self._decisive = _index_decisive(blueprint)
         self.type_of = Recognition(blueprint.types).type_of
-
-    def rule(self, rule_id: str) -> CompiledRule:
-        """The rule with this id."""
-        return self._rules[rule_id]
-
-    def rules_for(self, action: str) -> tuple[CompiledRule, ...]:
-        """The rules that an event with this action can touch."""
-        return self._rules_by_action.get(action, self._rules_by_action[""])
 
     def evidence(self, touchpoint: CleanTouchpoint, phase: str) -> tuple[Decisive, bool] | None:
         """The decisive evidence a touchpoint is, and whether it counts in the phase the account is in."""
@@ -75,16 +70,6 @@ def _index_decisive(blueprint: Blueprint) -> dict[str, list[tuple[Predicate, Dec
     """Action → decisive evidence in its order; evidence without an action stands under every action."""
     compiled = [(compile_match(decisive.match), decisive) for decisive in blueprint.decisive]
     return {action: [pair for pair in compiled if pair[1].match.action in ("", action)] for action in ACTIONS}
-
-
-def _index_rules(rules: tuple[CompiledRule, ...]) -> dict[str, tuple[CompiledRule, ...]]:
-    everywhere = tuple(rule for rule in rules if "" in rule.actions)
-    actions = {action for rule in rules for action in rule.actions}
-    return {"": everywhere} | {
-        action: tuple(rule for rule in rules if action in rule.actions or "" in rule.actions)
-        for action in actions
-        if action
-    }
 
 
 def _segment_holds(rule: SegmentRule, traits: Mapping[str, str]) -> bool:

@@ -87,6 +87,8 @@ def signal_fact(account_id: str, signal: Signal, number: int, *, withdrawn: bool
         evidence=signal.evidence,
         evidence_count=signal.evidence_count,
         explanation=signal.explanation,
+        case_id=signal.case_id,
+        parts=signal.parts,
         withdrawn=withdrawn,
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import translate
+from math import inf, isfinite
 
 from schemas.matching import Compare, Match
 from schemas.touchpoints import CleanTouchpoint, Scalar
@@ -19,24 +20,34 @@ def compile_match(match: Match) -> Predicate:
 
 
 def compile_kind(match: Match) -> Predicate:
-    """The conditions on what kind of touchpoint it is: action, vendor, vendor type, page, channel."""
+    """The conditions on what kind of touchpoint it is: action, name, vendor, vendor type, page, channel."""
+    return _all([*_kind_tests(match), *([_globs("page", match.page)] if match.page else [])])
+
+
+def compile_pageless(match: Match) -> Predicate:
+    """`compile_kind` without the page."""
+    return _all(_kind_tests(match))
+
+
+def _kind_tests(match: Match) -> list[Predicate]:
     tests: list[Predicate] = []
     if match.action:
         tests.append(_equals("action", match.action))
+    if match.name:
+        tests.append(_named(match.name))
     if match.vendor:
         tests.append(_equals("vendor", match.vendor))
     if match.channel:
         tests.append(_equals("channel", match.channel))
     if match.vendor_type:
         tests.append(_globs("vendor_type", match.vendor_type))
-    if match.page:
-        tests.append(_globs("page", match.page))
-    return _all(tests)
+    return tests
 
 
 def compile_properties(match: Match) -> Predicate:
-    """The conditions on properties."""
-    return _all([_has_property(name, values) for name, values in match.properties.items()])
+    """The conditions on properties and the title; `always` when there are none."""
+    tests = [_has_property(name, values) for name, values in match.properties.items()]
+    return _all([*tests, *([_globs("title", match.title)] if match.title else [])])
 
 
 def kind_key(touchpoint: CleanTouchpoint) -> tuple[str, ...]:
@@ -44,29 +55,54 @@ def kind_key(touchpoint: CleanTouchpoint) -> tuple[str, ...]:
     return (touchpoint.action, touchpoint.vendor, touchpoint.vendor_type, touchpoint.page, touchpoint.channel)
 
 
+def always(touchpoint: CleanTouchpoint) -> bool:
+    """The predicate without conditions."""
+    return True
+
+
+def never(touchpoint: CleanTouchpoint) -> bool:
+    """The predicate that nothing meets."""
+    return False
+
+
+def any_of(predicates: Sequence[Predicate]) -> Predicate:
+    """True when any of `predicates` is; `never` for none."""
+    if not predicates:
+        return never
+    if always in predicates:
+        return always
+    if len(predicates) == 1:
+        return predicates[0]
+    kept = tuple(predicates)
+    return lambda touchpoint: any(predicate(touchpoint) for predicate in kept)
+
+
 def _all(tests: list[Predicate]) -> Predicate:
     if not tests:
-        return lambda touchpoint: True
+        return always
     if len(tests) == 1:
         return tests[0]
     return lambda touchpoint: all(test(touchpoint) for test in tests)
 
 
-def compile_any(matches: Sequence[Match]) -> Predicate:
-    """True when any of `matches` holds; never true for none."""
-    predicates = [compile_match(match) for match in matches]
-    return lambda touchpoint: any(predicate(touchpoint) for predicate in predicates)
+def crosses(compare: Compare, touchpoint: CleanTouchpoint, targets: Mapping[str, float]) -> float | None:
+    """How far the named number is from the boundary to the worst value, 0…1; None when it is not crossed.
 
-
-def crosses(compare: Compare, touchpoint: CleanTouchpoint) -> float | None:
-    """How far the named number is from the boundary to the worst value, 0…1; None when it is not crossed."""
+    targets: those of the touchpoint's type, for boundaries that are the type's.
+    """
     if compare.score_kind and touchpoint.score_kind != compare.score_kind:
         return None
     value = number_of(touchpoint, compare.field)
-    boundary = compare.at_most if compare.at_most is not None else compare.at_least
-    if value is None or boundary is None:
+    if value is None:
         return None
-    if value > boundary if compare.at_most is not None else value < boundary:
+    if compare.at_most is not None:
+        boundary, crossed = compare.at_most, value <= compare.at_most
+    elif compare.at_least is not None:
+        boundary, crossed = compare.at_least, value >= compare.at_least
+    else:
+        boundary = targets.get(compare.above_target, inf) if compare.above is None else compare.above
+        crossed = value > boundary
+    if not crossed:
         return None
     if compare.worst_at is None or compare.worst_at == boundary:
         return 0.0
@@ -74,9 +110,19 @@ def crosses(compare: Compare, touchpoint: CleanTouchpoint) -> float | None:
 
 
 def number_of(touchpoint: CleanTouchpoint, field: str) -> float | None:
-    """The touchpoint's `score` or a numeric property; None when absent or no number."""
-    value = touchpoint.score if field == "score" else touchpoint.properties.get(field)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    """The touchpoint's `score`, `sentiment` or a numeric property, also as text; None when absent or no number."""
+    if field == "score":
+        return touchpoint.score
+    if field == "sentiment":
+        return touchpoint.sentiment
+    value = touchpoint.properties.get(field)
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
 
 
 def specificity(match: Match) -> tuple[int, int, int, int, int]:
@@ -84,7 +130,7 @@ def specificity(match: Match) -> tuple[int, int, int, int, int]:
     return (
         len(match.properties),
         _literal_length(match.page),
-        _literal_length(match.vendor_type),
+        _literal_length(match.vendor_type) or max((len(name) + 1 for name in match.name), default=0),
         bool(match.vendor) + bool(match.channel),
         int(bool(match.action)),
     )
@@ -92,6 +138,17 @@ def specificity(match: Match) -> tuple[int, int, int, int, int]:
 
 def _literal_length(glob: str) -> int:
     return len(re.sub(r"[*?\[\]]", "", glob)) + 1 if glob else 0
+
+
+def plain(name: str) -> str:
+    """An event's name as it is compared: `track:Quote Requested` and `quote_requested` are `quoterequested`."""
+    before, colon, after = name.partition(":")
+    return re.sub(r"[\W_]+", "", (after if colon else before).lower())
+
+
+def _named(names: tuple[str, ...]) -> Predicate:
+    accepted = frozenset(plain(name) for name in names)
+    return lambda touchpoint: plain(touchpoint.vendor_type) in accepted
 
 
 def _equals(field: str, wanted: str) -> Predicate:

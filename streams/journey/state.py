@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from schemas.facts import Opportunity, PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
-from streams.friction.patterns import Episode, Signal, Wait
+from streams.friction.cases import Case
+from streams.friction.patterns import Episode, Mark, Signal, Wait
 
 SortKey = tuple[datetime, str]
 Slot = tuple[str, str]
-"""(rule id, subject) of an episode or a wait."""
+"""(key of the rule's way, subject) of an episode, a trail, a wait or a case."""
 
 MAX_TRANSITIONS = 200
 
@@ -43,6 +44,12 @@ class Placed:
         return round(1.0 - spared, 6)
 
 
+def with_case(signal: Signal, adopted: dict[str, str]) -> Signal:
+    """The signal naming the case that adopted it, if one did."""
+    case_id = adopted.get(signal.signal_id, "")
+    return signal if signal.case_id == case_id else replace(signal, case_id=case_id)
+
+
 class Effects(Protocol):
     """Where a step tells what became visible; a later telling of the same id replaces the earlier one."""
 
@@ -67,10 +74,23 @@ class JourneyState:
     people: dict[str, None] = field(default_factory=dict)
     transitions: tuple[PhaseChange, ...] = ()
     opportunities: dict[str, Opportunity] = field(default_factory=dict)
+    last_contact_at: datetime | None = None
     episodes: dict[Slot, Episode] = field(default_factory=dict)
+    trails: dict[Slot, tuple[Mark, ...]] = field(default_factory=dict)
     waits: dict[Slot, Wait] = field(default_factory=dict)
     openers: dict[str, Placed] = field(default_factory=dict)
+    silent: tuple[Slot, ...] = ()
+    cases: dict[Slot, Case] = field(default_factory=dict)
+    case_of: dict[Slot, str] = field(default_factory=dict)
+    adopted: dict[str, str] = field(default_factory=dict)
     next_deadline: datetime | None = None
+
+    def open_signals(self) -> dict[str, Signal]:
+        """Every signal that may be told again: those of episodes, waits and cases, and the cases' parts."""
+        slots: list[Episode | Wait | Case] = [*self.cases.values(), *self.episodes.values(), *self.waits.values()]
+        parts = [part for case in self.cases.values() for part in case.parts]
+        own = [slot.signal for slot in slots if slot.signal is not None]
+        return {signal.signal_id: with_case(signal, self.adopted) for signal in [*parts, *own]}
 
     def copy(self) -> JourneyState:
         """Independent of the original; costs the size of its dicts, not of what is in them."""
@@ -88,8 +108,14 @@ class JourneyState:
             people=dict(self.people),
             transitions=self.transitions,
             opportunities=dict(self.opportunities),
+            last_contact_at=self.last_contact_at,
             episodes=dict(self.episodes),
+            trails=dict(self.trails),
             waits=dict(self.waits),
             openers=dict(self.openers),
+            silent=self.silent,
+            cases=dict(self.cases),
+            case_of=dict(self.case_of),
+            adopted=dict(self.adopted),
             next_deadline=self.next_deadline,
         )

@@ -13,6 +13,9 @@ from streams.journey.profile import Profile
 from streams.journey.signals import apply_rules, fire_until
 from streams.journey.state import Effects, JourneyState, Placed
 
+#: Kind of score → its centre and half its width.
+_SCALES = {"nps": (5.0, 5.0), "csat": (3.0, 2.0), "rating": (3.0, 2.0), "ces": (4.0, 3.0)}
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -57,13 +60,11 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
 
 
 def stated_emotion(touchpoint: CleanTouchpoint) -> float | None:
-    """The stated score on −1…1; None without one (never zero for `no evidence`)."""
+    """The stated score on −1…1, else what the text says; None without evidence (never zero for it)."""
     if touchpoint.score is None:
-        return None
-    centre, half = {"nps": (5.0, 5.0), "csat": (3.0, 2.0), "rating": (3.0, 2.0), "ces": (4.0, 3.0)}.get(
-        touchpoint.score_kind, (0.0, 0.0)
-    )
-    return round(min(max((touchpoint.score - centre) / half, -1.0), 1.0), 4) if half else None
+        return touchpoint.sentiment
+    centre, half = _SCALES.get(touchpoint.score_kind, (0.0, 0.0))
+    return round(min(max((touchpoint.score - centre) / half, -1.0), 1.0), 4) if half else touchpoint.sentiment
 
 
 def _count(state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType) -> None:

@@ -1,0 +1,150 @@
+"""All rules of a blueprint, indexed by what they watch: an event is shown only to rules that can match it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from schemas.matching import Match
+from schemas.rules import Rule
+from schemas.touchpoints import CleanTouchpoint
+from streams.friction.compiled import CompiledRule, Targets, compile_rules
+from streams.journey.matching import Predicate, any_of, compile_kind, compile_pageless, compile_properties, never
+
+KINDS_REMEMBERED: Final = 20_000
+_LISTS: Final = (
+    "when", "unless", "suffices", "opens", "closes", "closes_session", "settles", "pauses", "resumes", "breaks",
+)  # fmt: skip
+_Kind = tuple[str, ...]
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """One `Match`: what it asks of the kind of event, and what of the event itself."""
+
+    pageless: Predicate
+    kind: Predicate
+    properties: Predicate
+    asks_page: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A rule's conditions for one kind of event: only what the kind leaves open is asked."""
+
+    rule: CompiledRule
+    when: Predicate
+    unless: Predicate
+    suffices: Predicate
+    opens: Predicate
+    closes: Predicate
+    closes_session: Predicate
+    settles: Predicate
+    pauses: Predicate
+    resumes: Predicate
+    breaks: Predicate
+    steps: tuple[Predicate, ...]
+
+    def can_match(self) -> bool:
+        """Whether any event of this kind can matter to the rule."""
+        return any(getattr(self, name) is not never for name in _LISTS if name != "unless") or any(
+            step is not never for step in self.steps
+        )
+
+
+class _Entry:
+    """A way of a rule with its clauses, per list of conditions."""
+
+    def __init__(self, way: CompiledRule) -> None:
+        self.way = way
+        self.lists = {name: _clauses(getattr(way.rule, name)) for name in _LISTS}
+        self.steps = [_clauses(step) for step in way.rule.steps]
+
+    def asks_page(self, touchpoint: CleanTouchpoint) -> bool:
+        """Whether, for this kind of event, the page decides."""
+        every = [*self.lists.values(), *self.steps]
+        return any(clause.asks_page and clause.pageless(touchpoint) for clauses in every for clause in clauses)
+
+    def watch(self, touchpoint: CleanTouchpoint) -> Watch:
+        """The conditions that remain for events of this kind."""
+        remaining = {name: _remaining(clauses, touchpoint) for name, clauses in self.lists.items()}
+        return Watch(rule=self.way, steps=tuple(_remaining(step, touchpoint) for step in self.steps), **remaining)
+
+
+class RuleBook:
+    """The rules, and what they ask of the rest of the blueprint. Immutable but for what it remembers of kinds.
+
+    roles: persona → buying role. targets: touchpoint type → its targets. phases: phase → its place in the order.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        *,
+        roles: Mapping[str, str],
+        targets: Mapping[str, Targets],
+        phases: Mapping[str, int],
+    ) -> None:
+        ways = compile_rules(rules)
+        self.roles, self.phases = roles, phases
+        self.compounds = tuple(way for way in ways if way.rule.pattern == "compound")
+        self.advances = tuple(way for way in ways if way.rule.pattern == "advance")
+        self._ways = {way.key: way for way in ways}
+        self._rules = {rule.id: rule for rule in rules}
+        self._targets = {name: stated for name, stated in targets.items() if stated}
+        self._entries = [_Entry(way) for way in ways if way.rule.pattern not in ("compound", "advance")]
+        self._by_kind: dict[_Kind, tuple[Watch, ...] | None] = {}
+        self._by_page: dict[_Kind, tuple[Watch, ...]] = {}
+
+    def way(self, key: str) -> CompiledRule:
+        """The way with this key."""
+        return self._ways[key]
+
+    def rule(self, rule_id: str) -> Rule:
+        """The rule with this id."""
+        return self._rules[rule_id]
+
+    def targets(self, touchpoint_type: str) -> Targets:
+        """The targets of a touchpoint type."""
+        return self._targets.get(touchpoint_type, {})
+
+    def watches(self, touchpoint: CleanTouchpoint) -> tuple[Watch, ...]:
+        """The rules that this event can matter to, in catalogue order; remembered, for kinds repeat."""
+        kind = (touchpoint.action, touchpoint.vendor, touchpoint.vendor_type, touchpoint.channel)
+        try:
+            found = self._by_kind[kind]
+        except KeyError:
+            asks_page = any(entry.asks_page(touchpoint) for entry in self._entries)
+            found = None if asks_page else self._find(touchpoint)
+            _remember(self._by_kind, kind, found)
+        if found is not None:
+            return found
+        page = (*kind, touchpoint.page)
+        paged = self._by_page.get(page)
+        if paged is None:
+            paged = self._find(touchpoint)
+            _remember(self._by_page, page, paged)
+        return paged
+
+    def _find(self, touchpoint: CleanTouchpoint) -> tuple[Watch, ...]:
+        watches = [entry.watch(touchpoint) for entry in self._entries]
+        return tuple(watch for watch in watches if watch.can_match())
+
+
+def _remember(known: dict[_Kind, _Found], kind: _Kind, found: _Found) -> None:
+    if len(known) >= KINDS_REMEMBERED:
+        known.clear()
+    known[kind] = found
+
+
+def _clauses(matches: Sequence[Match]) -> list[_Clause]:
+    return [
+        _Clause(compile_pageless(match), compile_kind(match), compile_properties(match), bool(match.page))
+        for match in matches
+    ]
+
+
+def _remaining(clauses: Sequence[_Clause], touchpoint: CleanTouchpoint) -> Predicate:
+    return any_of([clause.properties for clause in clauses if clause.kind(touchpoint)])

@@ -1,0 +1,80 @@
+"""The fields of a touchpoint that rules group, count and tell apart by. An unknown name is a property's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
+
+Reader = Callable[[AttributedTouchpoint], str]
+_REFERENCES = ("ref", "quote_id", "order_id", "contract_id", "ticket_id", "deal_id", "meeting_id", "invoice_id")
+_TOPICS = ("topic", "category")
+_ERRORS = ("error_type", "type", "exception_type", "$exception_type", "exception")
+
+
+def reader(name: str) -> Reader:
+    """How to read the field of that name as text; empty when the touchpoint has none."""
+    read = _FIELDS.get(name)
+    return read if read is not None else lambda item: _property(item.touchpoint, (name,))
+
+
+def visitor(item: AttributedTouchpoint) -> str:
+    """Who sits there: the session, else the person."""
+    return item.touchpoint.session_id or item.attribution.person_id
+
+
+def person(item: AttributedTouchpoint) -> str:
+    """The person, else the session."""
+    return item.attribution.person_id or item.touchpoint.session_id
+
+
+def stated_topic(item: AttributedTouchpoint) -> str:
+    """The topic the sender names."""
+    return _property(item.touchpoint, _TOPICS).lower()
+
+
+def topic(item: AttributedTouchpoint) -> str:
+    """The topic the sender names, else the words of the title: two tickets of one title are about one thing."""
+    return stated_topic(item) or _title_words(item.touchpoint.title)
+
+
+def ref(item: AttributedTouchpoint) -> str:
+    """The case it is about: its subject, else the id of a quote, an order, a contract, ..."""
+    return item.touchpoint.subject or _property(item.touchpoint, _REFERENCES)
+
+
+def contact_channel(item: AttributedTouchpoint) -> str:
+    """How the customer came to us: what the helpdesk says, else the channel."""
+    return _property(item.touchpoint, ("via",)).lower() or item.touchpoint.channel
+
+
+def _property(touchpoint: CleanTouchpoint, names: tuple[str, ...]) -> str:
+    for name in names:
+        value = touchpoint.properties.get(name)
+        if value is not None and value != "":
+            return str(value)
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _title_words(title: str) -> str:
+    words = re.findall(r"[^\W\d_]+", title.lower())
+    return " ".join(word for word in words if word not in ("re", "fw", "fwd"))
+
+
+_FIELDS: dict[str, Reader] = {
+    "visitor": visitor,
+    "person": person,
+    "session": lambda item: item.touchpoint.session_id,
+    "element": lambda item: item.touchpoint.element,
+    "page": lambda item: item.touchpoint.page,
+    "subject": lambda item: item.touchpoint.subject,
+    "event": lambda item: item.touchpoint.event_id,
+    "ref": ref,
+    "topic": topic,
+    "stated_topic": stated_topic,
+    "error_type": lambda item: _property(item.touchpoint, _ERRORS),
+    "contact_channel": contact_channel,
+}
