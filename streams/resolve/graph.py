@@ -1,25 +1,38 @@
 """Clusters of aliases, derived from edges: who is the same person.
 
-The clusters of a connected component are a pure function of its edges, taken in the order
-(since, link_id); so it does not matter in which order the edges were learned. An edge that would
-put two values of a unique kind into one cluster, or grow it past the limit, is *proposed*: kept,
-listed for a human, not applied.
+The clusters are a pure function of the edges, taken in the order (since, a, b); so it does not matter in which
+order they were learned. An edge does not join when that would put two values of a unique kind into one cluster,
+grow it past the limit, or bring two addresses together of which one was only typed into a form: it is kept, and
+asked about. An alias with very many edges is shared (a kiosk, a placeholder we do not know): the earliest count.
+
+People decide over evidence: an `unlink`ed edge is as if it had never been seen, a `link` is laid over the clusters
+that the evidence gives. So whatever is decided, taking it back leaves nothing behind.
+
+A change is worked out where it matters: the clusters it touches, and the edges at their borders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from sys import intern
+from typing import TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
-from schemas.links import Edge
+from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias
 from streams.resolve.aliases import kind_of, strength
 
 UNIQUE_KINDS = frozenset({"crm_contact", "user"})
 NAMING_KINDS = frozenset({"crm_contact", "email", "support_user", "user"})
 MAX_ALIASES = 50
+MAX_EDGES = 100
+"""Of one alias; a cluster cannot hold more anyway, and without a bound a shared device would cost every event."""
+
+_Order = tuple[datetime, Alias, Alias, bool]
+_Pair = tuple[Alias, Alias]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,93 +43,306 @@ class Person:
     aliases: tuple[Alias, ...]
 
 
+@dataclass(slots=True, eq=False)
+class _Seen:
+    """An edge as it is kept: a tenth of the memory of a record."""
+
+    a: Alias
+    b: Alias
+    typed: bool
+    since: datetime
+    evidence: str
+    source: str
+
+    @property
+    def order(self) -> _Order:
+        return (self.since, self.a, self.b, self.typed)
+
+    def link(self) -> Edge:
+        return Edge(a=self.a, b=self.b, typed=self.typed, since=self.since, evidence=self.evidence, source=self.source)
+
+
+_Edges: TypeAlias = "tuple[_Seen, ...] | list[_Seen]"
+_Clusters = dict[Alias, set[Alias]]
+
+
+def _order(edge: _Seen) -> _Order:
+    return edge.order
+
+
 def person_id_of(name: Alias) -> str:
     """The id of a person who is named by this alias."""
     return str(uuid5(NAMESPACE_URL, f"touchline:person:{name}"))
+
+
+def pair_of(a: Alias, b: Alias) -> _Pair:
+    """Both, in one order."""
+    return (a, b) if a <= b else (b, a)
 
 
 class IdentityGraph:
     """Edges for ever, clusters derived."""
 
     def __init__(self) -> None:
-        self._edges: dict[str, Edge] = {}
-        self._touching: dict[Alias, list[str]] = {}
+        self._edges: dict[Alias, _Edges] = {}
+        self._cut: dict[_Pair, list[_Seen]] = {}
         self._people: dict[Alias, Person] = {}
-        self.proposed: set[str] = set()
+        self._by_evidence: dict[Alias, tuple[Alias, ...]] = {}
+        self._decisions: dict[_Pair, Decision] = {}
+        self._decided: dict[Alias, set[Alias]] = {}
+        self._forced: dict[Alias, set[Alias]] = {}
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._edges)
+        return self._count
 
     def person(self, name: Alias) -> Person:
         """The person an alias belongs to; an alias without edges is its own person."""
         return self._people.get(name) or Person(person_id_of(name), (name,))
 
-    def knows(self, edge: Edge) -> bool:
+    def has(self, name: Alias) -> bool:
+        """Whether the alias was ever seen on an edge or decided on."""
+        return name in self._edges or name in self._decided
+
+    def known(self, a: Alias, b: Alias, *, typed: bool = False) -> Edge | None:
+        """The edge as it is known."""
+        found = self._find(a, b, typed)
+        return found.link() if found else None
+
+    def knows(self, a: Alias, b: Alias, since: datetime, *, typed: bool = False) -> bool:
         """Whether this edge is known, from evidence at least as early."""
-        known = self._edges.get(edge.link_id)
-        return known is not None and known.since <= edge.since
+        found = self._find(a, b, typed)
+        return found is not None and found.since <= since
+
+    def decision(self, a: Alias, b: Alias) -> Decision | None:
+        """What was decided last on two aliases."""
+        return self._decisions.get(pair_of(a, b))
+
+    def decisions(self, name: Alias) -> Iterator[Decision]:
+        """What was decided on an alias and others."""
+        return (self._decisions[pair_of(name, other)] for other in sorted(self._decided.get(name, ())))
+
+    def degree(self, name: Alias) -> int:
+        """How many edges an alias has, counting or not."""
+        return len(self._edges.get(name, ()))
+
+    def edges(self, name: Alias) -> Iterator[Edge]:
+        """The edges of an alias that count, earliest first; those that do not join are among them."""
+        return (edge.link() for edge in sorted(self._counting(name), key=_order))
+
+    def unresolved(self, name: Alias) -> Iterator[Edge]:
+        """The edges of an alias that count, do not join, and nobody has decided on."""
+        own = self.person(name)
+        for edge in self._counting(name):
+            other = edge.b if edge.a == name else edge.a
+            if other not in own.aliases and pair_of(name, other) not in self._decisions:
+                yield edge.link()
 
     def add(self, edge: Edge) -> list[Person]:
         """Take in an edge; returns the people, as they were, whose cluster it changed."""
-        if self.knows(edge):
+        if self.knows(edge.a, edge.b, edge.since, typed=edge.typed):
             return []
-        if edge.link_id not in self._edges:
-            for end in (edge.a, edge.b):
-                self._touching.setdefault(end, []).append(edge.link_id)
-        self._edges[edge.link_id] = edge
-        component = self._component(edge.a)
-        aliases = {end for known in component for end in (known.a, known.b)}
-        before = {person.person_id: person for person in map(self.person, aliases)}
-        clusters, refused = derive(component)
-        self.proposed.difference_update(known.link_id for known in component)
-        self.proposed.update(refused)
-        for cluster in clusters:
-            for name in cluster.aliases:
-                self._people[name] = cluster
-        return [person for person in before.values() if person not in clusters]
+        known = self._find(edge.a, edge.b, edge.typed)
+        a, b = intern(edge.a), intern(edge.b)
+        seen = _Seen(a, b, edge.typed, edge.since, edge.evidence, intern(edge.source))
+        pair = pair_of(a, b)
+        if pair in self._cut:
+            self._cut[pair] = [kept for kept in self._cut[pair] if kept is not known] + [seen]
+            return []
+        self._count += known is None
+        touched = self._detach(known) if known else set()
+        touched |= self._attach(seen)
+        return self._rederive(touched) if touched else []
 
-    def _component(self, start: Alias) -> list[Edge]:
-        seen, waiting, found = {start}, [start], set()
-        while waiting:
-            for link_id in self._touching.get(waiting.pop(), ()):
-                found.add(link_id)
-                for end in (self._edges[link_id].a, self._edges[link_id].b):
-                    if end not in seen:
-                        seen.add(end)
-                        waiting.append(end)
-        return [self._edges[link_id] for link_id in found]
+    def decide(self, decision: Decision) -> list[Person]:
+        """Take in a decision on two aliases; returns the people, as they were, whose cluster it changed."""
+        pair = pair_of(decision.a, decision.b)
+        known = self._decisions.get(pair)
+        if known is not None and not decision.outdoes(known):
+            return []
+        self._decisions[pair] = decision
+        touched = {*pair}
+        for one, other in (pair, pair[::-1]):
+            self._decided.setdefault(one, set()).add(other)
+            joined = self._forced.setdefault(one, set())
+            (joined.add if decision.verdict == "link" else joined.discard)(other)
+        if decision.verdict == "unlink":
+            self._cut.setdefault(pair, [])
+            for edge in [edge for edge in self._edges.get(pair[0], ()) if pair_of(edge.a, edge.b) == pair]:
+                touched |= self._detach(edge)
+                self._cut[pair].append(edge)
+        for edge in self._cut.pop(pair, []) if decision.verdict == "link" else ():
+            touched |= self._attach(edge)
+        return self._rederive(touched)
 
+    # -- edges, by alias; those of a shared one in their order
 
-def derive(edges: Iterable[Edge]) -> tuple[list[Person], list[str]]:
-    """The clusters of a component, and the link ids of edges that are only proposed."""
-    clusters: dict[Alias, set[Alias]] = {}
-    since: dict[Alias, datetime] = {}
-    refused: list[str] = []
-    for edge in sorted(edges, key=lambda e: (e.since, e.link_id)):
+    def _find(self, a: Alias, b: Alias, typed: bool) -> _Seen | None:
+        places = (self._edges.get(a, ()), self._edges.get(b, ()), self._cut.get(pair_of(a, b), ()) if self._cut else ())
+        shorter = places[0] if len(places[0]) <= len(places[1]) else places[1]
+        for place in (shorter, places[2]):
+            for edge in place:
+                if edge.a == a and edge.b == b and edge.typed == typed:
+                    return edge
+        return None
+
+    def _attach(self, edge: _Seen) -> set[Alias]:
+        """Count the edge in; returns the aliases whose counting edges changed."""
+        touched: set[Alias] = set()
+        for end in {edge.a, edge.b}:
+            known = self._edges.get(end, ())
+            if len(known) >= MAX_EDGES:
+                ordered = known if isinstance(known, list) else sorted(known, key=_order)
+                last = ordered[MAX_EDGES - 1]
+                touched |= {last.a, last.b} if edge.order < last.order else set()
+                insort(ordered, edge, key=_order)
+                self._edges[end] = ordered
+            elif isinstance(known, list):
+                insort(known, edge, key=_order)
+            else:
+                self._edges[end] = (*known, edge)
+        return touched | {edge.a, edge.b} if touched or self._counts(edge) else set()
+
+    def _detach(self, edge: _Seen) -> set[Alias]:
+        touched = {edge.a, edge.b}
+        for end in {edge.a, edge.b}:
+            known = self._edges[end]
+            if isinstance(known, list):
+                del known[bisect_left(known, edge.order, key=_order)]
+                if len(known) >= MAX_EDGES:
+                    touched |= {known[MAX_EDGES - 1].a, known[MAX_EDGES - 1].b}
+            else:
+                self._edges[end] = tuple(kept for kept in known if kept is not edge)
+            if not self._edges[end]:
+                del self._edges[end]
+        return touched
+
+    def _counts(self, edge: _Seen) -> bool:
+        """Whether it is among the earliest edges of both its ends."""
         for end in (edge.a, edge.b):
-            clusters.setdefault(end, {end})
-            since.setdefault(end, edge.since)
-        one, other = clusters[edge.a], clusters[edge.b]
-        if one is other:
-            continue
-        if len(one) + len(other) > MAX_ALIASES or _clash(one, other):
-            refused.append(edge.link_id)
-            continue
-        one |= other
-        for name in other:
-            clusters[name] = one
-    distinct = {id(cluster): cluster for cluster in clusters.values()}
-    return [_person(cluster, since) for cluster in distinct.values()], refused
+            known = self._edges[end]
+            if len(known) > MAX_EDGES and edge.order > known[MAX_EDGES - 1].order:
+                return False
+        return True
+
+    def _counting(self, name: Alias) -> list[_Seen]:
+        known = self._edges.get(name, ())
+        return [edge for edge in known[:MAX_EDGES] if self._counts(edge)]
+
+    # -- clusters
+
+    def _rederive(self, touched: set[Alias]) -> list[Person]:
+        region = {name for start in touched for name in self._natural(start)}
+        while True:
+            clusters, beyond = self._replay(region)
+            if not beyond:
+                return self._settle(region, clusters)
+            region.update(name for start in beyond for name in self._natural(start))
+
+    def _natural(self, name: Alias) -> tuple[Alias, ...]:
+        """The cluster of an alias by evidence alone."""
+        return self._by_evidence.get(name) or self.person(name).aliases
+
+    def _replay(self, region: set[Alias]) -> tuple[_Clusters, list[Alias]]:
+        """The clusters among `region`, and aliases outside that one of them would now join."""
+        edges = {edge for name in region for edge in self._counting(name)}
+        clusters: _Clusters = {name: {name} for name in region}
+        beyond: list[Alias] = []
+        for edge in sorted(edges, key=_order):
+            if edge.a in region and edge.b in region:
+                _join(edge, clusters)
+                continue
+            inside, outside = (edge.a, edge.b) if edge.a in region else (edge.b, edge.a)
+            if not _refuses(edge, clusters[inside], {outside}) and not _refuses(
+                edge, clusters[inside], self._cluster_before(outside, edge.order)
+            ):
+                beyond.append(outside)
+        return clusters, beyond
+
+    def _cluster_before(self, name: Alias, order: _Order) -> set[Alias]:
+        """The cluster an alias was in when the edge of this order was taken. What it refused had no effect on it."""
+        inside = set(self._natural(name))
+        clusters: _Clusters = {member: {member} for member in inside}
+        edges = {edge for member in inside for edge in self._counting(member) if edge.order < order}
+        for edge in sorted(edges, key=_order):
+            if edge.a in inside and edge.b in inside:
+                _join(edge, clusters)
+        return clusters[name]
+
+    def _settle(self, region: set[Alias], clusters: _Clusters) -> list[Person]:
+        """Lay the decisions over the clusters; returns the people, as they were, that are no more as they were."""
+        before = {person.person_id: person for person in map(self.person, region)}
+        waiting = {name for person in before.values() for name in person.aliases} | region
+        after: list[Person] = []
+        while waiting:
+            group = self._joined(waiting.pop(), clusters, before)
+            waiting -= group
+            after.append(self._keep(group, clusters))
+        return [person for person in before.values() if person not in after]
+
+    def _joined(self, start: Alias, clusters: _Clusters, before: dict[str, Person]) -> set[Alias]:
+        """The cluster of `start` and those that decisions join it with; notes the people these were."""
+        group, waiting = set[Alias](), [start]
+        while waiting:
+            name = waiting.pop()
+            if name in group:
+                continue
+            person = self.person(name)
+            before.setdefault(person.person_id, person)
+            cluster = clusters.get(name) or set(self._natural(name))
+            group |= cluster
+            waiting += [other for member in cluster for other in self._forced.get(member, ())]
+        return group
+
+    def _keep(self, group: set[Alias], clusters: _Clusters) -> Person:
+        person = self._person(group)
+        for name in person.aliases:
+            natural = clusters.get(name) or set(self._natural(name))
+            if len(natural) < len(group):
+                self._by_evidence[name] = tuple(sorted(natural))
+            else:
+                self._by_evidence.pop(name, None)
+        for name in person.aliases:
+            self._people[name] = person
+        return person
+
+    def _person(self, aliases: set[Alias]) -> Person:
+        """Named by its earliest naming alias (the older id survives a merge), else by its earliest alias."""
+        naming = [name for name in aliases if kind_of(name) in NAMING_KINDS] or list(aliases)
+        if len(naming) > 1:
+            naming.sort(key=lambda name: (*self._since(name), -strength(name), name))
+        known = self.person(naming[0])
+        ordered = tuple(sorted(aliases, key=lambda name: (-strength(name), name)))
+        if known.aliases == ordered and known.person_id == person_id_of(naming[0]):
+            return known
+        return Person(person_id_of(naming[0]), tuple(map(intern, ordered)))
+
+    def _since(self, name: Alias) -> tuple[bool, datetime | None]:
+        """When an alias was first seen; what was only ever decided on comes last."""
+        times = [edge.since for edge in self._counting(name)]
+        return (False, min(times)) if times else (True, None)
+
+
+def _join(edge: _Seen, clusters: _Clusters) -> None:
+    one, other = clusters[edge.a], clusters[edge.b]
+    if one is other or _refuses(edge, one, other):
+        return
+    if len(one) < len(other):
+        one, other = other, one
+    one |= other
+    for name in other:
+        clusters[name] = one
+
+
+def _refuses(edge: _Seen, one: set[Alias], other: set[Alias]) -> bool:
+    return len(one) + len(other) > MAX_ALIASES or _clash(one, other) or (edge.typed and _two_addresses(one, other))
 
 
 def _clash(one: set[Alias], other: set[Alias]) -> bool:
     """Whether both hold a value of the same unique kind."""
-    kinds = {kind_of(name) for name in one} & UNIQUE_KINDS
-    return any(kind_of(name) in kinds for name in other)
+    kinds = {kind for name in one if (kind := kind_of(name)) in UNIQUE_KINDS}
+    return bool(kinds) and any(kind_of(name) in kinds for name in other)
 
 
-def _person(aliases: set[Alias], since: dict[Alias, datetime]) -> Person:
-    """Named by its earliest naming alias (the older id survives a merge), else by its earliest alias."""
-    naming = [name for name in aliases if kind_of(name) in NAMING_KINDS] or list(aliases)
-    name = min(naming, key=lambda n: (since[n], -strength(n), n))
-    return Person(person_id_of(name), tuple(sorted(aliases, key=lambda n: (-strength(n), n))))
+def _two_addresses(one: Iterable[Alias], other: Iterable[Alias]) -> bool:
+    return any(name.startswith("email:") for name in one) and any(name.startswith("email:") for name in other)

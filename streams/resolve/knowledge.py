@@ -6,28 +6,25 @@ whose stored touchpoints must now be attributed again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from schemas.links import AccountClaim, Edge, Link, Membership
-from schemas.touchpoints import Attribution, Candidate, CleanTouchpoint, Recall
-from streams.resolve.aliases import is_person, ordered
-from streams.resolve.directory import Directory, claimed_domains
-from streams.resolve.domains import corporate_domain
-from streams.resolve.graph import IdentityGraph, Person, person_id_of
+from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership
+from schemas.touchpoints import Alias, Attribution, CleanTouchpoint, Recall
+from streams.resolve.aliases import is_mailbox, is_person, kind_of
+from streams.resolve.company_names import company_name
+from streams.resolve.declared import Declarations
+from streams.resolve.directory import Directory
+from streams.resolve.domains import address_host, company_domain, company_host
+from streams.resolve.graph import NAMING_KINDS, IdentityGraph, Person
+from streams.resolve.learning import implied
+from streams.resolve.memberships import Memberships
+from streams.resolve.proposals import Proposals
+from streams.resolve.rules import Home, Known, attribute, home, places
 
-RULE_VERSION = 1
-CONFIDENCE = {
-    "explicit": 1.0,
-    "crm_contact": 1.0,
-    "membership": 0.95,
-    "email_domain": 0.9,
-    "declared_domain": 0.8,
-    "provisional_domain": 0.7,
-    "unidentified": 0.0,
-}
-
-_Home = tuple[object, ...]
-"""Everything of a person that attribution depends on; equal homes, equal attributions."""
+MAX_PEOPLE_IN_A_RECALL = 500
+_Due = dict[str, set[str]]
+"""Account → ids of the people whose touchpoints it must send back; "*" stands for everyone's."""
+_EVERYONE = "*"
 
 
 class Knowledge:
@@ -36,172 +33,167 @@ class Knowledge:
     def __init__(self) -> None:
         self.graph = IdentityGraph()
         self.directory = Directory()
+        self.memberships = Memberships()
+        self.declared = Declarations()
+        self.known = Known(self.graph, self.directory, self.memberships, self.declared)
+        self.proposals = Proposals(self.known)
         self.position = 0
-        self._people_at: dict[str, set[str]] = {}
+        self._at: dict[str, dict[str, list[Alias]]] = {}
 
     def learn(self, touchpoint: CleanTouchpoint) -> list[Link]:
         """The links this touchpoint is evidence for and that are not known yet."""
-        return [link for link in _implied(touchpoint) if not self._knows(link)]
+        return [link for link in implied(touchpoint) if not self.knows(link)]
 
     def attribute(self, touchpoint: CleanTouchpoint) -> Attribution:
         """Person and account: the first rule that decides, with what was considered and not taken."""
-        aliases = ordered(touchpoint.aliases)
-        people = tuple(name for name in aliases if is_person(name))
-        person = self.graph.person(people[0]) if people else None
-        rejected: list[Candidate] = []
-        for account_id, method, evidence in self._candidates(touchpoint, person, aliases, rejected):
-            return Attribution(
-                person_id=person.person_id if person else "",
-                account_id=account_id,
-                method=method,
-                confidence=CONFIDENCE[method],
-                evidence=evidence,
-                rejected=tuple(rejected),
-                rule_version=RULE_VERSION,
-            )
-        raise AssertionError("the last rule always decides")
+        return attribute(self.known, touchpoint)
 
     def apply(self, link: Link, position: int) -> list[Recall]:
         """Take in the link at `position` (offset + 1); returns the recalls it makes necessary."""
         self.position = max(self.position, position)
-        if self._knows(link):
+        if self.knows(link):
             return []
+        due: _Due = {}
         if isinstance(link, Edge):
-            return list(self._apply_edge(link, position))
+            changed = self._joined((link.a, link.b), lambda: self.graph.add(link), due)
+            self._index(link.a, address_host(link.a))
+            self._index(link.b, address_host(link.b))
+            self.proposals.look_again(self._asked_by(link, changed), position)
+        elif isinstance(link, Decision) and link.about_people:
+            changed = self._joined((link.a, link.b), lambda: self.graph.decide(link), due)
+            self.proposals.look_again({link.a, link.b, *changed}, position)
+        elif isinstance(link, AccountClaim):
+            self.proposals.look_again(self._claimed(link, due), position)
+        else:
+            self.proposals.look_again(self._told_of(link, due), position)
+        return list(_recalls(due, position, _cause(link)))
+
+    def knows(self, link: Link) -> bool:
+        """Whether nothing new would be learned from it."""
+        if isinstance(link, Edge):
+            return self.graph.knows(link.a, link.b, link.since, typed=link.typed)
         if isinstance(link, Membership):
-            return list(self._apply_membership(link, position))
-        return list(self._apply_claim(link, position))
+            return self.memberships.knows(link)
+        if isinstance(link, AccountClaim):
+            return self.directory.knows(link.account_id, link.trait, link.value, link.since)
+        if isinstance(link, Declared):
+            return self.declared.knows(link.alias, link.trait, link.value, link.since)
+        last = self.graph.decision(link.a, link.b) if link.about_people else self.memberships.decision(link.a, link.b)
+        return last is not None and not link.outdoes(last)
 
-    def _knows(self, link: Link) -> bool:
-        return self.graph.knows(link) if isinstance(link, Edge) else self.directory.knows(link)
+    def outdone(self, link: Link) -> Link | None:
+        """The link that stands in this one's place, if its evidence is better.
 
-    # -- attribution: the rules in their order
+        A compacted topic keeps the last record of a key. Where that is not the best one, the best must be told again.
+        """
+        known: Edge | Membership | Declared | None = None
+        if isinstance(link, Edge):
+            known = self.graph.known(link.a, link.b, typed=link.typed)
+        elif isinstance(link, Membership):
+            known = self.memberships.known(link)
+        elif isinstance(link, Declared):
+            known = self.declared.known(link)
+        if known is None or isinstance(link, AccountClaim | Decision):
+            return None
+        return known if known.since != link.since and known.outdoes(link) else None
 
-    def _candidates(
-        self, touchpoint: CleanTouchpoint, person: Person | None, aliases: tuple[str, ...], rejected: list[Candidate]
-    ) -> Iterator[tuple[str, str, str]]:
-        if touchpoint.account_refs:
-            named = touchpoint.account_refs[0]
-            yield self.directory.canonical(named), "explicit", f"the event names {named}"
-        owners = person.aliases if person else aliases
-        yield from self._by_membership(touchpoint, owners, rejected)
-        for name in owners:
-            yield from self._by_domain(corporate_domain(name), "email_domain", name, rejected)
-        for domain in claimed_domains(touchpoint.account_traits.get("domain", "")):
-            yield from self._by_domain(domain, "declared_domain", f"declared {domain}", rejected)
-        for name in owners:
-            domain = corporate_domain(name)
-            if domain and not self.directory.accounts_at(domain):
-                yield f"domain:{domain}", "provisional_domain", f"{name}; nobody claims {domain} yet"
-        yield unidentified(person, aliases, touchpoint), "unidentified", ""
+    # -- what a link changes: homes before and after, and where the touchpoints of those who moved may be
 
-    def _by_membership(
-        self, touchpoint: CleanTouchpoint, owners: tuple[str, ...], rejected: list[Candidate]
-    ) -> Iterator[tuple[str, str, str]]:
-        """The latest membership that had begun; before the first one, the first."""
-        known = self.directory.memberships(owners)
-        if not known:
-            return
-        begun = [m for m in known if m.since <= touchpoint.ordered_at] or known[:1]
-        chosen = begun[-1]
-        account_id = self.directory.canonical(chosen.account_id)
-        for other in {self.directory.canonical(m.account_id) for m in known} - {account_id}:
-            rejected.append(Candidate(account_id=other, method="membership", why="not the latest at that time"))
-        method = "crm_contact" if chosen.alias.startswith("crm_contact:") else "membership"
-        yield account_id, method, f"{chosen.alias} belongs to {chosen.account_id} since {chosen.since.isoformat()}"
+    def _joined(self, ends: tuple[Alias, Alias], change: Callable[[], list[Person]], due: _Due) -> set[Alias]:
+        """Change the graph; returns the aliases of the people it changed."""
+        new = {end for end in ends if self._is_new(end)}
+        changed = change()
+        for person in changed:
+            if new.isdisjoint(person.aliases) or len(person.aliases) > 1:
+                before = home(self.known, person)
+                if any(home(self.known, self.graph.person(name)) != before for name in person.aliases):
+                    self._owe(due, person, person.person_id)
+        return {name for person in changed for name in person.aliases}
 
-    def _by_domain(
-        self, domain: str, method: str, evidence: str, rejected: list[Candidate]
-    ) -> Iterator[tuple[str, str, str]]:
-        accounts = self.directory.accounts_at(domain) if domain else ()
-        if len(accounts) == 1:
-            yield accounts[0], method, f"{evidence}; only {accounts[0]} claims {domain}"
-        for account_id in accounts if len(accounts) > 1 else ():
-            rejected.append(Candidate(account_id=account_id, method=method, why=f"several accounts claim {domain}"))
+    def _told_of(self, link: Membership | Declared | Decision, due: _Due) -> set[Alias]:
+        """Take in what is said of one alias; returns the aliases of its person."""
+        alias = link.a if isinstance(link, Decision) else link.alias
+        person = self.graph.person(alias)
+        is_new = self._is_new(alias)
+        before, where = home(self.known, person), places(self.known, person)
+        if isinstance(link, Membership):
+            self.memberships.add(link)
+        elif isinstance(link, Decision):
+            self.memberships.decide(link)
+        else:
+            self.declared.add(link)
+            self._index(alias, company_host(link.value) if link.trait == "domain" else "")
+        if not is_new and home(self.known, person) != before:
+            for account_id in where:
+                due.setdefault(account_id, set()).add(person.person_id if is_person(alias) else "")
+        return set(person.aliases)
 
-    # -- what a link changes
+    def _claimed(self, claim: AccountClaim, due: _Due) -> set[Alias]:
+        """An account claims a name or a domain; returns the aliases for which that may be news."""
+        if claim.trait != "domain":
+            self.directory.claim(claim)
+            return set(self.declared.named(company_name(claim.value))) if claim.trait == "name" else set()
+        domain = company_domain(claim.value)
+        may_change = self.directory.weaker_at(domain, claim.account_id)
+        domains = {domain}.union(*(self.directory.domains_of(account) for account in may_change))
+        at_before = {host: self.directory.accounts_at(host) for name in domains for host in self._at.get(name, ())}
+        members = self._homes(name for account in may_change for name in self.memberships.members(account))
+        people = self._homes(name for names in domains for at in self._at.get(names, {}).values() for name in at)
+        for before in self.directory.claim(claim):
+            due.setdefault(before, set()).add(_EVERYONE)
+        moved = {host for host, accounts in at_before.items() if self.directory.accounts_at(host) != accounts}
+        at_moved = {name for host in moved for name in self._at[company_domain(host)][host]}
+        for name, (person, before_home, where) in {**people, **members}.items():
+            if name in at_moved or (name in members and home(self.known, person) != before_home):
+                self._owe_at(due, where, person.person_id if is_person(name) else "")
+        return at_moved | members.keys()
 
-    def _apply_edge(self, edge: Edge, position: int) -> Iterator[Recall]:
-        people = {p.person_id: p for p in (self.graph.person(edge.a), self.graph.person(edge.b))}
-        homes = {person_id: (self._home(p), self._accounts(p)) for person_id, p in people.items()}
-        changed = {person.person_id: person for person in self.graph.add(edge)}
-        for end in (edge.a, edge.b):
-            self._index(end)
-        for person_id, person in changed.items():
-            before, accounts = homes.get(person_id) or (None, self._accounts(person))
-            if any(self._home(self.graph.person(name)) != before for name in person.aliases):
-                yield from _recalls(accounts, (person_id,), position, f"{edge.a} and {edge.b} are the same person")
+    def _homes(self, names: Iterable[Alias]) -> dict[Alias, tuple[Person, Home, set[str]]]:
+        people = {name: self.graph.person(name) for name in names}
+        return {name: (person, home(self.known, person), places(self.known, person)) for name, person in people.items()}
 
-    def _apply_membership(self, membership: Membership, position: int) -> Iterator[Recall]:
-        person = self.graph.person(membership.alias)
-        before, accounts = self._home(person), self._accounts(person)
-        self.directory.join(membership)
-        if self._home(person) != before:
-            who = person.person_id if is_person(membership.alias) else ""
-            cause = f"{membership.alias} belongs to {membership.account_id}"
-            yield from _recalls(accounts, (who,), position, cause)
+    def _owe(self, due: _Due, person: Person, person_id: str) -> None:
+        self._owe_at(due, places(self.known, person), person_id)
 
-    def _apply_claim(self, claim: AccountClaim, position: int) -> Iterator[Recall]:
-        domain, cause = claim.value, f"{claim.account_id} claims {claim.value}"
-        concerned = self.directory.claimants(domain) | {claim.account_id}
-        names_before = {account_id: self.directory.canonical(account_id) for account_id in concerned}
-        target_before = self.directory.accounts_at(domain)
-        accounts_before = {name: self._accounts(self.graph.person(name)) for name in self._people_at.get(domain, ())}
-        self.directory.claim(claim)
-        for before in sorted({b for a, b in names_before.items() if self.directory.canonical(a) != b}):
-            yield from _recalls([before], (), position, cause)
-        if self.directory.accounts_at(domain) != target_before:
-            yield from _recalls([f"domain:{domain}"], (), position, cause)
-            for name, accounts in sorted(accounts_before.items()):
-                elsewhere = [a for a in accounts if a != f"domain:{domain}"]
-                yield from _recalls(elsewhere, (self.graph.person(name).person_id,), position, cause)
+    def _owe_at(self, due: _Due, where: Iterable[str], person_id: str) -> None:
+        for account_id in where:
+            due.setdefault(account_id, set()).add(person_id)
 
-    def _index(self, name: str) -> None:
-        domain = corporate_domain(name)
-        if domain:
-            self._people_at.setdefault(domain, set()).add(name)
+    def _is_new(self, alias: Alias) -> bool:
+        """Whether no touchpoint of this alias can have been attributed yet: each would have told an edge."""
+        is_recorded = is_mailbox(alias) or kind_of(alias) in NAMING_KINDS
+        return is_recorded and not self.graph.has(alias) and not any(self.memberships.decisions((alias,)))
 
-    def _home(self, person: Person) -> _Home:
-        memberships = [(m.since, m.account_id, m.alias) for m in self.directory.memberships(person.aliases)]
-        domains = [domain for name in person.aliases if (domain := corporate_domain(name))]
-        return (person.person_id, tuple(memberships), tuple(domains))
+    def _asked_by(self, edge: Edge, changed: set[Alias]) -> set[Alias]:
+        """Whose questions an edge may change; a shared alias has too many to look at each time."""
+        return changed | {min(edge.a, edge.b, key=self.graph.degree)}
 
-    def _accounts(self, person: Person) -> list[str]:
-        """Every account that may hold touchpoints of this person."""
-        found = {self.directory.canonical(m.account_id) for m in self.directory.memberships(person.aliases)}
-        for name in person.aliases:
-            if domain := corporate_domain(name):
-                found |= {f"domain:{domain}", *self.directory.accounts_at(domain)}
-        return sorted(found | {f"anon:{person.person_id}"})
+    def _index(self, alias: Alias, host: str) -> None:
+        if host:
+            known = self._at.setdefault(company_domain(host), {}).setdefault(host, [])
+            if alias not in known[-1:] and (len(known) > 64 or alias not in known):
+                known.append(alias)
 
 
-def unidentified(person: Person | None, aliases: tuple[str, ...], touchpoint: CleanTouchpoint) -> str:
-    """The provisional account of a person (or a thing) that no rule could place."""
-    if person is not None:
-        return f"anon:{person.person_id}"
-    return f"anon:{person_id_of(aliases[0] if aliases else f'event:{touchpoint.event_id}')}"
+def _recalls(due: _Due, position: int, cause: str) -> Iterator[Recall]:
+    for account_id, people in sorted(due.items()):
+        named = sorted(people - {_EVERYONE})
+        if _EVERYONE in people or (account_id.startswith("domain:") and len(named) > MAX_PEOPLE_IN_A_RECALL):
+            yield Recall(account_id=account_id, person_ids=(), knowledge=position, cause=cause)
+            continue
+        for start in range(0, len(named), MAX_PEOPLE_IN_A_RECALL):
+            some = tuple(named[start : start + MAX_PEOPLE_IN_A_RECALL])
+            yield Recall(account_id=account_id, person_ids=some, knowledge=position, cause=cause)
 
 
-def _implied(touchpoint: CleanTouchpoint) -> Iterator[Link]:
-    """Everything a touchpoint is evidence for, known or not."""
-    since, evidence, source = touchpoint.ordered_at, touchpoint.event_id, touchpoint.source
-    aliases = ordered(touchpoint.aliases)
-    people = [name for name in aliases if is_person(name)]
-    for other in people[1:]:
-        yield Edge(a=people[0], b=other, since=since, evidence=evidence, source=source)
-    if len(people) == 1 and corporate_domain(people[0]):  # alone, but its domain may be claimed one day
-        yield Edge(a=people[0], b=people[0], since=since, evidence=evidence, source=source)
-    if not touchpoint.account_refs:
-        return
-    account_id = touchpoint.account_refs[0]
-    for name in people[:1] or aliases[:1]:
-        yield Membership(alias=name, account_id=account_id, since=since, evidence=evidence, source=source)
-    for domain in claimed_domains(touchpoint.account_traits.get("domain", "")):
-        yield AccountClaim(
-            account_id=account_id, trait="domain", value=domain, since=since, evidence=evidence, source=source
-        )
-
-
-def _recalls(accounts: list[str], person_ids: tuple[str, ...], position: int, cause: str) -> Iterator[Recall]:
-    for account_id in accounts:
-        yield Recall(account_id=account_id, person_ids=person_ids, knowledge=position, cause=cause)
+def _cause(link: Link) -> str:
+    if isinstance(link, Edge):
+        return f"{link.a} and {link.b} are the same person"
+    if isinstance(link, AccountClaim):
+        return f"{link.account_id} claims {link.value}"
+    if isinstance(link, Declared):
+        return f"{link.alias} declared {link.value}"
+    if isinstance(link, Membership):
+        return f"{link.alias} {'left' if link.how == 'left' else 'belongs to'} {link.account_id}"
+    said = {"link": "is", "unlink": "is not", "belongs": "belongs to", "not_belongs": "does not belong to"}
+    return f"{link.by or 'somebody'} decided: {link.a} {said[link.verdict]} {link.b}"

@@ -1,0 +1,156 @@
+"""What a touchpoint teaches, and who acted in it. Pure: links in the order in which they should be published.
+
+What a person belongs to goes before the edges that make them known, so that a new person's touchpoints, of which
+there are none yet, need not be looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast, get_args
+
+from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, Verdict
+from schemas.touchpoints import Alias, CleanTouchpoint
+from streams.resolve.aliases import is_mailbox, is_person, kind_of, ordered
+from streams.resolve.domains import address_host, claimed_hosts
+from streams.resolve.graph import NAMING_KINDS
+
+#: What people do on pages: an address in such an event was typed by someone, not necessarily its owner.
+TYPED_ACTIONS = frozenset(
+    {"page_view", "click", "form_touched", "form_submitted", "form_failed", "client_error", "custom", "survey_answered"}
+)
+
+
+def actors(touchpoint: CleanTouchpoint) -> tuple[Alias, ...]:
+    """The aliases of people, the one who acted first: by strength, but behind an id where an address was typed."""
+    people = tuple(name for name in ordered(touchpoint.aliases) if is_person(name))
+    if len(people) > 1 and touchpoint.action in TYPED_ACTIONS:
+        return tuple(sorted(people, key=lambda name: name.startswith("email:")))  # stable; roles' boxes stay last
+    return people
+
+
+def owner(touchpoint: CleanTouchpoint, people: tuple[Alias, ...]) -> Alias:
+    """What a touchpoint is looked for by: a person's alias, a thing's, else the event itself."""
+    if people:
+        return people[0]
+    return next(iter(ordered(touchpoint.aliases)), f"event:{touchpoint.event_id}")
+
+
+def implied(touchpoint: CleanTouchpoint) -> Iterator[Link]:
+    """Everything a touchpoint is evidence for, known or not."""
+    if touchpoint.action == "decision":
+        yield from _decision(touchpoint)
+        return
+    people = actors(touchpoint)
+    subject = owner(touchpoint, people)
+    if touchpoint.account_refs:
+        yield _membership(touchpoint, subject)
+        yield from _claims(touchpoint)
+    yield from _declared(touchpoint, people, subject)
+    yield from _edges(touchpoint, [name for name in people if not is_mailbox(name)], people)
+
+
+def declared_hosts(touchpoint: CleanTouchpoint) -> list[str]:
+    """The company hosts a touchpoint's person names as theirs."""
+    return [] if touchpoint.account_refs else claimed_hosts(touchpoint.account_traits.get("domain", ""))
+
+
+def declared_name(touchpoint: CleanTouchpoint) -> str:
+    """The company name they give."""
+    return "" if touchpoint.account_refs else touchpoint.account_traits.get("name", "")
+
+
+def _decision(touchpoint: CleanTouchpoint) -> Iterator[Link]:
+    verdict, aliases = touchpoint.properties.get("verdict"), touchpoint.aliases
+    about = [*aliases[:2]] if verdict in ("link", "unlink") else [*aliases[:1], *touchpoint.account_refs[:1]]
+    if verdict in get_args(Verdict) and len(about) == 2:
+        yield Decision(
+            a=about[0],
+            b=about[1],
+            verdict=cast(Verdict, verdict),
+            by=str(touchpoint.properties.get("by") or ""),
+            decided_at=touchpoint.ordered_at,
+            evidence=touchpoint.event_id,
+            source=touchpoint.source,
+        )
+
+
+def _membership(touchpoint: CleanTouchpoint, subject: Alias) -> Membership:
+    is_stated = touchpoint.valid_from is not None or touchpoint.valid_to is not None
+    tied = {"crm_record": "joined", "crm_removed": "left"}.get(touchpoint.action, "seen")
+    return Membership(
+        alias=subject,
+        account_id=touchpoint.account_refs[0],
+        how="stated" if is_stated else tied,
+        valid_from=touchpoint.valid_from,
+        valid_to=touchpoint.valid_to,
+        since=touchpoint.ordered_at,
+        evidence=touchpoint.event_id,
+        source=touchpoint.source,
+    )
+
+
+def _claims(touchpoint: CleanTouchpoint) -> Iterator[Link]:
+    traits = touchpoint.account_traits
+    claims = [("domain", host) for host in claimed_hosts(traits.get("domain", ""))]
+    claims += [("name", name) for name in (traits.get("name", ""),) if name]
+    for trait, value in claims:
+        yield AccountClaim(
+            account_id=touchpoint.account_refs[0],
+            trait=trait,
+            value=value,
+            since=touchpoint.ordered_at,
+            evidence=touchpoint.event_id,
+            source=touchpoint.source,
+        )
+
+
+def _declared(touchpoint: CleanTouchpoint, people: tuple[Alias, ...], subject: Alias) -> Iterator[Link]:
+    said = [("domain", host) for host in declared_hosts(touchpoint)]
+    # whoever writes from a role's address is of that company
+    said += [("domain", host) for box in people[1:] if is_mailbox(box) and (host := address_host(box))]
+    said += [("name", name) for name in (declared_name(touchpoint),) if name]
+    said += [("network", account) for account in (touchpoint.network,) if account]
+    for trait, value in dict.fromkeys(said):
+        yield Declared(
+            alias=subject,
+            trait=trait,
+            value=value,
+            since=touchpoint.ordered_at,
+            evidence=touchpoint.event_id,
+            source=touchpoint.source,
+        )
+
+
+def _edges(touchpoint: CleanTouchpoint, linking: list[Alias], people: tuple[Alias, ...]) -> Iterator[Link]:
+    if len(linking) > 1 and touchpoint.action == "alias" and all(kind_of(n) == "crm_contact" for n in linking[:2]):
+        yield from _merged(touchpoint, linking)
+    pairs = [(linking[0], other) for other in linking[1:]]
+    if not pairs:
+        pairs = [(name, name) for name in people[:1] if is_mailbox(name) or kind_of(name) in NAMING_KINDS]
+    for pair in pairs:
+        one, *other = ordered(pair)
+        is_address = one.startswith("email:") or any(name.startswith("email:") for name in other)
+        yield Edge(
+            a=one,
+            b=other[0] if other else one,
+            typed=bool(other) and is_address and touchpoint.action in TYPED_ACTIONS,
+            since=touchpoint.ordered_at,
+            evidence=touchpoint.event_id,
+            source=touchpoint.source,
+        )
+
+
+def _merged(touchpoint: CleanTouchpoint, linking: list[Alias]) -> Iterator[Link]:
+    """The CRM merged contacts: it decides that they are one, which no evidence of ours could."""
+    contacts = [name for name in linking if kind_of(name) == "crm_contact"]
+    for other in contacts[1:]:
+        yield Decision(
+            a=contacts[0],
+            b=other,
+            verdict="link",
+            by=touchpoint.source,
+            decided_at=touchpoint.ordered_at,
+            evidence=touchpoint.event_id,
+            source=touchpoint.source,
+        )

@@ -1,0 +1,226 @@
+"""Who belongs to which account, from when to when: stints, and what people say of them.
+
+A membership begins at its first evidence and lasts until it is ended, unless somebody states its dates. Everything
+is a set of what was seen and said, so the order in which it was learned never shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from sys import intern
+from typing import Literal, TypeAlias
+
+from schemas.links import Decision, Membership
+from schemas.touchpoints import Alias
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_END = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True, eq=False)
+class _Told:
+    """A membership link as it is kept."""
+
+    alias: Alias
+    account_id: str
+    how: Literal["seen", "joined", "left", "stated"]
+    since: datetime
+    evidence: str
+    source: str
+    valid_from: datetime | None
+    valid_to: datetime | None
+
+    def link(self) -> Membership:
+        return Membership(
+            alias=self.alias,
+            account_id=self.account_id,
+            how=self.how,
+            since=self.since,
+            evidence=self.evidence,
+            source=self.source,
+            valid_from=self.valid_from,
+            valid_to=self.valid_to,
+        )
+
+    def about(self) -> tuple[object, ...]:
+        """Equal for links with one id."""
+        if self.how == "seen":
+            return (self.alias, self.account_id, self.how)
+        moment = self.valid_from if self.how == "stated" else self.since
+        return (self.alias, self.account_id, self.how, moment)
+
+
+_All: TypeAlias = "tuple[_Told, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Stint:
+    """A time at an account; `account_id` is canonical, `named` as the evidence has it."""
+
+    begin: datetime
+    end: datetime
+    account_id: str
+    named: str
+    alias: Alias
+    is_stated: bool
+    evidence: str
+
+    def covers(self, at: datetime) -> bool:
+        """Whether it was running at that time."""
+        return self.begin <= at < self.end
+
+    @property
+    def by_crm(self) -> bool:
+        """Whether a CRM contact's own account says so."""
+        return self.alias.startswith("crm_contact:")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a person's accounts, decisions heeded."""
+
+    stints: tuple[Stint, ...] = ()
+    excluded: frozenset[str] = frozenset()
+
+    def at(self, moment: datetime) -> Stint | None:
+        """The stint that counts then: a CRM contact's before others, the latest of these; before all, the first."""
+        running = [stint for stint in self.stints if stint.covers(moment)]
+        if running:
+            return max(running, key=lambda s: (s.by_crm, s.begin, s.account_id, s.alias))
+        first = min(self.stints, key=lambda s: (s.begin, s.account_id, s.alias), default=None)
+        reaches_back = first is not None and not first.is_stated and moment < first.begin
+        return first if reaches_back else None
+
+
+_NOTHING = Standing()
+
+
+class Memberships:
+    """Memberships by alias, and the decisions on them."""
+
+    def __init__(self) -> None:
+        self._told: dict[Alias, _All] = {}
+        self._decisions: dict[Alias, dict[str, Decision]] = {}
+        self._members: dict[str, list[Alias]] = {}
+
+    def known(self, link: Membership) -> Membership | None:
+        """The link with this id, as it is known."""
+        found = self._find(_told(link))
+        return found.link() if found else None
+
+    def knows(self, link: Membership) -> bool:
+        """Whether nothing new would be learned from it."""
+        found = self._find(_told(link))
+        if found is None:
+            return False
+        if link.how == "stated":
+            return (link.since, link.evidence) <= (found.since, found.evidence)
+        return found.since <= link.since
+
+    def has_seen(self, alias: Alias, account_id: str, since: datetime) -> bool:
+        """Whether the alias is known to have been seen at the account at least as early."""
+        return any(
+            t.how == "seen" and t.account_id == account_id and t.since <= since for t in self._told.get(alias, ())
+        )
+
+    def add(self, link: Membership) -> None:
+        """Take it in, unless nothing new is learned."""
+        if self.knows(link):
+            return
+        told = _told(link)
+        about = told.about()
+        kept = tuple(known for known in self._told.get(told.alias, ()) if known.about() != about)
+        self._told[told.alias] = (*kept, told)
+        self._index(told.alias, told.account_id)
+
+    def decide(self, decision: Decision) -> bool:
+        """Take in what somebody says of an alias and an account; whether it is the last word."""
+        decisions = self._decisions.setdefault(decision.a, {})
+        known = decisions.get(decision.b)
+        if known is not None and not decision.outdoes(known):
+            return False
+        decisions[decision.b] = decision
+        self._index(decision.a, decision.b)
+        return True
+
+    def decision(self, alias: Alias, account_id: str) -> Decision | None:
+        """What was decided last on an alias and an account."""
+        return self._decisions.get(alias, {}).get(account_id)
+
+    def decisions(self, aliases: Iterable[Alias]) -> Iterator[Decision]:
+        """What was decided on these aliases and accounts, the last word on each pair."""
+        return (decision for name in aliases for decision in self._decisions.get(name, {}).values())
+
+    def links(self, aliases: Iterable[Alias]) -> list[Membership]:
+        """Every membership told of these aliases, earliest first."""
+        found = [told for name in aliases for told in self._told.get(name, ())]
+        return [told.link() for told in sorted(found, key=lambda t: (t.since, t.account_id, t.alias, t.how))]
+
+    def accounts(self, aliases: Iterable[Alias]) -> set[str]:
+        """Every account these aliases were ever tied to, as it is called there."""
+        return {told.account_id for name in aliases for told in self._told.get(name, ())}
+
+    def members(self, account_id: str) -> list[Alias]:
+        """Aliases that were ever tied to an account which may turn out to be another one."""
+        return self._members.get(account_id, [])
+
+    def standing(self, aliases: Iterable[Alias], canonical: Callable[[str], str]) -> Standing:
+        """The stints of a person with these aliases."""
+        told = [one for name in aliases for one in self._told.get(name, ())]
+        verdicts = self._verdicts(aliases, canonical) if self._decisions else {}
+        if not told and not verdicts:
+            return _NOTHING
+        excluded = frozenset(account for account, d in verdicts.items() if d.verdict == "not_belongs")
+        left = [(canonical(one.account_id), one.since) for one in told if one.how == "left"]
+        stints = []
+        for one in told:
+            account_id = canonical(one.account_id)
+            if one.how != "left" and account_id not in excluded:
+                stints.append(_stint(one, account_id, [at for account, at in left if account == account_id]))
+        stints += [
+            Stint(_BEGINNING, _END, account, d.b, d.a, is_stated=True, evidence=d.evidence)
+            for account, d in verdicts.items()
+            if d.verdict == "belongs"
+        ]
+        return Standing(tuple(sorted(stints, key=_by_time)), excluded)
+
+    def _verdicts(self, aliases: Iterable[Alias], canonical: Callable[[str], str]) -> dict[str, Decision]:
+        """By account: the last word on it, whichever alias and name of the account it was said of."""
+        found: dict[str, Decision] = {}
+        for decision in self.decisions(aliases):
+            account_id = canonical(decision.b)
+            if account_id not in found or decision.outdoes(found[account_id]):
+                found[account_id] = decision
+        return found
+
+    def _find(self, told: _Told) -> _Told | None:
+        about = told.about()
+        return next((known for known in self._told.get(told.alias, ()) if known.about() == about), None)
+
+    def _index(self, alias: Alias, account_id: str) -> None:
+        if not account_id.startswith("crm:"):  # a CRM's account is never another one
+            members = self._members.setdefault(account_id, [])
+            if alias not in members[-1:]:
+                members.append(alias)
+
+
+def _told(link: Membership) -> _Told:
+    return _Told(
+        intern(link.alias), intern(link.account_id), link.how, link.since, link.evidence, intern(link.source),
+        link.valid_from, link.valid_to,
+    )  # fmt: skip
+
+
+def _stint(told: _Told, account_id: str, left: list[datetime]) -> Stint:
+    stated = told.how == "stated"
+    begin = (told.valid_from or _BEGINNING) if stated else told.since
+    end = min((at for at in left if at > begin), default=_END)
+    if stated and told.valid_to is not None:
+        end = min(end, told.valid_to)
+    return Stint(begin, end, account_id, told.account_id, told.alias, stated, told.evidence)
+
+
+def _by_time(stint: Stint) -> tuple[datetime, datetime, str, Alias]:
+    return (stint.begin, stint.end, stint.account_id, stint.alias)

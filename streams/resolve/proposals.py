@@ -1,0 +1,155 @@
+"""What evidence suggests and does not prove: questions for a person, derived from the links like all else.
+
+A question has one id for ever. It is open, answered by a decision (which is a link), or settled by later evidence.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from schemas.facts import ProposalFact
+from schemas.links import Decision
+from schemas.touchpoints import Alias
+from streams.resolve.company_names import company_name
+from streams.resolve.domains import address_host
+from streams.resolve.graph import pair_of
+from streams.resolve.rules import Known, is_settled
+
+MAX_CANDIDATES = 5
+"""Accounts asked about for one reason; a name shared by more says nothing."""
+
+_ANSWERS: dict[str, Literal["accepted", "rejected"]] = {
+    "link": "accepted",
+    "unlink": "rejected",
+    "belongs": "accepted",
+    "not_belongs": "rejected",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One question and how it stands."""
+
+    question: Literal["same_person", "belongs"]
+    a: Alias
+    b: str
+    reason: str
+    evidence: str
+    confidence: float
+    since: datetime
+    status: Literal["open", "accepted", "rejected", "settled"] = "open"
+    by: str = ""
+    decided_at: datetime | None = None
+
+    @property
+    def proposal_id(self) -> str:
+        """The same for the same question."""
+        return str(uuid5(NAMESPACE_URL, f"touchline:proposal:{self.question}|{self.a}|{self.b}"))
+
+    def fact(self, position: int) -> ProposalFact:
+        """As it is told; `position` is how far the links were known."""
+        return ProposalFact(
+            proposal_id=self.proposal_id,
+            revision=position,
+            question=self.question,
+            a=self.a,
+            b=self.b,
+            reason=self.reason,
+            evidence=self.evidence,
+            confidence=self.confidence,
+            since=self.since,
+            status=self.status,
+            by=self.by,
+            decided_at=self.decided_at,
+        )
+
+
+class Proposals:
+    """The questions as they stand, and those that changed since somebody told them."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._standing: dict[str, Proposal] = {}
+        self._of: dict[Alias, set[str]] = {}
+        self.news: deque[tuple[int, Proposal]] = deque()
+
+    def __iter__(self) -> Iterator[Proposal]:
+        return iter(self._standing.values())
+
+    def look_again(self, aliases: Iterable[Alias], position: int) -> None:
+        """Derive the questions of these aliases anew; what changed is news at this position of the links."""
+        names = set(aliases)
+        before = {key: self._standing[key] for name in names for key in self._of.get(name, ())}
+        after = {found.proposal_id: found for name in names for found in derived(self._known, name)}
+        for key, gone in before.items():
+            if key not in after:
+                self._forget(key, gone)
+                self.news.append((position, replace(gone, status="settled")))
+        for key, found in after.items():
+            if before.get(key) != found:
+                self._standing[key] = found
+                for end in (found.a, found.b):
+                    self._of.setdefault(end, set()).add(key)
+                self.news.append((position, found))
+
+    def _forget(self, key: str, gone: Proposal) -> None:
+        del self._standing[key]
+        for end in (gone.a, gone.b):
+            self._of[end].discard(key)
+            if not self._of[end]:
+                del self._of[end]
+
+
+def derived(known: Known, name: Alias) -> Iterator[Proposal]:
+    """The questions an alias has a part in, with their answers."""
+    for edge in known.graph.unresolved(name):
+        a, b = pair_of(edge.a, edge.b)
+        reason = "seen on one event, but it would join what must stay apart"
+        yield Proposal("same_person", a, b, reason, edge.evidence, 0.5, edge.since)
+    for decision in known.graph.decisions(name):
+        yield _answered(decision, "same_person", pair_of(decision.a, decision.b))
+    decided = {decision.b for decision in known.memberships.decisions((name,))}
+    for decision in known.memberships.decisions((name,)):
+        yield _answered(decision, "belongs", (decision.a, decision.b))
+    if not is_settled(known, known.graph.person(name)):
+        yield from (found for found in _accounts(known, name) if found.b not in decided)
+
+
+def _answered(decision: Decision, question: Literal["same_person", "belongs"], about: tuple[str, str]) -> Proposal:
+    return Proposal(
+        question,
+        *about,
+        reason="somebody decided",
+        evidence=decision.evidence,
+        confidence=1.0,
+        since=decision.decided_at,
+        status=_ANSWERS[decision.verdict],
+        by=decision.by,
+        decided_at=decision.decided_at,
+    )
+
+
+def _accounts(known: Known, name: Alias) -> Iterator[Proposal]:
+    """Accounts an alias may belong to: of one name with its declared company, or of several at its domain."""
+    asked: set[str] = set()
+    for edge in list(known.graph.edges(name))[:1]:
+        host = address_host(name)
+        accounts = known.directory.accounts_at(host) if host else ()
+        for account in accounts[:MAX_CANDIDATES]:
+            asked.add(account)
+            reason, confidence = f"one of {len(accounts)} accounts that claim {host}", round(0.9 / len(accounts), 2)
+            yield Proposal("belongs", name, account, reason, edge.evidence, confidence, edge.since)
+    for said in known.declared.of((name,)):
+        accounts = known.directory.accounts_named(company_name(said.value)) if said.trait == "name" else ()
+        if said.trait == "domain":
+            accounts = known.directory.accounts_at(said.value)
+        for account in accounts if len(accounts) <= MAX_CANDIDATES else ():
+            if account not in asked:
+                asked.add(account)
+                reason = f"declared {said.value!r}, and that is how the account is called, too"
+                yield Proposal("belongs", name, account, reason, said.evidence, 0.5, said.since)
