@@ -82,6 +82,9 @@ class DashboardConfig(Strict):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8090, ge=0, le=65535, description="port to listen on; 0 picks a free one")
     token: SecretRef | None = Field(None, description="required when `host` is not loopback")
+    gateway_url: str = Field(
+        "", description="where answers to questions of who is who are sent; empty: `gateway.host` and its port here"
+    )
 
 
 class JourneyConfig(Strict):

@@ -18,7 +18,7 @@ from schemas.blueprint import Blueprint, Persona, Phase, SegmentRule, Touchpoint
 from schemas.errors import StoreUnavailable
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, Range, Scope
-from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, Row, SignalQuery, TimeKey
+from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, ProposalQuery, Row, SignalQuery, TimeKey
 from tests.dashboard_seed import World
 
 NOW = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)
@@ -128,7 +128,11 @@ class FakeStore:
 
     async def population(self, since: datetime) -> Row:
         self._ask("population")
-        seen = [row["account_id"] for row in self.world.accounts if row["last_seen_at"] >= since]
+        seen = [
+            row["account_id"]
+            for row in self.world.accounts
+            if row["last_seen_at"] >= since and (row["on_map_touchpoints"] or not row["account_id"].startswith("anon:"))
+        ]
         visitors = [account_id for account_id in seen if account_id.startswith("anon:")]
         pains: dict[str, list[float]] = {}
         for row in self.world.signals:
@@ -159,9 +163,12 @@ class FakeStore:
         ]
         rows.sort(key=lambda row: (row["opened_at"], row["signal_id"]), reverse=True)
         names = {row["account_id"]: row["name"] for row in self.world.accounts}
-        personas = {row["event_id"]: row["persona"] for row in self.world.touchpoints}
+        carriers = {row["event_id"]: row for row in self.world.touchpoints}
+        carried = ("persona", "account_method", "account_confidence")
         return [
-            row | {"account_name": names.get(row["account_id"], ""), "persona": personas.get(row["event_id"], "")}
+            row
+            | {"account_name": names.get(row["account_id"], "")}
+            | {name: carriers[row["event_id"]][name] for name in carried if row["event_id"] in carriers}
             for row in rows[: query.limit]
         ]
 
@@ -172,6 +179,7 @@ class FakeStore:
             for row in self.world.accounts
             if query.phase in ("", row["phase"])
             and query.identified in (None, not row["account_id"].startswith("anon:"))
+            and (query.identified is not False or row["on_map_touchpoints"])
             and query.text.lower() in f"{row['name']}\0{row['account_id']}".lower()
         ]
         keyed = sorted(((self._key(query, row), row["account_id"], row) for row in rows), key=lambda each: each[:2])
@@ -224,6 +232,30 @@ class FakeStore:
         row = next((row for row in self.world.touchpoints if row["event_id"] == event_id), None)
         payload = '{"attribution": {"rejected": [{"account_id": "crm:9", "method": "domain", "why": "two owners"}]}}'
         return None if row is None else self._with_signals(row) | {"payload": payload}
+
+    async def corrections(self, account_id: str, limit: int) -> Sequence[Row]:
+        self._ask("corrections")
+        rows = [row for row in self.world.corrections if row["account_id"] == account_id]
+        return sorted(rows, key=lambda row: row["corrected_at"], reverse=True)[:limit]
+
+    async def proposals(self, query: ProposalQuery) -> Sequence[Row]:
+        self._ask("proposals")
+        rows = [
+            row
+            for row in self.world.proposals
+            if query.status in ("", row["status"])
+            and (query.after is None or (row["since"], row["proposal_id"]) < query.after)
+        ]
+        rows.sort(key=lambda row: (row["since"], row["proposal_id"]), reverse=True)
+        return rows[: query.limit + 1]
+
+    async def proposal(self, proposal_id: str) -> Row | None:
+        self._ask("proposal")
+        return next((row for row in self.world.proposals if row["proposal_id"] == proposal_id), None)
+
+    async def open_proposals(self) -> int:
+        self._ask("open_proposals")
+        return len([row for row in self.world.proposals if row["status"] == "open"])
 
     async def shares(self, query: CellQuery) -> Sequence[Row]:
         self._ask("shares")

@@ -49,6 +49,8 @@ class World:
     touchpoints: list[Row] = field(default_factory=list)
     signals: list[Row] = field(default_factory=list)
     accounts: list[Row] = field(default_factory=list)
+    corrections: list[Row] = field(default_factory=list)
+    proposals: list[Row] = field(default_factory=list)
 
 
 def world(blueprint: Blueprint, now: datetime, *, touchpoints: int, days: float = 30, seed: int = 7) -> World:
@@ -66,6 +68,26 @@ def world(blueprint: Blueprint, now: datetime, *, touchpoints: int, days: float 
             made.signals.append(_signal(rng, made.touchpoints[-1]))
     made.accounts = list(_accounts(blueprint, made, dict(ids)))
     return made
+
+
+def correction(account_id: str, at: datetime, cause: str, **changed: int) -> Row:
+    """A line of what later knowledge changed."""
+    names = ("touchpoints_changed", "touchpoints_removed", "signals_changed", "signals_withdrawn")
+    found: Row = {name: changed.get(name, 0) for name in names}
+    return found | {
+        "account_id": account_id, "correction_id": f"c-{cause}", "corrected_at": at, "cause": cause,
+    }  # fmt: skip
+
+
+def proposal(proposal_id: str, a: str, b: str, since: datetime, **more: Any) -> Row:
+    """An open question of who is who."""
+    about_account = b.startswith(("crm:", "group:", "org:"))
+    found = {
+        "proposal_id": proposal_id, "revision": 7, "kind": "belongs" if about_account else "same_person",
+        "a": a, "b": b, "reason": "both are CRM contacts", "evidence": "e-00000001", "confidence": 0.5,
+        "since": since, "status": "open", "by": "", "decided_at": EPOCH,
+    }  # fmt: skip
+    return found | more
 
 
 def _account_ids(count: int) -> list[tuple[str, str]]:

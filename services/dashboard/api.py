@@ -142,7 +142,7 @@ async def stream(
 ) -> Response:
     """Server-sent events: `snapshot` with everything, then `patch` with the parts that changed.
 
-    `view=json` has the parts `map`, `signals`, `accounts`, `visitors`, `waiting`; `view=html` the page's fragments.
+    `view=json`: `map`, `signals`, `accounts`, `visitors`, `waiting`, `questions`; `view=html`: the page's fragments.
     """
     one_of("view", view, VIEWS)
     viewer = await live.enter(scope, view, request.headers.get("last-event-id", ""))

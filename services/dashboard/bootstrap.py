@@ -19,7 +19,8 @@ from schemas.blueprint import Blueprint
 from schemas.config import DashboardConfig
 from schemas.errors import ConfigurationError
 from services.common.config import is_loopback
-from services.dashboard import api, failures, pages
+from services.dashboard import api, failures, pages, questions
+from services.dashboard.answers import Decide, not_configured
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.guard import Guard
 from services.dashboard.live import Live
@@ -37,10 +38,14 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the dashboard knows of the rest: `sources` are the configured ones, `token` guards an open address."""
+    """What the dashboard knows of the rest.
+
+    `sources` are the configured ones, `token` guards an open address, `decide` is where answers go.
+    """
 
     sources: Sequence[str] = ()
     token: bytes | None = None
+    decide: Decide = not_configured
     metrics: Metrics = field(default_factory=Metrics)
 
 
@@ -74,6 +79,7 @@ def build(
     )
     app.state.reader, app.state.snapshots, app.state.live = reader, snapshots, live
     app.state.pages, app.state.waiting, app.state.metrics = shown, waiting, around.metrics
+    app.state.decide = around.decide
     _add_routes(app)
     return app
 
@@ -94,6 +100,7 @@ def _running(live: Live) -> Callable[[FastAPI], contextlib.AbstractAsyncContextM
 
 
 def _add_routes(app: FastAPI) -> None:
+    app.include_router(questions.router)
     app.include_router(api.router)
     app.include_router(pages.router)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)

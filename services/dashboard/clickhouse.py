@@ -16,13 +16,14 @@ from schemas.errors import StoreUnavailable
 from services.dashboard import queries
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, Range, Scope, floor_minute
-from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, Row, SignalQuery, TimeKey
+from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, ProposalQuery, Row, SignalQuery, TimeKey
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 THREADS = 4
 TIMEOUT_S = 10
+_CARRIED = ("persona", "account_method", "account_confidence")
 _FAR_FUTURE = datetime(2261, 1, 1, tzinfo=UTC)
 _SETTINGS = {
     "readonly": 2,
@@ -136,19 +137,20 @@ class ClickHouseStore:
         return await self._with_people(found)
 
     async def _with_people(self, signals: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Adds account_name and persona, by key."""
+        """Adds account_name, and persona and attribution of the carrying touchpoint, by key."""
         if not signals:
             return signals
         accounts = [row["account_id"] for row in signals]
-        names, personas = await asyncio.gather(
+        names, carriers = await asyncio.gather(
             self.rows(queries.ACCOUNT_NAMES, ids=sorted(set(accounts))),
-            self.rows(queries.PERSONAS, accounts=accounts, events=[row["event_id"] for row in signals]),
+            self.rows(queries.CARRIERS, accounts=accounts, events=[row["event_id"] for row in signals]),
         )
         name_of = {row["account_id"]: row["name"] for row in names}
-        persona_of = {(row["account_id"], row["event_id"]): row["persona"] for row in personas}
+        carrier_of = {(row["account_id"], row["event_id"]): row for row in carriers}
         for row in signals:
             row["account_name"] = name_of.get(row["account_id"], "")
-            row["persona"] = persona_of.get((row["account_id"], row["event_id"]), "")
+            carrier = carrier_of.get((row["account_id"], row["event_id"]), {})
+            row |= {name: carrier[name] for name in _CARRIED if name in carrier}
         return signals
 
     async def accounts(self, query: AccountQuery) -> Sequence[Row]:
@@ -194,6 +196,20 @@ class ClickHouseStore:
             return None
         found = await self._touchpoints(kept["account_id"], [(kept["occurred_at"], event_id)])
         return found[0] | {"payload": kept["payload"]} if found else None
+
+    async def corrections(self, account_id: str, limit: int) -> Sequence[Row]:
+        return await self.rows(queries.CORRECTIONS, account_id=account_id, limit=limit)
+
+    async def proposals(self, query: ProposalQuery) -> Sequence[Row]:
+        before, before_id = query.after or (_FAR_FUTURE, "")
+        asked = {"status": query.status, "before": _stamp(before), "before_id": before_id}
+        return await self.rows(queries.PROPOSALS, **asked, limit=query.limit + 1)
+
+    async def proposal(self, proposal_id: str) -> Row | None:
+        return next(iter(await self.rows(queries.PROPOSAL, proposal_id=proposal_id)), None)
+
+    async def open_proposals(self) -> int:
+        return int((await self.rows(queries.OPEN_PROPOSALS))[0]["open"])
 
     async def shares(self, query: CellQuery) -> Sequence[Row]:
         scoped = _scoped(query.scope, query.span)

@@ -7,7 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from schemas.errors import StoreUnavailable, shown
+from schemas.errors import ConfigurationError, StoreUnavailable, shown
+from services.dashboard.answers import GatewayAway
 from services.dashboard.api import NotFound
 from services.dashboard.cursors import BadCursor
 from services.dashboard.live import TooManyScopes
@@ -24,6 +25,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(NotFound, _not_found)
     app.add_exception_handler(StoreUnavailable, _store_away)
+    app.add_exception_handler(GatewayAway, _gateway_away)
+    app.add_exception_handler(ConfigurationError, _not_configured)
     app.add_exception_handler(TooManyScopes, _too_many)
     app.add_exception_handler(HTTPException, _http)
 
@@ -64,6 +67,14 @@ def _not_found(request: Request, error: Exception) -> Response:
 
 def _store_away(request: Request, error: Exception) -> Response:
     return _fail(request, 503, {"kind": "store_unavailable", "message": str(error)}, _RETRY)
+
+
+def _gateway_away(request: Request, error: Exception) -> Response:
+    return _fail(request, 503, {"kind": "gateway_unavailable", "message": str(error)}, _RETRY)
+
+
+def _not_configured(request: Request, error: Exception) -> Response:
+    return _fail(request, 501, {"kind": "not_configured", "message": str(error)})
 
 
 def _too_many(request: Request, error: Exception) -> Response:

@@ -18,10 +18,12 @@ _CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _SECURITY = {
     "content-security-policy": _CSP,
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # not `no-referrer`: a form's POST would then carry `Origin: null`, and could not be told from a stranger's
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
@@ -48,6 +50,8 @@ class Guard:
         headers = Headers(scope=scope)
         if self._local_only and not _is_local(headers.get("host", "")):
             return _error(421, "unknown_host", "this dashboard answers to localhost and 127.0.0.1 only")
+        if scope["method"] not in _SAFE_METHODS and not _is_own(headers):
+            return _error(403, "foreign_origin", "a page of another site may not decide anything here")
         if not self._token or scope["path"] in _OPEN_PATHS or self._is_known(headers):
             return None
         return self._login(scope) or _error(
@@ -84,6 +88,14 @@ class Guard:
 def _is_local(host: str) -> bool:
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
     return name.lower() in LOOPBACK_NAMES
+
+
+def _is_own(headers: Headers) -> bool:
+    """Whether a changing request comes from our own page, or from a program. Browsers always say where from."""
+    origin = headers.get("origin")
+    if origin is not None:
+        return origin.partition("://")[2].lower() == headers.get("host", "").lower() != ""
+    return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
 
 
 def _error(status: int, kind: str, message: str) -> Response:

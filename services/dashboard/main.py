@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import httpx
 import uvicorn
 
 from schemas.config import Config
+from schemas.errors import ConfigurationError
 from services.common.secrets import read_secret
+from services.dashboard.answers import TIMEOUT_S, Decide, ToGateway, not_configured
 from services.dashboard.bootstrap import Surroundings, build
 from services.dashboard.clickhouse import ClickHouseStore, connect
 from services.dashboard.live import Live
@@ -31,9 +34,11 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     """
     password = read_secret(config.clickhouse.password).decode() if config.clickhouse.password else ""
     store = ClickHouseStore(partial(connect, config.clickhouse, password))
+    client = httpx.AsyncClient(timeout=TIMEOUT_S)
     around = Surroundings(
         sources=[source.name for source in config.sources],
         token=read_secret(config.dashboard.token) if config.dashboard.token else None,
+        decide=decide_with(config, client),
     )
     blueprint = load(config.journey.blueprint).source
     app = build(config.dashboard, store=store, blueprint=blueprint, waiting=waiting_of(os.environ), around=around)
@@ -47,6 +52,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
         await _Server(settings, app.state.live).serve([listener])
     finally:
         store.close()
+        await client.aclose()
 
 
 class _Server(uvicorn.Server):
@@ -59,6 +65,24 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._live.close()
         await super().shutdown(sockets)
+
+
+def decide_with(config: Config, client: httpx.AsyncClient) -> Decide:
+    """As the first source of vendor `touchline`; without one, or without its secret, answers are refused and say so."""
+    source = next((one for one in config.sources if one.vendor == "touchline"), None)
+    if source is None:
+        return not_configured
+    try:
+        key = read_secret(source.secrets[0])
+    except ConfigurationError as error:
+        _log.warning("questions of who is who cannot be answered here", extra={"why": str(error)})
+        return not_configured
+    return ToGateway(client, config.dashboard.gateway_url or _gateway_here(config), source.name, key)
+
+
+def _gateway_here(config: Config) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(config.gateway.host, config.gateway.host)
+    return f"http://{host}:{config.gateway.port}"
 
 
 def waiting_of(env: Mapping[str, str]) -> Waiting:

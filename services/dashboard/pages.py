@@ -23,7 +23,7 @@ from services.dashboard.views import Snapshot
 
 router = APIRouter(include_in_schema=False)
 HERE = Path(__file__).parent
-FRAGMENTS = ("notice", "kpis", "map", "curve", "feed", "accounts", "freshness")
+FRAGMENTS = ("notice", "kpis", "map", "curve", "feed", "questions", "accounts", "freshness")
 
 
 def environment() -> Environment:
@@ -72,6 +72,8 @@ class Pages:
         return {
             "scope": scope,
             "snap": snapshot,
+            "questions": snapshot.questions,
+            "problem": "",
             "map": snapshot.map,
             "now": snapshot.as_of,
             "catalogue": self.catalogue,
@@ -80,7 +82,7 @@ class Pages:
 
 def json_parts(scope: Scope, snapshot: Snapshot) -> Mapping[str, bytes]:
     """For live updates of programs: the parts of a snapshot as JSON."""
-    parts = ("map", "signals", "accounts", "visitors", "waiting")
+    parts = ("map", "signals", "accounts", "visitors", "waiting", "questions")
     return {name: dumps(getattr(snapshot, name)) for name in parts}
 
 

@@ -15,7 +15,7 @@ FINGERPRINT = """
 SELECT table, sum(newest) AS inserts FROM (
   SELECT table, partition_id, max(max_block_number) AS newest FROM system.parts
   WHERE active AND database = currentDatabase()
-    AND table IN ('journey_minutes', 'signals', 'account_journeys', 'source_freshness')
+    AND table IN ('journey_minutes', 'signals', 'account_journeys', 'source_freshness', 'proposals')
   GROUP BY table, partition_id)
 GROUP BY table ORDER BY table
 """
@@ -58,12 +58,13 @@ WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}}
 GROUP BY source, vendor_type ORDER BY volume DESC, source, vendor_type LIMIT 3
 """
 
+# A visitor touched something; a record that names nobody makes an account, but no visitor.
 # At risk: identified, and in the window one severe moment of friction or three of any kind.
 POPULATION = """
 SELECT
   (SELECT countIf(NOT startsWith(account_id, 'anon:')) FROM account_journeys FINAL
     WHERE last_seen_at >= {since:DateTime64(3, 'UTC')}) AS accounts,
-  (SELECT countIf(startsWith(account_id, 'anon:')) FROM account_journeys FINAL
+  (SELECT countIf(startsWith(account_id, 'anon:') AND on_map_touchpoints > 0) FROM account_journeys FINAL
     WHERE last_seen_at >= {since:DateTime64(3, 'UTC')}) AS visitors,
   (SELECT count() FROM (
     SELECT account_id FROM signals FINAL
@@ -95,8 +96,8 @@ SELECT * FROM signals FINAL WHERE account_id = {account_id:String} ORDER BY open
 
 ACCOUNT_NAMES = "SELECT account_id, name FROM account_journeys FINAL WHERE has({ids:Array(String)}, account_id)"
 
-PERSONAS = """
-SELECT account_id, event_id, persona FROM touchpoints FINAL
+CARRIERS = """
+SELECT account_id, event_id, persona, account_method, account_confidence FROM touchpoints FINAL
 WHERE (minute, account_id, event_id) IN (
   SELECT toStartOfMinute(occurred_at), account_id, event_id FROM histories
   WHERE (account_id, event_id) IN (
@@ -120,6 +121,7 @@ def accounts(sort: AccountSort) -> str:
 SELECT *, toString({key}) AS sort_key FROM account_journeys FINAL
 WHERE ({{phase:String}} = '' OR phase = {{phase:String}})
   AND ({{identified:Int8}} = -1 OR (NOT startsWith(account_id, 'anon:')) = {{identified:Int8}})
+  AND ({{identified:Int8}} != 0 OR on_map_touchpoints > 0)
   AND ({{text:String}} = '' OR positionCaseInsensitiveUTF8(name, {{text:String}}) > 0
        OR positionCaseInsensitiveUTF8(account_id, {{text:String}}) > 0)
   AND ({{has_after:UInt8}} = 0 OR ({key}, account_id) {beyond} ({bound}, {{after_id:String}}))
@@ -161,3 +163,19 @@ SELECT 'channel', channel, count(), countIf(friction > 0) {_CELL} GROUP BY chann
 UNION ALL
 SELECT 'rule', arrayJoin(arrayDistinct(friction_rules)) AS rule, count(), count() {_CELL} GROUP BY rule
 """
+
+CORRECTIONS = """
+SELECT * FROM corrections FINAL WHERE account_id = {account_id:String}
+ORDER BY corrected_at DESC, correction_id LIMIT {limit:UInt32}
+"""
+
+PROPOSALS = """
+SELECT * FROM proposals FINAL
+WHERE ({status:String} = '' OR status = {status:String})
+  AND (since, proposal_id) < ({before:DateTime64(3, 'UTC')}, {before_id:String})
+ORDER BY since DESC, proposal_id DESC LIMIT {limit:UInt32}
+"""
+
+PROPOSAL = "SELECT * FROM proposals FINAL WHERE proposal_id = {proposal_id:String}"
+
+OPEN_PROPOSALS = "SELECT count() AS open FROM proposals FINAL WHERE status = 'open'"

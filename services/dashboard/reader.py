@@ -11,12 +11,13 @@ from typing import Any, cast
 import orjson
 
 from services.dashboard import cursors, records
+from services.dashboard.answers import Given
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.freshness import build_freshness
 from services.dashboard.mapping import MapInputs, build_map
 from services.dashboard.numbers import PREVIOUS_WINDOWS
 from services.dashboard.scope import Range, Scope, range_of
-from services.dashboard.store import AccountQuery, CellKey, CellQuery, JourneyStore, SignalQuery
+from services.dashboard.store import AccountQuery, CellKey, CellQuery, JourneyStore, ProposalQuery, SignalQuery
 from services.dashboard.views import (
     AccountPage,
     AccountView,
@@ -24,6 +25,7 @@ from services.dashboard.views import (
     Freshness,
     MapView,
     Population,
+    ProposalPage,
     Share,
     SignalView,
     Snapshot,
@@ -37,6 +39,8 @@ Waiting = Callable[[], Sequence[Wait]]
 Row = Mapping[str, Any]
 FEED_LENGTH = 30
 LIST_LENGTH = 12
+QUESTIONS_LENGTH = 10
+CORRECTIONS_LENGTH = 20
 MAX_REMEMBERED = 64
 UNMAPPED_REACH = timedelta(days=7)
 
@@ -49,6 +53,7 @@ class Reader:
         self.catalogue = catalogue
         self.clock = clock
         self._sources = tuple(sources)
+        self.given = Given()
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
 
     async def span(self, scope: Scope, as_of: datetime) -> Range:
@@ -104,7 +109,11 @@ class Reader:
     async def account(self, account_id: str, limit: int, cursor: str = "") -> AccountView | None:
         """None: no such account. Raises StoreUnavailable, BadCursor."""
         after = cursors.decode_time(cursor) if cursor else None
-        row, rows = await asyncio.gather(self.store.account(account_id), self.store.timeline(account_id, limit, after))
+        row, rows, corrections = await asyncio.gather(
+            self.store.account(account_id),
+            self.store.timeline(account_id, limit, after),
+            self.store.corrections(account_id, CORRECTIONS_LENGTH),
+        )
         if row is None:
             return None
         account = cast(Row, row)
@@ -116,7 +125,23 @@ class Reader:
             records.phase_moves(account["transitions"]),
             tuple(shown),
             more,
+            tuple(map(records.correction_view, corrections)),
         )
+
+    async def proposals(self, query: ProposalQuery) -> ProposalPage:
+        """Newest first. Raises StoreUnavailable."""
+        found, count = await asyncio.gather(self.store.proposals(query), self.store.open_proposals())
+        rows = cast(Sequence[Row], found)
+        shown = tuple(records.proposal_view(row, self._answer_to(row)) for row in rows[: query.limit])
+        more = cursors.encode_time(shown[-1].since, shown[-1].proposal_id) if len(rows) > query.limit else None
+        return ProposalPage(shown, count, more)
+
+    async def open_questions(self) -> ProposalPage:
+        """What the page asks. Raises StoreUnavailable."""
+        return await self.proposals(ProposalQuery(limit=QUESTIONS_LENGTH))
+
+    def _answer_to(self, row: Row) -> str:
+        return self.given.to(row["proposal_id"]) if row["status"] == "open" else ""
 
     async def touchpoint(self, event_id: str) -> TouchpointExplained | None:
         """None: no such touchpoint. Raises StoreUnavailable."""
@@ -159,13 +184,21 @@ class Reader:
         """All that one page shows. Raises StoreUnavailable."""
         view, channels = await asyncio.gather(self.map(scope), self.store.channels())
         feed = SignalQuery(since=view.since, limit=FEED_LENGTH)
-        signals, known, visitors = await asyncio.gather(
+        signals, questions, known, visitors = await asyncio.gather(
             self.signals(feed),
+            self.open_questions(),
             self.accounts(AccountQuery(identified=True, limit=LIST_LENGTH)),
             self.accounts(AccountQuery(identified=False, limit=LIST_LENGTH // 2)),
         )
         return Snapshot(
-            view.as_of, view, signals, known.accounts, visitors.accounts, tuple(waiting), tuple(filter(None, channels))
+            as_of=view.as_of,
+            map=view,
+            signals=signals,
+            accounts=known.accounts,
+            visitors=visitors.accounts,
+            waiting=tuple(waiting),
+            channels=tuple(filter(None, channels)),
+            questions=questions,
         )
 
 

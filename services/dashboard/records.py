@@ -12,8 +12,8 @@ import orjson
 from schemas.base import EPOCH
 from schemas.facts import PhaseChange
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.views import AccountRow, PhaseMove, SignalView, TouchpointView
-from services.dashboard.words import account_name, is_identified
+from services.dashboard.views import AccountRow, CorrectionView, PhaseMove, ProposalView, SignalView, TouchpointView
+from services.dashboard.words import account_name, is_identified, is_provisional
 
 Row = Mapping[str, Any]
 
@@ -41,6 +41,8 @@ def signal_view(catalogue: Catalogue, row: Row) -> SignalView:
         evidence=tuple(row["evidence"]),
         evidence_count=row["evidence_count"],
         explanation=row["explanation"],
+        method=row.get("account_method", ""),
+        confidence=row.get("account_confidence"),
     )
 
 
@@ -49,6 +51,7 @@ def account_row(catalogue: Catalogue, row: Row) -> AccountRow:
         account_id=row["account_id"],
         name=account_name(row["account_id"], row["name"]),
         identified=is_identified(row["account_id"]),
+        provisional=is_provisional(row["account_id"]),
         phase=row["phase"],
         phase_name=catalogue.phase_name(row["phase"]),
         phase_since=_since(row["phase_since"]),
@@ -108,6 +111,28 @@ def touchpoint_view(catalogue: Catalogue, row: Row) -> TouchpointView:
         clock_suspect=bool(row["clock_suspect"]),
         friction_rules=tuple(row["friction_rules"]),
         signals=tuple(signal_view(catalogue, each) for each in row["signals"]),
+    )
+
+
+def correction_view(row: Row) -> CorrectionView:
+    return CorrectionView(**{name: row[name] for name in CorrectionView.__slots__})
+
+
+def proposal_view(row: Row, answer: str = "") -> ProposalView:
+    """`answer` is one that was given and is not in the store yet."""
+    return ProposalView(
+        proposal_id=row["proposal_id"],
+        kind=row["kind"],
+        a=row["a"],
+        b=row["b"],
+        reason=row["reason"],
+        evidence=row["evidence"],
+        confidence=row["confidence"],
+        since=row["since"],
+        status=row["status"],
+        by=row["by"],
+        decided_at=_since(row["decided_at"]),
+        answer=answer,
     )
 
 

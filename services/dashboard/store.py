@@ -52,6 +52,15 @@ class SignalQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposalQuery:
+    """Which questions of who is who, newest first."""
+
+    status: str = "open"
+    limit: int = 50
+    after: TimeKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CellQuery:
     """One cell of a scope, to be sliced."""
 
@@ -89,7 +98,7 @@ class JourneyStore(Protocol):
         """One row of source_freshness a source."""
 
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
-        """Rows of signals, with account_name and persona."""
+        """Rows of signals, with account_name, persona, account_method and account_confidence."""
 
     async def accounts(self, query: AccountQuery) -> Sequence[Row]:
         """Rows of account_journeys, at most limit + 1."""
@@ -102,6 +111,18 @@ class JourneyStore(Protocol):
 
     async def touchpoint(self, event_id: str) -> Row | None:
         """One touchpoint's row with `payload`, the attributed touchpoint as JSON."""
+
+    async def corrections(self, account_id: str, limit: int) -> Sequence[Row]:
+        """Rows of corrections, newest first."""
+
+    async def proposals(self, query: ProposalQuery) -> Sequence[Row]:
+        """Rows of proposals, at most limit + 1."""
+
+    async def proposal(self, proposal_id: str) -> Row | None:
+        """One question."""
+
+    async def open_proposals(self) -> int:
+        """How many questions are open."""
 
     async def shares(self, query: CellQuery) -> Sequence[Row]:
         """kind (persona, channel, rule), id, volume, friction of a cell's slices."""

@@ -189,15 +189,18 @@ class SignalView:
     evidence: tuple[str, ...]
     evidence_count: int
     explanation: str
+    method: str = ""
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """Where an account stands."""
+    """Where an account stands. `provisional`: known by its domain only, until a CRM account claims it."""
 
     account_id: str
     name: str
     identified: bool
+    provisional: bool
     phase: str
     phase_name: str
     phase_since: datetime | None
@@ -266,6 +269,18 @@ class TouchpointView:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectionView:
+    """What later knowledge changed about an account, and why."""
+
+    corrected_at: datetime
+    cause: str
+    touchpoints_changed: int
+    touchpoints_removed: int
+    signals_changed: int
+    signals_withdrawn: int
+
+
+@dataclass(frozen=True, slots=True)
 class AccountView:
     """A day in the life of one account, newest first."""
 
@@ -273,6 +288,34 @@ class AccountView:
     traits: dict[str, str]
     transitions: tuple[PhaseMove, ...]
     touchpoints: tuple[TouchpointView, ...]
+    next_cursor: str | None
+    corrections: tuple[CorrectionView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalView:
+    """A question of who is who that evidence leaves to people. `answer`: given, and on its way through the pipeline."""
+
+    proposal_id: str
+    kind: str
+    a: str
+    b: str
+    reason: str
+    evidence: str
+    confidence: float
+    since: datetime
+    status: str
+    by: str
+    decided_at: datetime | None
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalPage:
+    """`open` counts all open questions, whatever the page shows."""
+
+    proposals: tuple[ProposalView, ...]
+    open: int
     next_cursor: str | None
 
 
@@ -331,3 +374,4 @@ class Snapshot:
     visitors: tuple[AccountRow, ...] = ()
     waiting: tuple[Wait, ...] = ()
     channels: tuple[str, ...] = field(default=())
+    questions: ProposalPage = ProposalPage((), 0, None)

@@ -13,6 +13,11 @@ def is_identified(account_id: str) -> bool:
     return not account_id.startswith(ANONYMOUS)
 
 
+def is_provisional(account_id: str) -> bool:
+    """Known by its domain only."""
+    return account_id.startswith("domain:")
+
+
 def account_name(account_id: str, name: str) -> str:
     """The account's own name, else its id without the namespace."""
     if name:

@@ -235,7 +235,7 @@ async def test_every_answer_carries_the_security_headers_and_nothing_from_elsewh
         headers = (await client.get(path)).headers
         assert "script-src 'self'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
     page = (await client.get("/")).text
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert "https://" not in page

@@ -85,6 +85,19 @@ addEventListener("click", (event) => {
   if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); openDetail(link); }
   if (event.target === dialog) dialog.close();
 });
+addEventListener("submit", async (event) => {
+  const form = event.target.closest("form[data-part]");
+  if (!form) return;
+  event.preventDefault();
+  const fields = new URLSearchParams(new FormData(form, event.submitter));
+  for (const button of form.querySelectorAll("button")) button.disabled = true;
+  try {
+    const answer = await fetch(`${form.action}?part=1`, { method: "POST", body: fields, headers: { accept: "text/html" } });
+    if (!(answer.headers.get("content-type") || "").startsWith("text/html")) throw new Error(String(answer.status));
+    show({ [form.dataset.part]: await answer.text() });
+  } catch { say("away", "the answer was not taken; try again"); }
+  for (const button of form.querySelectorAll("button")) button.disabled = false;
+});
 document.querySelector("form.filters").addEventListener("change", (event) => event.currentTarget.requestSubmit());
 document.addEventListener("visibilitychange", () => (document.hidden ? (pause(), say("paused", "paused")) : open()));
 addEventListener("pagehide", pause);
