@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from schemas.facts import FACTS, AccountFact, Fact, SignalFact, Tombstone, TouchpointFact
+from schemas.facts import FACTS, AccountFact, Correction, Fact, SignalFact, Tombstone, TouchpointFact
 from schemas.links import LINKS
-from schemas.touchpoints import ACCOUNT_INPUTS, CLEAN, AttributedTouchpoint, CleanTouchpoint, Recall
+from schemas.touchpoints import ACCOUNT_INPUTS, CLEAN, AttributedTouchpoint, CleanTouchpoint, Recall, Refold
 from streams.agents.clock import Watermark
 from streams.agents.journey import Journey, Parts
 from streams.agents.memory import Memory
@@ -39,6 +39,7 @@ class Store:
     touchpoints: dict[tuple[str, str], TouchpointFact | Tombstone] = field(default_factory=dict)
     signals: dict[tuple[str, str], SignalFact] = field(default_factory=dict)
     accounts: dict[str, AccountFact] = field(default_factory=dict)
+    corrections: dict[str, Correction] = field(default_factory=dict)
 
     def apply(self, fact: Fact) -> None:
         if isinstance(fact, (TouchpointFact, Tombstone)):
@@ -47,6 +48,8 @@ class Store:
             _replace(self.signals, (fact.account_id, fact.signal_id), fact)
         elif isinstance(fact, AccountFact):
             _replace(self.accounts, fact.account_id, fact)
+        elif isinstance(fact, Correction):
+            self.corrections[fact.correction_id] = fact
 
     def visible(self) -> dict[str, TouchpointFact]:
         """Touchpoints by event id; an event seen twice is a failure."""
@@ -226,6 +229,17 @@ class Pipeline:
             acked = min([start for other, start in unfinished.values() if other == slot], default=read)
             self._offsets[slot] = self.random.randint(max(acked - 3, 0), acked)
         self._start()
+
+    async def ask(self, refolds: Iterable[Refold]) -> None:
+        """Put an operator's requests on the accounts' topic."""
+        for refold in refolds:
+            item = ACCOUNT_INPUTS.dump_json([refold])[1:-1]
+            self.topics.put([("touchpoints.attributed.v1", refold.account_id, item)])
+
+    async def restart_with(self, blueprint: CompiledBlueprint) -> None:
+        """The journey worker is stopped, and started with another blueprint."""
+        self._blueprint = blueprint
+        await self.restart()
 
     async def feed(self, touchpoints: Sequence[CleanTouchpoint]) -> None:
         """Put touchpoints on the clean topic, in this order."""

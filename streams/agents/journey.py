@@ -43,6 +43,11 @@ class Parts:
     partitions: int
     facts_end: dict[int, int] = field(default_factory=dict)
 
+    def shrink(self) -> None:
+        """Keep memory within its bound; what was forgotten is read only once its last word is stored."""
+        for partition, end in self.memory.shrink().items():
+            self.facts_end[partition] = max(self.facts_end.get(partition, 0), end)
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -102,7 +107,7 @@ class Journey:
             if not isinstance(item, AttributedTouchpoint):
                 self._command(item, batch, known_new=item.account_id not in existing)
         batch.outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
-        self._memory.shrink()
+        self._parts.shrink()
         return self._delivered(batch)
 
     async def run(self) -> None:

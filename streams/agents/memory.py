@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from schemas.touchpoints import AttributedTouchpoint, Recall
 from streams.journey.account import AccountJourney
@@ -34,6 +35,11 @@ class Dirty:
     withdrawn: dict[str, int] = field(default_factory=dict)
     recalls: list[Recall] = field(default_factory=list)
     must_read: bool = False
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether nobody's events wait for it: only an operator asked."""
+        return not self.items and all(cause.kind == "asked" for cause in self.causes)
 
 
 class Memory:
@@ -81,14 +87,21 @@ class Memory:
             return 0
         return max(people.get(item.attribution.person_id, 0), people.get(EVERYONE, 0))
 
-    def shrink(self) -> None:
-        """Forget the least recently used accounts, those whose last word Kafka has."""
-        if len(self.live) <= self._most:
-            return
-        for account_id in list(self.live)[: len(self.live) - self._most]:
+    def shrink(self) -> dict[int, int]:
+        """Forget the least recently used accounts, those whose last word Kafka has.
+
+        Returns, by partition, the offset that must be stored before a forgotten account may be read again.
+        """
+        ends: dict[int, int] = {}
+        for account_id in list(islice(self.live, max(len(self.live) - self._most, 0))):
             told = self.live[account_id].told
-            if told is None or told.done():
-                del self.live[account_id]
+            if told is not None and not told.done():
+                continue
+            if told is not None and not told.cancelled() and told.exception() is None:
+                partition, offset = told.result()
+                ends[partition] = max(ends.get(partition, 0), offset + 1)
+            del self.live[account_id]
+        return ends
 
     def clear(self) -> None:
         """Partitions changed hands: forget all; unfinished input is not acked and comes again."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from schemas.errors import TransientError
 from schemas.facts import AccountsFact
@@ -21,6 +22,7 @@ from streams.transport.outbox import Output
 from streams.transport.writer import partition_of
 
 BATCH = 200
+ASKED_BATCH = 50
 RETRY_S = 0.5
 LONG_HISTORY = 300
 _RUNNING = Cause("late", "touchpoints came meanwhile")
@@ -42,14 +44,21 @@ class Refolds:
                 await asyncio.sleep(0.05)
                 continue
             await asyncio.sleep(self._debounce_s)
-            batch = list(self._memory.dirty)[:BATCH]
             self._meter.set("touchline_refold_pending", len(self._memory.dirty))
             try:
-                await self._mend({account_id: self._memory.dirty[account_id] for account_id in batch})
+                for batch in self._batches():
+                    await self._mend(batch)
                 self._parts.stage.go_on()
             except TransientError as error:
                 self._parts.stage.wait(str(error))
                 await asyncio.sleep(RETRY_S)
+
+    def _batches(self) -> Iterator[dict[str, Dirty]]:
+        """First those for which events wait; then some of those an operator asked for, so that neither starves."""
+        for can_wait, most in ((False, BATCH), (True, ASKED_BATCH)):
+            found = {a: entry for a, entry in self._memory.dirty.items() if entry.can_wait is can_wait}
+            if found:
+                yield dict(islice(found.items(), most))
 
     async def _mend(self, batch: dict[str, Dirty]) -> None:
         started = time.monotonic()
@@ -59,6 +68,7 @@ class Refolds:
             await self._fence(rest)
             for account_id, stored in (await self._histories.read(list(rest))).items():
                 await self._mend_one(account_id, rest[account_id], stored)
+            self._parts.shrink()
         self._meter.observe("touchline_refold_seconds", time.monotonic() - started)
 
     async def _drop_known(self, batch: dict[str, Dirty]) -> None:
@@ -108,6 +118,8 @@ class Refolds:
             self._memory.live.pop(account_id, None)
             if items:
                 self._memory.live[account_id] = live
+                # not used by events: the first to be forgotten
+                self._memory.live.move_to_end(account_id, last=not entry.can_wait)
             elif not known_before:
                 facts = []
         self._deliver(account_id, fact_outputs(facts) + outputs, len(facts), entry)
