@@ -10,7 +10,7 @@ MAX_CHARS: Final = 600
 _READ_CHARS = 2_000
 
 _CLOSINGS = (
-    "kind regards|best regards|warm regards|regards|best wishes|sincerely|yours sincerely|yours faithfully|cheers|"
+    "best|kind regards|best regards|warm regards|regards|best wishes|sincerely|yours sincerely|yours faithfully|cheers|"
     "(?:met )?(?:vriendelijke |hartelijke )?groet(?:en|jes)?|hoogachtend|mvg"
 )
 _SENT_FROM = "sent from my |get outlook for |verstuurd vanaf mijn |verzonden vanaf mijn "

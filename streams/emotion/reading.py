@@ -42,8 +42,10 @@ class Lexicon:
     denied: frozenset[str]
     negators: frozenset[str]
     contrast: frozenset[str]
-    asks: frozenset[str]
     presses: frozenset[str]
+    requests: frozenset[str]
+    conjunctions: frozenset[str]
+    denial_follows: bool
     known: frozenset[str]
 
 
@@ -66,7 +68,7 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
     negators = frozenset(words.negators.split())
     apart = dict(phrases(words.apart))
     scored = plainly | denied | {"~".join(phrase): valence for phrase, valence in (said | apart).items()}
-    understood = (words.plain, words.flat, words.negators, words.more, words.less, words.contrast, words.asks)
+    understood = (words.plain, words.flat, words.negators, words.more, words.less, words.contrast, words.requests)
     return Lexicon(
         feelings=SentimentIntensityAnalyzer(
             lexicon={word: valence for word, valence in scored.items() if word not in negators},
@@ -83,8 +85,10 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
         denied=frozenset(word[:-1] for word in denied),
         negators=negators,
         contrast=frozenset(words.contrast.split()),
-        asks=frozenset(words.asks.split()),
         presses=frozenset(words.presses.split()),
+        requests=frozenset(words.requests.split()),
+        conjunctions=frozenset(words.conjunctions.split()),
+        denial_follows=words.denial_follows,
         known=frozenset(plainly).union((word[:-1] for word in denied), *map(str.split, understood), *said, *apart),
     )
 
@@ -97,17 +101,17 @@ def _by_first_word(said: dict[tuple[str, ...], float]) -> dict[str, tuple[tuple[
 
 
 def score(text: str, lexicon: Lexicon) -> float | None:
-    """The feeling of a text, -1..1; 0.0 when it was understood and has none; None when it was not understood.
+    """The feeling of a text, -1..1; 0.0 when it asks or hands over and no more; None when it is not understood.
 
     A sentence counts by its own strength, so that a long polite letter with one furious line is not lukewarm,
     and the last one twice as much as the first: people end on what they came to say.
     """
-    felt = [found for sentence in _SENTENCE.split(text) if (found := _sentence(sentence, lexicon)) is not None]
+    said = [_sentence(sentence, lexicon) for sentence in _SENTENCE.split(text) if sentence.strip()]
+    felt = [value for value in said if value]
     if not felt:
-        return None
+        return 0.0 if said and 2 * said.count(0.0) >= len(said) else None
     weights = [abs(value) * (1 + place / len(felt)) for place, value in enumerate(felt)]
-    whole = sum(weights)
-    return round(sum(map(mul, felt, weights)) / whole, 3) if whole else 0.0
+    return round(sum(map(mul, felt, weights)) / sum(weights), 3)
 
 
 def known_share(text: str, lexicon: Lexicon) -> float:
@@ -118,24 +122,20 @@ def known_share(text: str, lexicon: Lexicon) -> float:
 
 def _sentence(sentence: str, lexicon: Lexicon) -> float | None:
     clauses = [_together(_joined(clause, lexicon), lexicon) for clause in _clauses(sentence)]
+    words = [word for clause in clauses for word in clause]
     ready = [token for clause in clauses for token in (*_denied(clause, lexicon), *_BARRIER)]
     shout = "!" * sentence.count("!")
     found = lexicon.feelings.polarity_scores(f"{' '.join(ready)} {shout}")["compound"]
-    if not found:
-        return 0.0 if _understood([word for clause in clauses for word in clause], lexicon) else None
-    return found * _INFORMATION_SHARE if _only_asks(sentence, clauses, lexicon) else found
-
-
-def _only_asks(sentence: str, clauses: Sequence[Sequence[str]], lexicon: Lexicon) -> bool:
-    """Whether it is a question for information: trouble named in it (`how do I report a bug?`) is not the writer's."""
-    if not sentence.rstrip().endswith("?") or any(word in lexicon.presses for clause in clauses for word in clause):
-        return False
-    return any(clause and clause[0] in lexicon.asks for clause in clauses)
+    asks = sentence.rstrip().endswith("?") and not shout and lexicon.presses.isdisjoint(words)
+    if found:
+        return found * _INFORMATION_SHARE if asks else found
+    neutral = asks or any(word in lexicon.requests or "~" in word for word in words)
+    return 0.0 if neutral and not shout and _understood(words, lexicon) else None
 
 
 def _understood(words: Sequence[str], lexicon: Lexicon) -> bool:
     known = sum("~" in word or word in lexicon.known or _NUMBER.fullmatch(word) is not None for word in words)
-    return known >= _KNOWN_WORDS and known >= _KNOWN_SHARE * len(words)
+    return known + sum(word.count("~") for word in words) >= _KNOWN_WORDS and known >= _KNOWN_SHARE * len(words)
 
 
 def _clauses(sentence: str) -> Iterator[list[str]]:
@@ -187,7 +187,14 @@ def _denied(clause: list[str], lexicon: Lexicon) -> list[str]:
 
 
 def _negator(ready: Sequence[str], at: int, lexicon: Lexicon) -> int | None:
-    """The place of the nearest word that denies the one at `at`: before it, else behind it."""
-    before = range(at - 1, max(at - 1 - _DENIAL_REACH_WORDS, -1), -1)
-    behind = range(at + 1, min(at + 1 + _DENIAL_REACH_WORDS, len(ready)))
-    return next((place for places in (before, behind) for place in places if ready[place] in lexicon.negators), None)
+    """The place of the nearest word that denies the one at `at`: before it, or behind it where the language does so."""
+    reach = [range(at - 1, max(at - 1 - _DENIAL_REACH_WORDS, -1), -1)]
+    if lexicon.denial_follows:
+        reach.append(range(at + 1, min(at + 1 + _DENIAL_REACH_WORDS, len(ready))))
+    for places in reach:
+        for place in places:
+            if ready[place] in lexicon.negators:
+                return place
+            if ready[place] in lexicon.conjunctions:
+                break
+    return None

@@ -31,8 +31,12 @@ class Vocabulary(Strict):
         description="pairs of words that others of the clause may stand between"
     )
     emoji: dict[str, str] = Field({}, description="emoji to the word it stands for")
-    asks: str = Field(description="first words of a question for information")
-    presses: str = Field(description="words that make such a question a reproach")
+    presses: str = Field(description="words that make a question a reproach")
+    requests: str = Field(
+        description="words of asking and handing over: a sentence with one, and no feeling, is neutral"
+    )
+    conjunctions: str = Field(description="words a denial does not reach across")
+    denial_follows: bool = Field(description="whether the negator may stand behind what it denies: `werkt … niet`")
     plain: str = Field(description="words that are understood and carry no feeling")
 
 
