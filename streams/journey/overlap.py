@@ -16,6 +16,7 @@ from schemas.touchpoints import Scalar
 from streams.journey.matching import folded
 
 _Token = tuple[str, ...] | None  # the characters it takes (empty: any); None stands for `*`
+_NONE = ("",)  # a class that takes no character, such as `[b-a]`
 _COMMON = string.ascii_lowercase + string.digits + " /_-.:"
 
 
@@ -93,6 +94,8 @@ def _may_end(tokens: tuple[_Token, ...], at: int) -> bool:
 
 
 def _shared_character(one: tuple[str, ...], other: tuple[str, ...]) -> str | None:
+    if _NONE in (one, other):
+        return None
     if not one or not other:
         return (one or other or ("x",))[0]
     return next((character for character in one if character in other), None)
@@ -101,14 +104,14 @@ def _shared_character(one: tuple[str, ...], other: tuple[str, ...]) -> str | Non
 @lru_cache(maxsize=1024)
 def _tokens(glob: str) -> tuple[_Token, ...]:
     found: list[_Token] = []
-    for part in re.findall(r"\[!?\]?[^\]]*\]|.", glob, re.DOTALL):
+    for part in re.findall(r"\[!?+\]?+[^\]]*\]|.", glob, re.DOTALL):
         if part == "*":
             found.append(None)
         elif part == "?":
             found.append(())
         elif len(part) > 1:
             takes = re.compile(translate(part)).match
-            found.append(tuple(c for c in dict.fromkeys(_COMMON + string.printable + glob) if takes(c)) or ("\0",))
+            found.append(tuple(c for c in dict.fromkeys(_COMMON + string.printable + glob) if takes(c)) or _NONE)
         else:
             found.append((part,))
     return tuple(found)

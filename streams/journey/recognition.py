@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, product
 
 from schemas.blueprint import TouchpointType
 from schemas.touchpoints import CleanTouchpoint
@@ -15,6 +15,8 @@ UNMAPPED = TouchpointType(id="unmapped", name="Unmapped", phase="unmapped", impo
 
 KINDS_REMEMBERED = 50_000
 """Kinds repeat, pages with an id in them do not: beyond this many the memory starts anew."""
+
+_BEGIN_CHARS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +28,15 @@ class _Candidate:
 
 
 class Recognition:
-    """The catalogue's matches, indexed by what is cheap to ask: the action and the head of the vendor's name."""
+    """The catalogue's matches, indexed by action, the vendor's name and page, as far as they are plain."""
 
     def __init__(self, types: Sequence[TouchpointType]) -> None:
-        self._heads = frozenset(_head(match.vendor_type) for kind in types for match in kind.match)
-        self._index: dict[tuple[str, str], list[_Candidate]] = {}
+        self._index: dict[tuple[str, str, str], list[_Candidate]] = {}
         for kind in types:
             for match in kind.match:
                 candidate = _Candidate(specificity(match), compile_kind(match), compile_properties(match), kind)
-                self._index.setdefault((match.action, _head(match.vendor_type)), []).append(candidate)
+                place = (match.action, _head(match.vendor_type), _begin(match.page))
+                self._index.setdefault(place, []).append(candidate)
         self._kinds: dict[tuple[str, ...], tuple[_Candidate, ...]] = {}
 
     def type_of(self, touchpoint: CleanTouchpoint) -> TouchpointType:
@@ -55,8 +57,10 @@ class Recognition:
         return found
 
     def _looked_up(self, touchpoint: CleanTouchpoint) -> tuple[_Candidate, ...]:
-        heads = {"", _head(touchpoint.vendor_type)} & self._heads
-        listed = (self._index.get((action, head), ()) for action in {"", touchpoint.action} for head in heads)
+        places = product(
+            {"", touchpoint.action}, {"", _head(touchpoint.vendor_type)}, {"", touchpoint.page[:_BEGIN_CHARS].lower()}
+        )
+        listed = (self._index.get(place, ()) for place in places)
         holding = [candidate for candidate in chain.from_iterable(listed) if candidate.kind(touchpoint)]
         return tuple(sorted(holding, key=lambda candidate: (candidate.order, candidate.type.id), reverse=True))
 
@@ -65,3 +69,9 @@ def _head(vendor_type: str) -> str:
     """What stands before the first `:` or `.` (`track`, `conversation`); empty for a glob that leaves it open."""
     head = re.match(r"[^:.*?\[]+(?=[:.])", vendor_type)
     return head[0].lower() if head else ""
+
+
+def _begin(page: str) -> str:
+    """The first characters every page of this glob has; empty when it leaves them open."""
+    begin = page[:_BEGIN_CHARS].lower()
+    return begin if len(begin) == _BEGIN_CHARS and not set("*?[") & set(begin) else ""
