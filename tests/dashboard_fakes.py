@@ -6,15 +6,17 @@ the tests on a real ClickHouse hold them against each other.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from statistics import median
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
-from schemas.blueprint import Blueprint, Persona, Phase, SegmentRule, TouchpointType, Transition
+from schemas.blueprint import Blueprint, Owner, Persona, Phase, SegmentRule, TouchpointType, Transition
 from schemas.errors import StoreUnavailable
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, Range, Scope
@@ -36,10 +38,22 @@ BLUEPRINT = Blueprint(
     personas=(Persona(id="economic_buyer", name="Economic buyer"), Persona(id="end_user", name="End user")),
     segments=(SegmentRule(segment="enterprise", trait="size"), SegmentRule(segment="small", trait="size")),
     types=(
-        TouchpointType(id="website_visit", name="Website visit", phase="awareness", importance=2),
+        TouchpointType(
+            id="website_visit", name="Website visit", phase="awareness", importance=2, targets={"duration_ms": 2000}
+        ),
         TouchpointType(id="webinar", name="Webinar", phase="awareness", desired_emotion=0.5),
         TouchpointType(id="security_review", name="Security review", phase="purchase", importance=4),
-        TouchpointType(id="contract", name="Contract", phase="purchase", importance=5, moment_of_truth=True),
+        TouchpointType(
+            id="contract",
+            name="Contract",
+            phase="purchase",
+            importance=5,
+            risk=5,
+            moment_of_truth=True,
+            owner=Owner(department="Sales"),
+            effort="quick",
+            targets={"friction_rate": 0.1, "emotion": 0.4, "first_response_s": 3600},
+        ),
         TouchpointType(id="crm_record", name="CRM record", phase="awareness", on_map=False),
     ),
 )
@@ -50,15 +64,19 @@ def total(rows: Sequence[Mapping[str, Any]], span: Range) -> Counts:
     felt = [row["emotion"] for row in rows if row["has_emotion"]]
     spark = [0] * BUCKETS
     for row in rows:
-        spark[int((row["minute"] - span.since).total_seconds()) // span.step_s] += 1
+        spark[min(int((row["minute"] - span.spark_origin).total_seconds()) // span.step_s, BUCKETS - 1)] += 1
+    seen = {row["account_id"] for row in rows}
+    visitors = {account_id for account_id in seen if account_id.startswith("anon:")}
     return Counts(
         volume=len(rows),
+        visitor_volume=len([row for row in rows if row["account_id"] in visitors]),
         friction=len([row for row in rows if row["friction"]]),
         delight=len([row for row in rows if row["delight"]]),
         emotion_sum=sum(felt),
         emotion_count=len(felt),
         pain_sum=sum(row["pain"] for row in rows),
-        accounts=len({row["account_id"] for row in rows}),
+        accounts=len(seen - visitors),
+        visitors=len(visitors),
         people=len({row["person_id"] for row in rows} - {""}),
         spark=tuple(spark) if rows else (),
     )
@@ -140,6 +158,22 @@ class FakeStore:
                 pains.setdefault(row["account_id"], []).append(row["severity"])
         at_risk = [each for each in pains.values() if max(each) >= 0.6 or len(each) >= 3]
         return {"accounts": len(seen) - len(visitors), "visitors": len(visitors), "at_risk": len(at_risk)}
+
+    async def worst_rules(self, span: Range) -> Mapping[CellKey, str]:
+        self._ask("worst_rules")
+        sums: dict[CellKey, Counter[str]] = {}
+        for row in self.world.signals:
+            if row["polarity"] == "friction" and span.since <= row["opened_at"] < span.until + timedelta(minutes=1):
+                found = sums.setdefault((row["phase"], row["touchpoint_type"]), Counter())
+                found[row["rule"]] += round(row["severity"] * 1000)
+        return {key: min(found, key=lambda rule: (-found[rule], rule)) for key, found in sums.items()}
+
+    async def measures(self, query: CellQuery) -> Mapping[str, float]:
+        self._ask("measures")
+        rows = self.within(query.scope, query.span.since, query.span.until)
+        mine = [row for row in rows if (row["phase"], row["touchpoint_type"]) == (query.phase, query.touchpoint_type)]
+        taken = [took for row in mine if (took := json.loads(row["properties"]).get("duration_ms"))]
+        return {"duration_ms": median(taken)} if taken else {}
 
     async def channels(self) -> Sequence[str]:
         self._ask("channels")

@@ -10,14 +10,14 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
 from schemas.blueprint import Blueprint, TouchpointType
+from schemas.config import ClickHouseConfig
+from services.store.migrate import load
 
-MIGRATION = Path(__file__).parents[1] / "infra" / "clickhouse" / "migrations" / "0001_store.sql"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]
 CHUNK_ROWS = 8_000
@@ -158,11 +158,11 @@ def _accounts(blueprint: Blueprint, made: World, names: Mapping[str, str]) -> It
 
 
 def create_tables(client: Client, database: str) -> None:
-    """The store's own DDL in `database`."""
-    text = "\n".join(line for line in MIGRATION.read_text().splitlines() if not line.startswith("--"))
-    for statement in text.split(";\n"):
-        if statement.strip():
-            client.command(statement.format(database=database, bi=f"{database}_bi", on_cluster="", replicated=""))
+    """The store's own DDL in `database`, by its migrations."""
+    config = ClickHouseConfig(database=database, bi_database=f"{database}_bi")
+    for migration in load():
+        for statement in migration.statements(config):
+            client.command(statement)
 
 
 def store(client: Client, made: World) -> None:
@@ -201,12 +201,18 @@ def _fresh(row: Row) -> Row:
 
 
 def recompute(client: Client) -> None:
-    """journey_minutes of every minute, from touchpoints FINAL."""
+    """journey_minutes of every minute, from touchpoints FINAL, written apart from the sink's statement."""
     client.command("""
-        INSERT INTO journey_minutes
-        SELECT minute, phase, touchpoint_type, persona, segment, channel, now64(6), count(), countIf(friction > 0),
+        INSERT INTO journey_minutes (minute, phase, touchpoint_type, persona, segment, channel, version, volume,
+          visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set, person_set,
+          blueprint_version, importance, moment_of_truth)
+        SELECT minute, phase, touchpoint_type, persona, segment, channel, now64(6), count(),
+          countIf(account_id LIKE 'anon:%'), countIf(friction > 0),
           countIf(delight > 0), sumIf(emotion, has_emotion = 1), countIf(has_emotion = 1), sum(pain),
-          uniqExactState(account_id), uniqExactStateIf(person_id, person_id != '')
+          groupUniqArrayIf(sipHash64(account_id), account_id NOT LIKE 'anon:%'),
+          groupUniqArrayIf(sipHash64(account_id), account_id LIKE 'anon:%'),
+          groupUniqArrayIf(sipHash64(person_id), person_id != ''), max(blueprint_version), any(importance),
+          any(moment_of_truth)
         FROM touchpoints FINAL WHERE on_map = 1
         GROUP BY minute, phase, touchpoint_type, persona, segment, channel
         SETTINGS max_partitions_per_insert_block = 0""")

@@ -41,8 +41,9 @@ FIGURES = {
     "accounts": "SELECT * EXCEPT written_at FROM account_journeys FINAL ORDER BY account_id FORMAT JSONEachRow",
     "corrections": "SELECT * FROM corrections FINAL ORDER BY correction_id FORMAT JSONEachRow",
     "cells": (
-        "SELECT minute, phase, touchpoint_type, persona, segment, channel, volume, friction, delight, emotion_sum,"
-        " emotion_count, pain_sum, finalizeAggregation(accounts) AS reached, finalizeAggregation(people) AS people"
+        "SELECT minute, phase, touchpoint_type, persona, segment, channel, volume, visitor_volume, friction, delight,"
+        " emotion_sum, emotion_count, pain_sum, arraySort(account_set) AS reached, arraySort(visitor_set) AS visitors,"
+        " arraySort(person_set) AS people, blueprint_version, importance, moment_of_truth"
         " FROM journey_minutes FINAL WHERE volume > 0 ORDER BY ALL FORMAT JSONEachRow"
     ),
 }

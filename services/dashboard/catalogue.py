@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas.blueprint import Blueprint, Phase, TouchpointType
+from services.dashboard.views import Term
 from services.dashboard.words import named
 
 
@@ -15,6 +16,7 @@ class Catalogue:
         self.types: dict[str, TouchpointType] = {kind.id: kind for kind in blueprint.types}
         self.personas = {persona.id: persona.name for persona in blueprint.personas}
         self.segments = tuple(dict.fromkeys(rule.segment for rule in blueprint.segments))
+        self.rule_efforts: dict[str, Term] = {rule.id: rule.effort for rule in blueprint.rules}
         self._phase_names = {phase.id: phase.name for phase in blueprint.phases}
         self._type_names = {kind.id: kind.name for kind in blueprint.types}
 

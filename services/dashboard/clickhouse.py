@@ -95,10 +95,18 @@ class ClickHouseStore:
         return row["minute"] if row["cells"] else None
 
     async def cells(self, scope: Scope, span: Range) -> Cells:
-        rows = await self.rows(queries.CELLS, **_scoped(scope, span), step_s=span.step_s)
+        asked = _scoped(scope, span)
+        rows, volumes = await asyncio.gather(
+            self.rows(queries.CELLS, **asked),
+            self.rows(queries.SPARKS, **asked, origin=int(span.spark_origin.timestamp()), step_s=span.step_s),
+        )
+        sparks: defaultdict[CellKey, list[int]] = defaultdict(lambda: [0] * BUCKETS)
+        for row in volumes:
+            sparks[row["phase"], row["touchpoint_type"]][min(row["bucket"], BUCKETS - 1)] += row["n"]
         sets: dict[int, dict[CellKey, Counts]] = {0: {}, 1: {}, 2: {}}
         for row in rows:
-            sets[row["missing"]][row["phase"], row["touchpoint_type"]] = _counts(row)
+            key = (row["phase"], row["touchpoint_type"])
+            sets[row["missing"]][key] = _counts(row, sparks.get(key, ()))
         by_phase = {phase: counts for (phase, _), counts in sets[1].items()}
         return Cells(sets[0], by_phase, sets[2].get(("", ""), Counts()))
 
@@ -114,6 +122,16 @@ class ClickHouseStore:
 
     async def population(self, since: datetime) -> Row:
         return (await self.rows(queries.POPULATION, since=_stamp(since)))[0]
+
+    async def worst_rules(self, span: Range) -> Mapping[CellKey, str]:
+        since, until = int(span.since.timestamp()), int(span.until.timestamp())
+        rows = await self.rows(queries.WORST_RULES, since=since, until=until)
+        return {(row["phase"], row["touchpoint_type"]): row["rule"] for row in rows}
+
+    async def measures(self, query: CellQuery) -> Mapping[str, float]:
+        scoped = _scoped(query.scope, query.span)
+        asked = {"phase": query.phase, "touchpoint_type": query.touchpoint_type}
+        return {row["target"]: row["value"] for row in await self.rows(queries.MEASURES, **scoped, **asked)}
 
     async def channels(self) -> Sequence[str]:
         return [row["channel"] for row in await self.rows(queries.CHANNELS)]
@@ -230,18 +248,17 @@ def _either(value: str) -> list[str]:
     return ["", "unknown"] if value == "unknown" else [value] if value else []
 
 
-def _counts(row: Mapping[str, Any]) -> Counts:
-    spark = [0] * BUCKETS
-    for bucket, volume in zip(*row["spark"], strict=True):
-        spark[min(bucket, BUCKETS - 1)] += volume
+def _counts(row: Mapping[str, Any], spark: Sequence[int]) -> Counts:
     return Counts(
         volume=row["n"],
+        visitor_volume=row["visits"],
         friction=row["frictions"],
         delight=row["delights"],
         emotion_sum=row["emotion_total"],
         emotion_count=row["emotions"],
         pain_sum=row["pain_total"],
         accounts=row["account_count"],
+        visitors=row["visitor_count"],
         people=row["people_count"],
         spark=tuple(spark),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,8 @@ class MapInputs:
     raw_types: Sequence[Mapping[str, Any]]
     population: Population
     freshness: Freshness
+    worst_rules: Mapping[CellKey, str] = field(default_factory=dict)
+    measured: Mapping[CellKey, Mapping[str, float]] = field(default_factory=dict)
     explain: bool = False
 
 
@@ -71,19 +73,19 @@ def _phase(catalogue: Catalogue, inputs: MapInputs, phase: Phase) -> PhaseView:
         kind=phase.kind,
         volume=counts.volume,
         accounts=counts.accounts,
+        visitors=counts.visitors,
         people=counts.people,
         friction_rate=ratio(counts.friction, counts.volume),
         emotion=ratio(counts.emotion_sum, counts.emotion_count),
-        types=tuple(_cell(inputs, phase.id, kind) for kind in [*home, *away]),
+        types=tuple(_cell(catalogue, inputs, phase.id, kind) for kind in [*home, *away]),
     )
 
 
-def _cell(inputs: MapInputs, phase: str, kind: TouchpointType) -> Cell:
-    counts = inputs.cells.by_cell.get((phase, kind.id), Counts())
-    emotion = ratio(counts.emotion_sum, counts.emotion_count)
-    pain = numbers.pain_index(counts, kind.importance)
-    reach = ratio(counts.accounts, inputs.cells.total.accounts)
-    desired = kind.desired_emotion
+def _cell(catalogue: Catalogue, inputs: MapInputs, phase: str, kind: TouchpointType) -> Cell:
+    key = (phase, kind.id)
+    counts = inputs.cells.by_cell.get(key, Counts())
+    found = numbers.numbers_of(counts, kind, inputs.cells.total.accounts)
+    worst_rule = inputs.worst_rules.get(key, "")
     return Cell(
         id=kind.id,
         name=kind.name,
@@ -91,23 +93,31 @@ def _cell(inputs: MapInputs, phase: str, kind: TouchpointType) -> Cell:
         home_phase=kind.phase,
         volume=counts.volume,
         accounts_reached=counts.accounts,
-        reach_percent=None if reach is None else 100 * reach,
+        visitors_reached=counts.visitors,
+        reach_percent=found["reach_percent"],
+        frequency=found["frequency"],
         people=counts.people,
         friction_touchpoints=counts.friction,
-        friction_rate=ratio(counts.friction, counts.volume),
+        friction_rate=found["friction_rate"],
         delight_touchpoints=counts.delight,
-        emotion=emotion,
+        emotion=found["emotion"],
         emotion_touchpoints=counts.emotion_count,
-        desired_emotion=desired,
-        emotion_gap=None if emotion is None or desired is None else emotion - desired,
-        pain_index=pain,
-        level=numbers.level_of(pain, counts.volume),
+        desired_emotion=kind.desired_emotion,
+        emotion_gap=found["emotion_gap"],
+        pain_index=found.sure("pain_index"),
+        level=numbers.level_of(found.sure("pain_index"), counts.volume),
         moment_of_truth=kind.moment_of_truth,
         importance=kind.importance,
+        damage=kind.risk,
+        risk=found.sure("risk"),
+        impact=found["impact"],
+        term=numbers.term_of(kind, catalogue.rule_efforts.get(worst_rule)),
+        worst_rule=worst_rule,
         owner=kind.owner.department if kind.owner else "",
-        trend=numbers.trend((counts.friction, counts.volume), inputs.history.get((phase, kind.id), ())),
+        performance=numbers.performance(kind, found, inputs.measured.get(key)),
+        trend=numbers.trend((counts.friction, counts.volume), inputs.history.get(key, ())),
         spark=counts.spark,
-        explain=numbers.explain_pain(counts, kind.importance) if inputs.explain else None,
+        explain={str(name): figure for name, figure in found.figures.items()} if inputs.explain else None,
     )
 
 
@@ -117,6 +127,7 @@ def _totals(inputs: MapInputs, phases: Iterable[PhaseView]) -> Totals:
     return Totals(
         touchpoints=total.volume,
         accounts=total.accounts,
+        visitors=total.visitors,
         people=total.people,
         friction_touchpoints=total.friction,
         friction_rate=ratio(total.friction, total.volume),

@@ -22,32 +22,77 @@ GROUP BY table ORDER BY table
 
 FIRST_MINUTE = "SELECT min(minute) AS minute, count() AS cells FROM journey_minutes WHERE volume > 0"
 
-# Sets of accounts are merged once a cell; phases and the total merge the few cells, not every minute again.
+# Whole days of the window that are read from journey_days; all other minutes are read as they are.
+_SETTLED = """(
+    SELECT day FROM journey_day_states
+    WHERE day >= toDate(toDateTime({since:Int64} + 86399, 'UTC'))
+      AND day < toDate(toDateTime({until:Int64} + 60, 'UTC')) AND is_settled)"""
+_SUMS = """phase, touchpoint_type, volume, visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum,
+    account_set, visitor_set, person_set"""
+_WITHIN = "toUnixTimestamp(minute) BETWEEN {since:Int64} AND {until:Int64}"
+
+# Sets are merged once a cell; phases and the total merge the few cells, not every row again.
 CELLS = f"""
 SELECT phase, touchpoint_type, grouping(phase) + grouping(touchpoint_type) AS missing,
-  sum(c.n) AS n, sum(c.frictions) AS frictions, sum(c.delights) AS delights,
+  sum(c.n) AS n, sum(c.visits) AS visits, sum(c.frictions) AS frictions, sum(c.delights) AS delights,
   sum(c.emotion_total) AS emotion_total, sum(c.emotions) AS emotions, sum(c.pain_total) AS pain_total,
-  uniqExactMerge(c.account_set) AS account_count, uniqExactMerge(c.people_set) AS people_count,
-  sumMap(c.volumes) AS spark
+  uniqExactMerge(c.known) AS account_count, uniqExactMerge(c.unknown) AS visitor_count,
+  uniqExactMerge(c.persons) AS people_count
 FROM (
-  SELECT phase, touchpoint_type, sum(j.volume) AS n, sum(j.friction) AS frictions, sum(j.delight) AS delights,
-    sum(j.emotion_sum) AS emotion_total, sum(j.emotion_count) AS emotions, sum(j.pain_sum) AS pain_total,
-    uniqExactMergeState(j.accounts) AS account_set, uniqExactMergeState(j.people) AS people_set,
-    sumMap([toUInt16(intDiv(toUnixTimestamp(minute) - {{since:Int64}}, {{step_s:Int64}}))], [j.volume]) AS volumes
-  FROM journey_minutes AS j FINAL
-  WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} {_SCOPE}
+  SELECT phase, touchpoint_type, sum(j.volume) AS n, sum(j.visitor_volume) AS visits, sum(j.friction) AS frictions,
+    sum(j.delight) AS delights, sum(j.emotion_sum) AS emotion_total, sum(j.emotion_count) AS emotions,
+    sum(j.pain_sum) AS pain_total, uniqExactStateArray(j.account_set) AS known,
+    uniqExactStateArray(j.visitor_set) AS unknown, uniqExactStateArray(j.person_set) AS persons
+  FROM (
+    SELECT {_SUMS} FROM journey_days FINAL WHERE day IN {_SETTLED} AND volume > 0 {_SCOPE}
+    UNION ALL
+    SELECT {_SUMS} FROM journey_minutes FINAL
+    WHERE {_WITHIN} AND toDate(minute) NOT IN {_SETTLED} AND volume > 0 {_SCOPE}
+  ) AS j
   GROUP BY phase, touchpoint_type
 ) AS c
 GROUP BY GROUPING SETS ((phase, touchpoint_type), (phase), ())
 HAVING n > 0
 """
 
+# A bucket is made of whole hours where it is longer than one; the window's first hour may be a part of one.
+SPARKS = f"""
+SELECT phase, touchpoint_type, intDiv(at - {{origin:Int64}}, {{step_s:Int64}}) AS bucket, sum(s.volume) AS n
+FROM (
+  SELECT phase, touchpoint_type, toUnixTimestamp(toDateTime(day, 'UTC')) + 3600 * (hour - 1) AS at, volume
+  FROM (
+    SELECT phase, touchpoint_type, day, sumForEach(d.hourly_volume) AS hours FROM journey_days AS d FINAL
+    WHERE day IN {_SETTLED} AND d.volume > 0 {_SCOPE}
+    GROUP BY phase, touchpoint_type, day
+  ) ARRAY JOIN hours AS volume, arrayEnumerate(hours) AS hour
+  WHERE volume > 0
+  UNION ALL
+  SELECT phase, touchpoint_type, toUnixTimestamp(minute) AS at, volume FROM journey_minutes FINAL
+  WHERE {_WITHIN} AND toDate(minute) NOT IN {_SETTLED} AND volume > 0 {_SCOPE}
+) AS s
+GROUP BY phase, touchpoint_type, bucket
+"""
+
+# A day that lies in one window whole is read from journey_days.
+_AGO = "intDiv({since:Int64} - 1 - at, {length_s:Int64})"
+_BEFORE = """(
+    SELECT day FROM journey_day_states
+    WHERE day >= toDate(toDateTime({since:Int64} - {length_s:Int64} * {windows:Int64} + 86399, 'UTC'))
+      AND day < toDate(toDateTime({since:Int64}, 'UTC'))
+      AND intDiv({since:Int64} - 1 - toUnixTimestamp(toDateTime(day, 'UTC')), {length_s:Int64})
+        = intDiv({since:Int64} - 1 - toUnixTimestamp(toDateTime(day, 'UTC')) - 86340, {length_s:Int64})
+      AND is_settled)"""
 HISTORY = f"""
-SELECT phase, touchpoint_type, intDiv({{since:Int64}} - 1 - toUnixTimestamp(minute), {{length_s:Int64}}) AS ago,
-  sum(j.friction) AS frictions, sum(j.volume) AS n
-FROM journey_minutes AS j FINAL
-WHERE toUnixTimestamp(minute) < {{since:Int64}}
-  AND toUnixTimestamp(minute) >= {{since:Int64}} - {{length_s:Int64}} * {{windows:Int64}} {_SCOPE}
+SELECT phase, touchpoint_type, {_AGO} AS ago, sum(h.friction) AS frictions, sum(h.volume) AS n
+FROM (
+  SELECT phase, touchpoint_type, toUnixTimestamp(toDateTime(day, 'UTC')) AS at, friction, volume
+  FROM journey_days FINAL WHERE day IN {_BEFORE} AND volume > 0 {_SCOPE}
+  UNION ALL
+  SELECT phase, touchpoint_type, toUnixTimestamp(minute) AS at, friction, volume FROM journey_minutes FINAL
+  WHERE toUnixTimestamp(minute) < {{since:Int64}}
+    AND toUnixTimestamp(minute) >= {{since:Int64}} - {{length_s:Int64}} * {{windows:Int64}}
+    AND toDate(minute) NOT IN {_BEFORE} AND volume > 0 {_SCOPE}
+) AS h
 GROUP BY phase, touchpoint_type, ago
 """
 
@@ -70,6 +115,14 @@ SELECT
     SELECT account_id FROM signals FINAL
     WHERE polarity = 'friction' AND opened_at >= {since:DateTime64(3, 'UTC')} AND NOT startsWith(account_id, 'anon:')
     GROUP BY account_id HAVING max(severity) >= 0.6 OR count() >= 3)) AS at_risk
+"""
+
+WORST_RULES = """
+SELECT phase, touchpoint_type, argMin(rule, (-severity, rule)) AS rule FROM (
+  SELECT phase, touchpoint_type, rule, sum(s.severity) AS severity FROM signals AS s FINAL
+  WHERE polarity = 'friction' AND toUnixTimestamp(opened_at) BETWEEN {since:Int64} AND {until:Int64} + 59
+  GROUP BY phase, touchpoint_type, rule)
+GROUP BY phase, touchpoint_type
 """
 
 CHANNELS = "SELECT DISTINCT channel FROM journey_minutes ORDER BY channel LIMIT 100"
@@ -179,3 +232,26 @@ ORDER BY since DESC, proposal_id DESC LIMIT {limit:UInt32}
 PROPOSAL = "SELECT * FROM proposals FINAL WHERE proposal_id = {proposal_id:String}"
 
 OPEN_PROPOSALS = "SELECT count() AS open FROM proposals FINAL WHERE status = 'open'"
+
+# By the clock: a rule that pauses while the customer is asked may judge otherwise.
+MEASURES = f"""
+SELECT 'duration_ms' AS target, quantileExactInclusive(0.5)(JSONExtractFloat(properties, 'duration_ms')) AS value
+{_CELL} AND JSONExtractFloat(properties, 'duration_ms') > 0
+HAVING count() > 0
+UNION ALL
+SELECT took.1, quantileExactInclusive(0.5)(took.2) FROM (
+  SELECT arrayJoin([('first_response_s', replied_at), ('resolution_s', solved_at)]) AS step,
+    (step.1, dateDiff('millisecond', opened_at, step.2) / 1000) AS took
+  FROM (
+    SELECT minIf(occurred_at, action = 'ticket_created') AS opened_at,
+      minIf(occurred_at, action = 'ticket_replied_by_agent') AS replied_at,
+      minIf(occurred_at, action = 'ticket_status' AND JSONExtractString(properties, 'current') IN ('solved', 'closed'))
+        AS solved_at
+    FROM touchpoints FINAL
+    WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}}
+      AND subject IN (SELECT subject {_CELL} AND subject != '')
+    GROUP BY account_id, subject
+    HAVING toUnixTimestamp(opened_at) > 0)
+  WHERE toUnixTimestamp(step.2) > 0 AND step.2 >= opened_at)
+GROUP BY took.1
+"""

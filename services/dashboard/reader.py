@@ -15,7 +15,7 @@ from services.dashboard.answers import Given
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.freshness import build_freshness
 from services.dashboard.mapping import MapInputs, build_map
-from services.dashboard.numbers import PREVIOUS_WINDOWS
+from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
 from services.dashboard.scope import Range, Scope, range_of
 from services.dashboard.store import AccountQuery, CellKey, CellQuery, JourneyStore, ProposalQuery, SignalQuery
 from services.dashboard.views import (
@@ -60,17 +60,24 @@ class Reader:
         first = await self.store.first_minute() if scope.window == "all" else None
         return range_of(scope.window, as_of, first)
 
-    async def map(self, scope: Scope, *, explain: bool = False) -> MapView:
-        """The journey map of a scope, now. Raises StoreUnavailable."""
+    async def map(self, scope: Scope, *, explain: bool = False, measure: CellKey | None = None) -> MapView:
+        """The journey map of a scope, now; `measure`: a cell whose times are measured, too. Raises StoreUnavailable."""
         as_of = self.clock()
         span = await self.span(scope, as_of)
-        cells, history, population, freshness = await asyncio.gather(
-            self.store.cells(scope, span), self._trends(scope, span), self._population(span), self.freshness()
+        cells, history, population, freshness, worst_rules = await asyncio.gather(
+            self.store.cells(scope, span),
+            self._trends(scope, span),
+            self._population(span),
+            self.freshness(),
+            self.store.worst_rules(span),
         )
+        measured = {measure: await self.store.measures(CellQuery(scope, span, *measure))} if measure else {}
         has_unmapped = any(kind not in self.catalogue.types for _, kind in cells.by_cell)
         recent = replace(span, since=max(span.since, span.until - UNMAPPED_REACH))
         raw = await self.store.unmapped(scope, recent, sorted(self.catalogue.types)) if has_unmapped else ()
-        inputs = MapInputs(scope, span, as_of, cells, history, raw, population, freshness, explain)
+        inputs = MapInputs(
+            scope, span, as_of, cells, history, raw, population, freshness, worst_rules, measured, explain
+        )
         return build_map(self.catalogue, inputs)
 
     async def _trends(self, scope: Scope, span: Range) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
@@ -161,7 +168,7 @@ class Reader:
 
     async def cell(self, scope: Scope, phase: str, kind: str) -> CellDetails | None:
         """One card in depth; None when the map has no such cell. Raises StoreUnavailable."""
-        view = await self.map(scope, explain=True)
+        view = await self.map(scope, explain=True, measure=self._to_measure(phase, kind))
         cell = next((c for p in view.phases if p.id == phase for c in p.types if c.id == kind), None)
         if cell is None:
             return None
@@ -172,6 +179,11 @@ class Reader:
         )
         personas, channels, rules = (self._shares(cast(Sequence[Row], rows), each) for each in _SHARE_KINDS)
         return CellDetails(cell, self.catalogue.phase_name(phase), personas, channels, rules, signals)
+
+    def _to_measure(self, phase: str, kind: str) -> CellKey | None:
+        """The cell, when one of its targets is measured by the touchpoints themselves."""
+        known = self.catalogue.types.get(kind)
+        return (phase, kind) if known and set(known.targets) - OF_COUNTS else None
 
     def _shares(self, rows: Sequence[Row], kind: str) -> tuple[Share, ...]:
         name = self.catalogue.persona_name if kind == "persona" else rule_words

@@ -59,8 +59,14 @@ class Range:
     def length(self) -> timedelta:
         return self.until - self.since + MINUTE
 
+    @property
+    def spark_origin(self) -> datetime:
+        """Where the first bucket begins: buckets longer than an hour are made of whole hours."""
+        return self.since.replace(minute=0) if self.step_s >= HOUR_S else self.since
+
 
 BUCKETS = 24
+HOUR_S = 3600
 
 
 def floor_minute(at: datetime) -> datetime:
@@ -72,5 +78,5 @@ def range_of(window: WindowId, as_of: datetime, first_minute: datetime | None = 
     until = floor_minute(as_of)
     length = _LENGTHS.get(window)
     since = until - length + MINUTE if length else min(first_minute or until, until)
-    minutes = int((until - since) / MINUTE) + 1
-    return Range(since, until, -(-minutes // BUCKETS) * 60)
+    step_s = -(-(int((until - since) / MINUTE) + 1) // BUCKETS) * 60
+    return Range(since, until, -(-step_s // HOUR_S) * HOUR_S if step_s > HOUR_S else step_s)

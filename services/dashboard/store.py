@@ -91,6 +91,12 @@ class JourneyStore(Protocol):
     async def population(self, since: datetime) -> Row:
         """accounts, visitors, at_risk seen since then."""
 
+    async def worst_rules(self, span: Range) -> Mapping[CellKey, str]:
+        """The rule with the largest sum of severities in each cell, whatever the filters; of equals the first."""
+
+    async def measures(self, query: CellQuery) -> Mapping[str, float]:
+        """Medians of what took time in a cell: first_response_s, resolution_s, duration_ms. Only what was seen."""
+
     async def channels(self) -> Sequence[str]:
         """Every channel on the map."""
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 Level = Literal["good", "watch", "painful", "quiet"]
 Direction = Literal["up", "down", "steady", "unknown"]
+Term = Literal["quick", "medium", "long"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +20,46 @@ class TrendBasis:
     median: float | None
     previous: tuple[float, ...]
     minimum_volume: int
+    formula: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The friction rate against the median of the previous seven windows. `up` is worse."""
+    """The friction rate against the median of the previous seven windows. `up` is worse; `note`: why it is unknown."""
 
     direction: Direction
     ratio: float | None
     basis: TrendBasis
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """How a cell's pain index comes about."""
+class Figure:
+    """A number, and how it comes about. A null input has no evidence."""
 
+    value: float | None
     formula: str
-    inputs: dict[str, float]
+    inputs: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What was promised against what was measured. `gap`: measured − wanted; `basis`: measured, no data, not asked."""
+
+    target: str
+    wanted: float
+    measured: float | None
+    gap: float | None
+    met: bool | None
+    basis: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One touchpoint type in one phase. A rate or emotion without evidence is null, never 0."""
+    """One touchpoint type in one phase. A rate or emotion without evidence is null, never 0.
+
+    `accounts_reached` are identified, `visitors_reached` are not yet; `damage` is the blueprint's risk, 1 to 5.
+    """
 
     id: str
     name: str
@@ -48,7 +67,9 @@ class Cell:
     home_phase: str
     volume: int
     accounts_reached: int
+    visitors_reached: int
     reach_percent: float | None
+    frequency: float | None
     people: int
     friction_touchpoints: int
     friction_rate: float | None
@@ -61,10 +82,16 @@ class Cell:
     level: Level
     moment_of_truth: bool
     importance: int
+    damage: int
+    risk: float
+    impact: float | None
+    term: Term
+    worst_rule: str
     owner: str
+    performance: tuple[Gap, ...]
     trend: Trend
     spark: tuple[int, ...]
-    explain: Explanation | None = None
+    explain: dict[str, Figure] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +103,7 @@ class PhaseView:
     kind: str
     volume: int
     accounts: int
+    visitors: int
     people: int
     friction_rate: float | None
     emotion: float | None
@@ -110,10 +138,14 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Of the whole map. `accounts` counts identified ones and visitors that touched the map."""
+    """Of the whole map. `accounts`: identified ones that touched it, the base of reach; `visitors`: the others.
+
+    `identified_accounts` and `not_yet_identified` count whoever was seen in the window, whatever the filters.
+    """
 
     touchpoints: int
     accounts: int
+    visitors: int
     people: int
     friction_touchpoints: int
     friction_rate: float | None

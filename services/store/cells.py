@@ -12,11 +12,15 @@ from typing import Final, Protocol
 CHUNK_MINUTES: Final = 500
 """Minutes per statement; they travel in the URL, whose length servers limit (64 KiB and up)."""
 
-# Not behind any earlier recomputation, even when the server's clock was set back.
+# Not behind any earlier recomputation or roll-up, even when the server's clock was set back.
 VERSION: Final = """
 SELECT toString(greatest(now64(6, 'UTC'), max(version) + toIntervalMicrosecond(1))) AS version
-FROM journey_minutes
-WHERE minute IN {minutes:Array(UInt32)}
+FROM
+(
+    SELECT version FROM journey_minutes WHERE minute IN {minutes:Array(UInt32)}
+    UNION ALL
+    SELECT version FROM journey_days WHERE day IN (SELECT toDate(toDateTime(arrayJoin({minutes:Array(UInt32)}), 'UTC')))
+)
 """
 
 # Cells that are stored but have no touchpoint any more come in with real = 0 and go out as zeros.
@@ -24,29 +28,37 @@ WHERE minute IN {minutes:Array(UInt32)}
 RECOMPUTE: Final = """
 INSERT INTO journey_minutes (
     minute, phase, touchpoint_type, persona, segment, channel, version,
-    volume, friction, delight, emotion_sum, emotion_count, pain_sum, accounts, people
+    volume, visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set,
+    person_set, blueprint_version, importance, moment_of_truth
 )
 SELECT
     minute, phase, touchpoint_type, persona, segment, channel, toDateTime64({version:String}, 6, 'UTC'),
     countIf(real),
+    countIf(real AND NOT is_identified),
     countIf(real AND friction > 0),
     countIf(real AND delight > 0),
     sumIf(emotion_millionths, real) / 1e6,
     countIf(real AND has_emotion),
     sumIf(pain_millionths, real) / 1e6,
-    uniqExactIfState(account_id, real),
-    uniqExactIfState(person_id, real AND person_id != '')
+    groupUniqArrayIf(account, real AND is_identified),
+    groupUniqArrayIf(account, real AND NOT is_identified),
+    groupUniqArrayIf(person, real AND is_person),
+    max(judged_by),
+    argMax(importance, judged_by),
+    argMax(moment_of_truth, judged_by)
 FROM
 (
     SELECT
         minute, phase, touchpoint_type, persona, segment, channel, toUInt8(1) AS real, friction, delight,
         has_emotion, toInt64(round(if(has_emotion, emotion, 0) * 1e6)) AS emotion_millionths,
-        toInt64(round(pain * 1e6)) AS pain_millionths, account_id, person_id
+        toInt64(round(pain * 1e6)) AS pain_millionths, sipHash64(account_id) AS account,
+        NOT startsWith(account_id, 'anon:') AS is_identified, sipHash64(person_id) AS person,
+        person_id != '' AS is_person, blueprint_version AS judged_by, importance, moment_of_truth
     FROM touchpoints FINAL
     WHERE minute IN {minutes:Array(UInt32)} AND on_map
     UNION ALL
     SELECT
-        minute, phase, touchpoint_type, persona, segment, channel, toUInt8(0), 0, 0, 0, 0, 0, '', ''
+        minute, phase, touchpoint_type, persona, segment, channel, toUInt8(0), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
     FROM journey_minutes FINAL
     WHERE minute IN {minutes:Array(UInt32)} AND volume > 0
 )

@@ -1,4 +1,4 @@
-"""The sink's loop: collect → insert → dead letters → recompute → commit, in that order.
+"""The sink's loop: collect → insert → dead letters → recompute → commit, in that order; now and then, roll-ups.
 
 A crash anywhere leaves the offsets uncommitted, and with them the to-do list of minutes to recompute: the batch
 comes again and is stored over itself. A rebalance in the middle is the same case: the new owner stores it again.
@@ -70,6 +70,8 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
                 if batch.records:
                     await self._process(batch)
                 await self._commit()
+                if self._sink.has_days_due:
+                    await self._patiently(self._sink.roll_up)
         except Stopped:
             return
         except FuseBlown as blown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -10,10 +11,13 @@ from schemas.errors import PermanentError
 from schemas.facts import TouchpointFact
 from services.store.batch import Item, Refusal
 from services.store.cells import recompute
+from services.store.days import RollUps
 from services.store.rows import TABLES, Row, columns, link_rows, minutes_of, rows_of
 from streams.ops.metrics import Meter
 from streams.transport.clickhouse import Columns
 from streams.transport.failpoints import hit
+
+_log = logging.getLogger("touchline.sink")
 
 
 class Writable(Protocol):
@@ -33,6 +37,7 @@ class Sink:
         self._store = store
         self._meter = meter
         self._clock = clock
+        self._days = RollUps(store)
 
     def write(self, items: Sequence[Item]) -> list[Refusal]:
         """Stores every item that can be stored and returns the others. Raises StoreUnavailable.
@@ -55,8 +60,21 @@ class Sink:
         minutes = minutes_of(fact for item in items if (fact := item.fact) is not None)
         self._meter.set("touchline_sink_dirty_minutes", len(minutes))
         recompute(self._store, minutes)
+        self._days.touched(minutes)
         self._meter.set("touchline_sink_dirty_minutes", 0)
         self._observe_lag(items)
+
+    @property
+    def has_days_due(self) -> bool:
+        """Whether `roll_up` has something to look at."""
+        return self._days.due()
+
+    def roll_up(self) -> None:
+        """Rolls up days that have come to rest. Raises StoreUnavailable."""
+        try:
+            self._days.run()
+        except PermanentError as error:  # the figures are right without it
+            _log.error("a day could not be rolled up", extra={"error": str(error)[:200]})
 
     def _observe_lag(self, items: Sequence[Item]) -> None:
         """Received to visible, of the batch's last live touchpoint: one observation a batch."""

@@ -69,7 +69,7 @@ FROM
     UNION ALL
     SELECT
         0, minute, phase, touchpoint_type, persona, segment, channel,
-        (volume, friction, delight, emotion_count, finalizeAggregation(accounts), finalizeAggregation(people)),
+        (volume, friction, delight, emotion_count, length(account_set) + length(visitor_set), length(person_set)),
         emotion_sum, pain_sum
     FROM journey_minutes FINAL
     WHERE minute >= {{day:Date}} AND minute < {{day:Date}} + 1 AND volume > 0

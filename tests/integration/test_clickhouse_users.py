@@ -33,9 +33,8 @@ SEEN = (
     f"INSERT INTO touchline.corrections (account_id, correction_id, corrected_at) SELECT 'crm:1', 'c1', {NOW}",
     "INSERT INTO touchline.source_freshness (source, last_occurred_at, last_received_at, last_written_at)"
     f" SELECT 'web', {NOW}, {NOW}, {NOW}",
-    "INSERT INTO touchline.journey_minutes (minute, phase, touchpoint_type, version, volume, accounts, people)"
-    f" SELECT toStartOfMinute({NOW}), 'awareness', 'pricing_page', now64(6), 1,"
-    " uniqExactState('crm:1'), uniqExactState('p1')",
+    "INSERT INTO touchline.journey_minutes (minute, phase, touchpoint_type, version, volume, account_set, person_set)"
+    f" SELECT toStartOfMinute({NOW}), 'awareness', 'pricing_page', now64(6), 1, [1], [1]",
 )
 
 

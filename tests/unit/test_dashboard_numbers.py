@@ -2,31 +2,154 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from statistics import mean
 
 import pytest
 
+from schemas.blueprint import TouchpointType
 from services.dashboard import cursors, numbers, words
+from services.dashboard.catalogue import Catalogue
 from services.dashboard.charts import sparkline
 from services.dashboard.freshness import STALE_AFTER_S, build_freshness
 from services.dashboard.numbers import Counts
-from services.dashboard.scope import range_of
+from services.dashboard.reader import Reader
+from services.dashboard.scope import Scope, range_of
 from services.dashboard.waiting import from_status_file
-from tests.dashboard_fakes import NOW
+from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
+from tests.dashboard_seed import World, world
+
+KIND = TouchpointType(
+    id="contract",
+    name="Contract",
+    phase="purchase",
+    importance=4,
+    risk=5,
+    desired_emotion=0.5,
+    targets={"friction_rate": 0.1, "emotion": 0.2, "duration_ms": 2000, "answer_s": 60},
+)
+COUNTS = Counts(
+    volume=60, visitor_volume=6, friction=9, emotion_sum=-3.0, emotion_count=10, pain_sum=30.0, accounts=8, visitors=3
+)
 
 
-def test_pain_index_is_the_documented_formula() -> None:
-    counts = Counts(volume=60, pain_sum=30.0)
-    assert numbers.pain_index(counts, importance=4) == pytest.approx(100 * 0.5 * 0.8 * 0.75)
-    assert numbers.pain_index(Counts(), 5) == 0.0
+def computed(formula: str, inputs: Mapping[str, float | None]) -> float:
+    """A formula's text, read as arithmetic."""
+    return float(eval(formula.replace("×", "*").replace("−", "-"), {"__builtins__": {}}, dict(inputs)))
+
+
+@pytest.mark.parametrize("name", numbers.NUMBERS)
+def test_the_formula_that_is_shown_is_the_one_that_is_used(name: numbers.NumberName) -> None:
+    figure = numbers.numbers_of(COUNTS, KIND, active_accounts=40).figures[name]
+    assert figure.value == pytest.approx(computed(figure.formula, figure.inputs))
+    for key, value in figure.inputs.items():
+        assert value is not None
+        other = computed(figure.formula, figure.inputs | {key: value * 2 + 1})
+        assert other != pytest.approx(figure.value), f"{key} is not an input of {name}"
+
+
+def test_without_touchpoints_nothing_is_claimed() -> None:
+    found = numbers.numbers_of(Counts(), KIND, active_accounts=0)
+    claimed = {name: found[name] for name in numbers.NUMBERS if found[name] is not None}
+    assert claimed == {"pain_index": 0.0, "risk": 0.0}
 
 
 def test_three_events_cannot_top_the_list() -> None:
     few, many = Counts(volume=3, pain_sum=3.0), Counts(volume=300, pain_sum=90.0)
-    assert numbers.pain_index(few, 5) < numbers.pain_index(many, 5)
-    unshrunk = {name: 100 * each.pain_sum / each.volume for name, each in (("few", few), ("many", many))}
-    assert unshrunk["few"] > unshrunk["many"], "without the shrink it would"
+    pain = [numbers.numbers_of(each, KIND, 9).sure("pain_index") for each in (few, many)]
+    assert pain[0] < pain[1]
+    assert few.pain_sum / few.volume > many.pain_sum / many.volume, "without the shrink they would"
+
+
+def naive_numbers(made: World, kind: TouchpointType, phase: str) -> dict[str, float | None]:
+    """One cell of the whole history, look by look, from touchpoints and the severities of their signals."""
+    severities: dict[str, list[float]] = {}
+    for signal in made.signals:
+        severities.setdefault(signal["event_id"], []).append(signal["severity"])
+    shown = [row for row in made.touchpoints if row["on_map"]]
+    mine = [row for row in shown if (row["phase"], row["touchpoint_type"]) == (phase, kind.id)]
+    active = {row["account_id"] for row in shown if not row["account_id"].startswith("anon:")}
+    reached = [account for account in active if any(row["account_id"] == account for row in mine)]
+    felt = [row["emotion"] for row in mine if row["has_emotion"]]
+    pains = []
+    for row in mine:
+        unharmed = 1.0
+        for severity in severities.get(row["event_id"], []):
+            unharmed *= 1 - severity
+        pains.append(1 - unharmed)
+    emotion = mean(felt) if felt else None
+    pain = mean(pains) * 100 * kind.importance / 5 * len(mine) / (len(mine) + 20) if mine else 0.0
+    return {
+        "friction_rate": len([row for row in mine if row["event_id"] in severities]) / len(mine) if mine else None,
+        "reach_percent": 100 * len(reached) / len(active),
+        "frequency": len([row for row in mine if row["account_id"] in active]) / len(active),
+        "emotion": emotion,
+        "emotion_gap": None if emotion is None or kind.desired_emotion is None else emotion - kind.desired_emotion,
+        "pain_index": pain,
+        "risk": pain * kind.risk,
+        "impact": pain * kind.risk * len(reached) / len(active),
+    }
+
+
+async def test_every_number_equals_the_naive_one() -> None:
+    made = world(BLUEPRINT, NOW, touchpoints=800, days=5)
+    differences = await different(made, made)
+    assert differences == {}
+
+
+@pytest.mark.parametrize("number", numbers.NUMBERS)
+async def test_known_bad_each_number_would_be_missed(number: str) -> None:
+    """Known bad: a map of other touchpoints. The naive numbers tell, each of them."""
+    made, other = (world(BLUEPRINT, NOW, touchpoints=800, days=5, seed=seed) for seed in (7, 8))
+    assert number in {name for names in (await different(made, other)).values() for name in names}
+
+
+async def test_known_bad_visitors_are_not_accounts() -> None:
+    made = world(BLUEPRINT, NOW, touchpoints=800, days=5)
+    mixed = world(BLUEPRINT, NOW, touchpoints=800, days=5)
+    for row in mixed.touchpoints:
+        row["account_id"] = row["account_id"].replace("anon:", "crm:anon-")
+    names = {name for names in (await different(made, mixed)).values() for name in names}
+    assert {"reach_percent", "frequency"} <= names <= {"reach_percent", "frequency", "impact"}
+
+
+async def different(made: World, shown: World) -> dict[tuple[str, str], list[str]]:
+    """Cells of the map of `shown` that differ from the naive numbers of `made`, and in what."""
+    reader = Reader(FakeStore(shown), Catalogue(BLUEPRINT), lambda: NOW)
+    view = await reader.map(Scope("all"), explain=True)
+    found = {}
+    for cell in (cell for phase in view.phases for cell in phase.types):
+        naive = naive_numbers(made, reader.catalogue.types[cell.id], cell.phase)
+        wrong = [name for name, value in naive.items() if getattr(cell, name) != pytest.approx(value)]
+        assert cell.explain is not None
+        assert all(cell.explain[name].value == getattr(cell, name) for name in naive), "one place"
+        if wrong:
+            found[cell.phase, cell.id] = wrong
+    return found
+
+
+def test_performance_says_what_was_not_measured() -> None:
+    found = numbers.numbers_of(COUNTS, KIND, 40)
+    gaps = {gap.target: gap for gap in numbers.performance(KIND, found, {"duration_ms": 1500.0})}
+    assert gaps["friction_rate"].gap == pytest.approx(0.05)
+    assert gaps["emotion"].gap == pytest.approx(-0.5)
+    assert (gaps["friction_rate"].met, gaps["emotion"].met) == (False, False)
+    assert (gaps["duration_ms"].gap, gaps["duration_ms"].met) == (-500.0, True)
+    assert (gaps["answer_s"].measured, gaps["answer_s"].met, gaps["answer_s"].basis) == (None, None, "no data")
+    unasked = {gap.target: gap.basis for gap in numbers.performance(KIND, found, None)}
+    assert unasked == {
+        "friction_rate": "measured", "emotion": "measured", "duration_ms": "not asked", "answer_s": "not asked"
+    }  # fmt: skip
+    silent = numbers.numbers_of(Counts(volume=5), KIND, 40)
+    assert {gap.target: gap.basis for gap in numbers.performance(KIND, silent, {})}["emotion"] == "no data"
+
+
+def test_the_term_is_the_owners_then_the_rules() -> None:
+    assert numbers.term_of(KIND.model_copy(update={"effort": "long"}), "quick") == "long"
+    assert numbers.term_of(KIND, "quick") == "quick"
+    assert numbers.term_of(KIND, None) == "medium"
 
 
 @pytest.mark.parametrize(
@@ -35,12 +158,15 @@ def test_three_events_cannot_top_the_list() -> None:
 )
 def test_trend_against_the_median_of_earlier_windows(now: tuple[int, int], direction: str) -> None:
     previous = [(10, 100), (12, 100), (11, 100), (10, 100), (90, 100), (10, 100), (9, 100)]
-    assert numbers.trend(now, previous).direction == direction
+    found = numbers.trend(now, previous)
+    assert found.direction == direction
+    assert found.note.startswith("not enough: 19 touchpoints") == (direction == "unknown")
 
 
 def test_trend_needs_three_earlier_windows_with_volume() -> None:
     found = numbers.trend((50, 100), [(1, 100), (1, 100), (1, 19)])
     assert (found.direction, found.ratio, found.basis.previous) == ("unknown", None, (0.01, 0.01))
+    assert found.note == "not enough: 2 earlier windows with 20 touchpoints, 3 needed"
 
 
 def test_no_evidence_is_never_zero() -> None:

@@ -202,7 +202,8 @@ def test_every_placeholder_of_the_shipped_migrations_is_filled() -> None:
     for migration in load():
         text = "\n".join(migration.statements(cluster))
         assert "{" not in text.replace("{bi}", ""), migration.name
-        assert text.count("ON CLUSTER `main`") >= len(migration.statements(cluster))
+        tables = [statement for statement in migration.statements(cluster) if "INSERT INTO" not in statement]
+        assert text.count("ON CLUSTER `main`") >= len(tables)
     assert "ReplicatedReplacingMergeTree" in rendered(load()[0].text, cluster)
     assert "Replicated" not in rendered(load()[0].text, ClickHouseConfig()).replace("'Replicated'", "")
 
