@@ -207,6 +207,50 @@ def verify(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse:
 
 
 @app.command()
+def refold(  # noqa: PLR0913 - one parameter per flag
+    accounts: Annotated[list[str] | None, typer.Argument(help="Accounts to compute anew, e.g. crm:51.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    cause: Annotated[str, typer.Option(help="Why; stands in the corrections.")] = "asked for by an operator",
+    rate: Annotated[float, typer.Option(min=0, help="Accounts a second at most; 0: as fast as it goes.")] = 0.0,
+    data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    kafka: KafkaOption = None,
+    clickhouse: ClickHouseOption = None,
+) -> None:
+    """Compute accounts anew from their stored touchpoints; corrections say what that changed."""
+    from services.cli.refolding import run_refold
+
+    if bool(accounts) == everyone:
+        raise typer.BadParameter("name accounts, or say --all")
+    with exit_codes():
+        target = Target(data, config, kafka, clickhouse)
+        done, unknown = run_refold(target, accounts or [], cause=cause, rate_per_s=rate, say=say)
+    for account_id in unknown:
+        say(f"no account {account_id}")
+    emit(done)
+    raise typer.Exit(EXIT_FINDINGS if unknown else EXIT_OK)
+
+
+@app.command()
+def remap(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the accounts; exit code 1 when any.")] = False,
+    rate: Annotated[float, typer.Option(min=0, help="Accounts a second at most; 0: as fast as it goes.")] = 0.0,
+    data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    kafka: KafkaOption = None,
+    clickhouse: ClickHouseOption = None,
+) -> None:
+    """Apply the blueprint as it is now to all history; can be broken off and started again."""
+    from services.cli.refolding import run_remap
+
+    with exit_codes():
+        target = Target(data, config, kafka, clickhouse)
+        done = run_remap(target, dry_run=dry_run, rate_per_s=rate, say=say)
+    emit(done)
+    raise typer.Exit(EXIT_FINDINGS if dry_run and done["accounts"] else EXIT_OK)
+
+
+@app.command()
 def replay(
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Everything Kafka still has.")] = False,
     rate: Annotated[float, typer.Option(min=0, help="Records a second at most; 0: as fast as it goes.")] = 0.0,

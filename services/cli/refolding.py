@@ -1,0 +1,50 @@
+"""The commands `refold` and `remap`: from the options to what is running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from schemas.config import Config
+from services.cli.context import Target
+from services.cli.refold import WINDOW, Pace, Say, StoredAccounts, refold, remap, writers
+from streams.journey.blueprints import load
+
+
+def run_refold(
+    target: Target, accounts: Sequence[str], *, cause: str, rate_per_s: float, say: Say
+) -> tuple[dict[str, object], list[str]]:
+    """Refold these accounts (none: all); what was done, and which accounts there are not."""
+    config = target.load()
+    with target.store() as client:
+        stored = StoredAccounts(client)
+        there = stored.among(accounts)
+        known = [account for account in accounts if account in there]
+        pages = _pages(known) if accounts else stored.pages(WINDOW)
+        pace = Pace("refold", len(known) if accounts else stored.count(), say, rate_per_s)
+
+        async def ask() -> dict[str, object]:
+            async with writers(config.kafka) as found:
+                return await refold(pages, found, pace, cause)
+
+        return asyncio.run(ask()), [account for account in accounts if account not in there]
+
+
+def run_remap(target: Target, *, dry_run: bool, rate_per_s: float, say: Say) -> dict[str, object]:
+    """Apply the configured blueprint to the accounts that another one made; what was done, or is to be done."""
+    config = target.load()
+    blueprint = load(config.journey.blueprint)
+    with target.store() as client:
+        stored = StoredAccounts(client)
+        if dry_run:
+            return {"accounts": stored.count_others(blueprint.digest), "blueprint_version": blueprint.version}
+
+        async def ask(config: Config) -> dict[str, object]:
+            async with writers(config.kafka) as found:
+                return await remap(stored, found.ask, blueprint, say, rate_per_s=rate_per_s)
+
+        return asyncio.run(ask(config))
+
+
+def _pages(accounts: Sequence[str]) -> list[Sequence[str]]:
+    return [accounts[start : start + WINDOW] for start in range(0, len(accounts), WINDOW)]
