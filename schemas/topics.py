@@ -37,7 +37,7 @@ TOPICS: dict[TopicName, Topic] = {
     for t in (
         Topic("touchpoints.raw.v1", "request_id", "RawRequest", max_message_bytes=RAW_MAX_BYTES),
         Topic("touchpoints.clean.v1", "strongest alias", "CleanTouchpoint"),
-        Topic("touchpoints.recalled.v1", "event_id", "Recalled"),
+        Topic("touchpoints.recalled.v1", "account_id", "Recalled"),
         Topic("identity.links.v1", "link_id", "Link", cleanup="compact", single=True),
         Topic("touchpoints.attributed.v1", "account_id", "AccountInput"),
         Topic("journey.facts.v1", "account_id", "Fact"),

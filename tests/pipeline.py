@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -134,6 +135,13 @@ class Histories:
                 stored.blueprint_version, stored.blueprint_digest = own.blueprint_version, own.blueprint_digest
                 stored.max_revision = max(stored.max_revision, own.revision)
         return found
+
+    async def large(self, accounts: Sequence[str], most: int) -> set[str]:
+        rows = Counter(account for account, _ in self._store.touchpoints)
+        return {account for account in accounts if rows[account] > most}
+
+    async def read_large(self, account_id: str) -> Stored:
+        return (await self.read([account_id]))[account_id]
 
     async def known(self, items: Iterable[AttributedTouchpoint]) -> dict[tuple[str, str], Stored]:
         found: dict[tuple[str, str], Stored] = {}

@@ -27,6 +27,14 @@ FROM histories
 WHERE account_id IN {accounts:Array(String)} AND event_id IN {events:Array(String)}
 GROUP BY account_id, event_id
 """
+_LARGE = """
+SELECT account_id FROM histories WHERE account_id IN {accounts:Array(String)}
+GROUP BY account_id HAVING count() > {most:UInt32}
+"""
+_EVENTS = """
+SELECT DISTINCT event_id FROM histories WHERE account_id = {account:String} ORDER BY event_id
+"""
+_PAGE = _HISTORY.replace("GROUP BY", "AND event_id BETWEEN {first:String} AND {last:String} GROUP BY")
 _SIGNALS = """
 SELECT * EXCEPT (written_at, is_deleted) FROM signals FINAL WHERE account_id IN {accounts:Array(String)}
 """
@@ -39,6 +47,9 @@ SELECT account_id FROM account_journeys FINAL
 WHERE next_deadline_at > toDateTime64(0, 3, 'UTC') AND next_deadline_at <= {as_of:DateTime64(3, 'UTC')}
 ORDER BY next_deadline_at LIMIT {most:UInt32}
 """
+
+
+PAGE = 5_000
 
 
 class Rows(Protocol):
@@ -64,12 +75,31 @@ class Histories:
         found = {account_id: Stored() for account_id in accounts}
         for row in await self._ask(_HISTORY, parameters):
             _take_in(found[row["account_id"]], row)
+        await self._read_conclusions(parameters, found)
+        return found
+
+    async def large(self, accounts: Sequence[str], most: int) -> set[str]:
+        """Those of the accounts that may have more than `most` touchpoints."""
+        rows = await self._ask(_LARGE, {"accounts": list(accounts), "most": most})
+        return {row["account_id"] for row in rows}
+
+    async def read_large(self, account_id: str) -> Stored:
+        """`read` of one account, in pages off the event loop: others' questions are answered in between."""
+        found = Stored()
+        events = [row["event_id"] for row in await self._ask(_EVENTS, {"account": account_id})]
+        for start in range(0, len(events), PAGE):
+            ids = events[start : start + PAGE]
+            page: dict[str, object] = {"accounts": [account_id], "first": ids[0], "last": ids[-1]}
+            await asyncio.to_thread(_take_in_all, found, await self._ask(_PAGE, page))
+        await self._read_conclusions({"accounts": [account_id]}, {account_id: found})
+        return found
+
+    async def _read_conclusions(self, parameters: dict[str, object], found: dict[str, Stored]) -> None:
         for row in await self._ask(_SIGNALS, parameters):
             signal = _signal(row)
             found[signal.account_id].signals[signal.signal_id] = signal
         for row in await self._ask(_ACCOUNTS, parameters):
             _take_in_account(found[row["account_id"]], row)
-        return found
 
     async def known(self, items: Iterable[AttributedTouchpoint]) -> dict[tuple[str, str], Stored]:
         """What is stored of exactly these touchpoints, by (account, event)."""
@@ -102,6 +132,11 @@ def _take_in(stored: Stored, row: Mapping[str, Any]) -> None:
     item = AttributedTouchpoint.model_validate_json(row["payload"])
     stored.items[item.event_id] = item
     stored.touchpoint_digests[item.event_id] = row["digest"]
+
+
+def _take_in_all(stored: Stored, rows: Iterable[Mapping[str, Any]]) -> None:
+    for row in rows:
+        _take_in(stored, row)
 
 
 def _take_in_account(stored: Stored, row: Mapping[str, Any]) -> None:

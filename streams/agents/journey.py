@@ -245,7 +245,7 @@ def fact_outputs(facts: Iterable[AccountsFact]) -> list[Output]:
 def recalled_output(item: AttributedTouchpoint, knowledge: int, cause: str, *, refused: bool = False) -> Output:
     """A touchpoint on its way back to attribution."""
     recalled = Recalled(item=item, knowledge=knowledge, cause=cause, refused=refused)
-    return (RECALLED_OUTPUT, item.event_id, RECALLED.dump_json([recalled])[1:-1])
+    return (RECALLED_OUTPUT, item.account_id, RECALLED.dump_json([recalled])[1:-1])
 
 
 def _by_account(

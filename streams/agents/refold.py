@@ -5,26 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from schemas.errors import TransientError
-from schemas.facts import AccountsFact
-from schemas.touchpoints import AttributedTouchpoint
-from streams.agents.journey import Parts, fact_outputs, recalled_output
-from streams.agents.memory import EVERYONE, Dirty, Live
-from streams.journey.account import AccountJourney, changes_nothing
+from streams.agents.conclusion import Conclusion, concluded, is_stored
+from streams.agents.journey import Parts
+from streams.agents.memory import Dirty, Live
+from streams.agents.pace import Pace
 from streams.journey.causes import Cause
-from streams.journey.corrections import Stored, as_of_at_least, corrections
-from streams.journey.fold import merged
+from streams.journey.corrections import Stored
 from streams.ops.metrics import Meter
-from streams.transport.outbox import Output
 from streams.transport.writer import partition_of
 
 BATCH = 200
 ASKED_BATCH = 50
 RETRY_S = 0.5
+#: A longer history is folded on a thread, so that the neighbours' events go on meanwhile …
 LONG_HISTORY = 300
+#: … and a longer one than this is read in pages and told in slices, apart from the other refolds.
+LARGE_HISTORY = 3_000
+#: A large account is refolded once its input stands still for QUIET_S, at the latest after QUIET_MOST_S.
+QUIET_S, QUIET_MOST_S = 0.5, 10.0
 _RUNNING = Cause("late", "touchpoints came meanwhile")
 _log = logging.getLogger("touchline.refold")
 
@@ -36,40 +38,73 @@ class Refolds:
         self._parts, self._memory, self._histories = parts, parts.memory, parts.histories
         self._debounce_s, self._meter = debounce_s, meter
         self._settling: set[asyncio.Task[None]] = set()
+        self._large: set[str] = set()
+        self._one_large = asyncio.Semaphore(1)
+        self._pace = Pace(parts.stage, parts.progress)
 
     async def run(self) -> None:
-        """For ever: wait for dirty accounts, gather a little, mend them."""
-        while True:
-            if not self._memory.dirty:
-                await asyncio.sleep(0.05)
-                continue
-            await asyncio.sleep(self._debounce_s)
-            self._meter.set("touchline_refold_pending", len(self._memory.dirty))
-            try:
-                for batch in self._batches():
-                    await self._mend(batch)
-                self._parts.stage.go_on()
-            except TransientError as error:
-                self._parts.stage.wait(str(error))
-                await asyncio.sleep(RETRY_S)
+        """For ever: wait for dirty accounts, gather a little, mend them; large ones apart, one at a time."""
+        async with asyncio.TaskGroup() as lanes:
+            while True:
+                if self._memory.dirty.keys() <= self._large:
+                    await asyncio.sleep(0.05)
+                    continue
+                await asyncio.sleep(self._debounce_s)
+                self._meter.set("touchline_refold_pending", len(self._memory.dirty))
+                try:
+                    for batch in self._batches():
+                        for account_id in await self._mend(batch):
+                            self._large.add(account_id)
+                            lanes.create_task(self._mend_large(account_id))
+                    self._parts.stage.go_on()
+                except TransientError as error:
+                    self._parts.stage.wait(str(error))
+                    await asyncio.sleep(RETRY_S)
 
     def _batches(self) -> Iterator[dict[str, Dirty]]:
         """First those for which events wait; then some of those an operator asked for, so that neither starves."""
         for can_wait, most in ((False, BATCH), (True, ASKED_BATCH)):
-            found = {a: entry for a, entry in self._memory.dirty.items() if entry.can_wait is can_wait}
-            if found:
-                yield dict(islice(found.items(), most))
+            dirty = ((a, entry) for a, entry in self._memory.dirty.items() if a not in self._large)
+            if found := dict(islice(((a, entry) for a, entry in dirty if entry.can_wait is can_wait), most)):
+                yield found
 
-    async def _mend(self, batch: dict[str, Dirty]) -> None:
+    async def _mend(self, batch: dict[str, Dirty]) -> set[str]:
+        """Mend all but the large accounts, which are returned."""
         started = time.monotonic()
         await self._drop_known(batch)
         rest = {a: entry for a, entry in batch.items() if self._memory.dirty.get(a) is entry}
-        if rest:
+        large = await self._histories.large(list(rest), LARGE_HISTORY) if rest else set()
+        if rest := {a: entry for a, entry in rest.items() if a not in large}:
             await self._fence(rest)
             for account_id, stored in (await self._histories.read(list(rest))).items():
                 await self._mend_one(account_id, rest[account_id], stored)
             self._parts.shrink()
         self._meter.observe("touchline_refold_seconds", time.monotonic() - started)
+        return large
+
+    async def _mend_large(self, account_id: str) -> None:
+        """Mend one large account, and again while more comes for it."""
+        async with self._one_large:
+            while (entry := self._memory.dirty.get(account_id)) is not None:
+                try:
+                    await self._stands_still(entry)
+                    await self._fence({account_id: entry})
+                    stored = await self._histories.read_large(account_id)
+                    await self._mend_one(account_id, entry, stored, at_ease=True)
+                except TransientError as error:
+                    self._parts.stage.wait(str(error))
+                    await asyncio.sleep(RETRY_S)
+        self._large.discard(account_id)
+
+    async def _stands_still(self, entry: Dirty) -> None:
+        """Withdrawals come one by one, and each refold reads everything: better one for all of them."""
+        until, before = time.monotonic() + QUIET_MOST_S, -1
+        while (now := len(entry.items) + len(entry.withdrawn) + len(entry.recalls)) != before:
+            if time.monotonic() > until:
+                return
+            before = now
+            self._parts.stage.moved()
+            await asyncio.sleep(QUIET_S)
 
     async def _drop_known(self, batch: dict[str, Dirty]) -> None:
         """Late touchpoints are mostly repetitions: drop those that the store has just so, before anything is read."""
@@ -80,7 +115,7 @@ class Refolds:
         known = await self._histories.known(items)
         for account_id, entry in cheap.items():
             taken = len(entry.items)
-            new = [i for i in entry.items[:taken] if not _is_stored(i, known.get((account_id, i.event_id)))]
+            new = [i for i in entry.items[:taken] if not is_stored(i, known.get((account_id, i.event_id)))]
             entry.items[:taken] = new
             if (
                 not entry.items
@@ -102,36 +137,39 @@ class Refolds:
                 _, offset = await asyncio.shield(live.told)
                 await progress.reached(partition, offset + 1)
 
-    async def _mend_one(self, account_id: str, entry: Dirty, stored: Stored) -> None:
+    async def _mend_one(self, account_id: str, entry: Dirty, stored: Stored, *, at_ease: bool = False) -> None:
+        """Conclude and tell. `at_ease`: in slices that leave room for live events."""
         if self._memory.dirty.get(account_id) is not entry:
             return  # partitions changed hands meanwhile
         del self._memory.dirty[account_id]
         blocked = self._memory.soil(account_id, _RUNNING)  # what comes from here on waits for the next look
-        items = _inputs(stored, entry)
-        outputs = _recalled(items, stored, entry)
-        facts: list[AccountsFact] = []
-        if entry.items or entry.withdrawn or entry.must_read:
-            known_before = bool(stored.items or stored.account_digest)
-            live, facts = await self._fold(account_id, items, stored, entry)
-            if self._memory.dirty.get(account_id) is not blocked:
-                return
+        as_of, long = self._parts.watermark.as_of(), len(stored.items) + len(entry.items) > LONG_HISTORY
+        arguments = (account_id, self._parts.blueprint, entry, stored, as_of)
+        found = await asyncio.to_thread(concluded, *arguments) if long else concluded(*arguments)
+
+        def ours() -> bool:
+            return self._memory.dirty.get(account_id) is blocked
+
+        if not ours():
+            return
+        if found.folded:
             self._memory.live.pop(account_id, None)
-            if items:
-                self._memory.live[account_id] = live
-                # not used by events: the first to be forgotten
-                self._memory.live.move_to_end(account_id, last=not entry.can_wait)
-            elif not known_before:
-                facts = []
-        self._deliver(account_id, fact_outputs(facts) + outputs, len(facts), entry)
+        if at_ease:
+            await self._deliver_at_ease(account_id, found, entry, ours)
+            if not ours():
+                return
+        else:
+            self._deliver(account_id, found, entry)
+        self._count(entry)
         self._unblock(account_id, blocked)
 
-    def _deliver(self, account_id: str, outputs: list[Output], facts: int, entry: Dirty) -> None:
+    def _deliver(self, account_id: str, found: Conclusion, entry: Dirty) -> None:
         """Put the outputs; once Kafka has them, those who wait for the account may ack."""
+        outputs = found.facts + found.recalled
         futures = self._parts.stage.outbox.put(outputs)
-        live = self._memory.live.get(account_id)
-        if facts and live is not None:
-            live.told = futures[facts - 1]
-        self._count(entry)
+        if found.live is not None:
+            self._keep(account_id, found.live, entry)
+            found.live.told = futures[len(found.facts) - 1] if found.facts else None
 
         async def settle() -> None:
             await self._parts.stage.outbox.acked(outputs, futures)
@@ -141,17 +179,25 @@ class Refolds:
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
-    async def _fold(
-        self, account_id: str, items: list[AttributedTouchpoint], stored: Stored, entry: Dirty
-    ) -> tuple[Live, list[AccountsFact]]:
-        as_of, causes = as_of_at_least(stored, self._parts.watermark.as_of()), frozenset(entry.causes)
+    async def _deliver_at_ease(
+        self, account_id: str, found: Conclusion, entry: Dirty, ours: Callable[[], bool]
+    ) -> None:
+        """`_deliver` in slices, as the live flow allows. Nothing is settled once the account is another's."""
+        position = await self._pace.deliver_facts(found.facts, ours)
+        await self._pace.deliver(found.recalled, ours)
+        if not ours():
+            return
+        if found.live is not None:
+            self._keep(account_id, found.live, entry)
+            if position is not None:
+                found.live.told = asyncio.get_running_loop().create_future()
+                found.live.told.set_result(position)
+        _settle(entry)
 
-        def work() -> tuple[Live, list[AccountsFact]]:
-            account, journey = AccountJourney.rebuilt(account_id, self._parts.blueprint, items, as_of)
-            return Live(account), corrections(account, journey, stored, as_of, causes)
-
-        # a long history is folded on a thread, so that the neighbours' events go on meanwhile
-        return await asyncio.to_thread(work) if len(items) > LONG_HISTORY else work()
+    def _keep(self, account_id: str, live: Live, entry: Dirty) -> None:
+        self._memory.live[account_id] = live
+        # what no events use is the first to be forgotten
+        self._memory.live.move_to_end(account_id, last=not entry.can_wait)
 
     def _unblock(self, account_id: str, blocked: Dirty) -> None:
         """What arrived during the refold: nothing, then the account is clean; else it is looked at once more."""
@@ -165,51 +211,6 @@ class Refolds:
     def _count(self, entry: Dirty) -> None:
         for kind in {cause.kind for cause in entry.causes}:
             self._meter.inc("touchline_refolds_total", cause=kind)
-
-
-def _inputs(stored: Stored, entry: Dirty) -> list[AttributedTouchpoint]:
-    """Stored and waiting touchpoints, without those that were withdrawn or had left before with more knowledge."""
-    items = dict(stored.items)
-    for item in entry.items:
-        known = items.get(item.event_id)
-        if item.knowledge <= stored.gone.get(item.event_id, -1):
-            continue
-        items[item.event_id] = item if known is None else merged(known, item)
-    for event_id, knowledge in entry.withdrawn.items():
-        if event_id in items and items[event_id].knowledge < knowledge:
-            del items[event_id]
-            stored.gone[event_id] = knowledge
-    return list(items.values())
-
-
-def _recalled(items: Iterable[AttributedTouchpoint], stored: Stored, entry: Dirty) -> list[Output]:
-    """The touchpoints that recalls ask for by any of their copies, each once, as they will be stored.
-
-    A copy that comes to an account its touchpoint has left is news for the account it went to: back to attribution.
-    """
-    best, outputs = {item.event_id: item for item in items}, dict[str, Output]()
-    for item in entry.items:
-        left_at = stored.gone.get(item.event_id, -1)
-        if item.knowledge < left_at:
-            outputs[item.event_id] = recalled_output(item, left_at, "another copy of it has moved", refused=True)
-    for recall in sorted(entry.recalls, key=lambda recall: recall.knowledge):
-        people = recall.person_ids or (EVERYONE,)
-        for copy in [*stored.items.values(), *entry.items]:
-            kept = best.get(copy.event_id)
-            concerned = EVERYONE in people or copy.attribution.person_id in people
-            if concerned and kept is not None and kept.knowledge < recall.knowledge:
-                outputs[kept.event_id] = recalled_output(kept, recall.knowledge, recall.cause)
-    return list(outputs.values())
-
-
-def _is_stored(item: AttributedTouchpoint, stored: Stored | None) -> bool:
-    """Whether the store has this touchpoint so that another copy changes nothing."""
-    if stored is None:
-        return False
-    if item.event_id in stored.gone:
-        return item.knowledge == stored.gone[item.event_id]
-    known = stored.items[item.event_id]
-    return changes_nothing(known, merged(known, item))
 
 
 def _settle(entry: Dirty) -> None:

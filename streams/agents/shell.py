@@ -26,7 +26,7 @@ from streams.transport.dead import Fuse, FuseBlown, Origin, letter
 from streams.transport.decode import decode
 from streams.transport.outbox import Outbox, Output
 
-MAX_UNDER_WAY = 512
+MAX_UNDER_WAY = 2048
 MAX_GROUP = 64
 MAX_GROUP_BYTES = 8 << 20
 RETRY_S = (0.2, 5.0)
@@ -62,6 +62,10 @@ class Slot:
     @property
     def size(self) -> int:
         return len(self.event.message.value or b"")
+
+    def handled(self) -> None:
+        """Let go of the record's bytes: what waits for its ack may wait for long."""
+        self.event.message.value = self.event.value = None
 
 
 class Acks:
@@ -136,6 +140,8 @@ class Stage:
         self.waiting_since: float | None = None
         self.waiting_for = ""
         self.moved_at = time.monotonic()
+        #: How long the oldest record of the last group had waited in Kafka.
+        self.behind_s = 0.0
 
     async def process(self, events: Any, handler: Handler) -> None:
         """Handle the events of a Faust stream, for ever: whatever has come by the time the last group is handled."""
@@ -178,6 +184,10 @@ class Stage:
             _log.warning("waiting: %s", what)
         self.waiting_for = what
 
+    def moved(self) -> None:
+        """Work goes on, though nothing is acked: a long refold does not stall."""
+        self.moved_at = time.monotonic()
+
     def go_on(self) -> None:
         """The dependency is back."""
         self.waiting_since, self.waiting_for = None, ""
@@ -195,6 +205,7 @@ class Stage:
                 group.append(queue.get_nowait())
                 size += group[-1].size
             failpoints.hit(f"{self.name}_after_read")
+            self.behind_s = time.time() - min(slot.event.message.timestamp or time.time() for slot in group)
             for slots, done in await self._attempt(handler, group):
                 task = asyncio.get_running_loop().create_task(self._finish(slots, done))
                 self._tasks.add(task)
@@ -221,6 +232,8 @@ class Stage:
                 self.go_on()
                 self._meter.inc("touchline_stage_records_total", len(records), stage=self.name)
                 self._meter.observe("touchline_stage_batch_seconds", time.monotonic() - started, stage=self.name)
+                for slot in group:
+                    slot.handled()
                 return [(group, done)]
         return []
 
@@ -238,7 +251,7 @@ class Stage:
             failpoints.hit(f"{self.name}_before_ack")
             for slot in slots:
                 if self.acks.finished(slot):
-                    self.moved_at = time.monotonic()
+                    self.moved()
         except asyncio.CancelledError:
             raise
         except Exception as error:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.agents import journey as journey_module
+from streams.agents import pace as pace_module
+from streams.agents import refold as refold_module
 from streams.agents.memory import Memory
 from streams.journey import account as account_module
 from streams.journey.blueprints import load
@@ -137,6 +139,17 @@ def test_any_schedule_converges(stream: list[CleanTouchpoint], seed: int) -> Non
 @given(stream=streams(), seed=st.integers(0, 10_000))
 def test_deaths_of_the_writer_change_nothing(stream: list[CleanTouchpoint], seed: int) -> None:
     assert played(stream, seed, restarts=3) == oracle(stream)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(stream=streams(), seed=st.integers(0, 10_000))
+def test_accounts_that_are_mended_apart_converge_too(stream: list[CleanTouchpoint], seed: int) -> None:
+    with (
+        patch.object(refold_module, "LARGE_HISTORY", 2),
+        patch.object(refold_module, "QUIET_S", 0.0),
+        patch.object(pace_module, "SLICE", 1),
+    ):
+        assert played(stream, seed, restarts=2) == oracle(stream)
 
 
 VISIT_THEN_IDENTIFY = [

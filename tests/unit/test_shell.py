@@ -23,12 +23,14 @@ class Message:
     value: bytes = b"[]"
     topic: str = "in"
     partition: int = 0
+    timestamp: float | None = None
 
 
 @dataclass
 class Event:
     message: Message
     acked: list[int]
+    value: bytes | None = None
 
     def ack(self) -> None:
         self.acked.append(self.message.offset)
