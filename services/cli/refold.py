@@ -134,15 +134,15 @@ async def writers(kafka: KafkaConfig) -> AsyncIterator[Writers]:
 
 @dataclass(slots=True)
 class _Watch:
-    """Raises NothingMoves when a figure has been the same for too long."""
+    """Raises NothingMoves when a figure has been the same for too long; None: nothing is to move."""
 
     why: str
     figure: int | None = None
     since: float = field(default_factory=time.monotonic)
 
-    def see(self, figure: int) -> None:
+    def see(self, figure: int | None) -> None:
         now = time.monotonic()
-        if figure != self.figure:
+        if figure is None or figure != self.figure:
             self.figure, self.since = figure, now
         elif now - self.since > STALLED_AFTER_S:
             raise NothingMoves(f"nothing has moved for {STALLED_AFTER_S:.0f} s: {self.why}")
@@ -192,7 +192,7 @@ async def remap(
         asked.update(fresh)
         done = len(asked.difference(left))
         pace.at(done)
-        watch.see(done + len(asked))
+        watch.see(done if done < len(asked) else None)
         await asyncio.sleep(POLL_S)
     return {"accounts": len(asked), "blueprint_version": blueprint.version, "duration_s": _since(pace)}
 
