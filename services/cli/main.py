@@ -192,6 +192,26 @@ def explain(
 
 
 @app.command()
+def identity(
+    who: Annotated[str, typer.Argument(help="A person id, an e-mail address, or an alias such as crm_contact:51.")],
+    data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    clickhouse: ClickHouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who somebody is: every edge with its evidence, their account by which rule, what is asked and decided."""
+    from datetime import UTC, datetime
+
+    from services.cli.identity import as_text, identify
+    from services.cli.linked import StoredLinks
+
+    with exit_codes(), Target(data, config, None, clickhouse).store() as client:
+        found = identify(StoredLinks(client), who, datetime.now(UTC))
+    emit(found) if as_json else print(as_text(found))
+    raise typer.Exit(EXIT_OK if found["found"] else EXIT_FINDINGS)
+
+
+@app.command()
 def verify(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
     """Reconcile the map with the touchpoints it is made of; differences as JSON lines."""
     from dataclasses import asdict

@@ -1,0 +1,147 @@
+"""The links that matter for a person, out of all that are stored: their component, and the claims around it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import orjson
+from clickhouse_connect.driver.client import Client
+from pydantic import TypeAdapter
+
+from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership
+from schemas.touchpoints import Alias, AttributedTouchpoint
+from streams.resolve.domains import address_host, company_domain
+from streams.resolve.learning import actors
+from streams.transport.clickhouse import query_rows
+
+MAX_ALIASES = 1_000
+"""Of one component; a shared device may tie thousands of people together."""
+MAX_ROUNDS = 8
+Placed = tuple[int, Link]
+_LINK: TypeAdapter[Link] = TypeAdapter(Link)
+
+_ABOUT: Final = """
+SELECT position, payload FROM links FINAL
+WHERE kind != 'account' AND multiSearchAny(payload, {needles:Array(String)})
+"""
+_CLAIMS: Final = """
+WITH JSONExtractString(payload, 'account_id') AS account_id, JSONExtractString(payload, 'trait') AS trait,
+  JSONExtractString(payload, 'value') AS value
+SELECT position, payload FROM links FINAL
+WHERE kind = 'account' AND (
+  has({accounts:Array(String)}, account_id)
+  OR (trait = 'domain' AND arrayExists(d -> value = d OR endsWith(value, concat('.', d)), {domains:Array(String)}))
+  OR (trait = 'name' AND {with_names:UInt8} = 1))
+"""
+_OF_PERSON: Final = """
+SELECT payload FROM histories FINAL
+WHERE (account_id, event_id) IN (
+  SELECT account_id, event_id FROM touchpoints FINAL WHERE person_id = {person_id:String} ORDER BY minute DESC LIMIT 50)
+"""
+_NEEDLES_AT_ONCE = 200
+
+
+class LinkSource(Protocol):
+    """Where links are looked up; every method may raise StoreUnavailable."""
+
+    def about(self, names: Collection[Alias]) -> Iterable[Placed]:
+        """Every link that names any of these aliases."""
+
+    def claims(self, accounts: Collection[str], domains: Collection[str], *, with_names: bool) -> Iterable[Placed]:
+        """Claims of these accounts, claims on these company domains and hosts in them; all names, if asked."""
+
+    def aliases_of(self, person_id: str) -> set[Alias]:
+        """Aliases of this person's latest touchpoints."""
+
+
+class StoredLinks:
+    """ClickHouse's table of links."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def about(self, names: Collection[Alias]) -> Iterator[Placed]:
+        needles = [orjson.dumps(name).decode() for name in names]  # with its quotes: a whole value
+        for start in range(0, len(needles), _NEEDLES_AT_ONCE):
+            yield from self._links(_ABOUT, {"needles": needles[start : start + _NEEDLES_AT_ONCE]})
+
+    def claims(self, accounts: Collection[str], domains: Collection[str], *, with_names: bool) -> Iterator[Placed]:
+        asked = {"accounts": sorted(accounts), "domains": sorted(domains), "with_names": int(with_names)}
+        return self._links(_CLAIMS, asked)
+
+    def aliases_of(self, person_id: str) -> set[Alias]:
+        rows = query_rows(self._client, _OF_PERSON, {"person_id": person_id})
+        items = (AttributedTouchpoint.model_validate_json(str(row["payload"])) for row in rows)
+        return {people[0] for item in items if (people := actors(item.touchpoint))}
+
+    def _links(self, sql: str, asked: dict[str, object]) -> Iterator[Placed]:
+        for row in query_rows(self._client, sql, asked):
+            yield int(str(row["position"])), _LINK.validate_json(str(row["payload"]))
+
+
+@dataclass(slots=True)
+class Neighbourhood:
+    """What was found. `is_cut`: the component is larger than what was read, so clusters may be incomplete."""
+
+    links: dict[str, Placed] = field(default_factory=dict)
+    aliases: set[Alias] = field(default_factory=set)
+    is_cut: bool = False
+
+    def in_order(self) -> list[Placed]:
+        """As a worker learned them."""
+        return sorted(self.links.values(), key=lambda placed: placed[0])
+
+    def take(self, found: Iterable[Placed]) -> list[Link]:
+        """Keep links; returns them."""
+        kept = []
+        for position, link in found:
+            self.links[link.link_id] = (position, link)
+            kept.append(link)
+        return kept
+
+
+def neighbourhood(source: LinkSource, names: Iterable[Alias]) -> Neighbourhood:
+    """Everything that decides on the people these aliases belong to."""
+    found = Neighbourhood()
+    waiting = set(names)
+    while waiting:
+        found.aliases |= waiting
+        ends = {end for link in found.take(source.about(sorted(waiting))) for end in _ends(link)}
+        waiting = ends - found.aliases
+        if len(found.aliases) + len(waiting) > MAX_ALIASES:
+            found.is_cut = True
+            break
+    _with_claims(source, found)
+    return found
+
+
+def _with_claims(source: LinkSource, found: Neighbourhood) -> None:
+    """Claims that may place them, until no account and no domain is new."""
+    links = [link for _, link in found.links.values()]
+    accounts = {account for link in links for account in _accounts(link)}
+    domains = {company_domain(host) for name in found.aliases if (host := address_host(name))}
+    domains |= {company_domain(link.value) for link in links if isinstance(link, Declared) and link.trait == "domain"}
+    with_names = any(isinstance(link, Declared) and link.trait == "name" for link in links)
+    for _ in range(MAX_ROUNDS):
+        claims = found.take(source.claims(accounts, domains - {""}, with_names=with_names))
+        known = [claim for claim in claims if isinstance(claim, AccountClaim) and claim.trait == "domain"]
+        size = len(accounts) + len(domains)
+        accounts |= {claim.account_id for claim in known}
+        domains |= {company_domain(claim.value) for claim in known}
+        if len(accounts) + len(domains) == size:
+            return
+
+
+def _ends(link: Link) -> tuple[Alias, ...]:
+    """The aliases a link ties together."""
+    if isinstance(link, Edge) or (isinstance(link, Decision) and link.about_people):
+        return (link.a, link.b)
+    return ()
+
+
+def _accounts(link: Link) -> tuple[str, ...]:
+    if isinstance(link, Membership):
+        return (link.account_id,)
+    return (link.b,) if isinstance(link, Decision) and not link.about_people else ()
