@@ -1,0 +1,73 @@
+"""From a scenario's short messages to the requests vendors really send, and through their mappings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from zlib import crc32
+
+from schemas.touchpoints import CleanTouchpoint, RawRequest
+from streams.vendors.base import Mapped
+from streams.vendors.registry import VENDORS as MAPPINGS
+from tests.scenarios.model import VENDORS, Event, Row, Scenario
+
+
+def _dialect(name: str, event: Event, message: Row) -> Any:
+    return {"messageId": name, "timestamp": event.at.isoformat(), **message}
+
+
+def _hubspot(name: str, event: Event, message: Row) -> Any:
+    common = {"eventId": crc32(name.encode()), "subscriptionId": 25, "portalId": 33, "appId": 7, "attemptNumber": 0}
+    return [{**common, "occurredAt": int(event.at.timestamp() * 1000), "changeSource": "CRM_UI", **message}]
+
+
+def _zendesk(name: str, event: Event, message: Row) -> Any:
+    kind = f"zen:event-type:{message['type']}"
+    return {"id": name, "time": event.at.isoformat(), "detail": {}, "event": {}, **message, "type": kind}
+
+
+def _touchline(name: str, event: Event, message: Row) -> Any:
+    return {"records": [{"occurred_at": event.at.isoformat(), **message}]}
+
+
+BODIES: dict[str, Callable[[str, Event, Row], Any]] = {
+    "segment": _dialect,
+    "rudderstack": _dialect,
+    "hubspot": _hubspot,
+    "zendesk": _zendesk,
+    "touchline": _touchline,
+}
+
+
+def requests(name: str, event: Event) -> list[RawRequest]:
+    """The event as it is received, once for each copy."""
+    vendor, message = event.message
+    received = event.received or event.at + timedelta(seconds=1)
+    body = json.dumps(BODIES[vendor](name, event, message))
+    return [
+        RawRequest(
+            request_id=f"{name}/{copy}",
+            source=event.source or VENDORS[vendor],
+            vendor=vendor,
+            received_at=received + timedelta(minutes=copy),
+            path=f"/v1/{message.get('type', '')}",
+            body=body,
+        )
+        for copy in range(event.copies)
+    ]
+
+
+def understood(scenario: Scenario) -> tuple[dict[str, list[CleanTouchpoint]], dict[str, str]]:
+    """(name → the event's copies as touchpoints, name → why its vendor mapping refused it)."""
+    mapped: dict[str, list[CleanTouchpoint]] = {}
+    refused: dict[str, str] = {}
+    for name, event in scenario.spread():
+        for request in requests(name, event):
+            for result in MAPPINGS[request.vendor].map(request):
+                if isinstance(result, Mapped):
+                    mapped.setdefault(name, []).append(result.touchpoint)
+                else:
+                    refused[name] = result.reason
+    return mapped, refused
