@@ -25,9 +25,9 @@ AT_ONCE: Final = 5
 """Days a look; the next batch of facts does not wait for more."""
 _DAY_S: Final = 86_400
 
-# A margin of a minute over the view's: a day that is rolled up now is settled now.
+# Rests a minute longer than the view asks: a day that is rolled up now is settled now.
 _AT_REST: Final = """
-SELECT toString(day) AS day,
+SELECT toString(day) AS name,
     toString(greatest(now64(6, 'UTC'), rolled_at + toIntervalMicrosecond(1))) AS version
 FROM journey_day_states
 WHERE ({everything:UInt8} OR day IN {days:Array(Date)})
@@ -77,7 +77,7 @@ def roll_up(store: Commands, days: Iterable[str] | None, limit: int = AT_ONCE) -
     Returns the days it did. Safe to repeat, also from several processes at once. Raises as Store does.
     """
     asked: dict[str, object] = {"everything": int(days is None), "days": sorted(days or ()), "limit": limit}
-    found = [(str(row["day"]), str(row["version"])) for row in store.rows(_AT_REST, asked)]
+    found = [(str(row["name"]), str(row["version"])) for row in store.rows(_AT_REST, asked)]
     for day, version in found:
         store.command(ROLL_UP, {"day": day, "version": version})
     return [day for day, _ in found]

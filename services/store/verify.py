@@ -81,6 +81,38 @@ HAVING count() != 2 OR uniqExact(figures) != 1
 ORDER BY minute
 """,
 )
+_DAYS: Final = _Check(
+    "roll-ups of days that differ from their minutes",
+    """
+SELECT
+    concat(toString({day:Date}), ' ', phase, ' ', touchpoint_type, ' ', persona, ' ', segment, ' ', channel) AS example,
+    count() OVER () AS total
+FROM
+(
+    SELECT
+        1 AS rolled, phase, touchpoint_type, persona, segment, channel,
+        (volume, visitor_volume, friction, delight, emotion_count, length(account_set), length(visitor_set),
+            length(person_set)) AS figures, emotion_sum AS feelings, pain_sum AS pains
+    FROM journey_days FINAL
+    WHERE day = {day:Date} AND volume > 0
+    UNION ALL
+    SELECT
+        0, phase, touchpoint_type, persona, segment, channel,
+        (sum(m.volume), sum(m.visitor_volume), sum(m.friction), sum(m.delight), sum(m.emotion_count),
+            uniqExactArray(m.account_set), uniqExactArray(m.visitor_set), uniqExactArray(m.person_set)),
+        sum(m.emotion_sum), sum(m.pain_sum)
+    FROM journey_minutes AS m FINAL
+    WHERE minute >= {day:Date} AND minute < {day:Date} + 1 AND m.volume > 0
+    GROUP BY phase, touchpoint_type, persona, segment, channel
+)
+WHERE (SELECT any(is_settled) FROM journey_day_states WHERE day = {day:Date})
+GROUP BY phase, touchpoint_type, persona, segment, channel
+HAVING count() != 2 OR uniqExact(figures) != 1
+    OR abs(sumIf(feelings, rolled) - sumIf(feelings, NOT rolled)) > 1e-5 * (1 + any(figures.1))
+    OR abs(sumIf(pains, rolled) - sumIf(pains, NOT rolled)) > 1e-5 * (1 + any(figures.1))
+ORDER BY example
+""",
+)
 _SLICED: Final = (
     _Check(
         "touchpoints and histories that do not match",
@@ -127,7 +159,7 @@ WHERE cityHash64(event_id) % {slices:UInt32} = {slice:UInt32} AND (account_id, e
 def verify(client: Client) -> list[Finding]:
     """What does not add up; empty when all is well. Reads everything, in slices. Raises StoreUnavailable."""
     findings = [_run(client, check, _slices(client)) for check in _SLICED]
-    findings.append(_run(client, _CELLS, _days(client)))
+    findings += [_run(client, check, _days(client)) for check in (_CELLS, _DAYS)]
     return [finding for finding in findings if finding.count]
 
 
