@@ -12,7 +12,8 @@ from schemas.rules import GoldenTest, Rule
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint
 from streams.friction.book import RuleBook
 from streams.friction.compiled import Targets
-from streams.journey.compiled import UNMAPPED, CompiledBlueprint
+from streams.journey.compiled import CompiledBlueprint
+from streams.journey.recognition import UNMAPPED
 from streams.journey.fold import fold
 
 START = EPOCH + timedelta(days=20_000)
