@@ -43,6 +43,7 @@ class GoldenTest(Strict):
     severity: float | None = Field(None, description="severity of the first of them")
     count: int | None = Field(None, description="events that prove the first of them, or its parts (compound)")
     is_open: bool | None = Field(None, description="whether the first of them is still open")
+    adopted: int | None = Field(None, description="signals that name the first of them as their case")
     says: str = Field("", description="words that the first one's explanation must hold")
 
     def steps(self) -> tuple[GoldenStep, ...]:

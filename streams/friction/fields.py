@@ -11,6 +11,7 @@ from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 Reader = Callable[[AttributedTouchpoint], str]
 _REFERENCES = ("ref", "quote_id", "order_id", "contract_id", "ticket_id", "deal_id", "meeting_id", "invoice_id")
 _TOPICS = ("topic", "category")
+_FEATURES = ("feature", "feature_name", "name")
 _ERRORS = ("error_type", "type", "exception_type", "$exception_type", "exception")
 
 
@@ -41,8 +42,14 @@ def topic(item: AttributedTouchpoint) -> str:
 
 
 def ref(item: AttributedTouchpoint) -> str:
-    """The case it is about: its subject, else the id of a quote, an order, a contract, ..."""
-    return item.touchpoint.subject or _property(item.touchpoint, _REFERENCES)
+    """The case it is about: its subject, else the id of a quote, an order, a contract, ...; without its kind."""
+    found = item.touchpoint.subject or _property(item.touchpoint, _REFERENCES)
+    return found.rpartition(":")[2]
+
+
+def conversation(item: AttributedTouchpoint) -> str:
+    """The case it is about; without one every event is its own."""
+    return ref(item) or item.event_id
 
 
 def contact_channel(item: AttributedTouchpoint) -> str:
@@ -73,6 +80,8 @@ _FIELDS: dict[str, Reader] = {
     "subject": lambda item: item.touchpoint.subject,
     "event": lambda item: item.touchpoint.event_id,
     "ref": ref,
+    "conversation": conversation,
+    "feature": lambda item: _property(item.touchpoint, _FEATURES),
     "topic": topic,
     "stated_topic": stated_topic,
     "error_type": lambda item: _property(item.touchpoint, _ERRORS),

@@ -12,9 +12,10 @@ from schemas.rules import GoldenTest, Rule
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint
 from streams.friction.book import RuleBook
 from streams.friction.compiled import Targets
+from streams.friction.patterns import Signal
 from streams.journey.compiled import CompiledBlueprint
+from streams.journey.fold import Journey, fold
 from streams.journey.recognition import UNMAPPED
-from streams.journey.fold import fold
 
 START = EPOCH + timedelta(days=20_000)
 
@@ -37,6 +38,7 @@ def judge(stage: CompiledBlueprint, rule: Rule, test: GoldenTest) -> str:
             _difference("severity", first.severity, test.severity),
             _difference("evidence", first.evidence_count, test.count),
             _difference("open", first.closed_at is None, test.is_open),
+            _difference("adopted", _parts_of(first, journey), test.adopted),
         ]
         if test.says not in first.explanation:
             differs.append(f"says `{first.explanation}`, `{test.says}` expected")
@@ -57,6 +59,10 @@ def with_rules(blueprint: CompiledBlueprint, rules: Sequence[Rule], targets: Tar
     every = {kind.id: targets for kind in (*blueprint.source.types, UNMAPPED)}
     stage.rulebook = RuleBook(rules, roles=known.roles, targets=every, phases=known.phases)
     return stage
+
+
+def _parts_of(case: Signal, journey: Journey) -> int:
+    return sum(signal.case_id == case.signal_id for signal in journey.signals.values())
 
 
 def _difference(what: str, found: float, expected: float | None) -> str:

@@ -1,6 +1,6 @@
 """Reading a blueprint: YAML in, a checked and compiled blueprint out; all that is wrong with it, each with its place.
 
-`include: [friction.yaml]` adds the lists of other files beside it (types, rules, …) to the blueprint's own.
+`include: [stated.yaml]` adds the lists of other files beside it (types, rules, …) to the blueprint's own.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from streams.friction.book import RuleBook
 from streams.friction.cases import Bearing
 from streams.friction.patterns import Place, Signal
 from streams.journey import incidents
+from streams.journey.recognition import UNMAPPED
 from streams.journey.state import Effects, JourneyState, Placed, with_case
 
 
@@ -52,7 +53,7 @@ class Scene:
             moment_of_truth=carrier.moment_of_truth,
             fields={
                 "person": signal.person_id,
-                "touchpoint_type": signal.touchpoint_type,
+                "touchpoint_type": "" if signal.touchpoint_type == UNMAPPED.id else signal.touchpoint_type,
                 "page": touchpoint.page,
                 "subject": touchpoint.subject,
             },

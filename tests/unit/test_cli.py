@@ -84,7 +84,7 @@ def test_validate_runs_the_golden_tests(tmp_path: Path) -> None:
     path = tmp_path / "touchline.yaml"
     write_fresh(path, tmp_path)
     shutil.copytree(DEFAULT.parent, tmp_path / "blueprints")
-    rules = tmp_path / "blueprints" / "friction.yaml"
+    rules = tmp_path / "blueprints" / "friction-support.yaml"
     rules.write_text(rules.read_text(encoding="utf-8").replace("within_s: 14400", "within_s: 14401"), encoding="utf-8")
     path.write_text(path.read_text() + "journey: {blueprint: blueprints/default.yaml}\n")
     code, _, err = invoke("validate", str(path))
