@@ -14,7 +14,7 @@ from datetime import datetime
 
 from schemas.facts import PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
-from streams.friction.patterns import Episode, Signal, Wait
+from streams.friction.patterns import Signal
 from streams.journey.causes import COPY, LATE, Cause, profile_changed
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, merged, sorted_history
@@ -280,7 +280,7 @@ def _compare(before: list[_Told], now: Changes, mark: JourneyState, changes: Cha
     """Tell what the second telling says anew, and take back what only the first one said."""
     old_placed = {told.placed.item.event_id: told.placed for told in before if told.placed}
     old_signals = {told.signal.signal_id: told.signal for told in before if told.signal}
-    at_mark = _open_signals(mark)
+    at_mark = mark.open_signals()
     for event_id, placed in now.placed.items():
         if old_placed.get(event_id) != placed:
             changes.place(placed)
@@ -297,9 +297,3 @@ def _compare(before: list[_Told], now: Changes, mark: JourneyState, changes: Cha
             changes.signal(at_mark[signal_id])
         else:
             changes.withdrawn[signal_id] = old_signals[signal_id]
-
-
-def _open_signals(state: JourneyState) -> dict[str, Signal]:
-    slots: list[Episode | Wait] = [*state.episodes.values(), *state.waits.values()]
-    signals = [slot.signal for slot in slots]
-    return {signal.signal_id: signal for signal in signals if signal is not None}
