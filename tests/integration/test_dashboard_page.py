@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from services.dashboard import live as live_module
@@ -30,6 +31,7 @@ class Site:
     url: str
     store: FakeStore
     browser: Browser
+    app: FastAPI
     complaints: list[str] = field(default_factory=list)
 
     async def open(self, path: str = "/?window=7d", **context: Any) -> Page:
@@ -68,7 +70,7 @@ async def site(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     chromium = next(filter(None, map(shutil.which, CHROMIUM)))
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}", store, browser)
+        site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}", store, browser, app)
         yield site
         await browser.close()
     server.should_exit = True
