@@ -81,7 +81,7 @@ class Membership(_Earliest):
 
 
 class AccountClaim(_Earliest):
-    """One trait of an account: a `domain` or a `name` it goes by; it may have several of each."""
+    """One trait of an account: a `domain` or a `name` it goes by, or which account it `is`; several of each may be."""
 
     kind: Literal["account"] = "account"
     account_id: str
@@ -90,7 +90,7 @@ class AccountClaim(_Earliest):
 
     @property
     def link_id(self) -> str:
-        suffix = f"|{self.value}" if self.trait in ("domain", "name") else ""
+        suffix = f"|{self.value}" if self.trait in ("domain", "name", "is") else ""
         return f"account|{self.account_id}|{self.trait}{suffix}"
 
 

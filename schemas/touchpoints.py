@@ -88,14 +88,15 @@ class Attribution(Contract):
     rejected: tuple[Candidate, ...] = ()
     rule_version: int = 1
 
+    @property
+    def verdict(self) -> tuple[object, ...]:
+        """All that shows of it: whose it is, how, how sure, and which accounts were not taken."""
+        rejected = sorted({(candidate.account_id, candidate.method) for candidate in self.rejected})
+        return (self.person_id, self.account_id, self.method, self.confidence, *rejected)
+
     def decides_like(self, other: Attribution) -> bool:
-        """Whether both come to the same person, account, method and confidence."""
-        return (self.person_id, self.account_id, self.method, self.confidence) == (
-            other.person_id,
-            other.account_id,
-            other.method,
-            other.confidence,
-        )
+        """Whether both come to the same verdict."""
+        return self.verdict == other.verdict
 
 
 class AttributedTouchpoint(Contract):

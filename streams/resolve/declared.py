@@ -31,9 +31,10 @@ class Declarations:
         self._said: dict[Alias, tuple[_Said, ...]] = {}
         self._named: dict[str, list[Alias]] = {}
 
-    def knows(self, alias: Alias, trait: str, value: str, since: datetime) -> bool:
+    def knows(self, link: Declared) -> bool:
         """Whether this is known, from evidence at least as early."""
-        return any(s.trait == trait and s.value == value and s.since <= since for s in self._said.get(alias, ()))
+        known = self.known(link)
+        return known is not None and not link.outdoes(known)
 
     def known(self, link: Declared) -> Declared | None:
         """The link with this id, as it is known."""
@@ -44,7 +45,7 @@ class Declarations:
 
     def add(self, link: Declared) -> None:
         """Take it in, unless nothing new is learned."""
-        if self.knows(link.alias, link.trait, link.value, link.since):
+        if self.knows(link):
             return
         alias = intern(link.alias)
         others = [s for s in self._said.get(alias, ()) if (s.trait, s.value) != (link.trait, link.value)]

@@ -13,7 +13,7 @@ from schemas.links import AccountClaim
 from streams.resolve.company_names import company_name
 from streams.resolve.domains import company_domain, company_host, is_free_mail
 
-#: Strong to weak: a weaker account is the stronger one when only that one claims its domain.
+#: Strong to weak: a weaker account is the stronger one that a directory says it is, or that alone claims its domain.
 NAMESPACES = ("crm", "group", "org")
 
 _Claims = dict[str, set[str]]
@@ -29,7 +29,9 @@ class Directory:
         self._hosts: dict[str, set[str]] = {}
         self._canonical: dict[str, str] = {}
         self._at: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._is: dict[str, set[str]] = {}
         self._named: dict[str, set[str]] = {}
+        self._names: dict[str, set[str]] = {}
 
     def knows(self, account_id: str, trait: str, value: str, since: datetime) -> bool:
         """Whether this claim is known, from evidence at least as early."""
@@ -43,6 +45,11 @@ class Directory:
         self._since[account_id, claim.trait, claim.value] = claim.since
         if new and claim.trait == "name" and (name := company_name(claim.value)):
             self._named.setdefault(name, set()).add(account_id)
+            if _rank(account_id) > 0:
+                self._names.setdefault(account_id, set()).add(name)
+        if new and claim.trait == "is" and _rank(claim.value) < _rank(account_id):
+            self._is.setdefault(account_id, set()).add(claim.value)
+            return [before for before in [self._rename(account_id)] if before]
         host = company_host(claim.value) if new and claim.trait == "domain" else ""
         return self._claim_host(account_id, host) if host else []
 
@@ -81,6 +88,10 @@ class Directory:
         """The company domains in which an account claims a host; known for weaker accounts only."""
         return {company_domain(host) for host in self._hosts.get(account_id, ())}
 
+    def names_of(self, account_id: str) -> set[str]:
+        """The company names an account goes by; known for weaker accounts only."""
+        return self._names.get(account_id, set())
+
     def _claim_host(self, account_id: str, host: str) -> list[str]:
         domain = company_domain(host)
         self._claims.setdefault(domain, {}).setdefault(host, set()).add(account_id)
@@ -104,13 +115,15 @@ class Directory:
 
     def _stronger(self, account_id: str) -> str:
         for namespace in NAMESPACES[: min(_rank(account_id), len(NAMESPACES))]:
-            found = {
+            stated = {other for other in self._is.get(account_id, ()) if other.startswith(f"{namespace}:")}
+            claiming = {
                 other
                 for host in self._hosts.get(account_id, ())
                 for other in self._claimants(host, company_domain(host), f"{namespace}:")
             }
-            if len(found) == 1:
-                return found.pop()
+            for found in (stated, claiming):
+                if len(found) == 1:
+                    return found.pop()
         return account_id
 
     def _claimants(self, host: str, domain: str, namespace: str = "") -> set[str]:

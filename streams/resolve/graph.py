@@ -1,9 +1,10 @@
 """Clusters of aliases, derived from edges: who is the same person.
 
 The clusters are a pure function of the edges, taken in the order (since, a, b); so it does not matter in which
-order they were learned. An edge does not join when that would put two values of a unique kind into one cluster,
-grow it past the limit, or bring two addresses together of which one was only typed into a form: it is kept, and
-asked about. An alias with very many edges is shared (a kiosk, a placeholder we do not know): the earliest count.
+order they were learned. An edge does not join when that would put two CRM contacts or two user ids of one source
+into one cluster, grow it past the limit, or bring two addresses together of which one was only typed into a form:
+it is kept, and asked about. An alias with very many edges is shared (a kiosk, a placeholder we do not know): its
+earliest ones count.
 
 People decide over evidence: an `unlink`ed edge is as if it had never been seen, a `link` is laid over the clusters
 that the evidence gives. So whatever is decided, taking it back leaves nothing behind.
@@ -25,7 +26,6 @@ from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias
 from streams.resolve.aliases import kind_of, strength
 
-UNIQUE_KINDS = frozenset({"crm_contact", "user"})
 NAMING_KINDS = frozenset({"crm_contact", "email", "support_user", "user"})
 MAX_ALIASES = 50
 MAX_EDGES = 100
@@ -109,10 +109,10 @@ class IdentityGraph:
         found = self._find(a, b, typed)
         return found.link() if found else None
 
-    def knows(self, a: Alias, b: Alias, since: datetime, *, typed: bool = False) -> bool:
+    def knows(self, edge: Edge) -> bool:
         """Whether this edge is known, from evidence at least as early."""
-        found = self._find(a, b, typed)
-        return found is not None and found.since <= since
+        found = self._find(edge.a, edge.b, edge.typed)
+        return found is not None and (found.since, found.evidence) <= (edge.since, edge.evidence)
 
     def decision(self, a: Alias, b: Alias) -> Decision | None:
         """What was decided last on two aliases."""
@@ -140,7 +140,7 @@ class IdentityGraph:
 
     def add(self, edge: Edge) -> list[Person]:
         """Take in an edge; returns the people, as they were, whose cluster it changed."""
-        if self.knows(edge.a, edge.b, edge.since, typed=edge.typed):
+        if self.knows(edge):
             return []
         known = self._find(edge.a, edge.b, edge.typed)
         a, b = intern(edge.a), intern(edge.b)
@@ -250,10 +250,10 @@ class IdentityGraph:
         beyond: list[Alias] = []
         for edge in sorted(edges, key=_order):
             if edge.a in region and edge.b in region:
-                _join(edge, clusters)
+                self._join(edge, clusters)
                 continue
             inside, outside = (edge.a, edge.b) if edge.a in region else (edge.b, edge.a)
-            if not _refuses(edge, clusters[inside], {outside}) and not _refuses(
+            if not self._refuses(edge, clusters[inside], {outside}) and not self._refuses(
                 edge, clusters[inside], self._cluster_before(outside, edge.order)
             ):
                 beyond.append(outside)
@@ -266,8 +266,30 @@ class IdentityGraph:
         edges = {edge for member in inside for edge in self._counting(member) if edge.order < order}
         for edge in sorted(edges, key=_order):
             if edge.a in inside and edge.b in inside:
-                _join(edge, clusters)
+                self._join(edge, clusters)
         return clusters[name]
+
+    def _join(self, edge: _Seen, clusters: _Clusters) -> None:
+        one, other = clusters[edge.a], clusters[edge.b]
+        if one is other or self._refuses(edge, one, other):
+            return
+        if len(one) < len(other):
+            one, other = other, one
+        one |= other
+        for name in other:
+            clusters[name] = one
+
+    def _refuses(self, edge: _Seen, one: set[Alias], other: set[Alias]) -> bool:
+        if len(one) + len(other) > MAX_ALIASES or (edge.typed and _two_addresses(one, other)):
+            return True
+        taken = {key for name in one for key in self._unique(name)}
+        return bool(taken) and any(key in taken for name in other for key in self._unique(name))
+
+    def _unique(self, name: Alias) -> Iterable[str]:
+        """Of what a cluster may hold one only: a CRM contact, and a user id of each source that was seen to use it."""
+        if name.startswith("user:"):
+            return {edge.source for edge in self._counting(name)}
+        return ("crm_contact",) if name.startswith("crm_contact:") else ()
 
     def _settle(self, region: set[Alias], clusters: _Clusters) -> list[Person]:
         """Lay the decisions over the clusters; returns the people, as they were, that are no more as they were."""
@@ -321,27 +343,6 @@ class IdentityGraph:
         """When an alias was first seen; what was only ever decided on comes last."""
         times = [edge.since for edge in self._counting(name)]
         return (False, min(times)) if times else (True, None)
-
-
-def _join(edge: _Seen, clusters: _Clusters) -> None:
-    one, other = clusters[edge.a], clusters[edge.b]
-    if one is other or _refuses(edge, one, other):
-        return
-    if len(one) < len(other):
-        one, other = other, one
-    one |= other
-    for name in other:
-        clusters[name] = one
-
-
-def _refuses(edge: _Seen, one: set[Alias], other: set[Alias]) -> bool:
-    return len(one) + len(other) > MAX_ALIASES or _clash(one, other) or (edge.typed and _two_addresses(one, other))
-
-
-def _clash(one: set[Alias], other: set[Alias]) -> bool:
-    """Whether both hold a value of the same unique kind."""
-    kinds = {kind for name in one if (kind := kind_of(name)) in UNIQUE_KINDS}
-    return bool(kinds) and any(kind_of(name) in kinds for name in other)
 
 
 def _two_addresses(one: Iterable[Alias], other: Iterable[Alias]) -> bool:

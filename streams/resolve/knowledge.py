@@ -71,13 +71,13 @@ class Knowledge:
     def knows(self, link: Link) -> bool:
         """Whether nothing new would be learned from it."""
         if isinstance(link, Edge):
-            return self.graph.knows(link.a, link.b, link.since, typed=link.typed)
+            return self.graph.knows(link)
         if isinstance(link, Membership):
             return self.memberships.knows(link)
         if isinstance(link, AccountClaim):
             return self.directory.knows(link.account_id, link.trait, link.value, link.since)
         if isinstance(link, Declared):
-            return self.declared.knows(link.alias, link.trait, link.value, link.since)
+            return self.declared.knows(link)
         last = self.graph.decision(link.a, link.b) if link.about_people else self.memberships.decision(link.a, link.b)
         return last is not None and not link.outdoes(last)
 
@@ -95,7 +95,7 @@ class Knowledge:
             known = self.declared.known(link)
         if known is None or isinstance(link, AccountClaim | Decision):
             return None
-        return known if known.since != link.since and known.outdoes(link) else None
+        return known if known.outdoes(link) else None
 
     # -- what a link changes: homes before and after, and where the touchpoints of those who moved may be
 
@@ -130,23 +130,42 @@ class Knowledge:
 
     def _claimed(self, claim: AccountClaim, due: _Due) -> set[Alias]:
         """An account claims a name or a domain; returns the aliases for which that may be news."""
-        if claim.trait != "domain":
-            self.directory.claim(claim)
-            return set(self.declared.named(company_name(claim.value))) if claim.trait == "name" else set()
-        domain = company_domain(claim.value)
+        if claim.trait == "name":
+            return self._named(claim, due)
+        domain = company_domain(claim.value) if claim.trait == "domain" else ""
         may_change = self.directory.weaker_at(domain, claim.account_id)
         domains = {domain}.union(*(self.directory.domains_of(account) for account in may_change))
         at_before = {host: self.directory.accounts_at(host) for name in domains for host in self._at.get(name, ())}
+        names = {name for account in may_change for name in self.directory.names_of(account)}
         members = self._homes(name for account in may_change for name in self.memberships.members(account))
         people = self._homes(name for names in domains for at in self._at.get(names, {}).values() for name in at)
-        for before in self.directory.claim(claim):
+        renamed = self.directory.claim(claim)
+        for before in renamed:
             due.setdefault(before, set()).add(_EVERYONE)
         moved = {host for host, accounts in at_before.items() if self.directory.accounts_at(host) != accounts}
         at_moved = {name for host in moved for name in self._at[company_domain(host)][host]}
         for name, (person, before_home, where) in {**people, **members}.items():
             if name in at_moved or (name in members and home(self.known, person) != before_home):
                 self._owe_at(due, where, person.person_id if is_person(name) else "")
-        return at_moved | members.keys()
+        called = {alias for name in names for alias in self.declared.named(name)} if renamed else set()
+        self._owe_all(called, due)
+        concerned = at_moved | members.keys() | called
+        return {alias for name in concerned for alias in self.graph.person(name).aliases}
+
+    def _named(self, claim: AccountClaim, due: _Due) -> set[Alias]:
+        """An account goes by a name: those who declared it have a candidate more."""
+        before = self.directory.accounts_named(company_name(claim.value))
+        self.directory.claim(claim)
+        if self.directory.accounts_named(company_name(claim.value)) == before:
+            return set()
+        called = set(self.declared.named(company_name(claim.value)))
+        self._owe_all(called, due)
+        return called
+
+    def _owe_all(self, aliases: set[Alias], due: _Due) -> None:
+        for name in aliases:
+            person = self.graph.person(name)
+            self._owe(due, person, person.person_id if is_person(name) else "")
 
     def _homes(self, names: Iterable[Alias]) -> dict[Alias, tuple[Person, Home, set[str]]]:
         people = {name: self.graph.person(name) for name in names}

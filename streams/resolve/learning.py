@@ -94,11 +94,26 @@ def _claims(touchpoint: CleanTouchpoint) -> Iterator[Link]:
     traits = touchpoint.account_traits
     claims = [("domain", host) for host in claimed_hosts(traits.get("domain", ""))]
     claims += [("name", name) for name in (traits.get("name", ""),) if name]
+    yield from _same_account(touchpoint)
     for trait, value in claims:
         yield AccountClaim(
             account_id=touchpoint.account_refs[0],
             trait=trait,
             value=value,
+            since=touchpoint.ordered_at,
+            evidence=touchpoint.event_id,
+            source=touchpoint.source,
+        )
+
+
+def _same_account(touchpoint: CleanTouchpoint) -> Iterator[Link]:
+    """A record of a directory that has several ids names one account by all of them."""
+    named = touchpoint.account_refs[1:] if touchpoint.action in ("crm_record", "support_record", "group") else ()
+    for other in named:
+        yield AccountClaim(
+            account_id=other,
+            trait="is",
+            value=touchpoint.account_refs[0],
             since=touchpoint.ordered_at,
             evidence=touchpoint.event_id,
             source=touchpoint.source,

@@ -112,18 +112,8 @@ class Memberships:
 
     def knows(self, link: Membership) -> bool:
         """Whether nothing new would be learned from it."""
-        found = self._find(_told(link))
-        if found is None:
-            return False
-        if link.how == "stated":
-            return (link.since, link.evidence) <= (found.since, found.evidence)
-        return found.since <= link.since
-
-    def has_seen(self, alias: Alias, account_id: str, since: datetime) -> bool:
-        """Whether the alias is known to have been seen at the account at least as early."""
-        return any(
-            t.how == "seen" and t.account_id == account_id and t.since <= since for t in self._told.get(alias, ())
-        )
+        known = self.known(link)
+        return known is not None and not link.outdoes(known)
 
     def add(self, link: Membership) -> None:
         """Take it in, unless nothing new is learned."""

@@ -142,7 +142,12 @@ def _accounts(known: Known, name: Alias) -> Iterator[Proposal]:
         accounts = known.directory.accounts_at(host) if host else ()
         for account in accounts[:MAX_CANDIDATES]:
             asked.add(account)
-            reason, confidence = f"one of {len(accounts)} accounts that claim {host}", round(0.9 / len(accounts), 2)
+            reason = (
+                f"{host} is claimed by {len(accounts)} accounts"
+                if accounts[1:]
+                else f"one of several addresses: {host}"
+            )
+            confidence = round(0.9 / max(len(accounts), 2), 2)
             yield Proposal("belongs", name, account, reason, edge.evidence, confidence, edge.since)
     for said in known.declared.of((name,)):
         accounts = known.directory.accounts_named(company_name(said.value)) if said.trait == "name" else ()

@@ -63,8 +63,10 @@ class _Case:
     rejected: list[Candidate] = field(default_factory=list)
 
     def reject(self, accounts: Iterable[str], method: str, why: str) -> None:
+        told = {candidate.account_id for candidate in self.rejected}
         for account_id in accounts:
-            if len(self.rejected) < MAX_REJECTED:
+            if account_id not in told and len(told) < MAX_REJECTED:
+                told.add(account_id)
                 self.rejected.append(Candidate(account_id=account_id, method=method, why=why))
 
     def only(self, hosts: Iterable[str], method: str, said: str) -> _Found | None:
@@ -149,6 +151,7 @@ def _declared_domain(case: _Case) -> _Found | None:
     name = declared_name(touchpoint)
     for called in [name] if name else declared.at(case.owners, "name", touchpoint.ordered_at):
         accounts = case.known.directory.accounts_named(company_name(called))
+        accounts = tuple(account for account in accounts if account not in case.standing.excluded)
         case.reject(accounts, "declared_name", f"called {called!r}: a name alone is only asked about")
     hosts = declared_hosts(touchpoint) or declared.at(case.owners, "domain", touchpoint.ordered_at)
     return case.only(hosts, "declared_domain", "declared") if hosts else None

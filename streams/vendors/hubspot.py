@@ -64,7 +64,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         received_at=request.received_at,
         clock_suspect=occurred_at > request.received_at + reading.CLOCK_TOLERANCE,
         aliases=_aliases(records, kind, name, value),
-        account_refs=() if _removed(message) else _account_refs(records),
+        account_refs=_account_refs(records),  # of a removed association, too: it ends a membership
         person_traits=_person_traits(kind, name, value),
         account_traits=_account_traits(kind, name, value),
         channel="crm",
