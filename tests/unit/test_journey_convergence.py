@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from unittest.mock import patch
 
@@ -12,54 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.touchpoints import AttributedTouchpoint
-from streams.friction.patterns import Signal
 from streams.journey import account as account_module
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.blueprints import load
-from streams.journey.compiled import CompiledBlueprint
-from streams.journey.fold import Journey, fold
-from streams.journey.state import JourneyState, Placed
+from streams.journey.fold import fold
+from streams.journey.state import JourneyState
 from streams.journey.step import Context, step
+from tests.convergence import Batches, Clock, Told, comparable, last_event, live, visible
 from tests.journeys import AS_OF, at, attributed, histories
 
 BLUEPRINT = load()
-Batches = list[list[AttributedTouchpoint]]
-
-
-@dataclass
-class Told:
-    """What a reader of the store would see: the latest row of each id."""
-
-    placed: dict[str, Placed] = field(default_factory=dict)
-    signals: dict[str, Signal] = field(default_factory=dict)
-
-    def apply(self, changes: Changes) -> None:
-        self.placed |= changes.placed
-        self.signals |= changes.signals
-        for signal_id in changes.withdrawn:
-            self.signals.pop(signal_id, None)
-
-
-def live(
-    batches: Batches, blueprint: CompiledBlueprint, clock: Callable[[Batches], datetime]
-) -> tuple[Told, JourneyState]:
-    """Batches as they arrive, through the account's writer; a refold reads all that arrived so far."""
-    account, told = AccountJourney("crm:1", blueprint), Told()
-    arrived: list[AttributedTouchpoint] = []
-    for index, batch in enumerate(batches):
-        arrived += batch
-        now = clock(batches[: index + 1])
-        changes = account.accept(batch, now)
-        told.apply(changes)
-        if changes.refold or changes.incomplete:
-            account, journey = AccountJourney.rebuilt("crm:1", blueprint, arrived, now)
-            told = Told(dict(journey.placed), dict(journey.signals))
-    told.apply(account.advance(AS_OF))
-    return told, account.state
-
-
-def last_event(batches: Batches) -> datetime:
-    return max(item.touchpoint.ordered_at for batch in batches for item in batch)
 
 
 def impatient(batches: Batches) -> datetime:
@@ -77,27 +37,14 @@ def arrivals(draw: st.DrawFn) -> tuple[list[AttributedTouchpoint], Batches]:
     return history, [stream[i : i + size] for i in range(0, len(stream), size)]
 
 
-def visible(journey: Journey) -> tuple[object, ...]:
-    return (journey.placed, journey.signals, _comparable(journey.state))
-
-
-def _comparable(state: JourneyState) -> tuple[object, ...]:
-    return (
-        state.phase, state.high_water_phase, state.phase_since, state.transitions, state.touchpoints,
-        state.friction_signals, sorted(state.people), state.episodes, state.waits, state.next_deadline,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("clock", [last_event, impatient])
 @settings(max_examples=300, deadline=None)
 @given(case=arrivals())
-def test_any_order_converges(
-    clock: Callable[[Batches], datetime], case: tuple[list[AttributedTouchpoint], Batches]
-) -> None:
+def test_any_order_converges(clock: Clock, case: tuple[list[AttributedTouchpoint], Batches]) -> None:
     history, batches = case
     oracle = fold(history, BLUEPRINT, AS_OF)
     told, state = live(batches, BLUEPRINT, clock)
-    assert (told.placed, told.signals, _comparable(state)) == visible(oracle)
+    assert (told.placed, told.signals, comparable(state)) == visible(oracle)
 
 
 @settings(max_examples=200, deadline=None)
@@ -108,7 +55,7 @@ def test_a_short_tail_converges_too(case: tuple[list[AttributedTouchpoint], Batc
     with patch.object(account_module, "TAIL", 4), patch.object(account_module, "MARK_EVERY", 2):
         told, state = live(batches, BLUEPRINT, last_event)
     oracle = fold(history, BLUEPRINT, AS_OF)
-    assert (told.placed, told.signals, _comparable(state)) == visible(oracle)
+    assert (told.placed, told.signals, comparable(state)) == visible(oracle)
 
 
 @settings(max_examples=100, deadline=None)
@@ -125,7 +72,7 @@ def test_long_disorder_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     account = AccountJourney("crm:1", BLUEPRINT)
     refolds = sum(bool(account.accept(batch, at(0)).refold) for batch in batches)
     assert refolds == 0
-    assert _comparable(account.state) == _comparable(fold(history, BLUEPRINT, at(0)).state)
+    assert comparable(account.state) == comparable(fold(history, BLUEPRINT, at(0)).state)
 
 
 def last_write_wins(batches: Batches) -> tuple[Told, JourneyState]:
