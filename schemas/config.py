@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+from itertools import pairwise
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.base import Strict
 
@@ -95,6 +97,40 @@ class JourneyConfig(Strict):
     max_accounts_in_memory: int = Field(20_000, ge=100, description="account states a worker keeps")
 
 
+class NetworkConfig(Strict):
+    """The address ranges of one account."""
+
+    account: str = Field(pattern=r"^(crm|group|org):.+$", description="account whose people sit there, e.g. `crm:51`")
+    ranges: tuple[str, ...] = Field(min_length=1, description="its networks, e.g. `192.0.2.0/24` or `2001:db8::/48`")
+
+    @field_validator("ranges")
+    @classmethod
+    def _are_networks(cls, ranges: tuple[str, ...]) -> tuple[str, ...]:
+        for text in ranges:
+            try:
+                ip_network(text)
+            except ValueError as error:
+                raise ValueError(f"`{text}` is no address range: {error}") from None
+        return ranges
+
+
+class AttributionConfig(Strict):
+    """Whose touchpoint it is, where that is the operator's choice."""
+
+    networks: tuple[NetworkConfig, ...] = Field(
+        (), description="accounts known by their address; empty: addresses say nothing. They are never stored"
+    )
+
+    @model_validator(mode="after")
+    def _do_not_overlap(self) -> AttributionConfig:
+        listed = [(ip_network(text), text, network.account) for network in self.networks for text in network.ranges]
+        listed.sort(key=lambda found: (found[0].version, int(found[0][0]), int(found[0][-1])))
+        for (one, text, account), (other, next_text, next_account) in pairwise(listed):
+            if one.version == other.version and int(other[0]) <= int(one[-1]):
+                raise ValueError(f"`{text}` of {account} and `{next_text}` of {next_account} overlap")
+        return self
+
+
 class Config(Strict):
     """The whole of `touchline.yaml`."""
 
@@ -103,6 +139,7 @@ class Config(Strict):
     gateway: GatewayConfig = Field(GatewayConfig(), description="the HTTP edge")
     dashboard: DashboardConfig = Field(DashboardConfig(), description="API and page")
     journey: JourneyConfig = Field(JourneyConfig(), description="the processors")
+    attribution: AttributionConfig = Field(AttributionConfig(), description="who is who, and where they work")
     sources: tuple[SourceConfig, ...] = Field((), description="who may send")
     metrics_host: str = Field("127.0.0.1", description="address of every service's /metrics and /healthz")
     log_format: Literal["text", "json"] = Field("text", description="how log lines are written")

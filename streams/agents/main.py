@@ -32,6 +32,7 @@ from streams.agents.watchdog import Watchdog, lag_of
 from streams.journey.blueprints import load
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
+from streams.resolve.networks import Networks
 from streams.transport.clickhouse import Store
 from streams.transport.kafka import broadcast_consumer, end_offsets, partitions, producer
 from streams.transport.outbox import Outbox
@@ -165,7 +166,7 @@ def _consumer(stage: Stage, handler: Handler) -> Callable[[Any], Coroutine[Any, 
 
 
 async def _plan_normalise(base: Base) -> Plan:
-    return Plan({normalise.INPUT: normalise.Normalise(base.stage)})
+    return Plan({normalise.INPUT: normalise.Normalise(base.stage, Networks(base.config.attribution))})
 
 
 async def _plan_resolve(base: Base) -> Plan:

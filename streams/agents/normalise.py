@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from schemas.config import AttributionConfig
 from schemas.topics import TopicName
 from schemas.touchpoints import CLEAN, RAW, DeadLetter, RawRequest
 from streams.agents.shell import Done, Record, Stage
 from streams.emotion.feeling import felt
 from streams.resolve.aliases import strongest
+from streams.resolve.networks import Networks
 from streams.transport.dead import Origin, letter
 from streams.transport.outbox import Output
 from streams.vendors.base import Mapped
@@ -21,8 +23,9 @@ OUTPUT: TopicName = "touchpoints.clean.v1"
 class Normalise:
     """Maps every request of a record; what a vendor mapping refuses becomes a dead letter, its neighbours go on."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, networks: Networks | None = None) -> None:
         self._stage = stage
+        self._networks = networks or Networks(AttributionConfig())
 
     async def handle(self, records: Sequence[Record]) -> Done:
         """Records of raw requests."""
@@ -43,7 +46,7 @@ class Normalise:
             return
         for position, result in enumerate(vendor.map(request)):
             if isinstance(result, Mapped):
-                touchpoint = felt(result.touchpoint)
+                touchpoint = felt(self._networks.located(result))
                 key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
                 outputs.append((OUTPUT, key, CLEAN.dump_json([touchpoint])[1:-1]))
             else:

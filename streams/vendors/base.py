@@ -18,9 +18,10 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A message we understood."""
+    """A message we understood. `address` is where it was sent from; it is looked up and dropped."""
 
     touchpoint: CleanTouchpoint
+    address: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class Refused:
 Result = Mapped | Refused
 
 
+def nowhere(message: Message, envelope: Message) -> str:
+    """The address of senders that tell none."""
+    return ""
+
+
 def verbatim(request: RawRequest) -> str:
     """The payload of most requests: their body."""
     return request.body
@@ -49,6 +55,7 @@ class Vendor:
     touchpoint: Callable[[Message, Message, RawRequest], CleanTouchpoint]
     batch_key: str = field(default="")
     payload: Callable[[RawRequest], str] = verbatim
+    address: Callable[[Message, Message], str] = nowhere
 
     def map(self, request: RawRequest) -> list[Result]:
         """Every message of the request, in order, mapped or refused. Refusals do not touch their neighbours."""
@@ -65,7 +72,7 @@ class Vendor:
                 raise message
             if not isinstance(message, dict):
                 raise MalformedPayload(f"a message must be a JSON object, not {shown(message)}", "wrong_type")
-            return Mapped(self.touchpoint(message, envelope, request))
+            return Mapped(self.touchpoint(message, envelope, request), self.address(message, envelope))
         except PermanentError as error:
             return Refused(error.reason, str(error), _original(body, self.batch_key, index), index)
         except Exception as error:  # our own mistake must cost one message, not the stream

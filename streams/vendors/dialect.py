@@ -88,6 +88,17 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     )
 
 
+def address(message: Message, envelope: Message) -> str:
+    """The visitor's network address, as the sender saw it."""
+    for place in (message, envelope):
+        context = place.get("context")
+        found = context.get("ip") if isinstance(context, dict) else None
+        if isinstance(found, str) and found:
+            return found
+    found = message.get("request_ip")
+    return found if isinstance(found, str) else ""
+
+
 def _parts(message: Message, envelope: Message, request: RawRequest) -> _Parts:
     shared, own = member(envelope, "context"), member(message, "context")
     context = {**shared, **own} if shared else own

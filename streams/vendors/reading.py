@@ -6,6 +6,7 @@ import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from ipaddress import ip_address
 from math import isfinite
 from typing import Any
 from uuid import UUID, uuid5
@@ -26,7 +27,14 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2100, 1, 1, tzinfo=UTC)
 _MS_FROM = 100_000_000_000  # as seconds this would be the year 5138: larger numbers are milliseconds
-_SENSITIVE = re.compile(r"e-?mail|phone|^mobile$|^fax$|passw|pwd|secret|token|api_?key|card_?n|iban|ssn|cvc|cvv", re.I)
+_ADDRESS = re.compile(
+    r"\d{1,3}(\.\d{1,3}){3}(:\d+)?|\[?[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(:\d{1,3}(\.\d{1,3}){3})?(%\w+)?\]?", re.I
+)
+_SENSITIVE = re.compile(
+    r"e-?mail|phone|^mobile$|^fax$|passw|pwd|secret|token|api_?key|card_?n|iban|ssn|cvc|cvv|"
+    r"(^|[^a-z])ip([^a-z]|$)|ip_?addr|remote_?addr|(client|user|visitor|remote)_?ip$|forwarded[-_]?for",
+    re.I,
+)
 
 
 def event_id(source: str, vendor_event_id: str) -> str:
@@ -122,7 +130,7 @@ def scalars(values: dict[str, Any]) -> dict[str, Scalar]:
             value = value[:MAX_VALUE_CHARS]
         elif value is not None and not isinstance(value, int | float):
             continue
-        if is_sensitive(key):
+        if is_sensitive(key) or (isinstance(value, str) and is_network_address(value)):
             continue
         kept[key[:MAX_VALUE_CHARS]] = value
         if len(kept) == MAX_PROPERTIES:
@@ -134,6 +142,17 @@ def scalars(values: dict[str, Any]) -> dict[str, Scalar]:
 def is_sensitive(key: str) -> bool:
     """Whether a property of this name is likely to hold an address, a number to call, or a credential."""
     return _SENSITIVE.search(key) is not None
+
+
+def is_network_address(value: str) -> bool:
+    """Whether a value looks like an IPv4 or IPv6 address, which is never kept; a clock's `10:42:07` is none."""
+    if _ADDRESS.fullmatch(value.strip()) is None:
+        return False
+    try:
+        ip_address(value.strip().strip("[]").partition("%")[0])
+    except ValueError:
+        return value.count(".") == 3
+    return True
 
 
 def path_of(value: object) -> str:

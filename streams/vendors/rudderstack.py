@@ -9,7 +9,7 @@ import orjson
 
 from schemas.touchpoints import RawRequest
 from streams.vendors.base import Vendor
-from streams.vendors.dialect import touchpoint
+from streams.vendors.dialect import address, touchpoint
 
 
 def payload(request: RawRequest) -> str:
@@ -32,4 +32,4 @@ def _from_query(query: str) -> str:
     return orjson.dumps(message).decode()
 
 
-VENDOR = Vendor("rudderstack", touchpoint, batch_key="batch", payload=payload)
+VENDOR = Vendor("rudderstack", touchpoint, batch_key="batch", payload=payload, address=address)

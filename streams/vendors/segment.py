@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from streams.vendors.base import Vendor
-from streams.vendors.dialect import touchpoint
+from streams.vendors.dialect import address, touchpoint
 
-VENDOR = Vendor("segment", touchpoint, batch_key="batch")
+VENDOR = Vendor("segment", touchpoint, batch_key="batch", address=address)

@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 from zlib import crc32
 
+from schemas.config import AttributionConfig
 from schemas.touchpoints import CleanTouchpoint, RawRequest
+from streams.resolve.networks import Networks
 from streams.vendors.base import Mapped
 from streams.vendors.registry import VENDORS as MAPPINGS
 from tests.scenarios.model import VENDORS, Event, Row, Scenario
@@ -63,11 +65,13 @@ def understood(scenario: Scenario) -> tuple[dict[str, list[CleanTouchpoint]], di
     """(name → the event's copies as touchpoints, name → why its vendor mapping refused it)."""
     mapped: dict[str, list[CleanTouchpoint]] = {}
     refused: dict[str, str] = {}
+    listed = [{"account": account, "ranges": ranges} for account, ranges in scenario.networks.items()]
+    networks = Networks(AttributionConfig.model_validate({"networks": listed}))
     for name, event in scenario.spread():
         for request in requests(name, event):
             for result in MAPPINGS[request.vendor].map(request):
                 if isinstance(result, Mapped):
-                    mapped.setdefault(name, []).append(result.touchpoint)
+                    mapped.setdefault(name, []).append(networks.located(result))
                 else:
                     refused[name] = result.reason
     return mapped, refused
