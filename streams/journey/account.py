@@ -63,13 +63,8 @@ class _Mark:
     told: int
 
 
-@dataclass(slots=True)
-class _Told:
-    """One thing said, and how many touchpoints of the tail had been applied then."""
-
-    applied: int
-    placed: Placed | None = None
-    signal: Signal | None = None
+_Told = list[Placed | Signal]
+"""What was said, oldest first."""
 
 
 class AccountJourney:
@@ -84,7 +79,8 @@ class AccountJourney:
         self._transitions: tuple[tuple[PhaseChange, ...], int] | None = None
         self._tail: list[AttributedTouchpoint] = []
         self._ids: dict[str, AttributedTouchpoint] = {}
-        self._told: list[_Told] = []
+        self._told: _Told = []
+        self._context = Context(blueprint, self.profile)
         self._marks: list[_Mark] = [_Mark(0, self.state.copy(), 0)]
 
     @classmethod
@@ -96,9 +92,9 @@ class AccountJourney:
         account = cls(account_id, blueprint)
         account.profile.learn(history)
         journey = Journey(account.state, account.profile)
-        context, split = account._context(), max(len(history) - TAIL // 2, 0)
+        split = max(len(history) - TAIL // 2, 0)
         for item in history[:split]:
-            step(context, account.state, item, journey)
+            step(account._context, account.state, item, journey)
         account._marks = [_Mark(0, account.state.copy(), 0)]
         for item in history[split:]:
             account._tail.append(item)
@@ -207,9 +203,7 @@ class AccountJourney:
 
     def _apply_next(self, changes: Effects) -> None:
         """Step the tail's newest touchpoint, remembering what is said."""
-        applied = len(self._tail) - 1
-        recorder = _Recorder(self._told, applied, changes)
-        step(self._context(), self.state, self._tail[-1], recorder)
+        step(self._context, self.state, self._tail[-1], _Recorder(self._told, changes))
         if len(self._tail) - self._marks[-1].applied >= MARK_EVERY:
             self._mark()
 
@@ -219,8 +213,7 @@ class AccountJourney:
             return
         if self._marks[-1].applied < len(self._tail):
             self._mark()
-        recorder = _Recorder(self._told, len(self._tail), changes)
-        fire_until(self.blueprint, self.state, as_of, recorder, inclusive=True)
+        fire_until(self.blueprint, self.state, as_of, _Recorder(self._told, changes), inclusive=True)
 
     def _mark(self) -> None:
         self._marks.append(_Mark(len(self._tail), self.state.copy(), len(self._told)))
@@ -236,9 +229,6 @@ class AccountJourney:
         kept = [m for m in self._marks if m.applied >= keep.applied]
         self._marks = [_Mark(m.applied - keep.applied, m.state, m.told - keep.told) for m in kept]
 
-    def _context(self) -> Context:
-        return Context(self.blueprint, self.profile)
-
 
 def changes_nothing(known: AttributedTouchpoint, best: AttributedTouchpoint) -> bool:
     """Whether `best`, merged from `known` and another copy, shows the same as `known` did."""
@@ -250,15 +240,17 @@ def changes_nothing(known: AttributedTouchpoint, best: AttributedTouchpoint) -> 
 class _Recorder:
     """Passes effects on and keeps them, so that a second telling can be compared with the first."""
 
-    def __init__(self, told: list[_Told], applied: int, changes: Effects) -> None:
-        self._told, self._applied, self._changes = told, applied, changes
+    __slots__ = ("_told", "_changes")
+
+    def __init__(self, told: _Told, changes: Effects) -> None:
+        self._told, self._changes = told, changes
 
     def place(self, placed: Placed) -> None:
-        self._told.append(_Told(self._applied, placed=placed))
+        self._told.append(placed)
         self._changes.place(placed)
 
     def signal(self, signal: Signal) -> None:
-        self._told.append(_Told(self._applied, signal=signal))
+        self._told.append(signal)
         self._changes.signal(signal)
 
 
@@ -276,10 +268,10 @@ def _floor(state: JourneyState) -> SortKey | None:
     return state.last_key
 
 
-def _compare(before: list[_Told], now: Changes, mark: JourneyState, changes: Changes) -> None:
+def _compare(before: _Told, now: Changes, mark: JourneyState, changes: Changes) -> None:
     """Tell what the second telling says anew, and take back what only the first one said."""
-    old_placed = {told.placed.item.event_id: told.placed for told in before if told.placed}
-    old_signals = {told.signal.signal_id: told.signal for told in before if told.signal}
+    old_placed = {said.item.event_id: said for said in before if isinstance(said, Placed)}
+    old_signals = {said.signal_id: said for said in before if isinstance(said, Signal)}
     at_mark = mark.open_signals()
     for event_id, placed in now.placed.items():
         if old_placed.get(event_id) != placed:

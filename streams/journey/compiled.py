@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from schemas.actions import ACTIONS
 from schemas.blueprint import Blueprint, Decisive, SegmentRule
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.book import RuleBook
 from streams.journey.checks import RefusedBlueprint, problems
 from streams.journey.digests import digest_of
-from streams.journey.matching import Predicate, compile_match
+from streams.journey.evidence import EvidenceBook
 from streams.journey.opportunities import Deals
 from streams.journey.personas import PersonaRules
 from streams.journey.recognition import Recognition
@@ -44,18 +43,12 @@ class CompiledBlueprint:
             targets={kind.id: kind.targets for kind in blueprint.types},
             phases=self.transitions.order,
         )
-        self._decisive = _index_decisive(blueprint)
+        self._decisive = EvidenceBook(blueprint.decisive)
         self.type_of = Recognition(blueprint.types).type_of
 
     def evidence(self, touchpoint: CleanTouchpoint, phase: str) -> tuple[Decisive, bool] | None:
         """The decisive evidence a touchpoint is, and whether it counts in the phase the account is in."""
-        refused: Decisive | None = None
-        for holds, decisive in self._decisive.get(touchpoint.action, ()):
-            if holds(touchpoint):
-                if not decisive.only_from or phase in decisive.only_from:
-                    return decisive, True
-                refused = refused or decisive
-        return (refused, False) if refused else None
+        return self._decisive.find(touchpoint, phase)
 
     def role_of(self, persona: str) -> str:
         """The persona's role in buying; empty when it has none."""
@@ -64,12 +57,6 @@ class CompiledBlueprint:
     def segment_of(self, traits: Mapping[str, str]) -> str:
         """The segment the first matching rule names; empty otherwise."""
         return next((rule.segment for rule in self.source.segments if _segment_holds(rule, traits)), "")
-
-
-def _index_decisive(blueprint: Blueprint) -> dict[str, list[tuple[Predicate, Decisive]]]:
-    """Action → decisive evidence in its order; evidence without an action stands under every action."""
-    compiled = [(compile_match(decisive.match), decisive) for decisive in blueprint.decisive]
-    return {action: [pair for pair in compiled if pair[1].match.action in ("", action)] for action in ACTIONS}
 
 
 def _segment_holds(rule: SegmentRule, traits: Mapping[str, str]) -> bool:

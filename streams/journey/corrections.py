@@ -16,6 +16,7 @@ from streams.journey.facts import (
     account_fact,
     as_of_of,
     digest_of,
+    digest_of_words,
     inputs_of,
     placed_words,
     revision,
@@ -108,7 +109,7 @@ class _Difference:
 def _difference(account: AccountJourney, journey: Journey, stored: Stored) -> _Difference:
     version, known = account.blueprint.version, stored.touchpoint_digests
     return _Difference(
-        placed={e: p for e, p in journey.placed.items() if digest_of(placed_words(p, version)) != known.get(e)},
+        placed={e: p for e, p in journey.placed.items() if digest_of_words(placed_words(p, version)) != known.get(e)},
         removed=stored.items.keys() - journey.placed.keys(),
         signals={i: s for i, s in journey.signals.items() if digest_of(s) != stored.digest_of_signal(i)},
         withdrawn=stored.signals.keys() - journey.signals.keys(),
@@ -154,7 +155,7 @@ def _what(account: AccountJourney, stored: Stored, found: _Difference) -> Iterat
 
 
 def _says_only_the_version(placed: Placed, stored: Stored) -> bool:
-    before = digest_of(placed_words(placed, stored.blueprint_version))
+    before = digest_of_words(placed_words(placed, stored.blueprint_version))
     return before == stored.touchpoint_digests[placed.item.event_id]
 
 

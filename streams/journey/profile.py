@@ -45,12 +45,14 @@ class Profile:
     def learn(self, items: Iterable[AttributedTouchpoint]) -> ProfileChanges:
         """Take in touchpoints, each only once; what changed by that."""
         before: dict[str, str] = {}
+        behaviours = bool(self._rules.behaviours)
         for item in items:
             touchpoint, person_id = item.touchpoint, item.attribution.person_id
-            if person_id and (touchpoint.person_traits or self._rules.behaviours):
-                before.setdefault(person_id, self.persona(person_id))
-                self._learn_person(self._person(person_id), item)
-                self._judge(person_id)
+            if person_id and (behaviours or touchpoint.person_traits):
+                was = self.persona(person_id)
+                if self._learn_person(self._person(person_id), item):
+                    self._judge(person_id)
+                    before.setdefault(person_id, was)
             if touchpoint.account_traits and _merge(self._account, touchpoint.account_traits, item.sort_key):
                 before.setdefault("", self.segment)
                 self.segment = self._blueprint.segment_of(self.account_traits())
@@ -84,8 +86,10 @@ class Profile:
             person = self._people[person_id] = _Person(none, none, [0] * len(self._rules.behaviours))
         return person
 
-    def _learn_person(self, person: _Person, item: AttributedTouchpoint) -> None:
+    def _learn_person(self, person: _Person, item: AttributedTouchpoint) -> bool:
+        """Take in one touchpoint; whether another rule may decide now."""
         touchpoint, rules = item.touchpoint, self._rules
+        decided = (person.by_traits, person.by_behaviour)
         if touchpoint.person_traits and _merge(person.traits, touchpoint.person_traits, item.sort_key):
             person.by_traits = rules.by_traits({name: value for name, (_, value) in person.traits.items()})
         if rules.behaviours:
@@ -95,6 +99,7 @@ class Profile:
                 for place in rules.counts_for(kind.id, touchpoint.action):
                     person.counts[place] += 1
                 person.by_behaviour = rules.by_behaviour(person.moments, person.counts)
+        return decided != (person.by_traits, person.by_behaviour)
 
     def _judge(self, person_id: str) -> None:
         person = self._people[person_id]

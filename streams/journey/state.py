@@ -18,9 +18,9 @@ Slot = tuple[str, str]
 MAX_TRANSITIONS = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen would double the cost of the one thing made for every touchpoint
 class Placed:
-    """A touchpoint's place on the map: a TouchpointFact without revision and digest."""
+    """A touchpoint's place on the map: a TouchpointFact without revision and digest. Nobody changes one."""
 
     item: AttributedTouchpoint
     touchpoint_type: str

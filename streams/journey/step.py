@@ -56,7 +56,8 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
         state.openers[item.event_id] = placed
     effects.place(placed)
     state.last_key = item.sort_key
-    state.clock = at if state.clock is None else max(state.clock, at)
+    if state.clock is None or at > state.clock:
+        state.clock = at
 
 
 def stated_emotion(touchpoint: CleanTouchpoint) -> float | None:
@@ -73,5 +74,5 @@ def _count(state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType
     state.on_map_touchpoints += kind.on_map
     if item.attribution.person_id:
         state.people[item.attribution.person_id] = None
-    state.first_seen_at = at if state.first_seen_at is None else min(state.first_seen_at, at)
-    state.last_seen_at = at if state.last_seen_at is None else max(state.last_seen_at, at)
+    state.first_seen_at = state.first_seen_at or at
+    state.last_seen_at = at
