@@ -66,7 +66,7 @@ class Scenario(Strict):
     expect: dict[str, Row] = Field({}, description="event → its fields")
     accounts: dict[str, Row | str] = Field({}, description="account id, or `account of EVENT` → its fields, or `gone`")
     proposals: list[Row] | None = Field(None, description="all of them, whatever their status; null: not asked")
-    opportunities: dict[str, Row] = Field({}, description="deal id → its fields")
+    opportunities: dict[str, Row] = Field({}, description="`DEAL of ACCOUNT` → its fields")
 
     @model_validator(mode="after")
     def _known_events(self) -> Scenario:

@@ -97,7 +97,7 @@ def _seen(pipeline: Pipeline, names: dict[str, str]) -> Seen:
     for account_id, fact in pipeline.store.accounts.items():
         if not fact.deleted:
             seen.accounts[account_id] = _account(fact)
-            seen.opportunities |= {deal.opportunity_id: _deal(account_id, deal) for deal in fact.opportunities}
+            seen.opportunities |= {f"{deal.opportunity_id} of {account_id}": _deal(deal) for deal in fact.opportunities}
     standing = [proposal.fact(0) for proposal in pipeline.links.knowledge.proposals]
     seen.proposals = [_proposal(fact) for fact in sorted(standing, key=lambda fact: fact.proposal_id)]
     return seen
@@ -110,7 +110,7 @@ def _event(fact: TouchpointFact) -> Row:
         "account": fact.account_id,
         "method": attribution.method,
         "confidence": attribution.confidence,
-        "rejected": sorted(candidate.account_id for candidate in attribution.rejected),
+        "rejected": sorted({candidate.account_id for candidate in attribution.rejected}),
         "type": fact.touchpoint_type,
         "on_map": fact.on_map,
         "phase": fact.phase,
@@ -137,9 +137,8 @@ def _account(fact: AccountFact) -> Row:
     }
 
 
-def _deal(account_id: str, deal: Opportunity) -> Row:
+def _deal(deal: Opportunity) -> Row:
     return {
-        "account": account_id,
         "kind": deal.kind,
         "status": deal.status,
         "stage": deal.stage,
