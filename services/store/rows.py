@@ -78,6 +78,8 @@ TABLES: Final[Mapping[str, Types]] = {
         "evidence": "Array(String)",
         "evidence_count": "UInt32",
         "explanation": _TEXT,
+        "case_id": _TEXT,
+        "parts": "Array(String)",
     },
     "account_journeys": {
         "account_id": _TEXT,
@@ -299,6 +301,8 @@ def _signal(fact: SignalFact) -> Row:
         fact.evidence,
         fact.evidence_count,
         fact.explanation,
+        fact.case_id,
+        fact.parts,
     )
 
 
