@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
-from schemas.links import LINKS
+from schemas.facts import FACTS
+from schemas.links import LINKS, Link
 from schemas.metrics import MetricName
 from schemas.topics import TopicName
 from schemas.touchpoints import ACCOUNT_INPUTS, Recall
 from streams.ops.metrics import Meter
 from streams.resolve.knowledge import Knowledge
+from streams.resolve.proposals import Proposal
 from streams.transport.decode import decode
 from streams.transport.kafka import GroupProgress, broadcast_consumer, group_consumer
 from streams.transport.outbox import Outbox, Output
@@ -24,17 +29,22 @@ from streams.transport.outbox import Outbox, Output
 TOPIC: TopicName = "identity.links.v1"
 RECALL_GROUP = "touchline-recall"
 FORGET_EVERY_S = 5.0
+#: What the one on duty sends at once; the rest waits, and what lives goes between.
+SENT_AT_ONCE = 200
+#: Links of one poll are applied in slices of this many: a flood of them must not hold up what waits for an answer.
+APPLIED_AT_ONCE = 200
 _KNOWN: MetricName = "touchline_links_known"
 _OFFSET: MetricName = "touchline_links_offset"
 _log = logging.getLogger("touchline.links")
 
 
 class LinksReader:
-    """Keeps `knowledge` up to date, and the recalls that follow from each link until someone has sent them."""
+    """Keeps `knowledge` up to date, and what follows from each link until someone has sent it."""
 
     def __init__(self, kafka: KafkaConfig, meter: Meter) -> None:
         self.knowledge = Knowledge()
         self.recalls: deque[Recall] = deque()
+        self.repairs: deque[tuple[int, Link]] = deque()
         self._kafka = kafka
         self._meter = meter
         self._partition = TopicPartition(kafka.topic_prefix + TOPIC, 0)
@@ -48,8 +58,12 @@ class LinksReader:
         self._consumer.assign([self._partition])
         await self._consumer.seek_to_beginning(self._partition)
         end = (await self._consumer.end_offsets([self._partition]))[self._partition]
-        while await self._consumer.position(self._partition) < end:
-            await self._read()
+        gc.disable()  # hundreds of thousands of objects that stay: looking for garbage among them doubles the time
+        try:
+            while await self._consumer.position(self._partition) < end:
+                await self._read()
+        finally:
+            gc.enable()
         self.knowledge.position = max(self.knowledge.position, end)
         _log.info("links known", extra={"links": len(self.knowledge.graph), "offset": end})
 
@@ -73,20 +87,37 @@ class LinksReader:
         async with self._moved:
             await self._moved.wait_for(lambda: self.knowledge.position >= position)
 
+    def forget(self, position: int) -> None:
+        """What follows from links up to `position` has been sent."""
+        news = self.knowledge.proposals.news
+        while self.recalls and self.recalls[0].knowledge <= position:
+            self.recalls.popleft()
+        for waiting in (self.repairs, news):
+            while waiting and waiting[0][0] <= position:
+                waiting.popleft()
+
     async def _read(self) -> None:
         batches = await self._consumer.getmany(self._partition, timeout_ms=500)
         for records in batches.values():
-            for record in records:
-                self._apply(record.value or b"[]", record.offset + 1)
-        if batches:
-            self._meter.set(_KNOWN, len(self.knowledge.graph))
-            self._meter.set(_OFFSET, self.knowledge.position)
-            async with self._moved:
-                self._moved.notify_all()
+            for start in range(0, len(records), APPLIED_AT_ONCE):
+                for record in records[start : start + APPLIED_AT_ONCE]:
+                    self._apply(record.value or b"[]", record.offset + 1)
+                await self._tell()
+
+    async def _tell(self) -> None:
+        """Whoever waits for what is known now may go on."""
+        self._meter.set(_KNOWN, len(self.knowledge.graph))
+        self._meter.set(_OFFSET, self.knowledge.position)
+        async with self._moved:
+            self._moved.notify_all()
+        await asyncio.sleep(0)
 
     def _apply(self, value: bytes, position: int) -> None:
         found = decode(value, LINKS)
         for _, link in found.items:
+            better = self.knowledge.outdone(link)
+            if better is not None:
+                self.repairs.append((position, better))
             self.recalls.extend(self.knowledge.apply(link, position))
         if found.refused:
             _log.error("links that cannot be read", extra={"offset": position - 1, "refused": len(found.refused)})
@@ -94,9 +125,10 @@ class LinksReader:
 
 
 class RecallDuty:
-    """Exactly one worker sends the recalls: the one that owns the links partition in the recall group.
+    """Exactly one worker sends what follows from links: the one that owns the links partition in the recall group.
 
-    Its committed offset says which links' recalls are sent, so a crash sends some twice and none never.
+    That is recalls, questions that changed, and links that a worse record took the place of in the compacted topic.
+    Its committed offset says up to which link it is all sent, so a crash sends some twice and none never.
     """
 
     def __init__(self, kafka: KafkaConfig, reader: LinksReader, outbox: Outbox) -> None:
@@ -126,7 +158,7 @@ class RecallDuty:
                     self._sent = None
                     if now - checked_at > FORGET_EVERY_S:
                         checked_at = now
-                        self._forget((await self._progress.committed(TOPIC)).get(0, 0))
+                        self._reader.forget((await self._progress.committed(TOPIC)).get(0, 0))
             except KafkaError as error:
                 _log.warning("recalls wait for Kafka: %s", error)
                 await asyncio.sleep(0.5)
@@ -140,23 +172,41 @@ class RecallDuty:
         await self._progress.close()
 
     async def _on_duty(self) -> None:
-        """Send the recalls of links that nobody has sent, then commit how far that is."""
+        """Send what follows from links that nobody has sent, then commit how far that is."""
         if self._sent is None:
             self._consumer.pause(self._partition)
             self._sent = await self._consumer.committed(self._partition) or 0
-            self._forget(self._sent)
+            self._reader.forget(self._sent)
         position = self._reader.knowledge.position
         if position > self._sent:
-            await self._outbox.deliver([_output(recall) for recall in self._reader.recalls])
+            for outputs in _batches(due(self._reader, position), SENT_AT_ONCE):
+                await self._outbox.deliver(outputs)
             await self._consumer.commit({self._partition: position})
             self._sent = position
-            self._forget(position)
-
-    def _forget(self, position: int) -> None:
-        recalls = self._reader.recalls
-        while recalls and recalls[0].knowledge <= position:
-            recalls.popleft()
+            self._reader.forget(position)
 
 
-def _output(recall: Recall) -> Output:
+def due(reader: LinksReader, position: int) -> list[Output]:
+    """What follows from the links up to `position`: repairs first, then recalls, then questions as they stand now."""
+    repairs = {link.link_id: link for at, link in reader.repairs if at <= position}
+    recalls = [recall for recall in reader.recalls if recall.knowledge <= position]
+    news = {proposal.proposal_id: proposal for at, proposal in reader.knowledge.proposals.news if at <= position}
+    return [
+        *((TOPIC, key, LINKS.dump_json([link])[1:-1]) for key, link in repairs.items()),
+        *map(_recall, recalls),
+        *(_question(proposal, position) for proposal in news.values()),
+    ]
+
+
+def _recall(recall: Recall) -> Output:
     return ("touchpoints.attributed.v1", recall.account_id, ACCOUNT_INPUTS.dump_json([recall])[1:-1])
+
+
+def _question(proposal: Proposal, position: int) -> Output:
+    return ("journey.facts.v1", proposal.proposal_id, FACTS.dump_json([proposal.fact(position)])[1:-1])
+
+
+def _batches(outputs: Sequence[Output], size: int) -> Iterator[list[Output]]:
+    waiting = iter(outputs)
+    while some := list(islice(waiting, size)):
+        yield some

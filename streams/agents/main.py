@@ -175,11 +175,9 @@ async def _plan_resolve(base: Base) -> Plan:
     duty = RecallDuty(kafka, links, base.outbox)
     await _start_patiently(links.start)
     await _start_patiently(duty.start)
+    live = resolve.Resolve(base.stage, links)
     return Plan(
-        agents={
-            resolve.INPUT: resolve.Resolve(base.stage, links),
-            resolve.RECALLED_INPUT: resolve.Reattribute(base.stage, links),
-        },
+        agents={resolve.INPUT: live, resolve.RECALLED_INPUT: resolve.Reattribute(base.stage, links, live)},
         tasks=[links.run, duty.run],
         closing=[duty.stop, links.stop],
     )

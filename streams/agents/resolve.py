@@ -1,7 +1,13 @@
-"""resolve: clean touchpoints in, attributed ones out; links are learned on the way, recalled ones attributed again."""
+"""resolve: clean touchpoints in, attributed ones out; links are learned on the way, recalled ones attributed again.
+
+Both share a process. A recall may bring 100,000 touchpoints at once; they are worked off in slices, and while live
+ones come, at a rate that leaves these most of the processor, here and behind.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
@@ -23,6 +29,10 @@ from streams.transport.outbox import Output
 INPUT: TopicName = "touchpoints.clean.v1"
 RECALLED_INPUT: TopicName = "touchpoints.recalled.v1"
 OUTPUT: TopicName = "touchpoints.attributed.v1"
+SLICE = 100
+#: Of recalled touchpoints while live ones come: 100,000 take half a minute.
+RECALLED_PER_S = 3_500
+LIVE_FOR_S = 0.5
 
 
 class Resolve:
@@ -31,9 +41,16 @@ class Resolve:
     def __init__(self, stage: Stage, links: LinksReader) -> None:
         self._stage = stage
         self._links = links
+        self._last_at = -LIVE_FOR_S
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether live touchpoints have come of late."""
+        return time.monotonic() - self._last_at < LIVE_FOR_S
 
     async def handle(self, records: Sequence[Record]) -> Done:
         """Records of clean touchpoints."""
+        self._last_at = time.monotonic()
         found = self._stage.read(records, CLEAN)
         await self._teach(found.items)
         # records of several partitions, told in the order of events: an account's writer then need not step again
@@ -48,7 +65,7 @@ class Resolve:
         for touchpoint in touchpoints:
             for link in self._links.knowledge.learn(touchpoint):
                 known = news.get(link.link_id)
-                if known is None or link.since < known.since:
+                if known is None or _outdoes(link, known):
                     news[link.link_id] = link
         if news:
             links: TopicName = "identity.links.v1"
@@ -66,13 +83,28 @@ class Resolve:
 class Reattribute(Resolve):
     """Attributes touchpoints again that an account's writer sent back."""
 
+    def __init__(self, stage: Stage, links: LinksReader, live: Resolve | None = None) -> None:
+        """`live` has the right of way."""
+        super().__init__(stage, links)
+        self._live = live
+
     async def handle(self, records: Sequence[Record]) -> Done:
         """Records of recalled touchpoints."""
         found = self._stage.read(records, RECALLED)
         await self._links.wait_for(max((recalled.knowledge for recalled in found.items), default=0))
-        outputs = [output for recalled in found.items for output in self._moved(recalled)]
-        outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
-        return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
+        outputs = self._stage.refuse(found.letters, len(found.items) + len(found.letters))
+        futures = self._stage.outbox.put(outputs)
+        for start in range(0, len(found.items), SLICE):
+            began = time.monotonic()
+            moved = [output for recalled in found.items[start : start + SLICE] for output in self._moved(recalled)]
+            futures += self._stage.outbox.put(moved)
+            outputs += moved
+            await self._give_way(time.monotonic() - began)
+        return self._stage.outbox.acked(outputs, futures)
+
+    async def _give_way(self, worked_s: float) -> None:
+        is_busy = self._live is not None and self._live.is_busy
+        await asyncio.sleep(max(worked_s, SLICE / RECALLED_PER_S - worked_s) if is_busy else 0)
 
     def _moved(self, recalled: Recalled) -> list[Output]:
         """Nothing when all stays as it was; else the new attribution, and the old account's leave to forget."""
@@ -87,6 +119,11 @@ class Reattribute(Resolve):
             )
             outputs.append((OUTPUT, before, ACCOUNT_INPUTS.dump_json([withdraw])[1:-1]))
         return outputs
+
+
+def _outdoes(link: Link, known: Link) -> bool:
+    """Of two links with one id, whether the first stands."""
+    return link.outdoes(known)  # type: ignore[arg-type]
 
 
 def _attributed(item: AttributedTouchpoint) -> Output:

@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Protocol
 
 from aiokafka.partitioner import murmur2
 
-from schemas.topics import TopicName
+from schemas.topics import TOPICS, TopicName
 
 LINGER_S = 0.04
 MAX_RECORD_BYTES = 256 * 1024
@@ -45,11 +46,22 @@ def partition_of(key: str, partitions: int) -> int:
 
 @dataclass(slots=True)
 class _Buffer:
-    key: bytes
     done: asyncio.Future[Position]
     timer: asyncio.TimerHandle
+    keys: list[bytes] = field(default_factory=list)
     items: list[bytes] = field(default_factory=list)
     size: int = 0
+
+    @property
+    def key(self) -> bytes:
+        """The record's key where nothing hangs on it: its first item's."""
+        return self.keys[0]
+
+    @property
+    def compaction_key(self) -> bytes:
+        """The key in a compacted topic: only a record of the very same items may take this one's place."""
+        ids = sorted(set(self.keys))
+        return ids[0] if len(ids) == 1 else blake2b(b"\n".join(ids), digest_size=16).hexdigest().encode()
 
 
 class RecordWriter:
@@ -85,7 +97,8 @@ class RecordWriter:
             self._send(slot)
             buffer = None
         if buffer is None:
-            buffer = self._open(slot, key)
+            buffer = self._open(slot)
+        buffer.keys.append(key.encode())
         buffer.items.append(item)
         buffer.size += len(item) + 1
         return buffer.done
@@ -101,9 +114,9 @@ class RecordWriter:
         if self._sending:
             await asyncio.gather(*list(self._sending))
 
-    def _open(self, slot: tuple[TopicName, int], key: str) -> _Buffer:
+    def _open(self, slot: tuple[TopicName, int]) -> _Buffer:
         loop = asyncio.get_running_loop()
-        buffer = _Buffer(key.encode(), loop.create_future(), loop.call_later(self._linger_s, self._send, slot))
+        buffer = _Buffer(loop.create_future(), loop.call_later(self._linger_s, self._send, slot))
         self._buffers[slot] = buffer
         return buffer
 
@@ -129,7 +142,8 @@ class RecordWriter:
             if previous is not None and not previous.done():
                 await asyncio.wait([previous])
             value = b"[" + b",".join(buffer.items) + b"]"
-            ack = await self._producer.send(self._prefix + topic, value, key=buffer.key, partition=partition)
+            key = buffer.compaction_key if TOPICS[topic].cleanup == "compact" else buffer.key
+            ack = await self._producer.send(self._prefix + topic, value, key=key, partition=partition)
             metadata = await ack
         except Exception as error:
             _settle(buffer.done, error)
