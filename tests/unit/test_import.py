@@ -426,7 +426,17 @@ def test_the_command_speaks_to_a_real_gateway(tmp_path: Path) -> None:
     assert [one["line"] for one in findings] == [3]
     assert last["report"]["sent"] == 1 and last["report"]["refused"] == 1
     assert [item.source for item in writer.items] == ["operators"]
-    assert "only this import's own accounts are known" in result.stderr
+    assert "by this import's own accounts alone" in result.stderr
+
+
+async def test_the_report_groups_what_one_thing_would_mend(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    rows = "".join(f"c{number},,77\n" for number in range(8)) + "c9,,\n,,\n"
+    report = await run.of("id,email,account\n" + rows.rstrip("\n").removesuffix(",,") + ",x@y.com,\n", "contact")
+    text = "\n".join(report.lines())
+    assert "sent, but not certain whose: 9" in text and "8 to mend so: import the accounts" in text
+    assert text.count("crm:77 is not known yet") == 5, "five examples are enough"
+    assert "refused: 1" in text and "`id`" not in text and "id: is missing" in text
 
 
 def test_wrong_options_are_said(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,14 +117,15 @@ def _mapping(stated: list[str]) -> dict[str, str]:
 
 def _known(target: Target) -> Known:
     """What is stored of accounts; nothing, and said so, when the store is away."""
-    from schemas.errors import TouchlineError
+    from schemas.errors import TransientError
     from services.cli.importing.known import stored
 
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # we say it ourselves, in one line
     try:
         with target.store() as client:
             return stored(client)
-    except TouchlineError as error:
+    except TransientError:
         from services.cli.importing.placing import Known
 
-        say(f"the store is not asked ({error}): only this import's own accounts are known")
+        say("ClickHouse does not answer: what is placed is judged by this import's own accounts alone")
         return Known()

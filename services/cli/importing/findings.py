@@ -22,10 +22,15 @@ class Finding:
     reason: str
     fix: str
 
-    def __str__(self) -> str:
+    @property
+    def place(self) -> str:
+        """Where and what, without the fix."""
         value = f" {self.value}" if self.value else ""
         field = f"{self.field}{value}: " if self.field else ""
-        return f"{self.file}:{self.line}: {field}{self.reason}; {self.fix}"
+        return f"{self.file}:{self.line}: {field}{self.reason}"
+
+    def __str__(self) -> str:
+        return f"{self.place}; {self.fix}"
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 
 from services.cli.importing.findings import Finding
 
-EXAMPLES = 10
+EXAMPLES = 5
+"""Of findings that one thing would mend."""
 
 
 @dataclass(slots=True)
 class Report:
-    """Of one file. `already_safe`: rows an earlier run had delivered, not sent again."""
+    """Of one file. `already_safe`: rows an earlier run had delivered, not sent again.
+
+    `unplaced` counts by what would mend it.
+    """
 
     file: str
     dry_run: bool
@@ -25,14 +29,16 @@ class Report:
     unplaced: Counter[str] = field(default_factory=Counter)
     untaken_columns: tuple[str, ...] = ()
     examples: list[Finding] = field(default_factory=list)
+    _mends: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False)
 
     def add(self, finding: Finding) -> None:
-        """Count a finding; the first of each state stay as examples."""
+        """Count a finding; the first that the same thing would mend stay as examples."""
         if finding.state == "refused":
             self.refused += 1
         else:
-            self.unplaced[finding.field] += 1
-        if sum(known.state == finding.state for known in self.examples) < EXAMPLES:
+            self.unplaced[finding.fix] += 1
+        self._mends[finding.state, finding.fix] += 1
+        if self._mends[finding.state, finding.fix] <= EXAMPLES:
             self.examples.append(finding)
 
     def as_dict(self) -> dict[str, object]:
@@ -57,12 +63,17 @@ class Report:
             yield f"  {self.note}"
         if self.untaken_columns:
             yield f"  columns not taken: {', '.join(self.untaken_columns)}; --map COLUMN=FIELD takes one"
-        yield from self._examples("refused", self.refused, "refused")
-        yield from self._examples("unplaced", self.unplaced.total(), "not certain whose")
+        yield from self._examples("refused", "refused", self.refused)
+        yield from self._examples("unplaced", "sent, but not certain whose", self.unplaced.total())
 
-    def _examples(self, state: str, count: int, title: str) -> Iterator[str]:
-        if count:
-            shown = [finding for finding in self.examples if finding.state == state]
-            more = f" (the first {len(shown)})" if count > len(shown) else ""
-            yield f"  {title}: {count:,}{more}"
-            yield from (f"    {finding}" for finding in shown)
+    def _examples(self, state: str, title: str, count: int) -> Iterator[str]:
+        if not count:
+            return
+        yield f"  {title}: {count:,}"
+        for (of, fix), number in self._mends.most_common():
+            if of == state:
+                shown = [finding for finding in self.examples if (finding.state, finding.fix) == (state, fix)]
+                yield f"    {number:,} to mend so: {fix}" + (
+                    f"; the first {len(shown)}:" if number > len(shown) else ":"
+                )
+                yield from (f"      {finding.place}" for finding in shown)
