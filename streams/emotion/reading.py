@@ -8,7 +8,7 @@ counts, a sentence is made ready: phrases become one word, a denied word becomes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import mul
@@ -27,6 +27,7 @@ _INFORMATION_SHARE = 0.3
 _STRENGTHEN, _WEAKEN = 0.293, -0.293
 #: 1.8, one clear word, is ±0.51; the library's own 15 was chosen for tweets, which shout.
 _SATURATION = 9.0
+_SLANG_LETTERS = 4
 #: A text without any feeling word is neutral only when this much of it was understood.
 _KNOWN_SHARE, _KNOWN_WORDS = 0.5, 3
 _NUMBER = re.compile(r"[\d.,:%/+€$£-]*\d[\d.,:%/+€$£-]*\w?")
@@ -55,9 +56,14 @@ def lexicon(language: Language) -> Lexicon:
     words = vocabulary(language)
     general = SentimentIntensityAnalyzer()
     if language == "en":
-        return _lexicon(words, dict(general.lexicon), dict(general.multiword))
+        return _lexicon(words, _without_slang(general.lexicon), dict(general.multiword))
     signs = {token: valence for token, valence in general.lexicon.items() if not any(map(str.isalnum, token))}
     return _lexicon(words, signs, {})
+
+
+def _without_slang(general: Mapping[str, float]) -> dict[str, float]:
+    """The general lexicon without its short slang: in business `PO`, `FAV` or `SOB` are abbreviations."""
+    return {word: valence for word, valence in general.items() if not word.isalpha() or len(word) >= _SLANG_LETTERS}
 
 
 def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, float]) -> Lexicon:
@@ -173,6 +179,7 @@ def _together(clause: list[str], lexicon: Lexicon) -> list[str]:
         for second in lexicon.apart.get(word, ()):
             if second in clause[at + 1 :]:
                 clause[clause.index(second, at + 1)] = f"{word}~{second}"
+                clause[at] = "," if word in lexicon.negators else word
     return clause
 
 
