@@ -36,6 +36,17 @@ class Owner(Strict):
     technology: tuple[str, ...] = Field((), description="systems it runs on")
 
 
+#: What a touchpoint type can promise, and what it means.
+TARGETS: dict[str, str] = {
+    "first_response_s": "seconds to the first human answer, at most",
+    "resolution_s": "seconds until it is solved, at most",
+    "answer_s": "seconds until we have answered what was asked for (a quote, a call back), at most",
+    "duration_ms": "milliseconds it may take to load",
+    "emotion": "mean emotion -1…1, at least",
+    "friction_rate": "part of the touchpoints with friction 0…1, at most",
+}
+
+
 class TouchpointType(Strict):
     """A kind of touchpoint of the catalogue: what it is, what it should be, and how its events are recognised."""
 
@@ -60,7 +71,9 @@ class TouchpointType(Strict):
         None, ge=-1, le=1, description="what it should feel like: -1 painful … 0 neutral … 1 delightful"
     )
     targets: dict[str, float] = Field(
-        {}, description="what is promised here: first_response_s, resolution_s, answer_s, duration_ms, …; for rules"
+        {},
+        description="what is promised here; rules and the map measure against it",
+        json_schema_extra={"propertyNames": {"enum": [*TARGETS]}},
     )
     effort: Literal["quick", "medium", "long"] | None = Field(
         None, description="to improve it: quick ≤ 2 weeks, medium ≤ 3 months, long is more; absent: the rule's default"

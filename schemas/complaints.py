@@ -33,13 +33,16 @@ class Complaint:
     def __str__(self) -> str:
         return ": ".join(part for part in (self.origin, self.field, self.message) if part)
 
+    @property
+    def position(self) -> tuple[str, int, int]:
+        """(file, line, column); what is no place in a file comes as (origin, 0, 0)."""
+        place = _PLACE.fullmatch(self.origin)
+        return (place["file"], int(place["line"]), int(place["column"])) if place else (self.origin, 0, 0)
+
     def as_dict(self) -> dict[str, str | int]:
         """For `--json`: file, line and column apart where it has them."""
-        place = _PLACE.fullmatch(self.origin)
-        where: dict[str, str | int] = {"file": self.origin, "line": 0, "column": 0}
-        if place:
-            where = {"file": place["file"], "line": int(place["line"]), "column": int(place["column"])}
-        return {**where, "field": self.field, "message": self.message}
+        file, line, column = self.position
+        return {"file": file, "line": line, "column": column, "field": self.field, "message": self.message}
 
 
 class Refused(ConfigurationError):
@@ -146,7 +149,7 @@ def _explained(error: Mapping[str, Any], loc: Loc, model: type[BaseModel]) -> st
     message: str = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     if error["type"] == "value_error":
-        return message
+        return " ".join(message.split())
     value = "(value hidden)" if any(_HIDDEN.search(str(part)) for part in loc) else shown(error["input"])
     return f"{message}, got {value}{_nearest(error)}{_meaning(model, loc)}"
 

@@ -61,6 +61,7 @@ def read(text: str, name: str, *, folder: Path) -> Reading:
         reading.complaints += _problems(reading, partial)
     if partial is not None and not reading.complaints:
         reading.compiled = CompiledBlueprint(partial.model)
+    reading.complaints.sort(key=lambda complaint: (complaint.position[0] != name, complaint.position))
     return reading
 
 

@@ -7,19 +7,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
 from schemas.actions import ACTIONS
-from schemas.blueprint import Blueprint, BuyingRole
+from schemas.blueprint import TARGETS, Blueprint, BuyingRole
 from schemas.documents import Loc, dotted
 from schemas.errors import ConfigurationError, did_you_mean
-from schemas.matching import Match
+from schemas.matching import Compare, Match
+from schemas.rules import Rule, SignalMatch
 from streams.journey.matching import folded, specificity
 from streams.journey.overlap import overlap
 from streams.journey.transitions import Transitions
 from streams.vendors.registry import VENDORS
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,9 @@ def _unknown(blueprint: Blueprint, excused: frozenset[str]) -> Iterator[Problem]
         "buying role": get_args(BuyingRole),
         "action": ACTIONS,
         "vendor": tuple(VENDORS),
+        "target": tuple(TARGETS),
     }
-    for what, loc, name in _references(blueprint):
+    for what, loc, name in dict.fromkeys(_references(blueprint)):  # variants share what they do not replace
         if name not in known[what] and name not in excused:
             yield Problem(loc, f"unknown {what} `{name}`{did_you_mean(name, known[what])}")
 
@@ -100,9 +104,31 @@ def _references(blueprint: Blueprint) -> Iterator[_Reference]:
             yield from (("touchpoint type", (*place, "type", at), name) for at, name in enumerate(rule.behaviour.type))
             yield from (("action", (*place, "action", at), name) for at, name in enumerate(rule.behaviour.action))
     yield from (("buying role", ("committee", role), role) for role in blueprint.committee)
-    for index, rule_ in enumerate(blueprint.rules):
-        yield from (("vendor", ("rules", index, "sources", at), name) for at, name in enumerate(rule_.sources))
-    yield from (("vendor", (*loc, "vendor"), match.vendor) for loc, match in matches(blueprint) if match.vendor)
+    for index, kind in enumerate(blueprint.types):
+        yield from (("target", ("types", index, "targets", name), name) for name in kind.targets)
+    for index, each in enumerate(blueprint.rules):
+        yield from _rule_references(each, ("rules", index))
+    yield from (("vendor", (*loc, "vendor"), found.vendor) for loc, found in below(blueprint, Match) if found.vendor)
+
+
+_NAMING = ("within_by_phase", "target", "where", "of")
+"""Fields of a rule that name something else; a variant may put its own in their place."""
+
+
+def _rule_references(rule: Rule, loc: Loc) -> Iterator[_Reference]:
+    yield from (("vendor", (*loc, "sources", at), name) for at, name in enumerate(rule.sources))
+    for at, way in enumerate(rule.ways()):
+        instead: Mapping[str, Any] = rule.variants[at].instead if rule.variants else {}
+        place = {name: (*loc, "variants", at, "instead", name) if name in instead else (*loc, name) for name in _NAMING}
+        yield from (("phase", (*place["within_by_phase"], name), name) for name in way.within_by_phase)
+        if way.target:
+            yield "target", place["target"], way.target
+        for where, compare in below(way.where, Compare, place["where"]):
+            if compare.above_target:
+                yield "target", (*where, "above_target"), compare.above_target
+        for where, signal in below(way.of, SignalMatch, place["of"]):
+            yield from (("rule", (*where, "rules", index), name) for index, name in enumerate(signal.rules))
+            yield from (("buying role", (*where, "roles", index), name) for index, name in enumerate(signal.roles))
 
 
 def _phase_references(blueprint: Blueprint) -> Iterator[_Reference]:
@@ -131,16 +157,16 @@ def _stages(blueprint: Blueprint) -> Iterator[Problem]:
                 yield Problem(loc, f"stage `{stage}` stands twice, first at {{other}}", first)
 
 
-def matches(value: object, loc: Loc = ()) -> Iterator[tuple[Loc, Match]]:
-    """Every match below `value`, with its place."""
-    if isinstance(value, Match):
+def below(value: object, wanted: type[Found], loc: Loc = ()) -> Iterator[tuple[Loc, Found]]:
+    """Every `wanted` within `value`, with its place."""
+    if isinstance(value, wanted):
         yield loc, value
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from matches(getattr(value, name), (*loc, name))
+            yield from below(getattr(value, name), wanted, (*loc, name))
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
-            yield from matches(item, (*loc, index))
+            yield from below(item, wanted, (*loc, index))
 
 
 def _ambiguous(blueprint: Blueprint) -> Iterator[Problem]:

@@ -131,7 +131,7 @@ def specificity(match: Match) -> tuple[int, int, int, int, int]:
         len(match.properties),
         _literal_length(match.page),
         _literal_length(match.vendor_type) or max((len(name) + 1 for name in match.name), default=0),
-        bool(match.vendor) + bool(match.channel),
+        bool(match.vendor) + bool(match.channel) + bool(match.title),
         int(bool(match.action)),
     )
 

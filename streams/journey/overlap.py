@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from schemas.matching import Match
 from schemas.touchpoints import Scalar
-from streams.journey.matching import folded
+from streams.journey.matching import folded, plain
 
 _Token = tuple[str, ...] | None  # the characters it takes (empty: any); None stands for `*`
 _NONE = ("",)  # a class that takes no character, such as `[b-a]`
@@ -22,26 +22,57 @@ _COMMON = string.ascii_lowercase + string.digits + " /_-.:"
 
 def overlap(one: Match, other: Match) -> str | None:
     """Conditions under which both hold, in words (empty: on anything); None when they never do together."""
+    parts = (_equal, _named, _globbed, _with_properties)
+    told = [part(one, other) for part in parts]
+    return None if None in told else ", ".join(words for part in told for words in part or ())
+
+
+_Told = list[str] | None  # conditions in words; None: they exclude each other
+
+
+def _equal(one: Match, other: Match) -> _Told:
     told = []
     for name in ("action", "vendor", "channel"):
         first, second = getattr(one, name), getattr(other, name)
         if first and second and first != second:
             return None
-        if first or second:
-            told.append(f"{name} {first or second}")
-    for name in ("vendor_type", "page"):
+        told += [f"{name} {first or second}"] if first or second else []
+    return told
+
+
+def _named(one: Match, other: Match) -> _Told:
+    """Names against names, and names against a glob over the vendor's name, punctuation left out of both."""
+    names, others = ({plain(name): name for name in match.name} for match in (one, other))
+    if names and others:
+        shared = sorted(names.keys() & others.keys())
+        return [f"name `{names[shared[0]]}`"] if shared else None
+    for own, glob in ((names, other.vendor_type), (others, one.vendor_type)):
+        if own and glob:
+            bare = re.sub(r"[^a-z0-9*?]", "", glob.lower().split(":", 1)[-1])
+            fitting = [name for key, name in own.items() if common(bare, key) is not None]
+            return [f"name `{fitting[0]}`"] if fitting else None
+    return [f"name `{name}`" for name in [*names.values(), *others.values()][:1]]
+
+
+def _globbed(one: Match, other: Match) -> _Told:
+    told = []
+    for name in ("vendor_type", "page", "title"):
         first, second = getattr(one, name), getattr(other, name)
         shared = common(first.lower() or "*", second.lower() or "*")
         if shared is None:
             return None
-        if first or second:
-            told.append(f"{name} `{shared}`")
+        told += [f"{name} `{shared}`"] if first or second else []
+    return told
+
+
+def _with_properties(one: Match, other: Match) -> _Told:
+    told = []
     for name in sorted(one.properties.keys() | other.properties.keys()):
         values = _shared_values(one.properties.get(name), other.properties.get(name))
         if not values:
             return None
         told.append(f"{name} {values[0]}")
-    return ", ".join(told)
+    return told
 
 
 def _shared_values(one: tuple[Scalar, ...] | None, other: tuple[Scalar, ...] | None) -> list[Scalar]:
