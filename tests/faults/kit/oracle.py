@@ -14,6 +14,7 @@ from typing import Any
 
 from schemas.base import EPOCH
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, RawRequest
+from streams.emotion.feeling import felt
 from streams.friction.patterns import Signal
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
@@ -57,7 +58,7 @@ def touchpoints_of(sent: Iterable[tuple[Call, float]]) -> dict[str, CleanTouchpo
         )
         for result in MAPPINGS[request.vendor].map(request):
             if isinstance(result, Mapped):
-                found.setdefault(result.touchpoint.event_id, result.touchpoint)
+                found.setdefault(result.touchpoint.event_id, felt(result.touchpoint))
     return found
 
 
