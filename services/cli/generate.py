@@ -7,6 +7,7 @@ from pathlib import Path
 
 from schemas.metrics import METRICS
 from services.alerts import board, rules
+from services.cli import record_docs
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- generated: metrics -->\n", "<!-- end of generated -->\n"
@@ -30,6 +31,8 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "rules": (Path("infra/prometheus/rules/touchline.yml"), lambda _: rules.rendered()),
     "dashboards": (Path("infra/grafana/dashboards/operations.json"), lambda _: board.rendered()),
     "metrics": (Path("docs/operations.md"), with_metrics),
+    "records": (Path("docs/import.md"), record_docs.with_records),
+    "record-schema": (Path("docs/records.schema.json"), lambda _: record_docs.schema()),
 }
 
 
