@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.metrics import METRICS
 from services.alerts import board, rules
-from services.cli import record_docs
+from services.cli import blueprint_schema
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- generated: metrics -->\n", "<!-- end of generated -->\n"
@@ -30,9 +30,8 @@ def with_metrics(text: str) -> str:
 GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "rules": (Path("infra/prometheus/rules/touchline.yml"), lambda _: rules.rendered()),
     "dashboards": (Path("infra/grafana/dashboards/operations.json"), lambda _: board.rendered()),
+    "schema": (Path("infra/blueprints/blueprint.schema.json"), lambda _: blueprint_schema.rendered()),
     "metrics": (Path("docs/operations.md"), with_metrics),
-    "records": (Path("docs/import.md"), record_docs.with_records),
-    "record-schema": (Path("docs/records.schema.json"), lambda _: record_docs.schema()),
 }
 
 
