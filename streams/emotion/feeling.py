@@ -11,7 +11,8 @@ from schemas.actions import Action
 from schemas.touchpoints import CleanTouchpoint
 from streams.emotion.cleaning import own_words
 from streams.emotion.language import language_of
-from streams.emotion.reading import lexicon, score
+from streams.emotion.lexicon import lexicon
+from streams.emotion.reading import score
 from streams.emotion.vocabulary import Language
 
 #: Counts up with every change that can change a result: word lists, rules, or a pinned library.

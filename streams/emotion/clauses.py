@@ -1,0 +1,92 @@
+"""A sentence made ready to be counted: its clauses, with phrases as one word and denied words marked.
+
+The library knows neither `does not … work` nor `werkt … niet` nor `loopt … vast`; here each becomes a word of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from streams.emotion.lexicon import JOINT, Lexicon
+
+#: A token that says nothing.
+GAP: Final = ","
+_EDGES = "\"'`.,;:!?()[]{}<>*_~/\\|–—-…“”„‚«»"
+_CLAUSE_ENDS = ",;:)–—"
+_DENIAL_REACH_WORDS = 5
+
+
+def clauses_of(sentence: str, lexicon: Lexicon) -> list[list[str]]:
+    """A sentence's clauses as lower-case words, phrases and pairs joined."""
+    return [_together(_joined(clause, lexicon), lexicon) for clause in _split(sentence)]
+
+
+def _split(sentence: str) -> Iterator[list[str]]:
+    clause: list[str] = []
+    for token in sentence.split():
+        if word := word_of(token):
+            clause.append(word)
+        elif not token[:1].isalnum() and token not in _EDGES:
+            clause.append(token)
+        if token[-1] in _CLAUSE_ENDS:
+            yield clause
+            clause = []
+    yield clause
+
+
+def word_of(token: str) -> str:
+    """A token without the punctuation around it, lower case; empty when it was only that."""
+    return token.strip(_EDGES).replace("’", "'").lower()
+
+
+def _joined(clause: list[str], lexicon: Lexicon) -> list[str]:
+    """The clause with each phrase as one word."""
+    found: list[str] = []
+    at = 0
+    while at < len(clause):
+        candidates = lexicon.phrases.get(clause[at], ())
+        phrase = next((p for p in candidates if tuple(clause[at : at + len(p)]) == p), None)
+        found.append(JOINT.join(phrase) if phrase else clause[at])
+        at += len(phrase) if phrase else 1
+    return found
+
+
+def _together(clause: list[str], lexicon: Lexicon) -> list[str]:
+    """The clause with the words that belong together though others stand between as one: `loopt … vast`."""
+    for at, word in enumerate(clause):
+        for second in lexicon.apart.get(word, ()):
+            if second in clause[at + 1 :]:
+                clause[clause.index(second, at + 1)] = f"{word}{JOINT}{second}"
+                clause[at] = GAP if word in lexicon.negators else word
+    return clause
+
+
+def with_denials(clause: list[str], lexicon: Lexicon) -> list[str]:
+    """The clause with its denied words marked, what was denied with them and the negators gone.
+
+    Words of contrast become the one the library knows.
+    """
+    ready = ["but" if word in lexicon.contrast else word for word in clause]
+    for at, word in enumerate(clause):
+        if word in lexicon.denied and (negator := _negator(ready, at, lexicon)) is not None:
+            for between in range(min(at, negator), max(at, negator)):
+                if lexicon.feelings.lexicon.get(ready[between], 0) > 0:
+                    ready[between] = GAP
+            ready[negator] = GAP
+            ready[at] = f"{word}{JOINT}"
+    return ready
+
+
+def _negator(ready: Sequence[str], at: int, lexicon: Lexicon) -> int | None:
+    """The place of the nearest word that denies the one at `at`: before it, or behind it where the language does so."""
+    reach = [range(at - 1, max(at - 1 - _DENIAL_REACH_WORDS, -1), -1)]
+    if lexicon.denial_follows:
+        reach.append(range(at + 1, min(at + 1 + _DENIAL_REACH_WORDS, len(ready))))
+    for places in reach:
+        for place in places:
+            if ready[place] in lexicon.negators:
+                return place
+            if ready[place] in lexicon.conjunctions:
+                break
+    return None
