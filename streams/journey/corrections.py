@@ -16,9 +16,8 @@ from streams.journey.facts import (
     account_fact,
     as_of_of,
     digest_of,
-    digest_of_words,
     inputs_of,
-    placed_words,
+    placed_digest,
     revision,
     signal_fact,
     touchpoint_fact,
@@ -63,7 +62,7 @@ def corrections(
     found = _difference(account, journey, stored)
     account.inputs = inputs_of(stored.max_revision) + _new_inputs(account, journey, stored)
     number = max(revision(account.inputs, as_of), stored.max_revision + 1)
-    facts: list[AccountsFact] = [touchpoint_fact(account, p, number) for p in found.placed.values()]
+    facts: list[AccountsFact] = [touchpoint_fact(account, p, number, digest) for p, digest in found.placed.values()]
     facts += [_tombstone(stored, event_id, number) for event_id in sorted(found.removed)]
     facts += [signal_fact(account.account_id, s, number) for s in found.signals.values()]
     facts += [
@@ -98,9 +97,9 @@ def as_of_at_least(stored: Stored, as_of: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
-    """Touchpoints and signals that are new or differ, and the ids of those that no longer hold."""
+    """Touchpoints (with their digests) and signals that are new or differ, and the ids of those that no longer hold."""
 
-    placed: dict[str, Placed]
+    placed: dict[str, tuple[Placed, int]]
     removed: set[str]
     signals: dict[str, Signal]
     withdrawn: set[str]
@@ -108,8 +107,9 @@ class _Difference:
 
 def _difference(account: AccountJourney, journey: Journey, stored: Stored) -> _Difference:
     version, known = account.blueprint.version, stored.touchpoint_digests
+    digests = {event_id: placed_digest(placed, version) for event_id, placed in journey.placed.items()}
     return _Difference(
-        placed={e: p for e, p in journey.placed.items() if digest_of_words(placed_words(p, version)) != known.get(e)},
+        placed={e: (p, digests[e]) for e, p in journey.placed.items() if digests[e] != known.get(e)},
         removed=stored.items.keys() - journey.placed.keys(),
         signals={i: s for i, s in journey.signals.items() if digest_of(s) != stored.digest_of_signal(i)},
         withdrawn=stored.signals.keys() - journey.signals.keys(),
@@ -134,7 +134,7 @@ def _what(account: AccountJourney, stored: Stored, found: _Difference) -> Iterat
         yield from (
             f"{name} {now[name] or 'none'}, not {was or 'none'}" for name, was in before.items() if was != now[name]
         )
-    again = [placed for event_id, placed in found.placed.items() if event_id in stored.items]
+    again = [placed for event_id, (placed, _) in found.placed.items() if event_id in stored.items]
     whose = sum(not p.item.attribution.decides_like(stored.items[p.item.event_id].attribution) for p in again)
     renamed = (
         sum(_says_only_the_version(p, stored) for p in again)
@@ -155,7 +155,7 @@ def _what(account: AccountJourney, stored: Stored, found: _Difference) -> Iterat
 
 
 def _says_only_the_version(placed: Placed, stored: Stored) -> bool:
-    before = digest_of_words(placed_words(placed, stored.blueprint_version))
+    before = placed_digest(placed, stored.blueprint_version)
     return before == stored.touchpoint_digests[placed.item.event_id]
 
 
