@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.metrics import METRICS
 from services.alerts import board, rules
-from services.cli import blueprint_schema
+from services.cli import blueprint_schema, record_docs
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- generated: metrics -->\n", "<!-- end of generated -->\n"
@@ -32,6 +32,8 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "dashboards": (Path("infra/grafana/dashboards/operations.json"), lambda _: board.rendered()),
     "schema": (Path("infra/blueprints/blueprint.schema.json"), lambda _: blueprint_schema.rendered()),
     "metrics": (Path("docs/operations.md"), with_metrics),
+    "records": (Path("docs/import.md"), record_docs.with_records),
+    "record-schema": (Path("docs/records.schema.json"), lambda _: record_docs.schema()),
 }
 
 
