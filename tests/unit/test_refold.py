@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from schemas.facts import AccountFact, Correction, TouchpointFact
+from schemas.facts import FACTS, AccountFact, Correction, TouchpointFact
 from schemas.touchpoints import CleanTouchpoint, Refold
 from services.cli import refold as command
 from services.cli.refold import NothingMoves, remap
@@ -144,6 +144,17 @@ def test_causes_in_words() -> None:
         "the segment is small, not none; the persona of person p1 is buyer, not unknown; "
         "the persona of person p2 is b, not a, and 1 more"
     )
+
+
+def test_rows_have_every_field_and_survive_their_journey() -> None:
+    """They are built without validation: a field that is forgotten would be missed by whoever reads the row."""
+    ticket = attributed("e1", 0, "ticket_created", subject="ticket:1")
+    account, journey = AccountJourney.rebuilt("crm:1", BLUEPRINT, [ticket], AS_OF)
+    facts = corrections(account, journey, Stored(), AS_OF, {LOAD})
+    assert {"touchpoint", "signal", "account"} <= {fact.kind for fact in facts}
+    for fact in facts:
+        assert set(fact.__dict__) == set(type(fact).model_fields) == fact.model_fields_set
+    assert FACTS.validate_json(FACTS.dump_json(list(facts))) == facts
 
 
 # Through the whole pipeline
