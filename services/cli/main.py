@@ -104,7 +104,7 @@ def secrets(
 
 @app.command()
 def generate(
-    what: Annotated[str, typer.Argument(help="rules, dashboards, metrics, schema")],
+    what: Annotated[str, typer.Argument(help="rules, dashboards, metrics, schema, records, record-schema")],
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when something differs.")] = False,
 ) -> None:
     """Write what is generated from the catalogues, in a checkout."""
