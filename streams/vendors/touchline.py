@@ -166,6 +166,7 @@ def _account(record: AccountRecord) -> Fields:
             **_changed("lifecyclestage", record.lifecycle),
             **about,
             **_kept(domains=domains[: reading.MAX_VALUE_CHARS], owner=record.owner),
+            **reading.scalars({name: value for name, value in traits.items() if name not in about}),
         },
     }
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from services.cli.importing.placing import Known
     from services.cli.importing.report import Report
     from services.cli.importing.run import Way
+
+
+ARRIVES_WITHIN_S = 20.0
 
 
 def import_files(  # noqa: PLR0913 - one parameter per flag
@@ -84,11 +90,27 @@ async def _import(files: list[Path], way: Way, target: Target, where: _Where) ->
             on_progress=lambda text: terminal.progress(text, 10.0),
         )
         for path in files:
-            report = await FileImport(path, way, known, outside).run()
+            work = FileImport(path, way, known, outside)
+            reports.append(await work.run())
             terminal.done(f"import      {path.name} done")
-            _show(report, where.as_json)
-            reports.append(report)
+            _show(reports[-1], where.as_json)
+    if not where.dry_run and work.last_event_id:
+        await _until_there(target, work.last_event_id, terminal.say)
     return reports
+
+
+async def _until_there(target: Target, event_id: str, tell: Callable[[str], None]) -> None:
+    """So that the next import finds what this one brought. Without ClickHouse nobody can say."""
+    from schemas.errors import TransientError
+    from services.cli.importing.known import is_there
+
+    until_s = time.monotonic() + ARRIVES_WITHIN_S
+    with suppress(TransientError), target.store() as client:
+        while not is_there(client, event_id):
+            if time.monotonic() > until_s:
+                tell("import      acknowledged; the last rows are still on their way to the map")
+                return
+            await asyncio.sleep(0.3)
 
 
 def _emit_finding(finding: Finding) -> None:

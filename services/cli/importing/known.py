@@ -16,6 +16,7 @@ FROM links FINAL WHERE kind = 'account' AND JSONExtractString(payload, 'trait') 
 _ACCOUNTS: Final = """
 SELECT account_id FROM account_journeys FINAL WHERE NOT startsWith(account_id, 'anon:')
 """
+_THERE: Final = "SELECT count() AS there FROM histories WHERE event_id = {event_id:String}"
 
 
 def stored(client: Client) -> Known:
@@ -24,3 +25,8 @@ def stored(client: Client) -> Known:
     for row in query_rows(client, _CLAIMS):
         known.learn(str(row["account_id"]), [str(row["domain"])])
     return known
+
+
+def is_there(client: Client, event_id: str) -> bool:
+    """Whether an event has come through the pipeline. Raises StoreUnavailable."""
+    return query_rows(client, _THERE, {"event_id": event_id})[0]["there"] != 0

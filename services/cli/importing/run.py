@@ -70,6 +70,7 @@ class FileImport:
         self._request = RawRequest(
             request_id="import", source=outside.source, vendor="touchline", received_at=now, body=""
         )
+        self.last_event_id = ""
         self._noted_s = self._began_s = time.monotonic()
         self.report = Report(str(path), outside.sender is None, self._opened.survey.note)
 
@@ -122,6 +123,7 @@ class FileImport:
         if row.line <= self._standing.line:
             self.report.already_safe += 1
             return None
+        self.last_event_id = touchpoint.event_id
         return orjson.dumps(message)
 
     def _bad(self, line: int, error: PermanentError) -> BadRow:
