@@ -10,7 +10,6 @@ import orjson
 from schemas.blueprint import Blueprint
 
 _WORDS_FOR_PEOPLE: Final = {
-    "": {"version"},
     "rules": {"tests", "sources"},
     "phases": {"name", "goal", "questions"},
     "personas": {"name", "title", "department", "motivation", "frustration", "goal"},
@@ -23,8 +22,8 @@ _WORDS_FOR_PEOPLE: Final = {
 
 
 def digest_of(blueprint: Blueprint) -> int:
-    """64 bits of all that rows depend on. The version is left out: it stands beside the digest."""
-    meaning = _without(blueprint.model_dump(mode="json"), "")
+    """64 bits of all that rows depend on, the version among it."""
+    meaning = blueprint.model_dump(mode="json")
     for name, value in meaning.items():
         if name in _WORDS_FOR_PEOPLE:
             meaning[name] = [_without(entry, name) for entry in value]
