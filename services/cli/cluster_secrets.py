@@ -20,6 +20,7 @@ NAMES = (
     "source_product",
     "source_crm",
     "source_support",
+    "source_operators",
 )
 PASSWORDS = "clickhouse_passwords"
 """What ClickHouse gets instead of the passwords: their hashes, as XML beside its users.xml."""

@@ -33,8 +33,8 @@ SECRETS_OF = {
     "migrate": {"clickhouse_internal"},
     "journey": {"clickhouse_internal"},
     "sink": {"clickhouse_internal"},
-    "dashboard": {"clickhouse_internal", "dashboard_token"},
-    "gateway": {"source_web", "source_product", "source_crm", "source_support"},
+    "dashboard": {"clickhouse_internal", "dashboard_token", "source_operators"},
+    "gateway": {"source_web", "source_product", "source_crm", "source_support", "source_operators"},
     "clickhouse": {PASSWORDS},
     "prometheus": {"dashboard_token"},
     "grafana": {"grafana_admin", "clickhouse_reader"},
@@ -250,6 +250,7 @@ def test_ports_and_addresses_are_those_of_the_configuration(compose: Compose, co
 def test_every_secret_of_the_configuration_is_mounted_where_it_is_read(compose: Compose, config: Config) -> None:
     refs = {"dashboard": [config.dashboard.token, config.clickhouse.password], "sink": [config.clickhouse.password]}
     refs["gateway"] = [ref for source in config.sources for ref in source.secrets]
+    refs["dashboard"] += [ref for source in config.sources for ref in source.secrets if source.vendor == "touchline"]
     for service, wanted in refs.items():
         files = {f"/run/secrets/{name}" for name in SECRETS_OF[service]}
         assert {ref.file for ref in wanted if isinstance(ref, SecretRef)} == files
