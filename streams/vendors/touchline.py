@@ -24,7 +24,7 @@ from schemas.records import (
     TouchpointRecord,
 )
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest
-from streams.resolve.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_placeholder, ordered
+from streams.resolve.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_email, is_placeholder, ordered
 from streams.vendors import reading
 from streams.vendors.base import Message, Vendor
 from streams.vendors.events import SCALES
@@ -127,7 +127,7 @@ def _touchpoint(record: TouchpointRecord) -> Fields:
         "aliases": ordered(
             [
                 alias("crm_contact", who.crm_contact),
-                alias("email", who.email),
+                _address("person.email", who.email),
                 alias("support_user", who.support_user),
                 alias("user", who.user_id),
                 alias("phone", who.phone),
@@ -188,7 +188,7 @@ def _contact(record: ContactRecord) -> Fields:
         "aliases": ordered(
             [
                 _required_alias("id", alias("crm_contact", record.id), record.id),
-                alias("email", record.email),
+                _address("email", record.email),
                 alias("user", record.user_id),
                 alias("phone", record.phone),
             ]
@@ -245,6 +245,13 @@ def _decision(record: DecisionRecord) -> Fields:
         "channel": "operations",
         "properties": _kept(verdict=record.verdict, by=record.by, note=record.note, proposal=record.proposal),
     }
+
+
+def _address(field: str, text: str) -> Alias | None:
+    """The alias of an address; None for none or a placeholder. What is no address is refused, not lost."""
+    if text and not is_placeholder(text) and not is_email(text):
+        raise RefusedField(field, text, "must be one e-mail address")
+    return alias("email", text)
 
 
 def _required_alias(field: str, found: Alias | None, value: str) -> Alias:

@@ -439,6 +439,13 @@ async def test_the_report_groups_what_one_thing_would_mend(tmp_path: Path) -> No
     assert "refused: 1" in text and "`id`" not in text and "id: is missing" in text
 
 
+async def test_what_cannot_be_used_is_never_lost_in_silence(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    report = await run.of("id,email,phone\nc1,ann@x,\nc2,n/a,020 1234567\nc3,a@acme.com,+31 20 123 4567\n", "contact")
+    assert (report.sent, report.refused, report.phones_not_taken) == (2, 1, 1)
+    assert run.findings[0].field == "email" and "international form" in "\n".join(report.lines())
+
+
 def test_wrong_options_are_said(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id\n1\n")

@@ -27,6 +27,7 @@ class Report:
     already_safe: int = 0
     refused: int = 0
     unplaced: Counter[str] = field(default_factory=Counter)
+    phones_not_taken: int = 0
     untaken_columns: tuple[str, ...] = ()
     examples: list[Finding] = field(default_factory=list)
     _mends: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False)
@@ -51,6 +52,7 @@ class Report:
             "already_safe": self.already_safe,
             "refused": self.refused,
             "unplaced": dict(self.unplaced),
+            "phones_not_taken": self.phones_not_taken,
             "untaken_columns": list(self.untaken_columns),
         }
 
@@ -63,6 +65,9 @@ class Report:
             yield f"  {self.note}"
         if self.untaken_columns:
             yield f"  columns not taken: {', '.join(self.untaken_columns)}; --map COLUMN=FIELD takes one"
+        if self.phones_not_taken:
+            fix = "write them in international form, +31 20 123 4567"
+            yield f"  phone numbers not taken: {self.phones_not_taken:,}; {fix}"
         yield from self._examples("refused", "refused", self.refused)
         yield from self._examples("unplaced", "sent, but not certain whose", self.unplaced.total())
 

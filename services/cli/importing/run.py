@@ -120,6 +120,7 @@ class FileImport:
             self._tell(self._bad(row.line, error).finding(self.report.file))
             return None
         self._doubt(row.line, message, touchpoint)
+        self.report.phones_not_taken += _has_lost_phone(message, touchpoint)
         if row.line <= self._standing.line:
             self.report.already_safe += 1
             return None
@@ -150,3 +151,10 @@ class FileImport:
         left_s = passed_s / done * (whole - done) if done else 0.0
         rate = self.report.rows / passed_s if passed_s else 0.0
         return f"import      {self.report.rows:,} rows · {done / whole:.0%} · {rate:,.0f}/s · {left_s:.0f} s left"
+
+
+def _has_lost_phone(message: Message, touchpoint: CleanTouchpoint) -> bool:
+    """A number without its country could be anyone's, so it names nobody."""
+    person = message.get("person")
+    stated = message.get("phone") or (person.get("phone") if isinstance(person, dict) else "")
+    return bool(stated) and not any(name.startswith("phone:") for name in touchpoint.aliases)
