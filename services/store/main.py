@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from schemas.config import Config, KafkaConfig
 from schemas.topics import RAW_MAX_BYTES, TopicName
 from services.common.secrets import read_secret
+from services.store.blueprints import keep
 from services.store.health import SinkHealth
 from services.store.letters import deliver
 from services.store.loop import SinkLoop
@@ -45,10 +46,12 @@ async def serve(config: Config) -> None:
     store = Store(config.clickhouse, read_secret(secret).decode() if secret else "")
     metrics, health = Metrics(), SinkHealth(_now)
     health.wait("Kafka", "not connected yet")
+    keeping = asyncio.create_task(keep(config, _now()))
     try:
         async with OpsServer(metrics, health.report, host=config.metrics_host):
             await _serve(config.kafka, store, metrics, health)
     finally:
+        keeping.cancel()
         store.close()
 
 
