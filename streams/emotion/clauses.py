@@ -10,8 +10,9 @@ from typing import Final
 
 from streams.emotion.lexicon import JOINT, Lexicon
 
-#: A token that says nothing.
+#: A token that says nothing, and the library's own word of contrast.
 GAP: Final = ","
+BUT: Final = "but"
 _EDGES = "\"'`.,;:!?()[]{}<>*_~/\\|–—-…“”„‚«»"
 _CLAUSE_ENDS = ",;:)–—"
 _DENIAL_REACH_WORDS = 5
@@ -62,20 +63,27 @@ def _together(clause: list[str], lexicon: Lexicon) -> list[str]:
     return clause
 
 
-def with_denials(clause: list[str], lexicon: Lexicon) -> list[str]:
-    """The clause with its denied words marked, what was denied with them and the negators gone.
+def made_ready(clause: list[str], lexicon: Lexicon) -> list[str]:
+    """The clause as the library can count it: denied words marked, their negators and what they deny gone.
 
-    Words of contrast become the one the library knows.
+    Words of contrast become the one the library knows; good things hoped for are not told.
     """
-    ready = ["but" if word in lexicon.contrast else word for word in clause]
+    ready = [BUT if word in lexicon.contrast else word for word in clause]
     for at, word in enumerate(clause):
         if word in lexicon.denied and (negator := _negator(ready, at, lexicon)) is not None:
-            for between in range(min(at, negator), max(at, negator)):
-                if lexicon.feelings.lexicon.get(ready[between], 0) > 0:
-                    ready[between] = GAP
+            _silence(ready, min(at, negator), max(at, negator), lexicon)
             ready[negator] = GAP
             ready[at] = f"{word}{JOINT}"
+        elif word in lexicon.wishes:
+            _silence(ready, at, len(ready), lexicon)
     return ready
+
+
+def _silence(ready: list[str], begin: int, end: int, lexicon: Lexicon) -> None:
+    """Take the good feelings out of a stretch."""
+    for place in range(begin, end):
+        if lexicon.valence(ready[place]) > 0:
+            ready[place] = GAP
 
 
 def _negator(ready: Sequence[str], at: int, lexicon: Lexicon) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -28,12 +28,21 @@ class Lexicon:
     apart: dict[str, tuple[str, ...]]
     denied: frozenset[str]
     negators: frozenset[str]
+    wishes: frozenset[str]
     contrast: frozenset[str]
     presses: frozenset[str]
     requests: frozenset[str]
     conjunctions: frozenset[str]
     denial_follows: bool
     known: frozenset[str]
+
+    def valence(self, word: str) -> float:
+        """What a word adds by itself; 0 when it has no feeling."""
+        return self.feelings.lexicon.get(word, 0.0)
+
+    def strength(self, words: Sequence[str], shout: str = "") -> float:
+        """What words made ready come to by the library's rules, -1..1; `shout` is the sentence's `!`."""
+        return float(self.feelings.polarity_scores(f"{' '.join(words)} {shout}")["compound"])
 
 
 @cache
@@ -60,7 +69,16 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
     negators = frozenset(words.negators.split())
     apart = dict(phrases(words.apart))
     scored = plainly | denied | {JOINT.join(phrase): valence for phrase, valence in (said | apart).items()}
-    understood = (words.plain, words.flat, words.negators, words.more, words.less, words.contrast, words.requests)
+    understood = (
+        words.plain,
+        words.flat,
+        words.negators,
+        words.more,
+        words.less,
+        words.contrast,
+        words.wishes,
+        words.requests,
+    )
     return Lexicon(
         feelings=SentimentIntensityAnalyzer(
             lexicon={word: valence for word, valence in scored.items() if word not in negators},
@@ -76,6 +94,7 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
         apart={first: tuple(b for a, b in apart if a == first) for first, _ in apart},
         denied=frozenset(word[:-1] for word in denied),
         negators=negators,
+        wishes=frozenset(words.wishes.split()),
         contrast=frozenset(words.contrast.split()),
         presses=frozenset(words.presses.split()),
         requests=frozenset(words.requests.split()),

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from streams.emotion.clauses import GAP, clauses_of, with_denials, word_of
+from streams.emotion.clauses import BUT, GAP, clauses_of, made_ready, word_of
 from streams.emotion.lexicon import JOINT, Lexicon
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -21,13 +22,22 @@ _INFORMATION_SHARE = 0.3
 _KNOWN_SHARE, _KNOWN_WORDS = 0.5, 3
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a sentence tells; `answers`: it speaks against the one before it in words that are not understood."""
+
+    value: float | None
+    answers: bool = False
+
+
 def score(text: str, lexicon: Lexicon) -> float | None:
     """The feeling of a text, -1..1; 0.0 when it asks or hands over and no more; None when it is not understood.
 
     A sentence counts by its own strength, so that a long polite letter with one furious line is not lukewarm,
     and the last one twice as much as the first: people end on what they came to say.
     """
-    said = [_sentence(sentence, lexicon) for sentence in _SENTENCE.split(text) if sentence.strip()]
+    read = [_sentence(sentence, lexicon) for sentence in _SENTENCE.split(text) if sentence.strip()]
+    said = [None if answer.answers else one.value for one, answer in zip(read, [*read[1:], _Said(None)], strict=True)]
     felt = [value for value in said if value]
     if not felt:
         return 0.0 if said and 2 * said.count(0.0) >= len(said) else None
@@ -42,17 +52,36 @@ def known_share(text: str, lexicon: Lexicon) -> float:
     return sum(word in lexicon.known for word in words) / len(words) if words else 0.0
 
 
-def _sentence(sentence: str, lexicon: Lexicon) -> float | None:
+def _sentence(sentence: str, lexicon: Lexicon) -> _Said:
     clauses = clauses_of(sentence, lexicon)
     words = [word for clause in clauses for word in clause]
-    ready = [token for clause in clauses for token in (*with_denials(clause, lexicon), *_BARRIER)]
+    ready = [made_ready(clause, lexicon) for clause in clauses]
+    if _trails_off(ready, lexicon):
+        return _Said(None, answers=ready[0][:1] == [BUT])
     shout = "!" * sentence.count("!")
-    found = lexicon.feelings.polarity_scores(f"{' '.join(ready)} {shout}")["compound"]
+    found = lexicon.strength([token for clause in _turned(ready, lexicon) for token in (*clause, *_BARRIER)], shout)
     asks = sentence.rstrip().endswith("?") and not shout and lexicon.presses.isdisjoint(words)
     if found:
-        return found * _INFORMATION_SHARE if asks else found
+        return _Said(found * _INFORMATION_SHARE if asks else found)
     neutral = asks or any(word in lexicon.requests or JOINT in word for word in words)
-    return 0.0 if neutral and not shout and _understood(words, lexicon) else None
+    return _Said(0.0 if neutral and not shout and _understood(words, lexicon) else None)
+
+
+def _trails_off(ready: Sequence[Sequence[str]], lexicon: Lexicon) -> bool:
+    """Whether it ends in a clause of contrast that is not understood: what it says against the rest is what counts."""
+    last = ready[-1] if ready[-1] else ready[-2] if len(ready) > 1 else ()
+    return last[:1] == [BUT] and not any(map(lexicon.valence, last))
+
+
+def _turned(ready: list[list[str]], lexicon: Lexicon) -> list[list[str]]:
+    """The clauses, with the contrast spelled out where the last one feels the opposite: `the first was fine, …`."""
+    felt = [place for place, clause in enumerate(ready) if any(map(lexicon.valence, clause))]
+    if len(felt) < 2 or any(BUT in clause for clause in ready):
+        return ready
+    before = [token for place in felt[:-1] for token in (*ready[place], *_BARRIER)]
+    if lexicon.strength(before) * lexicon.strength(ready[felt[-1]]) >= 0:
+        return ready
+    return [*ready[: felt[-1]], [BUT], *ready[felt[-1] :]]
 
 
 def _understood(words: Sequence[str], lexicon: Lexicon) -> bool:

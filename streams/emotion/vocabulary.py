@@ -25,6 +25,7 @@ class Vocabulary(Strict):
     negators: str = Field(description="words that deny what they stand near")
     more: str = Field(description="words that strengthen the feeling after them")
     less: str = Field(description="words that weaken it")
+    wishes: str = Field(description="words after which good things are hoped for, not told")
     contrast: str = Field(description="words after which comes what counts")
     phrases: dict[float, tuple[str, ...]] = Field(description="valence to phrases; they go before their words")
     apart: dict[float, tuple[str, ...]] = Field(
