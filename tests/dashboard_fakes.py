@@ -18,6 +18,8 @@ from fastapi import FastAPI
 
 from schemas.blueprint import Blueprint, Owner, Persona, Phase, SegmentRule, TouchpointType, Transition
 from schemas.errors import StoreUnavailable
+from schemas.matching import Match
+from schemas.rules import Rule, Severity, SignalMatch
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, Range, Scope
 from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, ProposalQuery, Row, SignalQuery, TimeKey
@@ -26,6 +28,12 @@ from tests.dashboard_seed import World
 NOW = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)
 HOSTILE = "<img src=x onerror=alert(1)>'\"&amp;"
 
+_EACH: dict[str, Any] = {
+    "pattern": "each",
+    "when": (Match(action="survey_answered"),),
+    "severity": Severity(base=0.5),
+    "explanation": "said",
+}
 BLUEPRINT = Blueprint(
     version=3,
     phases=(
@@ -55,6 +63,20 @@ BLUEPRINT = Blueprint(
             targets={"friction_rate": 0.1, "emotion": 0.4, "first_response_s": 3600},
         ),
         TouchpointType(id="crm_record", name="CRM record", phase="awareness", on_map=False),
+    ),
+    rules=(
+        Rule(id="low_score", sources=("segment",), **_EACH),
+        Rule(id="payment_failed", sources=("stripe",), **_EACH),
+        Rule(
+            id="struggle",
+            pattern="compound",
+            of=((SignalMatch(polarity="friction"),),),
+            joins_by=("touchpoint_type",),
+            adopts=True,
+            within_s=86_400,
+            severity=Severity(base=0.5),
+            explanation="struggled",
+        ),
     ),
 )
 
@@ -159,11 +181,13 @@ class FakeStore:
         at_risk = [each for each in pains.values() if max(each) >= 0.6 or len(each) >= 3]
         return {"accounts": len(seen) - len(visitors), "visitors": len(visitors), "at_risk": len(at_risk)}
 
-    async def worst_rules(self, span: Range) -> Mapping[CellKey, str]:
+    async def worst_rules(self, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
         self._ask("worst_rules")
         sums: dict[CellKey, Counter[str]] = {}
         for row in self.world.signals:
-            if row["polarity"] == "friction" and span.since <= row["opened_at"] < span.until + timedelta(minutes=1):
+            if row["rule"] in without or row["polarity"] != "friction":
+                continue
+            if span.since <= row["opened_at"] < span.until + timedelta(minutes=1):
                 found = sums.setdefault((row["phase"], row["touchpoint_type"]), Counter())
                 found[row["rule"]] += round(row["severity"] * 1000)
         return {key: min(found, key=lambda rule: (-found[rule], rule)) for key, found in sums.items()}
@@ -193,6 +217,8 @@ class FakeStore:
             and query.account_id in ("", row["account_id"])
             and query.phase in ("", row["phase"])
             and query.touchpoint_type in ("", row["touchpoint_type"])
+            and (not query.rules or row["rule"] in query.rules)
+            and row["rule"] not in query.without
             and (query.after is None or (row["opened_at"], row["signal_id"]) < query.after)
         ]
         rows.sort(key=lambda row: (row["opened_at"], row["signal_id"]), reverse=True)

@@ -115,7 +115,7 @@ def _touchpoint(rng: random.Random, number: int, account_id: str, kind: Touchpoi
         "channel": rng.choice(("web", "email", "phone")), "on_map": 1, "moment_of_truth": int(kind.moment_of_truth),
         "importance": kind.importance, "person_id": person, "account_method": "crm_contact",
         "account_confidence": 0.95, "has_emotion": int(felt),
-        "emotion": max(-1.0, min(1.0, rng.gauss(mood, 0.25))) if felt else float("nan"),
+        "emotion": round(max(-1.0, min(1.0, rng.gauss(mood, 0.25))), 6) if felt else float("nan"),
         "friction": int(painful), "friction_rules": [rule] if rule else [], "delight": 0,
         "pain": rng.choice((0.4, 0.5, 0.6)) if painful else 0.0, "page": "/pricing" if number % 3 else "",
         "title": "", "text": "", "score": float("nan"), "score_kind": "", "blueprint_version": 1, "properties": "{}",
@@ -201,12 +201,12 @@ def _fresh(row: Row) -> Row:
 
 
 def recompute(client: Client) -> None:
-    """journey_minutes of every minute, from touchpoints FINAL, written apart from the sink's statement."""
+    """journey_minutes of every minute, from touchpoints FINAL, written apart from the sink's statement; at rest."""
     client.command("""
         INSERT INTO journey_minutes (minute, phase, touchpoint_type, persona, segment, channel, version, volume,
           visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set, person_set,
           blueprint_version, importance, moment_of_truth)
-        SELECT minute, phase, touchpoint_type, persona, segment, channel, now64(6), count(),
+        SELECT minute, phase, touchpoint_type, persona, segment, channel, now64(6) - toIntervalHour(1), count(),
           countIf(account_id LIKE 'anon:%'), countIf(friction > 0),
           countIf(delight > 0), sumIf(emotion, has_emotion = 1), countIf(has_emotion = 1), sum(pain),
           groupUniqArrayIf(sipHash64(account_id), account_id NOT LIKE 'anon:%'),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,10 +40,10 @@ def utc_now() -> datetime:
 class Surroundings:
     """What the dashboard knows of the rest.
 
-    `sources` are the configured ones, `token` guards an open address, `decide` is where answers go.
+    `sources` are the configured ones with their vendors, `token` guards an open address, `decide` is where answers go.
     """
 
-    sources: Sequence[str] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
     token: bytes | None = None
     decide: Decide = not_configured
     metrics: Metrics = field(default_factory=Metrics)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from schemas.blueprint import Blueprint, Phase, TouchpointType
 from services.dashboard.views import Term
 from services.dashboard.words import named
@@ -17,6 +19,9 @@ class Catalogue:
         self.personas = {persona.id: persona.name for persona in blueprint.personas}
         self.segments = tuple(dict.fromkeys(rule.segment for rule in blueprint.segments))
         self.rule_efforts: dict[str, Term] = {rule.id: rule.effort for rule in blueprint.rules}
+        self.derived_rules = tuple(rule.id for rule in blueprint.rules if rule.pattern == "compound")
+        self.case_rules = tuple(rule.id for rule in blueprint.rules if rule.adopts)
+        self._fed_by = {rule.id: frozenset(rule.sources) for rule in blueprint.rules if rule.sources}
         self._phase_names = {phase.id: phase.name for phase in blueprint.phases}
         self._type_names = {kind.id: kind.name for kind in blueprint.types}
 
@@ -28,6 +33,10 @@ class Catalogue:
 
     def persona_name(self, persona: str) -> str:
         return "persona not known" if persona in ("", "unknown") else named(self.personas, persona)
+
+    def unfed_rules(self, vendors: Collection[str]) -> tuple[str, ...]:
+        """Rules that none of these vendors can feed: their silence means nothing. None where no vendor is known."""
+        return tuple(rule for rule, fed_by in self._fed_by.items() if vendors and not fed_by & set(vendors))
 
     def home_types(self, phase: str) -> list[TouchpointType]:
         """The types shown in a phase even when nothing happened, in the blueprint's order."""

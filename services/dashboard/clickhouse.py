@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from schemas.base import EPOCH
@@ -95,7 +95,7 @@ class ClickHouseStore:
         return row["minute"] if row["cells"] else None
 
     async def cells(self, scope: Scope, span: Range) -> Cells:
-        asked = _scoped(scope, span)
+        asked = _scoped(scope, span) | {"days": await self._settled(span.whole_days)}
         rows, volumes = await asyncio.gather(
             self.rows(queries.CELLS, **asked),
             self.rows(queries.SPARKS, **asked, origin=int(span.spark_origin.timestamp()), step_s=span.step_s),
@@ -110,10 +110,21 @@ class ClickHouseStore:
         by_phase = {phase: counts for (phase, _), counts in sets[1].items()}
         return Cells(sets[0], by_phase, sets[2].get(("", ""), Counts()))
 
+    async def _settled(self, days: Sequence[date]) -> list[str]:
+        """Those of `days` that may be read from their roll-ups."""
+        if not days:
+            return []
+        rows = await self.rows(queries.SETTLED, first=str(min(days)), last=str(max(days)))
+        wanted = set(map(str, days))
+        return [row["name"] for row in rows if row["name"] in wanted]
+
     async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
         length_s = int(span.length.total_seconds())
+        days = await self._settled(span.whole_days_before(windows))
         found: defaultdict[CellKey, list[tuple[int, int]]] = defaultdict(lambda: [(0, 0)] * windows)
-        for row in await self.rows(queries.HISTORY, **_scoped(scope, span), length_s=length_s, windows=windows):
+        for row in await self.rows(
+            queries.HISTORY, **_scoped(scope, span), days=days, length_s=length_s, windows=windows
+        ):
             found[row["phase"], row["touchpoint_type"]][row["ago"]] = (row["frictions"], row["n"])
         return found
 
@@ -123,9 +134,9 @@ class ClickHouseStore:
     async def population(self, since: datetime) -> Row:
         return (await self.rows(queries.POPULATION, since=_stamp(since)))[0]
 
-    async def worst_rules(self, span: Range) -> Mapping[CellKey, str]:
+    async def worst_rules(self, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
         since, until = int(span.since.timestamp()), int(span.until.timestamp())
-        rows = await self.rows(queries.WORST_RULES, since=since, until=until)
+        rows = await self.rows(queries.WORST_RULES, since=since, until=until, without=list(without))
         return {(row["phase"], row["touchpoint_type"]): row["rule"] for row in rows}
 
     async def measures(self, query: CellQuery) -> Mapping[str, float]:
@@ -148,6 +159,8 @@ class ClickHouseStore:
             account_id=query.account_id,
             phase=query.phase,
             touchpoint_type=query.touchpoint_type,
+            rules=list(query.rules),
+            without=list(query.without),
             before=_stamp(before),
             before_id=before_id,
             limit=query.limit,

@@ -36,7 +36,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     store = ClickHouseStore(partial(connect, config.clickhouse, password))
     client = httpx.AsyncClient(timeout=TIMEOUT_S)
     around = Surroundings(
-        sources=[source.name for source in config.sources],
+        sources={source.name: source.vendor for source in config.sources},
         token=read_secret(config.dashboard.token) if config.dashboard.token else None,
         decide=decide_with(config, client),
     )

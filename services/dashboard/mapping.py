@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from schemas.blueprint import Phase, TouchpointType
 from services.dashboard import numbers
 from services.dashboard.catalogue import Catalogue
+from services.dashboard.grid import grid
 from services.dashboard.numbers import Counts, ratio
 from services.dashboard.scope import Range, Scope
 from services.dashboard.store import CellKey, Cells
@@ -30,6 +31,7 @@ class MapInputs:
     freshness: Freshness
     worst_rules: Mapping[CellKey, str] = field(default_factory=dict)
     measured: Mapping[CellKey, Mapping[str, float]] = field(default_factory=dict)
+    vendors: Collection[str] = ()
     explain: bool = False
 
 
@@ -50,7 +52,9 @@ def build_map(catalogue: Catalogue, inputs: MapInputs) -> MapView:
         },
         totals=_totals(inputs, phases),
         phases=phases,
+        grid=grid(phases),
         unmapped=Unmapped(sum(counts.volume for counts in unmapped.values()), raw),
+        unfed_rules=catalogue.unfed_rules(inputs.vendors),
         freshness=inputs.freshness,
     )
 

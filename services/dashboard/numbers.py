@@ -194,7 +194,7 @@ def trend(now: tuple[int, int], previous: Sequence[tuple[int, int]]) -> Trend:
             "unknown", None, basis, f"not enough: {now[1]} touchpoints in this window, {MINIMUM_VOLUME} needed"
         )
     if middle is None:
-        why = f"not enough: {len(rates)} earlier windows with {MINIMUM_VOLUME} touchpoints, {MINIMUM_WINDOWS} needed"
+        why = f"not enough: earlier windows with {MINIMUM_VOLUME} touchpoints: {len(rates)}, {MINIMUM_WINDOWS} needed"
         return Trend("unknown", None, basis, why)
     spread = _MAD_TO_SIGMA * median(abs(each - middle) for each in rates)
     band = max(2 * spread, 0.02, 0.1 * middle)

@@ -23,7 +23,7 @@ from services.dashboard.views import Snapshot
 
 router = APIRouter(include_in_schema=False)
 HERE = Path(__file__).parent
-FRAGMENTS = ("notice", "kpis", "map", "curve", "feed", "questions", "accounts", "freshness")
+FRAGMENTS = ("notice", "kpis", "map", "curve", "feed", "impact", "cases", "questions", "accounts", "freshness")
 
 
 def environment() -> Environment:
@@ -42,12 +42,15 @@ def environment() -> Environment:
         "emotion_word": words.emotion_word,
         "rule_words": words.rule_words,
         "duration": words.duration,
+        "figure": words.figure,
+        "measure": words.measure,
+        "target_words": words.target_words,
         "in_path": lambda text: quote(text, safe=""),
         "spark": charts.sparkline,
         "curve": charts.emotion_curve,
     }
     found.globals |= {"plural": words.plural, "clock_time": words.clock_time, "WINDOWS": WINDOWS}
-    found.globals |= {"WINDOW_LABELS": WINDOW_LABELS, "FRAGMENTS": FRAGMENTS}
+    found.globals |= {"WINDOW_LABELS": WINDOW_LABELS, "FRAGMENTS": FRAGMENTS, "TERM_WORDS": words.TERM_WORDS}
     return found
 
 

@@ -22,11 +22,12 @@ GROUP BY table ORDER BY table
 
 FIRST_MINUTE = "SELECT min(minute) AS minute, count() AS cells FROM journey_minutes WHERE volume > 0"
 
-# Whole days of the window that are read from journey_days; all other minutes are read as they are.
-_SETTLED = """(
-    SELECT day FROM journey_day_states
-    WHERE day >= toDate(toDateTime({since:Int64} + 86399, 'UTC'))
-      AND day < toDate(toDateTime({until:Int64} + 60, 'UTC')) AND is_settled)"""
+# Which of some days may be read from journey_days. Asked once for all that a question reads: a day that is unsettled
+# meanwhile is read as it was a moment ago.
+SETTLED = (
+    "SELECT toString(day) AS name FROM journey_day_states WHERE day BETWEEN {first:Date} AND {last:Date} AND is_settled"
+)
+
 _SUMS = """phase, touchpoint_type, volume, visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum,
     account_set, visitor_set, person_set"""
 _WITHIN = "toUnixTimestamp(minute) BETWEEN {since:Int64} AND {until:Int64}"
@@ -44,10 +45,10 @@ FROM (
     sum(j.pain_sum) AS pain_total, uniqExactStateArray(j.account_set) AS known,
     uniqExactStateArray(j.visitor_set) AS unknown, uniqExactStateArray(j.person_set) AS persons
   FROM (
-    SELECT {_SUMS} FROM journey_days FINAL WHERE day IN {_SETTLED} AND volume > 0 {_SCOPE}
+    SELECT {_SUMS} FROM journey_days FINAL WHERE day IN {{days:Array(Date)}} AND volume > 0 {_SCOPE}
     UNION ALL
     SELECT {_SUMS} FROM journey_minutes FINAL
-    WHERE {_WITHIN} AND toDate(minute) NOT IN {_SETTLED} AND volume > 0 {_SCOPE}
+    WHERE {_WITHIN} AND toDate(minute) NOT IN {{days:Array(Date)}} AND volume > 0 {_SCOPE}
   ) AS j
   GROUP BY phase, touchpoint_type
 ) AS c
@@ -62,36 +63,28 @@ FROM (
   SELECT phase, touchpoint_type, toUnixTimestamp(toDateTime(day, 'UTC')) + 3600 * (hour - 1) AS at, volume
   FROM (
     SELECT phase, touchpoint_type, day, sumForEach(d.hourly_volume) AS hours FROM journey_days AS d FINAL
-    WHERE day IN {_SETTLED} AND d.volume > 0 {_SCOPE}
+    WHERE day IN {{days:Array(Date)}} AND d.volume > 0 {_SCOPE}
     GROUP BY phase, touchpoint_type, day
   ) ARRAY JOIN hours AS volume, arrayEnumerate(hours) AS hour
   WHERE volume > 0
   UNION ALL
   SELECT phase, touchpoint_type, toUnixTimestamp(minute) AS at, volume FROM journey_minutes FINAL
-  WHERE {_WITHIN} AND toDate(minute) NOT IN {_SETTLED} AND volume > 0 {_SCOPE}
+  WHERE {_WITHIN} AND toDate(minute) NOT IN {{days:Array(Date)}} AND volume > 0 {_SCOPE}
 ) AS s
 GROUP BY phase, touchpoint_type, bucket
 """
 
-# A day that lies in one window whole is read from journey_days.
 _AGO = "intDiv({since:Int64} - 1 - at, {length_s:Int64})"
-_BEFORE = """(
-    SELECT day FROM journey_day_states
-    WHERE day >= toDate(toDateTime({since:Int64} - {length_s:Int64} * {windows:Int64} + 86399, 'UTC'))
-      AND day < toDate(toDateTime({since:Int64}, 'UTC'))
-      AND intDiv({since:Int64} - 1 - toUnixTimestamp(toDateTime(day, 'UTC')), {length_s:Int64})
-        = intDiv({since:Int64} - 1 - toUnixTimestamp(toDateTime(day, 'UTC')) - 86340, {length_s:Int64})
-      AND is_settled)"""
 HISTORY = f"""
 SELECT phase, touchpoint_type, {_AGO} AS ago, sum(h.friction) AS frictions, sum(h.volume) AS n
 FROM (
   SELECT phase, touchpoint_type, toUnixTimestamp(toDateTime(day, 'UTC')) AS at, friction, volume
-  FROM journey_days FINAL WHERE day IN {_BEFORE} AND volume > 0 {_SCOPE}
+  FROM journey_days FINAL WHERE day IN {{days:Array(Date)}} AND volume > 0 {_SCOPE}
   UNION ALL
   SELECT phase, touchpoint_type, toUnixTimestamp(minute) AS at, friction, volume FROM journey_minutes FINAL
   WHERE toUnixTimestamp(minute) < {{since:Int64}}
     AND toUnixTimestamp(minute) >= {{since:Int64}} - {{length_s:Int64}} * {{windows:Int64}}
-    AND toDate(minute) NOT IN {_BEFORE} AND volume > 0 {_SCOPE}
+    AND toDate(minute) NOT IN {{days:Array(Date)}} AND volume > 0 {_SCOPE}
 ) AS h
 GROUP BY phase, touchpoint_type, ago
 """
@@ -121,6 +114,7 @@ WORST_RULES = """
 SELECT phase, touchpoint_type, argMin(rule, (-severity, rule)) AS rule FROM (
   SELECT phase, touchpoint_type, rule, sum(s.severity) AS severity FROM signals AS s FINAL
   WHERE polarity = 'friction' AND toUnixTimestamp(opened_at) BETWEEN {since:Int64} AND {until:Int64} + 59
+    AND NOT has({without:Array(String)}, rule)
   GROUP BY phase, touchpoint_type, rule)
 GROUP BY phase, touchpoint_type
 """
@@ -139,6 +133,7 @@ WHERE polarity = {polarity:String} AND opened_at >= {since:DateTime64(3, 'UTC')}
   AND ({account_id:String} = '' OR account_id = {account_id:String})
   AND ({phase:String} = '' OR phase = {phase:String})
   AND ({touchpoint_type:String} = '' OR touchpoint_type = {touchpoint_type:String})
+  AND (empty({rules:Array(String)}) OR has({rules:Array(String)}, rule)) AND NOT has({without:Array(String)}, rule)
   AND (opened_at, signal_id) < ({before:DateTime64(3, 'UTC')}, {before_id:String})
 ORDER BY opened_at DESC, signal_id DESC LIMIT {limit:UInt32}
 """

@@ -39,6 +39,7 @@ Waiting = Callable[[], Sequence[Wait]]
 Row = Mapping[str, Any]
 FEED_LENGTH = 30
 LIST_LENGTH = 12
+CASES_LENGTH = 8
 QUESTIONS_LENGTH = 10
 CORRECTIONS_LENGTH = 20
 MAX_REMEMBERED = 64
@@ -46,13 +47,15 @@ UNMAPPED_REACH = timedelta(days=7)
 
 
 class Reader:
-    """`sources` are the configured ones: a source that never sent is listed too."""
+    """`sources`: the configured ones and their vendors; a source that never sent is listed too."""
 
-    def __init__(self, store: JourneyStore, catalogue: Catalogue, clock: Clock, sources: Sequence[str] = ()) -> None:
+    def __init__(
+        self, store: JourneyStore, catalogue: Catalogue, clock: Clock, sources: Mapping[str, str] | None = None
+    ) -> None:
         self.store = store
         self.catalogue = catalogue
         self.clock = clock
-        self._sources = tuple(sources)
+        self._sources = dict(sources or {})
         self.given = Given()
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
 
@@ -69,14 +72,25 @@ class Reader:
             self._trends(scope, span),
             self._population(span),
             self.freshness(),
-            self.store.worst_rules(span),
+            self.store.worst_rules(span, self.catalogue.derived_rules),
         )
         measured = {measure: await self.store.measures(CellQuery(scope, span, *measure))} if measure else {}
         has_unmapped = any(kind not in self.catalogue.types for _, kind in cells.by_cell)
         recent = replace(span, since=max(span.since, span.until - UNMAPPED_REACH))
         raw = await self.store.unmapped(scope, recent, sorted(self.catalogue.types)) if has_unmapped else ()
         inputs = MapInputs(
-            scope, span, as_of, cells, history, raw, population, freshness, worst_rules, measured, explain
+            scope,
+            span,
+            as_of,
+            cells,
+            history,
+            raw,
+            population,
+            freshness,
+            worst_rules,
+            measured,
+            vendors=tuple(self._sources.values()),
+            explain=explain,
         )
         return build_map(self.catalogue, inputs)
 
@@ -104,6 +118,13 @@ class Reader:
     async def signals(self, query: SignalQuery) -> tuple[SignalView, ...]:
         """Newest first. Raises StoreUnavailable."""
         return tuple(records.signal_view(self.catalogue, row) for row in await self.store.signals(query))
+
+    async def cases(self, since: datetime) -> tuple[SignalView, ...]:
+        """Incidents that several signals make up, the open ones first. Raises StoreUnavailable."""
+        if not self.catalogue.case_rules:
+            return ()
+        found = await self.signals(SignalQuery(since=since, rules=self.catalogue.case_rules, limit=CASES_LENGTH))
+        return tuple(sorted(found, key=lambda case: case.closed_at is not None))
 
     async def accounts(self, query: AccountQuery) -> AccountPage:
         """Raises StoreUnavailable."""
@@ -195,7 +216,7 @@ class Reader:
     async def snapshot(self, scope: Scope, waiting: Sequence[Wait] = ()) -> Snapshot:
         """All that one page shows. Raises StoreUnavailable."""
         view, channels = await asyncio.gather(self.map(scope), self.store.channels())
-        feed = SignalQuery(since=view.since, limit=FEED_LENGTH)
+        feed = SignalQuery(since=view.since, without=self.catalogue.derived_rules, limit=FEED_LENGTH)
         signals, questions, known, visitors = await asyncio.gather(
             self.signals(feed),
             self.open_questions(),
@@ -211,6 +232,7 @@ class Reader:
             waiting=tuple(waiting),
             channels=tuple(filter(None, channels)),
             questions=questions,
+            cases=await self.cases(view.since),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 from urllib.parse import urlencode
 
@@ -26,6 +26,7 @@ WINDOW_LABELS: dict[WindowId, str] = {
     "all": "all time",
 }
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,23 @@ class Range:
     def spark_origin(self) -> datetime:
         """Where the first bucket begins: buckets longer than an hour are made of whole hours."""
         return self.since.replace(minute=0) if self.step_s >= HOUR_S else self.since
+
+    @property
+    def whole_days(self) -> list[date]:
+        """Days (UTC) all of whose minutes lie within."""
+        first, last = _midnight_from(self.since), self.until + MINUTE
+        return [(first + n * DAY).date() for n in range((last - first) // DAY)]
+
+    def whole_days_before(self, windows: int) -> list[date]:
+        """Days that lie within one of the windows of the same length before this one."""
+        ends = [self.since - self.length * ago - MINUTE for ago in range(windows)]
+        return [day for end in ends for day in Range(end - self.length + MINUTE, end, self.step_s).whole_days]
+
+
+def _midnight_from(at: datetime) -> datetime:
+    """The first midnight that is not before `at`."""
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight if midnight == at else midnight + DAY
 
 
 BUCKETS = 24

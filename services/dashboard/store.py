@@ -40,13 +40,15 @@ class AccountQuery:
 
 @dataclass(frozen=True, slots=True)
 class SignalQuery:
-    """Which signals, newest first; empty fields are not asked."""
+    """Which signals, newest first; empty fields are not asked. `without`: rules that are left out."""
 
     polarity: Polarity = "friction"
     since: datetime | None = None
     account_id: str = ""
     phase: str = ""
     touchpoint_type: str = ""
+    rules: Sequence[str] = ()
+    without: Sequence[str] = ()
     limit: int = 50
     after: TimeKey | None = None
 
@@ -91,7 +93,7 @@ class JourneyStore(Protocol):
     async def population(self, since: datetime) -> Row:
         """accounts, visitors, at_risk seen since then."""
 
-    async def worst_rules(self, span: Range) -> Mapping[CellKey, str]:
+    async def worst_rules(self, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
         """The rule with the largest sum of severities in each cell, whatever the filters; of equals the first."""
 
     async def measures(self, query: CellQuery) -> Mapping[str, float]:

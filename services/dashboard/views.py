@@ -95,6 +95,30 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A cell as something to improve."""
+
+    id: str
+    name: str
+    phase: str
+    phase_name: str
+    impact: float
+    owner: str
+    moment_of_truth: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One field of the grid of impact × term; `cells` have the largest impact first."""
+
+    id: str
+    name: str
+    is_high: bool
+    term: Term
+    cells: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseView:
     """One column of the map; `types` are its cells, the blueprint's own first."""
 
@@ -184,7 +208,7 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """The current-state journey map."""
+    """The current-state journey map. `unfed_rules`: no configured source can feed them, so they never fire."""
 
     as_of: datetime
     window: str
@@ -193,7 +217,9 @@ class MapView:
     filters: dict[str, str]
     totals: Totals
     phases: tuple[PhaseView, ...]
+    grid: tuple[Box, ...]
     unmapped: Unmapped
+    unfed_rules: tuple[str, ...]
     freshness: Freshness
 
 
@@ -407,3 +433,4 @@ class Snapshot:
     waiting: tuple[Wait, ...] = ()
     channels: tuple[str, ...] = field(default=())
     questions: ProposalPage = ProposalPage((), 0, None)
+    cases: tuple[SignalView, ...] = ()

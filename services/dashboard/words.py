@@ -76,3 +76,31 @@ def duration(seconds: float) -> str:
 def named(ids: Mapping[str, str], key: str) -> str:
     """The blueprint's name of `key`; what the blueprint does not know keeps its id, in words."""
     return ids.get(key) or (rule_words(key) if key else "unknown")
+
+
+TERM_WORDS = {"quick": "2 weeks at most", "medium": "3 months at most", "long": "longer than 3 months"}
+
+
+def figure(value: float | None) -> str:
+    """An input or a result of a formula; null is `–`, never zero."""
+    if value is None:
+        return "–"
+    return count(int(value)) if value == int(value) else f"{value:.3g}".replace("-", "−")
+
+
+def target_words(target: str) -> str:
+    """A target's name without its unit."""
+    return rule_words(target.removesuffix("_ms").removesuffix("_s"))
+
+
+def measure(value: float | None, target: str, is_gap: bool = False) -> str:
+    """A target's value with its unit, taken from the end of its name; a gap has its sign."""
+    if value is None:
+        return "–"
+    sign = ("−" if value < 0 else "+") if is_gap else "−" if value < 0 else ""
+    size = abs(value)
+    if target.endswith("_ms"):
+        return f"{sign}{size:,.0f} ms"
+    if target.endswith("_s"):
+        return f"{sign}{duration(size)}"
+    return f"{sign}{percent(size)}" if target.endswith("_rate") else f"{sign}{size:.1f}"

@@ -19,7 +19,8 @@ from services.dashboard.numbers import Counts
 from services.dashboard.params import SORTS
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.store import AccountQuery, Polarity, SignalQuery
+from services.dashboard.store import AccountQuery, CellQuery, Polarity, SignalQuery
+from services.store.days import roll_up
 from tests import dashboard_seed as seed
 from tests.clickhouse_fixture import ClickHouse
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
@@ -65,7 +66,7 @@ def made(client: Client) -> seed.World:
 
 
 def reader_on(store: Any) -> Reader:
-    return Reader(store, Catalogue(BLUEPRINT), lambda: NOW, ["web", "nobody"])
+    return Reader(store, Catalogue(BLUEPRINT), lambda: NOW, {"web": "segment", "nobody": "zendesk"})
 
 
 def rounded(value: Any) -> Any:
@@ -77,8 +78,31 @@ def rounded(value: Any) -> Any:
     return [rounded(each) for each in value] if isinstance(value, list | tuple) else value
 
 
+class Commands:
+    """A client as the sink uses it."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def command(self, sql: str, parameters: dict[str, object]) -> None:
+        self._client.command(sql, parameters=parameters)
+
+    def rows(self, sql: str, parameters: dict[str, object]) -> list[dict[str, object]]:
+        return list(self._client.query(sql, parameters=parameters).named_results())
+
+
+@pytest.fixture(params=["minutes", "days"])
+def cells_of(request: pytest.FixtureRequest, client: Client, made: seed.World) -> str:
+    """Whether days are rolled up."""
+    if request.param == "days":
+        assert len(roll_up(Commands(client), None, limit=100)) >= 30
+    return str(request.param)
+
+
 @pytest.mark.parametrize("scope", SCOPES, ids=lambda scope: scope.query())
-async def test_every_figure_equals_the_naive_sum(store: ClickHouseStore, made: seed.World, scope: Scope) -> None:
+async def test_every_figure_equals_the_naive_sum(
+    store: ClickHouseStore, made: seed.World, scope: Scope, cells_of: str
+) -> None:
     real = dataclasses.asdict(await reader_on(store).map(scope, explain=True))
     naive = dataclasses.asdict(await reader_on(FakeStore(made, await store.freshness())).map(scope, explain=True))
     for view in (real, naive):
@@ -89,6 +113,38 @@ async def test_every_figure_equals_the_naive_sum(store: ClickHouseStore, made: s
     assert rounded(real) == rounded(naive)
     if scope.window != "1h" and not scope.is_filtered:
         assert real["totals"]["touchpoints"] > 100, "the comparison is of something"
+
+
+async def test_known_bad_a_wrong_roll_up_would_be_seen(
+    store: ClickHouseStore, client: Client, made: seed.World
+) -> None:
+    roll_up(Commands(client), None, limit=100)
+    client.command("INSERT INTO journey_days SELECT * REPLACE (volume + 1 AS volume) FROM journey_days FINAL")
+    real = await reader_on(store).map(Scope("7d"))
+    naive = await reader_on(FakeStore(made)).map(Scope("7d"))
+    assert real.totals.touchpoints > naive.totals.touchpoints
+
+
+async def test_times_are_measured_from_the_touchpoints(store: ClickHouseStore, client: Client) -> None:
+    at = NOW - timedelta(hours=5)
+    steps = [
+        ("a", "ticket_created", 0, "{}"), ("a", "ticket_replied_by_agent", 60, "{}"),
+        ("a", "ticket_status", 7200, '{"current": "solved"}'), ("b", "ticket_created", 0, "{}"),
+        ("b", "ticket_replied_by_agent", 180, "{}"), ("c", "ticket_created", 0, "{}"),
+    ]  # fmt: skip
+    rows = [
+        [at, "crm:1", f"{subject}{number}", at + timedelta(seconds=after_s), f"ticket:{subject}", action, properties]
+        for number, (subject, action, after_s, properties) in enumerate(steps)
+    ]
+    rows.append([at, "crm:1", "visit", at, "", "page_view", '{"duration_ms": 1500}'])
+    names = ["minute", "account_id", "event_id", "occurred_at", "subject", "action", "properties"]
+    client.insert("touchpoints", [[*row, 1, "purchase", "contract"] for row in rows], column_names=[
+        *names, "on_map", "phase", "touchpoint_type"
+    ])  # fmt: skip
+    span = await reader_on(store).span(Scope("24h"), NOW)
+    found = await store.measures(CellQuery(Scope("24h"), span, "purchase", "contract"))
+    assert found == {"first_response_s": 120.0, "resolution_s": 7200.0, "duration_ms": 1500.0}
+    assert await store.measures(CellQuery(Scope("24h"), span, "purchase", "webinar")) == {}
 
 
 async def test_a_wrong_row_would_be_seen(store: ClickHouseStore, made: seed.World) -> None:

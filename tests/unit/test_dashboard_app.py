@@ -30,7 +30,7 @@ def app_on(store: FakeStore, waits: Sequence[Wait] = (), **around: Any) -> FastA
         blueprint=BLUEPRINT,
         clock=lambda: NOW,
         waiting=lambda: waits,
-        around=Surroundings(sources=("web", "support"), **around),
+        around=Surroundings(sources={"web": "segment", "support": "zendesk"}, **around),
     )
 
 
@@ -220,6 +220,57 @@ async def test_explain_shows_formula_inputs_and_rejected_candidates(
     event_id = store.world.touchpoints[0]["event_id"]
     assert (await client.get(f"/api/touchpoints/{event_id}")).json()["attribution"]["rejected"][0]["why"]
     assert "two owners" in (await client.get(f"/touchpoints/{event_id}")).text
+
+
+async def test_the_grid_holds_every_cell_with_impact_once_and_the_page_shows_it(client: httpx.AsyncClient) -> None:
+    view = (await client.get("/api/map?window=all")).json()
+    cells = {(c["phase"], c["id"]): c for phase in view["phases"] for c in phase["types"] if c["impact"]}
+    boxed = [(each["phase"], each["id"]) for box in view["grid"] for each in box["cells"]]
+    assert sorted(boxed) == sorted(cells)
+    assert len(cells) > 3
+    highest = max(cell["impact"] for cell in cells.values())
+    for box in view["grid"]:
+        impacts = [each["impact"] for each in box["cells"]]
+        assert impacts == sorted(impacts, reverse=True)
+        assert all((impact >= highest / 3) == box["is_high"] for impact in impacts)
+        assert {cells[each["phase"], each["id"]]["term"] for each in box["cells"]} <= {box["term"]}
+    assert "Quick wins" in (await client.get("/?window=all")).text
+
+
+async def test_cases_stand_apart_from_the_feed_and_open_ones_come_first(store: FakeStore) -> None:
+    for number, signal in enumerate(store.world.signals[-4:]):
+        case = {"signal_id": f"case-{number}", "rule": "struggle", "is_closed": number % 2, "closed_at": NOW}
+        store.world.signals.append(signal | case | {"explanation": f"struggled, {number + 2} signals"})
+    snapshot = await browser_of(app_on(store)).get("/?window=all")
+    cases = snapshot.text.partition('<section id="cases"')[2].partition("</section>")[0]
+    feed = snapshot.text.partition('<section id="feed"')[2].partition("</section>")[0]
+    assert [line for line in ("open since", "closed <time") if line in cases] == ["open since", "closed <time"]
+    assert cases.rindex("open since") < cases.index("closed <time")
+    assert (cases.count("struggled, "), feed.count("struggled, ")) == (4, 0)
+
+
+async def test_rules_that_nothing_can_feed_are_said(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api/map")).json()["unfed_rules"] == ["payment_failed"]
+    assert "1 rule cannot fire: no configured source feeds it" in (await client.get("/")).text
+
+
+async def test_a_cell_shows_its_formulas_and_what_was_promised(store: FakeStore) -> None:
+    for row in store.world.touchpoints:
+        row["properties"] = '{"duration_ms": 2600}'
+    client = browser_of(app_on(store))
+    contract = (await client.get("/cells/purchase/contract?window=all")).text
+    for part in (
+        "risk × reach_percent / 100",
+        "first response",
+        "no data",
+        "missed",
+        "owner: Sales",
+        "2 weeks at most",
+    ):
+        assert part in contract, part
+    visit = (await client.get("/cells/awareness/website_visit?window=all")).text
+    assert "2,600 ms" in visit
+    assert "+600 ms" in visit
 
 
 async def test_types_outside_the_blueprint_stand_in_their_own_lane(store: FakeStore) -> None:

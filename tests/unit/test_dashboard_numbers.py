@@ -166,7 +166,7 @@ def test_trend_against_the_median_of_earlier_windows(now: tuple[int, int], direc
 def test_trend_needs_three_earlier_windows_with_volume() -> None:
     found = numbers.trend((50, 100), [(1, 100), (1, 100), (1, 19)])
     assert (found.direction, found.ratio, found.basis.previous) == ("unknown", None, (0.01, 0.01))
-    assert found.note == "not enough: 2 earlier windows with 20 touchpoints, 3 needed"
+    assert found.note == "not enough: earlier windows with 20 touchpoints: 2, 3 needed"
 
 
 def test_no_evidence_is_never_zero() -> None:
