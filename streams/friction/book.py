@@ -35,6 +35,7 @@ class Watch:
     """A rule's conditions for one kind of event: only what the kind leaves open is asked."""
 
     rule: CompiledRule
+    pattern: str
     when: Predicate
     unless: Predicate
     suffices: Predicate
@@ -70,7 +71,8 @@ class _Entry:
     def watch(self, touchpoint: CleanTouchpoint) -> Watch:
         """The conditions that remain for events of this kind."""
         remaining = {name: _remaining(clauses, touchpoint) for name, clauses in self.lists.items()}
-        return Watch(rule=self.way, steps=tuple(_remaining(step, touchpoint) for step in self.steps), **remaining)
+        steps = tuple(_remaining(step, touchpoint) for step in self.steps)
+        return Watch(rule=self.way, pattern=self.way.rule.pattern, steps=steps, **remaining)
 
 
 class RuleBook:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from schemas.rules import SignalMatch
 from streams.friction.compiled import CompiledRule
@@ -12,8 +12,7 @@ from streams.friction.patterns import MAX_EVIDENCE, MAX_PARTS, Signal, signal_id
 from streams.friction.words import spoken
 
 
-@dataclass(frozen=True, slots=True)
-class Bearing:
+class Bearing(NamedTuple):
     """What compound rules ask about a signal beside the signal itself."""
 
     stated: bool
@@ -22,15 +21,14 @@ class Bearing:
     fields: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """Signals that belong together. `met` are the (alternative, kind) pairs of the rule that some part is.
 
     `parts` holds the first ones as they stand now; beyond MAX_PARTS they only count.
     """
 
     parts: tuple[Signal, ...]
-    count: int
+    size: int
     met: frozenset[tuple[int, int]]
     keys: tuple[str, ...]
     last_at: datetime
@@ -63,13 +61,13 @@ def with_part(
         return Case((signal,), 1, met, keys, at)
     parts = (*case.parts, signal) if len(case.parts) < MAX_PARTS else case.parts
     joined = (*case.keys, *(key for key in keys if key not in case.keys))
-    return replace(case, parts=parts, count=case.count + 1, met=case.met | met, keys=joined, last_at=at)
+    return case._replace(parts=parts, size=case.size + 1, met=case.met | met, keys=joined, last_at=at)
 
 
 def with_changed(case: Case, signal: Signal, at: datetime | None) -> Case:
     """The case with a part as it stands now; `at`: the part grew then, None: it only ended."""
     parts = tuple(signal if part.signal_id == signal.signal_id else part for part in case.parts)
-    return replace(case, parts=parts, last_at=case.last_at if at is None else max(at, case.last_at))
+    return case._replace(parts=parts, last_at=case.last_at if at is None else max(at, case.last_at))
 
 
 def judged(rule: CompiledRule, case: Case) -> Case:
@@ -89,20 +87,20 @@ def judged(rule: CompiledRule, case: Case) -> Case:
         opened_at=first.opened_at,
         closed_at=None,
         evidence=tuple(dict.fromkeys(part.event_id for part in case.parts))[:MAX_EVIDENCE],
-        evidence_count=case.count,
+        evidence_count=case.size,
         explanation=rule.rule.explanation.format_map(
-            {"count": case.count, "parts": ", ".join(rules), "waited": spoken(rule.within)}
+            {"count": case.size, "parts": ", ".join(rules), "waited": spoken(rule.within)}
         ),
         touchpoint_type=first.touchpoint_type,
         phase=first.phase,
         parts=tuple(part.signal_id for part in case.parts),
     )
-    return replace(case, signal=signal)
+    return case._replace(signal=signal)
 
 
 def calmed(case: Case) -> Signal | None:
     """The case's signal as ended: nothing came for long enough."""
-    return replace(case.signal, closed_at=case.last_at) if case.signal else None
+    return case.signal._replace(closed_at=case.last_at) if case.signal else None
 
 
 def _fires(rule: CompiledRule, case: Case) -> bool:

@@ -17,28 +17,25 @@ _STRICT, _FIELD = "\x1e", "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """One way in which a rule can fire. `key` tells ways of one rule apart; their signals carry the rule's id."""
+    """One way in which a rule can fire. `key` tells ways of one rule apart; their signals carry the rule's id.
+
+    `subject` reads what an episode is about. `fields` are the properties of which one is needed (none: no such need).
+    """
 
     rule: Rule
     key: str
     within: timedelta
-    groups: tuple[Reader, ...]
-    loose: tuple[Reader, ...]
+    subject: Reader
     needs: tuple[Reader, ...]
     value: Reader | None = None
+    fields: frozenset[str] = frozenset()
+    other: timedelta = timedelta()
     by_phase: Mapping[str, timedelta] = field(default_factory=dict)
     order: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         return self.rule.id
-
-    def subject(self, item: AttributedTouchpoint) -> str:
-        """What an episode is about: the rule's `group_by` fields of the touchpoint, then its `loose` ones."""
-        strict = _FIELD.join([read(item) for read in self.groups])
-        if not self.loose:
-            return strict
-        return strict + _STRICT + _FIELD.join([read(item) for read in self.loose])
 
     def is_whole(self, item: AttributedTouchpoint) -> bool:
         """Whether it has every field the rule needs."""
@@ -47,7 +44,11 @@ class CompiledRule:
     def crosses(self, touchpoint: CleanTouchpoint, targets: Targets) -> bool:
         """Whether any boundary is crossed; true without boundaries."""
         where = self.rule.where
-        return not where or any(crosses(compare, touchpoint, targets) is not None for compare in where)
+        if not where:
+            return True
+        if self.fields and self.fields.isdisjoint(touchpoint.properties):
+            return False
+        return any(crosses(compare, touchpoint, targets) is not None for compare in where)
 
     def deadline(self, targets: Targets, phase: str) -> timedelta:
         """How long is allowed: the type's target, else the phase's, else the rule's."""
@@ -63,6 +64,22 @@ class CompiledRule:
         worst = base if severity.worst is None else severity.worst
         value = base + max(shares, default=0.0) * (worst - base)
         return round(min(value + severity.step * max(count - self.rule.count, 0), 1.0), 4)
+
+
+def _fields(rule: Rule) -> frozenset[str]:
+    """The properties its boundaries are on; none when one is on something else."""
+    names = frozenset(compare.field for compare in rule.where)
+    return frozenset() if names & {"score", "sentiment"} else names
+
+
+def _subject(group_by: tuple[str, ...], loose: tuple[str, ...]) -> Reader:
+    """What an episode is about: the `group_by` fields of a touchpoint, then the `loose` ones."""
+    strict, rest = [reader(name) for name in group_by], [reader(name) for name in loose]
+    if rest:
+        return lambda item: _FIELD.join([r(item) for r in strict]) + _STRICT + _FIELD.join([r(item) for r in rest])
+    if len(strict) == 1:
+        return strict[0]
+    return lambda item: _FIELD.join([read(item) for read in strict])
 
 
 def alike(one: str, other: str) -> bool:
@@ -89,10 +106,11 @@ def _compile(rule: Rule, variant: str) -> CompiledRule:
         rule=rule,
         key=f"{rule.id}#{variant}" if variant else rule.id,
         within=timedelta(seconds=rule.within_s),
-        groups=tuple(reader(name) for name in rule.group_by),
-        loose=tuple(reader(name) for name in rule.loose),
+        subject=_subject(rule.group_by, rule.loose),
         needs=tuple(reader(name) for name in rule.needs),
         value=reader(value) if value else None,
+        fields=_fields(rule),
+        other=timedelta(seconds=rule.other_s),
         by_phase={phase: timedelta(seconds=seconds) for phase, seconds in rule.within_by_phase.items()},
         order={name.lower(): index for index, name in enumerate(rule.order)},
     )

@@ -4,9 +4,9 @@ episode has one first event and one id, whatever order the events arrived in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import hypot
+from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
@@ -20,8 +20,7 @@ MAX_PARTS = 50
 MAX_FIELDS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """One episode as it stands: a SignalFact without account and revision.
 
     `case_id` is the compound signal that adopted it; `parts` are the signals a compound one is made of.
@@ -45,8 +44,7 @@ class Signal:
     parts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the touchpoint that carries a signal stands on the map."""
 
     touchpoint_type: str
@@ -54,8 +52,7 @@ class Place:
     targets: Targets
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """What is remembered of an event of a trail: `value` of the field that counts, `steps` it matches as bits."""
 
     at: datetime
@@ -64,8 +61,7 @@ class Mark:
     steps: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """Where a click hit."""
 
     element: str
@@ -73,20 +69,18 @@ class Spot:
     y: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+class Episode(NamedTuple):
     """A run of matching events of one subject. `signal` once it is one."""
 
     first: Mark
     last_at: datetime
     evidence: tuple[str, ...]
-    count: int
+    size: int
     signal: Signal | None = None
     spot: Spot | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Something opened that must be closed by `deadline`; None while the clock is stopped, or for ever once done."""
 
     opener: AttributedTouchpoint
@@ -114,7 +108,7 @@ def grow(episode: Episode, item: AttributedTouchpoint) -> Episode:
     evidence = episode.evidence
     if len(evidence) < MAX_EVIDENCE:
         evidence = (*evidence, item.event_id)
-    return replace(episode, last_at=item.touchpoint.ordered_at, evidence=evidence, count=episode.count + 1)
+    return episode._replace(last_at=item.touchpoint.ordered_at, evidence=evidence, size=episode.size + 1)
 
 
 def gathered(marks: tuple[Mark, ...], at: datetime, count: int) -> Episode:
@@ -131,23 +125,23 @@ def signalled(rule: CompiledRule, episode: Episode, item: AttributedTouchpoint, 
         rule=rule.id,
         rule_version=rule.rule.version,
         polarity=rule.rule.polarity,
-        severity=rule.severity(item.touchpoint, place.targets, episode.count),
+        severity=rule.severity(item.touchpoint, place.targets, episode.size),
         event_id=before.event_id if before else item.event_id,
         person_id=before.person_id if before else item.attribution.person_id,
         opened_at=episode.first.at,
         closed_at=episode.last_at,
         evidence=episode.evidence,
-        evidence_count=episode.count,
-        explanation=explain(rule, item.touchpoint, episode.count, words),
+        evidence_count=episode.size,
+        explanation=explain(rule, item.touchpoint, episode.size, words),
         touchpoint_type=before.touchpoint_type if before else place.touchpoint_type,
         phase=before.phase if before else place.phase,
     )
-    return replace(episode, signal=signal)
+    return episode._replace(signal=signal)
 
 
 def at_spot(episode: Episode, touchpoint: CleanTouchpoint) -> Episode:
     """The episode, last hit here."""
-    return replace(episode, spot=spot_of(touchpoint))
+    return episode._replace(spot=spot_of(touchpoint))
 
 
 def spot_of(touchpoint: CleanTouchpoint) -> Spot:
@@ -172,28 +166,28 @@ def open_wait(item: AttributedTouchpoint, allowed: timedelta) -> Wait:
 def restart_wait(wait: Wait, item: AttributedTouchpoint, *, anew: bool) -> Wait:
     """A further opening event: noted, and the clock, if it runs, starts anew when the rule says so."""
     if anew and wait.deadline is not None:
-        wait = replace(wait, deadline=item.touchpoint.ordered_at + wait.allowed)
+        wait = wait._replace(deadline=item.touchpoint.ordered_at + wait.allowed)
     return _noting(wait, item)
 
 
 def pause_wait(wait: Wait, at: datetime) -> Wait:
     """Stop the clock: it is the customer's turn."""
-    return wait if wait.deadline is None else replace(wait, deadline=None, remaining=wait.deadline - at)
+    return wait if wait.deadline is None else wait._replace(deadline=None, remaining=wait.deadline - at)
 
 
 def resume_wait(wait: Wait, at: datetime) -> Wait:
     """Start the clock again with what remained."""
-    return replace(wait, deadline=at + wait.remaining) if wait.deadline is None else wait
+    return wait._replace(deadline=at + wait.remaining) if wait.deadline is None else wait
 
 
 def put_off(wait: Wait, deadline: datetime) -> Wait:
     """The wait with a later deadline."""
-    return replace(wait, deadline=deadline)
+    return wait._replace(deadline=deadline)
 
 
 def done(wait: Wait) -> Wait:
     """The wait as over for good: its subject does not open again."""
-    return replace(wait, deadline=None, done=True)
+    return wait._replace(deadline=None, done=True)
 
 
 def fire_wait(rule: CompiledRule, wait: Wait, at: datetime, place: Place) -> Wait:
@@ -216,18 +210,18 @@ def fire_wait(rule: CompiledRule, wait: Wait, at: datetime, place: Place) -> Wai
         touchpoint_type=place.touchpoint_type,
         phase=place.phase,
     )
-    return replace(wait, signal=signal, deadline=None, done=rule.rule.polarity == "delight")
+    return wait._replace(signal=signal, deadline=None, done=rule.rule.polarity == "delight")
 
 
 def close_wait(signal: Signal, item: AttributedTouchpoint) -> Signal:
     """The signal as ended by `item`."""
     evidence = (*signal.evidence, item.event_id)[:MAX_EVIDENCE]
     closed_at = item.touchpoint.ordered_at
-    return replace(signal, closed_at=closed_at, evidence=evidence, evidence_count=signal.evidence_count + 1)
+    return signal._replace(closed_at=closed_at, evidence=evidence, evidence_count=signal.evidence_count + 1)
 
 
 def _noting(wait: Wait, item: AttributedTouchpoint) -> Wait:
     name = item.touchpoint.element
     if not name or name in wait.noted or len(wait.noted) >= MAX_FIELDS:
         return wait
-    return replace(wait, noted=(*wait.noted, name))
+    return wait._replace(noted=(*wait.noted, name))

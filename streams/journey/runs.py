@@ -44,7 +44,7 @@ def burst(watch: Watch, scene: Scene) -> None:
         episode = patterns.begin(item)
     if rule.rule.near_px:
         episode = patterns.at_spot(episode, item.touchpoint)
-    if suffices or episode.signal is not None or episode.count >= rule.rule.count:
+    if suffices or episode.signal is not None or episode.size >= rule.rule.count:
         _found(rule, scene, slot, episode)
     else:
         _keep(scene, slot, episode)
@@ -121,12 +121,13 @@ RUNS: dict[str, Callable[[Watch, Scene], None]] = {
 
 def counts(watch: Watch, scene: Scene) -> bool:
     """Whether the event counts for the rule."""
-    item = scene.placed.item
+    item, rule = scene.placed.item, watch.rule
+    touchpoint = item.touchpoint
     return (
-        watch.when(item.touchpoint)
-        and not watch.unless(item.touchpoint)
-        and watch.rule.crosses(item.touchpoint, scene.place.targets)
-        and watch.rule.is_whole(item)
+        watch.when(touchpoint)
+        and rule.crosses(touchpoint, scene.place.targets)
+        and not watch.unless(touchpoint)
+        and (not rule.needs or rule.is_whole(item))
     )
 
 
@@ -134,7 +135,9 @@ def remember_step(watch: Watch, scene: Scene) -> tuple[Mark, ...]:
     """The last events of the group that match a step (or break the order), with this one."""
     rule, item = watch.rule, scene.placed.item
     slot = (rule.key, rule.subject(item))
-    bits = sum(step(item.touchpoint) << index for index, step in enumerate(watch.steps))
+    bits = 0
+    for index, step in enumerate(watch.steps):
+        bits |= step(item.touchpoint) << index
     mark = Mark(scene.at, item.event_id, rule.value(item) if rule.value else "", bits)
     trail = (*scene.state.trails.get(slot, ()), mark)[-len(rule.rule.steps) :]
     remember(scene, slot, trail)
@@ -143,7 +146,9 @@ def remember_step(watch: Watch, scene: Scene) -> tuple[Mark, ...]:
 
 def has_steps(trail: tuple[Mark, ...], steps: int) -> bool:
     """Whether the trail's last events are the steps, in order."""
-    return len(trail) >= steps and all(mark.steps >> index & 1 for index, mark in enumerate(trail[-steps:]))
+    if len(trail) < steps or not trail[-1].steps >> steps - 1 & 1:
+        return False
+    return all(mark.steps >> index & 1 for index, mark in enumerate(trail[-steps:]))
 
 
 def remember(scene: Scene, slot: Slot, trail: tuple[Mark, ...]) -> None:
@@ -195,14 +200,13 @@ def _run(rule: CompiledRule, scene: Scene) -> tuple[Slot, Episode | None]:
 
 def _trail(rule: CompiledRule, scene: Scene, slot: Slot, value: str) -> tuple[Mark, ...]:
     """The events that may still count, with this one."""
-    trail = scene.state.trails.get(slot, ())
-    if rule.rule.same and trail and scene.at - trail[-1].at > timedelta(seconds=rule.rule.other_s):
-        trail = tuple(mark for mark in trail if mark.value == trail[-1].value)
-    if rule.within:
-        trail = tuple(mark for mark in trail if scene.at - mark.at <= rule.within)
-    if rule.rule.distinct:
-        trail = tuple(mark for mark in trail if mark.value != value)
-    trail = (*trail, Mark(scene.at, scene.placed.item.event_id, value))[-MAX_TRAIL:]
+    trail, at = scene.state.trails.get(slot, ()), scene.at
+    if trail:
+        stayed = trail[-1].value if rule.rule.same and at - trail[-1].at > rule.other else None
+        since = at - rule.within if rule.within else trail[0].at
+        anew = value if rule.rule.distinct else None
+        trail = tuple([m for m in trail if m.at >= since and m.value != anew and (stayed is None or m.value == stayed)])
+    trail = (*trail, Mark(at, scene.placed.item.event_id, value))[-MAX_TRAIL:]
     remember(scene, slot, trail)
     return trail
 

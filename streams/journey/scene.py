@@ -19,16 +19,12 @@ class Scene:
     `stirred`: something was found, so deadlines of incidents may have moved.
     """
 
-    __slots__ = ("book", "effects", "place", "placed", "state", "stirred")
+    __slots__ = ("at", "book", "effects", "place", "placed", "state", "stirred")
 
     def __init__(self, book: RuleBook, state: JourneyState, placed: Placed, effects: Effects) -> None:
         self.book, self.state, self.placed, self.effects = book, state, placed, effects
-        self.stirred = False
+        self.stirred, self.at = False, placed.item.touchpoint.ordered_at
         self.place = Place(placed.touchpoint_type, placed.phase, book.targets(placed.touchpoint_type))
-
-    @property
-    def at(self) -> datetime:
-        return self.placed.item.touchpoint.ordered_at
 
     def found(self, signal: Signal, at: datetime, *, is_new: bool) -> None:
         """A signal, or one that grew: the touchpoint carries it, and compound rules see it."""

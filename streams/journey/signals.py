@@ -41,7 +41,7 @@ def apply_rules(blueprint: CompiledBlueprint, state: JourneyState, placed: Place
     if placed.on_map and state.silent:
         waits.broken_silence(scene)
     for watch in watches:
-        _PATTERNS[watch.rule.rule.pattern](watch, scene)
+        _PATTERNS[watch.pattern](watch, scene)
     for rule in moved:
         runs.advance(rule, scene)
     if scene.stirred:

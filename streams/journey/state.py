@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class Placed:
 def with_case(signal: Signal, adopted: dict[str, str]) -> Signal:
     """The signal naming the case that adopted it, if one did."""
     case_id = adopted.get(signal.signal_id, "")
-    return signal if signal.case_id == case_id else replace(signal, case_id=case_id)
+    return signal if signal.case_id == case_id else signal._replace(case_id=case_id)
 
 
 class Effects(Protocol):

@@ -30,6 +30,7 @@ def absence(watch: Watch, scene: Scene) -> None:
     if watch.suffices(touchpoint) and not found:
         _open(rule, scene)
         fire(scene.book, scene.state, (rule.key, rule.subject(item)), scene.at, scene.effects)
+        reschedule(scene.book, scene.state)
         scene.placed = scene.state.openers.get(item.event_id, scene.placed)
     elif opens and (rule.key, rule.subject(item)) not in scene.state.waits:
         _open(rule, scene)
@@ -60,7 +61,6 @@ def fire(book: RuleBook, state: JourneyState, slot: Slot, at: datetime, effects:
     effects.place(scene.placed)
     if wait.done and not rule.rule.once:
         drop(state, slot)
-    reschedule(book, state)
 
 
 def is_put_off(rule: CompiledRule, state: JourneyState, slot: Slot) -> bool:
@@ -101,7 +101,7 @@ def _opens(watch: Watch, scene: Scene) -> bool:
 
 def _waits(rule: CompiledRule, scene: Scene, subject: str) -> list[Slot]:
     waits = scene.state.waits
-    if rule.loose:
+    if rule.rule.loose:
         return [slot for slot in waits if slot[0] == rule.key and alike(slot[1], subject)]
     slot = (rule.key, subject)
     return [slot] if slot in waits else []

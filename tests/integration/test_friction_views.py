@@ -68,26 +68,28 @@ def seen(number: int, *, mobile: bool, painful: bool) -> TouchpointFact:
 
 
 @pytest.mark.parametrize(
-    ("mobile", "hurt", "desktop", "hurt_there", "has_enough", "is_gap"),
+    ("phones", "others", "says"),
     [
-        (50, 20, 50, 10, True, True),
-        (50, 19, 50, 10, True, False),
-        (49, 49, 50, 0, False, False),
-        (50, 50, 49, 0, False, False),
-        (50, 0, 50, 0, True, False),
+        ((50, 20), (50, 10), (True, True)),
+        ((50, 19), (50, 10), (True, False)),
+        ((49, 49), (50, 0), (False, False)),
+        ((50, 50), (49, 0), (False, False)),
+        ((50, 0), (50, 0), (True, False)),
     ],
 )
 def test_phones_that_hurt_twice_as_much(
-    store: Store, mobile: int, hurt: int, desktop: int, hurt_there: int, has_enough: bool, is_gap: bool
+    store: Store, phones: tuple[int, int], others: tuple[int, int], says: tuple[bool, bool]
 ) -> None:
-    phones = [seen(n, mobile=True, painful=n < hurt) for n in range(mobile)]
-    others = [seen(1_000 + n, mobile=False, painful=n < hurt_there) for n in range(desktop)]
-    put(store, [*phones, *others])
+    """Of `phones` and `others` (how many, how many painful): whether there are enough, and whether it is a gap."""
+    (many, hurt), (rest, hurt_there) = phones, others
+    facts = [seen(n, mobile=True, painful=n < hurt) for n in range(many)]
+    facts += [seen(1_000 + n, mobile=False, painful=n < hurt_there) for n in range(rest)]
+    put(store, facts)
     (row,) = store.rows(f"SELECT * FROM bi_{store.client.database}.mobile_gap")
-    assert (row["mobile_touchpoints"], row["desktop_touchpoints"]) == (mobile, desktop)
-    assert row["mobile_friction_rate"] == pytest.approx(hurt / mobile)
-    assert row["desktop_friction_rate"] == pytest.approx(hurt_there / desktop)
-    assert (row["has_enough"], row["is_gap"]) == (has_enough, is_gap)
+    assert (row["mobile_touchpoints"], row["desktop_touchpoints"]) == (many, rest)
+    assert row["mobile_friction_rate"] == pytest.approx(hurt / many)
+    assert row["desktop_friction_rate"] == pytest.approx(hurt_there / rest)
+    assert (row["has_enough"], row["is_gap"]) == says
 
 
 def test_how_long_phases_take(store: Store) -> None:
