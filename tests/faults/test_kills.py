@@ -66,7 +66,7 @@ def test_killed_at_each_failpoint(fresh: Path, places: dict[str, str]) -> None:
     try:
         system.start()
         with sending(load, system.data, system.url, system.secrets, rate_per_s=150.0) as running:
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60  # a gateway that dies at every third request lets little through
             while (left := [name for name in places if not _died(system, name)]) and time.monotonic() < until:
                 time.sleep(0.3)
             system.kill_all()

@@ -172,14 +172,14 @@ def _sum_up(picture: Picture, placed: list[tuple[str, Placed]], as_of: datetime)
 
 
 def _cell(placed: list[tuple[str, Placed]]) -> Row:
-    emotions = [round(place.emotion, 6) for _, place in placed if place.emotion is not None]
+    emotions = [round(place.emotion * 1e6) for _, place in placed if place.emotion is not None]
     return {
         "volume": len(placed),
         "accounts": len({account_id for account_id, _ in placed}),
         "people": len({p.item.attribution.person_id for _, p in placed if p.item.attribution.person_id}),
         "friction_touchpoints": sum(bool(place.friction) for _, place in placed),
         "delight_touchpoints": sum(bool(place.delight) for _, place in placed),
-        "emotion": round(sum(emotions) / len(emotions), 4) if emotions else None,
+        "emotion": round(sum(emotions) / 1e6 / len(emotions), 4) if emotions else None,
     }
 
 
