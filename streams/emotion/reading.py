@@ -16,7 +16,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _NUMBER = re.compile(r"[\d.,:%/+€$£-]*\d[\d.,:%/+€$£-]*\w?")
 #: Between clauses: three of them are further than the library looks back for a negator or a booster.
 _BARRIER = (GAP, GAP, GAP)
-#: What is left of a feeling named in a question for information: `how do I report a bug?` is no complaint.
+#: What is left of a feeling named in a question for information: `what happens after a failed import?` is no complaint.
 _INFORMATION_SHARE = 0.3
 #: A text without any feeling word is neutral only when this much of it was understood.
 _KNOWN_SHARE, _KNOWN_WORDS = 0.5, 3
