@@ -194,7 +194,8 @@ class NaiveJourney:
 
 def _about_deal(touchpoint: CleanTouchpoint) -> bool:
     by_crm = touchpoint.action in ("deal_created", "deal_stage_changed", "crm_record", "crm_removed")
-    return by_crm and touchpoint.subject.startswith("deal:") and touchpoint.properties.get("removed") is not True
+    ended = touchpoint.properties.get("removed") is True
+    return by_crm and touchpoint.subject.startswith("deal:") and (not ended or touchpoint.account_refs != ())
 
 
 def _stage(touchpoint: CleanTouchpoint) -> str:

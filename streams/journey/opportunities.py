@@ -43,15 +43,20 @@ class Deals:
 
 
 def is_about_deal(touchpoint: CleanTouchpoint) -> bool:
-    """Whether it is the CRM's word about a deal."""
-    return touchpoint.subject.startswith(_PREFIX) and touchpoint.action in _ACTIONS
+    """Whether it is the CRM's word about a deal.
+
+    An association that ended is none, unless it was the one with the account: then the deal is another's now.
+    """
+    if not touchpoint.subject.startswith(_PREFIX) or touchpoint.action not in _ACTIONS:
+        return False
+    return touchpoint.properties.get("removed") is not True or bool(touchpoint.account_refs)
 
 
 def follow_deal(deals: Deals, state: JourneyState, item: AttributedTouchpoint, *, is_customer: bool) -> None:
     """Take in what an event says of its deal; `is_customer`: the account's phase before the event is a customer's."""
     touchpoint = item.touchpoint
-    if not is_about_deal(touchpoint) or touchpoint.properties.get("removed") is True:
-        return  # an association that ended says nothing of the deal itself
+    if not is_about_deal(touchpoint):
+        return
     before = state.opportunities.get(touchpoint.subject)
     if before is None:
         at = touchpoint.ordered_at

@@ -92,6 +92,7 @@ KINDS: list[Entry] = [
     ("deal_created", {"subject": "deal:2", "person": ""}),
     ("crm_removed", {"subject": "deal:2", "person": ""}),
     ("crm_removed", {"subject": "deal:1", "person": "", "properties": {"removed": True}}),
+    ("crm_removed", {"subject": "deal:2", "person": "", "properties": {"removed": True}, "account_refs": ("crm:1",)}),
     ("crm_record", {"subject": "deal:1", "person": "", "properties": {"property": "amount", "value": "1200.5"}}),
     ("crm_record", {"subject": "deal:1", "person": "", "properties": {"property": "amount", "value": "much"}}),
 ]
