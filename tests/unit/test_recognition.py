@@ -24,6 +24,7 @@ GLOBS = ("*", "/p*", "/pricing*", "/pri?ing*", "*x", "/[ap]*", "track:*", "*:quo
 
 
 def touchpoint(action: str, vendor: str, vendor_type: str, page: str, about: str) -> CleanTouchpoint:
+    """A touchpoint; one about something has a title."""
     return CleanTouchpoint(
         event_id="e",
         source="s",
@@ -33,6 +34,7 @@ def touchpoint(action: str, vendor: str, vendor_type: str, page: str, about: str
         occurred_at=EPOCH,
         received_at=EPOCH,
         page=page,
+        title="Home page" if about else "",
         properties={"about": about} if about else {},
     )
 
@@ -51,6 +53,8 @@ matches = st.builds(
     vendor=st.sampled_from(("", "segment")),
     vendor_type=st.sampled_from(("", *GLOBS)),
     page=st.sampled_from(("", *GLOBS, *PAGES)),
+    name=st.sampled_from(((), ("Quote sent",), ("fair-visit", "quote"))),
+    title=st.sampled_from(("", "Home*")),
     properties=st.sampled_from(({}, {"about": ("demo",)}, {"about": ("quote", "demo")})),
 )
 catalogues = st.lists(st.lists(matches, max_size=4), min_size=1, max_size=5).map(
@@ -67,8 +71,14 @@ def plainly(match: Match, one: CleanTouchpoint) -> bool:
         and match.vendor in ("", one.vendor)
         and (not match.vendor_type or fnmatchcase(one.vendor_type.lower(), match.vendor_type.lower()))
         and (not match.page or fnmatchcase(one.page.lower(), match.page.lower()))
+        and (not match.name or spelt(one.vendor_type) in map(spelt, match.name))
+        and (not match.title or fnmatchcase(one.title.lower(), match.title.lower()))
         and all(str(one.properties.get(name, "")).lower() in values for name, values in match.properties.items())
     )
+
+
+def spelt(name: str) -> str:
+    return "".join(letter for letter in name.lower().split(":", 1)[-1] if letter.isalnum())
 
 
 def naive(types: list[TouchpointType], one: CleanTouchpoint) -> str:
