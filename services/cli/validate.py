@@ -75,6 +75,15 @@ def _configured_blueprint(reading: ConfigReading, config: Config) -> list[Compla
     return _blueprint(file)
 
 
+def notes(path: Path) -> list[str]:
+    """What is no problem and still good to know: rules that no configured source feeds. Empty for a blueprint."""
+    from streams.friction.feeds import unfed
+    from streams.journey.blueprints import load
+
+    config = None if _is_blueprint(read_document(path)) else read_config(path).config
+    return unfed(load(config.journey.blueprint).source, {source.vendor for source in config.sources}) if config else []
+
+
 def _blueprint(file: Path) -> list[Complaint]:
     """What is wrong with a blueprint: that it is refused, or which of its golden tests fail."""
     from streams.friction.golden import run

@@ -13,12 +13,12 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from schemas.errors import UnmappableEvent, shown
-from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest
+from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.resolve.aliases import alias, is_email, is_placeholder, ordered
 from streams.vendors import reading
 from streams.vendors.base import Message
 from streams.vendors.events import Event, page_event, track_event
-from streams.vendors.reading import first_text, ident, member
+from streams.vendors.reading import MAX_TEXT_CHARS, first_text, ident, member
 
 Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
 KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
@@ -83,7 +83,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         text=event.text,
         score=event.score,
         score_kind=event.score_kind,
-        properties=reading.scalars(parts.properties),
+        properties=reading.scalars(parts.properties) | _circumstances(parts),
         backfill=request.backfill,
     )
 
@@ -245,6 +245,29 @@ def _channel(message: Message, parts: _Parts) -> str:
     if stated:
         return stated
     return "mobile" if parts.kind == "screen" else "web"
+
+
+def _circumstances(parts: _Parts) -> dict[str, Scalar]:
+    """What rules ask of a visit and the sender did not say itself: that it came by a link, that it was on a phone."""
+    found: dict[str, Scalar] = {}
+    if parts.kind in ("page", "screen") and "navigation" not in parts.properties and _by_link(parts):
+        found["navigation"] = "link"
+    if "device" not in parts.properties and _on_phone(parts.context):
+        found["device"] = "mobile"
+    return found
+
+
+def _by_link(parts: _Parts) -> bool:
+    """The page before was one of the same site."""
+    places = (parts.properties, member(parts.context, "page"))
+    here, there = (first_text(places, (name,), MAX_TEXT_CHARS).partition("://")[2] for name in ("url", "referrer"))
+    return bool(here) and here.partition("/")[0] == there.partition("/")[0]
+
+
+def _on_phone(context: dict[str, Any]) -> bool:
+    hints, device = context.get("userAgentData"), context.get("device")
+    kind = device.get("type") if isinstance(device, dict) else ""
+    return (isinstance(hints, dict) and hints.get("mobile") is True) or kind in ("ios", "android", "mobile")
 
 
 def _session_id(parts: _Parts) -> str:

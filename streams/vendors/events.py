@@ -23,6 +23,7 @@ NAMES: dict[str, Action] = {
     "buttonclicked": "click",
     "click": "click",
     "rageclick": "click",
+    "deadclick": "click",
     "errorshown": "client_error",
     "applicationerror": "client_error",
     "exception": "client_error",

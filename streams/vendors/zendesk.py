@@ -179,7 +179,14 @@ def _properties(kind: str, detail: dict[str, Any], event: dict[str, Any]) -> dic
         found |= {name: text(detail.get(name)).lower() for name in ("status", "priority", "type")}
         found["via"] = text(member(detail, "via").get("channel")).lower()
         found["assignee_id"] = text(detail.get("assignee_id"))
-    return {name: value for name, value in found.items() if value}
+    kept: dict[str, Scalar] = {name: value for name, value in found.items() if value}
+    return kept | {"escalated": True} if _is_escalated(event) else kept
+
+
+def _is_escalated(event: dict[str, Any]) -> bool:
+    """Whether the tag `escalated` (or `escalation`) was set just now."""
+    added = event.get("tags_added", event.get("added_tags"))
+    return isinstance(added, list) and any(text(tag).lower() in ("escalated", "escalation") for tag in added)
 
 
 VENDOR = Vendor("zendesk", touchpoint)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from schemas.errors import ConfigurationError, StoreUnavailable
@@ -77,6 +78,17 @@ def test_validate_finds_a_missing_secret_and_a_broken_blueprint(tmp_path: Path) 
     assert "sources.crm.secrets: secret file" in err
     assert "b.yaml:1:1: types: is missing" in err and "b.yaml:1:1: phases: input should be" in err
     assert "6 problem(s)." in err
+
+
+def test_validate_says_which_rules_nothing_feeds(tmp_path: Path) -> None:
+    path = tmp_path / "touchline.yaml"
+    write_fresh(path, tmp_path)
+    assert "note: rule" not in invoke("validate", str(path))[2]
+    only = [s for s in yaml.safe_load(path.read_text())["sources"] if s["vendor"] == "hubspot"]
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"sources": only}))
+    code, _, err = invoke("validate", str(path))
+    assert code == 0
+    assert "note: rule `ticket_reopened` finds nothing: no configured source feeds it (zendesk, touchline)" in err
 
 
 def test_validate_runs_the_golden_tests(tmp_path: Path) -> None:
