@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import translate
+from functools import lru_cache
 from math import inf, isfinite
 
 from schemas.matching import Compare, Match
@@ -140,6 +141,7 @@ def _literal_length(glob: str) -> int:
     return len(re.sub(r"[*?\[\]]", "", glob)) + 1 if glob else 0
 
 
+@lru_cache(maxsize=16_384)
 def plain(name: str) -> str:
     """An event's name as it is compared: `track:Quote Requested` and `quote_requested` are `quoterequested`."""
     before, colon, after = name.partition(":")
