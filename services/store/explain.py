@@ -39,7 +39,7 @@ WHERE event_id = {event_id:String} OR has(evidence, {event_id:String})
 ORDER BY opened_at, signal_id
 """
 _CORRECTIONS: Final = """
-SELECT corrected_at, cause, touchpoints_changed, touchpoints_removed, signals_changed, signals_withdrawn
+SELECT corrected_at, cause, what, touchpoints_changed, touchpoints_removed, signals_changed, signals_withdrawn
 FROM corrections FINAL WHERE account_id = {account_id:String} ORDER BY corrected_at DESC LIMIT 10
 """
 _PHASES: Final = """
@@ -123,7 +123,7 @@ def _lines(found: Explanation) -> Iterator[str]:
         verb = "moved the account" if change["accepted"] else "was refused as a move"
         yield f"phase      {verb} from {change['from_phase']} to {change['to_phase']}: {change['cause']}"
     for line in found["corrections"][:3]:
-        yield f"corrected  {line['corrected_at']:%Y-%m-%d %H:%M:%S}: {line['cause']} (the account)"
+        yield f"corrected  {line['corrected_at']:%Y-%m-%d %H:%M:%S}: {line['cause']} ({line['what'] or 'the account'})"
     if found["other_event_ids"]:
         yield f"also       {', '.join(found['other_event_ids'])} have this vendor id"
 

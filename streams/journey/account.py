@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.facts import PhaseChange
+from schemas.facts import Opportunity, PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Signal
 from streams.journey.causes import COPY, LATE, Cause, profile_changed
@@ -27,6 +27,9 @@ TAIL = 32
 _LAST = "\U0010ffff"
 """Sorts after every event id: an answer at the very deadline would have been in time."""
 MARK_EVERY = 8
+
+
+_Rare = tuple[tuple[PhaseChange, ...], dict[str, Opportunity]]
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ class AccountJourney:
         self.inputs = 0
         self.state = initial_state(blueprint)
         self.profile = Profile(blueprint)
-        self._transitions: tuple[tuple[PhaseChange, ...], int] | None = None
+        self._rare: tuple[_Rare, int] | None = None
         self._tail: list[AttributedTouchpoint] = []
         self._ids: dict[str, AttributedTouchpoint] = {}
         self._told: _Told = []
@@ -108,12 +111,12 @@ class AccountJourney:
         """When silence becomes a signal, if nothing happens before."""
         return self.state.next_deadline
 
-    def transitions_digest(self, digest: Callable[[object], int]) -> int:
-        """The digest of the phase timeline; computed once a change, for it rarely changes."""
-        transitions = self.state.transitions
-        if self._transitions is None or self._transitions[0] is not transitions:
-            self._transitions = (transitions, digest(transitions))
-        return self._transitions[1]
+    def rare_digest(self, digest: Callable[[object], int]) -> int:
+        """The digest of the phase timeline and the deals; computed once a change, for they rarely change."""
+        rare = (self.state.transitions, self.state.opportunities)
+        if self._rare is None or any(now is not then for now, then in zip(rare, self._rare[0], strict=True)):
+            self._rare = (rare, digest((rare[0], tuple(rare[1].values()))))
+        return self._rare[1]
 
     def accept(self, items: Iterable[AttributedTouchpoint], as_of: datetime) -> Changes:
         """Take in touchpoints of one batch. `changes.refold` holds those that need the stored history."""

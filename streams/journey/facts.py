@@ -117,7 +117,6 @@ def account_fact(account: AccountJourney, as_of: datetime, number: int | None = 
         "friction_signals": state.friction_signals,
         "first_seen_at": state.first_seen_at,
         "last_seen_at": state.last_seen_at,
-        "opportunities": tuple(state.opportunities.values()),
         "committee": committee,
         "committee_completeness": completeness(committee),
         "blueprint_version": account.blueprint.version,
@@ -125,7 +124,7 @@ def account_fact(account: AccountJourney, as_of: datetime, number: int | None = 
         "next_deadline_at": state.next_deadline,
         "deleted": state.touchpoints == 0,
     }
-    digest = digest_of((tuple(fields.values()), account.transitions_digest(digest_of)))
+    digest = digest_of((tuple(fields.values()), account.rare_digest(digest_of)))
     return _built(
         AccountFact,
         kind="account",
@@ -134,6 +133,7 @@ def account_fact(account: AccountJourney, as_of: datetime, number: int | None = 
         digest=digest,
         as_of=as_of,
         transitions=state.transitions,
+        opportunities=tuple(state.opportunities.values()),
         **fields,
     )
 

@@ -57,7 +57,7 @@ def follow_deal(deals: Deals, state: JourneyState, item: AttributedTouchpoint, *
     touchpoint = item.touchpoint
     if not is_about_deal(touchpoint):
         return
-    before = state.opportunities.get(touchpoint.subject)
+    known = before = state.opportunities.get(touchpoint.subject)
     if before is None:
         at = touchpoint.ordered_at
         before = Opportunity.model_construct(
@@ -67,9 +67,9 @@ def follow_deal(deals: Deals, state: JourneyState, item: AttributedTouchpoint, *
             opened_at=at,
             changed_at=at,
         )
-    state.opportunities[touchpoint.subject] = _after(deals, before, touchpoint)
-    if len(state.opportunities) > MAX_OPPORTUNITIES:
-        _forget_one(state)
+    after = _after(deals, before, touchpoint)
+    if after is not known:
+        state.opportunities = _bounded(state.opportunities | {touchpoint.subject: after})
 
 
 def _after(deals: Deals, before: Opportunity, touchpoint: CleanTouchpoint) -> Opportunity:
@@ -127,10 +127,12 @@ def _moment(value: Scalar) -> datetime | None:
 _READERS: Final = {"stage": _text, "amount": _amount, "currency": _text, "close_due_at": _moment}
 
 
-def _forget_one(state: JourneyState) -> None:
-    """The deal that has rested longest goes, closed ones first."""
-    resting = min(state.opportunities.values(), key=lambda o: (o.status == "open", o.changed_at, o.opportunity_id))
-    state.opportunities = {name: o for name, o in state.opportunities.items() if o is not resting}
+def _bounded(deals: dict[str, Opportunity]) -> dict[str, Opportunity]:
+    """At most so many: the one that has rested longest goes, closed ones first."""
+    if len(deals) > MAX_OPPORTUNITIES:
+        resting = min(deals.values(), key=lambda o: (o.status == "open", o.changed_at, o.opportunity_id))
+        del deals[resting.opportunity_id]
+    return deals
 
 
 def _folded(stage: str) -> str:

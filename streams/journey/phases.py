@@ -68,7 +68,7 @@ def _refuse(
     """Record a move that is not made; a refusal that only repeats the one before it is not recorded again."""
     last = state.transitions[-1] if state.transitions else None
     if last is None or (last.from_phase, last.to_phase, last.reason) != (state.phase, target, reason):
-        cause = f"decisive: {item.touchpoint.vendor_type}"
+        cause = f"decisive: {item.touchpoint.vendor_type}; {reason}"
         _record(state, _change(blueprint, state, item, target, cause, reason))
 
 

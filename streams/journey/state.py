@@ -73,7 +73,7 @@ class JourneyState:
     last_seen_at: datetime | None = None
     people: dict[str, None] = field(default_factory=dict)
     transitions: tuple[PhaseChange, ...] = ()
-    opportunities: dict[str, Opportunity] = field(default_factory=dict)
+    opportunities: dict[str, Opportunity] = field(default_factory=dict)  # never changed, always replaced
     last_contact_at: datetime | None = None
     episodes: dict[Slot, Episode] = field(default_factory=dict)
     trails: dict[Slot, tuple[Mark, ...]] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class JourneyState:
             last_seen_at=self.last_seen_at,
             people=dict(self.people),
             transitions=self.transitions,
-            opportunities=dict(self.opportunities),
+            opportunities=self.opportunities,
             last_contact_at=self.last_contact_at,
             episodes=dict(self.episodes),
             trails=dict(self.trails),
