@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 from clickhouse_connect.driver.client import Client
 
+from streams.emotion.feeling import described
 from streams.transport.clickhouse import query_rows
 
 Explanation = dict[str, Any]
@@ -115,8 +116,7 @@ def _lines(found: Explanation) -> Iterator[str]:
         where = "on the map" if judged["on_map"] else "not on the map: a record about a record"
         yield f"taken for  {judged['touchpoint_type']} in phase {judged['phase']} ({where})"
         yield f"persona    {judged['persona'] or 'unknown'}; segment {judged['segment'] or 'unknown'}"
-        feeling = "no evidence" if judged["emotion"] is None else f"{judged['emotion']:+.2f}"
-        yield f"emotion    {feeling}; pain {judged['pain']:.2f}; blueprint version {judged['blueprint_version']}"
+        yield f"emotion    {_feeling(touchpoint, judged['emotion'])}; pain {judged['pain']:.2f}; blueprint version {judged['blueprint_version']}"
     for signal in found["signals"]:
         yield from _signal(signal)
     for change in (found["account"] or {}).get("caused", ()):
@@ -135,6 +135,13 @@ def _whose(account_id: str, attribution: Mapping[str, Any]) -> Iterator[str]:
     yield f"person     {attribution['person_id'] or 'none involved'}"
     for candidate in attribution["rejected"]:
         yield f"rejected   {candidate['account_id']} by {candidate['method']}: {candidate['why']}"
+
+
+def _feeling(touchpoint: Mapping[str, Any], emotion: float | None) -> str:
+    if emotion is None:
+        return "no evidence"
+    stated = touchpoint.get("score") is not None and touchpoint.get("score_kind")
+    return f"{emotion:+.2f}, " + ("a stated score" if stated else described(touchpoint.get("language", "")))
 
 
 def _signal(signal: Mapping[str, Any]) -> Iterator[str]:
