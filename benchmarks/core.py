@@ -82,7 +82,9 @@ class Accounts:
             groups.setdefault(item.account_id, []).append(item)
         facts: list[Fact] = []
         for account_id, group in groups.items():
-            account = self.live.setdefault(account_id, AccountJourney(account_id, self._blueprint))
+            account = self.live.get(account_id)
+            if account is None:
+                account = self.live[account_id] = AccountJourney(account_id, self._blueprint)
             as_of = max(item.touchpoint.ordered_at for item in group)
             facts += facts_of(account, account.accept(group, as_of), as_of)
         return facts
