@@ -158,8 +158,9 @@ class Reader:
 
     async def proposals(self, query: ProposalQuery) -> ProposalPage:
         """Newest first. Raises StoreUnavailable."""
-        found, count = await asyncio.gather(self.store.proposals(query), self.store.open_proposals())
-        rows = cast(Sequence[Row], found)
+        rows = cast(Sequence[Row], await self.store.proposals(query))
+        all_open = query.status == "open" and query.after is None and len(rows) <= query.limit
+        count = len(rows) if all_open else await self.store.open_proposals()
         shown = tuple(records.proposal_view(row, self._answer_to(row)) for row in rows[: query.limit])
         more = cursors.encode_time(shown[-1].since, shown[-1].proposal_id) if len(rows) > query.limit else None
         return ProposalPage(shown, count, more)
