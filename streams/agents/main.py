@@ -75,6 +75,8 @@ def run(stage: str, config: Config, clickhouse_password: str = "") -> int:
     """Run one processor until SIGTERM; returns the exit code."""
     if stage not in STAGES:
         raise ConfigurationError(f"unknown stage `{stage}`; stages are {', '.join(STAGES)}")
+    if stage == "journey":
+        load(config.journey.blueprint)  # a refused one is said at once, not when Kafka is there
     return asyncio.run(_run(stage, config, clickhouse_password))
 
 

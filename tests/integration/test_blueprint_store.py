@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.store_facts import touchpoint_fact
 from tests.store_fixture import fresh_store, put
 
 pytestmark = pytest.mark.clickhouse
+ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -75,3 +78,12 @@ def test_what_has_no_place_in_the_blueprint_is_listed_commonest_first(stored: tu
         (1, "track:Odd Thing", 4),
         (2, "track:Odder Thing", 1),
     }
+
+
+async def test_the_query_of_the_documentation_runs(stored: tuple[Store, Config]) -> None:
+    store, config = stored
+    await blueprints.keep(config, NOW)
+    put(store, [touchpoint_fact(number) for number in range(6)])
+    page = (ROOT / "docs" / "blueprint.md").read_text(encoding="utf-8")
+    (query,) = re.findall(r"```sql\n(.+?)```", page, re.DOTALL)
+    assert store.rows(query.replace("bi.", f"{config.clickhouse.bi_database}.")) is not None

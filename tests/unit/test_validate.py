@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from schemas.documents import MAX_PLACES, parse_document
 from schemas.errors import ConfigurationError
 from services.cli.main import app
+from services.cli.service import main as service_main
 from services.cli.validate import problems
 from services.common.fresh import write_fresh
-from streams.journey.blueprints import DEFAULT, load, read
+from streams.journey.blueprints import DEFAULT, read
 
 runner = CliRunner()
 
@@ -285,14 +286,17 @@ def test_json_has_the_place_in_parts(tmp_path: Path) -> None:
     assert runner.invoke(app, ["validate", str(DEFAULT)]).exit_code == 0
 
 
-def test_the_service_refuses_at_start_what_validate_names(tmp_path: Path) -> None:
-    """The same words, from the same reading."""
+@pytest.mark.parametrize("service", ["journey", "dashboard"])
+def test_a_service_refuses_at_start_what_validate_names(
+    service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same words, from the same reading, before anything is waited for."""
     shutil.copytree(DEFAULT.parent, tmp_path / "own")
-    path = tmp_path / "own" / "default.yaml"
+    path, config = tmp_path / "own" / "default.yaml", tmp_path / "touchline.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace("initial_phase: awareness", "initial_phase: awarness"))
-    with pytest.raises(ConfigurationError) as refused:
-        load(str(path))
-    assert str(refused.value).splitlines() == [str(problem) for problem in problems(path)]
+    config.write_text('journey: {blueprint: own/default.yaml}\nkafka: {bootstrap: ["127.0.0.1:1"]}\n')
+    assert service_main([service, "--config", str(config)]) == 78
+    assert capsys.readouterr().err.splitlines() == [str(problem) for problem in problems(path)]
 
 
 def test_reading_never_raises_on_what_stands_in_a_file(tmp_path: Path) -> None:
