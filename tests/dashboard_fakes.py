@@ -219,6 +219,7 @@ class FakeStore:
             and query.touchpoint_type in ("", row["touchpoint_type"])
             and (not query.rules or row["rule"] in query.rules)
             and row["rule"] not in query.without
+            and (not query.cases or row.get("case_id", "") in query.cases)
             and (query.after is None or (row["opened_at"], row["signal_id"]) < query.after)
         ]
         rows.sort(key=lambda row: (row["opened_at"], row["signal_id"]), reverse=True)

@@ -15,7 +15,7 @@ from schemas.config import ClickHouseConfig
 from schemas.errors import StoreUnavailable
 from services.dashboard import queries
 from services.dashboard.numbers import Counts
-from services.dashboard.scope import BUCKETS, Range, Scope, floor_minute
+from services.dashboard.scope import BUCKETS, MINUTE, Range, Reading, Scope, floor_minute, reading
 from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, ProposalQuery, Row, SignalQuery, TimeKey
 
 if TYPE_CHECKING:
@@ -95,10 +95,16 @@ class ClickHouseStore:
         return row["minute"] if row["cells"] else None
 
     async def cells(self, scope: Scope, span: Range) -> Cells:
-        asked = _scoped(scope, span) | {"days": await self._settled(span.whole_days)}
+        read = reading(span.since, span.until, await self._settled(span.whole_days))
+        asked = _scoped(scope, span) | _read(read)
         rows, volumes = await asyncio.gather(
-            self.rows(queries.CELLS, **asked),
-            self.rows(queries.SPARKS, **asked, origin=int(span.spark_origin.timestamp()), step_s=span.step_s),
+            self.rows(queries.cells(len(read.gaps)), **asked),
+            self.rows(
+                queries.sparks(len(read.gaps)),
+                **asked,
+                origin=int(span.spark_origin.timestamp()),
+                step_s=span.step_s,
+            ),
         )
         sparks: defaultdict[CellKey, list[int]] = defaultdict(lambda: [0] * BUCKETS)
         for row in volumes:
@@ -110,21 +116,20 @@ class ClickHouseStore:
         by_phase = {phase: counts for (phase, _), counts in sets[1].items()}
         return Cells(sets[0], by_phase, sets[2].get(("", ""), Counts()))
 
-    async def _settled(self, days: Sequence[date]) -> list[str]:
+    async def _settled(self, days: Sequence[date]) -> set[date]:
         """Those of `days` that may be read from their roll-ups."""
         if not days:
-            return []
+            return set()
         rows = await self.rows(queries.SETTLED, first=str(min(days)), last=str(max(days)))
-        wanted = set(map(str, days))
-        return [row["name"] for row in rows if row["name"] in wanted]
+        return set(days) & {date.fromisoformat(row["name"]) for row in rows}
 
     async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
         length_s = int(span.length.total_seconds())
-        days = await self._settled(span.whole_days_before(windows))
+        settled = await self._settled(span.whole_days_before(windows))
+        read = reading(span.since - span.length * windows, span.since - MINUTE, settled)
+        asked = _scoped(scope, span) | _read(read)
         found: defaultdict[CellKey, list[tuple[int, int]]] = defaultdict(lambda: [(0, 0)] * windows)
-        for row in await self.rows(
-            queries.HISTORY, **_scoped(scope, span), days=days, length_s=length_s, windows=windows
-        ):
+        for row in await self.rows(queries.history(len(read.gaps)), **asked, length_s=length_s):
             found[row["phase"], row["touchpoint_type"]][row["ago"]] = (row["frictions"], row["n"])
         return found
 
@@ -161,6 +166,7 @@ class ClickHouseStore:
             touchpoint_type=query.touchpoint_type,
             rules=list(query.rules),
             without=list(query.without),
+            cases=list(query.cases),
             before=_stamp(before),
             before_id=before_id,
             limit=query.limit,
@@ -255,6 +261,15 @@ def _scoped(scope: Scope, span: Range) -> dict[str, object]:
         "segments": _either(scope.segment),
         "channels": _either(scope.channel),
     }
+
+
+def _read(read: Reading) -> dict[str, object]:
+    gaps = {
+        f"gap_{n}_{end}": int(at.timestamp())
+        for n, gap in enumerate(read.gaps)
+        for end, at in zip(("from", "to"), gap, strict=True)
+    }
+    return {"days": sorted(map(str, read.days)), **gaps}
 
 
 def _either(value: str) -> list[str]:

@@ -85,7 +85,7 @@ class Pages:
 
 def json_parts(scope: Scope, snapshot: Snapshot) -> Mapping[str, bytes]:
     """For live updates of programs: the parts of a snapshot as JSON."""
-    parts = ("map", "signals", "accounts", "visitors", "waiting", "questions")
+    parts = ("map", "signals", "accounts", "visitors", "waiting", "questions", "cases")
     return {name: dumps(getattr(snapshot, name)) for name in parts}
 
 
@@ -128,7 +128,7 @@ async def cell(
     found = await reader.cell(scope, phase, kind)
     if found is None:
         raise NotFound(f"no touchpoint type `{kind[:80]}` in phase `{phase[:80]}`")
-    context = {"view": found, "now": reader.clock(), "scope": scope}
+    context = {"view": found, "now": reader.clock(), "scope": scope, "kind": pages.catalogue.types.get(kind)}
     return _detail(pages, "_cell.html", found.cell.name, part, context)
 
 

@@ -24,70 +24,78 @@ FIRST_MINUTE = "SELECT min(minute) AS minute, count() AS cells FROM journey_minu
 
 # Which of some days may be read from journey_days. Asked once for all that a question reads: a day that is unsettled
 # meanwhile is read as it was a moment ago.
-SETTLED = (
-    "SELECT toString(day) AS name FROM journey_day_states WHERE day BETWEEN {first:Date} AND {last:Date} AND is_settled"
-)
+SETTLED = """
+SELECT toString(day) AS name FROM journey_day_states WHERE day BETWEEN {first:Date} AND {last:Date} AND is_settled
+"""
+
+
+def _in_gaps(gaps: int) -> str:
+    """Minutes between the days: `gap_0_from` … `gap_0_to`, and so on. Ranges, so that the key leaves out the rest."""
+    ranges = (
+        f"minute BETWEEN toDateTime({{gap_{n}_from:Int64}}, 'UTC') AND toDateTime({{gap_{n}_to:Int64}}, 'UTC')"
+        for n in range(gaps)
+    )
+    return f"({' OR '.join(ranges) or '0'})"
+
 
 _SUMS = """phase, touchpoint_type, volume, visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum,
     account_set, visitor_set, person_set"""
-_WITHIN = "toUnixTimestamp(minute) BETWEEN {since:Int64} AND {until:Int64}"
+_DAYS = "day IN {days:Array(Date)}"
 
-# Sets are merged once a cell; phases and the total merge the few cells, not every row again.
-CELLS = f"""
+
+def cells(gaps: int) -> str:
+    """Cells, phases and the total at once: sets are merged once a cell, and from cells into phases into the total."""
+    return f"""
 SELECT phase, touchpoint_type, grouping(phase) + grouping(touchpoint_type) AS missing,
-  sum(c.n) AS n, sum(c.visits) AS visits, sum(c.frictions) AS frictions, sum(c.delights) AS delights,
-  sum(c.emotion_total) AS emotion_total, sum(c.emotions) AS emotions, sum(c.pain_total) AS pain_total,
-  uniqExactMerge(c.known) AS account_count, uniqExactMerge(c.unknown) AS visitor_count,
-  uniqExactMerge(c.persons) AS people_count
+  sum(j.volume) AS n, sum(j.visitor_volume) AS visits, sum(j.friction) AS frictions, sum(j.delight) AS delights,
+  sum(j.emotion_sum) AS emotion_total, sum(j.emotion_count) AS emotions, sum(j.pain_sum) AS pain_total,
+  uniqExactArray(j.account_set) AS account_count, uniqExactArray(j.visitor_set) AS visitor_count,
+  uniqExactArray(j.person_set) AS people_count
 FROM (
-  SELECT phase, touchpoint_type, sum(j.volume) AS n, sum(j.visitor_volume) AS visits, sum(j.friction) AS frictions,
-    sum(j.delight) AS delights, sum(j.emotion_sum) AS emotion_total, sum(j.emotion_count) AS emotions,
-    sum(j.pain_sum) AS pain_total, uniqExactStateArray(j.account_set) AS known,
-    uniqExactStateArray(j.visitor_set) AS unknown, uniqExactStateArray(j.person_set) AS persons
-  FROM (
-    SELECT {_SUMS} FROM journey_days FINAL WHERE day IN {{days:Array(Date)}} AND volume > 0 {_SCOPE}
-    UNION ALL
-    SELECT {_SUMS} FROM journey_minutes FINAL
-    WHERE {_WITHIN} AND toDate(minute) NOT IN {{days:Array(Date)}} AND volume > 0 {_SCOPE}
-  ) AS j
-  GROUP BY phase, touchpoint_type
-) AS c
-GROUP BY GROUPING SETS ((phase, touchpoint_type), (phase), ())
+  SELECT {_SUMS} FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
+  UNION ALL
+  SELECT {_SUMS} FROM journey_minutes FINAL WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}
+) AS j
+GROUP BY phase, touchpoint_type WITH ROLLUP
 HAVING n > 0
 """
 
-# A bucket is made of whole hours where it is longer than one; the window's first hour may be a part of one.
-SPARKS = f"""
+
+def sparks(gaps: int) -> str:
+    """A bucket is made of whole hours where it is longer than one; the window's first hour may be a part of one."""
+    return f"""
 SELECT phase, touchpoint_type, intDiv(at - {{origin:Int64}}, {{step_s:Int64}}) AS bucket, sum(s.volume) AS n
 FROM (
   SELECT phase, touchpoint_type, toUnixTimestamp(toDateTime(day, 'UTC')) + 3600 * (hour - 1) AS at, volume
   FROM (
     SELECT phase, touchpoint_type, day, sumForEach(d.hourly_volume) AS hours FROM journey_days AS d FINAL
-    WHERE day IN {{days:Array(Date)}} AND d.volume > 0 {_SCOPE}
+    WHERE {_DAYS} AND d.volume > 0 {_SCOPE}
     GROUP BY phase, touchpoint_type, day
   ) ARRAY JOIN hours AS volume, arrayEnumerate(hours) AS hour
   WHERE volume > 0
   UNION ALL
   SELECT phase, touchpoint_type, toUnixTimestamp(minute) AS at, volume FROM journey_minutes FINAL
-  WHERE {_WITHIN} AND toDate(minute) NOT IN {{days:Array(Date)}} AND volume > 0 {_SCOPE}
+  WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}
 ) AS s
 GROUP BY phase, touchpoint_type, bucket
 """
 
-_AGO = "intDiv({since:Int64} - 1 - at, {length_s:Int64})"
-HISTORY = f"""
-SELECT phase, touchpoint_type, {_AGO} AS ago, sum(h.friction) AS frictions, sum(h.volume) AS n
+
+def history(gaps: int) -> str:
+    """`ago`: how many windows before the asked one, from 0. No day of `days` lies in two windows."""
+    return f"""
+SELECT phase, touchpoint_type, intDiv({{since:Int64}} - 1 - at, {{length_s:Int64}}) AS ago,
+  sum(h.friction) AS frictions, sum(h.volume) AS n
 FROM (
   SELECT phase, touchpoint_type, toUnixTimestamp(toDateTime(day, 'UTC')) AS at, friction, volume
-  FROM journey_days FINAL WHERE day IN {{days:Array(Date)}} AND volume > 0 {_SCOPE}
+  FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
   UNION ALL
   SELECT phase, touchpoint_type, toUnixTimestamp(minute) AS at, friction, volume FROM journey_minutes FINAL
-  WHERE toUnixTimestamp(minute) < {{since:Int64}}
-    AND toUnixTimestamp(minute) >= {{since:Int64}} - {{length_s:Int64}} * {{windows:Int64}}
-    AND toDate(minute) NOT IN {{days:Array(Date)}} AND volume > 0 {_SCOPE}
+  WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}
 ) AS h
 GROUP BY phase, touchpoint_type, ago
 """
+
 
 UNMAPPED = f"""
 SELECT source, vendor_type, count() AS volume FROM touchpoints FINAL
@@ -107,6 +115,7 @@ SELECT
   (SELECT count() FROM (
     SELECT account_id FROM signals FINAL
     WHERE polarity = 'friction' AND opened_at >= {since:DateTime64(3, 'UTC')} AND NOT startsWith(account_id, 'anon:')
+      AND empty(parts)
     GROUP BY account_id HAVING max(severity) >= 0.6 OR count() >= 3)) AS at_risk
 """
 
@@ -134,6 +143,7 @@ WHERE polarity = {polarity:String} AND opened_at >= {since:DateTime64(3, 'UTC')}
   AND ({phase:String} = '' OR phase = {phase:String})
   AND ({touchpoint_type:String} = '' OR touchpoint_type = {touchpoint_type:String})
   AND (empty({rules:Array(String)}) OR has({rules:Array(String)}, rule)) AND NOT has({without:Array(String)}, rule)
+  AND (empty({cases:Array(String)}) OR has({cases:Array(String)}, case_id))
   AND (opened_at, signal_id) < ({before:DateTime64(3, 'UTC')}, {before_id:String})
 ORDER BY opened_at DESC, signal_id DESC LIMIT {limit:UInt32}
 """

@@ -21,6 +21,7 @@ from services.dashboard.store import AccountQuery, CellKey, CellQuery, JourneySt
 from services.dashboard.views import (
     AccountPage,
     AccountView,
+    CaseView,
     CellDetails,
     Freshness,
     MapView,
@@ -40,6 +41,7 @@ Row = Mapping[str, Any]
 FEED_LENGTH = 30
 LIST_LENGTH = 12
 CASES_LENGTH = 8
+PARTS_LENGTH = 100
 QUESTIONS_LENGTH = 10
 CORRECTIONS_LENGTH = 20
 MAX_REMEMBERED = 64
@@ -119,12 +121,15 @@ class Reader:
         """Newest first. Raises StoreUnavailable."""
         return tuple(records.signal_view(self.catalogue, row) for row in await self.store.signals(query))
 
-    async def cases(self, since: datetime) -> tuple[SignalView, ...]:
+    async def cases(self, since: datetime) -> tuple[CaseView, ...]:
         """Incidents that several signals make up, the open ones first. Raises StoreUnavailable."""
         if not self.catalogue.case_rules:
             return ()
         found = await self.signals(SignalQuery(since=since, rules=self.catalogue.case_rules, limit=CASES_LENGTH))
-        return tuple(sorted(found, key=lambda case: case.closed_at is not None))
+        ids = [case.signal_id for case in found]
+        parts = await self.signals(SignalQuery(cases=ids, limit=PARTS_LENGTH)) if ids else ()
+        views = [records.case_view(case, parts) for case in found]
+        return tuple(sorted(views, key=lambda view: view.status == "closed"))
 
     async def accounts(self, query: AccountQuery) -> AccountPage:
         """Raises StoreUnavailable."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,16 @@ import orjson
 from schemas.base import EPOCH
 from schemas.facts import PhaseChange
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.views import AccountRow, CorrectionView, PhaseMove, ProposalView, SignalView, TouchpointView
+from services.dashboard.views import (
+    AccountRow,
+    CaseStatus,
+    CaseView,
+    CorrectionView,
+    PhaseMove,
+    ProposalView,
+    SignalView,
+    TouchpointView,
+)
 from services.dashboard.words import account_name, is_identified, is_provisional
 
 Row = Mapping[str, Any]
@@ -41,9 +50,17 @@ def signal_view(catalogue: Catalogue, row: Row) -> SignalView:
         evidence=tuple(row["evidence"]),
         evidence_count=row["evidence_count"],
         explanation=row["explanation"],
+        case_id=row.get("case_id", ""),
         method=row.get("account_method", ""),
         confidence=row.get("account_confidence"),
     )
+
+
+def case_view(case: SignalView, signals: Iterable[SignalView]) -> CaseView:
+    """`signals` may be those of other cases, too."""
+    parts = sorted((each for each in signals if each.case_id == case.signal_id), key=lambda each: each.opened_at)
+    status: CaseStatus = "closed" if case.closed_at else "grown" if len(parts) > 2 else "opened"
+    return CaseView(case, status, tuple(parts))
 
 
 def account_row(catalogue: Catalogue, row: Row) -> AccountRow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
@@ -75,6 +76,34 @@ class Range:
         """Days that lie within one of the windows of the same length before this one."""
         ends = [self.since - self.length * ago - MINUTE for ago in range(windows)]
         return [day for end in ends for day in Range(end - self.length + MINUTE, end, self.step_s).whole_days]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a stretch of time is read: `days` from their roll-ups, and the minutes of the gaps (both ends included)."""
+
+    days: tuple[date, ...]
+    gaps: tuple[tuple[datetime, datetime], ...]
+
+
+MAX_GAPS = 8
+
+
+def reading(since: datetime, until: datetime, settled: Iterable[date]) -> Reading:
+    """`since` to `until`, whole minutes, with whole days of it that are `settled`. Of many gaps the last is long."""
+    days: list[date] = []
+    gaps: list[tuple[datetime, datetime]] = []
+    for day in sorted(settled):
+        begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        if since < begin:
+            if len(gaps) == MAX_GAPS - 1:
+                break
+            gaps.append((since, begin - MINUTE))
+        days.append(day)
+        since = begin + DAY
+    if since <= until:
+        gaps.append((since, until))
+    return Reading(tuple(days), tuple(gaps))
 
 
 def _midnight_from(at: datetime) -> datetime:

@@ -40,7 +40,7 @@ class AccountQuery:
 
 @dataclass(frozen=True, slots=True)
 class SignalQuery:
-    """Which signals, newest first; empty fields are not asked. `without`: rules that are left out."""
+    """Which signals, newest first; empty fields are not asked. `without`: not these rules; `cases`: parts of these."""
 
     polarity: Polarity = "friction"
     since: datetime | None = None
@@ -49,6 +49,7 @@ class SignalQuery:
     touchpoint_type: str = ""
     rules: Sequence[str] = ()
     without: Sequence[str] = ()
+    cases: Sequence[str] = ()
     limit: int = 50
     after: TimeKey | None = None
 

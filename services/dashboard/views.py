@@ -249,6 +249,19 @@ class SignalView:
     explanation: str
     method: str = ""
     confidence: float | None = None
+    case_id: str = ""
+
+
+CaseStatus = Literal["opened", "grown", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """An incident of several signals on one thing; `grown`: more than two so far."""
+
+    case: SignalView
+    status: CaseStatus
+    parts: tuple[SignalView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,4 +446,4 @@ class Snapshot:
     waiting: tuple[Wait, ...] = ()
     channels: tuple[str, ...] = field(default=())
     questions: ProposalPage = ProposalPage((), 0, None)
-    cases: tuple[SignalView, ...] = ()
+    cases: tuple[CaseView, ...] = ()

@@ -241,11 +241,14 @@ async def test_cases_stand_apart_from_the_feed_and_open_ones_come_first(store: F
     for number, signal in enumerate(store.world.signals[-4:]):
         case = {"signal_id": f"case-{number}", "rule": "struggle", "is_closed": number % 2, "closed_at": NOW}
         store.world.signals.append(signal | case | {"explanation": f"struggled, {number + 2} signals"})
+    for signal in store.world.signals[:3]:
+        signal["case_id"] = "case-0"
     snapshot = await browser_of(app_on(store)).get("/?window=all")
     cases = snapshot.text.partition('<section id="cases"')[2].partition("</section>")[0]
     feed = snapshot.text.partition('<section id="feed"')[2].partition("</section>")[0]
-    assert [line for line in ("open since", "closed <time") if line in cases] == ["open since", "closed <time"]
-    assert cases.rindex("open since") < cases.index("closed <time")
+    assert cases.count(">grown <time") == cases.count(">opened <time") == 1
+    assert max(cases.index(">grown <time"), cases.index(">opened <time")) < cases.index(">closed <time")
+    assert "3 signals in it" in cases
     assert (cases.count("struggled, "), feed.count("struggled, ")) == (4, 0)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.blueprint import TouchpointType
 from services.dashboard import cursors, numbers, words
@@ -16,7 +18,7 @@ from services.dashboard.charts import sparkline
 from services.dashboard.freshness import STALE_AFTER_S, build_freshness
 from services.dashboard.numbers import Counts
 from services.dashboard.reader import Reader
-from services.dashboard.scope import Scope, range_of
+from services.dashboard.scope import MAX_GAPS, MINUTE, Range, Scope, range_of, reading
 from services.dashboard.waiting import from_status_file
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
 from tests.dashboard_seed import World, world
@@ -191,6 +193,30 @@ def test_a_window_is_whole_minutes_and_windows_meet_without_overlap() -> None:
     assert (hour.until - hour.since) == timedelta(minutes=59)
     assert range_of("all", NOW, NOW - timedelta(days=3)).since == NOW - timedelta(days=3)
     assert range_of("all", NOW).length == timedelta(minutes=1)
+
+
+@given(st.sets(st.integers(0, 40)), st.integers(0, 3 * 1440), st.integers(38 * 1440, 41 * 1440))
+def test_days_and_gaps_are_every_minute_once(settled: set[int], first: int, last: int) -> None:
+    start = (NOW - timedelta(days=45)).replace(hour=0, minute=0, second=0)
+    since, until = start + first * MINUTE, start + last * MINUTE
+    span = Range(since, until, 60)
+    read = reading(since, until, {(start + timedelta(days=day)).date() for day in settled} & set(span.whole_days))
+    assert len(read.gaps) <= MAX_GAPS
+    minutes = [int((end - begin) / MINUTE) + 1 for begin, end in read.gaps]
+    assert min(minutes, default=1) > 0
+    assert sum(minutes) + 1440 * len(read.days) == last - first + 1
+    begins = [start.combine(day, start.timetz()) for day in read.days]
+    assert not [at for at in begins for begin, end in read.gaps if begin <= at <= end]
+
+
+def test_whole_days_of_earlier_windows_lie_in_one_window_each() -> None:
+    week = range_of("7d", NOW)
+    assert (len(week.whole_days), len(week.whole_days_before(7)), len(set(week.whole_days_before(7)))) == (6, 42, 42)
+    assert range_of("24h", NOW).whole_days == range_of("1h", NOW).whole_days_before(7) == []
+    midnight = range_of("24h", NOW.replace(hour=23, minute=59))
+    assert midnight.whole_days == [NOW.date()]
+    for ago, day in enumerate(midnight.whole_days_before(3)):
+        assert day == NOW.date() - timedelta(days=ago + 1)
 
 
 def test_stale_is_stale_and_never_is_never() -> None:
