@@ -56,6 +56,9 @@ def _informed(item: AttributedTouchpoint) -> tuple[int, float, str]:
 
 def sorted_history(items: Iterable[AttributedTouchpoint]) -> list[AttributedTouchpoint]:
     """One copy of each event, in the order the journey is told in."""
+    items = list(items)
+    if len(items) < 2:
+        return items
     chosen: dict[str, AttributedTouchpoint] = {}
     for item in items:
         known = chosen.get(item.event_id)

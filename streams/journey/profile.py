@@ -96,9 +96,11 @@ class Profile:
             kind = self._blueprint.type_of(touchpoint)
             if kind.on_map:
                 person.moments += 1
-                for place in rules.counts_for(kind.id, touchpoint.action):
+                places = rules.counts_for(kind.id, touchpoint.action)
+                for place in places:
                     person.counts[place] += 1
-                person.by_behaviour = rules.by_behaviour(person.moments, person.counts)
+                if places or person.by_behaviour < len(rules):  # else none holds, and this one makes none hold
+                    person.by_behaviour = rules.by_behaviour(person.moments, person.counts)
         return decided != (person.by_traits, person.by_behaviour)
 
     def _judge(self, person_id: str) -> None:
