@@ -116,7 +116,8 @@ def _lines(found: Explanation) -> Iterator[str]:
         where = "on the map" if judged["on_map"] else "not on the map: a record about a record"
         yield f"taken for  {judged['touchpoint_type']} in phase {judged['phase']} ({where})"
         yield f"persona    {judged['persona'] or 'unknown'}; segment {judged['segment'] or 'unknown'}"
-        yield f"emotion    {_feeling(touchpoint, judged['emotion'])}; pain {judged['pain']:.2f}; blueprint version {judged['blueprint_version']}"
+        feeling, version = _feeling(touchpoint, judged["emotion"]), judged["blueprint_version"]
+        yield f"emotion    {feeling}; pain {judged['pain']:.2f}; blueprint version {version}"
     for signal in found["signals"]:
         yield from _signal(signal)
     for change in (found["account"] or {}).get("caused", ()):
