@@ -9,10 +9,12 @@ from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from typer.testing import CliRunner
 
 from schemas.facts import FACTS, AccountFact, Correction, TouchpointFact
 from schemas.touchpoints import CleanTouchpoint, Refold
 from services.cli import refold as command
+from services.cli.main import app
 from services.cli.refold import NothingMoves, remap
 from streams.agents import journey as journey_module
 from streams.agents.memory import Live, Memory
@@ -308,3 +310,9 @@ async def test_remap_keeps_to_its_rate() -> None:
 
     await remap(rows, ask, BLUEPRINT, pytest.fail, rate_per_s=5.0)
     assert len([s for s in passed_s if s < 0.1]) == 5 and passed_s[-1] >= 0.19
+
+
+@pytest.mark.parametrize("arguments", [["refold"], ["refold", "crm:1", "--all"]])
+def test_refold_must_be_told_which_accounts(arguments: list[str]) -> None:
+    told = CliRunner().invoke(app, arguments)
+    assert told.exit_code == 2 and "--all" in told.output
