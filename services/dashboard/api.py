@@ -30,6 +30,7 @@ from services.dashboard.stream import EventStream
 from services.dashboard.views import (
     AccountPage,
     AccountView,
+    CellDetails,
     Freshness,
     MapView,
     SignalView,
@@ -76,8 +77,17 @@ class SignalPage:
 
 @router.get("/map", response_model=MapView)
 async def journey_map(scope: InScope, reader: WithReader, explain: Text = "") -> Response:
-    """The current-state journey map; `explain=1` adds formula and inputs of every pain index."""
+    """The current-state journey map; `explain=1` adds formula and inputs of every number."""
     return answer(await reader.map(scope, explain=bool(flag("explain", explain))))
+
+
+@router.get("/map/{phase}/{kind}", response_model=CellDetails)
+async def cell(phase: str, kind: str, scope: InScope, reader: WithReader) -> Response:
+    """One touchpoint type in one phase, in depth: formulas and inputs, performance measured, slices, last signals."""
+    found = await reader.cell(scope, phase, kind)
+    if found is None:
+        raise NotFound(f"no touchpoint type `{kind[:80]}` in phase `{phase[:80]}`")
+    return answer(found)
 
 
 @router.get("/accounts", response_model=AccountPage)

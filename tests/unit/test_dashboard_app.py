@@ -79,7 +79,10 @@ async def test_a_wrong_parameter_is_named_with_its_value_and_what_is_allowed(
     assert len(answer.content) < 2000
 
 
-@pytest.mark.parametrize("path", ["/api/accounts/crm:none", "/api/touchpoints/none", "/api/none", "/cells/awareness/x"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/accounts/crm:none", "/api/touchpoints/none", "/api/none", "/cells/awareness/x", "/api/map/awareness/x"],
+)
 async def test_what_is_not_there_is_404_with_a_message(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert (answer.status_code, bool(answer.json()["error"]["message"])) == (404, True)
@@ -271,6 +274,10 @@ async def test_a_cell_shows_its_formulas_and_what_was_promised(store: FakeStore)
         "2 weeks at most",
     ):
         assert part in contract, part
+    asked = (await client.get("/api/map/purchase/contract?window=all")).json()["cell"]
+    assert {gap["target"]: gap["basis"] for gap in asked["performance"]}["first_response_s"] == "no data"
+    risk = asked["explain"]["risk"]
+    assert risk["value"] == pytest.approx(risk["inputs"]["pain_index"] * risk["inputs"]["damage"])
     visit = (await client.get("/cells/awareness/website_visit?window=all")).text
     assert "2,600 ms" in visit
     assert "+600 ms" in visit
