@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import orjson
 from clickhouse_connect.driver.client import Client
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership
 from schemas.touchpoints import Alias, AttributedTouchpoint
+from streams.resolve.company_names import company_name
 from streams.resolve.domains import address_host, company_domain
 from streams.resolve.learning import actors
 from streams.transport.clickhouse import query_rows
@@ -20,6 +21,7 @@ MAX_ALIASES = 1_000
 """Of one component; a shared device may tie thousands of people together."""
 MAX_ROUNDS = 8
 Placed = tuple[int, Link]
+_AnyLink = TypeVar("_AnyLink", bound=Link)
 _LINK: TypeAdapter[Link] = TypeAdapter(Link)
 
 _ABOUT: Final = """
@@ -93,12 +95,10 @@ class Neighbourhood:
         """As a worker learned them."""
         return sorted(self.links.values(), key=lambda placed: placed[0])
 
-    def take(self, found: Iterable[Placed]) -> list[Link]:
+    def take(self, found: Iterable[tuple[int, _AnyLink]]) -> list[tuple[int, _AnyLink]]:
         """Keep links; returns them."""
-        kept = []
-        for position, link in found:
-            self.links[link.link_id] = (position, link)
-            kept.append(link)
+        kept = list(found)
+        self.links.update({link.link_id: (position, link) for position, link in kept})
         return kept
 
 
@@ -108,7 +108,7 @@ def neighbourhood(source: LinkSource, names: Iterable[Alias]) -> Neighbourhood:
     waiting = set(names)
     while waiting:
         found.aliases |= waiting
-        ends = {end for link in found.take(source.about(sorted(waiting))) for end in _ends(link)}
+        ends = {end for _, link in found.take(source.about(sorted(waiting))) for end in _ends(link)}
         waiting = ends - found.aliases
         if len(found.aliases) + len(waiting) > MAX_ALIASES:
             found.is_cut = True
@@ -120,18 +120,30 @@ def neighbourhood(source: LinkSource, names: Iterable[Alias]) -> Neighbourhood:
 def _with_claims(source: LinkSource, found: Neighbourhood) -> None:
     """Claims that may place them, until no account and no domain is new."""
     links = [link for _, link in found.links.values()]
+    declared = [link for link in links if isinstance(link, Declared)]
+    names = {company_name(link.value) for link in declared if link.trait == "name"}
     accounts = {account for link in links for account in _accounts(link)}
     domains = {company_domain(host) for name in found.aliases if (host := address_host(name))}
-    domains |= {company_domain(link.value) for link in links if isinstance(link, Declared) and link.trait == "domain"}
-    with_names = any(isinstance(link, Declared) and link.trait == "name" for link in links)
+    domains |= {company_domain(link.value) for link in declared if link.trait == "domain"}
     for _ in range(MAX_ROUNDS):
-        claims = found.take(source.claims(accounts, domains - {""}, with_names=with_names))
-        known = [claim for claim in claims if isinstance(claim, AccountClaim) and claim.trait == "domain"]
+        asked = source.claims(accounts, domains - {""}, with_names=bool(names))
+        claims = [claim for _, claim in found.take(_mattering(asked, accounts, names))]
         size = len(accounts) + len(domains)
-        accounts |= {claim.account_id for claim in known}
-        domains |= {company_domain(claim.value) for claim in known}
+        accounts |= {claim.account_id for claim in claims}
+        domains |= {company_domain(claim.value) for claim in claims if claim.trait == "domain"}
         if len(accounts) + len(domains) == size:
             return
+
+
+def _mattering(
+    placed: Iterable[Placed], accounts: Collection[str], names: Collection[str]
+) -> Iterator[tuple[int, AccountClaim]]:
+    """Without the names of accounts that nobody here declared."""
+    for position, link in placed:
+        if isinstance(link, AccountClaim) and (
+            link.trait != "name" or link.account_id in accounts or company_name(link.value) in names
+        ):
+            yield position, link
 
 
 def _ends(link: Link) -> tuple[Alias, ...]:

@@ -162,7 +162,7 @@ def some_record(draw: st.DrawFn) -> Record:
     return {"kind": kind, "verdict": verdict, "a": address, "by": "Bo", **other}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(records=st.lists(some_record(), min_size=1, max_size=14), address=PEOPLE)
 def test_a_few_links_tell_what_all_of_them_tell(records: list[Record], address: str) -> None:
     knowledge, links = learned(records)
@@ -179,6 +179,19 @@ def test_a_few_links_tell_what_all_of_them_tell(records: list[Record], address: 
     assert found["account"] == expected.model_dump(mode="json", exclude={"person_id"})
     own = {one.proposal_id for one in knowledge.proposals if {one.a, one.b} & set(person.aliases)}
     assert {one["proposal_id"] for one in found["proposals"]} == own
+
+
+def test_who_an_account_of_a_declared_name_really_is_counts_too() -> None:
+    """Two accounts go by the name, and are one: the claims of accounts found by name are followed."""
+    records: list[Record] = [
+        {"kind": "account", "id": "51", "name": "Acme", "domains": ["acme.com"]},
+        {"kind": "touchpoint", "name": "call", "person": {"email": "d@bee.com"}, "account": {"name": "Acme Inc."}},
+        {"kind": "account", "id": "group:bee", "name": "Acme", "domains": ["acme.com"]},
+        {"kind": "account", "id": "60", "name": "Somebody else", "domains": ["other.com"]},
+    ]
+    source = Listed(learned(records)[1])
+    assert [one["account_id"] for one in identify(source, "d@bee.com", NOW)["account"]["rejected"]] == ["crm:51"]
+    assert "crm:60" not in str(neighbourhood(source, {"email:d@bee.com"}).links)
 
 
 def test_the_check_can_fail() -> None:
