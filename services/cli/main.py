@@ -131,14 +131,15 @@ def validate(
     """Check the configuration, its secrets and its blueprint, or a blueprint: every problem with its place."""
     from services.cli.validate import notes, problems
 
+    chosen = paths or [data / "touchline.yaml"]
     with exit_codes():
-        found = [problem for path in paths or [data / "touchline.yaml"] for problem in problems(path)]
-        told = [] if found else [note for path in paths or [data / "touchline.yaml"] for note in notes(path)]
+        found = [problem for path in chosen for problem in problems(path)]
+        told = [] if found else [note for path in chosen for note in notes(path)]
     for problem in found:
         emit(problem.as_dict()) if as_json else say(str(problem))
     for note in told:
         say(f"note: {note}")
-    what = "The configuration is" if not paths or len(paths) == 1 else "All are"
+    what = "The configuration is" if len(chosen) == 1 else "All are"
     say(f"{what} valid." if not found else f"{len(found)} problem(s).")
     raise typer.Exit(EXIT_CONFIGURATION if found else EXIT_OK)
 

@@ -13,7 +13,7 @@ from schemas.documents import MAX_PLACES, parse_document
 from schemas.errors import ConfigurationError
 from services.cli.main import app
 from services.cli.service import main as service_main
-from services.cli.validate import problems
+from services.cli.validate import notes, problems
 from services.common.fresh import write_fresh
 from streams.journey.blueprints import DEFAULT, read
 
@@ -268,6 +268,17 @@ def test_a_configuration_tells_its_own_and_its_blueprints_problems_together(tmp_
     path.write_text("journey: {blueprint: none.yaml}\n")
     (problem,) = problems(path)
     assert str(problem).startswith(f"{path}:1:11: journey.blueprint: no such file: {tmp_path}/none.yaml")
+
+
+def test_rules_that_nothing_feeds_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "touchline.yaml"
+    write_fresh(path, tmp_path)
+    assert notes(path) == []
+    path.write_text("sources: [{name: crm, vendor: hubspot, secrets: [{file: secrets/crm}]}]\n")
+    result = runner.invoke(app, ["validate", str(path)])
+    assert result.exit_code == 0
+    assert "note: rule `rage_click` finds nothing" in result.stderr
+    assert notes(DEFAULT) == []
 
 
 def test_json_has_the_place_in_parts(tmp_path: Path) -> None:
