@@ -10,7 +10,7 @@ import orjson
 from schemas.blueprint import Blueprint
 
 _WORDS_FOR_PEOPLE: Final = {
-    "rules": {"tests", "sources"},
+    "rules": {"tests", "sources", "effort"},
     "phases": {"name", "goal", "questions"},
     "personas": {"name", "title", "department", "motivation", "frustration", "goal"},
     "types": {
