@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 from aiokafka.errors import KafkaError
@@ -14,11 +15,12 @@ from streams.transport.kafka import GroupProgress
 FACTS: TopicName = "journey.facts.v1"
 SINK_GROUP = "touchline-sink"
 POLL_S = 0.1
+IDLE_POLL_S = 1.0
 _log = logging.getLogger("touchline.progress")
 
 
 class SinkProgress:
-    """Waits for the sink; asks Kafka only while someone waits."""
+    """Waits for the sink; asks Kafka often only while someone waits."""
 
     def __init__(self, kafka: KafkaConfig) -> None:
         self._progress = GroupProgress(kafka, SINK_GROUP)
@@ -44,11 +46,12 @@ class SinkProgress:
             self._waiting -= 1
 
     async def run(self) -> None:
-        """Poll while someone waits; until cancelled."""
+        """Poll while someone waits, now and then otherwise, so that `has` is never far behind; until cancelled."""
         while True:
             if not self._waiting:
                 self._wanted.clear()
-                await self._wanted.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), IDLE_POLL_S)
             try:
                 self._committed = await self._progress.committed(FACTS)
             except (KafkaError, OSError) as error:
