@@ -50,6 +50,8 @@ class Memory:
         self.live: OrderedDict[str, Live] = OrderedDict()
         self.dirty: dict[str, Dirty] = {}
         self.departed: OrderedDict[str, dict[str, int]] = OrderedDict()
+        #: What left: the last word of accounts that nothing is left of. The store must have it before they are read.
+        self.emptied: dict[str, asyncio.Future[Position]] = {}
 
     def unknown(self, accounts: Iterable[str]) -> list[str]:
         """Accounts that are neither in memory nor about to be."""
@@ -94,13 +96,11 @@ class Memory:
         """
         ends: dict[int, int] = {}
         for account_id in list(islice(self.live, max(len(self.live) - self._most, 0))):
-            told = self.live[account_id].told
-            if told is not None and not told.done():
-                continue
-            if told is not None and not told.cancelled() and told.exception() is None:
-                partition, offset = told.result()
-                ends[partition] = max(ends.get(partition, 0), offset + 1)
-            del self.live[account_id]
+            if _is_over(self.live[account_id].told, ends):
+                del self.live[account_id]
+        for account_id in list(islice(self.emptied, max(len(self.emptied) - self._most, 0))):
+            if _is_over(self.emptied[account_id], ends):
+                del self.emptied[account_id]
         return ends
 
     def clear(self) -> None:
@@ -110,3 +110,14 @@ class Memory:
         self.live.clear()
         self.dirty.clear()
         self.departed.clear()
+        self.emptied.clear()
+
+
+def _is_over(told: asyncio.Future[Position] | None, ends: dict[int, int]) -> bool:
+    """Whether Kafka has the last word of an account; notes where it ends."""
+    if told is not None and not told.done():
+        return False
+    if told is not None and not told.cancelled() and told.exception() is None:
+        partition, offset = told.result()
+        ends[partition] = max(ends.get(partition, 0), offset + 1)
+    return True

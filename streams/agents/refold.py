@@ -16,7 +16,7 @@ from streams.agents.pace import Pace
 from streams.journey.causes import Cause
 from streams.journey.corrections import Stored
 from streams.ops.metrics import Meter
-from streams.transport.writer import partition_of
+from streams.transport.writer import Position, partition_of
 
 BATCH = 200
 ASKED_BATCH = 50
@@ -131,7 +131,10 @@ class Refolds:
         for account_id in batch:
             partition, progress = partition_of(account_id, self._parts.partitions), self._parts.progress
             live = self._memory.live.get(account_id)
-            if live is None:
+            if (leaving := self._memory.emptied.get(account_id)) is not None:
+                _, offset = await asyncio.shield(leaving)
+                await progress.reached(partition, offset + 1)
+            elif live is None:
                 await progress.reached(partition, self._parts.facts_end.get(partition, 0))
             elif live.told is not None:
                 _, offset = await asyncio.shield(live.told)
@@ -170,6 +173,8 @@ class Refolds:
         if found.live is not None:
             self._keep(account_id, found.live, entry)
             found.live.told = futures[len(found.facts) - 1] if found.facts else None
+        elif found.facts:
+            self._memory.emptied[account_id] = futures[len(found.facts) - 1]
 
         async def settle() -> None:
             await self._parts.stage.outbox.acked(outputs, futures)
@@ -190,11 +195,13 @@ class Refolds:
         if found.live is not None:
             self._keep(account_id, found.live, entry)
             if position is not None:
-                found.live.told = asyncio.get_running_loop().create_future()
-                found.live.told.set_result(position)
+                found.live.told = _known(position)
+        elif position is not None:
+            self._memory.emptied[account_id] = _known(position)
         _settle(entry)
 
     def _keep(self, account_id: str, live: Live, entry: Dirty) -> None:
+        self._memory.emptied.pop(account_id, None)
         self._memory.live[account_id] = live
         # what no events use is the first to be forgotten
         self._memory.live.move_to_end(account_id, last=not entry.can_wait)
@@ -211,6 +218,12 @@ class Refolds:
     def _count(self, entry: Dirty) -> None:
         for kind in {cause.kind for cause in entry.causes}:
             self._meter.inc("touchline_refolds_total", cause=kind)
+
+
+def _known(position: Position) -> asyncio.Future[Position]:
+    known: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+    known.set_result(position)
+    return known
 
 
 def _settle(entry: Dirty) -> None:
