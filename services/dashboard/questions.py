@@ -90,6 +90,7 @@ async def _decide(request: Request, reader: Reader, proposal_id: str, fields: Ma
     record = decision(proposal, said, by, reader.clock())
     event_id = await send(record)
     reader.given.note(proposal_id, said)
+    request.app.state.snapshots.expire()
     return Decided(proposal_id, said, record["verdict"], by, event_id)
 
 

@@ -49,6 +49,11 @@ class Snapshots:
             if not lock.locked():
                 self._locks.pop(scope, None)
 
+    def expire(self) -> None:
+        """Something changed that no fingerprint tells: the next look is computed anew."""
+        for scope, (_, snapshot) in self._known.items():
+            self._known[scope] = (float("-inf"), snapshot)
+
     async def fresh(self, scope: Scope) -> Snapshot:
         """Computed now."""
         self._waits_shown = waits = tuple(self._waiting())

@@ -165,6 +165,7 @@ async def test_the_page_asks_and_its_form_works_without_javascript(store: FakeSt
     fields = {"answer": "accept p1", "by": "Bo"}
     back = await client.post("/proposals", data=fields, headers=OWN)
     assert (back.status_code, back.headers["location"], len(sent.records)) == (303, "/#questions", 1)
+    assert (await client.get("/")).text.count("on its way") == 1, "though a page was computed just before"
     part = await client.post("/proposals?part=1", data=fields | {"answer": "reject p2"}, headers=OWN)
     assert part.status_code == 200 and part.text.startswith('<section id="questions"')
     assert part.text.count("on its way") == 2 and "<button" not in part.text
