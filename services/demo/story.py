@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
+from services.demo import asides
 from services.demo.arcs import ARCS, Author
 from services.demo.calendar import Calendar
 from services.demo.cast import Company, cast
@@ -51,6 +52,7 @@ def story(seed: int, end: datetime, days: int, companies: int = 40) -> Story:
         script = Script(f"{key}:{company.crm_id}", Random(f"{seed}:{company.crm_id}"), first_case=10_000 + index * 500)
         author = Author(script, calendar, company)
         ARCS[company.arc](author)
+        asides.tell(script)
         moments += script.moments
     moments += _others(Script(f"{key}:others", Random(f"{seed}:others")), calendar, STRANGERS * companies // 40)
     told = [moment for moment in moments if calendar.begin <= moment.occurred_at < end]

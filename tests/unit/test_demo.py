@@ -103,7 +103,7 @@ def test_the_blueprint_has_a_place_for_everything(told: Story) -> None:
     blueprint = load()
     types = Counter(blueprint.type_of(r.touchpoint).id for r in outcomes(told.moments) if isinstance(r, Mapped))
     assert types["unmapped"] == 0
-    assert set(types) <= {t.id for t in blueprint.source.types} and len(types) > 30
+    assert set(types) <= {t.id for t in blueprint.source.types} and len(types) > 58
 
 
 @pytest.mark.parametrize(
