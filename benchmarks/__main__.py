@@ -17,6 +17,7 @@ from benchmarks.figures import LONG, NORMAL, QUICK, Figure, Pace, Say, machine, 
 #: Name → module, imported when it is its turn.
 PARTS = {
     "core": "benchmarks.core",
+    "identity": "benchmarks.identity",
     "refold": "benchmarks.refold",
     "emotion": "benchmarks.emotion",
     "start": "benchmarks.start",

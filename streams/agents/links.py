@@ -60,12 +60,30 @@ class LinksReader:
         end = (await self._consumer.end_offsets([self._partition]))[self._partition]
         gc.disable()  # hundreds of thousands of objects that stay: looking for garbage among them doubles the time
         try:
+            await self._load(min(end, await self._all_sent()))
             while await self._consumer.position(self._partition) < end:
                 await self._read()
         finally:
             gc.enable()
         self.knowledge.position = max(self.knowledge.position, end)
         _log.info("links known", extra={"links": len(self.knowledge.graph), "offset": end})
+
+    async def _all_sent(self) -> int:
+        """Up to where somebody has sent what follows from the links."""
+        progress = GroupProgress(self._kafka, RECALL_GROUP)
+        try:
+            return (await progress.committed(TOPIC)).get(0, 0)
+        finally:
+            await progress.close()
+
+    async def _load(self, until: int) -> None:
+        """Read the records before `until`, whose consequences are sent, and derive what they say at once."""
+        links: list[Link] = []
+        while until and await self._consumer.position(self._partition) < until:
+            for records in (await self._consumer.getmany(self._partition, timeout_ms=500)).values():
+                links += (link for record in records for _, link in self._decoded(record.value, record.offset + 1))
+        reached = await self._consumer.position(self._partition)
+        await asyncio.to_thread(self.knowledge.load, links, reached)
 
     async def run(self) -> None:
         """Follow the topic until cancelled."""
@@ -101,7 +119,7 @@ class LinksReader:
         for records in batches.values():
             for start in range(0, len(records), APPLIED_AT_ONCE):
                 for record in records[start : start + APPLIED_AT_ONCE]:
-                    self._apply(record.value or b"[]", record.offset + 1)
+                    self._apply(record.value, record.offset + 1)
                 await self._tell()
 
     async def _tell(self) -> None:
@@ -112,15 +130,18 @@ class LinksReader:
             self._moved.notify_all()
         await asyncio.sleep(0)
 
-    def _apply(self, value: bytes, position: int) -> None:
-        found = decode(value, LINKS)
-        for _, link in found.items:
+    def _decoded(self, value: bytes | None, position: int) -> list[tuple[int, Link]]:
+        found = decode(value or b"[]", LINKS)
+        if found.refused:
+            _log.error("links that cannot be read", extra={"offset": position - 1, "refused": len(found.refused)})
+        return found.items
+
+    def _apply(self, value: bytes | None, position: int) -> None:
+        for _, link in self._decoded(value, position):
             better = self.knowledge.outdone(link)
             if better is not None:
                 self.repairs.append((position, better))
             self.recalls.extend(self.knowledge.apply(link, position))
-        if found.refused:
-            _log.error("links that cannot be read", extra={"offset": position - 1, "refused": len(found.refused)})
         self.knowledge.position = max(self.knowledge.position, position)
 
 

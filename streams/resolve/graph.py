@@ -18,6 +18,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from sys import intern
 from typing import TypeAlias
 from uuid import NAMESPACE_URL, uuid5
@@ -62,7 +63,8 @@ class _Seen:
         return Edge(a=self.a, b=self.b, typed=self.typed, since=self.since, evidence=self.evidence, source=self.source)
 
 
-_Edges: TypeAlias = "tuple[_Seen, ...] | list[_Seen]"
+_Edges: TypeAlias = "_Seen | tuple[_Seen, ...] | list[_Seen]"
+"""Of one alias: most have one, few several, a shared one very many, in their order."""
 _Clusters = dict[Alias, set[Alias]]
 
 
@@ -70,6 +72,7 @@ def _order(edge: _Seen) -> _Order:
     return edge.order
 
 
+@lru_cache(maxsize=16_384)
 def person_id_of(name: Alias) -> str:
     """The id of a person who is named by this alias."""
     return str(uuid5(NAMESPACE_URL, f"touchline:person:{name}"))
@@ -91,6 +94,7 @@ class IdentityGraph:
         self._decisions: dict[_Pair, Decision] = {}
         self._decided: dict[Alias, set[Alias]] = {}
         self._forced: dict[Alias, set[Alias]] = {}
+        self._deferred: set[Alias] | None = None
         self._count = 0
 
     def __len__(self) -> int:
@@ -122,13 +126,22 @@ class IdentityGraph:
         """What was decided on an alias and others."""
         return (self._decisions[pair_of(name, other)] for other in sorted(self._decided.get(name, ())))
 
+    def aliases(self) -> Iterator[Alias]:
+        """Every alias with edges or decisions."""
+        yield from self._edges
+        yield from (name for name in self._decided if name not in self._edges)
+
     def degree(self, name: Alias) -> int:
         """How many edges an alias has, counting or not."""
-        return len(self._edges.get(name, ()))
+        return len(self._all(name))
 
     def edges(self, name: Alias) -> Iterator[Edge]:
         """The edges of an alias that count, earliest first; those that do not join are among them."""
         return (edge.link() for edge in sorted(self._counting(name), key=_order))
+
+    def cut(self, name: Alias) -> list[Edge]:
+        """The edges of an alias that a decision took away."""
+        return [edge.link() for pair, edges in self._cut.items() if name in pair for edge in edges]
 
     def unresolved(self, name: Alias) -> Iterator[Edge]:
         """The edges of an alias that count, do not join, and nobody has decided on."""
@@ -138,12 +151,29 @@ class IdentityGraph:
             if other not in own.aliases and pair_of(name, other) not in self._decisions:
                 yield edge.link()
 
+    def defer(self) -> None:
+        """From now on only collect what changes; `derive_all` makes up for it."""
+        self._deferred = set()
+
+    def derive_all(self) -> None:
+        """Derive the clusters of everything collected since `defer`."""
+        waiting, self._deferred = self._deferred or set(), None
+        while waiting:
+            component, reached = set[Alias](), [waiting.pop()]
+            while reached:
+                name = reached.pop()
+                if name not in component:
+                    component.add(name)
+                    reached += [end for edge in self._counting(name) for end in (edge.a, edge.b)]
+            waiting -= component
+            self._rederive(component)
+
     def add(self, edge: Edge) -> list[Person]:
         """Take in an edge; returns the people, as they were, whose cluster it changed."""
         if self.knows(edge):
             return []
         known = self._find(edge.a, edge.b, edge.typed)
-        a, b = intern(edge.a), intern(edge.b)
+        a, b = self._same(edge.a), self._same(edge.b)
         seen = _Seen(a, b, edge.typed, edge.since, edge.evidence, intern(edge.source))
         pair = pair_of(a, b)
         if pair in self._cut:
@@ -168,7 +198,7 @@ class IdentityGraph:
             (joined.add if decision.verdict == "link" else joined.discard)(other)
         if decision.verdict == "unlink":
             self._cut.setdefault(pair, [])
-            for edge in [edge for edge in self._edges.get(pair[0], ()) if pair_of(edge.a, edge.b) == pair]:
+            for edge in [edge for edge in self._all(pair[0]) if pair_of(edge.a, edge.b) == pair]:
                 touched |= self._detach(edge)
                 self._cut[pair].append(edge)
         for edge in self._cut.pop(pair, []) if decision.verdict == "link" else ():
@@ -177,8 +207,18 @@ class IdentityGraph:
 
     # -- edges, by alias; those of a shared one in their order
 
+    def _all(self, name: Alias) -> tuple[_Seen, ...] | list[_Seen]:
+        known = self._edges.get(name, ())
+        return (known,) if isinstance(known, _Seen) else known
+
+    def _same(self, name: Alias) -> Alias:
+        """The very text that is known already, so that it is kept once."""
+        for edge in self._all(name)[:1]:
+            return edge.a if edge.a == name else edge.b
+        return name
+
     def _find(self, a: Alias, b: Alias, typed: bool) -> _Seen | None:
-        places = (self._edges.get(a, ()), self._edges.get(b, ()), self._cut.get(pair_of(a, b), ()) if self._cut else ())
+        places = (self._all(a), self._all(b), self._cut.get(pair_of(a, b), ()) if self._cut else ())
         shorter = places[0] if len(places[0]) <= len(places[1]) else places[1]
         for place in (shorter, places[2]):
             for edge in place:
@@ -190,7 +230,7 @@ class IdentityGraph:
         """Count the edge in; returns the aliases whose counting edges changed."""
         touched: set[Alias] = set()
         for end in {edge.a, edge.b}:
-            known = self._edges.get(end, ())
+            known = self._all(end)
             if len(known) >= MAX_EDGES:
                 ordered = known if isinstance(known, list) else sorted(known, key=_order)
                 last = ordered[MAX_EDGES - 1]
@@ -200,20 +240,22 @@ class IdentityGraph:
             elif isinstance(known, list):
                 insort(known, edge, key=_order)
             else:
-                self._edges[end] = (*known, edge)
+                self._edges[end] = (*known, edge) if known else edge
         return touched | {edge.a, edge.b} if touched or self._counts(edge) else set()
 
     def _detach(self, edge: _Seen) -> set[Alias]:
         touched = {edge.a, edge.b}
         for end in {edge.a, edge.b}:
-            known = self._edges[end]
+            known = self._all(end)
             if isinstance(known, list):
                 del known[bisect_left(known, edge.order, key=_order)]
                 if len(known) >= MAX_EDGES:
                     touched |= {known[MAX_EDGES - 1].a, known[MAX_EDGES - 1].b}
+                continue
+            rest = tuple(kept for kept in known if kept is not edge)
+            if rest:
+                self._edges[end] = rest[0] if len(rest) == 1 else rest
             else:
-                self._edges[end] = tuple(kept for kept in known if kept is not edge)
-            if not self._edges[end]:
                 del self._edges[end]
         return touched
 
@@ -221,17 +263,19 @@ class IdentityGraph:
         """Whether it is among the earliest edges of both its ends."""
         for end in (edge.a, edge.b):
             known = self._edges[end]
-            if len(known) > MAX_EDGES and edge.order > known[MAX_EDGES - 1].order:
+            if isinstance(known, list) and len(known) > MAX_EDGES and edge.order > known[MAX_EDGES - 1].order:
                 return False
         return True
 
     def _counting(self, name: Alias) -> list[_Seen]:
-        known = self._edges.get(name, ())
-        return [edge for edge in known[:MAX_EDGES] if self._counts(edge)]
+        return [edge for edge in self._all(name)[:MAX_EDGES] if self._counts(edge)]
 
     # -- clusters
 
     def _rederive(self, touched: set[Alias]) -> list[Person]:
+        if self._deferred is not None:
+            self._deferred |= touched
+            return []
         region = {name for start in touched for name in self._natural(start)}
         while True:
             clusters, beyond = self._replay(region)
@@ -337,7 +381,7 @@ class IdentityGraph:
         ordered = tuple(sorted(aliases, key=lambda name: (-strength(name), name)))
         if known.aliases == ordered and known.person_id == person_id_of(naming[0]):
             return known
-        return Person(person_id_of(naming[0]), tuple(map(intern, ordered)))
+        return Person(person_id_of(naming[0]), tuple(map(self._same, ordered)))
 
     def _since(self, name: Alias) -> tuple[bool, datetime | None]:
         """When an alias was first seen; what was only ever decided on comes last."""

@@ -25,7 +25,7 @@ def actors(touchpoint: CleanTouchpoint) -> tuple[Alias, ...]:
     """The aliases of people, the one who acted first: by strength, but behind an id where an address was typed."""
     people = tuple(name for name in ordered(touchpoint.aliases) if is_person(name))
     if len(people) > 1 and touchpoint.action in TYPED_ACTIONS:
-        return tuple(sorted(people, key=lambda name: name.startswith("email:")))  # stable; roles' boxes stay last
+        return tuple(sorted(people, key=lambda name: (is_mailbox(name), name.startswith("email:"))))  # stable
     return people
 
 

@@ -66,6 +66,7 @@ class Stint:
     alias: Alias
     is_stated: bool
     evidence: str
+    is_decided: bool = False
 
     def covers(self, at: datetime) -> bool:
         """Whether it was running at that time."""
@@ -74,7 +75,7 @@ class Stint:
     @property
     def by_crm(self) -> bool:
         """Whether a CRM contact's own account says so."""
-        return self.alias.startswith("crm_contact:")
+        return not self.is_decided and self.alias.startswith("crm_contact:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class Memberships:
             if one.how != "left" and account_id not in excluded:
                 stints.append(_stint(one, account_id, [at for account, at in left if account == account_id]))
         stints += [
-            Stint(_BEGINNING, _END, account, d.b, d.a, is_stated=True, evidence=d.evidence)
+            Stint(_BEGINNING, _END, account, d.b, d.a, is_stated=True, evidence=d.evidence, is_decided=True)
             for account, d in verdicts.items()
             if d.verdict == "belongs"
         ]

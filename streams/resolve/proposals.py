@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
@@ -116,8 +117,9 @@ def derived(known: Known, name: Alias) -> Iterator[Proposal]:
     decided = {decision.b for decision in known.memberships.decisions((name,))}
     for decision in known.memberships.decisions((name,)):
         yield _answered(decision, "belongs", (decision.a, decision.b))
-    if not is_settled(known, known.graph.person(name)):
-        yield from (found for found in _accounts(known, name) if found.b not in decided)
+    asked = [found for found in _accounts(known, name) if found.b not in decided]
+    if asked and not is_settled(known, known.graph.person(name)):
+        yield from asked
 
 
 def _answered(decision: Decision, question: Literal["same_person", "belongs"], about: tuple[str, str]) -> Proposal:
@@ -137,18 +139,15 @@ def _answered(decision: Decision, question: Literal["same_person", "belongs"], a
 def _accounts(known: Known, name: Alias) -> Iterator[Proposal]:
     """Accounts an alias may belong to: of one name with its declared company, or of several at its domain."""
     asked: set[str] = set()
-    for edge in list(known.graph.edges(name))[:1]:
-        host = address_host(name)
-        accounts = known.directory.accounts_at(host) if host else ()
-        for account in accounts[:MAX_CANDIDATES]:
-            asked.add(account)
-            reason = (
-                f"{host} is claimed by {len(accounts)} accounts"
-                if accounts[1:]
-                else f"one of several addresses: {host}"
-            )
-            confidence = round(0.9 / max(len(accounts), 2), 2)
-            yield Proposal("belongs", name, account, reason, edge.evidence, confidence, edge.since)
+    host = address_host(name)
+    accounts = known.directory.accounts_at(host) if host else ()
+    if len(accounts) > 1 or (accounts and _has_other_hosts(known, name, host)):
+        why = f"{len(accounts)} accounts claim {host}" if accounts[1:] else f"one of several addresses is at {host}"
+        confidence = round(0.9 / max(len(accounts), 2), 2)
+        for edge in islice(known.graph.edges(name), 1):
+            for account in accounts[:MAX_CANDIDATES]:
+                asked.add(account)
+                yield Proposal("belongs", name, account, why, edge.evidence, confidence, edge.since)
     for said in known.declared.of((name,)):
         accounts = known.directory.accounts_named(company_name(said.value)) if said.trait == "name" else ()
         if said.trait == "domain":
@@ -158,3 +157,7 @@ def _accounts(known: Known, name: Alias) -> Iterator[Proposal]:
                 asked.add(account)
                 reason = f"declared {said.value!r}, and that is how the account is called, too"
                 yield Proposal("belongs", name, account, reason, said.evidence, 0.5, said.since)
+
+
+def _has_other_hosts(known: Known, name: Alias, host: str) -> bool:
+    return any(address_host(other) not in ("", host) for other in known.graph.person(name).aliases)

@@ -197,7 +197,7 @@ def home(known: Known, person: Person) -> Home:
     standing = known.standing(person.aliases)
     hosts = tuple(host for name in person.aliases if (host := address_host(name)))
     domains = known.declared.dated(person.aliases, "domain")
-    return (person.person_id, standing, hosts, domains)
+    return (person.person_id, standing, hosts, domains, known.declared.dated(person.aliases, "name"))
 
 
 def places(known: Known, person: Person) -> set[str]:

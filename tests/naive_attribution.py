@@ -1,0 +1,324 @@
+"""Who and which account, from scratch: what docs/attribution.md says, over the whole set of touchpoints at once.
+
+Slow and plain on purpose, and independent of how the stream does it: no graph, no directory, no recalls, nothing
+incremental. Shared with the product are only the readings of one text (aliases' kinds, hosts of addresses).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import combinations
+from typing import Any, NamedTuple
+from uuid import NAMESPACE_URL, uuid5
+
+from schemas.touchpoints import CleanTouchpoint
+from streams.resolve.aliases import PERSON_KINDS, kind_of, ordered
+from streams.resolve.company_names import company_name
+from streams.resolve.domains import address_host, claimed_hosts, company_domain
+
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+BY_HAND = {
+    "page_view", "click", "form_touched", "form_submitted", "form_failed", "client_error", "custom", "survey_answered",
+}  # fmt: skip
+STRONG = ("crm:", "group:", "org:")
+
+
+class Place(NamedTuple):
+    """What is said of one touchpoint."""
+
+    person_id: str
+    account_id: str
+    method: str
+    rejected: frozenset[str]
+
+
+class Edge(NamedTuple):
+    """Two aliases on one event; sorts by its time."""
+
+    since: datetime
+    a: str
+    b: str
+    typed: bool
+    source: str
+
+
+class Stint(NamedTuple):
+    begin: datetime
+    account: str
+    alias: str
+    end: datetime
+    stated: bool
+
+
+def naive(touchpoints: Iterable[CleanTouchpoint], *, max_aliases: int = 50, max_edges: int = 100) -> dict[str, Place]:
+    """The place of every touchpoint, by event id, with all that will ever be known."""
+    events = sorted({t.event_id: t for t in touchpoints}.values(), key=lambda t: (t.ordered_at, t.event_id))
+    world = _World(events, max_aliases, max_edges)
+    return {t.event_id: world.place(t) for t in events}
+
+
+def _people(t: CleanTouchpoint) -> list[str]:
+    found = [name for name in ordered(t.aliases) if kind_of(name) in PERSON_KINDS]
+    if t.action in BY_HAND and len(found) > 1:  # who sits there comes before an address they typed
+        found.sort(key=lambda n: {"email": 1, "mailbox": 2}.get(kind_of(n), 0))
+    return found
+
+
+def _subject(t: CleanTouchpoint) -> str:
+    return (_people(t) or list(ordered(t.aliases)) or [f"event:{t.event_id}"])[0]
+
+
+def _name_id(alias: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"touchline:person:{alias}"))
+
+
+class _World:
+    def __init__(self, events: list[CleanTouchpoint], max_aliases: int, max_edges: int) -> None:
+        self.events = events
+        self.facts = [t for t in events if t.action != "decision"]
+        self.on_people = self._last_words({"link", "unlink"})
+        self.on_accounts = self._last_words({"belongs", "not_belongs"})
+        self.claims = self._claimed()
+        self.edges = self._edges(max_edges)
+        self.groups = self._groups(max_aliases)
+        self.canonical = {ref: self._canonical(ref) for t in events for ref in (*t.account_refs, t.network) if ref}
+
+    # -- decisions and edges
+
+    def _last_words(self, verdicts: set[str]) -> dict[frozenset[str], str]:
+        found: dict[frozenset[str], str] = {}
+        for t in self.events:  # in the order of time, so that the last one stands
+            if t.action == "decision" and t.properties.get("verdict") in verdicts:
+                about = t.aliases[:2] if "link" in verdicts else (*t.aliases[:1], *t.account_refs[:1])
+                if len(about) == 2:
+                    found[frozenset(about)] = str(t.properties["verdict"])
+            contacts = [name for name in ordered(t.aliases) if kind_of(name) == "crm_contact"]
+            if "link" in verdicts and t.action == "alias":
+                found.update({frozenset((contacts[0], other)): "link" for other in contacts[1:]})
+        return found
+
+    def _edges(self, most: int) -> list[Edge]:
+        first: dict[tuple[str, str, bool], Edge] = {}
+        for t in self.facts:  # earliest first
+            people = _people(t)
+            linking = [name for name in people if kind_of(name) != "mailbox"]
+            pairs = [(linking[0], other) for other in linking[1:]]
+            if not pairs and people[:1] and kind_of(people[0]) not in ("phone", "anonymous", "device"):
+                pairs = [(people[0], people[0])]
+            for one, other in pairs:
+                a, b = (one, one) if one == other else ordered((one, other))
+                typed = a != b and t.action in BY_HAND and "email" in (kind_of(a), kind_of(b))
+                first.setdefault((a, b, typed), Edge(t.ordered_at, a, b, typed, t.source))
+        kept = sorted(edge for edge in first.values() if self.on_people.get(frozenset((edge.a, edge.b))) != "unlink")
+        touching: dict[str, list[Edge]] = {}
+        for edge in kept:
+            for end in {edge.a, edge.b}:
+                touching.setdefault(end, []).append(edge)
+        return [edge for edge in kept if all(edge in touching[end][:most] for end in (edge.a, edge.b))]
+
+    def _groups(self, most: int) -> dict[str, set[str]]:
+        groups = {name: {name} for t in self.events for name in t.aliases}
+        taken: dict[str, set[str]] = {
+            name: {e.source for e in self.edges if name in (e.a, e.b)} if name.startswith("user:") else set()
+            for name in groups
+        }
+        for edge in self.edges:
+            one, other = groups[edge.a], groups[edge.b]
+            if one is other or len(one) + len(other) > most:
+                continue
+            clash = any(
+                (kind_of(x), kind_of(y)) == ("crm_contact", "crm_contact") or taken[x] & taken[y]
+                for x in one
+                for y in other
+            )
+            addresses = [any(kind_of(name) == "email" for name in group) for group in (one, other)]
+            if not clash and not (edge.typed and all(addresses)):
+                _unite(groups, edge.a, edge.b)
+        for pair, verdict in self.on_people.items():  # people decide over evidence
+            if verdict == "link" and groups[min(pair)] is not groups[max(pair)]:
+                _unite(groups, min(pair), max(pair))
+        return groups
+
+    def person_id(self, name: str) -> str:
+        """Named by the earliest of the ids that say something."""
+        group = self.groups[name]
+        naming = [n for n in group if kind_of(n) in ("crm_contact", "email", "support_user", "user")] or list(group)
+        seen = {n: min((e.since for e in self.edges if n in (e.a, e.b)), default=LAST) for n in naming}
+        return _name_id(min(naming, key=lambda n: (seen[n], ordered(naming).index(n))))
+
+    # -- accounts
+
+    def _claimed(self) -> list[tuple[str, str]]:
+        return [
+            (host, t.account_refs[0])
+            for t in self.facts
+            if t.account_refs
+            for host in claimed_hosts(t.account_traits.get("domain", ""))
+        ]
+
+    def _claimants(self, host: str, namespaces: tuple[str, ...] = STRONG) -> set[str]:
+        claims = [(h, account) for h, account in self.claims if account.startswith(namespaces)]
+        place = host
+        while place.endswith(company_domain(host)):
+            if found := {account for h, account in claims if h == place}:
+                return found
+            place = place.partition(".")[2]
+        return {account for h, account in claims if company_domain(h) == company_domain(host)}
+
+    def _canonical(self, account: str) -> str:
+        own = next((n for n, namespace in enumerate(STRONG) if account.startswith(namespace)), 0)
+        for namespace in STRONG[:own]:
+            stated = {
+                t.account_refs[0]
+                for t in self.facts
+                if t.action in ("crm_record", "support_record", "group") and account in t.account_refs[1:]
+            }
+            domains = {x for h, a in self.claims if a == account for x in self._claimants(h, (namespace,))}
+            for found in ({x for x in stated if x.startswith(namespace)}, domains):
+                if len(found) == 1:
+                    return found.pop()
+        return account
+
+    def accounts_at(self, host: str) -> set[str]:
+        return {self.canonical[account] for account in self._claimants(host)}
+
+    def _verdicts(self, owners: set[str]) -> dict[str, str]:
+        """The last word on each account, of whichever alias and under whichever of its ids it was said."""
+        found: dict[str, str] = {}
+        for t in self.events:
+            says = t.properties.get("verdict") if t.action == "decision" else None
+            if says in ("belongs", "not_belongs") and {*t.aliases[:1]} & owners and t.account_refs:
+                found[self.canonical[t.account_refs[0]]] = str(says)
+        return found
+
+    def _stints(self, owners: set[str], verdicts: dict[str, str]) -> list[Stint]:
+        told = [t for t in self.facts if t.account_refs and _subject(t) in owners]
+        left = [
+            (self.canonical[t.account_refs[0]], t.ordered_at)
+            for t in told
+            if t.action == "crm_removed" and not (t.valid_from or t.valid_to)
+        ]
+        found: dict[Any, Stint] = {}
+        for t in told:
+            alias, named, account = _subject(t), t.account_refs[0], self.canonical[t.account_refs[0]]
+            if t.valid_from or t.valid_to:  # the last statement of one begin stands
+                begin = t.valid_from or FIRST
+                found[alias, named, "stated", begin] = Stint(begin, account, alias, t.valid_to or LAST, True)
+            elif t.action == "crm_record":
+                found[alias, named, "joined", t.ordered_at] = Stint(t.ordered_at, account, alias, LAST, False)
+            elif t.action != "crm_removed":
+                found.setdefault((alias, named, "seen"), Stint(t.ordered_at, account, alias, LAST, False))
+        stints = []
+        for stint in found.values():
+            ends = [at for account, at in left if account == stint.account and at > stint.begin]
+            if verdicts.get(stint.account) != "not_belongs":
+                stints.append(stint._replace(end=min([stint.end, *ends])))
+        stints += [Stint(FIRST, account, "", LAST, True) for account, v in verdicts.items() if v == "belongs"]
+        return stints
+
+    # -- one touchpoint
+
+    def place(self, t: CleanTouchpoint) -> Place:
+        """The rules in their order."""
+        people, subject, rejected = _people(t), _subject(t), set[str]()
+        owners = self.groups[subject] if people else {subject}
+        person = self.person_id(subject) if people else ""
+        account, method = self._rules(t, owners, people, rejected) or (
+            f"anon:{person or _name_id(subject)}",
+            "unidentified",
+        )
+        return Place(person, account, method, frozenset(rejected))
+
+    def _rules(
+        self, t: CleanTouchpoint, owners: set[str], people: list[str], rejected: set[str]
+    ) -> tuple[str, str] | None:
+        at, verdicts = t.ordered_at, self._verdicts(owners)
+        if t.account_refs and t.action != "decision":
+            return self.canonical[t.account_refs[0]], "explicit"
+        stints = self._stints(owners, verdicts)
+        no = {account for account, verdict in verdicts.items() if verdict == "not_belongs"}
+        chosen = _at(stints, at)
+        if stints or no:
+            rejected |= ({s.account for s in stints} | no) - ({chosen.account} if chosen else set())
+        if chosen:
+            return chosen.account, "crm_contact" if chosen.alias.startswith("crm_contact:") else "membership"
+        own = [n for n in people if n in owners or kind_of(n) == "mailbox"]
+        hosts = {address_host(n) for n in own} - {""} or {address_host(n) for n in owners} - {""}
+        if one := self._only(hosts, no, rejected):
+            return one, "email_domain"
+        names = self._declared("name", t, owners)
+        for name in {company_name(n) for n in names}:
+            rejected |= {
+                self.canonical[e.account_refs[0]]
+                for e in self.facts
+                if e.account_refs and name and company_name(e.account_traits.get("name", "")) == name
+            } - no
+        if one := self._only(self._declared("domain", t, owners), no, rejected):
+            return one, "declared_domain"
+        if t.network and self.canonical[t.network] not in no:
+            return self.canonical[t.network], "network"
+        rejected |= {self.canonical[t.network]} if t.network else set()
+        unknown = {company_domain(host) for host in hosts if not self.accounts_at(host)}
+        if len(unknown) == 1:
+            return f"domain:{unknown.pop()}", "provisional_domain"
+        rejected |= {f"domain:{domain}" for domain in unknown}
+        return None
+
+    def _only(self, hosts: Iterable[str], no: set[str], rejected: set[str]) -> str | None:
+        found: set[str] = set()
+        for host in hosts:
+            accounts = self.accounts_at(host)
+            if len(accounts) == 1:
+                found |= accounts
+            else:
+                rejected |= accounts
+        rejected |= found & no
+        found -= no
+        if len(found) > 1:
+            rejected |= found
+        return found.pop() if len(found) == 1 else None
+
+    def _declared(self, trait: str, t: CleanTouchpoint, owners: set[str]) -> set[str]:
+        """What the event says; else what its person had said last by then, or will say first."""
+
+        def said(e: CleanTouchpoint) -> set[str]:
+            value = "" if e.account_refs else e.account_traits.get(trait, "")
+            return set(claimed_hosts(value)) if trait == "domain" else {value} - {""}
+
+        def boxes(e: CleanTouchpoint) -> set[str]:
+            return {address_host(n) for n in _people(e)[1:] if kind_of(n) == "mailbox"} - {""}
+
+        if t.action != "decision" and said(t):
+            return said(t)
+        first: dict[str, datetime] = {}
+        for e in self.facts:
+            if _subject(e) in owners:
+                for value in said(e) | (boxes(e) if trait == "domain" else set()):
+                    first.setdefault(value, e.ordered_at)
+        before = [since for since in first.values() if since <= t.ordered_at] or sorted(first.values())[:1]
+        return {value for value, since in first.items() if before and since == max(before)}
+
+
+def _at(stints: list[Stint], at: datetime) -> Stint | None:
+    running = [s for s in stints if s.begin <= at < s.end]
+    if running:
+        return max(running, key=lambda s: (s.alias.startswith("crm_contact:"), s.begin, s.account, s.alias))
+    first = min(stints, key=lambda s: (s.begin, s.account, s.alias), default=None)
+    return first if first is not None and not first.stated and at < first.begin else None
+
+
+def _unite(groups: dict[str, set[str]], a: str, b: str) -> None:
+    both = groups[a] | groups[b]
+    for name in both:
+        groups[name] = both
+
+
+def differences(places: dict[str, Place], found: dict[str, Place]) -> list[str]:
+    """What a reader of a failed test wants to see."""
+    return [f"{key}: {places[key]} but {found.get(key)}" for key in sorted(places) if places[key] != found.get(key)]
+
+
+def pairs(places: dict[str, Place]) -> set[tuple[str, str]]:
+    """Events of one person, as pairs."""
+    return {(a, b) for a, b in combinations(sorted(places), 2) if places[a].person_id == places[b].person_id != ""}
