@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from schemas import documents
 from schemas.documents import MAX_PLACES, parse_document
 from schemas.errors import ConfigurationError
 from services.cli.main import app
@@ -372,3 +378,33 @@ def test_a_target_nobody_knows_is_no_target(tmp_path: Path) -> None:
     assert [line.split(": ", 2)[2] for line in told(text, tmp_path)] == [
         "unknown target `answer`; did you mean `answer_s`?"
     ]
+
+
+_keys = st.text("abcdefgh", min_size=1, max_size=5)
+_trees = st.recursive(
+    st.integers(0, 999) | st.text("xyz ü:#", max_size=6) | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, documents._LOADER])
+@given(tree=st.dictionaries(_keys, _trees, min_size=1, max_size=4), flow=st.booleans())
+def test_every_key_is_where_it_is_said_to_be(loader: type[yaml.SafeLoader], tree: dict[str, Any], flow: bool) -> None:
+    """Whatever the nesting and style, and whichever parser reads it."""
+    text = yaml.safe_dump(tree, default_flow_style=flow, allow_unicode=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documents, "_LOADER", loader)
+        document = parse_document(text, "f")
+    assert document.data == tree
+    lines = text.splitlines()
+    for loc, origin in document.origins.items():
+        _, line, column = origin.split(":")
+        if loc and isinstance(loc[-1], str):
+            assert lines[int(line) - 1][int(column) - 1 :].startswith((loc[-1], f"? {loc[-1]}", f'"{loc[-1]}"'))
+
+
+@given(st.text("ab:-[]{}&*<>? \n'\"#|", max_size=40))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(ConfigurationError):
+        assert isinstance(parse_document(text, "f").data, dict)
