@@ -69,6 +69,7 @@ class Knowledge:
     def load(self, links: Iterable[Link], position: int) -> None:
         """Take in links whose recalls and questions were sent before, the fast way: at a worker's start."""
         self.graph.defer()
+        asking = set[Alias]()
         for link in links:
             if isinstance(link, Edge):
                 self.graph.add(link)
@@ -82,8 +83,9 @@ class Knowledge:
                 self.directory.claim(link)
             else:
                 self._take_in(link)
+                asking.add(link.a if isinstance(link, Decision) else link.alias)
         self.graph.derive_all()
-        self.proposals.look_again(self.graph.aliases(), position)
+        self.proposals.look_again(asking.union(self.graph.aliases()), position)
         self.proposals.news.clear()
         self.position = max(self.position, position)
 
