@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from typer.testing import CliRunner
 
 from schemas.errors import ConfigurationError, PermanentError
 from schemas.touchpoints import CleanTouchpoint
+from services.cli.context import Target
+from services.cli.importing import work
 from services.cli.importing.columns import Columns, number_of, time_of
 from services.cli.importing.files import Opened, Row, survey
 from services.cli.importing.findings import BadRow, Finding
@@ -207,7 +210,9 @@ def test_map_says_what_a_column_is_and_a_dash_leaves_it_out() -> None:
 
 
 def test_every_known_column_leads_to_a_field() -> None:
-    from services.cli.importing.columns import FIRST_NAME, KNOWN, LAST_NAME, field_path
+    from services.cli.context import Target
+from services.cli.importing import work
+from services.cli.importing.columns import FIRST_NAME, KNOWN, LAST_NAME, field_path
 
     for kind, names in KNOWN.items():
         for target in {*names.values()} - {FIRST_NAME, LAST_NAME}:
@@ -444,6 +449,25 @@ async def test_what_cannot_be_used_is_never_lost_in_silence(tmp_path: Path) -> N
     report = await run.of("id,email,phone\nc1,ann@x,\nc2,n/a,020 1234567\nc3,a@acme.com,+31 20 123 4567\n", "contact")
     assert (report.sent, report.refused, report.phones_not_taken) == (2, 1, 1)
     assert run.findings[0].field == "email" and "international form" in "\n".join(report.lines())
+
+
+class _Stored(Target):
+    """A target whose store answers as told."""
+
+    @contextmanager
+    def store(self) -> Iterator[Any]:
+        yield None
+
+
+async def test_an_import_waits_for_its_rows_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, said = iter([False, True]), list[str]()
+    monkeypatch.setattr(work, "is_there", lambda client, event_id: next(looks))
+    await work._until_there(_Stored(), "e", said.append)
+    assert said == [] and next(looks, None) is None
+    monkeypatch.setattr(work, "is_there", lambda client, event_id: False)
+    monkeypatch.setattr(work, "ARRIVES_WITHIN_S", 0.1)
+    await work._until_there(_Stored(), "e", said.append)
+    assert "still on their way" in said[0]
 
 
 def test_wrong_options_are_said(tmp_path: Path) -> None:
