@@ -33,6 +33,7 @@ FORGET_EVERY_S = 5.0
 SENT_AT_ONCE = 200
 #: Links of one poll are applied in slices of this many: a flood of them must not hold up what waits for an answer.
 APPLIED_AT_ONCE = 200
+ASKED_AT_MOST = 20
 _KNOWN: MetricName = "touchline_links_known"
 _OFFSET: MetricName = "touchline_links_offset"
 _log = logging.getLogger("touchline.links")
@@ -60,7 +61,7 @@ class LinksReader:
         end = (await self._consumer.end_offsets([self._partition]))[self._partition]
         gc.disable()  # hundreds of thousands of objects that stay: looking for garbage among them doubles the time
         try:
-            await self._load(min(end, await self._all_sent()))
+            await self._load(min(end, await self._all_sent()) if end else 0)
             while await self._consumer.position(self._partition) < end:
                 await self._read()
         finally:
@@ -69,10 +70,16 @@ class LinksReader:
         _log.info("links known", extra={"links": len(self.knowledge.graph), "offset": end})
 
     async def _all_sent(self) -> int:
-        """Up to where somebody has sent what follows from the links."""
+        """Up to where somebody has sent what follows from the links; 0 when Kafka does not say in time."""
         progress = GroupProgress(self._kafka, RECALL_GROUP)
         try:
-            return (await progress.committed(TOPIC)).get(0, 0)
+            for _ in range(ASKED_AT_MOST):
+                try:
+                    return (await progress.committed(TOPIC)).get(0, 0)
+                except KafkaError:  # a coordinator that just started needs some seconds
+                    await progress.close()
+                    await asyncio.sleep(0.5)
+            return 0
         finally:
             await progress.close()
 

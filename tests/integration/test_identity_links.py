@@ -1,0 +1,105 @@
+"""The links topic on a real broker: a worker's start, the one on duty, and what it sends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka import TopicPartition
+
+from schemas.config import KafkaConfig
+from schemas.facts import FACTS, ProposalFact
+from schemas.links import LINKS, Edge
+from schemas.touchpoints import ACCOUNT_INPUTS, Recall
+from streams.agents.links import TOPIC, LinksReader, RecallDuty
+from streams.ops.metrics import NoMetrics
+from streams.transport.kafka import broadcast_consumer, end_offsets, partitions, producer
+from streams.transport.outbox import Outbox
+from streams.transport.topics_admin import ensure_topics
+from streams.transport.writer import RecordWriter
+from tests.journeys import at
+
+pytestmark = pytest.mark.kafka
+
+
+def edge(a: str, b: str, seconds: float) -> Edge:
+    return Edge(a=a, b=b, since=at(seconds), evidence=f"e{seconds}", source="web")
+
+
+@asynccontextmanager
+async def outbox_on(kafka: KafkaConfig) -> AsyncIterator[Outbox]:
+    sender = producer(kafka, "test")
+    await sender.start()
+    try:
+        writer = RecordWriter(sender, lambda topic: partitions(kafka, topic), topic_prefix=kafka.topic_prefix)
+        yield Outbox(writer, pytest.fail)
+    finally:
+        await sender.stop()
+
+
+@asynccontextmanager
+async def worker(kafka: KafkaConfig, outbox: Outbox) -> AsyncIterator[LinksReader]:
+    reader = LinksReader(kafka, NoMetrics())
+    duty = RecallDuty(kafka, reader, outbox)
+    await reader.start()
+    await duty.start()
+    tasks = [asyncio.create_task(reader.run()), asyncio.create_task(duty.run())]
+    try:
+        yield reader
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await duty.stop()
+        await reader.stop()
+
+
+async def items(kafka: KafkaConfig, topic: str, count: int) -> list[bytes]:
+    """The values on a topic, at least so many."""
+    consumer = broadcast_consumer(kafka, "look")
+    await consumer.start()
+    try:
+        ends = await end_offsets(consumer, kafka, topic)  # type: ignore[arg-type]
+        while sum(ends.values()) < count:
+            await asyncio.sleep(0.1)
+            ends = await end_offsets(consumer, kafka, topic)  # type: ignore[arg-type]
+        consumer.assign([TopicPartition(kafka.topic_prefix + topic, number) for number in ends])
+        found: list[bytes] = []
+        while len(found) < count:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found += [record.value for record in records]
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def test_what_follows_from_links_is_sent_once_and_a_start_goes_on_from_there(
+    kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    kafka = KafkaConfig(bootstrap=(kafka_bootstrap,), topic_prefix=topic_prefix, partitions=1)
+    await ensure_topics(kafka)
+    links = [
+        edge("crm_contact:1", "anonymous:kiosk", 1),
+        edge("crm_contact:2", "anonymous:kiosk", 2),
+        edge("crm_contact:1", "anonymous:kiosk", 3),  # a worse record of the first
+    ]
+    async with outbox_on(kafka) as outbox, asyncio.timeout(60):
+        async with worker(kafka, outbox):
+            for link in links:
+                await outbox.deliver([(TOPIC, link.link_id, LINKS.dump_json([link])[1:-1])], at_once=True)
+            (told,) = [LINKS.validate_json(value) for value in (await items(kafka, TOPIC, 4))[3:]]
+            assert told == [links[0]]  # again, so that compaction keeps it
+            (fact,) = FACTS.validate_json((await items(kafka, "journey.facts.v1", 1))[0])
+            assert isinstance(fact, ProposalFact)
+            assert (fact.a, fact.b, fact.status, fact.question) == (
+                "anonymous:kiosk", "crm_contact:2", "open", "same_person",
+            )  # fmt: skip
+            recalls = ACCOUNT_INPUTS.validate_json((await items(kafka, "touchpoints.attributed.v1", 1))[0])
+            assert all(isinstance(recall, Recall) for recall in recalls)
+        async with worker(kafka, outbox) as again:
+            assert again.knowledge.graph.person("anonymous:kiosk").aliases == ("crm_contact:1", "anonymous:kiosk")
+            assert len(list(again.knowledge.proposals)) == 1
+            await asyncio.sleep(1)
+            assert not again.recalls and not again.repairs
