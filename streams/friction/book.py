@@ -10,7 +10,15 @@ from schemas.matching import Match
 from schemas.rules import Rule
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.compiled import CompiledRule, Targets, compile_rules
-from streams.journey.matching import Predicate, any_of, compile_kind, compile_pageless, compile_properties, never
+from streams.journey.matching import (
+    Predicate,
+    always,
+    any_of,
+    compile_kind,
+    compile_pageless,
+    compile_properties,
+    never,
+)
 
 KINDS_REMEMBERED: Final = 20_000
 _LISTS: Final = (
@@ -32,7 +40,11 @@ class _Clause:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A rule's conditions for one kind of event: only what the kind leaves open is asked."""
+    """A rule's conditions for one kind of event: only what the kind leaves open is asked.
+
+    `plain`: every event of the kind counts. `sure_steps`: steps that every event of the kind is, as bits;
+    `other_steps`: those that need asking, each with its bit.
+    """
 
     rule: CompiledRule
     pattern: str
@@ -47,6 +59,9 @@ class Watch:
     resumes: Predicate
     breaks: Predicate
     steps: tuple[Predicate, ...]
+    plain: bool
+    sure_steps: int
+    other_steps: tuple[tuple[int, Predicate], ...]
 
     def can_match(self) -> bool:
         """Whether any event of this kind can matter to the rule."""
@@ -72,7 +87,16 @@ class _Entry:
         """The conditions that remain for events of this kind."""
         remaining = {name: _remaining(clauses, touchpoint) for name, clauses in self.lists.items()}
         steps = tuple(_remaining(step, touchpoint) for step in self.steps)
-        return Watch(rule=self.way, pattern=self.way.rule.pattern, steps=steps, **remaining)
+        rule = self.way.rule
+        return Watch(
+            rule=self.way,
+            pattern=rule.pattern,
+            steps=steps,
+            plain=remaining["when"] is always and remaining["unless"] is never and not (rule.where or rule.needs),
+            sure_steps=sum(1 << at for at, step in enumerate(steps) if step is always),
+            other_steps=tuple((1 << at, s) for at, s in enumerate(steps) if s is not always and s is not never),
+            **remaining,
+        )
 
 
 class RuleBook:

@@ -74,6 +74,9 @@ def any_of(predicates: Sequence[Predicate]) -> Predicate:
         return always
     if len(predicates) == 1:
         return predicates[0]
+    if len(predicates) == 2:
+        one, other = predicates
+        return lambda touchpoint: one(touchpoint) or other(touchpoint)
     kept = tuple(predicates)
     return lambda touchpoint: any(predicate(touchpoint) for predicate in kept)
 
@@ -158,12 +161,16 @@ def _equals(field: str, wanted: str) -> Predicate:
 
 
 def _globs(field: str, glob: str) -> Predicate:
-    fixed = glob.lower().removesuffix("*")
-    if not re.search(r"[*?\[]", fixed):  # by far most are a plain text or the beginning of one
-        if glob.endswith("*"):
-            return lambda touchpoint: getattr(touchpoint, field).lower().startswith(fixed)
-        return lambda touchpoint: getattr(touchpoint, field).lower() == fixed
-    matches = re.compile(translate(glob.lower())).match
+    """Most globs are a text with a star at an end or none; those need no automaton."""
+    wanted, text = glob.lower(), glob.lower().strip("*")
+    if not re.search(r"[*?\[]", text):
+        if wanted == f"*{text}*":
+            return lambda touchpoint: text in getattr(touchpoint, field).lower()
+        if wanted == f"{text}*":
+            return lambda touchpoint: getattr(touchpoint, field).lower().startswith(text)
+        if wanted == text:
+            return lambda touchpoint: getattr(touchpoint, field).lower() == text
+    matches = re.compile(translate(wanted)).match
     return lambda touchpoint: matches(getattr(touchpoint, field).lower()) is not None
 
 

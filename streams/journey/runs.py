@@ -121,6 +121,8 @@ RUNS: dict[str, Callable[[Watch, Scene], None]] = {
 
 def counts(watch: Watch, scene: Scene) -> bool:
     """Whether the event counts for the rule."""
+    if watch.plain:
+        return True
     item, rule = scene.placed.item, watch.rule
     touchpoint = item.touchpoint
     return (
@@ -135,9 +137,10 @@ def remember_step(watch: Watch, scene: Scene) -> tuple[Mark, ...]:
     """The last events of the group that match a step (or break the order), with this one."""
     rule, item = watch.rule, scene.placed.item
     slot = (rule.key, rule.subject(item))
-    bits = 0
-    for index, step in enumerate(watch.steps):
-        bits |= step(item.touchpoint) << index
+    bits = watch.sure_steps
+    for bit, step in watch.other_steps:
+        if step(item.touchpoint):
+            bits |= bit
     mark = Mark(scene.at, item.event_id, rule.value(item) if rule.value else "", bits)
     trail = (*scene.state.trails.get(slot, ()), mark)[-len(rule.rule.steps) :]
     remember(scene, slot, trail)
