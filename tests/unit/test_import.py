@@ -210,9 +210,7 @@ def test_map_says_what_a_column_is_and_a_dash_leaves_it_out() -> None:
 
 
 def test_every_known_column_leads_to_a_field() -> None:
-    from services.cli.context import Target
-from services.cli.importing import work
-from services.cli.importing.columns import FIRST_NAME, KNOWN, LAST_NAME, field_path
+    from services.cli.importing.columns import FIRST_NAME, KNOWN, LAST_NAME, field_path
 
     for kind, names in KNOWN.items():
         for target in {*names.values()} - {FIRST_NAME, LAST_NAME}:
