@@ -144,7 +144,7 @@ class AccountFact(Contract):
         None, description="mean over the roles of min(known / required, 1), 0..1; None: the blueprint asks for nobody"
     )
     blueprint_version: int = Field(0, description="of the blueprint that made the rows of this account")
-    blueprint_digest: int = Field(0, description="of what that blueprint means, its version included: an edit changes it")
+    blueprint_digest: int = Field(0, description="of what that blueprint means: any edit changes it")
     next_deadline_at: UtcTime | None = Field(None, description="when silence becomes a signal")
     as_of: UtcTime
     deleted: bool = Field(False, description="every touchpoint moved away")

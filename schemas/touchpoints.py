@@ -106,6 +106,7 @@ class AttributedTouchpoint(Contract):
     touchpoint: CleanTouchpoint
     attribution: Attribution
     knowledge: int = 0
+    cause: str = Field("", description="why it was attributed anew, in words; empty: it is not")
 
     @property
     def account_id(self) -> str:
@@ -128,6 +129,7 @@ class Withdraw(Contract):
     event_id: str
     to_account_id: str
     knowledge: int
+    cause: str = Field("", description="why, in words")
 
 
 class Recall(Contract):

@@ -17,8 +17,9 @@ from streams.agents.memory import Dirty, Live, Memory
 from streams.agents.progress import SinkProgress
 from streams.agents.shell import Done, Record, Stage
 from streams.journey.account import AccountJourney, Changes
-from streams.journey.causes import LATE, LOAD, REPAIR, Cause
+from streams.journey.causes import LATE, LOAD, REPAIR, Cause, attributed_anew
 from streams.journey.compiled import CompiledBlueprint
+from streams.journey.corrections import mended_from_memory
 from streams.journey.facts import account_fact, facts_of
 from streams.transport.outbox import Output
 from streams.transport.writer import Position
@@ -168,6 +169,7 @@ class Journey:
             live = self._memory.live[account_id] = Live(AccountJourney(account_id, self._parts.blueprint))
         changes = live.journey.accept(items, self._watermark.as_of())
         if changes:
+            batch.outputs += fact_outputs(mended_from_memory(live.journey, items, changes, self._watermark.as_of()))
             self._tell(live, changes, batch)
         if changes.refold or changes.incomplete:
             must_read = changes.incomplete or changes.cause is not LATE
@@ -176,7 +178,7 @@ class Journey:
     def _postpone(
         self, account_id: str, items: list[AttributedTouchpoint], cause: Cause, batch: _Batch, *, must_read: bool
     ) -> None:
-        entry = self._memory.soil(account_id, cause, must_read=must_read)
+        entry = self._memory.soil(account_id, attributed_anew(items, cause), must_read=must_read)
         entry.items += items
         batch.waits[account_id] = entry
 
@@ -191,7 +193,8 @@ class Journey:
         elif isinstance(item, Refold):
             entry = self._memory.soil(item.account_id, Cause("asked", item.cause), must_read=True)
         else:
-            moved = Cause("links", f"touchpoints moved to {item.to_account_id}")
+            because = f": {item.cause}" if item.cause else ""
+            moved = Cause("links", f"touchpoints moved to {item.to_account_id}{because}")
             entry = self._memory.soil(item.account_id, moved, must_read=True)
             entry.withdrawn[item.event_id] = max(entry.withdrawn.get(item.event_id, 0), item.knowledge)
         batch.waits[item.account_id] = entry

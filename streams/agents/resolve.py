@@ -111,11 +111,15 @@ class Reattribute(Resolve):
         now = self._attribute(recalled.item.touchpoint)
         if now.attribution.decides_like(recalled.item.attribution) and not recalled.refused:
             return []
-        outputs = [_attributed(now)]
+        outputs = [_attributed(now.model_copy(update={"cause": recalled.cause}))]
         before = recalled.item.account_id
         if now.account_id != before:
             withdraw = Withdraw(
-                account_id=before, event_id=now.event_id, to_account_id=now.account_id, knowledge=now.knowledge
+                account_id=before,
+                event_id=now.event_id,
+                to_account_id=now.account_id,
+                knowledge=now.knowledge,
+                cause=recalled.cause,
             )
             outputs.append((OUTPUT, before, ACCOUNT_INPUTS.dump_json([withdraw])[1:-1]))
         return outputs

@@ -37,7 +37,8 @@ class Changes:
     """What became visible, changed, or is no longer true, since the last time it was told.
 
     `refold` holds touchpoints that were not taken in; `incomplete` says that something cannot be
-    told from memory. Both ask for a refold from the stored history, for the given `cause`.
+    told from memory. Both ask for a refold from the stored history, for the given `cause`. `mended` is what
+    turned out to be other than it had been told, and was told again from memory.
     """
 
     placed: dict[str, Placed] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Changes:
     refold: list[AttributedTouchpoint] = field(default_factory=list)
     incomplete: bool = False
     cause: Cause | None = None
+    mended: Cause | None = None
 
     def place(self, placed: Placed) -> None:
         self.placed[placed.item.event_id] = placed
@@ -167,6 +169,8 @@ class AccountJourney:
         untrue = {who: now for who, now in learned.items() if _has_told(self.state, who)}
         if any(_has_told(base, who) for who in untrue):
             changes.refold, changes.cause = list(fresh), profile_changed(untrue)
+        elif untrue:
+            changes.mended = profile_changed(untrue)
         return untrue
 
     def _insert(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from schemas.touchpoints import AttributedTouchpoint
+
+MOST_SAID: Final = 3
 
 Kind = Literal["load", "late", "copy", "profile", "links", "deadline", "asked", "repair"]
 
@@ -30,11 +34,22 @@ def profile_changed(changes: Mapping[str, tuple[str, str]]) -> Cause:
         f"{f'the persona of person {who}' if who else 'the segment'} is {now or 'none'}, not {before or 'none'}"
         for who, (before, now) in sorted(changes.items())
     ]
-    more = f", and {len(said) - 3} more" if len(said) > 3 else ""
-    return Cause("profile", "; ".join(said[:3]) + more)
+    return Cause("profile", "; ".join(_some(said)))
+
+
+def attributed_anew(items: Sequence[AttributedTouchpoint], otherwise: Cause) -> Cause:
+    """Why these touchpoints come: what made their attribution another, if all of them say so."""
+    if items and all(item.cause for item in items):
+        return Cause("links", "; ".join(_some(sorted({item.cause for item in items}))))
+    return otherwise
 
 
 def in_words(causes: Iterable[Cause], *others: str) -> str:
     """All causes in one line; that it was read again is said only where there is no other reason."""
-    reasons = sorted(cause.words for cause in causes if cause.kind != "load")
+    reasons = _some(sorted(cause.words for cause in causes if cause.kind != "load"))
     return "; ".join([*filter(None, others), *reasons]) or LOAD.words
+
+
+def _some(reasons: list[str]) -> list[str]:
+    """The first few, and how many more there are."""
+    return reasons if len(reasons) <= MOST_SAID else [*reasons[:MOST_SAID], f"and {len(reasons) - MOST_SAID} more"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 from schemas.facts import AccountsFact, Correction, SignalFact, Tombstone
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Signal
-from streams.journey.account import AccountJourney, changes_nothing
+from streams.journey.account import AccountJourney, Changes, changes_nothing
 from streams.journey.causes import Cause, in_words
 from streams.journey.facts import (
     account_fact,
@@ -76,7 +76,7 @@ def corrections(
     if told_before or found.removed or found.withdrawn or judged_by:
         facts.append(
             Correction(
-                correction_id=str(uuid5(NAMESPACE_URL, f"touchline:correction:{account.account_id}:{number}")),
+                correction_id=_correction_id(account, number),
                 account_id=account.account_id,
                 corrected_at=as_of,
                 cause=in_words(causes, judged_by),
@@ -88,6 +88,36 @@ def corrections(
             )
         )
     return [*facts, own]
+
+
+def mended_from_memory(
+    account: AccountJourney, items: Sequence[AttributedTouchpoint], changes: Changes, as_of: datetime
+) -> list[AccountsFact]:
+    """The line for what `items` changed of what had been told, when that is more than a little disorder."""
+    causes = {Cause("links", item.cause) for item in items if item.cause} | (
+        {changes.mended} if changes.mended else set()
+    )
+    again = len(changes.placed.keys() - {item.event_id for item in items})
+    if not causes or not (again or changes.withdrawn):
+        return []
+    number = revision(account.inputs, as_of)
+    what = [
+        *_counted({"judged anew": again}, "touchpoint"),
+        *_counted({"new or changed": len(changes.signals), "withdrawn": len(changes.withdrawn)}, "signal"),
+    ]
+    return [
+        Correction(
+            correction_id=_correction_id(account, number),
+            account_id=account.account_id,
+            corrected_at=as_of,
+            cause=in_words(causes),
+            what=", ".join(what),
+            touchpoints_changed=again,
+            touchpoints_removed=0,
+            signals_changed=len(changes.signals),
+            signals_withdrawn=len(changes.withdrawn),
+        )
+    ]
 
 
 def as_of_at_least(stored: Stored, as_of: datetime) -> datetime:
@@ -177,6 +207,10 @@ def _new_inputs(account: AccountJourney, journey: Journey, stored: Stored) -> in
     changed = sum(not changes_nothing(stored.items[e], journey.placed[e].item) for e in kept)
     is_newer = bool(_other_blueprint(account, stored)) and account.blueprint.version >= stored.blueprint_version
     return len(came) + len(left) + changed + is_newer
+
+
+def _correction_id(account: AccountJourney, number: int) -> str:
+    return str(uuid5(NAMESPACE_URL, f"touchline:correction:{account.account_id}:{number}"))
 
 
 def _tombstone(stored: Stored, event_id: str, number: int) -> Tombstone:

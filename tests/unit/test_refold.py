@@ -144,7 +144,7 @@ def test_causes_in_words() -> None:
     words = profile_changed({"p1": ("unknown", "buyer"), "": ("", "small"), "p2": ("a", "b"), "p3": ("a", "b")}).words
     assert words == (
         "the segment is small, not none; the persona of person p1 is buyer, not unknown; "
-        "the persona of person p2 is b, not a, and 1 more"
+        "the persona of person p2 is b, not a; and 1 more"
     )
 
 
@@ -316,3 +316,30 @@ async def test_remap_keeps_to_its_rate() -> None:
 def test_refold_must_be_told_which_accounts(arguments: list[str]) -> None:
     told = CliRunner().invoke(app, arguments)
     assert told.exit_code == 2 and "--all" in told.output
+
+
+async def test_both_accounts_say_which_link_moved_a_touchpoint() -> None:
+    """A visit of a firm nobody knows; later the CRM claims its domain, and the visit belongs to the CRM's account."""
+    pipeline = Pipeline(BLUEPRINT, AS_OF, 3)
+    await pipeline.feed([touchpoint("e1", 0, aliases=("email:a@acme.com",), page="/pricing")])
+    await pipeline.run()
+    claim = {"account_refs": ("crm:1",), "account_traits": {"domain": "acme.com"}}
+    await pipeline.feed([touchpoint("e2", 90, "crm_record", **claim)])
+    await pipeline.run()
+    await pipeline.close()
+    causes = {line.account_id: line.cause for line in pipeline.store.corrections.values()}
+    assert causes["domain:acme.com"] == "touchpoints moved to crm:1: crm:1 claims acme.com"
+    assert causes["crm:1"] == "crm:1 claims acme.com", "its record of the claim is in another phase by the visit"
+
+
+async def test_a_persona_that_was_mended_from_memory_is_a_correction_too() -> None:
+    pipeline = Pipeline(BLUEPRINT, AS_OF, 3)
+    who: dict[str, Any] = {"aliases": ("email:a@acme.com",)}
+    await pipeline.feed([touchpoint("e1", 0, page="/pricing", **who)])
+    await pipeline.run()
+    await pipeline.feed([touchpoint("e2", 5, "identify", person_traits={"title": "CFO"}, **who)])
+    await pipeline.run()
+    await pipeline.close()
+    (line,) = pipeline.store.corrections.values()
+    assert line.cause.endswith("is economic_buyer, not unknown")
+    assert (line.what, line.touchpoints_changed) == ("1 touchpoint judged anew", 1)
