@@ -20,6 +20,8 @@ PARTS = {
     "identity": "benchmarks.identity",
     "refold": "benchmarks.refold",
     "emotion": "benchmarks.emotion",
+    "friction": "benchmarks.friction",
+    "detection": "benchmarks.detection",
     "start": "benchmarks.start",
     "peer": "benchmarks.peer",
     "end_to_end": "benchmarks.end_to_end",
