@@ -14,8 +14,9 @@ from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from schemas.facts import ProposalFact
-from schemas.links import Decision
+from schemas.links import Decision, Declared
 from schemas.touchpoints import Alias
+from streams.resolve.aliases import is_person
 from streams.resolve.company_names import company_name
 from streams.resolve.domains import address_host
 from streams.resolve.graph import pair_of
@@ -138,6 +139,8 @@ def _answered(decision: Decision, question: Literal["same_person", "belongs"], a
 
 def _accounts(known: Known, name: Alias) -> Iterator[Proposal]:
     """Accounts an alias may belong to: of one name with its declared company, or of several at its domain."""
+    if not is_person(name):
+        return
     asked: set[str] = set()
     host = address_host(name)
     accounts = known.directory.accounts_at(host) if host else ()
@@ -149,14 +152,19 @@ def _accounts(known: Known, name: Alias) -> Iterator[Proposal]:
                 asked.add(account)
                 yield Proposal("belongs", name, account, why, edge.evidence, confidence, edge.since)
     for said in known.declared.of((name,)):
-        accounts = known.directory.accounts_named(company_name(said.value)) if said.trait == "name" else ()
-        if said.trait == "domain":
-            accounts = known.directory.accounts_at(said.value)
+        accounts, why = _declared(known, said)
         for account in accounts if len(accounts) <= MAX_CANDIDATES else ():
             if account not in asked:
                 asked.add(account)
-                reason = f"declared {said.value!r}, and that is how the account is called, too"
-                yield Proposal("belongs", name, account, reason, said.evidence, 0.5, said.since)
+                yield Proposal("belongs", name, account, why, said.evidence, 0.5, said.since)
+
+
+def _declared(known: Known, said: Declared) -> tuple[tuple[str, ...], str]:
+    if said.trait == "name":
+        accounts = known.directory.accounts_named(company_name(said.value))
+        return accounts, f"declared {said.value!r}, and that is how the account is called, too"
+    accounts = known.directory.accounts_at(said.value) if said.trait == "domain" else ()
+    return accounts, f"declared {said.value}, which {len(accounts)} accounts claim"
 
 
 def _has_other_hosts(known: Known, name: Alias, host: str) -> bool:
