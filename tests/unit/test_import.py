@@ -346,6 +346,17 @@ async def test_what_cannot_be_placed_is_said(tmp_path: Path) -> None:
     assert [line for line, _ in doubts(run)] == [2]
 
 
+async def test_a_daughter_at_a_host_of_her_own_is_no_doubt(tmp_path: Path) -> None:
+    """And a helpdesk's organisation that is the CRM's account under another name is none, either."""
+    run = Run(tmp_path)
+    await run.of("id,domains\n51,acme.com\n52,nl.acme.com\norg:7,acme.com\n")
+    assert doubts(run) == []
+    await run.of("id,email\n1,a@acme.com\n2,b@nl.acme.com\n3,c@be.acme.com\n", "contact")
+    assert doubts(run) == []
+    await run.of("id,domains\n53,acme.com\n")
+    assert [reason for _, reason in doubts(run)] == ["acme.com is claimed by crm:51, org:7 too"]
+
+
 async def test_an_import_that_was_cut_off_goes_on_behind_what_is_safe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from schemas.base import EPOCH
+from schemas.links import AccountClaim
 from schemas.touchpoints import CleanTouchpoint
-from streams.resolve.directory import claimed_domains
-from streams.resolve.domains import company_domain, corporate_domain, is_free_mail
+from streams.resolve.directory import Directory
+from streams.resolve.domains import address_host, claimed_hosts, company_domain, is_free_mail
 
 #: (reason, fix)
 Doubt = tuple[str, str]
@@ -16,15 +18,16 @@ _LINK = "name their account"
 
 @dataclass(slots=True)
 class Known:
-    """Accounts and who claims which domain: what is stored, and what this import adds."""
+    """Accounts and their domains, stored and of this import, in the very directory that attributes."""
 
     accounts: set[str] = field(default_factory=set)
-    claims: dict[str, set[str]] = field(default_factory=dict)
+    directory: Directory = field(default_factory=Directory)
 
-    def learn(self, account_id: str, domains: Iterable[str]) -> None:
+    def learn(self, account_id: str, hosts: Iterable[str]) -> None:
         self.accounts.add(account_id)
-        for domain in domains:
-            self.claims.setdefault(domain, set()).add(account_id)
+        for host in hosts:
+            claim = AccountClaim(account_id=account_id, trait="domain", value=host, since=EPOCH, evidence="", source="")
+            self.directory.claim(claim)
 
 
 def doubt(known: Known, record_kind: str, touchpoint: CleanTouchpoint) -> Doubt | None:
@@ -34,17 +37,14 @@ def doubt(known: Known, record_kind: str, touchpoint: CleanTouchpoint) -> Doubt 
 
 def _account(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
     account_id, stated = touchpoint.account_refs[0], touchpoint.account_traits.get("domain", "")
-    domains = claimed_domains(stated)
-    namespace = account_id.partition(":")[0] + ":"
-    shared = {
-        domain: others
-        for domain in domains
-        if (others := {a for a in known.claims.get(domain, ()) if a != account_id and a.startswith(namespace)})
-    }
-    known.learn(account_id, domains)
-    for domain, others in shared.items():
-        names = ", ".join(sorted(others)[:3])
-        return (f"{domain} is claimed by {names} too", "people there need a contact record that names their account")
+    hosts = claimed_hosts(stated)
+    known.learn(account_id, hosts)
+    own = known.directory.canonical(account_id)
+    for host in hosts:
+        others = [other for other in known.directory.accounts_at(host) if other != own]
+        if others:
+            names = ", ".join(others[:3])
+            return (f"{host} is claimed by {names} too", "people there need a contact record that names their account")
     free = [part for part in stated.split() if is_free_mail(company_domain(part))]
     return (f"{free[0]} is free mail and places nobody", "give the company's own domain") if free else None
 
@@ -52,18 +52,18 @@ def _account(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
 def _contact(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
     if touchpoint.account_refs:
         return _unknown(known, touchpoint)
-    domains = [domain for name in touchpoint.aliases if (domain := corporate_domain(name))]
-    if not domains:
+    hosts = [host for name in touchpoint.aliases if (host := address_host(name))]
+    if not hosts:
         return ("no account, and no company address that would tell it", _LINK)
-    return _by_domain(known, domains[0])
+    return _by_host(known, hosts[0])
 
 
-def _by_domain(known: Known, domain: str) -> Doubt | None:
-    claimants = sorted(known.claims.get(domain, ()))
+def _by_host(known: Known, host: str) -> Doubt | None:
+    claimants = known.directory.accounts_at(host)
     if len(claimants) > 1:
-        return (f"no account, and {', '.join(claimants[:3])} share {domain}", _LINK)
+        return (f"no account, and {', '.join(claimants[:3])} share {host}", _LINK)
     if not claimants:
-        return (f"no account claims {domain}: provisional until one does", "import the account with this domain")
+        return (f"no account claims {host}: provisional until one does", "import the account with this domain")
     return None
 
 
@@ -73,8 +73,8 @@ def _deal(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
 
 def _moment(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:
     if not touchpoint.account_refs and not touchpoint.aliases:
-        declared = claimed_domains(touchpoint.account_traits.get("domain", ""))
-        return _by_domain(known, declared[0]) if declared else ("names neither a person nor an account", _LINK)
+        declared = claimed_hosts(touchpoint.account_traits.get("domain", ""))
+        return _by_host(known, declared[0]) if declared else ("names neither a person nor an account", _LINK)
     if touchpoint.account_refs or any(name.startswith("email:") for name in touchpoint.aliases):
         return _contact(known, touchpoint)
     return None  # known by another id: whose it is stands elsewhere
