@@ -118,6 +118,11 @@ class IdentityGraph:
         found = self._find(edge.a, edge.b, edge.typed)
         return found is not None and (found.since, found.evidence) <= (edge.since, edge.evidence)
 
+    def has_seen(self, pair: tuple[Alias, Alias, bool], since: datetime, evidence: str) -> bool:
+        """The same of two ends, and whether one was typed."""
+        found = self._find(*pair)
+        return found is not None and (found.since, found.evidence) <= (since, evidence)
+
     def decision(self, a: Alias, b: Alias) -> Decision | None:
         """What was decided last on two aliases."""
         return self._decisions.get(pair_of(a, b))

@@ -6,12 +6,12 @@ there are none yet, need not be looked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast, get_args
 
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, Verdict
 from schemas.touchpoints import Alias, CleanTouchpoint
-from streams.resolve.aliases import is_mailbox, is_person, kind_of, ordered
+from streams.resolve.aliases import is_mailbox, is_person, kind_of, ordered, strength
 from streams.resolve.domains import address_host, claimed_hosts
 from streams.resolve.graph import NAMING_KINDS
 
@@ -36,8 +36,17 @@ def owner(touchpoint: CleanTouchpoint, people: tuple[Alias, ...]) -> Alias:
     return next(iter(ordered(touchpoint.aliases)), f"event:{touchpoint.event_id}")
 
 
-def implied(touchpoint: CleanTouchpoint) -> Iterator[Link]:
-    """Everything a touchpoint is evidence for, known or not."""
+Pair = tuple[Alias, Alias, bool]
+"""The ends of an edge, the stronger first, and whether one was typed."""
+
+
+def implied(
+    touchpoint: CleanTouchpoint, is_old: Callable[[Pair, CleanTouchpoint], bool] = lambda pair, touchpoint: False
+) -> Iterator[Link]:
+    """Everything a touchpoint is evidence for, known or not; without the edges that `is_old` holds for.
+
+    Nearly every event repeats edges that are known, and asking costs less than building them.
+    """
     if touchpoint.action == "decision":
         yield from _decision(touchpoint)
         return
@@ -47,7 +56,11 @@ def implied(touchpoint: CleanTouchpoint) -> Iterator[Link]:
         yield _membership(touchpoint, subject)
         yield from _claims(touchpoint)
     yield from _declared(touchpoint, people, subject)
-    yield from _edges(touchpoint, [name for name in people if not is_mailbox(name)], people)
+    if len(people) > 1 and touchpoint.action == "alias":
+        yield from _merged(touchpoint, [name for name in people if kind_of(name) == "crm_contact"])
+    for pair in _pairs(touchpoint, people):
+        if not is_old(pair, touchpoint):
+            yield _edge(touchpoint, pair)
 
 
 def declared_hosts(touchpoint: CleanTouchpoint) -> list[str]:
@@ -137,28 +150,33 @@ def _declared(touchpoint: CleanTouchpoint, people: tuple[Alias, ...], subject: A
         )
 
 
-def _edges(touchpoint: CleanTouchpoint, linking: list[Alias], people: tuple[Alias, ...]) -> Iterator[Link]:
-    if len(linking) > 1 and touchpoint.action == "alias" and all(kind_of(n) == "crm_contact" for n in linking[:2]):
-        yield from _merged(touchpoint, linking)
-    pairs = [(linking[0], other) for other in linking[1:]]
-    if not pairs:
-        pairs = [(name, name) for name in people[:1] if is_mailbox(name) or kind_of(name) in NAMING_KINDS]
-    for pair in pairs:
-        one, *other = ordered(pair)
-        is_address = one.startswith("email:") or any(name.startswith("email:") for name in other)
-        yield Edge(
-            a=one,
-            b=other[0] if other else one,
-            typed=bool(other) and is_address and touchpoint.action in TYPED_ACTIONS,
-            since=touchpoint.ordered_at,
-            evidence=touchpoint.event_id,
-            source=touchpoint.source,
-        )
+def _pairs(touchpoint: CleanTouchpoint, people: tuple[Alias, ...]) -> Iterator[Pair]:
+    """The first who links with each other one; one who came alone with themselves."""
+    linking = [name for name in people if not is_mailbox(name)]
+    for other in linking[1:]:
+        one = linking[0]
+        is_typed = touchpoint.action in TYPED_ACTIONS and (one.startswith("email:") or other.startswith("email:"))
+        is_reversed = is_typed and strength(one) < strength(other)  # an address stands last among the actors
+        yield (other, one, is_typed) if is_reversed else (one, other, is_typed)
+    alone = people[0] if len(linking) < 2 and people else ""
+    if alone and (is_mailbox(alone) or kind_of(alone) in NAMING_KINDS):
+        yield (alone, alone, False)
 
 
-def _merged(touchpoint: CleanTouchpoint, linking: list[Alias]) -> Iterator[Link]:
+def _edge(touchpoint: CleanTouchpoint, pair: Pair) -> Edge:
+    a, b, is_typed = pair
+    return Edge(
+        a=a,
+        b=b,
+        typed=is_typed,
+        since=touchpoint.ordered_at,
+        evidence=touchpoint.event_id,
+        source=touchpoint.source,
+    )
+
+
+def _merged(touchpoint: CleanTouchpoint, contacts: list[Alias]) -> Iterator[Link]:
     """The CRM merged contacts: it decides that they are one, which no evidence of ours could."""
-    contacts = [name for name in linking if kind_of(name) == "crm_contact"]
     for other in contacts[1:]:
         yield Decision(
             a=contacts[0],
