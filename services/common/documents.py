@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from schemas.documents import Document, parse_document
-from schemas.errors import ConfigurationError, did_you_mean
-
-__all__ = ["did_you_mean", "read_document"]
+from schemas.errors import ConfigurationError
 
 
 def read_document(path: Path) -> Document:

@@ -15,7 +15,7 @@ _WORDS_FOR_PEOPLE: Final = {
     "personas": {"name", "title", "department", "motivation", "frustration", "goal"},
     "types": {
         *("name", "owner", "goal", "excellent", "terrible", "if_it_fails", "effort"),
-        *("contact", "setting", "started_by", "desired_emotion", "risk"),
+        *("channel", "contact", "setting", "started_by", "desired_emotion", "risk"),
     },
 }
 """Per list of a blueprint, the fields that no row depends on. A field that is not named here counts."""

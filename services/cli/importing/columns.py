@@ -15,7 +15,7 @@ from schemas.errors import ConfigurationError
 from schemas.records import RECORDS, AccountPart, PersonPart
 from services.cli.importing.files import Row
 from services.cli.importing.findings import BadRow
-from services.common.documents import did_you_mean
+from schemas.errors import did_you_mean
 
 DateOrder = Literal["iso", "dmy", "mdy"]
 Path = tuple[str, ...]
