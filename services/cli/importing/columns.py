@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, did_you_mean
 from schemas.records import RECORDS, AccountPart, PersonPart
 from services.cli.importing.files import Row
 from services.cli.importing.findings import BadRow
-from schemas.errors import did_you_mean
 
 DateOrder = Literal["iso", "dmy", "mdy"]
 Path = tuple[str, ...]
