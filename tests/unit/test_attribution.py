@@ -115,3 +115,63 @@ def test_domains_know_the_public_suffixes() -> None:
     assert company_domain("https://shop.acme.co.uk/x") == "acme.co.uk"
     assert corporate_domain("email:ann@mail.acme.co.uk") == "acme.co.uk"
     assert corporate_domain("email:ann@gmail.com") == ""
+
+
+def test_a_role_mailbox_tells_the_company_and_is_nobody() -> None:
+    one = event("a", 0, "mailbox:reception@acme.com", "anonymous:a1")
+    other = event("b", 5, "mailbox:reception@acme.com", "anonymous:a2")
+    knowledge = told(CRM, one, other)
+    assert decided(knowledge.attribute(one)) == ("crm:1", "email_domain", 0.9)
+    assert knowledge.attribute(one).person_id == person_id_of("anonymous:a1") != knowledge.attribute(other).person_id
+    later = knowledge.attribute(event("c", 9, "anonymous:a1"))
+    assert decided(later) == ("crm:1", "declared_domain", 0.8)
+    alone = knowledge.attribute(event("d", 9, "mailbox:reception@acme.com"))
+    assert (alone.person_id, alone.account_id) == (person_id_of("mailbox:reception@acme.com"), "crm:1")
+
+
+def test_the_nearest_claim_around_a_host_wins() -> None:
+    daughter = event("crm2", 1, refs=("crm:2",), account_traits={"domain": "eu.acme.com"})
+    knowledge = told(CRM, daughter)
+    hosts = {"acme.com": "crm:1", "eu.acme.com": "crm:2", "mail.eu.acme.com": "crm:2", "us.acme.com": "crm:1"}
+    assert {host: knowledge.attribute(event("e", 5, f"email:ann@{host}")).account_id for host in hosts} == hosts
+    shop = event("crm3", 1, refs=("crm:3",), account_traits={"domain": "shop.beta.co.uk"})
+    assert told(shop).attribute(event("e", 5, "email:joe@beta.co.uk")).account_id == "crm:3"
+
+
+def test_user_ids_are_unique_per_source() -> None:
+    shop = event("a", 0, "user:1001", "email:ann@acme.com", action="identify", source="shop")
+    product = event("b", 5, "user:p77", "email:ann@acme.com", action="identify", source="product")
+    second = event("c", 9, "user:1002", "email:ann@acme.com", action="identify", source="shop")
+    graph = told(shop, product, second).graph
+    assert graph.person("user:1001") == graph.person("user:p77") != graph.person("user:1002")
+
+
+def test_a_typed_address_of_a_colleague_leaves_the_typist_who_they_are() -> None:
+    ann = event("a", 0, "user:u1", "email:ann@acme.com", action="identify")
+    form = event("b", 5, "user:u1", "email:bob@acme.com", action="form_submitted")
+    first = event("c", 9, "anonymous:a9", "email:eve@acme.com", action="form_submitted")
+    knowledge = told(ann, form, first)
+    assert knowledge.attribute(form).person_id == knowledge.attribute(ann).person_id
+    assert knowledge.graph.person("email:bob@acme.com").aliases == ("email:bob@acme.com",)
+    assert knowledge.graph.person("anonymous:a9") == knowledge.graph.person("email:eve@acme.com")  # their own
+
+
+def test_the_organisation_that_carries_the_crms_id_is_that_account() -> None:
+    record = event("o", 0, refs=("crm:1", "org:45"), action="support_record")
+    assert told(record).attribute(event("t", 5, "support_user:7", refs=("org:45",))).account_id == "crm:1"
+
+
+def test_a_removed_association_ends_the_membership() -> None:
+    joins = event("j", 10, "crm_contact:7", refs=("crm:1",), action="crm_record")
+    leaves = event("l", 20, "crm_contact:7", refs=("crm:1",), action="crm_removed")
+    for history in ((joins, leaves), (leaves, joins)):
+        knowledge = told(*history)
+        methods = [knowledge.attribute(event("q", at, "crm_contact:7")).method for at in (5, 15, 20, 25)]
+        assert methods == ["crm_contact", "crm_contact", "unidentified", "unidentified"]
+
+
+def test_what_a_cluster_may_hold_is_limited() -> None:
+    devices = [event(f"e{n:03}", n, "user:u1", f"anonymous:d{n:03}") for n in range(60)]
+    knowledge = told(*devices)
+    assert len(knowledge.graph.person("user:u1").aliases) == 50
+    assert knowledge.graph.person("anonymous:d059").aliases == ("anonymous:d059",)

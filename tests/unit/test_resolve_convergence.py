@@ -34,7 +34,7 @@ DOMAINS = ["acme.com", "beta.nl", "https://www.acme.com/x", "eu.acme.com", "gamm
 NAMES = ["Acme Inc.", "ACME", "Beta B.V."]
 ACTIONS = ["page_view", "form_submitted", "identify", "identify", "crm_record", "crm_removed", "alias", "group"]
 SECONDS = st.integers(0, 20)
-MANY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
