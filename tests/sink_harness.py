@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import BaseModel
 
 from schemas.config import ClickHouseConfig, Config, KafkaConfig, SecretRef
-from schemas.facts import Fact
+from schemas.facts import Fact, ProposalFact
 from schemas.touchpoints import DEAD, DeadLetter
 from streams.transport.clickhouse import Store
 
@@ -194,11 +194,12 @@ def record_of(items: Sequence[BaseModel]) -> bytes:
     return b"[" + b",".join(item.model_dump_json().encode() for item in items) + b"]"
 
 
-def records_of(facts: Sequence[Fact], size: int = 5) -> list[tuple[str, bytes]]:
+def records_of(facts: Sequence[AccountsFact], size: int = 5) -> list[tuple[str, bytes]]:
     """Facts as records of up to `size` items, keyed by account, in order per account."""
-    by_account: dict[str, list[Fact]] = {}
+    by_account: dict[str, list[AccountsFact]] = {}
     for fact in facts:
-        by_account.setdefault(fact.account_id, []).append(fact)
+        key = fact.proposal_id if isinstance(fact, ProposalFact) else fact.account_id
+        by_account.setdefault(key, []).append(fact)
     return [
         (account, record_of(mine[at : at + size]))
         for account, mine in by_account.items()
