@@ -194,9 +194,9 @@ def record_of(items: Sequence[BaseModel]) -> bytes:
     return b"[" + b",".join(item.model_dump_json().encode() for item in items) + b"]"
 
 
-def records_of(facts: Sequence[AccountsFact], size: int = 5) -> list[tuple[str, bytes]]:
+def records_of(facts: Sequence[Fact], size: int = 5) -> list[tuple[str, bytes]]:
     """Facts as records of up to `size` items, keyed by account, in order per account."""
-    by_account: dict[str, list[AccountsFact]] = {}
+    by_account: dict[str, list[Fact]] = {}
     for fact in facts:
         key = fact.proposal_id if isinstance(fact, ProposalFact) else fact.account_id
         by_account.setdefault(key, []).append(fact)
