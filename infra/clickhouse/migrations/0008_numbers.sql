@@ -14,7 +14,8 @@ ALTER TABLE {database}.journey_minutes {on_cluster}
     COMMENT COLUMN people 'not written any more: person_set';
 
 -- The minutes of a day in one row a cell: recomputed whole, after nothing was recomputed in it for a while.
--- `version` is the server's clock before the minutes were read.
+-- `version` is the server's clock before the minutes were read. Weeks are read in parallel;
+-- days first, so that roll-ups of different days need no merging when they are read.
 CREATE TABLE IF NOT EXISTS {database}.journey_days {on_cluster}
 (
     day               Date,
@@ -40,7 +41,7 @@ CREATE TABLE IF NOT EXISTS {database}.journey_days {on_cluster}
     moment_of_truth   UInt8
 )
 ENGINE = {replicated}ReplacingMergeTree(version)
-PARTITION BY toYYYYMM(day)
+PARTITION BY toMonday(day)
 ORDER BY (day, phase, touchpoint_type, persona, segment, channel);
 
 -- Which days may be read from journey_days: a recomputation that the roll-up did not see began less than ten minutes
