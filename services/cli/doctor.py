@@ -53,6 +53,7 @@ def examine(target: Target) -> Iterator[Check]:
         )
         return
     yield Check("configuration", "ok", "valid")
+    yield _asked("rules", "`touchline validate` says what is wrong with the blueprint", lambda: _rules(config))
     yield from _services(target.data)
     yield _asked("Kafka", "start `touchline up`, or give --kafka HOST:PORT", lambda: _kafka(config))
     yield _asked("ClickHouse", "start `touchline up`, or give --clickhouse URL", lambda: _clickhouse(config))
@@ -63,6 +64,18 @@ def _asked(name: str, fix: str, ask: Callable[[], Check]) -> Check:
         return ask()
     except TouchlineError as error:
         return Check(name, "problem", str(error).splitlines()[0][:200], fix)
+
+
+def _rules(config: Config) -> Check:
+    """Which rules of friction and delight can find nothing, because nothing that feeds them is connected."""
+    from streams.friction.feeds import feedable
+    from streams.journey.blueprints import load
+
+    can = feedable(load(config.journey.blueprint).source, {source.vendor for source in config.sources})
+    idle = [rule for rule, fed in can.items() if not fed]
+    if idle:
+        return Check("rules", "warning", f"no source feeds {', '.join(idle)}", "connect one that `validate` names")
+    return Check("rules", "ok", f"all {len(can)} are fed")
 
 
 def _python() -> Check:
