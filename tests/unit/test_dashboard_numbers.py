@@ -171,6 +171,41 @@ def test_trend_needs_three_earlier_windows_with_volume() -> None:
     assert found.note == "not enough: earlier windows with 20 touchpoints: 2, 3 needed"
 
 
+def naive_direction(now: tuple[int, int], previous: list[tuple[int, int]], deviations: float = 2) -> str:
+    """The documented rule, with sorting for a median."""
+
+    def middle_of(values: list[float]) -> float:
+        ordered = sorted(values)
+        half = len(ordered) // 2
+        return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+    rates = [friction / volume for friction, volume in previous if volume >= 20]
+    if now[1] < 20 or len(rates) < 3:
+        return "unknown"
+    middle = middle_of(rates)
+    change = now[0] / now[1] - middle
+    spread = deviations * 1.4826 * middle_of([abs(rate - middle) for rate in rates])
+    if abs(change) <= max(spread, 0.02, 0.1 * middle):
+        return "steady"
+    return "up" if change > 0 else "down"
+
+
+WINDOW = st.integers(0, 60).flatmap(lambda volume: st.tuples(st.integers(0, volume), st.just(volume)))
+
+
+@given(WINDOW, st.lists(WINDOW, min_size=7, max_size=7))
+def test_the_trend_equals_the_naive_one(now: tuple[int, int], previous: list[tuple[int, int]]) -> None:
+    found = numbers.trend(now, previous)
+    assert found.direction == naive_direction(now, previous)
+    assert bool(found.note) == (found.direction == "unknown")
+
+
+def test_known_bad_another_band_is_another_trend() -> None:
+    previous = [(10, 100), (12, 100), (14, 100), (10, 100), (16, 100), (10, 100), (9, 100)]
+    assert numbers.trend((25, 200), previous).direction == naive_direction((25, 200), previous) == "steady"
+    assert naive_direction((25, 200), previous, deviations=1) == "up"
+
+
 def test_no_evidence_is_never_zero() -> None:
     assert numbers.ratio(0, 0) is None
     assert words.emotion_word(None) == "no evidence"
