@@ -56,24 +56,17 @@ def test_a_wrong_expectation_is_noticed(key: str) -> None:
     assert not unnoticed
 
 
-UNKNOWN_TO_RECALLS = (
+#: An address known from a decision alone; recalls reached it late once.
+DECIDED_ALONE = (
     "decisions: An operator knows that the private address is hers",
     "decisions: Who left the company kept the address",
 )
 
 
-@pytest.mark.parametrize("key", [key for key in ALL if key not in UNKNOWN_TO_RECALLS])
+@pytest.mark.parametrize("key", ALL)
 def test_repair_is_complete(key: str) -> None:
     """Attribution alone, in many more orders: what was stored is what full knowledge says."""
-    assert left_behind(key, orders=12) == []
-
-
-@pytest.mark.xfail(
-    reason="a claim does not reach a touchpoint whose address is known from a decision alone", strict=True
-)
-@pytest.mark.parametrize("key", UNKNOWN_TO_RECALLS)
-def test_repair_after_decisions_is_complete(key: str) -> None:
-    assert left_behind(key, orders=60) == []
+    assert left_behind(key, orders=60 if key in DECIDED_ALONE else 12) == []
 
 
 def left_behind(key: str, orders: int) -> list[str]:
