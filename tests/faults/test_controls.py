@@ -39,7 +39,7 @@ class Log:
         """What has not been acked, as a new process gets it."""
         for offset in range(RECORDS):
             if offset not in self.acked:
-                message = SimpleNamespace(value=b"%d" % offset, topic="in", partition=0, offset=offset)
+                message = SimpleNamespace(value=b"%d" % offset, topic="in", partition=0, offset=offset, timestamp=None)
                 yield SimpleNamespace(message=message, ack=lambda offset=offset: self.acked.add(offset))
                 await asyncio.sleep(0)
 
