@@ -88,9 +88,11 @@ class LinksReader:
         links: list[Link] = []
         while until and await self._consumer.position(self._partition) < until:
             for records in (await self._consumer.getmany(self._partition, timeout_ms=500)).values():
-                links += (link for record in records for _, link in self._decoded(record.value, record.offset + 1))
-        reached = await self._consumer.position(self._partition)
-        await asyncio.to_thread(self.knowledge.load, links, reached)
+                before = (record for record in records if record.offset < until)
+                links += (link for record in before for _, link in self._decoded(record.value, record.offset + 1))
+        if until:  # a poll may have brought more, and what follows from that is not sent
+            self._consumer.seek(self._partition, until)
+        await asyncio.to_thread(self.knowledge.load, links, until)
 
     async def run(self) -> None:
         """Follow the topic until cancelled."""

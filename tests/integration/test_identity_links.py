@@ -103,3 +103,27 @@ async def test_what_follows_from_links_is_sent_once_and_a_start_goes_on_from_the
             assert len(list(again.knowledge.proposals)) == 1
             await asyncio.sleep(1)
             assert not again.recalls and not again.repairs
+
+
+async def test_a_start_sends_what_nobody_sent_although_one_poll_brings_all(
+    kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    """The worker on duty died between two links; both come in the same poll of the next one."""
+    kafka = KafkaConfig(bootstrap=(kafka_bootstrap,), topic_prefix=topic_prefix, partitions=1)
+    await ensure_topics(kafka)
+    first, second = edge("email:ann@acme.com", "anonymous:a1", 1), edge("email:ann@acme.com", "anonymous:a2", 2)
+    async with outbox_on(kafka) as outbox, asyncio.timeout(60):
+        async with worker(kafka, outbox) as before:
+            await outbox.deliver([(TOPIC, first.link_id, LINKS.dump_json([first])[1:-1])], at_once=True)
+            await before.wait_for(1)
+            while before.recalls:
+                await asyncio.sleep(0.05)
+        await outbox.deliver([(TOPIC, second.link_id, LINKS.dump_json([second])[1:-1])], at_once=True)
+        reader = LinksReader(kafka, NoMetrics())
+        await reader.start()
+        try:
+            assert reader.knowledge.graph.person("anonymous:a2").aliases[0] == "email:ann@acme.com"
+            assert reader.recalls, "the recalls of the second link are nobody's"
+            assert {recall.knowledge for recall in reader.recalls} == {2}
+        finally:
+            await reader.stop()
