@@ -189,6 +189,7 @@ def _api(view: dict[str, Any]) -> Rows:
         (phase["id"], cell["id"]): {
             "volume": cell["volume"],
             "accounts": cell["accounts_reached"],
+            "visitors": cell["visitors_reached"],
             "people": cell["people"],
             "friction_touchpoints": cell["friction_touchpoints"],
             "delight_touchpoints": cell["delight_touchpoints"],

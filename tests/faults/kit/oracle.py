@@ -167,8 +167,15 @@ def _sum_up(picture: Picture, placed: list[tuple[str, Placed]], as_of: datetime)
         days[key].append((account_id, place))
     picture.cells = {key: _cell(found) for key, found in cells.items()}
     picture.days = {key: _cell(found) for key, found in days.items()}
-    picture.api = {key: _cell(found) for key, found in past.items() if key[1] != UNMAPPED}
+    picture.api = {key: _api_cell(found) for key, found in past.items() if key[1] != UNMAPPED}
     picture.api["", UNMAPPED] = {"volume": sum(len(found) for key, found in past.items() if key[1] == UNMAPPED)}
+
+
+def _api_cell(placed: list[tuple[str, Placed]]) -> Row:
+    """As the API tells it: visitors that are not yet identified are counted apart."""
+    visitors = {account_id for account_id, _ in placed if account_id.startswith("anon:")}
+    cell = _cell(placed)
+    return {**cell, "accounts": cell["accounts"] - len(visitors), "visitors": len(visitors)}
 
 
 def _cell(placed: list[tuple[str, Placed]]) -> Row:
