@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from schemas.blueprint import Blueprint, Decisive, SegmentRule
+from schemas.facts import Seat
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.book import RuleBook
 from streams.journey.checks import RefusedBlueprint, problems
@@ -36,6 +38,7 @@ class CompiledBlueprint:
         self.deals = Deals(blueprint.opportunities)
         self.personas = PersonaRules(blueprint.persona_rules)
         self.committee = {role: required for role, required in blueprint.committee.items() if required > 0}
+        self.seats = lru_cache(maxsize=4_096)(self._seats)
         self._roles = {persona.id: persona.buying_role for persona in blueprint.personas}
         self.rulebook = RuleBook(
             blueprint.rules,
@@ -53,6 +56,11 @@ class CompiledBlueprint:
     def role_of(self, persona: str) -> str:
         """The persona's role in buying; empty when it has none."""
         return self._roles.get(persona, "")
+
+    def _seats(self, known: tuple[int, ...]) -> tuple[Seat, ...]:
+        """The seats of a committee, in its order, of which so many are known."""
+        asked = zip(self.committee.items(), known, strict=True)
+        return tuple(Seat(role=role, known=number, required=required) for (role, required), number in asked)
 
     def segment_of(self, traits: Mapping[str, str]) -> str:
         """The segment the first matching rule names; empty otherwise."""

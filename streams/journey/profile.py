@@ -5,7 +5,6 @@ A profile does not depend on the order in which it learned: traits are a maximum
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -73,11 +72,10 @@ class Profile:
 
     def committee(self, people: Iterable[str]) -> tuple[Seat, ...]:
         """The seats the blueprint asks for, in its order, with how many of `people` have that role."""
-        known = Counter(map(self.role, people)) if self._blueprint.committee else Counter[str]()
-        return tuple(
-            Seat.model_construct(role=role, known=known[role], required=required)
-            for role, required in self._blueprint.committee.items()
-        )
+        if not self._blueprint.committee:
+            return ()
+        roles = [self.role(person_id) for person_id in people]
+        return self._blueprint.seats(tuple(roles.count(role) for role in self._blueprint.committee))
 
     def _person(self, person_id: str) -> _Person:
         person = self._people.get(person_id)
