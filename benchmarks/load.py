@@ -25,7 +25,8 @@ from schemas.base import Strict
 PEOPLE_AN_ACCOUNT = 3
 #: A sender's events reach us a moment after they happened, and not in order.
 SPREAD_MS = 500
-_PAGES = ("/pricing", "/docs/start", "/product/reports", "/blog/onboarding", "/customers")
+#: As many as a site has: people who went round among a handful would be lost (`page_loop`), not a usual load.
+_PAGES = tuple(f"/{part}/{n}" for part in ("pricing", "docs", "product", "blog", "customers") for n in range(12))
 _TRACKS = ("Report Viewed", "Dashboard Opened", "Export Finished")
 
 
