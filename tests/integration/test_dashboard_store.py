@@ -72,7 +72,7 @@ def reader_on(store: Any) -> Reader:
 def rounded(value: Any) -> Any:
     """Sums of floats depend on their order in the last digits."""
     if isinstance(value, float):
-        return round(value, 9)
+        return round(value + 1e-12, 9)  # off the halves, on which means of a few scores like to lie
     if isinstance(value, dict):
         return {key: rounded(each) for key, each in value.items()}
     return [rounded(each) for each in value] if isinstance(value, list | tuple) else value
