@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 
 from schemas.blueprint import Blueprint, Phase, TouchpointType
+from schemas.matching import Match
+from services.dashboard.store import Question
 from services.dashboard.views import Term
 from services.dashboard.words import named
+from streams.journey.matching import plain
 
 
 class Catalogue:
@@ -21,6 +24,7 @@ class Catalogue:
         self.rule_efforts: dict[str, Term] = {rule.id: rule.effort for rule in blueprint.rules}
         self.derived_rules = tuple(rule.id for rule in blueprint.rules if rule.pattern == "compound")
         self.case_rules = tuple(rule.id for rule in blueprint.rules if rule.adopts)
+        self.questions = tuple(_questions(blueprint))
         self._fed_by = {rule.id: frozenset(rule.sources) for rule in blueprint.rules if rule.sources}
         self._phase_names = {phase.id: phase.name for phase in blueprint.phases}
         self._type_names = {kind.id: kind.name for kind in blueprint.types}
@@ -41,3 +45,14 @@ class Catalogue:
     def home_types(self, phase: str) -> list[TouchpointType]:
         """The types shown in a phase even when nothing happened, in the blueprint's order."""
         return [kind for kind in self.types.values() if kind.phase == phase and kind.on_map]
+
+
+def _questions(blueprint: Blueprint) -> Iterator[Question]:
+    """What customers wait for, by the rules that judge the target `answer_s`."""
+    for rule in blueprint.rules:
+        for way in rule.ways() if rule.target == "answer_s" else ():
+            yield Question(_names(way.opens), _names(way.closes))
+
+
+def _names(matches: Iterable[Match]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(plain(name) for match in matches for name in match.name))

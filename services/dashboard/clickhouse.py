@@ -17,6 +17,7 @@ from services.dashboard import queries
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, MINUTE, Range, Reading, Scope, floor_minute, reading
 from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, ProposalQuery, Row, SignalQuery, TimeKey
+from streams.friction.fields import REFERENCES
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -146,7 +147,15 @@ class ClickHouseStore:
 
     async def measures(self, query: CellQuery) -> Mapping[str, float]:
         scoped = _scoped(query.scope, query.span)
-        asked = {"phase": query.phase, "touchpoint_type": query.touchpoint_type}
+        asked: dict[str, Any] = {"phase": query.phase, "touchpoint_type": query.touchpoint_type}
+        asked |= {"references": list(REFERENCES)}
+        for side in ("opens", "closes"):
+            names = [
+                (name, number)
+                for number, question in enumerate(query.questions, start=1)
+                for name in (question.asked if side == "opens" else question.answered)
+            ]
+            asked |= {side: [name for name, _ in names] or [""], f"{side}_of": [n for _, n in names] or [0]}
         return {row["target"]: row["value"] for row in await self.rows(queries.MEASURES, **scoped, **asked)}
 
     async def channels(self) -> Sequence[str]:

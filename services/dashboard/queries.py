@@ -238,6 +238,18 @@ PROPOSAL = "SELECT * FROM proposals FINAL WHERE proposal_id = {proposal_id:Strin
 
 OPEN_PROPOSALS = "SELECT count() AS open FROM proposals FINAL WHERE status = 'open'"
 
+# As `streams.journey.matching.plain` and `streams.friction.fields.ref` read them.
+_PLAIN_NAME = r"""lowerUTF8(replaceRegexpAll(
+  substring(vendor_type, position(vendor_type, ':') + 1), '[^\\p{L}\\p{N}]+', ''))"""
+_REF = """splitByChar(':', if(subject != '', subject, arrayFirst(id -> id != '', arrayMap(
+  key -> trim(BOTH '"' FROM JSONExtractRaw(properties, key)), {references:Array(String)}))))[-1]"""
+
+
+def _question(side: str) -> str:
+    """Which of the questions an event asks or answers, from 1; 0: none."""
+    return f"transform({_PLAIN_NAME}, {{{side}:Array(String)}}, {{{side}_of:Array(UInt16)}}, toUInt16(0))"
+
+
 # By the clock: a rule that pauses while the customer is asked may judge otherwise.
 MEASURES = f"""
 SELECT 'duration_ms' AS target, quantileExactInclusive(0.5)(JSONExtractFloat(properties, 'duration_ms')) AS value
@@ -259,4 +271,16 @@ SELECT took.1, quantileExactInclusive(0.5)(took.2) FROM (
     HAVING toUnixTimestamp(opened_at) > 0)
   WHERE toUnixTimestamp(step.2) > 0 AND step.2 >= opened_at)
 GROUP BY took.1
+UNION ALL
+SELECT 'answer_s', quantileExactInclusive(0.5)(waited_ms) / 1000 FROM (
+  SELECT min(dateDiff('millisecond', asked.at, answered.at)) AS waited_ms
+  FROM (SELECT event_id AS asked_id, account_id, occurred_at AS at, {_REF} AS ref, {_question("opens")} AS question
+        {_CELL} AND question > 0) AS asked
+  INNER JOIN (SELECT account_id, occurred_at AS at, {_REF} AS ref, {_question("closes")} AS question
+        FROM touchpoints FINAL
+        WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} AND question > 0) AS answered
+    ON asked.account_id = answered.account_id AND asked.question = answered.question
+  WHERE answered.at >= asked.at AND (asked.ref = '' OR answered.ref = '' OR asked.ref = answered.ref)
+  GROUP BY asked.asked_id)
+HAVING count() > 0
 """

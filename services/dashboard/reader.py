@@ -76,7 +76,8 @@ class Reader:
             self.freshness(),
             self.store.worst_rules(span, self.catalogue.derived_rules),
         )
-        measured = {measure: await self.store.measures(CellQuery(scope, span, *measure))} if measure else {}
+        questions = self.catalogue.questions
+        measured = {measure: await self.store.measures(CellQuery(scope, span, *measure, questions))} if measure else {}
         has_unmapped = any(kind not in self.catalogue.types for _, kind in cells.by_cell)
         recent = replace(span, since=max(span.since, span.until - UNMAPPED_REACH))
         raw = await self.store.unmapped(scope, recent, sorted(self.catalogue.types)) if has_unmapped else ()

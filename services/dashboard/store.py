@@ -64,6 +64,14 @@ class ProposalQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What customers ask for and how it is answered: names of events, as `plain` makes them."""
+
+    asked: tuple[str, ...]
+    answered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CellQuery:
     """One cell of a scope, to be sliced."""
 
@@ -71,6 +79,7 @@ class CellQuery:
     span: Range
     phase: str
     touchpoint_type: str
+    questions: Sequence[Question] = ()
 
 
 class JourneyStore(Protocol):
@@ -98,7 +107,7 @@ class JourneyStore(Protocol):
         """The rule with the largest sum of severities in each cell, whatever the filters; of equals the first."""
 
     async def measures(self, query: CellQuery) -> Mapping[str, float]:
-        """Medians of what took time in a cell: first_response_s, resolution_s, duration_ms. Only what was seen."""
+        """Medians, by target, of what took time in a cell: answers, solutions, loading. Only what was seen."""
 
     async def channels(self) -> Sequence[str]:
         """Every channel on the map."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 
 Reader = Callable[[AttributedTouchpoint], str]
-_REFERENCES = ("ref", "quote_id", "order_id", "contract_id", "ticket_id", "deal_id", "meeting_id", "invoice_id")
+REFERENCES = ("ref", "quote_id", "order_id", "contract_id", "ticket_id", "deal_id", "meeting_id", "invoice_id")
 _TOPICS = ("topic", "category")
 _FEATURES = ("feature", "feature_name", "name")
 _ERRORS = ("error_type", "type", "exception_type", "$exception_type", "exception")
@@ -43,7 +43,7 @@ def topic(item: AttributedTouchpoint) -> str:
 
 def ref(item: AttributedTouchpoint) -> str:
     """The case it is about: its subject, else the id of a quote, an order, a contract, ...; without its kind."""
-    found = item.touchpoint.subject or _property(item.touchpoint, _REFERENCES)
+    found = item.touchpoint.subject or _property(item.touchpoint, REFERENCES)
     return found.rpartition(":")[2]
 
 

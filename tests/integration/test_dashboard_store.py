@@ -21,6 +21,7 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import AccountQuery, CellQuery, Polarity, SignalQuery
 from services.store.days import roll_up
+from streams.journey.blueprints import load
 from tests import dashboard_seed as seed
 from tests.clickhouse_fixture import ClickHouse
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
@@ -145,6 +146,25 @@ async def test_times_are_measured_from_the_touchpoints(store: ClickHouseStore, c
     found = await store.measures(CellQuery(Scope("24h"), span, "purchase", "contract"))
     assert found == {"first_response_s": 120.0, "resolution_s": 7200.0, "duration_ms": 1500.0}
     assert await store.measures(CellQuery(Scope("24h"), span, "purchase", "webinar")) == {}
+
+
+async def test_answers_are_measured_from_what_was_asked(store: ClickHouseStore, client: Client) -> None:
+    at = NOW - timedelta(hours=5)
+    steps = [
+        ("track:Quote Requested", 0, '{"quote_id": "7"}'), ("track:Quote Sent", 60, '{"quote_id": 8}'),
+        ("touchline:quote_sent", 600, '{"quote_id": "7"}'), ("track:Quote Requested", 1000, "{}"),
+        ("track:contract sent", 1001, "{}"), ("track:Quote Sent", 2800, "{}"), ("track:Quote Requested", 3000, "{}"),
+    ]  # fmt: skip
+    rows = [
+        [at, "crm:1", f"q{n}", at + timedelta(seconds=after_s), name, properties, 1, "purchase", "quote_request"]
+        for n, (name, after_s, properties) in enumerate(steps)
+    ]
+    names = ["minute", "account_id", "event_id", "occurred_at", "vendor_type", "properties", "on_map", "phase"]
+    client.insert("touchpoints", rows, column_names=[*names, "touchpoint_type"])
+    span, questions = await reader_on(store).span(Scope("24h"), NOW), Catalogue(load().source).questions
+    found = await store.measures(CellQuery(Scope("24h"), span, "purchase", "quote_request", questions))
+    assert found == {"answer_s": 1200.0}  # 600 and 1,800; the last one waits
+    assert await store.measures(CellQuery(Scope("24h"), span, "purchase", "quote_request")) == {}
 
 
 async def test_a_wrong_row_would_be_seen(store: ClickHouseStore, made: seed.World) -> None:
