@@ -26,7 +26,7 @@ from streams.ops.metrics import Meter
 from streams.transport.dead import Fuse, FuseBlown, letter
 from streams.transport.failpoints import hit
 
-COLLECT_S: Final = 0.3
+COLLECT_S: Final = 0.45
 MAX_ITEMS: Final = 10_000
 MAX_BATCH_BYTES: Final = 16 << 20
 IDLE_S: Final = 1.0

@@ -26,7 +26,7 @@ from streams.journey.step import Context, initial_state, step
 TAIL = 32
 _LAST = "\U0010ffff"
 """Sorts after every event id: an answer at the very deadline would have been in time."""
-MARK_EVERY = 8
+MARK_EVERY = 4
 
 
 _Rare = tuple[tuple[PhaseChange, ...], dict[str, Opportunity]]
