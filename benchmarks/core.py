@@ -24,6 +24,7 @@ BATCH: Final = 100
 ACCOUNTS: Final = 50
 RATE_PER_S: Final = 2_000
 HISTORY: Final = 10_000
+VISIT: Final = 5
 
 
 def requests(messages: int, *, batch: int, accounts: int = ACCOUNTS) -> list[RawRequest]:
@@ -55,6 +56,17 @@ def mapped(found: Sequence[RawRequest]) -> list[CleanTouchpoint]:
     """The clean touchpoints of some requests."""
     results = (result for request in found for result in VENDORS[request.vendor].map(request))
     return [result.touchpoint for result in results if isinstance(result, Mapped)]
+
+
+def over_a_year(touchpoints: Sequence[CleanTouchpoint]) -> list[CleanTouchpoint]:
+    """The same, in visits of five touchpoints half a minute apart, evenly over a year that ends now."""
+    visits = len(touchpoints) // VISIT + 1
+    began, apart = datetime.now(UTC) - timedelta(days=365), timedelta(days=365) / visits
+    times = [began + n // VISIT * apart + n % VISIT * timedelta(seconds=30) for n in range(len(touchpoints))]
+    return [
+        touchpoint.model_copy(update={"occurred_at": at, "received_at": at})
+        for touchpoint, at in zip(touchpoints, times, strict=True)
+    ]
 
 
 def attributed(knowledge: Knowledge, touchpoints: Sequence[CleanTouchpoint]) -> list[AttributedTouchpoint]:
@@ -141,7 +153,7 @@ def _best_us(work: Callable[[], object], repeats: int, events: int) -> float:
 
 def _refold(blueprint: CompiledBlueprint, pace: Pace) -> Figure:
     """One account with a long history, folded anew."""
-    history = attributed(Knowledge(), mapped(requests(HISTORY, batch=100, accounts=1)))
+    history = attributed(Knowledge(), over_a_year(mapped(requests(HISTORY, batch=100, accounts=1))))
     as_of = datetime.now(UTC)
     cost_us = _best_us(
         lambda: AccountJourney.rebuilt(history[0].account_id, blueprint, history, as_of), pace.repeats, 1

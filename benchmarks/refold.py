@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from benchmarks.core import BATCH, Accounts, attributed, mapped, requests
+from benchmarks.core import BATCH, Accounts, attributed, mapped, over_a_year, requests
 from benchmarks.figures import Figure, Pace, Say
 from schemas.blueprint import Blueprint
 from schemas.facts import FACTS, AccountFact, AccountsFact, SignalFact, TouchpointFact
@@ -28,7 +28,7 @@ _PART = "refold, CPU"
 def run(pace: Pace, say: Say) -> list[Figure]:
     """A load that changes nothing, a history told for the first time, and one that a new blueprint judges anew."""
     blueprint, as_of = load(), datetime.now(UTC)
-    history = attributed(Knowledge(), mapped(requests(HISTORY, batch=100, accounts=1)))
+    history = attributed(Knowledge(), over_a_year(mapped(requests(HISTORY, batch=100, accounts=1))))
     payloads = [item.model_dump_json() for item in history]
     same, newer = _stored(blueprint, history, as_of), _newer(blueprint.source)
     parts: dict[str, Callable[[], object]] = {
