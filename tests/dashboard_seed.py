@@ -76,6 +76,7 @@ def correction(account_id: str, at: datetime, cause: str, **changed: int) -> Row
     found: Row = {name: changed.get(name, 0) for name in names}
     return found | {
         "account_id": account_id, "correction_id": f"c-{cause}", "corrected_at": at, "cause": cause,
+        "what": "phase changed",
     }  # fmt: skip
 
 

@@ -345,6 +345,7 @@ class CorrectionView:
 
     corrected_at: datetime
     cause: str
+    what: str
     touchpoints_changed: int
     touchpoints_removed: int
     signals_changed: int
