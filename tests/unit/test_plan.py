@@ -94,8 +94,16 @@ def test_flags_replace_the_embedded_stores(tmp_path: Path) -> None:
 
 def test_a_named_configuration_is_written_when_missing_and_never_overwritten(tmp_path: Path) -> None:
     named, said = tmp_path / "elsewhere" / "mine.yaml", list[str]()
-    config, _ = prepare(UpOptions(data_dir=tmp_path, config_path=named), DataFolder(tmp_path), said.append)
+    config, _ = prepare(
+        UpOptions(data_dir=tmp_path, config_path=named, gateway_port=0, dashboard_port=0),
+        DataFolder(tmp_path),
+        said.append,
+    )
     assert named.exists() and str(named) in said[0] and len(config.sources) == 5
     before = named.read_text()
-    prepare(UpOptions(data_dir=tmp_path, config_path=named), DataFolder(tmp_path), said.append)
+    prepare(
+        UpOptions(data_dir=tmp_path, config_path=named, gateway_port=0, dashboard_port=0),
+        DataFolder(tmp_path),
+        said.append,
+    )
     assert named.read_text() == before and len(said) == 1
