@@ -6,8 +6,6 @@ import asyncio
 import gc
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -24,7 +22,7 @@ from streams.resolve.knowledge import Knowledge
 from streams.resolve.proposals import Proposal
 from streams.transport.decode import decode
 from streams.transport.kafka import GroupProgress, broadcast_consumer, group_consumer
-from streams.transport.outbox import Outbox, Output
+from streams.transport.outbox import Outbox, Output, slices
 
 TOPIC: TopicName = "identity.links.v1"
 RECALL_GROUP = "touchline-recall"
@@ -209,7 +207,7 @@ class RecallDuty:
             self._reader.forget(self._sent)
         position = self._reader.knowledge.position
         if position > self._sent:
-            for outputs in _batches(due(self._reader, position), SENT_AT_ONCE):
+            for outputs in slices(due(self._reader, position), SENT_AT_ONCE):
                 await self._outbox.deliver(outputs)
             await self._consumer.commit({self._partition: position})
             self._sent = position
@@ -234,9 +232,3 @@ def _recall(recall: Recall) -> Output:
 
 def _question(proposal: Proposal, position: int) -> Output:
     return ("journey.facts.v1", proposal.proposal_id, FACTS.dump_json([proposal.fact(position)])[1:-1])
-
-
-def _batches(outputs: Sequence[Output], size: int) -> Iterator[list[Output]]:
-    waiting = iter(outputs)
-    while some := list(islice(waiting, size)):
-        yield some

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from streams.agents.shell import Stage
-from streams.transport.outbox import Output
+from streams.transport.outbox import Output, slices
 from streams.transport.writer import Position
 
 SLICE = 500
@@ -31,26 +31,22 @@ class Pace:
     def __init__(self, stage: Stage, progress: Progress) -> None:
         self._stage, self._progress = stage, progress
 
-    async def deliver(self, outputs: Sequence[Output], go_on: Callable[[], bool]) -> Position | None:
-        """Put all outputs and wait for their acks; the position of the last. Stops when `go_on` says so."""
-        last: Position | None = None
-        for part in _slices(outputs):
-            if not go_on():
-                break
-            last = (await self._stage.outbox.deliver(part))[-1]
-            await self._live_flows()
-        return last
+    async def deliver(
+        self, outputs: Sequence[Output], go_on: Callable[[], bool], *, stored: bool = False
+    ) -> Position | None:
+        """Put all outputs and wait for their acks; the position of the last. Stops when `go_on` says so.
 
-    async def deliver_facts(self, facts: Sequence[Output], go_on: Callable[[], bool]) -> Position | None:
-        """`deliver`, for the facts of one account: never more than two slices that the sink has not stored."""
+        `stored`: they are facts of one account, and never more than two slices of them wait for the sink.
+        """
         last: Position | None = None
-        for part in _slices(facts):
+        for part in slices(outputs, SLICE):
             if not go_on():
                 break
             before, last = last, (await self._stage.outbox.deliver(part))[-1]
             await self._live_flows()
-            if before is not None:
-                await self._stored(before)
+            if stored and before is not None:
+                await self._progress.reached(before[0], before[1] + 1)
+                self._stage.moved()
         return last
 
     async def _live_flows(self) -> None:
@@ -58,14 +54,3 @@ class Pace:
         self._stage.moved()
         while self._stage.behind_s > BEHIND_S and time.monotonic() < until:
             await asyncio.sleep(_LOOK_EVERY_S)
-
-    async def _stored(self, position: Position) -> None:
-        partition, offset = position
-        waiting: Awaitable[None] = self._progress.reached(partition, offset + 1)
-        await waiting
-        self._stage.moved()
-
-
-def _slices(outputs: Sequence[Output]) -> Iterator[Sequence[Output]]:
-    for start in range(0, len(outputs), SLICE):
-        yield outputs[start : start + SLICE]

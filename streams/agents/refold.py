@@ -188,7 +188,7 @@ class Refolds:
         self, account_id: str, found: Conclusion, entry: Dirty, ours: Callable[[], bool]
     ) -> None:
         """`_deliver` in slices, as the live flow allows. Nothing is settled once the account is another's."""
-        position = await self._pace.deliver_facts(found.facts, ours)
+        position = await self._pace.deliver(found.facts, ours, stored=True)
         await self._pace.deliver(found.recalled, ours)
         if not ours():
             return

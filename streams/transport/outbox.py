@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
@@ -18,6 +18,12 @@ Output = tuple[TopicName, str, bytes]
 RETRY_S = 0.5
 _PATIENT = (KafkaTimeoutError, KafkaConnectionError, asyncio.TimeoutError)
 _log = logging.getLogger("touchline.outbox")
+
+
+def slices(outputs: Sequence[Output], size: int) -> Iterator[Sequence[Output]]:
+    """The outputs in their order, so many at a time."""
+    for start in range(0, len(outputs), size):
+        yield outputs[start : start + size]
 
 
 class Outbox:
