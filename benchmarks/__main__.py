@@ -18,6 +18,7 @@ from benchmarks.figures import LONG, NORMAL, QUICK, Figure, Pace, Say, machine, 
 PARTS = {
     "core": "benchmarks.core",
     "identity": "benchmarks.identity",
+    "attribution": "benchmarks.attribution",
     "refold": "benchmarks.refold",
     "emotion": "benchmarks.emotion",
     "friction": "benchmarks.friction",

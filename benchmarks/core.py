@@ -117,14 +117,14 @@ def run(pace: Pace, say: Say) -> list[Figure]:
     parts: dict[str, Callable[[], object]] = {
         "decode raw": lambda: [RAW.validate_json(value) for value, _ in known],
         "map (Segment)": lambda: [mapped(batch) for batch in raw],
-        "encode clean": lambda: [CLEAN.dump_json([item])[1:-1] for batch in clean for item in batch],
+        "encode clean": lambda: [item.encoded() for batch in clean for item in batch],
         "decode clean": lambda: [CLEAN.validate_json(value) for _, value in known],
         "learn": lambda: [knowledge.learn(item) for batch in clean for item in batch],
         "attribute": lambda: [knowledge.attribute(item) for batch in clean for item in batch],
-        "encode attributed": lambda: [ACCOUNT_INPUTS.dump_json([item])[1:-1] for batch in inputs for item in batch],
+        "encode attributed": lambda: [item.encoded() for batch in inputs for item in batch],
         "decode attributed": lambda: [ACCOUNT_INPUTS.validate_json(value) for value, _ in told],
         "accept and facts": lambda: [Accounts(blueprint).accept(batch) for batch in inputs],
-        "encode facts": lambda: [FACTS.dump_json([fact])[1:-1] for batch in facts for fact in batch],
+        "encode facts": lambda: [fact.encoded() for batch in facts for fact in batch],
         "decode facts": lambda: [FACTS.validate_json(value) for _, value in told],
         "account row": lambda: [
             account_fact(account, datetime.now(UTC)) for _ in range(40) for account in accounts.live.values()

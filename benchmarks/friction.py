@@ -20,8 +20,10 @@ BATCH: Final = 100
 ACCOUNTS: Final = 50
 TICKETS_AN_ACCOUNT: Final = 25
 START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
-#: (weight, action, fields): a day of a B2B company's web, product, CRM and support, with its share of trouble.
-_MIX: Final[tuple[tuple[int, str, dict[str, Any]], ...]] = (
+Kind = tuple[int, str, dict[str, Any]]
+"""(weight, action, fields)"""
+#: A day of a B2B company's web, product, CRM and support, with its share of trouble.
+MIX: Final[tuple[Kind, ...]] = (
     (30, "page_view", {"page": "/pricing", "properties": {"navigation": "link"}}),
     (15, "page_view", {"page": "/docs/start", "properties": {"lcp_ms": 1800}}),
     (15, "page_view", {"page": "/app/reports", "properties": {"duration_ms": 700, "status": 200}}),
@@ -68,8 +70,8 @@ def run(pace: Pace, say: Say) -> list[Figure]:
 def events(number: int, seed: int = 1) -> list[list[AttributedTouchpoint]]:
     """Batches of events of some accounts, a few seconds apart in each."""
     rng = random.Random(seed)
-    weights = [weight for weight, _, _ in _MIX]
-    items = [_event(n, rng, *rng.choices(_MIX, weights)[0][1:]) for n in range(number)]
+    weights = [weight for weight, _, _ in MIX]
+    items = [_event(n, rng, *rng.choices(MIX, weights)[0][1:]) for n in range(number)]
     return [items[n : n + BATCH] for n in range(0, number, BATCH)]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from schemas.facts import FACTS, AccountFact, Correction, Fact, SignalFact, Tombstone, TouchpointFact
 from schemas.links import LINKS
-from schemas.touchpoints import ACCOUNT_INPUTS, CLEAN, AttributedTouchpoint, CleanTouchpoint, Recall, Refold
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, Recall, Refold
 from streams.agents.clock import Watermark
 from streams.agents.journey import Journey, Parts
 from streams.agents.memory import Memory
@@ -241,7 +241,7 @@ class Pipeline:
     async def ask(self, refolds: Iterable[Refold]) -> None:
         """Put an operator's requests on the accounts' topic."""
         for refold in refolds:
-            item = ACCOUNT_INPUTS.dump_json([refold])[1:-1]
+            item = refold.encoded()
             self.topics.put([("touchpoints.attributed.v1", refold.account_id, item)])
 
     async def restart_with(self, blueprint: CompiledBlueprint) -> None:
@@ -252,7 +252,7 @@ class Pipeline:
     async def feed(self, touchpoints: Sequence[CleanTouchpoint]) -> None:
         """Put touchpoints on the clean topic, in this order."""
         for touchpoint in touchpoints:
-            self.topics.put([("touchpoints.clean.v1", touchpoint.event_id, CLEAN.dump_json([touchpoint])[1:-1])])
+            self.topics.put([("touchpoints.clean.v1", touchpoint.event_id, touchpoint.encoded())])
 
     async def run(self, *, restarts: int = 0) -> None:
         """Until nothing moves."""
@@ -322,7 +322,7 @@ class Pipeline:
         if not self.links.recalls:
             return False
         recall = self.links.recalls.pop(0)
-        self.topics.put([("touchpoints.attributed.v1", recall.account_id, ACCOUNT_INPUTS.dump_json([recall])[1:-1])])
+        self.topics.put([("touchpoints.attributed.v1", recall.account_id, recall.encoded())])
         return True
 
     async def _breathe(self) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from schemas.config import KafkaConfig
 from schemas.errors import TransientError
 from schemas.topics import TopicName
-from schemas.touchpoints import ACCOUNT_INPUTS, Refold
+from schemas.touchpoints import Refold
 from services.cli.records import producer
 from streams.journey.compiled import CompiledBlueprint
 from streams.transport.clickhouse import query_rows
@@ -102,7 +102,7 @@ class Writers:
 
     async def ask(self, refolds: Sequence[Refold]) -> None:
         """Send requests; returns once Kafka has them."""
-        sent = [self._writer.put(TOPIC, r.account_id, ACCOUNT_INPUTS.dump_json([r])[1:-1]) for r in refolds]
+        sent = [self._writer.put(TOPIC, r.account_id, r.encoded()) for r in refolds]
         for partition, offset in await asyncio.gather(*sent):
             self._asked[partition] = max(self._asked.get(partition, 0), offset + 1)
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from schemas.errors import TransientError
-from schemas.facts import FACTS, AccountsFact
+from schemas.facts import AccountsFact
 from schemas.topics import TopicName
-from schemas.touchpoints import ACCOUNT_INPUTS, RECALLED, AttributedTouchpoint, Recall, Recalled, Refold, Withdraw
+from schemas.touchpoints import ACCOUNT_INPUTS, AttributedTouchpoint, Recall, Recalled, Refold, Withdraw
 from streams.agents.clock import Watermark
 from streams.agents.history import Histories
 from streams.agents.memory import Dirty, Live, Memory
@@ -242,13 +242,13 @@ class Journey:
 
 def fact_outputs(facts: Iterable[AccountsFact]) -> list[Output]:
     """Facts as outputs, keyed by account."""
-    return [(OUTPUT, fact.account_id, FACTS.dump_json([fact])[1:-1]) for fact in facts]
+    return [(OUTPUT, fact.account_id, fact.encoded()) for fact in facts]
 
 
 def recalled_output(item: AttributedTouchpoint, knowledge: int, cause: str, *, refused: bool = False) -> Output:
     """A touchpoint on its way back to attribution."""
     recalled = Recalled(item=item, knowledge=knowledge, cause=cause, refused=refused)
-    return (RECALLED_OUTPUT, item.account_id, RECALLED.dump_json([recalled])[1:-1])
+    return (RECALLED_OUTPUT, item.account_id, recalled.encoded())
 
 
 def _by_account(

@@ -12,11 +12,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
-from schemas.facts import FACTS
 from schemas.links import LINKS, Link
 from schemas.metrics import MetricName
 from schemas.topics import TopicName
-from schemas.touchpoints import ACCOUNT_INPUTS, Recall
+from schemas.touchpoints import Recall
 from streams.ops.metrics import Meter
 from streams.resolve.knowledge import Knowledge
 from streams.resolve.proposals import Proposal
@@ -220,15 +219,15 @@ def due(reader: LinksReader, position: int) -> list[Output]:
     recalls = [recall for recall in reader.recalls if recall.knowledge <= position]
     news = {proposal.proposal_id: proposal for at, proposal in reader.knowledge.proposals.news if at <= position}
     return [
-        *((TOPIC, key, LINKS.dump_json([link])[1:-1]) for key, link in repairs.items()),
+        *((TOPIC, key, link.encoded()) for key, link in repairs.items()),
         *map(_recall, recalls),
         *(_question(proposal, position) for proposal in news.values()),
     ]
 
 
 def _recall(recall: Recall) -> Output:
-    return ("touchpoints.attributed.v1", recall.account_id, ACCOUNT_INPUTS.dump_json([recall])[1:-1])
+    return ("touchpoints.attributed.v1", recall.account_id, recall.encoded())
 
 
 def _question(proposal: Proposal, position: int) -> Output:
-    return ("journey.facts.v1", proposal.proposal_id, FACTS.dump_json([proposal.fact(position)])[1:-1])
+    return ("journey.facts.v1", proposal.proposal_id, proposal.fact(position).encoded())

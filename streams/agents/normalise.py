@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from schemas.config import AttributionConfig
 from schemas.topics import TopicName
-from schemas.touchpoints import CLEAN, RAW, DeadLetter, RawRequest
+from schemas.touchpoints import RAW, DeadLetter, RawRequest
 from streams.agents.shell import Done, Record, Stage
 from streams.emotion.feeling import felt
 from streams.resolve.aliases import strongest
@@ -48,7 +48,7 @@ class Normalise:
             if isinstance(result, Mapped):
                 touchpoint = felt(self._networks.located(result))
                 key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
-                outputs.append((OUTPUT, key, CLEAN.dump_json([touchpoint])[1:-1]))
+                outputs.append((OUTPUT, key, touchpoint.encoded()))
             else:
                 place = index * 100_000 + position
                 letters.append(_refused(request, result.original, result.reason, result.message, origin, place))

@@ -11,10 +11,9 @@ import time
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
-from schemas.links import LINKS, Link
+from schemas.links import Link
 from schemas.topics import TopicName
 from schemas.touchpoints import (
-    ACCOUNT_INPUTS,
     CLEAN,
     RECALLED,
     AttributedTouchpoint,
@@ -69,7 +68,7 @@ class Resolve:
                     news[link.link_id] = link
         if news:
             links: TopicName = "identity.links.v1"
-            outputs: list[Output] = [(links, key, LINKS.dump_json([link])[1:-1]) for key, link in news.items()]
+            outputs: list[Output] = [(links, key, link.encoded()) for key, link in news.items()]
             positions = await self._stage.outbox.deliver(outputs, at_once=True)
             await self._links.wait_for(max(offset for _, offset in positions) + 1)
 
@@ -121,7 +120,7 @@ class Reattribute(Resolve):
                 knowledge=now.knowledge,
                 cause=recalled.cause,
             )
-            outputs.append((OUTPUT, before, ACCOUNT_INPUTS.dump_json([withdraw])[1:-1]))
+            outputs.append((OUTPUT, before, withdraw.encoded()))
         return outputs
 
 
@@ -131,4 +130,4 @@ def _outdoes(link: Link, known: Link) -> bool:
 
 
 def _attributed(item: AttributedTouchpoint) -> Output:
-    return (OUTPUT, item.account_id, ACCOUNT_INPUTS.dump_json([item])[1:-1])
+    return (OUTPUT, item.account_id, item.encoded())

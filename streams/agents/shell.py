@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from schemas.errors import TransientError
 from schemas.topics import TopicName
-from schemas.touchpoints import DEAD, DeadLetter
+from schemas.touchpoints import DeadLetter
 from streams.ops.metrics import Meter
 from streams.transport import failpoints
 from streams.transport.dead import Fuse, FuseBlown, Origin, letter
@@ -261,7 +261,7 @@ class Stage:
 def dead_output(refused: DeadLetter) -> Output:
     """A dead letter as an output."""
     topic: TopicName = "touchpoints.dead.v1"
-    return (topic, refused.letter_id, DEAD.dump_json([refused])[1:-1])
+    return (topic, refused.letter_id, refused.encoded())
 
 
 def _record(message: Any) -> Record:

@@ -56,6 +56,10 @@ class Declarations:
             if alias not in called:
                 called.append(alias)
 
+    def has_any(self, aliases: Iterable[Alias]) -> bool:
+        """Whether any of these aliases declared anything."""
+        return any(name in self._said for name in aliases)
+
     def of(self, aliases: Iterable[Alias]) -> Iterator[Declared]:
         """Everything these aliases declared."""
         return (_link(name, said) for name in aliases for said in self._said.get(name, ()))

@@ -38,8 +38,7 @@ def is_free_mail(domain: str) -> bool:
 
 def address_host(alias: Alias) -> str:
     """The company host of an address, a person's or a role's; empty for other aliases and for free mail."""
-    kind, _, address = alias.partition(":")
-    return company_host(address.rpartition("@")[2]) if kind in ("email", "mailbox") else ""
+    return company_host(alias.rpartition("@")[2]) if alias.startswith(("email:", "mailbox:")) else ""
 
 
 def corporate_domain(alias: Alias) -> str:

@@ -7,6 +7,7 @@ there are none yet, need not be looked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import cast, get_args
 
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, Verdict
@@ -23,8 +24,13 @@ TYPED_ACTIONS = frozenset(
 
 def actors(touchpoint: CleanTouchpoint) -> tuple[Alias, ...]:
     """The aliases of people, the one who acted first: by strength, but behind an id where an address was typed."""
-    people = tuple(name for name in ordered(touchpoint.aliases) if is_person(name))
-    if len(people) > 1 and touchpoint.action in TYPED_ACTIONS:
+    return _actors(touchpoint.aliases, touchpoint.action in TYPED_ACTIONS)
+
+
+@lru_cache(maxsize=16_384)  # asked when a touchpoint is learned from, and again when it is attributed
+def _actors(aliases: tuple[Alias, ...], is_typed: bool) -> tuple[Alias, ...]:
+    people = tuple(name for name in ordered(aliases) if is_person(name))
+    if len(people) > 1 and is_typed:
         return tuple(sorted(people, key=lambda name: (is_mailbox(name), name.startswith("email:"))))  # stable
     return people
 
@@ -134,9 +140,12 @@ def _same_account(touchpoint: CleanTouchpoint) -> Iterator[Link]:
 
 
 def _declared(touchpoint: CleanTouchpoint, people: tuple[Alias, ...], subject: Alias) -> Iterator[Link]:
+    boxes = [name for name in people[1:] if is_mailbox(name)]
+    if not (touchpoint.account_traits or touchpoint.network or boxes):
+        return
     said = [("domain", host) for host in declared_hosts(touchpoint)]
     # whoever writes from a role's address is of that company
-    said += [("domain", host) for box in people[1:] if is_mailbox(box) and (host := address_host(box))]
+    said += [("domain", host) for box in boxes if (host := address_host(box))]
     said += [("name", name) for name in (declared_name(touchpoint),) if name]
     said += [("network", account) for account in (touchpoint.network,) if account]
     for trait, value in dict.fromkeys(said):

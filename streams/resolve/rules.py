@@ -148,6 +148,8 @@ def _email_domain(case: _Case) -> _Found | None:
 def _declared_domain(case: _Case) -> _Found | None:
     """The company domain the event declares, else the one its person declared last; names are only asked about."""
     declared, touchpoint = case.known.declared, case.touchpoint
+    if not touchpoint.account_traits and not declared.has_any(case.owners):
+        return None
     name = declared_name(touchpoint)
     for called in [name] if name else declared.at(case.owners, "name", touchpoint.ordered_at):
         accounts = case.known.directory.accounts_named(company_name(called))

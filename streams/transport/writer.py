@@ -1,8 +1,8 @@
 """Micro-batched writing: many items, few records.
 
-Faust and the broker cost per record, so items of one partition that arrive within `linger_s`
-share a record: a JSON array of 1…N items. `put` returns a future that resolves with
-(partition, offset) once Kafka has acked the record (`acks=all`).
+Faust and the broker cost per record, so items of one partition that arrive within `linger_s` share a record: a JSON
+array of 1…N items. All partitions go out together, so that the producer needs one request for them, and whoever reads
+them, too. `put` returns a future that resolves with (partition, offset) once Kafka has acked the record (`acks=all`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ def partition_of(key: str, partitions: int) -> int:
 @dataclass(slots=True)
 class _Buffer:
     done: asyncio.Future[Position]
-    timer: asyncio.TimerHandle
     keys: list[bytes] = field(default_factory=list)
     items: list[bytes] = field(default_factory=list)
     size: int = 0
@@ -86,6 +85,7 @@ class RecordWriter:
         self._linger_s = linger_s
         self._on_error = on_error
         self._buffers: dict[tuple[TopicName, int], _Buffer] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Future[Position]] = set()
         self._last: dict[tuple[TopicName, int], asyncio.Task[None]] = {}
 
@@ -105,6 +105,9 @@ class RecordWriter:
 
     def hurry(self) -> None:
         """Send what is collected without lingering."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for slot in list(self._buffers):
             self._send(slot)
 
@@ -116,15 +119,15 @@ class RecordWriter:
 
     def _open(self, slot: tuple[TopicName, int]) -> _Buffer:
         loop = asyncio.get_running_loop()
-        buffer = _Buffer(loop.create_future(), loop.call_later(self._linger_s, self._send, slot))
-        self._buffers[slot] = buffer
+        if self._timer is None:
+            self._timer = loop.call_later(self._linger_s, self.hurry)
+        buffer = self._buffers[slot] = _Buffer(loop.create_future())
         return buffer
 
     def _send(self, slot: tuple[TopicName, int]) -> None:
         buffer = self._buffers.pop(slot, None)
         if buffer is None:
             return
-        buffer.timer.cancel()
         self._sending.add(buffer.done)
         buffer.done.add_done_callback(self._forget)
         task = asyncio.get_running_loop().create_task(self._deliver(slot, buffer, self._last.get(slot)))

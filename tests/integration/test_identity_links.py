@@ -88,7 +88,7 @@ async def test_what_follows_from_links_is_sent_once_and_a_start_goes_on_from_the
     async with outbox_on(kafka) as outbox, asyncio.timeout(60):
         async with worker(kafka, outbox):
             for link in links:
-                await outbox.deliver([(TOPIC, link.link_id, LINKS.dump_json([link])[1:-1])], at_once=True)
+                await outbox.deliver([(TOPIC, link.link_id, link.encoded())], at_once=True)
             (told,) = [LINKS.validate_json(value) for value in (await items(kafka, TOPIC, 4))[3:]]
             assert told == [links[0]]  # again, so that compaction keeps it
             (fact,) = FACTS.validate_json((await items(kafka, "journey.facts.v1", 1))[0])
@@ -114,11 +114,11 @@ async def test_a_start_sends_what_nobody_sent_although_one_poll_brings_all(
     first, second = edge("email:ann@acme.com", "anonymous:a1", 1), edge("email:ann@acme.com", "anonymous:a2", 2)
     async with outbox_on(kafka) as outbox, asyncio.timeout(60):
         async with worker(kafka, outbox) as before:
-            await outbox.deliver([(TOPIC, first.link_id, LINKS.dump_json([first])[1:-1])], at_once=True)
+            await outbox.deliver([(TOPIC, first.link_id, first.encoded())], at_once=True)
             await before.wait_for(1)
             while before.recalls:
                 await asyncio.sleep(0.05)
-        await outbox.deliver([(TOPIC, second.link_id, LINKS.dump_json([second])[1:-1])], at_once=True)
+        await outbox.deliver([(TOPIC, second.link_id, second.encoded())], at_once=True)
         reader = LinksReader(kafka, NoMetrics())
         await reader.start()
         try:

@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from schemas.facts import FACTS
-from schemas.touchpoints import ACCOUNT_INPUTS, AttributedTouchpoint, Withdraw
+from schemas.touchpoints import AttributedTouchpoint, Withdraw
 from streams.agents import journey as journey_module
 from streams.agents.memory import Memory
 from streams.agents.shell import Record
@@ -63,9 +63,7 @@ def _withdraw(event_id: str) -> Withdraw:
 
 async def _give(pipeline: Pipeline, offset: int, *items: AttributedTouchpoint | Withdraw) -> None:
     records = [
-        Record(
-            b"[" + ACCOUNT_INPUTS.dump_json([item])[1:-1] + b"]", ("touchpoints.attributed.v1", PARTITION, offset + n)
-        )
+        Record(b"[" + item.encoded() + b"]", ("touchpoints.attributed.v1", PARTITION, offset + n))
         for n, item in enumerate(items)
     ]
     asyncio.ensure_future(await pipeline.journey.handle(records))  # noqa: RUF006 - the pipeline is closed with the test

@@ -1,0 +1,92 @@
+"""What it costs to say whose a touchpoint is and what it means: resolve and journey, with everyone in memory."""
+
+from __future__ import annotations
+
+import gc
+import random
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from benchmarks.core import Accounts, attributed
+from benchmarks.figures import Figure, Pace, Say
+from benchmarks.friction import MIX, Kind
+from benchmarks.identity import ACCOUNTS, PEOPLE, arrivals, event
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
+from streams.agents.main import GC_THRESHOLD
+from streams.journey.blueprints import load
+from streams.resolve.knowledge import Knowledge
+
+BATCH: Final = 100
+BATCHES: Final = 100
+HABITS: Final = 4
+APART: Final = timedelta(milliseconds=20)
+_PART: Final = "resolve + journey, CPU µs an event"
+
+
+class Visits:
+    """A B2B company's mixed events of people it knows, each a moment after the one before."""
+
+    def __init__(self, people: int, accounts: int, at: datetime) -> None:
+        self._people, self._accounts, self._at = people, accounts, at
+        self._random, self._number = random.Random(1), 10**8
+        self._habits = [_habit(number) for number in range(HABITS)]
+
+    def of(self, person: int) -> CleanTouchpoint:
+        """The next event, of this person: people do what is theirs to do, so their personas settle."""
+        self._number += 1
+        self._at += APART
+        habit = self._habits[person % HABITS]
+        _, action, fields = self._random.choices(habit, [weight for weight, _, _ in habit])[0]
+        address = f"email:person{person}@company{person % self._accounts}.com"
+        told: dict[str, Any] = {"action": action, "vendor_type": action, "session_id": f"s-{person}", **fields}
+        told["subject"] = told.get("subject", "").format(n=f"{person}-{self._random.randrange(4)}")
+        aliases = (f"anonymous:browser-{person:032}", address, f"user:u-{person}")
+        return event(self._number, aliases, **told, occurred_at=self._at, received_at=self._at)
+
+    def batch(self) -> list[CleanTouchpoint]:
+        """Of people in no order."""
+        return [self.of(self._random.randrange(self._people)) for _ in range(BATCH)]
+
+
+def _habit(number: int) -> list[Kind]:
+    """The kinds of event that one sort of person brings: most visit pages, some work in the product or need support."""
+    return [kind for kind in MIX if _is_support(kind) == (number == 0)]
+
+
+def _is_support(kind: Kind) -> bool:
+    return kind[1].startswith("ticket") or kind[2].get("page") == "/app/reports"
+
+
+def run(pace: Pace, say: Say) -> list[Figure]:
+    """One pass over fresh events; a tenth of the people and accounts when it must be quick."""
+    share = 10 if pace.repeats == 1 else 1
+    people, accounts = PEOPLE // share, ACCOUNTS // share
+    knowledge, journeys = Knowledge(), Accounts(load())
+    feed = list(arrivals(people, accounts))
+    attributed(knowledge, feed)
+    visits = Visits(people, accounts, feed[-1].occurred_at + timedelta(days=1))
+    for start in range(0, people, BATCH):
+        journeys.accept(attributed(knowledge, [visits.of(n) for n in range(start, start + BATCH)]))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)  # as a worker has it
+    say(f"  {people:,} people, {len(journeys.live):,} accounts in memory")
+    costs = [_costs_us(knowledge, journeys, visits.batch()) for _ in range(BATCHES * pace.repeats)]
+    gc.unfreeze()
+    resolve_us, journey_us = (sorted(of)[len(of) // 2] for of in zip(*costs, strict=True))
+    what = f"median batch of {BATCH}, {people:,} people, {accounts:,} accounts"
+    return [
+        Figure(_PART, f"learn and attribute, {what}", f"{resolve_us:.1f}"),
+        Figure(_PART, f"accept with all rules, facts, {what}", f"{journey_us:.1f}"),
+        Figure(_PART, "together", f"{resolve_us + journey_us:.1f}", "≤ 60"),
+    ]
+
+
+def _costs_us(knowledge: Knowledge, journeys: Accounts, batch: Sequence[CleanTouchpoint]) -> tuple[float, float]:
+    began = time.process_time()
+    items: list[AttributedTouchpoint] = attributed(knowledge, batch)
+    then = time.process_time()
+    journeys.accept(items)
+    return (then - began) * 1e6 / len(batch), (time.process_time() - then) * 1e6 / len(batch)
