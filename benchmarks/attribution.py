@@ -20,6 +20,7 @@ from streams.resolve.knowledge import Knowledge
 
 BATCH: Final = 100
 BATCHES: Final = 100
+VISITS_BEFORE: Final = 4
 HABITS: Final = 4
 APART: Final = timedelta(milliseconds=20)
 _PART: Final = "resolve + journey, CPU µs an event"
@@ -67,8 +68,8 @@ def run(pace: Pace, say: Say) -> list[Figure]:
     feed = list(arrivals(people, accounts))
     attributed(knowledge, feed)
     visits = Visits(people, accounts, feed[-1].occurred_at + timedelta(days=1))
-    for start in range(0, people, BATCH):
-        journeys.accept(attributed(knowledge, [visits.of(n) for n in range(start, start + BATCH)]))
+    for start in range(0, VISITS_BEFORE * people, BATCH):
+        journeys.accept(attributed(knowledge, [visits.of(n % people) for n in range(start, start + BATCH)]))
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)  # as a worker has it

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from schemas.errors import TransientError
 from schemas.facts import AccountsFact
@@ -52,8 +53,9 @@ class Parts:
 
 @dataclass(slots=True)
 class _Batch:
-    """One record's worth: what goes out, and what must be refolded before it is acked."""
+    """One record's worth: up to when silence counts, what goes out, and what must be refolded before it is acked."""
 
+    as_of: datetime
     outputs: list[Output] = field(default_factory=list)
     told: list[tuple[Live, int]] = field(default_factory=list)
     rows: asyncio.Future[None] | None = None
@@ -99,9 +101,9 @@ class Journey:
         found = self._stage.read(records, ACCOUNT_INPUTS)
         partitions = {item.account_id: origin[1] for item, (origin, _) in zip(found.items, found.origins, strict=True)}
         existing = await self._existing_now(partitions)
-        batch = _Batch()
         touchpoints = [item for item in found.items if isinstance(item, AttributedTouchpoint)]
         self._watermark.see(touchpoints)
+        batch = _Batch(self._watermark.as_of())
         for account_id, group in _by_account(touchpoints, batch, self._memory).items():
             self._accept(account_id, group, batch, known_new=account_id not in existing)
         for item in found.items:
@@ -119,10 +121,10 @@ class Journey:
             due, done = self._rows_due, self._rows_done
             self._rows_due, self._rows_done = {}, asyncio.get_running_loop().create_future()
             self._rows_wanted.clear()
-            batch, as_of = _Batch(), self._watermark.as_of()
+            batch = _Batch(self._watermark.as_of())
             for account_id, live in due.items():
                 if self._memory.live.get(account_id, live) is live:  # a refold has told its own row
-                    batch.outputs += fact_outputs([account_fact(live.journey, as_of)])
+                    batch.outputs += fact_outputs([account_fact(live.journey, batch.as_of)])
                     batch.told.append((live, len(batch.outputs) - 1))
             futures = self._put(batch)
             await self._stage.outbox.acked(batch.outputs, futures)
@@ -131,7 +133,7 @@ class Journey:
 
     async def tell(self, account_id: str, changes: Changes) -> None:
         """Tell changes that no record brought: a deadline passed. The account's own row follows by itself."""
-        batch = _Batch()
+        batch = _Batch(self._watermark.as_of())
         self._tell(self._memory.live[account_id], changes, batch)
         await self._stage.outbox.acked(batch.outputs, self._put(batch))
 
@@ -167,9 +169,9 @@ class Journey:
             return
         if live is None:
             live = self._memory.live[account_id] = Live(AccountJourney(account_id, self._parts.blueprint))
-        changes = live.journey.accept(items, self._watermark.as_of())
+        changes = live.journey.accept(items, batch.as_of)
         if changes:
-            batch.outputs += fact_outputs(mended_from_memory(live.journey, items, changes, self._watermark.as_of()))
+            batch.outputs += fact_outputs(mended_from_memory(live.journey, items, changes, batch.as_of))
             self._tell(live, changes, batch)
         if changes.refold or changes.incomplete:
             must_read = changes.incomplete or changes.cause is not LATE
@@ -216,7 +218,7 @@ class Journey:
         return live.journey.state.people.keys().isdisjoint(item.person_ids)
 
     def _tell(self, live: Live, changes: Changes, batch: _Batch) -> None:
-        batch.outputs += fact_outputs(facts_of(live.journey, changes, self._watermark.as_of()))
+        batch.outputs += fact_outputs(facts_of(live.journey, changes, batch.as_of))
         batch.told.append((live, len(batch.outputs) - 1))
         self._rows_due[live.journey.account_id] = live
         self._rows_wanted.set()

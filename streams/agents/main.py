@@ -41,8 +41,9 @@ from streams.transport.writer import RecordWriter
 
 STAGES = ("normalise", "resolve", "journey")
 EXIT_FAILED = 1
-#: Batches make many objects and few cycles; the default threshold spends a third of the time looking for them.
-GC_THRESHOLD = (50_000, 50, 50)
+#: Batches make many objects and few cycles; the default threshold spends a third of the time looking for them, and a
+#: lower one than this still a twentieth: what waits for its ack is looked at, though it is gone a second later.
+GC_THRESHOLD = (300_000, 20, 50)
 _log = logging.getLogger("touchline.processor")
 
 Task = Callable[[], Coroutine[Any, Any, None]]

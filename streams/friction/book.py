@@ -24,6 +24,8 @@ KINDS_REMEMBERED: Final = 20_000
 _LISTS: Final = (
     "when", "unless", "suffices", "opens", "closes", "closes_session", "settles", "pauses", "resumes", "breaks",
 )  # fmt: skip
+_ASKING: Final = frozenset({"each", "burst", "window", "regress"})
+"""Patterns to which an event means nothing when it crosses no boundary."""
 _Kind = tuple[str, ...]
 _Found = TypeVar("_Found")
 
@@ -42,7 +44,8 @@ class _Clause:
 class Watch:
     """A rule's conditions for one kind of event: only what the kind leaves open is asked.
 
-    `plain`: every event of the kind counts. `sure_steps`: steps that every event of the kind is, as bits;
+    `plain`: every event of the kind counts. `asks`: properties of which an event must have one to matter at all, if
+    any is named. `sure_steps`: steps that every event of the kind is, as bits;
     `other_steps`: those that need asking, each with its bit.
     """
 
@@ -60,6 +63,7 @@ class Watch:
     breaks: Predicate
     steps: tuple[Predicate, ...]
     plain: bool
+    asks: frozenset[str]
     sure_steps: int
     other_steps: tuple[tuple[int, Predicate], ...]
 
@@ -93,6 +97,7 @@ class _Entry:
             pattern=rule.pattern,
             steps=steps,
             plain=remaining["when"] is always and remaining["unless"] is never and not (rule.where or rule.needs),
+            asks=self.way.fields if rule.pattern in _ASKING and remaining["suffices"] is never else frozenset(),
             sure_steps=sum(1 << at for at, step in enumerate(steps) if step is always),
             other_steps=tuple((1 << at, s) for at, s in enumerate(steps) if s is not always and s is not never),
             **remaining,

@@ -48,7 +48,10 @@ class CompiledRule:
             return True
         if self.fields and self.fields.isdisjoint(touchpoint.properties):
             return False
-        return any(crosses(compare, touchpoint, targets) is not None for compare in where)
+        for compare in where:  # a generator would cost more than what it goes through
+            if crosses(compare, touchpoint, targets) is not None:
+                return True
+        return False
 
     def deadline(self, targets: Targets, phase: str) -> timedelta:
         """How long is allowed: the type's target, else the phase's, else the rule's."""

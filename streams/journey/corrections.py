@@ -94,11 +94,13 @@ def mended_from_memory(
     account: AccountJourney, items: Sequence[AttributedTouchpoint], changes: Changes, as_of: datetime
 ) -> list[AccountsFact]:
     """The line for what `items` changed of what had been told, when that is more than a little disorder."""
-    causes = {Cause("links", item.cause) for item in items if item.cause} | (
-        {changes.mended} if changes.mended else set()
-    )
+    causes = {Cause("links", item.cause) for item in items if item.cause}
+    if changes.mended:
+        causes.add(changes.mended)
+    if not causes:
+        return []
     again = len(changes.placed.keys() - {item.event_id for item in items})
-    if not causes or not (again or changes.withdrawn):
+    if not (again or changes.withdrawn):
         return []
     number = revision(account.inputs, as_of)
     what = [

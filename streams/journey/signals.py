@@ -37,11 +37,12 @@ def apply_rules(blueprint: CompiledBlueprint, state: JourneyState, placed: Place
         state.last_contact_at = item.touchpoint.ordered_at
     if not (watches or moved or (placed.on_map and state.silent)):
         return placed
-    scene = Scene(book, state, placed, effects)
+    scene, properties = Scene(book, state, placed, effects), item.touchpoint.properties
     if placed.on_map and state.silent:
         waits.broken_silence(scene)
     for watch in watches:
-        _PATTERNS[watch.pattern](watch, scene)
+        if not watch.asks or not watch.asks.isdisjoint(properties):
+            _PATTERNS[watch.pattern](watch, scene)
     for rule in moved:
         runs.advance(rule, scene)
     if scene.stirred:
