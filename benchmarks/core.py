@@ -64,8 +64,7 @@ def over_a_year(touchpoints: Sequence[CleanTouchpoint]) -> list[CleanTouchpoint]
     began, apart = datetime.now(UTC) - timedelta(days=365), timedelta(days=365) / visits
     times = [began + n // VISIT * apart + n % VISIT * timedelta(seconds=30) for n in range(len(touchpoints))]
     return [
-        touchpoint.model_copy(update={"occurred_at": at, "received_at": at})
-        for touchpoint, at in zip(touchpoints, times, strict=True)
+        touchpoint.changed(occurred_at=at, received_at=at) for touchpoint, at in zip(touchpoints, times, strict=True)
     ]
 
 

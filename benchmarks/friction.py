@@ -86,7 +86,7 @@ def _touchpoint(
     event_id: str, at: datetime, account_id: str, action: str, fields: dict[str, Any]
 ) -> AttributedTouchpoint:
     base = {"event_id": event_id, "source": "web", "vendor": "segment", "vendor_type": action, "action": action}
-    touchpoint = CleanTouchpoint.model_validate(base | fields | {"occurred_at": at, "received_at": at})
+    touchpoint = CleanTouchpoint.of(base | fields | {"occurred_at": at, "received_at": at})
     attribution = Attribution(person_id=f"p{account_id}", account_id=account_id, method="explicit", confidence=1.0)
     return AttributedTouchpoint(touchpoint=touchpoint, attribution=attribution)
 

@@ -32,7 +32,7 @@ def event(number: int, aliases: tuple[str, ...], **fields: object) -> CleanTouch
     at = _BEGAN + timedelta(seconds=number)
     base = {"event_id": f"00000000-0000-5000-8000-{number:012}", "source": "web", "vendor": "segment"}
     named = {"vendor_type": "page", "action": "identify", "occurred_at": at, "received_at": at, "aliases": aliases}
-    return CleanTouchpoint.model_validate(base | named | fields)
+    return CleanTouchpoint.of(base | named | fields)
 
 
 def arrivals(people: int, accounts: int) -> Iterator[CleanTouchpoint]:

@@ -157,7 +157,7 @@ def _touchpoints(value: bytes) -> Iterable[str]:
 
 
 def _attributed(value: bytes) -> Iterable[str]:
-    return (AttributedTouchpoint.model_validate_json(value).event_id,)
+    return (AttributedTouchpoint.decoded(value).event_id,)
 
 
 def _singles(events: int) -> list[bytes]:

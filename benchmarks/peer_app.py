@@ -51,7 +51,7 @@ def make(bootstrap: str, prefix: str) -> Any:
                 account["last_action"] = item.touchpoint.action
                 account["last_seen_at"] = item.touchpoint.occurred_at.isoformat()
                 accounts[item.account_id] = account
-                await touchpoints.send(key=item.account_id, value=item.model_dump_json().encode())
+                await touchpoints.send(key=item.account_id, value=item.encoded())
                 await states.send(key=item.account_id, value=account)
 
     return app

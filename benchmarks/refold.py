@@ -29,10 +29,10 @@ def run(pace: Pace, say: Say) -> list[Figure]:
     """A load that changes nothing, a history told for the first time, and one that a new blueprint judges anew."""
     blueprint, as_of = load(), datetime.now(UTC)
     history = attributed(Knowledge(), over_a_year(mapped(requests(HISTORY, batch=100, accounts=1))))
-    payloads = [item.model_dump_json() for item in history]
+    payloads = [item.encoded() for item in history]
     same, newer = _stored(blueprint, history, as_of), _newer(blueprint.source)
     parts: dict[str, Callable[[], object]] = {
-        "decode the history": lambda: [AttributedTouchpoint.model_validate_json(payload) for payload in payloads],
+        "decode the history": lambda: [AttributedTouchpoint.decoded(payload) for payload in payloads],
         "fold": lambda: AccountJourney.rebuilt(history[0].account_id, blueprint, history, as_of),
         "fold and rows: nothing changed": lambda: _refold(blueprint, history, same, as_of),
         "fold and rows: all of them new": lambda: _refold(blueprint, history, Stored(), as_of),

@@ -1,11 +1,12 @@
-"""The one base of every contract model, and the time type they share."""
+"""The bases of every contract, and the time type they share."""
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
 
 class Contract(BaseModel):
@@ -16,6 +17,51 @@ class Contract(BaseModel):
     def encoded(self) -> bytes:
         """As JSON: an item of a record. Half the cost of a list of one through the union it belongs to."""
         return self.__pydantic_serializer__.to_json(self)
+
+    def changed(self, **fields: Any) -> Self:
+        """The same with other values of these fields, which are not checked."""
+        return self.model_copy(update=fields)
+
+
+class Item:
+    """A contract of which there are thousands a second: a frozen dataclass with slots that pydantic reads and writes.
+
+    Reading a field costs a fifth of a model's, and every stage reads hundreds. Made in Python it is not checked: what
+    comes from outside goes through `of` or a TypeAdapter; unknown fields are dropped there, as in `Contract`.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, fields: object) -> Self:
+        """From a mapping. Raises ValidationError."""
+        made: Self = _adapter(cls).validate_python(fields)
+        return made
+
+    @classmethod
+    def decoded(cls, text: str | bytes) -> Self:
+        """From JSON. Raises ValidationError."""
+        made: Self = _adapter(cls).validate_json(text)
+        return made
+
+    def encoded(self) -> bytes:
+        """As JSON: an item of a record."""
+        return _adapter(type(self)).serializer.to_json(self)
+
+    def changed(self, **fields: Any) -> Self:
+        """The same with other values of these fields."""
+        return dataclasses.replace(self, **fields)  # type: ignore[type-var]
+
+
+_ADAPTERS: dict[type[Item], TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[Item]) -> TypeAdapter[Any]:
+    """Made when it is first asked for: before, what its annotations name may not be defined yet."""
+    found = _ADAPTERS.get(kind)
+    if found is None:
+        found = _ADAPTERS[kind] = TypeAdapter(kind)
+    return found
 
 
 class Strict(BaseModel):

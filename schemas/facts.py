@@ -6,35 +6,37 @@ A writer that knew less loses whenever its row arrives.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.base import Contract, UtcTime
+from schemas.base import Contract, Item, UtcTime
 from schemas.touchpoints import AttributedTouchpoint
 
 
-class TouchpointFact(Contract):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TouchpointFact(Item):
     """One visible touchpoint of one account."""
 
     kind: Literal["touchpoint"] = "touchpoint"
     account_id: str
     event_id: str
     revision: int
-    digest: int = Field(description="of everything but revision: equal digests, equal facts")
+    digest: Annotated[int, Field(description="of everything but revision: equal digests, equal facts")]
     touchpoint_type: str
-    phase: str = Field(description="the account's phase at the touchpoint's own time")
+    phase: Annotated[str, Field(description="the account's phase at the touchpoint's own time")]
     home_phase: str
     persona: str
     segment: str
-    on_map: bool = Field(description="a contact moment; false for records about records")
+    on_map: Annotated[bool, Field(description="a contact moment; false for records about records")]
     moment_of_truth: bool
     importance: int
     emotion: float | None
-    friction_signals: tuple[str, ...] = Field((), description="ids of the friction signals it carries")
+    friction_signals: Annotated[tuple[str, ...], Field(description="ids of the friction signals it carries")] = ()
     friction_rules: tuple[str, ...] = ()
     delight_signals: tuple[str, ...] = ()
-    pain: float = Field(0.0, description="1 - prod(1 - severity), 0..1")
+    pain: Annotated[float, Field(description="1 - prod(1 - severity), 0..1")] = 0.0
     blueprint_version: int
     input: AttributedTouchpoint
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.base import Contract, UtcTime
+from schemas.base import Contract, Item, UtcTime
 
 Scalar = str | int | float | bool | None
 
@@ -28,39 +29,44 @@ class RawRequest(Contract):
     backfill: bool = False
 
 
-class CleanTouchpoint(Contract):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanTouchpoint(Item):
     """A vendor's message in our words. `event_id` and `occurred_at` depend on the message alone."""
 
     event_id: str
     source: str
     vendor: str
-    vendor_type: str = Field(description="the vendor's own name of the event, e.g. `track:Quote Requested`")
+    vendor_type: Annotated[str, Field(description="the vendor's own name of the event, e.g. `track:Quote Requested`")]
     vendor_event_id: str = ""
-    action: str = Field(description="what happened in our words, see streams.vendors.actions")
+    action: Annotated[str, Field(description="what happened in our words, see streams.vendors.actions")]
     occurred_at: UtcTime
     received_at: UtcTime
     clock_suspect: bool = False
     aliases: tuple[Alias, ...] = ()
-    account_refs: tuple[str, ...] = Field((), description="accounts the event itself names, best first")
-    person_traits: dict[str, str] = {}
-    account_traits: dict[str, str] = Field({}, description="about account_refs[0]; without one: declared by the person")
-    valid_from: UtcTime | None = Field(
-        None, description="stated begin of the membership of aliases[0] in account_refs[0]"
-    )
-    valid_to: UtcTime | None = Field(None, description="stated end of that, exclusive")
-    network: str = Field("", description="account whose listed address range it came from; the address is not kept")
+    account_refs: Annotated[tuple[str, ...], Field(description="accounts the event itself names, best first")] = ()
+    person_traits: dict[str, str] = field(default_factory=dict)
+    account_traits: Annotated[
+        dict[str, str], Field(description="about account_refs[0]; without one: declared by the person")
+    ] = field(default_factory=dict)
+    valid_from: Annotated[
+        UtcTime | None, Field(description="stated begin of the membership of aliases[0] in account_refs[0]")
+    ] = None
+    valid_to: Annotated[UtcTime | None, Field(description="stated end of that, exclusive")] = None
+    network: Annotated[
+        str, Field(description="account whose listed address range it came from; the address is not kept")
+    ] = ""
     channel: str = "web"
     session_id: str = ""
-    page: str = Field("", description="path of the page, no query")
-    element: str = Field("", description="what was clicked, submitted or touched")
-    subject: str = Field("", description="the case it is about: `ticket:12`, `deal:9`, `form:signup`")
+    page: Annotated[str, Field(description="path of the page, no query")] = ""
+    element: Annotated[str, Field(description="what was clicked, submitted or touched")] = ""
+    subject: Annotated[str, Field(description="the case it is about: `ticket:12`, `deal:9`, `form:signup`")] = ""
     title: str = ""
     text: str = ""
-    language: str = Field("", description="ISO 639-1 of the text; empty: none, unknown or not supported")
-    sentiment: float | None = Field(None, description="-1..1 of the text; None: no evidence")
+    language: Annotated[str, Field(description="ISO 639-1 of the text; empty: none, unknown or not supported")] = ""
+    sentiment: Annotated[float | None, Field(description="-1..1 of the text; None: no evidence")] = None
     score: float | None = None
     score_kind: Literal["", "nps", "csat", "ces", "rating"] = ""
-    properties: dict[str, Scalar] = {}
+    properties: dict[str, Scalar] = field(default_factory=dict)
     backfill: bool = False
 
     @property
@@ -69,7 +75,8 @@ class CleanTouchpoint(Contract):
         return self.received_at if self.clock_suspect else self.occurred_at
 
 
-class Candidate(Contract):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate(Item):
     """An account that was considered and not taken."""
 
     account_id: str
@@ -77,10 +84,11 @@ class Candidate(Contract):
     why: str
 
 
-class Attribution(Contract):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution(Item):
     """Whose touchpoint it is, and how we know."""
 
-    person_id: str = Field("", description="empty: no person, e.g. a change of a deal")
+    person_id: Annotated[str, Field(description="empty: no person, e.g. a change of a deal")] = ""
     account_id: str
     method: str
     confidence: float
@@ -99,14 +107,15 @@ class Attribution(Contract):
         return self.verdict == other.verdict
 
 
-class AttributedTouchpoint(Contract):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributedTouchpoint(Item):
     """A touchpoint with its attribution; `knowledge` is how far the links were known (offset + 1)."""
 
     kind: Literal["touchpoint"] = "touchpoint"
     touchpoint: CleanTouchpoint
     attribution: Attribution
     knowledge: int = 0
-    cause: str = Field("", description="why it was attributed anew, in words; empty: it is not")
+    cause: Annotated[str, Field(description="why it was attributed anew, in words; empty: it is not")] = ""
 
     @property
     def account_id(self) -> str:
@@ -121,7 +130,8 @@ class AttributedTouchpoint(Contract):
         return (self.touchpoint.ordered_at, self.touchpoint.event_id)
 
 
-class Withdraw(Contract):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw(Item):
     """To the old account's writer: this touchpoint is another account's now."""
 
     kind: Literal["withdraw"] = "withdraw"
@@ -129,34 +139,41 @@ class Withdraw(Contract):
     event_id: str
     to_account_id: str
     knowledge: int
-    cause: str = Field("", description="why, in words")
+    cause: Annotated[str, Field(description="why, in words")] = ""
 
 
-class Recall(Contract):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall(Item):
     """To an account's writer: links changed; send these people's touchpoints to be attributed again."""
 
     kind: Literal["recall"] = "recall"
     account_id: str
-    person_ids: tuple[str, ...] = Field((), description="empty: everyone's")
+    person_ids: Annotated[tuple[str, ...], Field(description="empty: everyone's")] = ()
     knowledge: int
     cause: str
 
 
-class Refold(Contract):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refold(Item):
     """To an account's writer: compute its rows anew from what is stored. The cause stands in `corrections`."""
 
     kind: Literal["refold"] = "refold"
     account_id: str
     cause: str
-    blueprint_digest: int = Field(0, description="only if the writer runs this blueprint; 0: whichever it runs")
+    blueprint_digest: Annotated[
+        int, Field(description="only if the writer runs this blueprint; 0: whichever it runs")
+    ] = 0
 
 
-class Recalled(Contract):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled(Item):
     """A touchpoint on its way back through attribution."""
 
     item: AttributedTouchpoint
-    knowledge: int = Field(description="the links the new attribution must know at least")
-    refused: bool = Field(False, description="the writer did not take it in: answer even when nothing changed")
+    knowledge: Annotated[int, Field(description="the links the new attribution must know at least")]
+    refused: Annotated[bool, Field(description="the writer did not take it in: answer even when nothing changed")] = (
+        False
+    )
     cause: str
 
 

@@ -30,7 +30,7 @@ def touchpoint(event_id: str, seconds: float, action: str = "page_view", **field
         "occurred_at": at(seconds),
         "received_at": at(seconds),
     }
-    return CleanTouchpoint.model_validate(base | fields)
+    return CleanTouchpoint.of(base | fields)
 
 
 def attributed(event_id: str, seconds: float, action: str = "page_view", **fields: Any) -> AttributedTouchpoint:

@@ -16,8 +16,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from pydantic import BaseModel
 
+from schemas.base import Contract, Item
 from schemas.config import ClickHouseConfig, Config, KafkaConfig, SecretRef
 from schemas.facts import Fact, ProposalFact
 from schemas.touchpoints import DEAD, DeadLetter
@@ -189,9 +189,9 @@ async def _until(condition: Callable[[], Any], deadline_s: float) -> None:
         await asyncio.sleep(0.1)
 
 
-def record_of(items: Sequence[BaseModel]) -> bytes:
+def record_of(items: Sequence[Contract | Item]) -> bytes:
     """A record's value."""
-    return b"[" + b",".join(item.model_dump_json().encode() for item in items) + b"]"
+    return b"[" + b",".join(item.encoded() for item in items) + b"]"
 
 
 def records_of(facts: Sequence[Fact], size: int = 5) -> list[tuple[str, bytes]]:

@@ -78,7 +78,7 @@ def touchpoint_fact(number: int, *, account: str = "crm:1", revision: int = 1, *
         "blueprint_version": 1,
         "input": AttributedTouchpoint(touchpoint=clean, attribution=attribution, knowledge=revision),
     }
-    return TouchpointFact.model_validate(fields | changes)
+    return TouchpointFact.of(fields | changes)
 
 
 def tombstone_of(fact: TouchpointFact, *, revision: int) -> Tombstone:

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from schemas.errors import ConfigurationError
 from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias, CleanTouchpoint
@@ -58,7 +60,8 @@ def _described(knowledge: Knowledge, around: Neighbourhood, person: Person, now:
     edges = [link for link in links if isinstance(link, Edge) and (link.a in own or link.b in own)]
     decisions = [link for link in links if isinstance(link, Decision) and (link.a in own or link.b in own)]
     proposals = [one for one in knowledge.proposals if one.a in own or one.b in own]
-    attribution = knowledge.attribute(_today(person, now))
+    account = orjson.loads(knowledge.attribute(_today(person, now)).encoded())
+    del account["person_id"]
     return {
         "found": True,
         "person_id": person.person_id,
@@ -66,7 +69,7 @@ def _described(knowledge: Knowledge, around: Neighbourhood, person: Person, now:
         "edges": [_edge(knowledge, edge, own) for edge in edges],
         "memberships": [link.model_dump(mode="json") for link in knowledge.memberships.links(person.aliases)],
         "declared": [link.model_dump(mode="json") for link in knowledge.declared.of(person.aliases)],
-        "account": attribution.model_dump(mode="json", exclude={"person_id"}),
+        "account": account,
         "proposals": [one.fact(0).model_dump(mode="json", exclude={"revision", "kind"}) for one in proposals],
         "decisions": [
             one.model_dump(mode="json") for one in sorted(decisions, key=lambda d: (d.decided_at, d.evidence))

@@ -75,7 +75,7 @@ class StoredLinks:
 
     def aliases_of(self, person_id: str) -> set[Alias]:
         rows = query_rows(self._client, _OF_PERSON, {"person_id": person_id})
-        items = (AttributedTouchpoint.model_validate_json(str(row["payload"])) for row in rows)
+        items = (AttributedTouchpoint.decoded(str(row["payload"])) for row in rows)
         return {people[0] for item in items if (people := actors(item.touchpoint))}
 
     def _links(self, sql: str, asked: dict[str, object]) -> Iterator[Placed]:

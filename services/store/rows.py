@@ -272,7 +272,7 @@ def _history(fact: TouchpointFact) -> Row:
         ticks(touchpoint.received_at),
         fact.input.knowledge,
         fact.digest,
-        fact.input.model_dump_json(),
+        fact.input.encoded().decode(),
     )
 
 

@@ -129,7 +129,7 @@ def _take_in(stored: Stored, row: Mapping[str, Any]) -> None:
     if row["gone"]:
         stored.gone[row["event_id"]] = row["knowledge"]
         return
-    item = AttributedTouchpoint.model_validate_json(row["payload"])
+    item = AttributedTouchpoint.decoded(row["payload"])
     stored.items[item.event_id] = item
     stored.touchpoint_digests[item.event_id] = row["digest"]
 

@@ -110,7 +110,7 @@ class Reattribute(Resolve):
         now = self._attribute(recalled.item.touchpoint)
         if now.attribution.decides_like(recalled.item.attribution) and not recalled.refused:
             return []
-        outputs = [_attributed(now.model_copy(update={"cause": recalled.cause}))]
+        outputs = [_attributed(now.changed(cause=recalled.cause))]
         before = recalled.item.account_id
         if now.account_id != before:
             withdraw = Withdraw(

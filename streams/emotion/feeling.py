@@ -51,7 +51,7 @@ def felt(touchpoint: CleanTouchpoint) -> CleanTouchpoint:
     if stated or not touchpoint.text or not _by_customer(touchpoint):
         return touchpoint
     found = feeling_of(touchpoint.text)
-    return touchpoint.model_copy(update={"language": found.language or "", "sentiment": found.sentiment})
+    return touchpoint.changed(language=found.language or "", sentiment=found.sentiment)
 
 
 def _by_customer(touchpoint: CleanTouchpoint) -> bool:

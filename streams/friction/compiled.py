@@ -48,7 +48,7 @@ class CompiledRule:
             return True
         if self.fields and self.fields.isdisjoint(touchpoint.properties):
             return False
-        for compare in where:  # a generator would cost more than what it goes through
+        for compare in where:  # noqa: SIM110 - a generator would cost more than what it goes through
             if crosses(compare, touchpoint, targets) is not None:
                 return True
         return False

@@ -93,7 +93,7 @@ def _item(index: int, at_s: float, event: dict[str, object]) -> AttributedTouchp
         "occurred_at": at,
         "received_at": at,
     }
-    touchpoint = CleanTouchpoint.model_validate(fields | event)
+    touchpoint = CleanTouchpoint.of(fields | event)
     return AttributedTouchpoint(
         touchpoint=touchpoint,
         attribution=Attribution(person_id=person, account_id="crm:golden", method="explicit", confidence=1.0),

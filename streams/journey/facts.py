@@ -47,9 +47,7 @@ def facts_of(account: AccountJourney, changes: Changes, as_of: datetime) -> list
 
 def touchpoint_fact(account: AccountJourney, placed: Placed, number: int, digest: int = 0) -> TouchpointFact:
     """The row of one touchpoint; `digest` is its own, where it is known already."""
-    return _built(
-        TouchpointFact,
-        kind="touchpoint",
+    return TouchpointFact(
         account_id=account.account_id,
         event_id=placed.item.event_id,
         revision=number,

@@ -42,7 +42,7 @@ def merged(one: AttributedTouchpoint, other: AttributedTouchpoint) -> Attributed
     judge = max(one, other, key=_informed)
     if judge.touchpoint is content:
         return judge
-    return judge.model_copy(update={"touchpoint": content})
+    return judge.changed(touchpoint=content)
 
 
 def _received(item: AttributedTouchpoint) -> tuple[datetime, str]:

@@ -42,7 +42,7 @@ class Networks:
     def located(self, mapped: Mapped) -> CleanTouchpoint:
         """The touchpoint with the account of the network it came from, if one is listed."""
         account = self.account_of(mapped.address)
-        return mapped.touchpoint.model_copy(update={"network": account}) if account else mapped.touchpoint
+        return mapped.touchpoint.changed(network=account) if account else mapped.touchpoint
 
 
 @lru_cache(maxsize=8_192)

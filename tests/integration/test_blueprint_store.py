@@ -68,10 +68,10 @@ def test_what_has_no_place_in_the_blueprint_is_listed_commonest_first(stored: tu
     odd = []
     for number, fact in enumerate(facts):
         name = "track:Odd Thing" if number < 4 else "track:Odder Thing"
-        clean = fact.input.touchpoint.model_copy(update={"vendor_type": name, "source": "web", "action": "custom"})
+        clean = fact.input.touchpoint.changed(vendor_type=name, source="web", action="custom")
         kind = "unmapped" if number != 5 else "pricing_page"
-        item = fact.input.model_copy(update={"touchpoint": clean})
-        odd.append(fact.model_copy(update={"touchpoint_type": kind, "input": item}))
+        item = fact.input.changed(touchpoint=clean)
+        odd.append(fact.changed(touchpoint_type=kind, input=item))
     put(store, odd)
     found = store.rows(f"SELECT vendor_type, touchpoints, position FROM {config.clickhouse.bi_database}.unmapped")
     assert {(row["position"], row["vendor_type"], row["touchpoints"]) for row in found} == {

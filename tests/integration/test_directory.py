@@ -127,11 +127,7 @@ def test_versions_are_those_a_naive_reader_finds_in_any_order(
     facts = []
     for number, one in enumerate(RECORDS):
         fact = touchpoint_fact(number, account="crm:51")
-        facts.append(
-            fact.model_copy(
-                update={"event_id": one.event_id, "input": fact.input.model_copy(update={"touchpoint": one})}
-            )
-        )
+        facts.append(fact.changed(event_id=one.event_id, input=fact.input.changed(touchpoint=one)))
     expected = naive(facts)
     random.Random(3).shuffle(facts)
     with fresh_store(clickhouse_url, clickhouse_database) as (store, config):

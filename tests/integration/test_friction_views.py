@@ -57,14 +57,12 @@ def test_a_case_opens_grows_and_closes(store: Store) -> None:
 
 def seen(number: int, *, mobile: bool, painful: bool) -> TouchpointFact:
     fact = touchpoint_fact(number, touchpoint_type="pricing_page", on_map=True, friction_signals=("s",) * painful)
-    clean = fact.input.touchpoint.model_copy(
-        update={
-            "occurred_at": datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1, seconds=number),
-            "channel": "mobile" if mobile and number % 2 else "web",
-            "properties": {"device": "mobile"} if mobile else {},
-        }
+    clean = fact.input.touchpoint.changed(
+        occurred_at=datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1, seconds=number),
+        channel="mobile" if mobile and number % 2 else "web",
+        properties={"device": "mobile"} if mobile else {},
     )
-    return fact.model_copy(update={"input": fact.input.model_copy(update={"touchpoint": clean})})
+    return fact.changed(input=fact.input.changed(touchpoint=clean))
 
 
 @pytest.mark.parametrize(

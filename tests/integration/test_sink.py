@@ -129,9 +129,9 @@ async def test_kill_9_at_any_place_loses_and_doubles_nothing(
 
 
 async def test_poison_goes_to_the_dead_letters_and_its_neighbours_go_on(sink: Harness) -> None:
-    good = touchpoint_fact(1).model_dump_json().encode()
+    good = touchpoint_fact(1).encoded()
     bad_item = b'{"kind": "touchpoint",  "account_id": 7}'
-    unstorable = touchpoint_fact(2, importance=999).model_dump_json().encode()
+    unstorable = touchpoint_fact(2, importance=999).encoded()
     await sink.send(
         [
             ("crm:1", b"[" + good + b"," + bad_item + b"," + unstorable + b"]"),

@@ -57,8 +57,8 @@ def recent(facts: Sequence[TouchpointFact]) -> list[TouchpointFact]:
     moved = []
     for fact in facts:
         clean = fact.input.touchpoint
-        then = clean.model_copy(update={"occurred_at": clean.occurred_at + by, "received_at": clean.received_at + by})
-        moved.append(fact.model_copy(update={"input": fact.input.model_copy(update={"touchpoint": then})}))
+        then = clean.changed(occurred_at=clean.occurred_at + by, received_at=clean.received_at + by)
+        moved.append(fact.changed(input=fact.input.changed(touchpoint=then)))
     return moved
 
 
@@ -174,7 +174,7 @@ def test_views_keep_their_columns(store: Store) -> None:
 def test_views_are_exact(store: Store, setting: str) -> None:
     facts = recent([touchpoint_fact(n, account=f"crm:{n % 3}") for n in range(60)])
     moved = facts[8]
-    newer = facts[4].model_copy(update={"revision": 9 << 32, "pain": 0.9})
+    newer = facts[4].changed(revision=9 << 32, pain=0.9)
     put(store, [*facts, account_fact("crm:0"), signal_fact(1), signal_fact(2, withdrawn=True), correction()])
     put(store, [tombstone_of(moved, revision=5), newer, signal_fact(1)])
     bi = f"bi_{store.client.database}"
@@ -329,9 +329,7 @@ def test_known_bad_a_revision_by_the_clock_is_caught(store: Store) -> None:
     def by_clock(facts: Sequence[Fact]) -> list[Fact]:
         stamps = itertools.count(1)
         kinds = TouchpointFact | Tombstone
-        return [
-            fact.model_copy(update={"revision": next(stamps)}) if isinstance(fact, kinds) else fact for fact in facts
-        ]
+        return [fact.changed(revision=next(stamps)) if isinstance(fact, kinds) else fact for fact in facts]
 
     def outcome(facts: Sequence[Fact]) -> str:
         _truncate(store)

@@ -53,7 +53,7 @@ class Story:
         base = {"event_id": event_id, "source": "sim", "vendor": "segment", "vendor_type": f"track:{name}"}
         more = {"action": action, "session_id": f"{person}/{at:%j}", "occurred_at": at, "received_at": at}
         if self.rng.random() >= LOST:
-            touchpoint = CleanTouchpoint.model_validate(base | more | fields)
+            touchpoint = CleanTouchpoint.of(base | more | fields)
             said = Attribution(person_id=person, account_id=self.account_id, method="explicit", confidence=1.0)
             self.items.append(AttributedTouchpoint(touchpoint=touchpoint, attribution=said))
         return event_id

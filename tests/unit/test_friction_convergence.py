@@ -32,16 +32,12 @@ def moved(test: GoldenTest, name: str, by_s: float) -> list[AttributedTouchpoint
     """A golden test's events, later, as events of their own."""
     shift = timedelta(seconds=by_s)
     return [
-        item.model_copy(
-            update={
-                "touchpoint": item.touchpoint.model_copy(
-                    update={
-                        "event_id": f"{name}:{item.event_id}",
-                        "occurred_at": item.touchpoint.occurred_at + shift,
-                        "received_at": item.touchpoint.received_at + shift,
-                    }
-                )
-            }
+        item.changed(
+            touchpoint=item.touchpoint.changed(
+                event_id=f"{name}:{item.event_id}",
+                occurred_at=item.touchpoint.occurred_at + shift,
+                received_at=item.touchpoint.received_at + shift,
+            )
         )
         for item in golden.events_of(test)
     ]

@@ -166,5 +166,5 @@ def test_every_vendors_own_words_have_their_place(
     vendor: str, vendor_type: str, fields: dict[str, str], expected: str
 ) -> None:
     base = touchpoint(fields["action"], vendor, vendor_type, fields.get("page", ""), "")
-    found = BLUEPRINT.type_of(base.model_copy(update=fields))
+    found = BLUEPRINT.type_of(base.changed(**fields))
     assert found.id == expected

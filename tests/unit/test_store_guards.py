@@ -31,7 +31,7 @@ from tests.store_facts import signal_fact, touchpoint_fact
 from tests.store_fixture import FakeRecord
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
-GOOD = touchpoint_fact(1).model_dump_json().encode()
+GOOD = touchpoint_fact(1).encoded()
 
 
 @pytest.mark.parametrize(
