@@ -7,6 +7,7 @@ supervisor's line on stdin, so that slow imports happen while the broker starts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -35,6 +36,7 @@ def run_service(name: str, config: Config, *, data_dir: Path = Path("data")) -> 
     SIGTERM ends with 0 once the service has stopped in order, Ctrl-C with 130.
     """
     configure_logging(name, config.log_format)
+    _quicken()
     signal.signal(signal.SIGTERM, _leave)  # until the service has its own, and after it (uvicorn raises it again)
     try:
         work = STORES[name](config, data_dir) if name in STORES else SERVICES[name](config)
@@ -47,6 +49,14 @@ def run_service(name: str, config: Config, *, data_dir: Path = Path("data")) -> 
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _quicken() -> None:
+    """uvloop for every loop of this process, also the one of Faust's consumer thread; Windows has none."""
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -7,11 +7,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from math import hypot
 from typing import NamedTuple
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL
 
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.friction.compiled import CompiledRule, Targets
 from streams.friction.words import Words, explain
+from streams.ids import named_id
 from streams.journey.matching import number_of
 
 MAX_EVIDENCE = 20
@@ -94,7 +95,7 @@ class Wait(NamedTuple):
 
 def signal_id(key: str, first: str) -> str:
     """The same episode has the same id: it depends on the rule and the first event (or part) alone."""
-    return str(uuid5(NAMESPACE_URL, f"touchline:signal:{key}:{first}"))
+    return named_id(NAMESPACE_URL, f"touchline:signal:{key}:{first}")
 
 
 def begin(item: AttributedTouchpoint, count: int = 1) -> Episode:

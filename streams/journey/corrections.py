@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL
 
 from schemas.facts import AccountsFact, Correction, SignalFact, Tombstone
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Signal
+from streams.ids import named_id
 from streams.journey.account import AccountJourney, Changes, changes_nothing
 from streams.journey.causes import Cause, in_words
 from streams.journey.facts import (
@@ -212,7 +213,7 @@ def _new_inputs(account: AccountJourney, journey: Journey, stored: Stored) -> in
 
 
 def _correction_id(account: AccountJourney, number: int) -> str:
-    return str(uuid5(NAMESPACE_URL, f"touchline:correction:{account.account_id}:{number}"))
+    return named_id(NAMESPACE_URL, f"touchline:correction:{account.account_id}:{number}")
 
 
 def _tombstone(stored: Stored, event_id: str, number: int) -> Tombstone:

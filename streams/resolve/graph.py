@@ -21,10 +21,11 @@ from datetime import datetime
 from functools import lru_cache
 from sys import intern
 from typing import TypeAlias
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL
 
 from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias
+from streams.ids import named_id
 from streams.resolve.aliases import kind_of, strength
 
 NAMING_KINDS = frozenset({"crm_contact", "email", "support_user", "user"})
@@ -75,7 +76,7 @@ def _order(edge: _Seen) -> _Order:
 @lru_cache(maxsize=16_384)
 def person_id_of(name: Alias) -> str:
     """The id of a person who is named by this alias."""
-    return str(uuid5(NAMESPACE_URL, f"touchline:person:{name}"))
+    return named_id(NAMESPACE_URL, f"touchline:person:{name}")
 
 
 def pair_of(a: Alias, b: Alias) -> _Pair:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Literal
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL
 
 from schemas.facts import ProposalFact
 from schemas.links import Decision, Declared
 from schemas.touchpoints import Alias
+from streams.ids import named_id
 from streams.resolve.aliases import is_person
 from streams.resolve.company_names import company_name
 from streams.resolve.domains import address_host
@@ -51,7 +52,7 @@ class Proposal:
     @property
     def proposal_id(self) -> str:
         """The same for the same question."""
-        return str(uuid5(NAMESPACE_URL, f"touchline:proposal:{self.question}|{self.a}|{self.b}"))
+        return named_id(NAMESPACE_URL, f"touchline:proposal:{self.question}|{self.a}|{self.b}")
 
     def fact(self, position: int) -> ProposalFact:
         """As it is told; `position` is how far the links were known."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from collections import deque
 from datetime import UTC, datetime
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL
 
 from schemas.errors import TouchlineError
 from schemas.touchpoints import DeadLetter
+from streams.ids import named_id
 
 Origin = tuple[str, int, int]
 """(topic, partition, offset) of the record."""
@@ -51,7 +52,7 @@ def letter(
     return DeadLetter.model_validate(
         about
         | {
-            "letter_id": str(uuid5(NAMESPACE_URL, f"{stage}/{topic}/{partition}/{offset}/{index}")),
+            "letter_id": named_id(NAMESPACE_URL, f"{stage}/{topic}/{partition}/{offset}/{index}"),
             "stage": stage,
             "reason": reason,
             "message": message[:500],

@@ -9,12 +9,13 @@ from functools import lru_cache
 from ipaddress import ip_address
 from math import isfinite
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import orjson
 
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Scalar
+from streams.ids import named_id
 
 NAMESPACE = UUID("6f1a5f3e-6c0e-5d0b-9a53-0f4a5ce1d7a4")
 """Of event ids. Never to be changed: every stored event's identity comes from it."""
@@ -39,7 +40,7 @@ _SENSITIVE = re.compile(
 
 def event_id(source: str, vendor_event_id: str) -> str:
     """The identity of an event: its source and the sender's own id of it, nothing of how it travelled."""
-    return str(uuid5(NAMESPACE, f"{source}\n{vendor_event_id}"))
+    return named_id(NAMESPACE, f"{source}\n{vendor_event_id}")
 
 
 def content_id(message: dict[str, Any], without: frozenset[str]) -> str:

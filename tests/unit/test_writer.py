@@ -1,0 +1,77 @@
+"""Micro-batches: what shares a record, when it goes out, and that a busy topic lingers longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
+import orjson
+
+from schemas.topics import TopicName
+from streams.transport.writer import BUSY_ITEMS_PER_S, RecordWriter, partition_of
+
+TOPIC: TopicName = "touchpoints.clean.v1"
+LINGER_S = 0.02
+KEYS = {partition_of(key, 2): key for key in "abcdefgh"}
+BUSY = int(BUSY_ITEMS_PER_S * LINGER_S)
+
+
+@dataclass(frozen=True)
+class Ack:
+    offset: int
+
+
+class Producer:
+    """Takes every record and notes when, in turns of the loop's clock."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[float, int, int]] = []
+
+    async def send(self, topic: str, value: bytes, *, key: bytes | None, partition: int) -> Awaitable[Ack]:
+        loop = asyncio.get_running_loop()
+        self.sent.append((loop.time(), partition, len(orjson.loads(value))))
+        done: asyncio.Future[Ack] = loop.create_future()
+        done.set_result(Ack(len(self.sent) - 1))
+        return done
+
+
+def writer() -> tuple[RecordWriter, Producer]:
+    producer = Producer()
+    return RecordWriter(producer, lambda topic: 2, linger_s=LINGER_S), producer
+
+
+async def test_partitions_go_out_together() -> None:
+    """So that the producer needs one request for them, though the second one's items came later."""
+    records, producer = writer()
+    first = records.put(TOPIC, KEYS[0], b"1")
+    await asyncio.sleep(LINGER_S / 2)
+    second = records.put(TOPIC, KEYS[1], b"2")
+    await asyncio.gather(first, second)
+    (at, *_), (then, *_) = producer.sent
+    assert then - at < LINGER_S / 4
+
+
+async def lingered_s(items: int) -> float:
+    """How long the item after a batch of so many lingers."""
+    records, producer = writer()
+    await asyncio.gather(*[records.put(TOPIC, KEYS[0], b"1") for _ in range(items)])
+    began = asyncio.get_running_loop().time()
+    await records.put(TOPIC, KEYS[0], b"2")
+    return producer.sent[-1][0] - began
+
+
+async def test_a_busy_topic_lingers_longer() -> None:
+    assert await lingered_s(BUSY - 1) < 2 * LINGER_S
+    assert await lingered_s(BUSY) > 2 * LINGER_S
+
+
+async def test_hurry_waits_for_nothing() -> None:
+    records, producer = writer()
+    done = records.put(TOPIC, KEYS[0], b"1")
+    records.hurry()
+    began = asyncio.get_running_loop().time()
+    await done
+    assert asyncio.get_running_loop().time() - began < LINGER_S / 2
+    await records.put(TOPIC, KEYS[0], b"2")
+    assert [items for _, _, items in producer.sent] == [1, 1]
