@@ -123,14 +123,9 @@ class RecordChange(_Earliest):
         """Whether it is an account's record, not a contact's."""
         return self.record.startswith("crm:")
 
-    @property
-    def rank(self) -> tuple[UtcTime, str]:
-        """The higher one is the later word."""
-        return (self.since, self.evidence)
-
     def outdoes(self, known: _Earliest) -> bool:
         """Of several at one moment the last event's stands, so that one order holds for all changes of a record."""
-        return self.rank > (known.since, known.evidence)
+        return (self.since, self.evidence) > (known.since, known.evidence)
 
 
 class Declared(_Earliest):

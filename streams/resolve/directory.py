@@ -1,19 +1,17 @@
 """Accounts: which domains and names they go by, and which of them are the same.
 
-Claims are sets, so what follows from them does not depend on the order in which they were learned. A claim that was
-seen stands while its account's record is there; a stated one until it is replaced, or the record deleted after it.
+Claims are sets, so what follows from them does not depend on the order in which they were learned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from sys import intern
 
 from schemas.links import AccountClaim, RecordChange
-from streams.resolve.company_names import company_name
-from streams.resolve.domains import company_domain, company_host, is_free_mail
+from streams.resolve.claims import Claims, Trait, compared
+from streams.resolve.domains import company_domain, is_free_mail
 from streams.resolve.records import Records
 
 #: Strong to weak: a weaker account is the stronger one that a directory says it is, or that alone claims its domain.
@@ -21,33 +19,6 @@ NAMESPACES = ("crm", "group", "org")
 
 _Claims = dict[str, set[str]]
 """Host → the accounts that claim it."""
-_Seen = tuple[str, str, str]
-"""(account, trait, value)."""
-_Trait = tuple[str, str]
-"""(`domain`, host) or (`name`, company name), as they are compared."""
-
-
-@dataclass(slots=True, eq=False)
-class _Stated:
-    """What a source says last of one property, as it is kept."""
-
-    trait: str
-    source: str
-    stated_as: str
-    value: str
-    since: datetime
-    evidence: str
-
-    def link(self, account_id: str) -> AccountClaim:
-        return AccountClaim(
-            account_id=account_id,
-            trait=self.trait,
-            value=self.value,
-            stated_as=self.stated_as,
-            since=self.since,
-            evidence=self.evidence,
-            source=self.source,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +35,7 @@ class Directory:
 
     def __init__(self, records: Records | None = None) -> None:
         self.records = Records() if records is None else records
-        self._since: dict[_Seen, datetime] = {}
-        self._seen: dict[str, _Seen | list[_Seen]] = {}  # most accounts have one
-        self._stated: dict[str, tuple[_Stated, ...]] = {}
+        self.claims = Claims(self.records)
         self._claims: dict[str, _Claims] = {}
         self._hosts: dict[str, set[str]] = {}
         self._canonical: dict[str, str] = {}
@@ -75,48 +44,30 @@ class Directory:
         self._named: dict[str, set[str]] = {}
         self._names: dict[str, set[str]] = {}
 
-    def knows(self, claim: AccountClaim) -> bool:
-        """Whether nothing new would be learned from it."""
-        if claim.stated_as:
-            stated = self._statement(claim)
-            return stated is not None and (stated.since, stated.evidence) >= (claim.since, claim.evidence)
-        known = self._since.get((claim.account_id, claim.trait, claim.value))
-        return known is not None and known <= claim.since
-
-    def known(self, claim: AccountClaim) -> AccountClaim | None:
-        """The statement with this id, as it is known; of what was only seen any evidence will do."""
-        stated = self._statement(claim) if claim.stated_as else None
-        return stated.link(claim.account_id) if stated else None
-
     def claim(self, claim: AccountClaim) -> list[str]:
         """An account claims a domain or a name; returns the accounts that are another one from now on, as they were."""
         account_id = intern(claim.account_id)
         if claim.stated_as:
-            return self._state(account_id, claim)
-        seen = (account_id, claim.trait, claim.value)
-        is_new = seen not in self._since
-        self._since[seen] = claim.since
-        if not is_new:
+            before = self.claims.standing(account_id)
+            self.claims.state(claim)
+            stands = self.claims.standing(account_id)
+            return self._take(account_id, stands - before, before - stands)
+        if not self.claims.see(claim):
             return []
         if claim.trait == "is":
             if _rank(claim.value) < _rank(account_id):
                 self._is.setdefault(account_id, set()).add(claim.value)
             return self._renamed({account_id})
-        known = self._seen.setdefault(account_id, seen)
-        if isinstance(known, list):
-            known.append(seen)
-        elif known is not seen:
-            self._seen[account_id] = [known, seen]
-        return [] if self.records.gone(account_id) else self._take(account_id, set(_compared(claim)), set())
+        return [] if self.records.gone(account_id) else self._take(account_id, set(compared(claim)), set())
 
     def change(self, change: RecordChange) -> list[str]:
         """An account's record is deleted, restored or merged; returns the same."""
         family, reach = self.records.family(change.record), self.reach(change)
-        before = {account: set(self._standing(account)) for account in family}
+        before = {account: self.claims.standing(account) for account in family}
         self.records.add(change)
         renamed = []
         for account, stood in before.items():
-            stands = set(self._standing(account))
+            stands = self.claims.standing(account)
             renamed += self._take(account, stands - stood, stood - stands)
         for domain in reach.domains:
             self._at.pop(domain, None)
@@ -124,17 +75,14 @@ class Directory:
 
     def reach(self, link: AccountClaim | RecordChange) -> Reach:
         """What a link that is not taken in yet may change."""
-        accounts = self.records.family(link.record) if isinstance(link, RecordChange) else set[str]()
         if isinstance(link, RecordChange):
-            traits = {trait for account in accounts for trait in self._told(account)}
+            account_id, accounts = link.record, self.records.family(link.record)
+            traits = {trait for account in accounts for trait in self.claims.told(account)}
             accounts |= {account for account, named in self._is.items() if not named.isdisjoint(accounts)}
         else:
-            stated = self._statement(link) if link.stated_as else None
-            traits = {*_compared(link), *(_compared(stated) if stated else ())}
-        account_id = link.record if isinstance(link, RecordChange) else link.account_id
+            account_id, traits = link.account_id, self.claims.changed_by(link)
+            accounts = {account_id} if link.trait == "is" else set()
         domains = {company_domain(value) for trait, value in traits if trait == "domain"}
-        if isinstance(link, AccountClaim) and link.trait == "is":
-            accounts.add(account_id)
         accounts.update(other for domain in domains for other in self.weaker_at(domain, account_id))
         names = {value for trait, value in traits if trait == "name"}
         return Reach(
@@ -182,48 +130,7 @@ class Directory:
         """The company names an account goes by; known for weaker accounts only."""
         return self._names.get(account_id, set())
 
-    def _statement(self, claim: AccountClaim) -> _Stated | None:
-        about = (claim.trait, claim.source, claim.stated_as)
-        told = self._stated.get(claim.account_id, ())
-        return next((one for one in told if (one.trait, one.source, one.stated_as) == about), None)
-
-    def _state(self, account_id: str, claim: AccountClaim) -> list[str]:
-        """A source's last word on a property, in the place of the one before."""
-        if self.knows(claim):
-            return []
-        replaced = self._statement(claim)
-        new = _Stated(
-            claim.trait, intern(claim.source), intern(claim.stated_as), claim.value, claim.since, claim.evidence
-        )
-        told = (*(one for one in self._stated.get(account_id, ()) if one is not replaced), new)
-        self._stated[account_id] = told
-        stands = set(_compared(new)) if self._holds(account_id, new) else set[_Trait]()
-        lost = set(_compared(replaced)) - stands if replaced else set[_Trait]()
-        return self._take(account_id, stands, lost - set(self._standing(account_id)) if lost else lost)
-
-    def _holds(self, account_id: str, stated: _Stated) -> bool:
-        gone = self.records.gone(account_id)
-        return gone is None or (stated.since, stated.evidence) > gone
-
-    def _standing(self, account_id: str) -> Iterator[_Trait]:
-        """What the account claims now."""
-        yield from () if self.records.gone(account_id) else self._seen_of(account_id)
-        for stated in self._stated.get(account_id, ()):
-            if self._holds(account_id, stated):
-                yield from _compared(stated)
-
-    def _told(self, account_id: str) -> Iterator[_Trait]:
-        """What it ever claimed and may claim again."""
-        yield from self._seen_of(account_id)
-        for stated in self._stated.get(account_id, ()):
-            yield from _compared(stated)
-
-    def _seen_of(self, account_id: str) -> Iterator[_Trait]:
-        known = self._seen.get(account_id, [])
-        for _, trait, value in known if isinstance(known, list) else (known,):
-            yield from _traits(trait, value)
-
-    def _take(self, account_id: str, gained: Iterable[_Trait], lost: Iterable[_Trait]) -> list[str]:
+    def _take(self, account_id: str, gained: Iterable[Trait], lost: Iterable[Trait]) -> list[str]:
         """Index what an account claims from now on, and no more; returns the accounts that are another one."""
         changed = set[str]()
         for trait, value in gained:
@@ -293,19 +200,6 @@ class Directory:
             if found := {account for account in claims.get(place, ()) if account.startswith(namespace)}:
                 return found
         return {account for accounts in claims.values() for account in accounts if account.startswith(namespace)}
-
-
-def _compared(claim: AccountClaim | _Stated) -> Iterator[_Trait]:
-    """What a claim is about; a statement of domains may name several, or none."""
-    return _traits(claim.trait, claim.value)
-
-
-def _traits(trait: str, value: str) -> Iterator[_Trait]:
-    if trait == "name" and (name := company_name(value)):
-        yield (trait, name)
-    for part in value.split() if trait == "domain" else ():
-        if host := company_host(part):
-            yield (trait, host)
 
 
 def _drop(index: dict[str, set[str]], key: str, value: str) -> None:

@@ -102,7 +102,7 @@ class Knowledge:
         if isinstance(link, Membership):
             return self.memberships.knows(link)
         if isinstance(link, AccountClaim):
-            return self.directory.knows(link)
+            return self.directory.claims.knows(link)
         if isinstance(link, RecordChange):
             return self.records.knows(link)
         if isinstance(link, Declared):
@@ -121,7 +121,7 @@ class Knowledge:
         elif isinstance(link, Membership):
             known = self.memberships.known(link)
         elif isinstance(link, AccountClaim):
-            known = self.directory.known(link)
+            known = self.directory.claims.known(link)
         elif isinstance(link, RecordChange):
             known = self.records.known(link)
         elif isinstance(link, Declared):

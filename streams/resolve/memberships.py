@@ -73,8 +73,9 @@ class Stint:
 
     def covers(self, at: datetime) -> bool:
         """Whether it was running at that time; at the moment of a deletion it still was."""
-        is_between = self.begin <= at < self.end
-        return is_between and not (self.gaps and any(gone < at < back for gone, back in self.gaps))
+        if not self.begin <= at < self.end:
+            return False
+        return not self.gaps or not any(gone < at < back for gone, back in self.gaps)
 
     @property
     def by_crm(self) -> bool:
@@ -174,8 +175,9 @@ class Memberships:
         for one in told:
             account_id = canonical(one.account_id)
             if one.how != "left" and account_id not in excluded:
-                stint = _stint(one, account_id, [at for account, at in left if account == account_id])
-                stints.append(self._interrupted(stint) if self._records else stint)
+                stints.append(_stint(one, account_id, [at for account, at in left if account == account_id]))
+        if self._records:
+            stints = [self._interrupted(stint) for stint in stints]
         stints += [
             Stint(_BEGINNING, _END, account, d.b, d.a, is_stated=True, evidence=d.evidence, is_decided=True)
             for account, d in verdicts.items()

@@ -8,7 +8,10 @@ some CRMs tell after the merge, says nothing more.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from sys import intern
+from typing import Literal
 
 from schemas.links import RecordChange
 
@@ -20,11 +23,35 @@ Rank = tuple[datetime, str]
 """(time, event): of two the higher one is the later word."""
 
 
+@dataclass(slots=True, eq=False)
+class _Told:
+    """A change as it is kept: a fifth of the memory of a link."""
+
+    how: Literal["removed", "restored", "merged"]
+    into: str
+    since: datetime
+    evidence: str
+    source: str
+
+    @property
+    def rank(self) -> Rank:
+        return (self.since, self.evidence)
+
+    def link(self, record: str) -> RecordChange:
+        return RecordChange(
+            record=record, how=self.how, into=self.into, since=self.since, evidence=self.evidence, source=self.source
+        )
+
+    def is_about(self, change: RecordChange) -> bool:
+        """Whether both are links with one id."""
+        return (self.how, self.into, self.since) == (change.how, change.into, change.since)
+
+
 class Records:
     """By account id or alias of a contact; those that only exist are not in it."""
 
     def __init__(self) -> None:
-        self._changes: dict[str, list[RecordChange]] = {}
+        self._changes: dict[str, tuple[_Told, ...]] = {}
         self._merged: dict[str, set[str]] = {}
 
     def __len__(self) -> int:
@@ -32,8 +59,8 @@ class Records:
 
     def known(self, change: RecordChange) -> RecordChange | None:
         """The link with this id, as it is known."""
-        same = (known for known in self._changes.get(change.record, ()) if known.link_id == change.link_id)
-        return next(same, None)
+        same = (told for told in self._changes.get(change.record, ()) if told.is_about(change))
+        return next((told.link(change.record) for told in same), None)
 
     def knows(self, change: RecordChange) -> bool:
         """Whether nothing new would be learned from it."""
@@ -44,10 +71,12 @@ class Records:
         """Take it in, unless nothing new is learned."""
         if self.knows(change):
             return
-        others = [known for known in self._changes.get(change.record, ()) if known.link_id != change.link_id]
-        self._changes[change.record] = sorted([*others, change], key=lambda told: told.rank)
-        if change.into:
-            self._merged.setdefault(change.into, set()).add(change.record)
+        record, into = intern(change.record), intern(change.into)
+        others = [told for told in self._changes.get(record, ()) if not told.is_about(change)]
+        new = _Told(change.how, into, change.since, change.evidence, intern(change.source))
+        self._changes[record] = tuple(sorted([*others, new], key=lambda told: told.rank))
+        if into:
+            self._merged.setdefault(into, set()).add(record)
 
     def survivor(self, record: str) -> str:
         """The record that this one is now: itself, or what it was merged into, and that one in turn."""
@@ -59,7 +88,7 @@ class Records:
         return min(way[way.index(into) :]) if into else way[-1]  # merged in a circle: any of them, but one and the same
 
     def gaps(self, record: str) -> tuple[Gap, ...]:
-        """When it was gone, earliest first."""
+        """When it was gone: from each deletion, also of what was gone already, to the next restoration."""
         return tuple(self._gaps(record)) if self._changes else ()
 
     def gone(self, record: str) -> Rank | None:
@@ -83,16 +112,13 @@ class Records:
         last = self._last(record, "merged", "restored")
         return last.into if last is not None else ""
 
-    def _last(self, record: str, *how: str) -> RecordChange | None:
+    def _last(self, record: str, *how: str) -> _Told | None:
         return next((told for told in reversed(self._changes.get(record, ())) if told.how in how), None)
 
     def _gaps(self, record: str) -> Iterator[Gap]:
-        gone_at: datetime | None = None
-        for told in self._changes.get(self.survivor(record), ()):
-            if told.how == "removed" and gone_at is None:
-                gone_at = told.since
-            elif told.how == "restored" and gone_at is not None:
-                yield (gone_at, told.since)
-                gone_at = None
-        if gone_at is not None:
-            yield (gone_at, NEVER)
+        back_at = NEVER
+        for told in reversed(self._changes.get(self.survivor(record), ())):
+            if told.how == "restored":
+                back_at = told.since
+            elif told.how == "removed":
+                yield (told.since, back_at)

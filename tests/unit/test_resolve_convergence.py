@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.links import AccountClaim, Decision, RecordChange
+from schemas.links import AccountClaim, Decision
 from schemas.touchpoints import Attribution, CleanTouchpoint, Recall
 from streams.resolve import graph as graph_module
 from streams.resolve import knowledge as knowledge_module
 from streams.resolve import rules
-from streams.resolve.directory import Directory
+from streams.resolve.claims import Claims
 from streams.resolve.graph import IdentityGraph
 from streams.resolve.knowledge import Knowledge
 from streams.resolve.memberships import Memberships
@@ -212,14 +212,16 @@ def _no_edges_beyond(self: IdentityGraph, region: set[str]) -> Any:
     return clusters, []
 
 
-def _first_of(self: Records, record: str, *how: str) -> RecordChange | None:
+def _first_of(self: Records, record: str, *how: str) -> Any:
     return next((told for told in self._changes.get(record, ()) if told.how in how), None)
 
 
-def _keeps_all(self: Directory, account_id: str, claim: AccountClaim) -> list[str]:
-    return [n for v in claim.value.split() for n in self.claim(claim.model_copy(update={"stated_as": "", "value": v}))]
+def _only_first(self: Claims, claim: AccountClaim) -> None:
+    if not self.knows(claim) and self.known(claim) is None:
+        STATE(self, claim)
 
 
+STATE = Claims.state
 REPLAY = IdentityGraph._replay
 BROKEN: dict[str, tuple[object, str, object]] = {
     "edges are taken by name, not by time": (graph_module, "_order", lambda edge: (edge.a, edge.b)),
@@ -236,7 +238,7 @@ BROKEN: dict[str, tuple[object, str, object]] = {
     "memberships outlive the record": (Records, "gaps", lambda self, record: ()),
     "a merged account lives on": (Records, "survivor", lambda self, record: record),
     "of deletion and restoration the first counts": (Records, "_last", _first_of),
-    "the domain that was told first stays": (Directory, "_state", _keeps_all),
+    "the domain that was told first stays": (Claims, "state", _only_first),
     "members of a restored account are not looked for": (Memberships, "members", lambda self, account_id: []),
     "a restored contact is no news": (
         Knowledge,
