@@ -2,7 +2,7 @@
 
 A link record is keyed by `link_id`; a later record with the same key replaces the earlier one. Of two links with
 one key the one that `outdoes` the other stands, whatever order they are learned in; what several may be true at
-once (decisions, changes of a membership) has a key each. So knowledge is a set, and order never shows.
+once (decisions, changes of a membership or of a record) has a key each. So knowledge is a set, and order never shows.
 """
 
 from __future__ import annotations
@@ -81,17 +81,51 @@ class Membership(_Earliest):
 
 
 class AccountClaim(_Earliest):
-    """One trait of an account: a `domain` or a `name` it goes by, or which account it `is`; several of each may be."""
+    """One trait of an account: a `domain` or a `name` it goes by, or which account it `is`; several of each may be.
+
+    Seen on an event it stays. What a record of the CRM says of one of its properties (`stated_as`) stands until the
+    same source says something else of that property: the last statement counts.
+    """
 
     kind: Literal["account"] = "account"
     account_id: str
     trait: str
-    value: str
+    value: str = Field(description="stated domains are all the property holds, with blanks between; empty: none")
+    stated_as: str = Field("", description="property of the CRM's record that says so; empty: seen on an event")
 
     @property
     def link_id(self) -> str:
+        if self.stated_as:
+            return f"account|{self.account_id}|{self.trait}|stated|{self.source}|{self.stated_as}"
         suffix = f"|{self.value}" if self.trait in ("domain", "name", "is") else ""
         return f"account|{self.account_id}|{self.trait}{suffix}"
+
+    def outdoes(self, known: _Earliest) -> bool:
+        if self.stated_as:
+            return (self.since, self.evidence) > (known.since, known.evidence)
+        return super().outdoes(known)
+
+
+class RecordChange(_Earliest):
+    """The CRM deleted one of its records, restored it, or made it one with another; each time counts."""
+
+    kind: Literal["record"] = "record"
+    record: str = Field(description="account, or alias of a contact")
+    how: Literal["removed", "restored", "merged"]
+    into: str = Field("", description="merged: the record that it is from then on")
+
+    @property
+    def link_id(self) -> str:
+        return f"record|{self.record}|{self.how}|{self.into}|{self.since.isoformat()}"
+
+    @property
+    def is_of_account(self) -> bool:
+        """Whether it is an account's record, not a contact's."""
+        return self.record.startswith("crm:")
+
+    def outdoes(self, known: _Earliest) -> bool:
+        """Of several at one moment the last event's stands, so that one order holds for all changes of a record."""
+        return (self.since, self.evidence) > (known.since, known.evidence)
 
 
 class Declared(_Earliest):
@@ -142,5 +176,5 @@ class Decision(BaseLink):
         return self.rank > known.rank
 
 
-Link = Edge | Membership | AccountClaim | Declared | Decision
+Link = Edge | Membership | AccountClaim | RecordChange | Declared | Decision
 LINKS = TypeAdapter[list[Link]](list[Annotated[Link, Field(discriminator="kind")]])

@@ -118,6 +118,11 @@ class AccountRecord(_Record):
     employees: Short = Field("", description="how many people work there")
     lifecycle: Short = Field("", description="lifecycle stage, e.g. `lead`, `customer`: evidence of the phase")
     owner: Short = Field("", description="id of the owner on our side")
+    deleted: bool = Field(False, description="the CRM deleted it; nothing else of the record is then read but its id")
+    restored: bool = Field(False, description="it was deleted, and is there again")
+    merged_into: Short = Field(
+        "", description="the CRM's id of the account that it is from now on; nothing else is then read"
+    )
     traits: dict[Short, Long] = Field({}, description="anything else")
 
 
@@ -136,6 +141,8 @@ class ContactRecord(_Record):
     account: Short = Field("", description="account they belong to: the CRM's id, or `crm:…`, `group:…`, `org:…`")
     valid_from: Stamp | None = Field(None, description="since when they belong to it")
     valid_to: Stamp | None = Field(None, description="until when, exclusive")
+    deleted: bool = Field(False, description="the CRM deleted it; nothing else of the record is then read but its id")
+    restored: bool = Field(False, description="it was deleted, and is there again")
 
 
 class DealRecord(_Record):

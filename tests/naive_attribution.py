@@ -49,6 +49,17 @@ class Stint(NamedTuple):
     alias: str
     end: datetime
     stated: bool
+    rests: tuple[tuple[datetime, datetime], ...] = ()
+
+
+class Fate(NamedTuple):
+    """What became of a record of the CRM."""
+
+    at: datetime
+    event_id: str
+    record: str
+    how: str
+    into: str = ""
 
 
 def naive(touchpoints: Iterable[CleanTouchpoint], *, max_aliases: int = 50, max_edges: int = 100) -> dict[str, Place]:
@@ -69,6 +80,29 @@ def _subject(t: CleanTouchpoint) -> str:
     return (_people(t) or list(ordered(t.aliases)) or [f"event:{t.event_id}"])[0]
 
 
+def _fates(t: CleanTouchpoint) -> list[Fate]:
+    """Deletions, restorations and merges of the CRM's accounts and contacts that an event tells."""
+    kind, _, own = t.subject.partition(":")
+    records = [ref for ref in t.account_refs if ref.startswith("crm:")] if kind == "company" else []
+    if kind == "contact":
+        records = [name for name in ordered(t.aliases) if kind_of(name) == "crm_contact"]
+        records.sort(key=lambda name: name != f"crm_contact:{own}")
+    if not records or t.action not in ("crm_record", "crm_removed", "lifecycle_changed", "alias"):
+        return []
+    first, *others = records
+    if t.action == "crm_removed" and not t.properties.get("removed"):
+        return [Fate(t.ordered_at, t.event_id, first, "removed")]
+    if t.properties.get("restored"):
+        return [Fate(t.ordered_at, t.event_id, first, "restored")]
+    is_merge = t.action == "alias" or "merged" in t.properties
+    return [Fate(t.ordered_at, t.event_id, other, "merged", first) for other in others if is_merge]
+
+
+def _values(t: CleanTouchpoint, trait: str) -> set[str]:
+    said = t.account_traits.get(trait, "")
+    return set(claimed_hosts(said)) if trait == "domain" else {company_name(said)} - {""} if said else set()
+
+
 def _name_id(alias: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"touchline:person:{alias}"))
 
@@ -79,7 +113,9 @@ class _World:
         self.facts = [t for t in events if t.action != "decision"]
         self.on_people = self._last_words({"link", "unlink"})
         self.on_accounts = self._last_words({"belongs", "not_belongs"})
-        self.claims = self._claimed()
+        self.fates = [fate for t in self.facts for fate in _fates(t)]  # in the order of time
+        self.claims = [(host, ref) for host, ref in self._claimed("domain") if host]
+        self.names = [(name, ref) for name, ref in self._claimed("name") if name]
         self.edges = self._edges(max_edges)
         self.groups = self._groups(max_aliases)
         self.canonical = {ref: self._canonical(ref) for t in events for ref in (*t.account_refs, t.network) if ref}
@@ -149,13 +185,56 @@ class _World:
 
     # -- accounts
 
-    def _claimed(self) -> list[tuple[str, str]]:
+    def survivor(self, record: str) -> str:
+        """What it was merged into last, unless it was restored since; of a circle the first by name."""
+        way = [record]
+        while True:
+            mine = [fate for fate in self.fates if fate.record == way[-1] and fate.how in ("merged", "restored")]
+            into = mine[-1].into if mine else ""
+            if not into:
+                return way[-1]
+            if into in way:
+                return min(way[way.index(into) :])
+            way.append(into)
+
+    def _deletions(self, record: str) -> list[tuple[Fate, Fate | None]]:
+        """Each deletion of what the record is now, and the next restoration after it."""
+        mine = [f for f in self.fates if f.record == self.survivor(record) and f.how in ("removed", "restored")]
         return [
-            (host, t.account_refs[0])
-            for t in self.facts
-            if t.account_refs
-            for host in claimed_hosts(t.account_traits.get("domain", ""))
+            (fate, next((later for later in mine[n:] if later.how == "restored"), None))
+            for n, fate in enumerate(mine)
+            if fate.how == "removed"
         ]
+
+    def _is_there(self, record: str, at: datetime) -> bool:
+        """Whether it was not deleted then; at the very moment of a deletion it still was there."""
+        return not any(gone.at < at < (back.at if back else LAST) for gone, back in self._deletions(record))
+
+    def _is_released(self, account: str, said: CleanTouchpoint | None) -> bool:
+        """Whether the account is deleted now, and this was not stated after that."""
+        last = [gone for gone, back in self._deletions(account) if back is None][-1:]
+        return any(said is None or (said.ordered_at, said.event_id) < (gone.at, gone.event_id) for gone in last)
+
+    def _claimed(self, trait: str) -> set[tuple[str, str]]:
+        """Who claims which domain (or name): as events show, and as each source's record of it says last."""
+        shown: set[tuple[str, str]] = set()
+        stated: dict[tuple[str, str, str], CleanTouchpoint] = {}
+        for t in self.facts:
+            if not t.account_refs:
+                continue
+            if t.action in ("crm_record", "lifecycle_changed") and t.subject.startswith("company:"):
+                field = t.properties.get("property")
+                if {"domain": "domain", "website": "domain", "name": "name"}.get(str(field)) == trait:
+                    stated[t.account_refs[0], t.source, str(field)] = t
+                elif field not in ("domain", "website", "name") and trait in t.account_traits:
+                    stated[t.account_refs[0], t.source, trait] = t
+            else:
+                shown |= {(value, t.account_refs[0]) for value in _values(t, trait)}
+        found = {(value, account) for value, account in shown if not self._is_released(account, None)}
+        for (account, _, _), t in stated.items():
+            if not self._is_released(account, t):
+                found |= {(value, account) for value in _values(t, trait)}
+        return found
 
     def _claimants(self, host: str, namespaces: tuple[str, ...] = STRONG) -> set[str]:
         claims = [(h, account) for h, account in self.claims if account.startswith(namespaces)]
@@ -170,15 +249,16 @@ class _World:
         own = next((n for n, namespace in enumerate(STRONG) if account.startswith(namespace)), 0)
         for namespace in STRONG[:own]:
             stated = {
-                t.account_refs[0]
+                self.survivor(t.account_refs[0])
                 for t in self.facts
                 if t.action in ("crm_record", "support_record", "group") and account in t.account_refs[1:]
             }
-            domains = {x for h, a in self.claims if a == account for x in self._claimants(h, (namespace,))}
+            claiming = {x for h, a in self.claims if a == account for x in self._claimants(h, (namespace,))}
+            domains = {self.survivor(x) for x in claiming}
             for found in ({x for x in stated if x.startswith(namespace)}, domains):
                 if len(found) == 1:
                     return found.pop()
-        return account
+        return self.survivor(account)
 
     def accounts_at(self, host: str) -> set[str]:
         return {self.canonical[account] for account in self._claimants(host)}
@@ -213,9 +293,14 @@ class _World:
         for stint in found.values():
             ends = [at for account, at in left if account == stint.account and at > stint.begin]
             if verdicts.get(stint.account) != "not_belongs":
-                stints.append(stint._replace(end=min([stint.end, *ends])))
+                stints.append(stint._replace(end=min([stint.end, *ends]), rests=self._rests(stint)))
         stints += [Stint(FIRST, account, "", LAST, True) for account, v in verdicts.items() if v == "belongs"]
         return stints
+
+    def _rests(self, stint: Stint) -> tuple[tuple[datetime, datetime], ...]:
+        """While the CRM has deleted the account or the contact; what was begun since then is news of its own."""
+        gaps = [*self._deletions(stint.account), *self._deletions(stint.alias)]
+        return tuple((gone.at, back.at if back else LAST) for gone, back in gaps if gone.at > stint.begin)
 
     # -- one touchpoint
 
@@ -249,11 +334,7 @@ class _World:
             return one, "email_domain"
         names = self._declared("name", t, owners)
         for name in {company_name(n) for n in names}:
-            rejected |= {
-                self.canonical[e.account_refs[0]]
-                for e in self.facts
-                if e.account_refs and name and company_name(e.account_traits.get("name", "")) == name
-            } - no
+            rejected |= {self.canonical[account] for called, account in self.names if called == name} - no
         if one := self._only(self._declared("domain", t, owners), no, rejected):
             return one, "declared_domain"
         if t.network and self.canonical[t.network] not in no:
@@ -301,7 +382,7 @@ class _World:
 
 
 def _at(stints: list[Stint], at: datetime) -> Stint | None:
-    running = [s for s in stints if s.begin <= at < s.end]
+    running = [s for s in stints if s.begin <= at < s.end and not any(gone < at < back for gone, back in s.rests)]
     if running:
         return max(running, key=lambda s: (s.alias.startswith("crm_contact:"), s.begin, s.account, s.alias))
     first = min(stints, key=lambda s: (s.begin, s.account, s.alias), default=None)

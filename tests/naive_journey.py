@@ -96,7 +96,7 @@ class NaiveJourney:
             if target == self.phase:
                 return
             ways = sorted(self._ways(self.phase, target), key=lambda way: (len(way), self._places(way)))
-            if counting and ways:
+            if counting and ways and not self._is_held(item, target):
                 for phase in ways[0]:
                     self._move(item, phase)
                 return
@@ -134,6 +134,13 @@ class NaiveJourney:
         deal = self.opportunities(item).get(item.touchpoint.subject)
         is_customer = self.phase in [phase.id for phase in self.blueprint.phases if phase.kind == "customer"]
         return deal is not None and deal["kind"] == "expansion" and is_customer and target in self._journey()
+
+    def _is_held(self, item: AttributedTouchpoint, target: str) -> bool:
+        """A lost deal takes nobody back while another deal of the account is open."""
+        deals = self.opportunities(item)
+        is_lost = deals.get(item.touchpoint.subject, {}).get("status") == "lost"
+        is_back = {target, self.phase} <= {*self._journey()} and self._places((target,)) < self._places((self.phase,))
+        return is_lost and is_back and any(deal["status"] == "open" for deal in deals.values())
 
     def _move(self, item: AttributedTouchpoint, phase: str) -> None:
         at = item.touchpoint.ordered_at

@@ -10,7 +10,7 @@ import orjson
 from clickhouse_connect.driver.client import Client
 from pydantic import TypeAdapter
 
-from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership
+from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
 from schemas.touchpoints import Alias, AttributedTouchpoint
 from streams.resolve.company_names import company_name
 from streams.resolve.domains import address_host, company_domain
@@ -30,11 +30,14 @@ WHERE kind != 'account' AND multiSearchAny(payload, {needles:Array(String)})
 """
 _CLAIMS: Final = """
 WITH JSONExtractString(payload, 'account_id') AS account_id, JSONExtractString(payload, 'trait') AS trait,
-  JSONExtractString(payload, 'value') AS value
+  splitByChar(' ', JSONExtractString(payload, 'value')) AS hosts
 SELECT position, payload FROM links FINAL
-WHERE kind = 'account' AND (
+WHERE kind = 'record' AND hasAny({accounts:Array(String)},
+  [JSONExtractString(payload, 'record'), JSONExtractString(payload, 'into')])
+OR kind = 'account' AND (
   has({accounts:Array(String)}, account_id)
-  OR (trait = 'domain' AND arrayExists(d -> value = d OR endsWith(value, concat('.', d)), {domains:Array(String)}))
+  OR (trait = 'domain' AND arrayExists(
+    d -> arrayExists(h -> h = d OR endsWith(h, concat('.', d)), hosts), {domains:Array(String)}))
   OR (trait = 'name' AND {with_names:UInt8} = 1))
 """
 _OF_PERSON: Final = """
@@ -52,7 +55,10 @@ class LinkSource(Protocol):
         """Every link that names any of these aliases."""
 
     def claims(self, accounts: Collection[str], domains: Collection[str], *, with_names: bool) -> Iterable[Placed]:
-        """Claims of these accounts, claims on these company domains and hosts in them; all names, if asked."""
+        """Claims of these accounts, claims on these company domains and hosts in them; all names, if asked.
+
+        With them what became of these accounts' records, and of those merged into them.
+        """
 
     def aliases_of(self, person_id: str) -> set[Alias]:
         """Aliases of this person's latest touchpoints."""
@@ -127,22 +133,24 @@ def _with_claims(source: LinkSource, found: Neighbourhood) -> None:
     domains |= {company_domain(link.value) for link in declared if link.trait == "domain"}
     for _ in range(MAX_ROUNDS):
         asked = source.claims(accounts, domains - {""}, with_names=bool(names))
-        claims = [claim for _, claim in found.take(_mattering(asked, accounts, names))]
+        mattering = [link for _, link in found.take(_mattering(asked, accounts, names))]
+        claims = [link for link in mattering if isinstance(link, AccountClaim)]
         size = len(accounts) + len(domains)
         accounts |= {claim.account_id for claim in claims}
-        domains |= {company_domain(claim.value) for claim in claims if claim.trait == "domain"}
+        changes = [link for link in mattering if isinstance(link, RecordChange)]
+        accounts |= {record for change in changes for record in (change.record, change.into) if record}
+        domains |= {company_domain(host) for claim in claims if claim.trait == "domain" for host in claim.value.split()}
         if len(accounts) + len(domains) == size:
             return
 
 
-def _mattering(
-    placed: Iterable[Placed], accounts: Collection[str], names: Collection[str]
-) -> Iterator[tuple[int, AccountClaim]]:
+def _mattering(placed: Iterable[Placed], accounts: Collection[str], names: Collection[str]) -> Iterator[Placed]:
     """Without the names of accounts that nobody here declared."""
     for position, link in placed:
-        if isinstance(link, AccountClaim) and (
-            link.trait != "name" or link.account_id in accounts or company_name(link.value) in names
-        ):
+        is_matter = True
+        if isinstance(link, AccountClaim) and link.trait == "name":
+            is_matter = link.account_id in accounts or company_name(link.value) in names
+        if is_matter:
             yield position, link
 
 
@@ -150,7 +158,7 @@ def _ends(link: Link) -> tuple[Alias, ...]:
     """The aliases a link ties together."""
     if isinstance(link, Edge) or (isinstance(link, Decision) and link.about_people):
         return (link.a, link.b)
-    return ()
+    return (link.record, link.into) if isinstance(link, RecordChange) and link.into else ()
 
 
 def _accounts(link: Link) -> tuple[str, ...]:

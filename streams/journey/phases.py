@@ -34,6 +34,9 @@ def _follow(
     path = blueprint.transitions.path(state.phase, target)
     if not path:
         _refuse(blueprint, state, item, target, f"no allowed transition from {state.phase} to {target}")
+    elif held_by := _held_by(blueprint, state, item, target):
+        _refuse(blueprint, state, item, target, f"a deal was lost, but {held_by} is still open")
+        return False
     for phase in path:
         _move(blueprint, state, item, phase, cause if phase == target else f"{cause} (on the way to {target})")
     return bool(path)
@@ -50,6 +53,14 @@ def _runs_beside(
         and state.phase in blueprint.customer_phases
         and decisive.phase not in blueprint.transitions.exits
     )
+
+
+def _held_by(blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, target: str) -> str:
+    """An open deal that keeps the account where it is, although this one is lost; empty when none does."""
+    lost = state.opportunities.get(item.touchpoint.subject)
+    if lost is None or lost.status != "lost" or blueprint.transitions.direction(state.phase, target) != "backward":
+        return ""
+    return min((deal.opportunity_id for deal in state.opportunities.values() if deal.status == "open"), default="")
 
 
 def _move(

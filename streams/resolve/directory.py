@@ -5,13 +5,14 @@ Claims are sets, so what follows from them does not depend on the order in which
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from sys import intern
 
-from schemas.links import AccountClaim
-from streams.resolve.company_names import company_name
-from streams.resolve.domains import company_domain, company_host, is_free_mail
+from schemas.links import AccountClaim, RecordChange
+from streams.resolve.claims import Claims, Trait, compared
+from streams.resolve.domains import company_domain, is_free_mail
+from streams.resolve.records import Records
 
 #: Strong to weak: a weaker account is the stronger one that a directory says it is, or that alone claims its domain.
 NAMESPACES = ("crm", "group", "org")
@@ -20,11 +21,21 @@ _Claims = dict[str, set[str]]
 """Host → the accounts that claim it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a link may change: who an account is, which accounts have a domain, which a name."""
+
+    accounts: set[str]
+    domains: set[str]
+    names: set[str]
+
+
 class Directory:
     """What is known of accounts."""
 
-    def __init__(self) -> None:
-        self._since: dict[tuple[str, str, str], datetime] = {}
+    def __init__(self, records: Records | None = None) -> None:
+        self.records = Records() if records is None else records
+        self.claims = Claims(self.records)
         self._claims: dict[str, _Claims] = {}
         self._hosts: dict[str, set[str]] = {}
         self._canonical: dict[str, str] = {}
@@ -33,25 +44,52 @@ class Directory:
         self._named: dict[str, set[str]] = {}
         self._names: dict[str, set[str]] = {}
 
-    def knows(self, account_id: str, trait: str, value: str, since: datetime) -> bool:
-        """Whether this claim is known, from evidence at least as early."""
-        known = self._since.get((account_id, trait, value))
-        return known is not None and known <= since
-
     def claim(self, claim: AccountClaim) -> list[str]:
         """An account claims a domain or a name; returns the accounts that are another one from now on, as they were."""
         account_id = intern(claim.account_id)
-        new = (account_id, claim.trait, claim.value) not in self._since
-        self._since[account_id, claim.trait, claim.value] = claim.since
-        if new and claim.trait == "name" and (name := company_name(claim.value)):
-            self._named.setdefault(name, set()).add(account_id)
-            if _rank(account_id) > 0:
-                self._names.setdefault(account_id, set()).add(name)
-        if new and claim.trait == "is" and _rank(claim.value) < _rank(account_id):
-            self._is.setdefault(account_id, set()).add(claim.value)
-            return [before for before in [self._rename(account_id)] if before]
-        host = company_host(claim.value) if new and claim.trait == "domain" else ""
-        return self._claim_host(account_id, host) if host else []
+        if claim.stated_as:
+            before = self.claims.standing(account_id)
+            self.claims.state(claim)
+            stands = self.claims.standing(account_id)
+            return self._take(account_id, stands - before, before - stands)
+        if not self.claims.see(claim):
+            return []
+        if claim.trait == "is":
+            if _rank(claim.value) < _rank(account_id):
+                self._is.setdefault(account_id, set()).add(claim.value)
+            return self._renamed({account_id})
+        return [] if self.records.gone(account_id) else self._take(account_id, set(compared(claim)), set())
+
+    def change(self, change: RecordChange) -> list[str]:
+        """An account's record is deleted, restored or merged; returns the same."""
+        family, reach = self.records.family(change.record), self.reach(change)
+        before = {account: self.claims.standing(account) for account in family}
+        self.records.add(change)
+        renamed = []
+        for account, stood in before.items():
+            stands = self.claims.standing(account)
+            renamed += self._take(account, stands - stood, stood - stands)
+        for domain in reach.domains:
+            self._at.pop(domain, None)
+        return renamed + self._renamed(reach.accounts)
+
+    def reach(self, link: AccountClaim | RecordChange) -> Reach:
+        """What a link that is not taken in yet may change."""
+        if isinstance(link, RecordChange):
+            account_id, accounts = link.record, self.records.family(link.record)
+            traits = {trait for account in accounts for trait in self.claims.told(account)}
+            accounts |= {account for account, named in self._is.items() if not named.isdisjoint(accounts)}
+        else:
+            account_id, traits = link.account_id, self.claims.changed_by(link)
+            accounts = {account_id} if link.trait == "is" else set()
+        domains = {company_domain(value) for trait, value in traits if trait == "domain"}
+        accounts.update(other for domain in domains for other in self.weaker_at(domain, account_id))
+        names = {value for trait, value in traits if trait == "name"}
+        return Reach(
+            accounts,
+            domains.union(*(self.domains_of(account) for account in accounts)),
+            names.union(*(self.names_of(account) for account in accounts)),
+        )
 
     def accounts_at(self, host: str) -> tuple[str, ...]:
         """The accounts an address at `host` may be of, each under its canonical id, sorted.
@@ -71,7 +109,7 @@ class Directory:
         return tuple(sorted({self.canonical(account) for account in self._named.get(name, ())}))
 
     def canonical(self, account_id: str) -> str:
-        """The account that `account_id` is: itself, or the only stronger one that claims one of its domains."""
+        """The account that `account_id` is: itself, what it was merged into, or the one stronger at its domains."""
         return self._canonical.get(account_id, account_id)
 
     def claimants(self, domain: str) -> tuple[str, ...]:
@@ -92,13 +130,38 @@ class Directory:
         """The company names an account goes by; known for weaker accounts only."""
         return self._names.get(account_id, set())
 
-    def _claim_host(self, account_id: str, host: str) -> list[str]:
-        domain = company_domain(host)
-        self._claims.setdefault(domain, {}).setdefault(host, set()).add(account_id)
-        if _rank(account_id) > 0:
-            self._hosts.setdefault(account_id, set()).add(host)
-        self._at.pop(domain, None)
-        return [before for other in self.weaker_at(domain, account_id) if (before := self._rename(other))]
+    def _take(self, account_id: str, gained: Iterable[Trait], lost: Iterable[Trait]) -> list[str]:
+        """Index what an account claims from now on, and no more; returns the accounts that are another one."""
+        changed = set[str]()
+        for trait, value in gained:
+            if trait == "name":
+                self._named.setdefault(value, set()).add(account_id)
+                own = self._names
+            else:
+                domain = company_domain(value)
+                self._claims.setdefault(domain, {}).setdefault(value, set()).add(account_id)
+                changed.add(domain)
+                own = self._hosts
+            if _rank(account_id) > 0:
+                own.setdefault(account_id, set()).add(value)
+        for trait, value in lost:
+            if trait == "name":
+                _drop(self._named, value, account_id)
+            else:
+                domain = company_domain(value)
+                _drop(self._claims[domain], value, account_id)
+                if not self._claims[domain]:
+                    del self._claims[domain]
+                changed.add(domain)
+            if _rank(account_id) > 0:
+                _drop(self._names if trait == "name" else self._hosts, account_id, value)
+        for domain in changed:
+            self._at.pop(domain, None)
+        return self._renamed({other for domain in changed for other in self.weaker_at(domain, account_id)})
+
+    def _renamed(self, accounts: Iterable[str]) -> list[str]:
+        """Derive who these accounts are anew; returns those that are another one, as they were."""
+        return [before for account in sorted(accounts) if (before := self._rename(account))]
 
     def _rename(self, account_id: str) -> str:
         """Derive the canonical id anew; returns the former one when that changed, else nothing."""
@@ -115,16 +178,20 @@ class Directory:
 
     def _stronger(self, account_id: str) -> str:
         for namespace in NAMESPACES[: min(_rank(account_id), len(NAMESPACES))]:
-            stated = {other for other in self._is.get(account_id, ()) if other.startswith(f"{namespace}:")}
+            stated = {
+                self.records.survivor(other)
+                for other in self._is.get(account_id, ())
+                if other.startswith(f"{namespace}:")
+            }
             claiming = {
-                other
+                self.records.survivor(other)
                 for host in self._hosts.get(account_id, ())
                 for other in self._claimants(host, company_domain(host), f"{namespace}:")
             }
             for found in (stated, claiming):
                 if len(found) == 1:
                     return found.pop()
-        return account_id
+        return self.records.survivor(account_id)
 
     def _claimants(self, host: str, domain: str, namespace: str = "") -> set[str]:
         """Who claims the host, or the nearest domain around it, or else anything of the company."""
@@ -133,6 +200,12 @@ class Directory:
             if found := {account for account in claims.get(place, ()) if account.startswith(namespace)}:
                 return found
         return {account for accounts in claims.values() for account in accounts if account.startswith(namespace)}
+
+
+def _drop(index: dict[str, set[str]], key: str, value: str) -> None:
+    index[key].discard(value)
+    if not index[key]:
+        del index[key]
 
 
 def claimed_domains(text: str) -> list[str]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership
+from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
 from schemas.touchpoints import Alias, Attribution, CleanTouchpoint, Recall
 from streams.resolve.aliases import is_mailbox, is_person, kind_of
-from streams.resolve.company_names import company_name
 from streams.resolve.declared import Declarations
 from streams.resolve.directory import Directory
 from streams.resolve.domains import address_host, company_domain, company_host
@@ -19,6 +18,7 @@ from streams.resolve.graph import NAMING_KINDS, IdentityGraph, Person
 from streams.resolve.learning import Pair, implied
 from streams.resolve.memberships import Memberships
 from streams.resolve.proposals import Proposals
+from streams.resolve.records import Records
 from streams.resolve.rules import Home, Known, attribute, home, places
 
 MAX_PEOPLE_IN_A_RECALL = 500
@@ -32,8 +32,9 @@ class Knowledge:
 
     def __init__(self) -> None:
         self.graph = IdentityGraph()
-        self.directory = Directory()
-        self.memberships = Memberships()
+        self.records = Records()
+        self.directory = Directory(self.records)
+        self.memberships = Memberships(self.records)
         self.declared = Declarations()
         self.known = Known(self.graph, self.directory, self.memberships, self.declared)
         self.proposals = Proposals(self.known)
@@ -62,6 +63,9 @@ class Knowledge:
             self.proposals.look_again({link.a, link.b, *changed}, position)
         elif isinstance(link, AccountClaim):
             self.proposals.look_again(self._claimed(link, due), position)
+        elif isinstance(link, RecordChange):
+            changed = self._claimed(link, due) if link.is_of_account else self._contact_changed(link, due)
+            self.proposals.look_again(changed, position)
         else:
             self.proposals.look_again(self._told_of(link, due), position)
         return list(_recalls(due, position, _cause(link)))
@@ -81,6 +85,8 @@ class Knowledge:
                 self._index(link.b, address_host(link.b))
             elif isinstance(link, AccountClaim):
                 self.directory.claim(link)
+            elif isinstance(link, RecordChange):
+                self._change(link)
             else:
                 self._take_in(link)
                 asking.add(link.a if isinstance(link, Decision) else link.alias)
@@ -96,7 +102,9 @@ class Knowledge:
         if isinstance(link, Membership):
             return self.memberships.knows(link)
         if isinstance(link, AccountClaim):
-            return self.directory.knows(link.account_id, link.trait, link.value, link.since)
+            return self.directory.claims.knows(link)
+        if isinstance(link, RecordChange):
+            return self.records.knows(link)
         if isinstance(link, Declared):
             return self.declared.knows(link)
         last = self.graph.decision(link.a, link.b) if link.about_people else self.memberships.decision(link.a, link.b)
@@ -107,14 +115,18 @@ class Knowledge:
 
         A compacted topic keeps the last record of a key. Where that is not the best one, the best must be told again.
         """
-        known: Edge | Membership | Declared | None = None
+        known: Edge | Membership | AccountClaim | RecordChange | Declared | None = None
         if isinstance(link, Edge):
             known = self.graph.known(link.a, link.b, typed=link.typed)
         elif isinstance(link, Membership):
             known = self.memberships.known(link)
+        elif isinstance(link, AccountClaim):
+            known = self.directory.claims.known(link)
+        elif isinstance(link, RecordChange):
+            known = self.records.known(link)
         elif isinstance(link, Declared):
             known = self.declared.known(link)
-        if known is None or isinstance(link, AccountClaim | Decision):
+        if known is None or isinstance(link, Decision):
             return None
         return known if known.outdoes(link) else None
 
@@ -159,39 +171,43 @@ class Knowledge:
             self.declared.add(link)
             self._index(link.alias, company_host(link.value) if link.trait == "domain" else "")
 
-    def _claimed(self, claim: AccountClaim, due: _Due) -> set[Alias]:
-        """An account claims a name or a domain; returns the aliases for which that may be news."""
-        if claim.trait == "name":
-            return self._named(claim, due)
-        domain = company_domain(claim.value) if claim.trait == "domain" else ""
-        may_change = self.directory.weaker_at(domain, claim.account_id)
-        domains = {domain}.union(*(self.directory.domains_of(account) for account in may_change))
-        at_before = {host: self.directory.accounts_at(host) for name in domains for host in self._at.get(name, ())}
-        names = {name for account in may_change for name in self.directory.names_of(account)}
-        members = self._homes(name for account in may_change for name in self.memberships.members(account))
-        people = self._homes(name for names in domains for at in self._at.get(names, {}).values() for name in at)
-        renamed = self.directory.claim(claim)
-        for before in renamed:
+    def _claimed(self, link: AccountClaim | RecordChange, due: _Due) -> set[Alias]:
+        """What accounts claim or are changes; returns the aliases for which that may be news."""
+        directory, reach = self.directory, self.directory.reach(link)
+        at_before = {host: directory.accounts_at(host) for name in reach.domains for host in self._at.get(name, ())}
+        named_before = {name: directory.accounts_named(name) for name in reach.names}
+        members = self._homes(name for account in reach.accounts for name in self.memberships.members(account))
+        people = self._homes(name for names in reach.domains for at in self._at.get(names, {}).values() for name in at)
+        for before in self._change(link):
             due.setdefault(before, set()).add(_EVERYONE)
-        moved = {host for host, accounts in at_before.items() if self.directory.accounts_at(host) != accounts}
+        moved = {host for host, accounts in at_before.items() if directory.accounts_at(host) != accounts}
         at_moved = {name for host in moved for name in self._at[company_domain(host)][host]}
         for name, (person, before_home, where) in {**people, **members}.items():
             if name in at_moved or (name in members and home(self.known, person) != before_home):
                 self._owe_at(due, where, person.person_id if is_person(name) else "")
-        called = {alias for name in names for alias in self.declared.named(name)} if renamed else set()
+        renamed = {name for name, accounts in named_before.items() if directory.accounts_named(name) != accounts}
+        called = {alias for name in renamed for alias in self.declared.named(name)}
         self._owe_all(called, due)
         concerned = at_moved | members.keys() | called
         return {alias for name in concerned for alias in self.graph.person(name).aliases}
 
-    def _named(self, claim: AccountClaim, due: _Due) -> set[Alias]:
-        """An account goes by a name: those who declared it have a candidate more."""
-        before = self.directory.accounts_named(company_name(claim.value))
-        self.directory.claim(claim)
-        if self.directory.accounts_named(company_name(claim.value)) == before:
-            return set()
-        called = set(self.declared.named(company_name(claim.value)))
-        self._owe_all(called, due)
-        return called
+    def _change(self, link: AccountClaim | RecordChange) -> list[str]:
+        """Take it in; returns the accounts that are another one from now on, as they were."""
+        if isinstance(link, AccountClaim):
+            return self.directory.claim(link)
+        if link.is_of_account:
+            return self.directory.change(link)
+        self.records.add(link)
+        return []
+
+    def _contact_changed(self, link: RecordChange, due: _Due) -> set[Alias]:
+        """A contact's record is deleted, restored or merged: what it belonged to rests, or goes on."""
+        contacts = self._homes(self.records.family(link.record))
+        self._change(link)
+        for name, (person, before_home, where) in contacts.items():
+            if not self._is_new(name) and home(self.known, person) != before_home:
+                self._owe_at(due, where, person.person_id)
+        return {name for person, _, _ in contacts.values() for name in person.aliases}
 
     def _owe_all(self, aliases: set[Alias], due: _Due) -> None:
         for name in aliases:
@@ -240,7 +256,9 @@ def _cause(link: Link) -> str:
     if isinstance(link, Edge):
         return f"{link.a} and {link.b} are the same person"
     if isinstance(link, AccountClaim):
-        return f"{link.account_id} claims {link.value}"
+        return f"{link.account_id} claims {link.value or f'no {link.trait}'}"
+    if isinstance(link, RecordChange):
+        return f"{link.record} was {link.how}{' into ' if link.into else ''}{link.into}"
     if isinstance(link, Declared):
         return f"{link.alias} declared {link.value}"
     if isinstance(link, Membership):

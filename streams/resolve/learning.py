@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
-from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, Verdict
+from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange, Verdict
 from schemas.touchpoints import Alias, CleanTouchpoint
 from streams.resolve.aliases import is_mailbox, is_person, kind_of, ordered, strength
 from streams.resolve.domains import address_host, claimed_hosts
@@ -20,6 +20,11 @@ from streams.resolve.graph import NAMING_KINDS
 TYPED_ACTIONS = frozenset(
     {"page_view", "click", "form_touched", "form_submitted", "form_failed", "client_error", "custom", "survey_answered"}
 )
+
+#: What the CRM's own records do: what they say of an account is a statement, and they come and go.
+RECORD_ACTIONS = frozenset({"crm_record", "crm_removed", "lifecycle_changed", "alias"})
+#: Property of an account's record → the trait that it claims.
+CLAIMING = {"domain": "domain", "website": "domain", "name": "name"}
 
 
 def actors(touchpoint: CleanTouchpoint) -> tuple[Alias, ...]:
@@ -58,8 +63,11 @@ def implied(
         return
     people = actors(touchpoint)
     subject = owner(touchpoint, people)
+    if touchpoint.action in RECORD_ACTIONS:
+        yield from _record_changes(touchpoint, people)
     if touchpoint.account_refs:
-        yield _membership(touchpoint, subject)
+        if touchpoint.aliases:  # what has none is nobody who could belong
+            yield _membership(touchpoint, subject)
         yield from _claims(touchpoint)
     yield from _declared(touchpoint, people, subject)
     if len(people) > 1 and touchpoint.action == "alias":
@@ -110,25 +118,76 @@ def _membership(touchpoint: CleanTouchpoint, subject: Alias) -> Membership:
 
 
 def _claims(touchpoint: CleanTouchpoint) -> Iterator[Link]:
-    traits = touchpoint.account_traits
-    claims = [("domain", host) for host in claimed_hosts(traits.get("domain", ""))]
-    claims += [("name", name) for name in (traits.get("name", ""),) if name]
     yield from _same_account(touchpoint)
-    for trait, value in claims:
+    claims = _stated(touchpoint) if _is_of_account(touchpoint) else _seen(touchpoint.account_traits)
+    for trait, value, stated_as in claims:
         yield AccountClaim(
             account_id=touchpoint.account_refs[0],
             trait=trait,
             value=value,
+            stated_as=stated_as,
             since=touchpoint.ordered_at,
             evidence=touchpoint.event_id,
             source=touchpoint.source,
         )
 
 
+def _is_of_account(touchpoint: CleanTouchpoint) -> bool:
+    """Whether it is the CRM's record of the account itself that speaks."""
+    return touchpoint.action in ("crm_record", "lifecycle_changed") and touchpoint.subject.startswith("company:")
+
+
+def _seen(traits: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    for host in claimed_hosts(traits.get("domain", "")):
+        yield ("domain", host, "")
+    if name := traits.get("name"):
+        yield ("name", name, "")
+
+
+def _stated(touchpoint: CleanTouchpoint) -> Iterator[tuple[str, str, str]]:
+    """What it says of each property, whole: nothing, where the property was emptied or holds no company's domain."""
+    traits, changed = touchpoint.account_traits, touchpoint.properties.get("property")
+    told = {changed: CLAIMING[changed]} if isinstance(changed, str) and changed in CLAIMING else {}
+    for stated_as, trait in (told or {trait: trait for trait in ("domain", "name") if trait in traits}).items():
+        value = traits.get(trait, "")
+        yield (trait, " ".join(claimed_hosts(value)) if trait == "domain" else value, stated_as)
+
+
+def _record_changes(touchpoint: CleanTouchpoint, people: tuple[Alias, ...]) -> Iterator[RecordChange]:
+    """What the CRM says became of the record: deleted, restored, or made one with others."""
+    kind, _, number = touchpoint.subject.partition(":")
+    records = [ref for ref in touchpoint.account_refs if ref.startswith("crm:")] if kind == "company" else []
+    if kind == "contact":
+        contacts = [name for name in people if kind_of(name) == "crm_contact"]
+        records = sorted(contacts, key=lambda name: name != f"crm_contact:{number}")  # its own first
+    for record in records[:1]:
+        told = touchpoint.properties
+        if touchpoint.action == "crm_removed" and told.get("removed") is not True:  # not an association of it
+            yield _record_change(touchpoint, record, "removed")
+        elif told.get("restored") is True:
+            yield _record_change(touchpoint, record, "restored")
+        elif touchpoint.action == "alias" or "merged" in told:
+            for other in records[1:]:
+                yield _record_change(touchpoint, other, "merged", record)
+
+
+def _record_change(
+    touchpoint: CleanTouchpoint, record: str, how: Literal["removed", "restored", "merged"], into: str = ""
+) -> RecordChange:
+    return RecordChange(
+        record=record,
+        how=how,
+        into=into,
+        since=touchpoint.ordered_at,
+        evidence=touchpoint.event_id,
+        source=touchpoint.source,
+    )
+
+
 def _same_account(touchpoint: CleanTouchpoint) -> Iterator[Link]:
     """A record of a directory that has several ids names one account by all of them."""
     named = touchpoint.account_refs[1:] if touchpoint.action in ("crm_record", "support_record", "group") else ()
-    for other in named:
+    for other in (name for name in named if not name.startswith("crm:")):  # those may only be merged
         yield AccountClaim(
             account_id=other,
             trait="is",

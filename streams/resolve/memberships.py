@@ -1,19 +1,21 @@
 """Who belongs to which account, from when to when: stints, and what people say of them.
 
-A membership begins at its first evidence and lasts until it is ended, unless somebody states its dates. Everything
-is a set of what was seen and said, so the order in which it was learned never shows.
+A membership begins at its first evidence and lasts until it is ended, unless somebody states its dates; while the
+CRM's record of the contact or of the account is deleted, it rests. Everything is a set of what was seen and said, so
+the order in which it was learned never shows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from sys import intern
 from typing import Literal, TypeAlias
 
 from schemas.links import Decision, Membership
 from schemas.touchpoints import Alias
+from streams.resolve.records import Gap, Records
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _END = datetime.max.replace(tzinfo=UTC)
@@ -67,10 +69,13 @@ class Stint:
     is_stated: bool
     evidence: str
     is_decided: bool = False
+    gaps: tuple[Gap, ...] = ()
 
     def covers(self, at: datetime) -> bool:
-        """Whether it was running at that time."""
-        return self.begin <= at < self.end
+        """Whether it was running at that time; at the moment of a deletion it still was."""
+        if not self.begin <= at < self.end:
+            return False
+        return not self.gaps or not any(gone < at < back for gone, back in self.gaps)
 
     @property
     def by_crm(self) -> bool:
@@ -101,7 +106,8 @@ _NOTHING = Standing()
 class Memberships:
     """Memberships by alias, and the decisions on them."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: Records | None = None) -> None:
+        self._records = Records() if records is None else records
         self._told: dict[Alias, _All] = {}
         self._decisions: dict[Alias, dict[str, Decision]] = {}
         self._members: dict[str, list[Alias]] = {}
@@ -154,7 +160,7 @@ class Memberships:
         return {told.account_id for name in aliases for told in self._told.get(name, ())}
 
     def members(self, account_id: str) -> list[Alias]:
-        """Aliases that were ever tied to an account which may turn out to be another one."""
+        """Aliases that were ever tied to an account."""
         return self._members.get(account_id, [])
 
     def standing(self, aliases: Iterable[Alias], canonical: Callable[[str], str]) -> Standing:
@@ -170,6 +176,8 @@ class Memberships:
             account_id = canonical(one.account_id)
             if one.how != "left" and account_id not in excluded:
                 stints.append(_stint(one, account_id, [at for account, at in left if account == account_id]))
+        if self._records:
+            stints = [self._interrupted(stint) for stint in stints]
         stints += [
             Stint(_BEGINNING, _END, account, d.b, d.a, is_stated=True, evidence=d.evidence, is_decided=True)
             for account, d in verdicts.items()
@@ -186,15 +194,20 @@ class Memberships:
                 found[account_id] = decision
         return found
 
+    def _interrupted(self, stint: Stint) -> Stint:
+        """The stint without the times in which the CRM had deleted the account or the contact."""
+        gaps = (*self._records.gaps(stint.account_id), *self._records.gaps(stint.alias))
+        found = tuple(gap for gap in gaps if gap[0] > stint.begin)
+        return replace(stint, gaps=found) if found else stint
+
     def _find(self, told: _Told) -> _Told | None:
         about = told.about()
         return next((known for known in self._told.get(told.alias, ()) if known.about() == about), None)
 
     def _index(self, alias: Alias, account_id: str) -> None:
-        if not account_id.startswith("crm:"):  # a CRM's account is never another one
-            members = self._members.setdefault(account_id, [])
-            if alias not in members[-1:]:
-                members.append(alias)
+        members = self._members.setdefault(account_id, [])
+        if alias not in members[-1:]:
+            members.append(alias)
 
 
 def _told(link: Membership) -> _Told:

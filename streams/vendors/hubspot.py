@@ -69,7 +69,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         account_traits=_account_traits(kind, name, value),
         channel="crm",
         subject=f"{kind}:{records[0][1]}",
-        properties=_properties(message, change, name, value),
+        properties=_properties(message, change, name, value) | _merged(records, change),
         backfill=request.backfill,
     )
 
@@ -102,7 +102,8 @@ def _records(message: Message, kind: str, change: str) -> list[tuple[str, str]]:
         return _associated(message, kind)
     if change == "merge":
         merged = message.get("mergedObjectIds")
-        ids = [ident(message, field) for field in ("primaryObjectId", "newObjectId", "objectId")]
+        # the record that remains first: sometimes a merge makes a new one
+        ids = [ident(message, field) for field in ("newObjectId", "primaryObjectId", "objectId")]
         ids += [text(value) for value in merged] if isinstance(merged, list) else []
     else:
         ids = [ident(message, "objectId")]
@@ -183,8 +184,15 @@ def _properties(message: Message, change: str, name: str, value: str) -> dict[st
         found["removed"] = _removed(message)
     if change == "privacyDeletion":
         found["privacy"] = True
+    if change == "restore":
+        found["restored"] = True
     source = text(message.get("changeSource"))
     return {**found, "change_source": source} if source else found
+
+
+def _merged(records: list[tuple[str, str]], change: str) -> dict[str, Scalar]:
+    """The ids that are the first record's from now on."""
+    return {"merged": " ".join(value for _, value in records[1:])} if change == "merge" else {}
 
 
 VENDOR = Vendor("hubspot", touchpoint)

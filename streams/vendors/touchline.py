@@ -23,7 +23,7 @@ from schemas.records import (
     Record,
     TouchpointRecord,
 )
-from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest
+from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.resolve.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_email, is_placeholder, ordered
 from streams.vendors import reading
 from streams.vendors.base import Message, Vendor
@@ -154,12 +154,17 @@ def _score(record: TouchpointRecord) -> float | None:
 
 
 def _account(record: AccountRecord) -> Fields:
+    ref = _required_account("id", record.id)
+    if record.merged_into:
+        return _merged(record, ref)
+    if record.deleted:
+        return {"action": "crm_removed", "account_refs": (ref,), "subject": f"company:{record.id}"}
     domains = " ".join(dict.fromkeys(found for domain in record.domains if (found := _domain(domain))))
     about = _kept(name=record.name, industry=record.industry, employees=record.employees)
     traits = {name: value for name, value in record.traits.items() if value}
     return {
         "action": "lifecycle_changed" if record.lifecycle else "crm_record",
-        "account_refs": (_required_account("id", record.id),),
+        "account_refs": (ref,),
         "account_traits": {**traits, **about, **_kept(domain=domains)},
         "subject": f"company:{record.id}",
         "properties": {
@@ -167,8 +172,26 @@ def _account(record: AccountRecord) -> Fields:
             **about,
             **_kept(domains=domains[: reading.MAX_VALUE_CHARS], owner=record.owner),
             **reading.scalars({name: value for name, value in traits.items() if name not in about}),
+            **_restored(record),
         },
     }
+
+
+def _merged(record: AccountRecord, ref: str) -> Fields:
+    """It is another account from now on; what else the record says of it is history."""
+    into = _required_account("merged_into", record.merged_into)
+    if into == ref or not (into.startswith("crm:") and ref.startswith("crm:")):
+        raise RefusedField("merged_into", record.merged_into, "must be another account of the CRM")
+    return {
+        "action": "crm_record",
+        "account_refs": (into, ref),
+        "subject": f"company:{into.removeprefix('crm:')}",
+        "properties": {"merged": ref.removeprefix("crm:")[: reading.MAX_VALUE_CHARS]},
+    }
+
+
+def _restored(record: AccountRecord | ContactRecord) -> dict[str, Scalar]:
+    return {"restored": True} if record.restored else {}
 
 
 def _domain(text: str) -> str:
@@ -183,11 +206,14 @@ def _contact(record: ContactRecord) -> Fields:
     if record.valid_from and record.valid_to and record.valid_to <= record.valid_from:
         raise RefusedField("valid_to", str(record.valid_to), "must lie after `valid_from`")
     about = _kept(name=record.name, title=record.title, department=record.department, role=record.role)
+    contact = _required_alias("id", alias("crm_contact", record.id), record.id)
+    if record.deleted:
+        return {"action": "crm_removed", "aliases": (contact,), "subject": f"contact:{record.id}"}
     return {
         "action": "crm_record",
         "aliases": ordered(
             [
-                _required_alias("id", alias("crm_contact", record.id), record.id),
+                contact,
                 _address("email", record.email),
                 alias("user", record.user_id),
                 alias("phone", record.phone),
@@ -198,7 +224,7 @@ def _contact(record: ContactRecord) -> Fields:
         "valid_to": record.valid_to,
         "person_traits": about,
         "subject": f"contact:{record.id}",
-        "properties": {**about, **_kept(account=ref)},
+        "properties": {**about, **_kept(account=ref), **_restored(record)},
     }
 
 

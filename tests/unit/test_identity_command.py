@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigurationError
-from schemas.links import AccountClaim, Edge, Link
+from schemas.links import AccountClaim, Edge, Link, RecordChange
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest
 from services.cli import linked
 from services.cli.identity import as_text, identify
@@ -42,9 +42,11 @@ class Listed:
     def claims(self, accounts: Collection[str], domains: Collection[str], *, with_names: bool) -> Iterable[Placed]:
         for position, link in self.links:
             if isinstance(link, AccountClaim):
-                at = link.trait == "domain" and company_domain(link.value) in domains
+                at = link.trait == "domain" and any(company_domain(host) in domains for host in link.value.split())
                 if link.account_id in accounts or at or (with_names and link.trait == "name"):
                     yield position, link
+            elif isinstance(link, RecordChange) and {link.record, link.into} & set(accounts):
+                yield position, link
 
     def aliases_of(self, person_id: str) -> set[Alias]:
         return self.person
@@ -150,10 +152,14 @@ def some_record(draw: st.DrawFn) -> Record:
     """Anything that teaches something of a few people and companies."""
     kind = draw(st.sampled_from(["account", "contact", "touchpoint", "decision", "decision"]))
     address, user, account = draw(PEOPLE), f"u{draw(IDS)}", draw(ACCOUNTS)
+    fate = draw(st.sampled_from([{}, {}, {"deleted": True}, {"restored": True}]))
     if kind == "account":
-        return {"kind": kind, "id": account, "name": "Acme", "domains": draw(DOMAINS)}
+        if draw(st.integers(0, 4)) == 0:
+            return {"kind": kind, "id": "52", "merged_into": draw(st.sampled_from(["51", "53"]))}
+        return {"kind": kind, "id": account, "name": "Acme", "domains": draw(DOMAINS), **fate}
     if kind == "contact":
-        return {"kind": kind, "id": draw(IDS), "email": address, "account": draw(st.sampled_from([account, ""]))}
+        tied = draw(st.sampled_from([account, ""]))
+        return {"kind": kind, "id": draw(IDS), "email": address, "account": tied, **fate}
     if kind == "touchpoint":
         person = {"email": address, "user_id": user}
         return {"kind": kind, "name": "call", "person": person, "account": draw(COMPANIES)}

@@ -17,7 +17,7 @@ from streams.journey.account import AccountJourney
 from streams.journey.blueprints import parse
 from streams.journey.fold import Journey, fold
 from streams.journey.profile import completeness
-from streams.journey.state import MAX_TRANSITIONS
+from streams.journey.state import MAX_TRANSITIONS, JourneyState
 from tests.journeys import AS_OF, at, attributed
 from tests.naive_journey import NaiveJourney
 
@@ -208,7 +208,9 @@ TICKET: Entry = ("ticket_created", {"subject": "ticket:1"})
 WON_AND_EXPANDED = Story([stage("contractsent"), stage("closedwon"), LIVE, stage("contractsent", "deal:2"),
                           stage("qualifiedtobuy", "deal:2"), stage("closedwon", "deal:2")])  # fmt: skip
 JUMP = Story([LIVE, TICKET, TICKET, TICKET, ("identify", {"person_traits": {"title": "CFO"}})])
-CORPUS = [WON_AND_EXPANDED, JUMP, Story([TICKET, TICKET, TICKET, stage("contractsent")])]
+ONE_OF_TWO_LOST = Story([stage("contractsent"), stage("qualifiedtobuy", "deal:2"), stage("closedlost")])
+BOTH_LOST = Story([*ONE_OF_TWO_LOST.entries, stage("closedlost", "deal:2")])
+CORPUS = [WON_AND_EXPANDED, JUMP, Story([TICKET, TICKET, TICKET, stage("contractsent")]), ONE_OF_TWO_LOST, BOTH_LOST]
 
 
 def test_an_expansion_runs_beside() -> None:
@@ -218,6 +220,22 @@ def test_an_expansion_runs_beside() -> None:
     assert (first.kind, first.status) == ("new", "won")
     assert (second.kind, second.status, second.regressions) == ("expansion", "won", 1)
     assert not [change for change in journey.state.transitions if not change.accepted]
+
+
+def test_a_lost_deal_takes_the_account_back_only_when_it_was_the_last_open_one() -> None:
+    state = ONE_OF_TWO_LOST.fold().state
+    refused = state.transitions[-1]
+    assert (state.phase, refused.accepted, refused.to_phase) == ("purchase", False, "consideration")
+    assert refused.reason == "a deal was lost, but deal:2 is still open"
+    assert BOTH_LOST.fold().state.phase == "consideration"
+    gone: Entry = ("crm_removed", {"subject": "deal:2", "person": ""})
+    assert Story([*BOTH_LOST.entries[:2], gone, stage("closedlost")]).fold().state.phase == "consideration"
+
+
+def test_a_deal_won_before_holds_nobody_back() -> None:
+    cancelled = ("custom", {"vendor_type": "track:cancelled"})
+    again = [stage("contractsent", "deal:9"), stage("closedlost", "deal:9")]
+    assert Story([stage("closedwon"), cancelled, *again]).fold().state.phase == "consideration"
 
 
 def test_a_customer_who_does_not_renew_has_left() -> None:
@@ -332,9 +350,15 @@ def _by_prefix(self: profile.Profile, person_id: str) -> None:
     self._personas.setdefault(person_id, self._rules.persona(self._people[person_id].by_traits))
 
 
+def _by_any_deal(_: object, state: JourneyState, item: AttributedTouchpoint, __: str) -> str:
+    return next((deal for deal in state.opportunities if deal != item.touchpoint.subject), "")
+
+
 KNOWN_BAD: list[tuple[object, str, Callable[..., Any]]] = [
     (transitions.Transitions, "_path", _straight),  # whatever evidence says goes
     (phases, "_runs_beside", _never),  # an expansion is a regression
+    (phases, "_held_by", _never),  # any lost deal takes the account back
+    (phases, "_held_by", _by_any_deal),  # and so does none, as long as there is another
     (opportunities.Deals, "goes_back", _never),  # a deal never goes back
     (profile.Profile, "_judge", _by_prefix),  # the first impression stays
     (personas.PersonaRules, "by_behaviour", lambda self, *_: len(self)),  # what people do does not count

@@ -35,6 +35,7 @@ WHO = [
     {"aliases": ("crm_contact:7", "email:bob@beta.nl"), "account_refs": ("crm:9",)},
     {"account_refs": ("crm:1",), "account_traits": {"domain": "acme.com"}},
     {"aliases": ("user:u2",)},
+    {"account_refs": ("crm:1", "crm:9")},
 ]  # fmt: skip
 WHAT: list[dict[str, Any]] = [
     {"action": "page_view", "page": "/pricing"},
@@ -47,6 +48,10 @@ WHAT: list[dict[str, Any]] = [
     {"action": "lifecycle_changed", "properties": {"value": "customer"}},
     {"action": "identify", "person_traits": {"title": "CFO"}},
     {"action": "survey_answered", "score": 2, "score_kind": "nps"},
+    {"action": "crm_removed", "subject": "company:1"},
+    {"action": "crm_removed", "subject": "contact:7"},
+    {"action": "crm_record", "subject": "company:1", "properties": {"restored": True}},
+    {"action": "crm_record", "subject": "company:1", "properties": {"merged": "9"}},
 ]
 
 

@@ -14,13 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.links import Decision
+from schemas.links import AccountClaim, Decision
 from schemas.touchpoints import Attribution, CleanTouchpoint, Recall
 from streams.resolve import graph as graph_module
 from streams.resolve import knowledge as knowledge_module
 from streams.resolve import rules
+from streams.resolve.claims import Claims
 from streams.resolve.graph import IdentityGraph
 from streams.resolve.knowledge import Knowledge
+from streams.resolve.memberships import Memberships
+from streams.resolve.records import Records
 from tests.journeys import at, touchpoint
 from tests.naive_attribution import Place, differences, naive
 
@@ -32,7 +35,16 @@ ALIASES = [
 REFS = ["crm:1", "crm:2", "group:acme", "group:beta", "org:5"]
 DOMAINS = ["acme.com", "beta.nl", "https://www.acme.com/x", "eu.acme.com", "gamma.de"]
 NAMES = ["Acme Inc.", "ACME", "Beta B.V."]
-ACTIONS = ["page_view", "form_submitted", "identify", "identify", "crm_record", "crm_removed", "alias", "group"]
+ACTIONS = [
+    "page_view", "form_submitted", "identify", "identify", "crm_record", "crm_record", "crm_removed", "crm_removed",
+    "alias", "group", "lifecycle_changed",
+]  # fmt: skip
+RECORDS = ("crm_record", "crm_removed", "alias", "lifecycle_changed")
+#: What a record of the CRM tells beside its traits.
+TOLD: list[dict[str, Any]] = [
+    {}, {}, {"restored": True}, {"restored": True}, {"merged": "x"}, {"merged": "x"}, {"removed": True},
+    {"property": "domain"}, {"property": "website"}, {"property": "name"}, {"property": "lifecyclestage"},
+]  # fmt: skip
 SECONDS = st.integers(0, 20)
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -64,11 +76,24 @@ def _event(draw: st.DrawFn, name: str) -> CleanTouchpoint:
         begin = draw(st.sampled_from([None, 0, 5, 10]))
         fields["valid_from"] = None if begin is None else at(begin)
         fields["valid_to"] = at((begin or 0) + draw(st.integers(1, 10)))
+    if fields["action"] in RECORDS and draw(st.booleans()):
+        fields |= draw(_record_of(fields["aliases"]))
     if not fields["aliases"] and draw(st.booleans()):
         fields["aliases"] = (draw(st.sampled_from(["crm_deal:9", "ticket:4"])),)
     if draw(st.integers(0, 12)) == 0:
         fields |= {"clock_suspect": True, "occurred_at": at(10_000)}
     return touchpoint(name, draw(SECONDS), **fields)
+
+
+@st.composite
+def _record_of(draw: st.DrawFn, aliases: tuple[str, ...]) -> dict[str, Any]:
+    """A record of the CRM itself: what it says of an account, and what becomes of accounts and contacts."""
+    told = draw(st.sampled_from(TOLD))
+    contacts = [name for name in aliases if name.startswith("crm_contact:")]
+    if contacts:
+        return {"subject": f"contact:{contacts[0].partition(':')[2]}", "properties": told}
+    refs = draw(st.lists(st.sampled_from(["crm:1", "crm:2", "crm:3"]), min_size=1, max_size=2, unique=True))
+    return {"subject": f"company:{refs[0][4:]}", "account_refs": tuple(refs), "properties": told}
 
 
 @st.composite
@@ -187,6 +212,16 @@ def _no_edges_beyond(self: IdentityGraph, region: set[str]) -> Any:
     return clusters, []
 
 
+def _first_of(self: Records, record: str, *how: str) -> Any:
+    return next((told for told in self._changes.get(record, ()) if told.how in how), None)
+
+
+def _only_first(self: Claims, claim: AccountClaim) -> None:
+    if not self.knows(claim) and self.known(claim) is None:
+        STATE(self, claim)
+
+
+STATE = Claims.state
 REPLAY = IdentityGraph._replay
 BROKEN: dict[str, tuple[object, str, object]] = {
     "edges are taken by name, not by time": (graph_module, "_order", lambda edge: (edge.a, edge.b)),
@@ -199,6 +234,17 @@ BROKEN: dict[str, tuple[object, str, object]] = {
     ),
     "two rules swapped": (rules, "RULES", (*rules.RULES[:2], *rules.RULES[2:4][::-1], *rules.RULES[4:])),
     "a new claim is no news": (Knowledge, "_claimed", lambda self, claim, due: self.directory.claim(claim) and set()),
+    "a deleted account goes on claiming": (Records, "gone", lambda self, record: None),
+    "memberships outlive the record": (Records, "gaps", lambda self, record: ()),
+    "a merged account lives on": (Records, "survivor", lambda self, record: record),
+    "of deletion and restoration the first counts": (Records, "_last", _first_of),
+    "the domain that was told first stays": (Claims, "state", _only_first),
+    "members of a restored account are not looked for": (Memberships, "members", lambda self, account_id: []),
+    "a restored contact is no news": (
+        Knowledge,
+        "_contact_changed",
+        lambda self, link, due: self.records.add(link) or set(),
+    ),
 }
 
 
@@ -213,6 +259,20 @@ def said(name: str, seconds: float, verdict: str, *aliases: str, ref: str = "") 
     refs = (ref,) if ref else ()
     properties = {"verdict": verdict, "by": "ops"}
     return touchpoint(name, seconds, "decision", aliases=aliases, account_refs=refs, properties=properties)
+
+
+def of_company(name: str, seconds: float, what: str, into: str = "", **traits: str) -> CleanTouchpoint:
+    """What the CRM tells of account 1: `told`, `removed`, `restored`, or `merged` into another."""
+    refs = (into, "crm:1") if into else ("crm:1",)
+    return touchpoint(
+        name,
+        seconds,
+        "crm_removed" if what == "removed" else "crm_record",
+        subject="company:1",
+        account_refs=refs,
+        account_traits=traits,
+        properties={"restored": {"restored": True}, "merged": {"merged": "1"}}.get(what, {}),
+    )
 
 
 HISTORIES: dict[str, list[CleanTouchpoint]] = {
@@ -238,6 +298,38 @@ HISTORIES: dict[str, list[CleanTouchpoint]] = {
     ],
     "two rules swapped": [*CLAIMS, touchpoint("e1", 0, aliases=ANN, account_traits={"domain": "beta.nl"})],
     "a new claim is no news": [touchpoint("e1", 0, aliases=ANN), *CLAIMS],
+    "a deleted account goes on claiming": [*CLAIMS, touchpoint("e1", 0, aliases=ANN), of_company("r1", 9, "removed")],
+    "memberships outlive the record": [
+        touchpoint("e1", 0, "crm_record", aliases=("crm_contact:7",), account_refs=("crm:1",)),
+        of_company("r1", 5, "removed"),
+        touchpoint("e2", 9, aliases=("crm_contact:7",)),
+    ],
+    "a merged account lives on": [*CLAIMS, touchpoint("e1", 0, aliases=ANN), of_company("r1", 9, "merged", "crm:2")],
+    "of deletion and restoration the first counts": [
+        *CLAIMS,
+        touchpoint("e1", 0, aliases=ANN),
+        of_company("r2", 9, "restored"),
+        of_company("r1", 5, "removed"),
+    ],
+    "the domain that was told first stays": [
+        of_company("c1", 0, "told", domain="acme.com"),
+        touchpoint("e1", 0, aliases=ANN),
+        of_company("c2", 9, "told", domain="acme.org"),
+    ],
+    "members of a restored account are not looked for": [
+        touchpoint("e1", 0, "crm_record", aliases=("crm_contact:7",), account_refs=("crm:1",)),
+        of_company("r1", 5, "removed"),
+        touchpoint("e2", 9, aliases=("crm_contact:7",)),
+        of_company("r2", 7, "restored"),
+    ],
+    "a restored contact is no news": [
+        touchpoint("e1", 0, "crm_record", aliases=("crm_contact:7",), account_refs=("crm:1",)),
+        touchpoint("r1", 5, "crm_removed", aliases=("crm_contact:7",), subject="contact:7"),
+        touchpoint("e2", 9, aliases=("crm_contact:7",)),
+        touchpoint(
+            "r2", 7, "crm_record", aliases=("crm_contact:7",), subject="contact:7", properties={"restored": True}
+        ),
+    ],
 }
 
 

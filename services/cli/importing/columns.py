@@ -43,7 +43,8 @@ KNOWN: dict[str, dict[str, str]] = {
     "account": _COMMON
     | {"account_id": "id", "company_id": "id", "company_name": "name", "account_name": "name", "company": "name"}
     | {"domain": "domains", "company_domain_name": "domains", "website": "domains", "website_url": "domains"}
-    | {"number_of_employees": "employees", "lifecycle_stage": "lifecycle", "company_owner": "owner"},
+    | {"number_of_employees": "employees", "lifecycle_stage": "lifecycle", "company_owner": "owner"}
+    | {"is_deleted": "deleted", "master_record_id": "merged_into"},
     "contact": _COMMON
     | _ACCOUNT
     | {
@@ -53,7 +54,7 @@ KNOWN: dict[str, dict[str, str]] = {
         "phone_number": "phone",
         "mobile_phone": "phone",
     }
-    | {"full_name": "name", "job_title": "title", "buying_role": "role", "since": "valid_from"}
+    | {"full_name": "name", "job_title": "title", "buying_role": "role", "since": "valid_from", "is_deleted": "deleted"}
     | {"first_name": FIRST_NAME, "last_name": LAST_NAME},
     "deal": _COMMON
     | _ACCOUNT
@@ -87,6 +88,7 @@ KNOWN: dict[str, dict[str, str]] = {
 _TIMES = ("occurred_at", "valid_from", "valid_to", "closes_at")
 _NUMBERS = ("amount", "score")
 _LISTS = ("domains", "contacts")
+_FLAGS = ("online", "deleted", "restored")
 _WORDS = {"true": True, "yes": True, "1": True, "ja": True, "false": False, "no": False, "0": False, "nee": False}
 _NUMBER = re.compile(r"(?:[A-Z]{3}|[€$£¥])?\s*([+-]?[\d.,'\s\u00a0]+)\s*(?:[A-Z]{3}|[€$£¥])?")
 _PARTS: dict[str, Any] = {"person": PersonPart, "account": AccountPart}
@@ -174,7 +176,7 @@ class Columns:
             return number_of(text)
         if name in _LISTS:
             return [part for part in re.split(r"[\s;,|]+", text) if part]
-        if name == "online":
+        if name in _FLAGS:
             return _WORDS.get(text.lower(), text)
         return text
 

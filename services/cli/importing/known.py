@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
+from pydantic import TypeAdapter
 
+from schemas.links import AccountClaim, RecordChange
 from services.cli.importing.placing import Known
 from streams.transport.clickhouse import query_rows
 
 _CLAIMS: Final = """
-SELECT JSONExtractString(payload, 'account_id') AS account_id, JSONExtractString(payload, 'value') AS domain
-FROM links FINAL WHERE kind = 'account' AND JSONExtractString(payload, 'trait') = 'domain'
+SELECT payload FROM links FINAL
+WHERE kind = 'record' OR (kind = 'account' AND JSONExtractString(payload, 'trait') = 'domain')
 """
+_LINK: TypeAdapter[AccountClaim | RecordChange] = TypeAdapter(AccountClaim | RecordChange)
 _ACCOUNTS: Final = """
 SELECT account_id FROM account_journeys FINAL WHERE NOT startsWith(account_id, 'anon:')
 """
@@ -23,7 +26,7 @@ def stored(client: Client) -> Known:
     """What is known before an import. Raises StoreUnavailable."""
     known = Known(accounts={str(row["account_id"]) for row in query_rows(client, _ACCOUNTS)})
     for row in query_rows(client, _CLAIMS):
-        known.learn(str(row["account_id"]), [str(row["domain"])])
+        known.take(_LINK.validate_json(str(row["payload"])))
     return known
 
 

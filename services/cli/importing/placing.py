@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from schemas.base import EPOCH
-from schemas.links import AccountClaim
+from schemas.links import AccountClaim, RecordChange
 from schemas.touchpoints import CleanTouchpoint
 from streams.resolve.directory import Directory
 from streams.resolve.domains import address_host, claimed_hosts, company_domain, is_free_mail
@@ -22,6 +22,14 @@ class Known:
 
     accounts: set[str] = field(default_factory=set)
     directory: Directory = field(default_factory=Directory)
+
+    def take(self, link: AccountClaim | RecordChange) -> None:
+        """What is stored of an account."""
+        if isinstance(link, AccountClaim):
+            self.accounts.add(link.account_id)
+            self.directory.claim(link)
+        elif link.is_of_account:
+            self.directory.change(link)
 
     def learn(self, account_id: str, hosts: Iterable[str]) -> None:
         self.accounts.add(account_id)

@@ -1,0 +1,134 @@
+"""What each account is said to go by: domains and names that were seen, and what the CRM's records state.
+
+A seen claim stands while the account's record is there; a stated one until its source says something else of that
+property, or the record is deleted after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from sys import intern
+
+from schemas.links import AccountClaim
+from streams.resolve.company_names import company_name
+from streams.resolve.domains import company_host
+from streams.resolve.records import Records
+
+Trait = tuple[str, str]
+"""(`domain`, host) or (`name`, company name), as they are compared."""
+_Seen = tuple[str, str, str]
+"""(account, trait, value)."""
+
+
+@dataclass(slots=True, eq=False)
+class _Stated:
+    """What a source says last of one property, as it is kept."""
+
+    trait: str
+    source: str
+    stated_as: str
+    value: str
+    since: datetime
+    evidence: str
+
+    def link(self, account_id: str) -> AccountClaim:
+        return AccountClaim(
+            account_id=account_id,
+            trait=self.trait,
+            value=self.value,
+            stated_as=self.stated_as,
+            since=self.since,
+            evidence=self.evidence,
+            source=self.source,
+        )
+
+
+class Claims:
+    """By account, under the id it calls itself."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._since: dict[_Seen, datetime] = {}
+        self._seen: dict[str, _Seen | list[_Seen]] = {}  # most accounts have one
+        self._stated: dict[str, tuple[_Stated, ...]] = {}
+
+    def knows(self, claim: AccountClaim) -> bool:
+        """Whether nothing new would be learned from it."""
+        if claim.stated_as:
+            stated = self._statement(claim)
+            return stated is not None and (stated.since, stated.evidence) >= (claim.since, claim.evidence)
+        known = self._since.get((claim.account_id, claim.trait, claim.value))
+        return known is not None and known <= claim.since
+
+    def known(self, claim: AccountClaim) -> AccountClaim | None:
+        """The statement with this id, as it is known; of what was only seen any evidence will do."""
+        stated = self._statement(claim) if claim.stated_as else None
+        return stated.link(claim.account_id) if stated else None
+
+    def see(self, claim: AccountClaim) -> bool:
+        """Take in what an event shows; whether it was not known."""
+        seen = (intern(claim.account_id), claim.trait, claim.value)
+        is_new = seen not in self._since
+        self._since[seen] = claim.since
+        if is_new:
+            known = self._seen.setdefault(seen[0], seen)
+            if isinstance(known, list):
+                known.append(seen)
+            elif known is not seen:
+                self._seen[seen[0]] = [known, seen]
+        return is_new
+
+    def state(self, claim: AccountClaim) -> None:
+        """Take in a source's word on a property, in the place of an earlier one."""
+        if self.knows(claim):
+            return
+        account_id, replaced = intern(claim.account_id), self._statement(claim)
+        new = _Stated(
+            claim.trait, intern(claim.source), intern(claim.stated_as), claim.value, claim.since, claim.evidence
+        )
+        self._stated[account_id] = (*(one for one in self._stated.get(account_id, ()) if one is not replaced), new)
+
+    def changed_by(self, claim: AccountClaim) -> set[Trait]:
+        """What the account may claim after it and did not before, or the other way round."""
+        new, replaced = set(compared(claim)), self._statement(claim) if claim.stated_as else None
+        old = set(compared(replaced)) if replaced else set[Trait]()
+        return new | old if self._records.gone(claim.account_id) else new ^ old
+
+    def standing(self, account_id: str) -> set[Trait]:
+        """What the account claims now."""
+        gone = self._records.gone(account_id)
+        found = set() if gone else set(self._seen_of(account_id))
+        for stated in self._stated.get(account_id, ()):
+            if gone is None or (stated.since, stated.evidence) > gone:
+                found.update(compared(stated))
+        return found
+
+    def told(self, account_id: str) -> set[Trait]:
+        """What it was last said to claim, standing or not."""
+        stated = (trait for one in self._stated.get(account_id, ()) for trait in compared(one))
+        return {*self._seen_of(account_id), *stated}
+
+    def _statement(self, claim: AccountClaim) -> _Stated | None:
+        about = (claim.trait, claim.source, claim.stated_as)
+        told = self._stated.get(claim.account_id, ())
+        return next((one for one in told if (one.trait, one.source, one.stated_as) == about), None)
+
+    def _seen_of(self, account_id: str) -> Iterator[Trait]:
+        known = self._seen.get(account_id, [])
+        for _, trait, value in known if isinstance(known, list) else (known,):
+            yield from _traits(trait, value)
+
+
+def compared(claim: AccountClaim | _Stated) -> Iterator[Trait]:
+    """What a claim is about; a statement of domains may name several, or none."""
+    return _traits(claim.trait, claim.value)
+
+
+def _traits(trait: str, value: str) -> Iterator[Trait]:
+    if trait == "name" and (name := company_name(value)):
+        yield (trait, name)
+    for part in value.split() if trait == "domain" else ():
+        if host := company_host(part):
+            yield (trait, host)
