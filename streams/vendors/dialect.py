@@ -38,6 +38,7 @@ _PERSON_TRAITS = {
     "department": ("department",),
     "role": ("role",),
 }
+_STATUS = ("status_code", "statusCode", "http_status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         action=event.action,
         occurred_at=occurred_at,
         received_at=request.received_at,
-        clock_suspect=occurred_at > request.received_at + reading.CLOCK_TOLERANCE,
+        clock_suspect=reading.is_suspect(occurred_at, request.received_at),
         aliases=_aliases(message, parts),
         account_refs=refs,
         person_traits=_person_traits(parts),
@@ -248,8 +249,10 @@ def _channel(message: Message, parts: _Parts) -> str:
 
 
 def _circumstances(parts: _Parts) -> dict[str, Scalar]:
-    """What rules ask of a visit and the sender did not say itself: that it came by a link, that it was on a phone."""
+    """What rules ask of a visit and the sender did not say in our words: how it was answered, by a link, on a phone."""
     found: dict[str, Scalar] = {}
+    if "status" not in parts.properties and (status := first_text((parts.properties,), _STATUS)):
+        found["status"] = status
     if parts.kind in ("page", "screen") and "navigation" not in parts.properties and _by_link(parts):
         found["navigation"] = "link"
     if "device" not in parts.properties and _on_phone(parts.context):
