@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from schemas.touchpoints import CleanTouchpoint
-from streams.resolve.aliases import PERSON_KINDS, kind_of, ordered
+from streams.resolve.aliases import PERSON_KINDS, kind_of, ordered, strength
 from streams.resolve.company_names import company_name
 from streams.resolve.domains import address_host, claimed_hosts, company_domain
 
@@ -110,7 +110,8 @@ class _World:
                 a, b = (one, one) if one == other else ordered((one, other))
                 typed = a != b and t.action in BY_HAND and "email" in (kind_of(a), kind_of(b))
                 first.setdefault((a, b, typed), Edge(t.ordered_at, a, b, typed, t.source))
-        kept = sorted(edge for edge in first.values() if self.on_people.get(frozenset((edge.a, edge.b))) != "unlink")
+        kept = [edge for edge in first.values() if self.on_people.get(frozenset((edge.a, edge.b))) != "unlink"]
+        kept.sort(key=lambda edge: (-strength(edge.b), edge))
         touching: dict[str, list[Edge]] = {}
         for edge in kept:
             for end in {edge.a, edge.b}:
@@ -260,6 +261,7 @@ class _World:
             return self.canonical[t.network], "network"
         rejected |= {self.canonical[t.network]} if t.network else set()
         unknown = {company_domain(host) for host in hosts if not self.accounts_at(host)}
+        unknown -= {account.removeprefix("domain:") for account in no if account.startswith("domain:")}
         if len(unknown) == 1:
             return f"domain:{unknown.pop()}", "provisional_domain"
         rejected |= {f"domain:{domain}" for domain in unknown}

@@ -1,10 +1,10 @@
 """Clusters of aliases, derived from edges: who is the same person.
 
-The clusters are a pure function of the edges, taken in the order (since, a, b); so it does not matter in which
-order they were learned. An edge does not join when that would put two CRM contacts or two user ids of one source
-into one cluster, grow it past the limit, or bring two addresses together of which one was only typed into a form:
-it is kept, and asked about. An alias with very many edges is shared (a kiosk, a placeholder we do not know): its
-earliest ones count.
+The clusters are a pure function of the edges, taken strong ones first, then by (since, a, b); so it does not matter
+in which order they were learned, and a device that two people used never parts one of them from their own ids. An
+edge does not join when that would put two CRM contacts or two user ids of one source into one cluster, grow it past
+the limit, or bring two addresses together of which one was only typed into a form: it is kept, and asked about. An
+alias with very many edges is shared (a kiosk, a placeholder we do not know): its first ones count.
 
 People decide over evidence: an `unlink`ed edge is as if it had never been seen, a `link` is laid over the clusters
 that the evidence gives. So whatever is decided, taking it back leaves nothing behind.
@@ -32,7 +32,7 @@ MAX_ALIASES = 50
 MAX_EDGES = 100
 """Of one alias; a cluster cannot hold more anyway, and without a bound a shared device would cost every event."""
 
-_Order = tuple[datetime, Alias, Alias, bool]
+_Order = tuple[int, datetime, Alias, Alias, bool]
 _Pair = tuple[Alias, Alias]
 
 
@@ -57,7 +57,7 @@ class _Seen:
 
     @property
     def order(self) -> _Order:
-        return (self.since, self.a, self.b, self.typed)
+        return (-strength(self.b), self.since, self.a, self.b, self.typed)
 
     def link(self) -> Edge:
         return Edge(a=self.a, b=self.b, typed=self.typed, since=self.since, evidence=self.evidence, source=self.source)
