@@ -62,6 +62,7 @@ def _people(t: CleanTouchpoint) -> list[str]:
     found = [name for name in ordered(t.aliases) if kind_of(name) in PERSON_KINDS]
     if t.action in BY_HAND and len(found) > 1:  # who sits there comes before an address they typed
         found.sort(key=lambda n: {"email": 1, "mailbox": 2}.get(kind_of(n), 0))
+    found.sort(key=lambda n: t.action == "alias" and n == t.properties.get("given_up"))
     return found
 
 
@@ -107,7 +108,7 @@ class _World:
             if not pairs and people[:1] and kind_of(people[0]) not in ("phone", "anonymous", "device"):
                 pairs = [(people[0], people[0])]
             for one, other in pairs:
-                a, b = (one, one) if one == other else ordered((one, other))
+                a, b = (one, other) if kind_of(one) == kind_of(other) else ordered((one, other))
                 typed = a != b and t.action in BY_HAND and "email" in (kind_of(a), kind_of(b))
                 first.setdefault((a, b, typed), Edge(t.ordered_at, a, b, typed, t.source))
         kept = [edge for edge in first.values() if self.on_people.get(frozenset((edge.a, edge.b))) != "unlink"]
@@ -132,6 +133,7 @@ class _World:
                 (kind_of(x), kind_of(y)) == ("crm_contact", "crm_contact") or taken[x] & taken[y]
                 for x in one
                 for y in other
+                if not (kind_of(edge.a) == kind_of(edge.b) == "user" and edge.b in (x, y))
             )
             addresses = [any(kind_of(name) == "email" for name in group) for group in (one, other)]
             if not clash and not (edge.typed and all(addresses)):

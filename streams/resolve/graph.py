@@ -331,8 +331,10 @@ class IdentityGraph:
     def _refuses(self, edge: _Seen, one: set[Alias], other: set[Alias]) -> bool:
         if len(one) + len(other) > MAX_ALIASES or (edge.typed and _two_addresses(one, other)):
             return True
-        taken = {key for name in one for key in self._unique(name)}
-        return bool(taken) and any(key in taken for name in other for key in self._unique(name))
+        # between two user ids there is only what an alias call says: that the second is given up for the first
+        given_up = edge.b if edge.a.startswith("user:") and edge.b.startswith("user:") else ""
+        taken = {key for name in one if name != given_up for key in self._unique(name)}
+        return bool(taken) and any(key in taken for name in other if name != given_up for key in self._unique(name))
 
     def _unique(self, name: Alias) -> Iterable[str]:
         """Of what a cluster may hold one only: a CRM contact, and a user id of each source that was seen to use it."""

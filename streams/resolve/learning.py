@@ -26,6 +26,8 @@ def actors(touchpoint: CleanTouchpoint) -> tuple[Alias, ...]:
     people = tuple(name for name in ordered(touchpoint.aliases) if is_person(name))
     if len(people) > 1 and touchpoint.action in TYPED_ACTIONS:
         return tuple(sorted(people, key=lambda name: (is_mailbox(name), name.startswith("email:"))))  # stable
+    if touchpoint.action == "alias" and (given_up := touchpoint.properties.get("given_up")):
+        return tuple(sorted(people, key=lambda name: name == given_up))
     return people
 
 

@@ -64,6 +64,8 @@ def _event(draw: st.DrawFn, name: str) -> CleanTouchpoint:
         begin = draw(st.sampled_from([None, 0, 5, 10]))
         fields["valid_from"] = None if begin is None else at(begin)
         fields["valid_to"] = at((begin or 0) + draw(st.integers(1, 10)))
+    if fields["action"] == "alias" and draw(st.booleans()):
+        fields["properties"] = {"given_up": draw(st.sampled_from(["user:u1", "user:u2"]))}
     if not fields["aliases"] and draw(st.booleans()):
         fields["aliases"] = (draw(st.sampled_from(["crm_deal:9", "ticket:4"])),)
     if draw(st.integers(0, 12)) == 0:
