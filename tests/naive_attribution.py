@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from schemas.touchpoints import CleanTouchpoint
-from streams.resolve.aliases import PERSON_KINDS, kind_of, ordered
+from streams.resolve.aliases import PERSON_KINDS, kind_of, ordered, strength
 from streams.resolve.company_names import company_name
 from streams.resolve.domains import address_host, claimed_hosts, company_domain
 
@@ -73,6 +73,7 @@ def _people(t: CleanTouchpoint) -> list[str]:
     found = [name for name in ordered(t.aliases) if kind_of(name) in PERSON_KINDS]
     if t.action in BY_HAND and len(found) > 1:  # who sits there comes before an address they typed
         found.sort(key=lambda n: {"email": 1, "mailbox": 2}.get(kind_of(n), 0))
+    found.sort(key=lambda n: t.action == "alias" and n == t.properties.get("given_up"))
     return found
 
 
@@ -143,10 +144,11 @@ class _World:
             if not pairs and people[:1] and kind_of(people[0]) not in ("phone", "anonymous", "device"):
                 pairs = [(people[0], people[0])]
             for one, other in pairs:
-                a, b = (one, one) if one == other else ordered((one, other))
+                a, b = (one, other) if kind_of(one) == kind_of(other) else ordered((one, other))
                 typed = a != b and t.action in BY_HAND and "email" in (kind_of(a), kind_of(b))
                 first.setdefault((a, b, typed), Edge(t.ordered_at, a, b, typed, t.source))
-        kept = sorted(edge for edge in first.values() if self.on_people.get(frozenset((edge.a, edge.b))) != "unlink")
+        kept = [edge for edge in first.values() if self.on_people.get(frozenset((edge.a, edge.b))) != "unlink"]
+        kept.sort(key=lambda edge: (-strength(edge.b), edge))
         touching: dict[str, list[Edge]] = {}
         for edge in kept:
             for end in {edge.a, edge.b}:
@@ -167,6 +169,7 @@ class _World:
                 (kind_of(x), kind_of(y)) == ("crm_contact", "crm_contact") or taken[x] & taken[y]
                 for x in one
                 for y in other
+                if not (kind_of(edge.a) == kind_of(edge.b) == "user" and edge.b in (x, y))
             )
             addresses = [any(kind_of(name) == "email" for name in group) for group in (one, other)]
             if not clash and not (edge.typed and all(addresses)):
@@ -341,6 +344,7 @@ class _World:
             return self.canonical[t.network], "network"
         rejected |= {self.canonical[t.network]} if t.network else set()
         unknown = {company_domain(host) for host in hosts if not self.accounts_at(host)}
+        unknown -= {account.removeprefix("domain:") for account in no if account.startswith("domain:")}
         if len(unknown) == 1:
             return f"domain:{unknown.pop()}", "provisional_domain"
         rejected |= {f"domain:{domain}" for domain in unknown}

@@ -65,7 +65,7 @@ class NaiveJourney:
         return (
             any(_in_title(entry, traits.get("title", "")) for entry in rule.title_words)
             or _same(traits.get("department"), rule.department)
-            or _same(traits.get("role"), rule.role)
+            or any(_same(role, rule.role) for role in traits.get("role", "").split(";"))
             or (rule.behaviour is not None and self._behaves(rule.behaviour, moments))
         )
 

@@ -239,9 +239,7 @@ class AccountJourney:
 
 def changes_nothing(known: AttributedTouchpoint, best: AttributedTouchpoint) -> bool:
     """Whether `best`, merged from `known` and another copy, shows the same as `known` did."""
-    return (
-        best.attribution.decides_like(known.attribution) and best.touchpoint.received_at == known.touchpoint.received_at
-    )
+    return best.attribution.decides_like(known.attribution) and best.touchpoint == known.touchpoint
 
 
 class _Recorder:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.touchpoints import AttributedTouchpoint
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.friction.patterns import Signal
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.profile import Profile
@@ -38,16 +38,18 @@ def merged(one: AttributedTouchpoint, other: AttributedTouchpoint) -> Attributed
 
     Both choices are maxima, so they do not depend on the order of arrival.
     """
-    content = min(one, other, key=_received).touchpoint
+    content = _first(one.touchpoint, other.touchpoint)
     judge = max(one, other, key=_informed)
     if judge.touchpoint is content:
         return judge
     return judge.changed(touchpoint=content)
 
 
-def _received(item: AttributedTouchpoint) -> tuple[datetime, str]:
-    touchpoint = item.touchpoint
-    return (touchpoint.received_at, touchpoint.vendor_type)
+def _first(one: CleanTouchpoint, other: CleanTouchpoint) -> CleanTouchpoint:
+    """The content that was received first; of two contents of one request always the same one."""
+    if one.received_at != other.received_at:
+        return one if one.received_at < other.received_at else other
+    return one if one == other else min(one, other, key=repr)
 
 
 def _informed(item: AttributedTouchpoint) -> tuple[int, float, str]:

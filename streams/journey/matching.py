@@ -10,6 +10,7 @@ from math import inf, isfinite
 
 from schemas.matching import Compare, Match
 from schemas.touchpoints import CleanTouchpoint, Scalar
+from streams.names import spaced
 
 Predicate = Callable[[CleanTouchpoint], bool]
 
@@ -41,7 +42,7 @@ def _kind_tests(match: Match) -> list[Predicate]:
     if match.channel:
         tests.append(_equals("channel", match.channel))
     if match.vendor_type:
-        tests.append(_globs("vendor_type", match.vendor_type))
+        tests.append(_spelt(match.vendor_type))
     return tests
 
 
@@ -160,18 +161,36 @@ def _equals(field: str, wanted: str) -> Predicate:
     return lambda touchpoint: getattr(touchpoint, field) == wanted
 
 
+def _spelt(glob: str) -> Predicate:
+    """A glob over the vendor's name as it was sent, or with its capitals told apart: `track:DemoRequested`."""
+    holds = _glob(glob)
+    return lambda touchpoint: any(map(holds, spellings(touchpoint.vendor_type)))
+
+
+@lru_cache(maxsize=16_384)
+def spellings(name: str) -> tuple[str, ...]:
+    """A vendor's name in lower case; and with blanks, where its capitals stand for them."""
+    told = spaced(name)
+    return (name.lower(),) if told == name else (name.lower(), told.lower())
+
+
 def _globs(field: str, glob: str) -> Predicate:
+    holds = _glob(glob)
+    return lambda touchpoint: holds(getattr(touchpoint, field).lower())
+
+
+def _glob(glob: str) -> Callable[[str], bool]:
     """Most globs are a text with a star at an end or none; those need no automaton."""
     wanted, text = glob.lower(), glob.lower().strip("*")
     if not re.search(r"[*?\[]", text):
         if wanted == f"*{text}*":
-            return lambda touchpoint: text in getattr(touchpoint, field).lower()
+            return lambda value: text in value
         if wanted == f"{text}*":
-            return lambda touchpoint: getattr(touchpoint, field).lower().startswith(text)
+            return lambda value: value.startswith(text)
         if wanted == text:
-            return lambda touchpoint: getattr(touchpoint, field).lower() == text
+            return lambda value: value == text
     matches = re.compile(translate(wanted)).match
-    return lambda touchpoint: matches(getattr(touchpoint, field).lower()) is not None
+    return lambda value: matches(value) is not None
 
 
 def _has_property(name: str, values: tuple[Scalar, ...]) -> Predicate:

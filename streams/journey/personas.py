@@ -44,7 +44,8 @@ class PersonaRules:
         return min(
             self.by_title(traits.get("title", "")),
             self._departments.get(_trimmed(traits.get("department", "")), len(self)),
-            self._roles.get(_trimmed(traits.get("role", "")), len(self)),
+            # the CRM's field holds several, each ticked
+            min(self._roles.get(_trimmed(role), len(self)) for role in traits.get("role", "").split(";")),
         )
 
     def by_behaviour(self, moments: int, counts: Sequence[int]) -> int:

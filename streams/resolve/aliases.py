@@ -14,8 +14,10 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, cast, get_args
+from unicodedata import normalize
 
 from schemas.touchpoints import Alias
+from streams.names import readable_host
 
 PersonKind = Literal["crm_contact", "email", "support_user", "user", "phone", "anonymous", "device", "mailbox"]
 ObjectKind = Literal["crm_deal", "crm_ticket", "ticket"]
@@ -31,9 +33,12 @@ _RANK = {kind: len(PERSON_KINDS) + len(OBJECT_KINDS) - i for i, kind in enumerat
 PLACEHOLDERS = frozenset(
     {
         "null", "undefined", "none", "nil", "nan", "n/a", "na", "anonymous", "anon", "guest", "test", "unknown",
-        "user", "true", "false", "(null)", "", "-", "[object object]",
+        "user", "true", "false", "(null)", "", "-", "[object object]", "-1", "(not set)", "not set", "(none)",
+        "no value", "n.a.", "empty",
     }
 )
+_TEMPLATE = re.compile(r"\{\{.*\}\}|\$?\{[^{}]*\}|%+\w+%+|<.*>|\[\[.*\]\]|\*\|.*\|\*", re.DOTALL)
+"""A hole of a template that nobody filled in: `{{user.id}}`, `${userId}`, `%USER_ID%`, `<no value>`, `*|EMAIL|*`."""
 
 #: English, Dutch, German, French.
 ROLE_MAILBOXES = frozenset(
@@ -52,6 +57,8 @@ ROLE_MAILBOXES = frozenset(
         "anfrage", "anfragen", "angebot", "bestellung", "bestellungen", "bewerbung", "buchhaltung", "buero", "büro",
         "datenschutz", "einkauf", "empfang", "kontakt", "kundendienst", "kundenservice", "personal", "post",
         "rechnung", "rechnungen", "rechnungswesen", "sekretariat", "verwaltung", "vertrieb", "zentrale",
+        "accounts.payable", "accounts-payable", "accounts.receivable", "customer.service", "customer-service",
+        "human.resources",
         "accueil", "achats", "administration", "bonjour", "commande", "commandes", "commercial", "compta",
         "comptabilite", "comptabilité", "devis", "direction", "facturation", "facture", "factures", "recrutement",
         "rh", "secretariat", "secrétariat", "serviceclient", "ventes",
@@ -59,7 +66,10 @@ ROLE_MAILBOXES = frozenset(
 )
 # fmt: on
 
-_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}")
+_OF_A_COUNTRY = re.compile(r"(\w{4,})[._-](?:[a-z]{2}|benelux|emea|apac|europe|global)")
+"""A role's address of one country or region: `sales-nl`, `info.de`. Short roles could be initials: `it.ho`."""
+
+_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@(?:\w(?:[\w-]{0,61}\w)?\.)+(?:[^\W_]|-){2,63}")
 _MAX_LENGTH = 512
 
 
@@ -78,10 +88,12 @@ def alias(kind: Kind, value: str) -> Alias | None:
 
 def is_placeholder(text: str) -> bool:
     """Whether an id is what code writes when it has none: `undefined`, `0`, `1111`, the nil UUID."""
-    if text.lower() in PLACEHOLDERS:
+    if text.lower() in PLACEHOLDERS or _TEMPLATE.fullmatch(text):
         return True
-    digits = text.replace("-", "")
-    return digits.isdigit() and len(set(digits)) == 1 and (len(digits) > 2 or digits[0] == "0")
+    digits = text.replace("-", "").lower()
+    if len(set(digits)) != 1:
+        return False
+    return len(digits) > 2 or digits[0] == "0" if digits.isdigit() else len(digits) == 32  # `ffffffff-ffff-…`
 
 
 def kind_of(name: Alias) -> Kind:
@@ -125,15 +137,19 @@ def _address(text: str) -> Alias | None:
     address = text.lower()
     if _EMAIL.fullmatch(address) is None:
         return None
+    if "xn--" in address or not address.isascii():
+        name, _, host = normalize("NFC", address).partition("@")
+        address = f"{name}@{readable_host(host)}"
     mailbox = address.partition("@")[0].partition("+")[0]
-    if mailbox in ROLE_MAILBOXES:
+    regional = _OF_A_COUNTRY.fullmatch(mailbox)
+    if mailbox in ROLE_MAILBOXES or (regional and regional[1] in ROLE_MAILBOXES):
         return f"mailbox:{address}"
     return None if is_placeholder(mailbox) else f"email:{address}"
 
 
 def _phone(text: str) -> Alias | None:
     """E.164 only: a number without its country could be anyone's."""
-    compact = re.sub(r"[\s().\-/]", "", text)
+    compact = re.sub(r"^tel:|\(0\)|[\s().\-/]", "", text.lower())  # `(0)` is dialled at home only
     if compact.startswith("00"):
         compact = "+" + compact[2:]
     return f"phone:{compact}" if re.fullmatch(r"\+[1-9][0-9]{7,14}", compact) else None

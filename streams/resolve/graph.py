@@ -1,10 +1,10 @@
 """Clusters of aliases, derived from edges: who is the same person.
 
-The clusters are a pure function of the edges, taken in the order (since, a, b); so it does not matter in which
-order they were learned. An edge does not join when that would put two CRM contacts or two user ids of one source
-into one cluster, grow it past the limit, or bring two addresses together of which one was only typed into a form:
-it is kept, and asked about. An alias with very many edges is shared (a kiosk, a placeholder we do not know): its
-earliest ones count.
+The clusters are a pure function of the edges, taken strong ones first, then by (since, a, b); so it does not matter
+in which order they were learned, and a device that two people used never parts one of them from their own ids. An
+edge does not join when that would put two CRM contacts or two user ids of one source into one cluster, grow it past
+the limit, or bring two addresses together of which one was only typed into a form: it is kept, and asked about. An
+alias with very many edges is shared (a kiosk, a placeholder we do not know): its first ones count.
 
 People decide over evidence: an `unlink`ed edge is as if it had never been seen, a `link` is laid over the clusters
 that the evidence gives. So whatever is decided, taking it back leaves nothing behind.
@@ -33,7 +33,7 @@ MAX_ALIASES = 50
 MAX_EDGES = 100
 """Of one alias; a cluster cannot hold more anyway, and without a bound a shared device would cost every event."""
 
-_Order = tuple[datetime, Alias, Alias, bool]
+_Order = tuple[int, datetime, Alias, Alias, bool]
 _Pair = tuple[Alias, Alias]
 
 
@@ -58,7 +58,7 @@ class _Seen:
 
     @property
     def order(self) -> _Order:
-        return (self.since, self.a, self.b, self.typed)
+        return (-strength(self.b), self.since, self.a, self.b, self.typed)
 
     def link(self) -> Edge:
         return Edge(a=self.a, b=self.b, typed=self.typed, since=self.since, evidence=self.evidence, source=self.source)
@@ -332,8 +332,10 @@ class IdentityGraph:
     def _refuses(self, edge: _Seen, one: set[Alias], other: set[Alias]) -> bool:
         if len(one) + len(other) > MAX_ALIASES or (edge.typed and _two_addresses(one, other)):
             return True
-        taken = {key for name in one for key in self._unique(name)}
-        return bool(taken) and any(key in taken for name in other for key in self._unique(name))
+        # between two user ids there is only what an alias call says: that the second is given up for the first
+        given_up = edge.b if edge.a.startswith("user:") and edge.b.startswith("user:") else ""
+        taken = {key for name in one if name != given_up for key in self._unique(name)}
+        return bool(taken) and any(key in taken for name in other if name != given_up for key in self._unique(name))
 
     def _unique(self, name: Alias) -> Iterable[str]:
         """Of what a cluster may hold one only: a CRM contact, and a user id of each source that was seen to use it."""

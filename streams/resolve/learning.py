@@ -37,6 +37,8 @@ def _actors(aliases: tuple[Alias, ...], is_typed: bool) -> tuple[Alias, ...]:
     people = tuple(name for name in ordered(aliases) if is_person(name))
     if len(people) > 1 and is_typed:
         return tuple(sorted(people, key=lambda name: (is_mailbox(name), name.startswith("email:"))))  # stable
+    if touchpoint.action == "alias" and (given_up := touchpoint.properties.get("given_up")):
+        return tuple(sorted(people, key=lambda name: name == given_up))
     return people
 
 

@@ -18,7 +18,7 @@ from streams.resolve.graph import IdentityGraph, Person, person_id_of
 from streams.resolve.learning import actors, declared_hosts, declared_name, owner
 from streams.resolve.memberships import Memberships, Standing
 
-RULE_VERSION = 2
+RULE_VERSION = 3
 MAX_REJECTED = 20
 CONFIDENCE = {
     "explicit": 1.0,
@@ -173,6 +173,7 @@ def _network(case: _Case) -> _Found | None:
 def _provisional_domain(case: _Case) -> _Found | None:
     """The company domain of an address that nobody claims yet."""
     domains = {company_domain(host) for host in case.hosts if not case.known.directory.accounts_at(host)}
+    domains = {domain for domain in domains if f"domain:{domain}" not in case.standing.excluded}
     if len(domains) > 1:
         case.reject(
             (f"domain:{domain}" for domain in sorted(domains)), "provisional_domain", "one of several addresses"

@@ -8,6 +8,7 @@ the `sentAt` that gave its time is part of its identity; `received_at` never is.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -38,6 +39,8 @@ _PERSON_TRAITS = {
     "department": ("department",),
     "role": ("role",),
 }
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_STATUS = ("status_code", "statusCode", "http_status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         action=event.action,
         occurred_at=occurred_at,
         received_at=request.received_at,
-        clock_suspect=occurred_at > request.received_at + reading.CLOCK_TOLERANCE,
+        clock_suspect=reading.is_suspect(occurred_at, request.received_at),
         aliases=_aliases(message, parts),
         account_refs=refs,
         person_traits=_person_traits(parts),
@@ -83,7 +86,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         text=event.text,
         score=event.score,
         score_kind=event.score_kind,
-        properties=reading.scalars(parts.properties) | _circumstances(parts),
+        properties=reading.scalars(parts.properties) | _circumstances(parts) | _previously(message, parts),
         backfill=request.backfill,
     )
 
@@ -172,7 +175,7 @@ def _aliases(message: Message, parts: _Parts) -> tuple[Alias, ...]:
     for kind in ("email", "phone"):
         found += _trait_aliases(parts, kind)
     if parts.kind == "alias":
-        found.append(_previous(message))
+        found += [_previous(message), _given_up(message)]
     return ordered(found)
 
 
@@ -192,6 +195,13 @@ def _previous(message: Message) -> Alias | None:
     if not previous:
         raise UnmappableEvent("an alias call needs `previousId`", "missing_field")
     return alias("email" if is_email(previous) else "anonymous", previous)
+
+
+def _given_up(message: Message) -> Alias | None:
+    """The user id an alias call may give up; what browsers make for themselves (UUIDs) is nobody's user id."""
+    previous = ident(message, "previousId")
+    is_other = previous != ident(message, "userId") and not is_email(previous) and not _UUID.fullmatch(previous)
+    return alias("user", previous) if is_other else None
 
 
 def _account_refs(message: Message, parts: _Parts) -> tuple[str, ...]:
@@ -248,13 +258,20 @@ def _channel(message: Message, parts: _Parts) -> str:
 
 
 def _circumstances(parts: _Parts) -> dict[str, Scalar]:
-    """What rules ask of a visit and the sender did not say itself: that it came by a link, that it was on a phone."""
+    """What rules ask of a visit and the sender did not say in our words: how it was answered, by a link, on a phone."""
     found: dict[str, Scalar] = {}
+    if "status" not in parts.properties and (status := first_text((parts.properties,), _STATUS)):
+        found["status"] = status
     if parts.kind in ("page", "screen") and "navigation" not in parts.properties and _by_link(parts):
         found["navigation"] = "link"
     if "device" not in parts.properties and _on_phone(parts.context):
         found["device"] = "mobile"
     return found
+
+
+def _previously(message: Message, parts: _Parts) -> dict[str, Scalar]:
+    given_up = _given_up(message) if parts.kind == "alias" else None
+    return {"given_up": given_up} if given_up else {}
 
 
 def _by_link(parts: _Parts) -> bool:

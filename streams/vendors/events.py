@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from schemas.actions import Action
+from streams.names import spaced
 from streams.vendors.reading import MAX_TEXT_CHARS, first_text, number, text
 
 ScoreKind = Literal["", "nps", "csat", "ces", "rating"]
@@ -85,7 +86,7 @@ def track_event(name: str, properties: dict[str, Any]) -> Event:
 
 @lru_cache(maxsize=4096)
 def _meaning(name: str) -> tuple[Action, ScoreKind]:
-    words = re.findall(r"[a-z0-9]+", name.lower())
+    words = re.findall(r"[a-z0-9]+", spaced(name).lower())
     known = NAMES.get("".join(words))
     if known is not None:
         return known, ""
@@ -106,7 +107,8 @@ def _stated_kind(properties: dict[str, Any]) -> ScoreKind:
 
 def _score(kind: ScoreKind, properties: dict[str, Any]) -> float | None:
     """The score on its kind's own scale; None when there is none or it lies outside (no evidence is not zero)."""
-    found = next((n for n in (number(properties.get(name)) for name in (kind, *_SCORES)) if n is not None), None)
+    places = (kind, *_SCORES, f"{kind}_score", f"{kind}Score", "value")
+    found = next((n for n in (number(properties.get(name)) for name in places) if n is not None), None)
     if found is None:
         return None
     low, high = SCALES[kind]

@@ -41,8 +41,11 @@ _PERSON_PROPERTIES = {
     "hs_buying_role": "role",
 }
 _ACCOUNT_PROPERTIES = {"name": "name", "domain": "domain", "website": "domain", "industry": "industry"} | {
-    "numberofemployees": "employees"
+    "hs_additional_domains": "domain",
+    "numberofemployees": "employees",
 }
+#: In pipelines of the customer's own, stages are numbers; these properties say what the deal came to, true or false.
+_OUTCOMES = {"hs_is_closed_won": "closedwon", "hs_is_closed_lost": "closedlost"}
 _ASSOCIATION = re.compile(r"([A-Z]+)_TO_([A-Z]+)")
 
 
@@ -51,7 +54,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     kind, change = _subscription(message)
     occurred_at = reading.stamp(message.get("occurredAt"), "occurredAt")
     records = _records(message, kind, change)
-    name, value = ident(message, "propertyName"), text(message.get("propertyValue"))
+    name, value = _property(message, kind)
     vendor_event_id = _identity(message)
     return CleanTouchpoint(
         event_id=reading.event_id(request.source, vendor_event_id),
@@ -62,7 +65,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         action=_action(message, kind, change, name),
         occurred_at=occurred_at,
         received_at=request.received_at,
-        clock_suspect=occurred_at > request.received_at + reading.CLOCK_TOLERANCE,
+        clock_suspect=reading.is_suspect(occurred_at, request.received_at),
         aliases=_aliases(records, kind, name, value),
         account_refs=_account_refs(records),  # of a removed association, too: it ends a membership
         person_traits=_person_traits(kind, name, value),
@@ -86,6 +89,14 @@ def _subscription(message: Message) -> tuple[str, str]:
         if not kind:
             raise UnmappableEvent("`objectTypeId` is missing", "missing_field")
     return kind, change
+
+
+def _property(message: Message, kind: str) -> tuple[str, str]:
+    """(name, value) of what changed; how a deal ended is its stage, whichever property says so."""
+    name, value = ident(message, "propertyName"), text(message.get("propertyValue"))
+    if kind == "deal" and name in _OUTCOMES and value.lower() == "true":
+        return "dealstage", _OUTCOMES[name]
+    return name, value
 
 
 def _identity(message: Message) -> str:
@@ -169,7 +180,8 @@ def _account_traits(kind: str, name: str, value: str) -> dict[str, str]:
     trait = _ACCOUNT_PROPERTIES.get(name)
     if kind != "company" or trait is None:
         return {}
-    value = reading.domain_of(value) if trait == "domain" else value
+    if trait == "domain":
+        value = " ".join(filter(None, map(reading.domain_of, value.split(";"))))
     return {trait: value} if value else {}
 
 

@@ -16,6 +16,7 @@ import orjson
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Scalar
 from streams.ids import named_id
+from streams.names import readable_host
 
 NAMESPACE = UUID("6f1a5f3e-6c0e-5d0b-9a53-0f4a5ce1d7a4")
 """Of event ids. Never to be changed: every stored event's identity comes from it."""
@@ -81,6 +82,11 @@ def stamp(value: object, field: str) -> datetime:
     if not _FIRST <= found < _END:
         raise UnmappableEvent(f"`{field}` is outside 1970–2100: {shown(value)}", "bad_time")
     return found
+
+
+def is_suspect(occurred_at: datetime, received_at: datetime) -> bool:
+    """Whether a clock ran ahead, or was never set and counts from 1970."""
+    return occurred_at > received_at + CLOCK_TOLERANCE or occurred_at.year == _FIRST.year
 
 
 def _parsed(value: object) -> datetime | None:
@@ -173,4 +179,4 @@ def domain_of(value: object) -> str:
         return ""
     host = value.strip().lower().rpartition("://")[2]
     host = re.split(r"[/?#:]", host.rpartition("@")[2], maxsplit=1)[0].removeprefix("www.").rstrip(".")
-    return host if re.fullmatch(r"(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{2,63}", host) else ""
+    return readable_host(host) if re.fullmatch(r"(?:[\w-]{1,63}\.)+(?:[^\W_]|-){2,63}", host) else ""

@@ -56,7 +56,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         "vendor_event_id": vendor_event_id,
         "occurred_at": occurred_at,
         "received_at": request.received_at,
-        "clock_suspect": occurred_at > request.received_at + reading.CLOCK_TOLERANCE,
+        "clock_suspect": reading.is_suspect(occurred_at, request.received_at),
         "channel": "crm",
         "backfill": request.backfill,
     }

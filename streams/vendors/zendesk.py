@@ -7,13 +7,22 @@ from typing import Any
 from schemas.actions import Action
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
-from streams.resolve.aliases import alias, is_placeholder, ordered
+from streams.resolve.aliases import Kind, alias, is_placeholder, ordered
 from streams.vendors import reading
 from streams.vendors.base import Message, Vendor
 from streams.vendors.reading import MAX_TEXT_CHARS, ident, member, text
 
-_PREFIX = "zen:event-type:"
+#: The second as Zendesk lists some events of users.
+_PREFIXES = ("zen:event-type:", "zen:event-type/")
 _TICKETS = ("ticket", "messaging_ticket")
+_IDENTITIES: dict[str, Kind] = {"email": "email", "phone_number": "phone"}
+#: Roles of our own people: what the helpdesk says of them is about no customer.
+_STAFF = ("agent", "admin")
+#: It ties people to organisations and unties them, as the CRM does with companies.
+_TIES: dict[str, Action] = {
+    "organization_membership_created": "crm_record",
+    "organization_membership_deleted": "crm_removed",
+}
 #: A rating in words, as scores of 1…5; `offered` and the like are no answer.
 _RATINGS = {"good": 5.0, "bad": 1.0}
 
@@ -36,7 +45,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         action=_action(kind, change, comment, score),
         occurred_at=occurred_at,
         received_at=request.received_at,
-        clock_suspect=occurred_at > request.received_at + reading.CLOCK_TOLERANCE,
+        clock_suspect=reading.is_suspect(occurred_at, request.received_at),
         aliases=_aliases(kind, record_id, detail, event),
         account_refs=_account_refs(kind, record_id, detail, event),
         person_traits=_person_traits(kind, detail, event),
@@ -54,9 +63,9 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
 
 def _type(message: Message) -> tuple[str, str]:
     stated = message.get("type")
-    if not isinstance(stated, str) or not stated.startswith(_PREFIX):
+    if not isinstance(stated, str) or not stated.startswith(_PREFIXES):
         raise UnmappableEvent(f"`type` is not known: {shown(stated)}", "unknown_type")
-    kind, dot, change = stated[len(_PREFIX) :].strip()[:100].partition(".")
+    kind, dot, change = stated[len(_PREFIXES[0]) :].strip()[:100].partition(".")
     if not (kind and dot and change):
         raise UnmappableEvent(f"`type` is not known: {shown(stated)}", "unknown_type")
     return kind, change
@@ -73,19 +82,29 @@ def _is_rating(change: str) -> bool:
 
 def _action(kind: str, change: str, comment: dict[str, Any], score: float | None) -> Action:
     if kind not in _TICKETS:
-        return "support_record"
+        return _TIES.get(change, "support_record")
     if change == "created":
         return "ticket_created"
     if change == "status_changed":
         return "ticket_status"
     if change == "comment_added" and comment.get("is_public") is not False:
         return "ticket_replied_by_agent" if _by_staff(comment) else "ticket_replied_by_customer"
+    if change == "message_added" and comment:
+        return "ticket_replied_by_agent" if _by_staff(comment) else "ticket_replied_by_customer"
     return "survey_answered" if score is not None else "ticket_changed"
 
 
 def _comment(event: dict[str, Any]) -> dict[str, Any]:
-    """A ticket's comment is an object; a rating's is its text."""
-    return {"body": event["comment"]} if isinstance(event.get("comment"), str) else member(event, "comment")
+    """A ticket's comment is an object, a rating's is its text; a chat's message has an actor, who may be a machine."""
+    if isinstance(event.get("comment"), str):
+        return {"body": event["comment"]}
+    if "message" not in event:
+        return member(event, "comment")
+    actor = member(event, "actor")
+    if actor.get("type") not in ("end_user", "agent"):
+        return {}
+    author = {"id": ident(actor, "id").removeprefix("zd:"), "is_staff": actor["type"] == "agent"}
+    return {"body": text(member(event, "message").get("body"), MAX_TEXT_CHARS), "author": author}
 
 
 def _by_staff(comment: dict[str, Any]) -> bool:
@@ -95,7 +114,7 @@ def _by_staff(comment: dict[str, Any]) -> bool:
 def _aliases(kind: str, record_id: str, detail: dict[str, Any], event: dict[str, Any]) -> tuple[Alias, ...]:
     """One person only: who wrote the comment if that is a customer, else who asked; two would be linked as one."""
     if kind == "user":
-        return _user_aliases(record_id, detail, event)
+        return () if _is_staff(detail) else _user_aliases(record_id, detail, event)
     if kind not in _TICKETS:
         return ()
     comment = _comment(event)
@@ -105,34 +124,40 @@ def _aliases(kind: str, record_id: str, detail: dict[str, Any], event: dict[str,
     return ordered([alias("support_user", person)]) or ordered([alias("ticket", record_id)])
 
 
+def _is_staff(detail: dict[str, Any]) -> bool:
+    return text(detail.get("role")).lower() in _STAFF
+
+
 def _user_aliases(record_id: str, detail: dict[str, Any], event: dict[str, Any]) -> tuple[Alias, ...]:
     identity = member(event, "identity")
-    emails = [text(detail.get("email"))]
-    if text(identity.get("type")) == "email":
-        emails.append(text(identity.get("value")))
+    kind = _IDENTITIES.get(text(identity.get("type")))
     return ordered(
         [
             alias("support_user", record_id),
             alias("user", ident(detail, "external_id")),
             alias("phone", text(detail.get("phone"))),
-            *(alias("email", email) for email in emails),
+            alias("email", text(detail.get("email"))),
+            alias(kind, text(identity.get("value"))) if kind else None,
         ]
     )
 
 
 def _account_refs(kind: str, record_id: str, detail: dict[str, Any], event: dict[str, Any]) -> tuple[str, ...]:
     """The organisation, best first: the CRM's id of it is better than the helpdesk's own."""
+    if kind == "user" and _is_staff(detail):
+        return ()
     if kind == "organization":
         external = ident(detail, "external_id")
         named = [external if external.startswith("crm:") else "", f"org:{record_id}" if record_id else ""]
     else:
-        organization = ident(detail, "organization_id") or ident(member(event, "organization"), "id")
+        # of a membership the one it is about, else the user's first
+        organization = ident(member(event, "organization"), "id") or ident(detail, "organization_id")
         named = [f"org:{organization}" if not is_placeholder(organization) else ""]
     return tuple(ref for ref in named if ref)
 
 
 def _person_traits(kind: str, detail: dict[str, Any], event: dict[str, Any]) -> dict[str, str]:
-    if kind != "user":
+    if kind != "user" or _is_staff(detail):
         return {}
     fields = member(detail, "user_fields")
     found = {

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from schemas.config import AttributionConfig
 from schemas.touchpoints import CleanTouchpoint, RawRequest
+from streams.emotion.feeling import felt
 from streams.resolve.networks import Networks
 from streams.vendors.base import Mapped
 from streams.vendors.registry import VENDORS as MAPPINGS
@@ -71,7 +72,7 @@ def understood(scenario: Scenario) -> tuple[dict[str, list[CleanTouchpoint]], di
         for request in requests(name, event):
             for result in MAPPINGS[request.vendor].map(request):
                 if isinstance(result, Mapped):
-                    mapped.setdefault(name, []).append(networks.located(result))
+                    mapped.setdefault(name, []).append(felt(networks.located(result)))
                 else:
                     refused[name] = result.reason
     return mapped, refused

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from itertools import chain
 from unittest.mock import patch
 
-from schemas.facts import AccountFact, Opportunity, PhaseChange, ProposalFact, TouchpointFact
+from schemas.facts import AccountFact, Opportunity, PhaseChange, ProposalFact, SignalFact, TouchpointFact
 from schemas.touchpoints import CleanTouchpoint
 from streams.agents import journey as journey_module
 from streams.journey import account as account_module
@@ -93,17 +93,18 @@ def _blueprint(scenario: Scenario) -> CompiledBlueprint:
 
 def _seen(pipeline: Pipeline, names: dict[str, str]) -> Seen:
     visible = pipeline.store.visible()
-    seen = Seen(events={names[event_id]: _event(fact) for event_id, fact in visible.items()})
+    signals = [fact for fact in pipeline.store.signals.values() if not fact.withdrawn]
+    seen = Seen(events={names[event_id]: _event(fact, signals) for event_id, fact in visible.items()})
     for account_id, fact in pipeline.store.accounts.items():
         if not fact.deleted:
-            seen.accounts[account_id] = _account(fact)
+            seen.accounts[account_id] = _account(fact, signals)
             seen.opportunities |= {f"{deal.opportunity_id} of {account_id}": _deal(deal) for deal in fact.opportunities}
     standing = [proposal.fact(0) for proposal in pipeline.links.knowledge.proposals]
     seen.proposals = [_proposal(fact) for fact in sorted(standing, key=lambda fact: fact.proposal_id)]
     return seen
 
 
-def _event(fact: TouchpointFact) -> Row:
+def _event(fact: TouchpointFact, signals: Sequence[SignalFact]) -> Row:
     attribution = fact.input.attribution
     return {
         "person": attribution.person_id,
@@ -118,10 +119,11 @@ def _event(fact: TouchpointFact) -> Row:
         "persona": fact.persona,
         "segment": fact.segment,
         "clock_suspect": fact.input.touchpoint.clock_suspect,
+        "signals": _rules(signal for signal in signals if fact.event_id in signal.evidence and not signal.parts),
     }
 
 
-def _account(fact: AccountFact) -> Row:
+def _account(fact: AccountFact, signals: Sequence[SignalFact]) -> Row:
     told = [change for change in fact.transitions if change.accepted]
     return {
         "phase": fact.phase,
@@ -134,7 +136,14 @@ def _account(fact: AccountFact) -> Row:
         "refused": [_move(change) for change in fact.transitions if not change.accepted],
         "reasons": " | ".join(change.reason for change in fact.transitions if not change.accepted),
         "completeness": fact.committee_completeness,
+        "signals": _rules(signal for signal in signals if signal.account_id == fact.account_id),
     }
+
+
+def _rules(signals: Iterable[SignalFact]) -> Row:
+    """Rule → severity of its worst episode."""
+    told = sorted((signal.rule, round(signal.severity, 3)) for signal in signals)
+    return dict(told)
 
 
 def _deal(deal: Opportunity) -> Row:

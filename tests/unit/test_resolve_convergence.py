@@ -78,6 +78,8 @@ def _event(draw: st.DrawFn, name: str) -> CleanTouchpoint:
         fields["valid_to"] = at((begin or 0) + draw(st.integers(1, 10)))
     if fields["action"] in RECORDS and draw(st.booleans()):
         fields |= draw(_record_of(fields["aliases"]))
+    if fields["action"] == "alias" and draw(st.booleans()):
+        fields["properties"] = {"given_up": draw(st.sampled_from(["user:u1", "user:u2"]))}
     if not fields["aliases"] and draw(st.booleans()):
         fields["aliases"] = (draw(st.sampled_from(["crm_deal:9", "ticket:4"])),)
     if draw(st.integers(0, 12)) == 0:
