@@ -15,6 +15,7 @@ from schemas.config import Config
 from services.common.secrets import read_secret
 from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
+from services.gateway.connection import settings
 from services.gateway.outlet import Outlet, connection
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
@@ -63,16 +64,7 @@ async def _serve_until(
     app: Gateway, listener: socket.socket, stop: asyncio.Event, on_listening: Callable[[str], None] | None
 ) -> None:
     """Answers until `stop`, then takes no new connections and finishes those under way."""
-    settings = uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=DRAIN_S,
-    )
-    server = _Server(settings)
+    server = _Server(settings(app, timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_S))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(ValueError, RuntimeError):  # not the main thread: the caller has `stop`
