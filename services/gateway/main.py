@@ -13,6 +13,7 @@ import uvicorn
 
 from schemas.config import Config
 from services.common.secrets import read_secret
+from services.common.sockets import listen
 from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
 from services.gateway.connection import settings
@@ -30,7 +31,7 @@ async def serve(
 ) -> None:
     """Runs until SIGTERM, SIGINT or `stop`; `on_listening` gets the URL.
 
-    Raises ConfigurationError for missing secrets or a doubled write key, OSError when the port is taken.
+    Raises ConfigurationError for missing secrets, a doubled write key or an unknown host, OSError for a taken port.
     """
     stop = stop or asyncio.Event()
     secrets = {source.name: tuple(read_secret(ref) for ref in source.secrets) for source in config.sources}
@@ -83,8 +84,7 @@ async def _serve_until(
 
 
 def _listener(config: Config) -> socket.socket:
-    family = socket.AF_INET6 if ":" in config.gateway.host else socket.AF_INET
-    listener = socket.create_server((config.gateway.host, config.gateway.port), family=family, backlog=2048)
+    listener = listen(config.gateway.host, config.gateway.port, "gateway.host")
     listener.setblocking(False)
     return listener
 
