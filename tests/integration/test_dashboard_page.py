@@ -127,6 +127,28 @@ async def test_phone_dark_and_print_fit(site: Site) -> None:
     assert not await dark.locator(".windows").is_visible()
 
 
+async def test_no_badge_sticks_out_of_its_card(site: Site) -> None:
+    """Seven phases beside the feed make the narrowest cards there are."""
+    page = await site.open()
+    await live(page)
+    assert await page.locator(".card .mot").count()
+    names = ["Renewal", "Onboarding", "Cancellation", "Authentication", "Quote request"]
+    outside = await page.evaluate(
+        """names => {
+          document.querySelector('.phases').style.gridAutoColumns = '136px';
+          const cards = [...document.querySelectorAll('.card:has(.mot)')];
+          const sticks = card => card.querySelector('.mot').getBoundingClientRect().right
+            > card.getBoundingClientRect().right - 5;
+          return names.filter(name => cards.some(card => {
+            card.querySelector('.name').textContent = name;
+            return sticks(card);
+          }));
+        }""",
+        names,
+    )
+    assert outside == []
+
+
 async def test_hostile_names_stay_text_through_live_updates(site: Site) -> None:
     page = await site.open()
     await live(page)
