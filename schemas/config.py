@@ -10,6 +10,9 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.base import Strict
 
+#: Their senders are known by a key they send; those of the others by a path and a signature.
+KEY_VENDORS = ("segment", "rudderstack", "touchline")
+
 
 class SecretRef(Strict):
     """Where a secret is read from: exactly one of a file and an environment variable."""
@@ -143,12 +146,3 @@ class Config(Strict):
     sources: tuple[SourceConfig, ...] = Field((), description="who may send")
     metrics_host: str = Field("127.0.0.1", description="address of every service's /metrics and /healthz")
     log_format: Literal["text", "json"] = Field("text", description="how log lines are written")
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> Config:
-        seen: set[str] = set()
-        for source in self.sources:
-            if source.name in seen:
-                raise ValueError(f"two sources are called `{source.name}`; names must be unique")
-            seen.add(source.name)
-        return self

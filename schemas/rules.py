@@ -139,8 +139,8 @@ class Rule(Strict):
     adopts: bool = Field(False, description="its parts name it as their case (compound)")
     severity: Severity = Field(description="how painful or pleasant")
     explanation: str = Field(
-        description="in words; {count}, {element}, {page}, {score}, {waited}, {subject}, {title}, {name}, {fields}, "
-        "{value}, {before}, {parts}"
+        description="in words; {count}, {times}, {element}, {page}, {score}, {waited}, {subject}, {title}, {name}, "
+        "{fields}, {value}, {before}, {parts}"
     )
     effort: Literal["quick", "medium", "long"] = Field("medium", description="to mend it, when the type does not say")
     sources: tuple[str, ...] = Field((), description="vendors that can feed it; none: follows from other signals")

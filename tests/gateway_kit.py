@@ -19,6 +19,7 @@ from schemas.topics import TopicName
 from schemas.touchpoints import RawRequest
 from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
+from services.gateway.connection import settings
 from services.gateway.signatures import SCHEMES, Signed, sign
 from streams.transport.writer import Position
 
@@ -110,7 +111,7 @@ def listening(writer: FakeWriter | None = None) -> Iterator[tuple[str, FakeWrite
     """A gateway on a free port in a thread, for SDKs that know only URLs."""
     writer = writer or FakeWriter()
     app = build(config(), secrets=SECRETS, writer=writer)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False))
+    server = uvicorn.Server(settings(app, port=0))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

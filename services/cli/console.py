@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import orjson
 import typer
 
-from schemas.errors import ConfigurationError, TouchlineError
+from schemas.errors import ConfigurationError, TouchlineError, TransientError
 
 EXIT_OK, EXIT_FINDINGS, EXIT_UNEXPECTED, EXIT_CONFIGURATION, EXIT_INTERRUPTED = 0, 1, 2, 78, 130
 
@@ -33,6 +33,9 @@ def exit_codes() -> Iterator[None]:
     except ConfigurationError as error:
         say(str(error))
         raise typer.Exit(EXIT_CONFIGURATION) from None
+    except TransientError as error:
+        say(f"{error}\nIs `touchline up` running on this --data? `touchline doctor` says what is there.")
+        raise typer.Exit(EXIT_UNEXPECTED) from None
     except TouchlineError as error:
         say(str(error))
         raise typer.Exit(EXIT_UNEXPECTED) from None

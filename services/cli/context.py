@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schemas.config import Config, SecretRef
+from schemas.errors import StoreUnavailable
 from services.common.config import load_config
 from services.common.secrets import read_secret
 from services.supervisor.folder import read_run
@@ -62,10 +63,17 @@ class Target:
     @contextmanager
     def store(self) -> Iterator[Client]:
         """A client on the configured database. Raises ConfigurationError, StoreUnavailable."""
+        from clickhouse_connect.driver.exceptions import Error
+
         from streams.transport.clickhouse import connect
 
         config = self.load()
-        client = connect(config.clickhouse, clickhouse_password(config))
+        try:
+            client = connect(config.clickhouse, clickhouse_password(config))
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, Error) and error.__cause__.code is not None:
+                raise  # it answered, with a reason
+            raise StoreUnavailable(f"ClickHouse at {config.clickhouse.url} does not answer") from error
         try:
             yield client
         finally:

@@ -343,12 +343,13 @@ def dlq_replay(
 
     target = Target(data, config, kafka)
     letters = _letters(target, letter_ids or (), stage, reason)
+    unknown = set(letter_ids or ()) - {letter.letter_id for letter in letters}
     with exit_codes():
         sent, lost = asyncio.run(send(target.load().kafka, letters))
-    for line in lost:
+    for line in (*lost, *(f"no dead letter {letter_id} among those chosen" for letter_id in sorted(unknown))):
         say(line)
     emit({"letters": len(letters), "records_sent": sent, "lost": len(lost)})
-    raise typer.Exit(EXIT_FINDINGS if lost else EXIT_OK)
+    raise typer.Exit(EXIT_FINDINGS if lost or unknown else EXIT_OK)
 
 
 def _letters(target: Target, ids: Sequence[str], stage: str = "", reason: str = "") -> list[DeadLetter]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -43,11 +44,12 @@ async def producer(kafka: KafkaConfig) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def _running(client: Any, kafka: KafkaConfig) -> AsyncIterator[None]:
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it would say, the error says
     try:
         await client.start()
     except KafkaError as error:
         await client.stop()
-        raise KafkaAway(f"Kafka at {', '.join(kafka.bootstrap)} does not answer: {error!r}") from error
+        raise KafkaAway(f"Kafka at {', '.join(kafka.bootstrap)} does not answer") from error
     try:
         yield
     finally:

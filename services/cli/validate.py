@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from schemas.blueprint import Blueprint
 from schemas.complaints import Complaint, complaints_of
-from schemas.config import Config, SecretRef
+from schemas.config import Config
 from schemas.documents import Document, Loc, dotted
 from schemas.errors import ConfigurationError
 from services.common.config import ConfigReading, read_config
 from services.common.documents import read_document
-from services.common.secrets import read_secret
+from services.common.secrets_check import secret_complaints
 
 
 def problems(path: Path) -> list[Complaint]:
@@ -42,28 +41,9 @@ def _config(path: Path) -> list[Complaint]:
     reading = read_config(path)
     found = list(reading.complaints)
     if reading.config is not None:
-        found += _secrets(reading, reading.config)
+        found += secret_complaints(reading)
         found += _configured_blueprint(reading, reading.config)
     return found
-
-
-def _secrets(reading: ConfigReading, config: Config) -> Iterator[Complaint]:
-    for loc, field, ref in _references(config):
-        try:
-            read_secret(ref)
-        except ConfigurationError as error:
-            yield Complaint(reading.origin(loc), field, str(error))
-
-
-def _references(config: Config) -> Iterator[tuple[Loc, str, SecretRef]]:
-    """(where, what it is called, the reference) of every secret."""
-    for index, source in enumerate(config.sources):
-        for at, ref in enumerate(source.secrets):
-            yield ("sources", index, "secrets", at), f"sources.{source.name}.secrets", ref
-    if config.clickhouse.password is not None:
-        yield ("clickhouse", "password"), "clickhouse.password", config.clickhouse.password
-    if config.dashboard.token is not None:
-        yield ("dashboard", "token"), "dashboard.token", config.dashboard.token
 
 
 def _configured_blueprint(reading: ConfigReading, config: Config) -> list[Complaint]:

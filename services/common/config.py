@@ -72,10 +72,11 @@ def read_config(
 
 
 def cross_checks(reading: ConfigReading) -> list[Complaint]:
-    """What single fields cannot know: reachability, credentials in a URL, vendors without a connector."""
+    """What single fields cannot know: reachability, credentials in a URL, doubled names, unknown vendors."""
     if reading.config is None:
         return []
-    found = [*_dashboard(reading.config), *_clickhouse(reading.config), *_vendors(reading.config)]
+    config = reading.config
+    found = [*_dashboard(config), *_clickhouse(config), *_names(config), *_vendors(config)]
     return [Complaint(reading.origin(loc), dotted(loc), message) for loc, message in found]
 
 
@@ -112,6 +113,15 @@ def _clickhouse(config: Config) -> list[_Found]:
     if url.username or url.password:
         return [(place, "must hold no credentials (hidden); use clickhouse.user and clickhouse.password")]
     return [] if fine else [(place, f"expected http(s)://HOST:PORT, got {config.clickhouse.url!r}")]
+
+
+def _names(config: Config) -> list[_Found]:
+    names = [source.name for source in config.sources]
+    return [
+        (("sources", index, "name"), f"two sources are called `{name}`; names must be unique")
+        for index, name in enumerate(names)
+        if name in names[:index]
+    ]
 
 
 def _vendors(config: Config) -> list[_Found]:

@@ -15,6 +15,7 @@ import uvicorn
 from schemas.config import Config
 from schemas.errors import ConfigurationError
 from services.common.secrets import read_secret
+from services.common.sockets import listen
 from services.dashboard.answers import TIMEOUT_S, Decide, ToGateway, not_configured
 from services.dashboard.bootstrap import Surroundings, build
 from services.dashboard.clickhouse import ClickHouseStore, connect
@@ -30,7 +31,8 @@ GOODBYE_S = 2
 async def serve(config: Config, *, listener: socket.socket | None = None) -> None:
     """Until SIGTERM or SIGINT. `listener`: an open socket to serve on instead of the configured address.
 
-    Raises ConfigurationError for a missing secret or an open address without a token, OSError for a taken port.
+    Raises ConfigurationError for a missing secret, an unknown host or an open address without a token, OSError
+    for a taken port.
     """
     password = read_secret(config.clickhouse.password).decode() if config.clickhouse.password else ""
     store = ClickHouseStore(partial(connect, config.clickhouse, password))
@@ -42,7 +44,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     )
     blueprint = load(config.journey.blueprint).source
     app = build(config.dashboard, store=store, blueprint=blueprint, waiting=waiting_of(os.environ), around=around)
-    listener = listener or listen(config.dashboard.host, config.dashboard.port)
+    listener = listener or listen(config.dashboard.host, config.dashboard.port, "dashboard.host")
     host, port = listener.getsockname()[:2]
     _log.info("dashboard is up", extra={"host": host, "port": port})
     settings = uvicorn.Config(
@@ -89,9 +91,3 @@ def waiting_of(env: Mapping[str, str]) -> Waiting:
     """From the supervisor's status file where there is one."""
     path = env.get(STATUS_FILE_ENV)
     return from_status_file(Path(path)) if path else nothing_waited_for
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """An open socket; port 0 picks a free one. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)

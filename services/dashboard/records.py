@@ -88,7 +88,7 @@ def phase_moves(transitions: str) -> tuple[PhaseMove, ...]:
         PhaseMove(each.at, each.from_phase, each.to_phase, each.event_id, each.cause, each.accepted, each.dwell_s)
         for each in changes
     ]
-    return tuple(sorted(moves, key=lambda move: move.at, reverse=True))
+    return tuple(sorted(moves, key=lambda move: move.at)[::-1])  # of one instant too the last comes first
 
 
 def traits(text: str) -> dict[str, str]:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from schemas.config import SourceConfig
+from schemas.config import KEY_VENDORS, SourceConfig
 from schemas.errors import ConfigurationError
 from services.gateway.answers import Refusal
 
 SDK_VENDORS = ("segment", "rudderstack")
-KEY_VENDORS = (*SDK_VENDORS, "touchline")
 _KEY_NAMES = ("writeKey", "writekey")
 
 

@@ -115,7 +115,8 @@ class Gateway:
                 raise too_large(cap)
         except TimeoutError:
             self.intake.release(reserved)
-            raise Refusal(408, "timeout", "the body did not arrive in time") from None
+            close = ((b"connection", b"close"),)  # else what still drips in would be read for ever
+            raise Refusal(408, "timeout", "the body did not arrive in time", close) from None
         except BaseException:
             self.intake.release(reserved)
             raise
@@ -135,11 +136,9 @@ async def _chunks(receive: Receive) -> Any:
 
 
 async def _send(answer: Answer, extra: tuple[tuple[bytes, bytes], ...], send: Send, *, with_body: bool) -> None:
-    headers = [
-        (b"content-type", answer.content_type),
-        (b"content-length", str(len(answer.body)).encode()),
-        *answer.headers,
-        *extra,
-    ]
+    headers = [*answer.headers, *extra]
+    if answer.status != 204:  # which must not speak of a content; strict proxies refuse it
+        size = str(len(answer.body)).encode()
+        headers = [(b"content-type", answer.content_type), (b"content-length", size), *headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body if with_body else b""})

@@ -13,8 +13,10 @@ import uvicorn
 
 from schemas.config import Config
 from services.common.secrets import read_secret
+from services.common.sockets import listen
 from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
+from services.gateway.connection import settings
 from services.gateway.outlet import Outlet, connection
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
@@ -29,7 +31,7 @@ async def serve(
 ) -> None:
     """Runs until SIGTERM, SIGINT or `stop`; `on_listening` gets the URL.
 
-    Raises ConfigurationError for missing secrets or a doubled write key, OSError when the port is taken.
+    Raises ConfigurationError for missing secrets, a doubled write key or an unknown host, OSError for a taken port.
     """
     stop = stop or asyncio.Event()
     secrets = {source.name: tuple(read_secret(ref) for ref in source.secrets) for source in config.sources}
@@ -63,16 +65,7 @@ async def _serve_until(
     app: Gateway, listener: socket.socket, stop: asyncio.Event, on_listening: Callable[[str], None] | None
 ) -> None:
     """Answers until `stop`, then takes no new connections and finishes those under way."""
-    settings = uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=DRAIN_S,
-    )
-    server = _Server(settings)
+    server = _Server(settings(app, timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_S))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(ValueError, RuntimeError):  # not the main thread: the caller has `stop`
@@ -91,8 +84,7 @@ async def _serve_until(
 
 
 def _listener(config: Config) -> socket.socket:
-    family = socket.AF_INET6 if ":" in config.gateway.host else socket.AF_INET
-    listener = socket.create_server((config.gateway.host, config.gateway.port), family=family, backlog=2048)
+    listener = listen(config.gateway.host, config.gateway.port, "gateway.host")
     listener.setblocking(False)
     return listener
 

@@ -11,11 +11,14 @@ from pathlib import Path
 from pydantic import Field
 
 from schemas.base import Strict
+from schemas.complaints import Refused
 from schemas.config import Config
+from schemas.errors import ConfigurationError
 from services.broker.ports import pick_free
-from services.common.config import load_config
+from services.common.config import ConfigReading, read_config
 from services.common.fresh import write_fresh
 from services.common.secrets import ensure_secret_file
+from services.common.secrets_check import secret_complaints
 from services.supervisor.folder import DataFolder, Run
 from services.supervisor.plan import PROCESSES, Site, addresses, plan
 from services.supervisor.supervisor import Say, Supervisor
@@ -63,7 +66,7 @@ def prepare(options: UpOptions, folder: DataFolder, say: Say) -> tuple[Config, S
     config_path = (options.config_path or folder.path / "touchline.yaml").resolve()
     if write_fresh(config_path, folder.path):
         say(f"new configuration with fresh secrets: {config_path}")
-    config = load_config(config_path, flags=_flags(options))
+    config = _checked(read_config(config_path, flags=_flags(options)))
     site = Site(
         data_dir=folder.path,
         config_path=config_path,
@@ -75,9 +78,27 @@ def prepare(options: UpOptions, folder: DataFolder, say: Say) -> tuple[Config, S
         embedded_kafka="bootstrap" not in config.kafka.model_fields_set,
         embedded_clickhouse="url" not in config.clickhouse.model_fields_set,
     )
+    _check_ports(site)
     if site.embedded_clickhouse:
         ensure_secret_file(site.token_file)
     return config, site
+
+
+def _checked(reading: ConfigReading) -> Config:
+    """The configuration, unless something in it or its secrets would stop a service: better now than half started."""
+    complaints = [*reading.complaints, *secret_complaints(reading)]
+    if reading.config is None or complaints:
+        raise Refused(complaints)
+    return reading.config
+
+
+def _check_ports(site: Site) -> None:
+    """Each has its own: of two on one port the second would never start, and be taken for the first."""
+    owners: dict[int, str] = {}
+    ports = {"sql": site.clickhouse_port, "gateway": site.gateway_port, "dashboard": site.dashboard_port}
+    for name, port in ports.items():
+        if (other := owners.setdefault(port, name)) != name:
+            raise ConfigurationError(f"{other} and {name} cannot both have port {port}; give --{name}-port another one")
 
 
 def _flags(options: UpOptions) -> dict[tuple[str, ...], object]:

@@ -24,6 +24,7 @@ def explain(rule: CompiledRule, touchpoint: CleanTouchpoint, count: int, words: 
     before, colon, after = touchpoint.vendor_type.partition(":")
     known = {
         "count": count,
+        "times": "once" if count == 1 else f"{count} times",
         "element": touchpoint.element or "an element",
         "page": touchpoint.page or "the page",
         "score": f"{touchpoint.score:g}" if touchpoint.score is not None else "?",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from fastapi import FastAPI
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from services.dashboard import live as live_module
-from services.dashboard.main import _Server, listen
+from services.dashboard.main import _Server
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore
 from tests.dashboard_seed import world
 from tests.unit.test_dashboard_app import app_on
@@ -63,7 +64,7 @@ async def site(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     monkeypatch.setattr(live_module, "POLL_S", 0.1)
     store = FakeStore(world(BLUEPRINT, NOW, touchpoints=400, days=6))
     app = app_on(store)
-    listener = listen("127.0.0.1", 0)
+    listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
     server = _Server(config, app.state.live)
     serving = asyncio.create_task(server.serve([listener]))
@@ -124,6 +125,28 @@ async def test_phone_dark_and_print_fit(site: Site) -> None:
     assert await dark.evaluate("getComputedStyle(document.body).backgroundColor") != light
     await dark.emulate_media(media="print")
     assert not await dark.locator(".windows").is_visible()
+
+
+async def test_no_badge_sticks_out_of_its_card(site: Site) -> None:
+    """Seven phases beside the feed make the narrowest cards there are."""
+    page = await site.open()
+    await live(page)
+    assert await page.locator(".card .mot").count()
+    names = ["Renewal", "Onboarding", "Cancellation", "Authentication", "Quote request"]
+    outside = await page.evaluate(
+        """names => {
+          document.querySelector('.phases').style.gridAutoColumns = '136px';
+          const cards = [...document.querySelectorAll('.card:has(.mot)')];
+          const sticks = card => card.querySelector('.mot').getBoundingClientRect().right
+            > card.getBoundingClientRect().right - 5;
+          return names.filter(name => cards.some(card => {
+            card.querySelector('.name').textContent = name;
+            return sticks(card);
+          }));
+        }""",
+        names,
+    )
+    assert outside == []
 
 
 async def test_hostile_names_stay_text_through_live_updates(site: Site) -> None:

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from schemas.errors import ConfigurationError, StoreUnavailable
+from schemas.errors import ConfigurationError, PermanentError, StoreUnavailable
+from services.cli import letters
 from services.cli.console import exit_codes
 from services.cli.main import app
 from services.cli.service import main as service_main
@@ -114,7 +115,36 @@ def test_up_on_a_folder_that_cannot_be_is_78(tmp_path: Path) -> None:
 def test_a_store_that_is_away_is_2_and_told_in_one_message(tmp_path: Path) -> None:
     code, out, err = invoke("explain", "x", "--data", str(tmp_path), "--clickhouse", "http://127.0.0.1:1")
     assert (code, out) == (2, "")
-    assert "Traceback" not in err
+    assert err.startswith("ClickHouse at http://127.0.0.1:1 does not answer\n") and len(err.splitlines()) == 2
+    command = [
+        sys.executable,
+        "-m",
+        "services.cli.main",
+        "dlq",
+        "ls",
+        "--kafka",
+        "127.0.0.1:1",
+        "--data",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Kafka at 127.0.0.1:1 does not answer\n") and len(done.stderr.splitlines()) == 2
+
+
+def test_replay_of_a_letter_that_is_not_there_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def find(*_: object) -> list[object]:
+        return []
+
+    async def replay(*_: object) -> tuple[int, list[str]]:
+        return 0, []
+
+    monkeypatch.setattr(letters, "find", find)
+    monkeypatch.setattr(letters, "replay", replay)
+    code, out, err = invoke("dlq", "replay", "nope", "--data", str(tmp_path))
+    assert (code, json.loads(out)["letters"]) == (1, 0)
+    assert "no dead letter nope" in err
+    assert invoke("dlq", "replay", "--data", str(tmp_path))[0] == 0
 
 
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
@@ -133,11 +163,18 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
 def test_errors_raised_on_purpose_have_their_codes(capsys: pytest.CaptureFixture[str]) -> None:
     import typer
 
-    for error, code in [(ConfigurationError("c"), 78), (StoreUnavailable("s"), 2), (KeyboardInterrupt(), 130)]:
+    raised = [
+        (ConfigurationError("c"), 78),
+        (StoreUnavailable("s"), 2),
+        (PermanentError("p"), 2),
+        (KeyboardInterrupt(), 130),
+    ]
+    for error, code in raised:
         with pytest.raises(typer.Exit) as exits, exit_codes():
             raise error
         assert exits.value.exit_code == code
-    assert capsys.readouterr().err == "c\ns\n"
+    lines = capsys.readouterr().err.splitlines()
+    assert (lines[:2], lines[3:]) == (["c", "s"], ["p"]) and "touchline doctor" in lines[2]
     with pytest.raises(RuntimeError), exit_codes():
         raise RuntimeError("a bug keeps its traceback")
 

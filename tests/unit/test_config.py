@@ -14,6 +14,7 @@ from services.common.config import load_config
 from services.common.fresh import FRESH_SOURCES, write_fresh
 from services.common.overlays import env_names
 from services.common.secrets import ensure_secret_file, read_secret
+from services.common.sockets import listen
 
 
 def load(tmp_path: Path, text: str, env: dict[str, str] | None = None) -> Config:
@@ -50,7 +51,10 @@ REFUSED = {
         "kafka:\n  replication: 1\n  min_insync: 2\n",
         ":1:1: kafka: `min_insync` must not exceed `replication`",
     ),
-    "two sources of one name": (SOURCE + SOURCE.split("\n", 1)[1], "two sources are called `web`"),
+    "two sources of one name": (
+        SOURCE + SOURCE.split("\n", 1)[1],
+        ":5:5: sources.1.name: two sources are called `web`",
+    ),
     "both places of a secret": (
         "dashboard:\n  token: {file: a, env: b}\n",
         ":2:3: dashboard.token: give exactly one of `file` and `env`",
@@ -206,3 +210,10 @@ def test_fresh_secrets_outside_the_configurations_folder_are_named_in_full(tmp_p
 def test_a_secret_file_is_made_once(tmp_path: Path) -> None:
     first = ensure_secret_file(tmp_path / "s" / "x").read_text()
     assert ensure_secret_file(tmp_path / "s" / "x").read_text() == first
+
+
+def test_a_host_that_does_not_exist_is_refused_where_a_taken_port_may_pass() -> None:
+    with pytest.raises(ConfigurationError, match="gateway.host: no machine is called `no such host`"):
+        listen("no such host", 0, "gateway.host")
+    with listen("127.0.0.1", 0, "gateway.host") as taken, pytest.raises(OSError, match="in use"):
+        listen("127.0.0.1", taken.getsockname()[1], "gateway.host")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from services.dashboard.charts import sparkline
 from services.dashboard.freshness import STALE_AFTER_S, build_freshness
 from services.dashboard.numbers import Counts
 from services.dashboard.reader import Reader
+from services.dashboard.records import phase_moves
 from services.dashboard.scope import MAX_GAPS, MINUTE, Range, Scope, range_of, reading
 from services.dashboard.waiting import from_status_file
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
@@ -297,3 +299,12 @@ def test_names_for_people() -> None:
     assert words.clock_time(NOW - timedelta(days=1), NOW) == "9 Mar 12:00"
     assert words.duration(0.42) == "0.4 s"
     assert words.duration(7300) == "2 h"
+
+
+def test_changes_of_phase_are_told_newest_first_within_an_instant_too() -> None:
+    at = "2026-11-20T10:00:00Z"
+    steps = [("awareness", "consideration"), ("consideration", "purchase"), ("purchase", "initiate")]
+    why = {"event_id": "e", "cause": "c", "accepted": True, "dwell_s": 0.0}
+    stored = [{"at": at, "from_phase": before, "to_phase": after, **why} for before, after in steps]
+    told = phase_moves(json.dumps([*stored, {**stored[0], "at": "2026-11-20T09:00:00Z"}]))
+    assert [move.to_phase for move in told] == ["initiate", "purchase", "consideration", "consideration"]

@@ -54,6 +54,22 @@ def test_a_bomb_is_refused_without_being_inflated(name: str) -> None:
     assert time.process_time() - started < 0.5
 
 
+@pytest.mark.parametrize("content", [b"", b" "])
+def test_a_body_of_very_many_gzip_members_costs_no_more_than_its_length(content: bytes) -> None:
+    """A copy of the rest a member takes ten seconds for what the gateway's real cap lets in."""
+    cap = 4_096_000
+    member = gzip.compress(content, mtime=0)
+    members = cap // len(member)
+    started = time.process_time()
+    assert decode(member * members, "gzip", cap) == content * members
+    assert time.process_time() - started < 3
+
+
+def test_padding_between_gzip_members_is_no_content() -> None:
+    padded = gzip.compress(TEXT[:9]) + b"\0" * 50_000 + gzip.compress(TEXT[9:]) + b"\0" * 7
+    assert decode(padded, "gzip", CAP) == TEXT
+
+
 def test_the_cap_itself_fits() -> None:
     assert len(decode(gzip.compress(b" " * CAP), "", CAP)) == CAP
     with pytest.raises(Refusal):

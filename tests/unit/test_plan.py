@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from schemas.config import Config, DashboardConfig
+from schemas.errors import ConfigurationError
+from services.broker.ports import pick_free
 from services.cli.service import SERVICES
 from services.common.config import load_config
 from services.supervisor.folder import DataFolder
@@ -107,3 +109,25 @@ def test_a_named_configuration_is_written_when_missing_and_never_overwritten(tmp
         said.append,
     )
     assert named.read_text() == before and len(said) == 1
+
+
+def test_secrets_are_looked_at_before_anything_starts(tmp_path: Path) -> None:
+    options = UpOptions(data_dir=tmp_path, gateway_port=0, dashboard_port=0)
+    prepare(options, DataFolder(tmp_path), print)
+    secrets = tmp_path / "secrets"
+    (secrets / "web").unlink()
+    (secrets / "support").write_text("\n")
+    (secrets / "operators").write_text((secrets / "product").read_text())
+    with pytest.raises(ConfigurationError) as refused:
+        prepare(options, DataFolder(tmp_path), print)
+    missing, empty, shared = str(refused.value).splitlines()
+    assert f"{tmp_path}/touchline.yaml:28:15: sources.web.secrets: secret file" in missing
+    assert "sources.support.secrets: " in empty and "is empty" in empty
+    assert "sources.operators.secrets: the same write key as source `product`" in shared
+
+
+def test_two_that_want_one_port_are_refused(tmp_path: Path) -> None:
+    port = pick_free()
+    options = UpOptions(data_dir=tmp_path, gateway_port=port, dashboard_port=port)
+    with pytest.raises(ConfigurationError, match=f"gateway and dashboard cannot both have port {port}"):
+        prepare(options, DataFolder(tmp_path), print)

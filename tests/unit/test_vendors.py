@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.actions import ACTIONS
+from schemas.config import KEY_VENDORS
 from schemas.touchpoints import CLEAN, CleanTouchpoint, RawRequest
-from services.gateway.access import KEY_VENDORS
 from services.gateway.routes import WEBHOOK_VENDORS
 from streams.resolve.aliases import ordered
 from streams.vendors.base import Mapped, Refused, Result

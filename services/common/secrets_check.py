@@ -1,0 +1,42 @@
+"""What is wrong with a configuration's secrets, each with its place; known before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.complaints import Complaint
+from schemas.config import KEY_VENDORS, Config, SecretRef
+from schemas.documents import Loc
+from schemas.errors import ConfigurationError
+from services.common.config import ConfigReading
+from services.common.secrets import read_secret
+
+
+def secret_complaints(reading: ConfigReading) -> list[Complaint]:
+    """Secrets that cannot be read, and write keys that two sources share."""
+    if reading.config is None:
+        return []
+    found: list[Complaint] = []
+    keys: dict[bytes, str] = {}
+    keyed = {source.name for source in reading.config.sources if source.vendor in KEY_VENDORS}
+    for loc, owner, ref in _references(reading.config):
+        place, field = reading.origin(loc), f"sources.{owner}.secrets" if loc[0] == "sources" else owner
+        try:
+            secret = read_secret(ref)
+        except ConfigurationError as error:
+            found.append(Complaint(place, field, str(error)))
+            continue
+        if owner in keyed and (other := keys.setdefault(secret, owner)) != owner:
+            found.append(Complaint(place, field, f"the same write key as source `{other}`; give each its own"))
+    return found
+
+
+def _references(config: Config) -> Iterator[tuple[Loc, str, SecretRef]]:
+    """(where, the source or setting it belongs to, the reference) of every secret."""
+    for index, source in enumerate(config.sources):
+        for at, ref in enumerate(source.secrets):
+            yield ("sources", index, "secrets", at), source.name, ref
+    if config.clickhouse.password is not None:
+        yield ("clickhouse", "password"), "clickhouse.password", config.clickhouse.password
+    if config.dashboard.token is not None:
+        yield ("dashboard", "token"), "dashboard.token", config.dashboard.token

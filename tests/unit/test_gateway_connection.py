@@ -1,0 +1,90 @@
+"""A connection's bounds: what a sender may do before there is a request."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import orjson
+import pytest
+
+from services.gateway import app, connection
+from tests.gateway_kit import MESSAGE, listening
+
+BODY = orjson.dumps({**MESSAGE, "writeKey": "WK"})
+HEAD = b"POST /v1/track HTTP/1.1\r\nHost: x\r\n"
+GOOD = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+
+
+@contextmanager
+def connected(url: str) -> Iterator[socket.socket]:
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as made:
+        yield made
+
+
+def rest_of(sender: socket.socket) -> bytes:
+    """What is answered until the other side hangs up; a test that waits in vain fails by its timeout."""
+    answer = b""
+    try:
+        while piece := sender.recv(65_536):
+            answer += piece
+    except ConnectionError:
+        pass
+    return answer
+
+
+def test_a_head_without_end_is_refused() -> None:
+    with listening() as (url, writer), connected(url) as sender:
+        sender.sendall(HEAD + b"X: " + b"a" * (connection.HEAD_MAX_BYTES - len(HEAD)))
+        sender.sendall(b"a" * 10)
+        assert rest_of(sender).startswith(b"HTTP/1.1 431 ")
+    assert not writer.items
+
+
+def test_a_head_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.3)
+    with listening() as (url, writer), connected(url) as sender:
+        sender.sendall(GOOD + HEAD)
+        answer = rest_of(sender)
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"HTTP/1.1 408 " in answer
+    assert len(writer.items) == 1
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n", GOOD + b"\r\n"])
+def test_a_connection_without_a_request_is_closed_without_a_word(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.3)
+    with listening() as (url, _), connected(url) as sender:
+        sender.sendall(sent)
+        assert b" 408 " not in rest_of(sender)
+
+
+def test_a_slow_body_is_no_slow_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.2)
+    with listening() as (url, writer), connected(url) as sender:
+        for part in (GOOD[:-9], GOOD[-9:-5]):
+            sender.sendall(part)
+            time.sleep(0.3)
+        sender.sendall(GOOD[-5:])
+        assert sender.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert len(writer.items) == 1
+
+
+def test_many_requests_in_one_piece_are_no_large_head() -> None:
+    """A body and the requests behind it arrive together with a head and do not count for it."""
+    large = orjson.dumps({**MESSAGE, "writeKey": "WK", "properties": {"text": "x" * 90_000}})
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(large) + large
+    with listening() as (url, writer), connected(url) as sender:
+        sender.sendall(request * 5 + GOOD.replace(b"Host: x", b"Connection: close"))
+        assert rest_of(sender).count(b"HTTP/1.1 200 ") == 6
+    assert len(writer.items) == 6
+
+
+def test_a_slow_body_is_given_up_is_given_up_and_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "READ_TIMEOUT_S", 0.3)
+    with listening() as (url, writer), connected(url) as sender:
+        sender.sendall(GOOD[:-5])
+        assert rest_of(sender).startswith(b"HTTP/1.1 408 ")
+    assert not writer.items
