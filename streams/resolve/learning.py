@@ -29,7 +29,10 @@ CLAIMING = {"domain": "domain", "website": "domain", "name": "name"}
 
 def actors(touchpoint: CleanTouchpoint) -> tuple[Alias, ...]:
     """The aliases of people, the one who acted first: by strength, but behind an id where an address was typed."""
-    return _actors(touchpoint.aliases, touchpoint.action in TYPED_ACTIONS)
+    people = _actors(touchpoint.aliases, touchpoint.action in TYPED_ACTIONS)
+    if touchpoint.action == "alias" and (given_up := touchpoint.properties.get("given_up")):
+        return tuple(sorted(people, key=lambda name: name == given_up))
+    return people
 
 
 @lru_cache(maxsize=16_384)  # asked when a touchpoint is learned from, and again when it is attributed
@@ -37,8 +40,6 @@ def _actors(aliases: tuple[Alias, ...], is_typed: bool) -> tuple[Alias, ...]:
     people = tuple(name for name in ordered(aliases) if is_person(name))
     if len(people) > 1 and is_typed:
         return tuple(sorted(people, key=lambda name: (is_mailbox(name), name.startswith("email:"))))  # stable
-    if touchpoint.action == "alias" and (given_up := touchpoint.properties.get("given_up")):
-        return tuple(sorted(people, key=lambda name: name == given_up))
     return people
 
 
