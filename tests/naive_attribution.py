@@ -22,6 +22,7 @@ BY_HAND = {
     "page_view", "click", "form_touched", "form_submitted", "form_failed", "client_error", "custom", "survey_answered",
 }  # fmt: skip
 STRONG = ("crm:", "group:", "org:")
+STATED_BY = {"domain": "domain", "website": "domain", "hs_additional_domains": "domain", "name": "name"}
 
 
 class Place(NamedTuple):
@@ -227,9 +228,9 @@ class _World:
                 continue
             if t.action in ("crm_record", "lifecycle_changed") and t.subject.startswith("company:"):
                 field = t.properties.get("property")
-                if {"domain": "domain", "website": "domain", "name": "name"}.get(str(field)) == trait:
+                if STATED_BY.get(str(field)) == trait:
                     stated[t.account_refs[0], t.source, str(field)] = t
-                elif field not in ("domain", "website", "name") and trait in t.account_traits:
+                elif field not in STATED_BY and trait in t.account_traits:
                     stated[t.account_refs[0], t.source, trait] = t
             else:
                 shown |= {(value, t.account_refs[0]) for value in _values(t, trait)}

@@ -24,7 +24,7 @@ TYPED_ACTIONS = frozenset(
 #: What the CRM's own records do: what they say of an account is a statement, and they come and go.
 RECORD_ACTIONS = frozenset({"crm_record", "crm_removed", "lifecycle_changed", "alias"})
 #: Property of an account's record → the trait that it claims.
-CLAIMING = {"domain": "domain", "website": "domain", "name": "name"}
+CLAIMING = {"domain": "domain", "website": "domain", "hs_additional_domains": "domain", "name": "name"}
 
 
 def actors(touchpoint: CleanTouchpoint) -> tuple[Alias, ...]:

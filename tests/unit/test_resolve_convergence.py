@@ -44,6 +44,7 @@ RECORDS = ("crm_record", "crm_removed", "alias", "lifecycle_changed")
 TOLD: list[dict[str, Any]] = [
     {}, {}, {"restored": True}, {"restored": True}, {"merged": "x"}, {"merged": "x"}, {"removed": True},
     {"property": "domain"}, {"property": "website"}, {"property": "name"}, {"property": "lifecyclestage"},
+    {"property": "hs_additional_domains"},
 ]  # fmt: skip
 SECONDS = st.integers(0, 20)
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
