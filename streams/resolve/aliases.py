@@ -37,7 +37,7 @@ PLACEHOLDERS = frozenset(
         "no value", "n.a.", "empty",
     }
 )
-_TEMPLATE = re.compile(r"\{\{.*\}\}|\$?\{[^{}]*\}|%+\w+%+|<.*>|\[\[.*\]\]|\*\|.*\|\*", re.DOTALL)
+_TEMPLATE = re.compile(r"(?is)\{\{.*\}\}|\$\{.*\}|\{[a-z_. ]+\}|%+\w+%+|<.*>|\[\[.*\]\]|\*\|.*\|\*")
 """A hole of a template that nobody filled in: `{{user.id}}`, `${userId}`, `%USER_ID%`, `<no value>`, `*|EMAIL|*`."""
 
 #: English, Dutch, German, French.

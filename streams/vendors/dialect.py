@@ -200,7 +200,7 @@ def _previous(message: Message) -> Alias | None:
 def _given_up(message: Message) -> Alias | None:
     """The user id an alias call may give up; what browsers make for themselves (UUIDs) is nobody's user id."""
     previous = ident(message, "previousId")
-    is_other = previous != ident(message, "userId") and not is_email(previous) and not _UUID.fullmatch(previous)
+    is_other = previous != ident(message, "userId") and "@" not in previous and not _UUID.fullmatch(previous)
     return alias("user", previous) if is_other else None
 
 

@@ -100,4 +100,4 @@ def test_without_repair_late_truth_is_missed() -> None:
 
 
 def test_there_are_enough_of_them() -> None:
-    assert len(ALL) >= 75
+    assert len(ALL) >= 240
