@@ -6,6 +6,7 @@ BrokerError
 │   └── JarsUnavailable     the network or the repository failed, twice
 ├── ConfigurationError      the user must change something; exit code 78
 │   ├── ExtraMissing        the `embedded` extra is not installed
+│   ├── CacheUnusable       the folder for the jars cannot be written
 │   ├── PortInUse           another program listens on the broker's port
 │   ├── DataFolderInUse     another live process owns the data folder
 │   └── DataFolderMismatch  the folder belongs to another cluster or a newer Kafka
@@ -38,6 +39,10 @@ class ConfigurationError(BrokerError):
 
 class ExtraMissing(ConfigurationError):
     """The optional packages of the embedded profile are not installed."""
+
+
+class CacheUnusable(ConfigurationError):
+    """The per-user folder of the jars can neither be used as it is nor be written."""
 
 
 class PortInUse(ConfigurationError):

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
-from services.broker.errors import ExtraMissing, JarMismatch, JarsUnavailable
+from services.broker.errors import CacheUnusable, ExtraMissing, JarMismatch, JarsUnavailable
 from services.broker.lock import locked
 from services.broker.settings import KAFKA_VERSION
 
@@ -39,12 +39,12 @@ def fetch_jars(cache_dir: Path | None = None, progress: Progress = lambda line: 
     """Return the paths of the broker's jars, downloading and checking them on the first call.
 
     A finished cache is believed by its marker: no network, no hashing. Two processes may call at once;
-    the second waits for the first. Raises JarMismatch (names the jar) or JarsUnavailable.
+    the second waits for the first. Raises JarMismatch (names the jar), JarsUnavailable or CacheUnusable.
     """
     cache_dir = cache_dir or default_cache_dir()
     sums = read_sums()
     if not _finished(cache_dir, sums):
-        cache_dir.mkdir(parents=True, exist_ok=True)
+        _make(cache_dir)
         with locked(cache_dir / "lock", lambda: progress("Waiting for another process that fetches the jars")):
             if not _finished(cache_dir, sums):
                 _fill(cache_dir, sums, progress)
@@ -66,6 +66,18 @@ def check_jars(jars: Iterable[Path], sums: dict[str, str]) -> None:
         digest = _sha256(jar)
         if digest != sums[name]:
             raise JarMismatch(f"{name} has SHA-256 {digest}, expected {sums[name]}; it is not used")
+
+
+def _make(cache_dir: Path) -> None:
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache_dir):
+            pass
+    except OSError as error:
+        raise CacheUnusable(
+            f"the jars of the embedded broker cannot be kept in {cache_dir} ({error.strerror}); "
+            "set XDG_CACHE_HOME to a folder that can be written"
+        ) from error
 
 
 def _fill(cache_dir: Path, sums: dict[str, str], progress: Progress) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import orjson
 import typer
@@ -15,8 +15,9 @@ EXIT_OK, EXIT_FINDINGS, EXIT_UNEXPECTED, EXIT_CONFIGURATION, EXIT_INTERRUPTED = 
 
 
 def say(line: str) -> None:
-    """One line for people, on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """One line for people, on stderr. Where nobody reads any more, what runs goes on: its Ctrl-C must still work."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def emit(value: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from schemas.errors import ConfigurationError
 from services.common.secrets import ensure_secret_file
 
 #: (name, vendor, what to tell the operator)
@@ -48,14 +49,17 @@ sources:
 def write_fresh(path: Path, data_dir: Path) -> bool:
     """Write a commented configuration and its secrets (0600, `<data_dir>/secrets/`). Nothing is ever overwritten.
 
-    Returns whether `path` was written.
+    Returns whether `path` was written. Raises ConfigurationError where it cannot be.
     """
     if path.exists():
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = _HEAD + "".join(_source(path, data_dir, *source) for source in FRESH_SOURCES)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written: {error.strerror}") from None
     try:
         os.link(partial, path)
     except FileExistsError:

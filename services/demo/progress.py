@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
 
 
@@ -45,8 +46,9 @@ class Terminal:
         return "\r\x1b[K" if self._in_place else ""
 
     def _write(self, text: str) -> None:
-        self._out.write(text)
-        self._out.flush()
+        with suppress(OSError):  # where nobody reads any more, the feed goes on and can be stopped
+            self._out.write(text)
+            self._out.flush()
 
 
 def history_line(sent: int, total: int, took_s: float) -> str:

@@ -164,5 +164,5 @@ class Supervisor:
                 child.kill()
             return
         self.signal = number
-        self._say("stopping; Ctrl-C again to stop at once")
         self._stop.set()
+        self._say("stopping; Ctrl-C again to stop at once")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from schemas.errors import ConfigurationError
+from services.cli.console import say
 from services.supervisor.folder import DataFolder
 from services.supervisor.spec import EDGE, STORES, ChildSpec
 from services.supervisor.supervisor import StartFailed, Supervisor
@@ -49,7 +50,7 @@ async def main(data: Path, endings: dict[str, int]) -> int:
     """Run until told to stop; prints `all ready` on stdout."""
     folder = DataFolder(data)
     folder.take()
-    supervisor = Supervisor(specs(endings), folder, lambda line: print(line, file=sys.stderr, flush=True), Metrics())
+    supervisor = Supervisor(specs(endings), folder, say, Metrics())
     try:
         await supervisor.run(lambda: print("all ready", flush=True), start_timeout_s=5.0)
     except (ConfigurationError, StartFailed) as error:

@@ -108,6 +108,19 @@ def test_a_second_one_on_the_same_folder_is_refused_and_harms_nothing(tmp_path: 
         assert alive(read_run(tmp_path)) == NAMES
 
 
+def test_where_nobody_reads_what_it_says_it_still_restarts_and_stops(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        assert process.stderr is not None
+        process.stderr.close()
+        before = read_run(tmp_path)
+        os.kill(before.pids["worker"], signal.SIGKILL)
+        wait_until(lambda: "worker" in alive(now := read_run(tmp_path)) and now.pids["worker"] != before.pids["worker"])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert not alive(before)
+
+
 def test_a_refused_configuration_ends_the_start_with_its_words(tmp_path: Path) -> None:
     with supervised(tmp_path, "store=78") as process:
         assert process.wait(10) == 78

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import ParseError
 import pytest
 
 from services.broker import jars
-from services.broker.errors import JarMismatch, JarsUnavailable
+from services.broker.errors import CacheUnusable, JarMismatch, JarsUnavailable
 
 CONTENT = {"kafka-a.jar": b"bytes of a", "kafka-b.jar": b"bytes of b"}
 Download = Callable[[Path, jars.Progress], list[Path]]
@@ -112,3 +112,10 @@ def test_callers_at_once_download_once(tmp_path: Path, repository: FakeRepositor
     for caller in callers:
         caller.join()
     assert repository.downloads == 1
+
+
+def test_a_cache_that_cannot_be_written_is_refused_with_a_way_out(repository: FakeRepository, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CacheUnusable, match="set XDG_CACHE_HOME"):
+        jars.fetch_jars(tmp_path / "file" / "kafka")
+    assert repository.downloads == 0

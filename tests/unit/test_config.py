@@ -217,3 +217,9 @@ def test_a_host_that_does_not_exist_is_refused_where_a_taken_port_may_pass() -> 
         listen("no such host", 0, "gateway.host")
     with listen("127.0.0.1", 0, "gateway.host") as taken, pytest.raises(OSError, match="in use"):
         listen("127.0.0.1", taken.getsockname()[1], "gateway.host")
+
+
+def test_a_first_configuration_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        write_fresh(tmp_path / "file" / "touchline.yaml", tmp_path / "data")
