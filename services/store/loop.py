@@ -202,13 +202,6 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._meter.inc("touchline_stage_records_total", batch.records, stage=STAGE)
         self._meter.inc("touchline_stage_items_total", len(batch.items), stage=STAGE)
         self._meter.observe("touchline_sink_batch_seconds", took_s)
-        newest: dict[str, float] = {}
-        for fact in batch.facts:
-            if fact.kind == "touchpoint":
-                at = fact.input.touchpoint.ordered_at.timestamp()
-                newest[fact.input.touchpoint.source] = max(at, newest.get(fact.input.touchpoint.source, 0.0))
-        for source, at in newest.items():
-            self._meter.set("touchline_last_event_timestamp_seconds", at, source=source)
         for place, offset in batch.next_offsets.items():
             end = self._consumer.highwater(TopicPartition(*place)) or offset
             self._meter.set(
