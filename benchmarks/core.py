@@ -27,18 +27,20 @@ HISTORY: Final = 10_000
 VISIT: Final = 5
 
 
-def requests(messages: int, *, batch: int, accounts: int = ACCOUNTS) -> list[RawRequest]:
+def requests(
+    messages: int, *, batch: int, accounts: int = ACCOUNTS, rate_per_s: int = RATE_PER_S, began: datetime | None = None
+) -> list[RawRequest]:
     """What the gateway would write for that many messages of people in no order; event ids are new each time.
 
-    `messages` 0: one of each person. The last one was sent just now, the others before it at RATE_PER_S.
+    `messages` 0: one of each person. They are sent at the rate, the first at `began`; without it the last just now.
     """
-    seconds = messages / batch / RATE_PER_S
+    seconds = messages / batch / rate_per_s
     bodies = Bodies(
-        Load(url="", key="", run=uuid4().hex, rate_per_s=RATE_PER_S, seconds=seconds, batch=batch, accounts=accounts)
+        Load(url="", key="", run=uuid4().hex, rate_per_s=rate_per_s, seconds=seconds, batch=batch, accounts=accounts)
     )
     number = (messages or accounts * PEOPLE_AN_ACCOUNT) // batch
-    began = datetime.now(UTC) - timedelta(seconds=number * batch / RATE_PER_S)
-    return [_request(bodies, n, began + timedelta(seconds=n * batch / RATE_PER_S)) for n in range(number)]
+    began = began or datetime.now(UTC) - timedelta(seconds=number * batch / rate_per_s)
+    return [_request(bodies, n, began + timedelta(seconds=n * batch / rate_per_s)) for n in range(number)]
 
 
 def _request(bodies: Bodies, number: int, at: datetime) -> RawRequest:

@@ -43,7 +43,7 @@ def fresh_store(clickhouse: ClickHouse, database: str) -> Iterator[tuple[Store, 
 def items_of(facts: Sequence[Fact]) -> list[Item]:
     """Facts as the items of one record."""
     record = FakeRecord(value=record_of(facts))
-    return [Item(fact, record, index) for index, fact in enumerate(facts)]
+    return [Item(record, index, fact) for index, fact in enumerate(facts)]
 
 
 def put(store: Store, facts: Sequence[Fact]) -> list[Refusal]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.facts import FACTS, Fact
-from schemas.links import LINKS, BaseLink, Link
-from streams.transport.decode import WHOLE_RECORD, Decoded, Refused, decode, item_bytes
+from schemas.links import LINKS, Link
+from streams.transport.decode import WHOLE_RECORD, Refused, decode, item_bytes
 
 Position = tuple[str, int]
 """(topic, partition)."""
@@ -29,21 +29,14 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one for every fact, and freezing doubles what making it takes
 class Item:
     """One fact or link, and the place it came from."""
 
-    content: Fact | Link
     record: Record
     index: int
-
-    @property
-    def link(self) -> Link | None:
-        return self.content if isinstance(self.content, BaseLink) else None
-
-    @property
-    def fact(self) -> Fact | None:
-        return None if isinstance(self.content, BaseLink) else self.content
+    fact: Fact | None = None
+    link: Link | None = None
 
     def refusal(self, reason: str, message: str) -> Refusal:
         """This item as one that the store will never take."""
@@ -84,14 +77,12 @@ class Batch:
                 self.refusals.append(Refusal(refused, record))
             return
         self.size_bytes += len(record.value)
-        decoded = _decoded(record.value, is_link=is_link)
-        self.items.extend(Item(content, record, index) for index, content in decoded.items)
-        self.refusals.extend(Refusal(refused, record) for refused in decoded.refused)
-
-    @property
-    def facts(self) -> list[Fact]:
-        return [fact for item in self.items if (fact := item.fact) is not None]
-
-
-def _decoded(value: bytes, *, is_link: bool) -> Decoded[Fact] | Decoded[Link]:
-    return decode(value, LINKS) if is_link else decode(value, FACTS)
+        if is_link:
+            links = decode(record.value, LINKS)
+            self.items += [Item(record, index, link=link) for index, link in links.items]
+            refused_items = links.refused
+        else:
+            facts = decode(record.value, FACTS)
+            self.items += [Item(record, index, fact) for index, fact in facts.items]
+            refused_items = facts.refused
+        self.refusals += [Refusal(refused, record) for refused in refused_items]

@@ -18,6 +18,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from schemas.errors import StoreUnavailable
 from schemas.touchpoints import DeadLetter
 from services.store.batch import Batch, Refusal
+from services.store.cadence import Cadence
 from services.store.guards import Continuity, Gap
 from services.store.health import SinkHealth
 from services.store.letters import STAGE
@@ -26,7 +27,6 @@ from streams.ops.metrics import Meter
 from streams.transport.dead import Fuse, FuseBlown, letter
 from streams.transport.failpoints import hit
 
-COLLECT_S: Final = 0.45
 MAX_ITEMS: Final = 10_000
 MAX_BATCH_BYTES: Final = 16 << 20
 IDLE_S: Final = 1.0
@@ -57,6 +57,7 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._meter = meter
         self._health = health
         self._fuse = Fuse(minimum=100)
+        self._cadence = Cadence()
         self._continuity: Continuity[TopicPartition] = Continuity()
         self._assignments = 0
         self._stored: dict[TopicPartition, int] = {}
@@ -92,7 +93,7 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
             self._continuity.forget(partition)
 
     async def _collect(self) -> Batch:
-        """What arrives within COLLECT_S of the first record, or MAX_ITEMS, whichever is first."""
+        """What arrives within the cadence's time from the first record on, or MAX_ITEMS, whichever is first."""
         batch = Batch()
         deadline: float | None = None
         now = asyncio.get_running_loop().time
@@ -108,7 +109,7 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
             if deadline is None:
                 if not batch.records:
                     return batch
-                deadline = now() + COLLECT_S
+                deadline = now() + self._cadence.collect_s
 
     async def _process(self, batch: Batch) -> None:
         self._fuse.note(len(batch.items) + len(batch.refusals), len(batch.refusals))
@@ -120,7 +121,9 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._dead_letter(batch.refusals + refused)
         await self._patiently(lambda: self._sink.recompute(batch.items))
         self._stored |= {TopicPartition(*place): offset for place, offset in batch.next_offsets.items()}
-        self._count(batch, asyncio.get_running_loop().time() - started)
+        took_s = asyncio.get_running_loop().time() - started
+        self._cadence.stored(took_s)
+        self._count(batch, took_s)
         hit("sink_before_commit")
 
     async def _patiently(self, step: Callable[[], T]) -> T:
@@ -202,13 +205,6 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._meter.inc("touchline_stage_records_total", batch.records, stage=STAGE)
         self._meter.inc("touchline_stage_items_total", len(batch.items), stage=STAGE)
         self._meter.observe("touchline_sink_batch_seconds", took_s)
-        newest: dict[str, float] = {}
-        for fact in batch.facts:
-            if fact.kind == "touchpoint":
-                at = fact.input.touchpoint.ordered_at.timestamp()
-                newest[fact.input.touchpoint.source] = max(at, newest.get(fact.input.touchpoint.source, 0.0))
-        for source, at in newest.items():
-            self._meter.set("touchline_last_event_timestamp_seconds", at, source=source)
         for place, offset in batch.next_offsets.items():
             end = self._consumer.highwater(TopicPartition(*place)) or offset
             self._meter.set(

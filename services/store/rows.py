@@ -130,7 +130,7 @@ TABLES: Final[Mapping[str, Types]] = {
 """Table → column → type, in the order in which the sink writes tables and columns."""
 
 _MS: Final = timedelta(milliseconds=1)
-_MINUTE_S: Final = 60
+_MINUTE_MS: Final = 60_000
 _BLANK: Final[dict[str, object]] = {
     name: 0 if kind[0] in "UDF" else [] if kind.startswith("Array") else ""
     for name, kind in TABLES["touchpoints"].items()
@@ -142,21 +142,19 @@ def rows_of(facts: Iterable[Fact], written_at: datetime) -> dict[str, list[Row]]
     rows: dict[str, list[Row]] = {name: [] for name in TABLES if name != "links"}
     newest: dict[str, tuple[int, int]] = {}
     for fact in facts:
-        match fact:
-            case TouchpointFact():
-                rows["touchpoints"].append(_touchpoint(fact))
-                rows["histories"].append(_history(fact))
-                _note_freshness(newest, fact)
-            case Tombstone():
+        match fact.kind:  # a class pattern asks pydantic, which takes longer than making the row
+            case "touchpoint":
+                _add_touchpoint(rows, newest, fact)
+            case "tombstone":
                 rows["touchpoints"].append(_tombstone(fact))
                 rows["histories"].append(_forgotten(fact))
-            case SignalFact():
+            case "signal":
                 rows["signals"].append(_signal(fact))
-            case AccountFact():
+            case "account":
                 rows["account_journeys"].append(_account(fact))
-            case Correction():
+            case "correction":
                 rows["corrections"].append(_correction(fact))
-            case ProposalFact():
+            case "proposal":
                 rows["proposals"].append(_proposal(fact))
     rows["source_freshness"] = [(source, *times, ticks(written_at)) for source, times in newest.items()]
     return {name: found for name, found in rows.items() if found}
@@ -165,7 +163,7 @@ def rows_of(facts: Iterable[Fact], written_at: datetime) -> dict[str, list[Row]]
 def link_rows(links: Iterable[tuple[Link, int]]) -> list[Row]:
     """Rows of (link, position); of several with one id the last stands."""
     latest = {link.link_id: (link, position) for link, position in links}
-    return [(link_id, position, link.kind, link.model_dump_json()) for link_id, (link, position) in latest.items()]
+    return [(link_id, position, link.kind, _json(link)) for link_id, (link, position) in latest.items()]
 
 
 def columns(table: str, rows: Sequence[Row]) -> dict[str, Sequence[object]]:
@@ -173,43 +171,42 @@ def columns(table: str, rows: Sequence[Row]) -> dict[str, Sequence[object]]:
     return dict(zip(TABLES[table], zip(*rows, strict=True), strict=True))
 
 
-def minutes_of(facts: Iterable[Fact]) -> set[int]:
-    """The minutes (seconds since 1970) whose map cells these facts may change."""
-    return {
-        _minute(fact.occurred_at if isinstance(fact, Tombstone) else fact.input.touchpoint.occurred_at)
-        for fact in facts
-        if isinstance(fact, TouchpointFact | Tombstone)
-    }
-
-
 def ticks(at: datetime) -> int:
     """Milliseconds since 1970; exact, which `timestamp() * 1000` is not."""
     return (at - EPOCH) // _MS
 
 
-def _minute(at: datetime) -> int:
-    return ticks(at) // 1000 // _MINUTE_S * _MINUTE_S
+def minute_of(at: datetime) -> int:
+    """The minute whose cells a touchpoint of that time counts in: seconds since 1970."""
+    return _minute(ticks(at))
 
 
-def _note_freshness(newest: dict[str, tuple[int, int]], fact: TouchpointFact) -> None:
+def _minute(ticks_ms: int) -> int:
+    return ticks_ms // _MINUTE_MS * 60
+
+
+def _add_touchpoint(rows: dict[str, list[Row]], newest: dict[str, tuple[int, int]], fact: TouchpointFact) -> None:
+    """Both rows of it; its times, which three tables need, are turned into ticks once."""
     touchpoint = fact.input.touchpoint
-    occurred, received = newest.get(touchpoint.source, (0, 0))
+    occurred_at, received_at = ticks(touchpoint.occurred_at), ticks(touchpoint.received_at)
+    rows["touchpoints"].append(_touchpoint(fact, occurred_at, received_at))
+    rows["histories"].append(_history(fact, occurred_at, received_at))
     # a sender with a clock in the future must not look fresh for ever
-    own = touchpoint.ordered_at
-    newest[touchpoint.source] = (max(occurred, ticks(own)), max(received, ticks(touchpoint.received_at)))
+    own = received_at if touchpoint.clock_suspect else occurred_at
+    seen = newest.get(touchpoint.source, (0, 0))
+    newest[touchpoint.source] = (max(seen[0], own), max(seen[1], received_at))
 
 
-def _touchpoint(fact: TouchpointFact) -> Row:
+def _touchpoint(fact: TouchpointFact, occurred_at: int, received_at: int) -> Row:
     touchpoint, attribution = fact.input.touchpoint, fact.input.attribution
-    occurred_at = ticks(touchpoint.occurred_at)
     return (
-        occurred_at // 1000 // _MINUTE_S * _MINUTE_S,
+        _minute(occurred_at),
         fact.account_id,
         fact.event_id,
         fact.revision,
         0,
         occurred_at,
-        ticks(touchpoint.received_at),
+        received_at,
         touchpoint.source,
         touchpoint.vendor,
         touchpoint.vendor_type,
@@ -244,13 +241,13 @@ def _touchpoint(fact: TouchpointFact) -> Row:
         int(touchpoint.clock_suspect),
         int(touchpoint.backfill),
         fact.blueprint_version,
-        orjson.dumps(touchpoint.properties).decode(),
+        _json(touchpoint.properties) if touchpoint.properties else "{}",
     )
 
 
 def _tombstone(fact: Tombstone) -> Row:
     known: dict[str, object] = {
-        "minute": _minute(fact.occurred_at),
+        "minute": minute_of(fact.occurred_at),
         "account_id": fact.account_id,
         "event_id": fact.event_id,
         "revision": fact.revision,
@@ -261,15 +258,14 @@ def _tombstone(fact: Tombstone) -> Row:
     return tuple((_BLANK | known).values())
 
 
-def _history(fact: TouchpointFact) -> Row:
-    touchpoint = fact.input.touchpoint
+def _history(fact: TouchpointFact, occurred_at: int, received_at: int) -> Row:
     return (
         fact.account_id,
         fact.event_id,
         fact.revision,
         0,
-        ticks(touchpoint.occurred_at),
-        ticks(touchpoint.received_at),
+        occurred_at,
+        received_at,
         fact.input.knowledge,
         fact.digest,
         fact.input.encoded().decode(),
@@ -317,7 +313,7 @@ def _account(fact: AccountFact) -> Row:
         _ticks_or_epoch(fact.phase_since),
         fact.high_water_phase,
         fact.segment,
-        orjson.dumps(fact.traits).decode(),
+        _json(fact.traits),
         fact.touchpoints,
         fact.on_map_touchpoints,
         fact.people,
@@ -366,8 +362,13 @@ def _proposal(fact: ProposalFact) -> Row:
     )
 
 
-def _json(values: Iterable[Contract]) -> str:
-    return orjson.dumps([value.model_dump() for value in values]).decode()
+def _json(value: object) -> str:
+    """As pydantic writes it, in half the time."""
+    return orjson.dumps(value, default=_fields, option=orjson.OPT_UTC_Z).decode()
+
+
+def _fields(value: Contract) -> dict[str, object]:
+    return value.__dict__
 
 
 def _ticks_or_epoch(at: datetime | None) -> int:

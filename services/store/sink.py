@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Protocol
 
 from schemas.errors import PermanentError
-from schemas.facts import TouchpointFact
 from services.store.batch import Item, Refusal
 from services.store.cells import recompute
 from services.store.days import RollUps
-from services.store.rows import TABLES, Row, columns, link_rows, minutes_of, rows_of
+from services.store.rows import TABLES, Row, columns, link_rows, rows_of
+from services.store.seen import Seen, seen
 from streams.ops.metrics import Meter
 from streams.transport.clickhouse import Columns
 from streams.transport.failpoints import hit
@@ -57,12 +57,12 @@ class Sink:
 
     def recompute(self, items: Sequence[Item]) -> None:
         """Brings the map's cells up to date. Also for refused items: a part of their rows may be stored."""
-        minutes = minutes_of(fact for item in items if (fact := item.fact) is not None)
-        self._meter.set("touchline_sink_dirty_minutes", len(minutes))
-        recompute(self._store, minutes)
-        self._days.touched(minutes)
+        touched = seen(items)
+        self._meter.set("touchline_sink_dirty_minutes", len(touched.minutes))
+        recompute(self._store, touched.minutes)
+        self._days.touched(touched.minutes)
         self._meter.set("touchline_sink_dirty_minutes", 0)
-        self._observe_lag(items)
+        self._observe(touched)
 
     @property
     def has_days_due(self) -> bool:
@@ -76,12 +76,13 @@ class Sink:
         except PermanentError as error:  # the figures are right without it
             _log.error("a day could not be rolled up", extra={"error": str(error)[:200]})
 
-    def _observe_lag(self, items: Sequence[Item]) -> None:
-        """Received to visible, of the batch's last live touchpoint: one observation a batch."""
-        live = (f for item in reversed(items) if isinstance(f := item.fact, TouchpointFact))
-        last = next((fact.input.touchpoint for fact in live if not fact.input.touchpoint.backfill), None)
-        if last is not None:
-            self._meter.observe("touchline_processing_lag_seconds", (self._clock() - last.received_at).total_seconds())
+    def _observe(self, touched: Seen) -> None:
+        """How far each source is; and received to visible, of the last live touchpoint: one observation a batch."""
+        for source, at in touched.newest.items():
+            self._meter.set("touchline_last_event_timestamp_seconds", at.timestamp(), source=source)
+        if touched.last_live_at is not None:
+            lag_s = (self._clock() - touched.last_live_at).total_seconds()
+            self._meter.observe("touchline_processing_lag_seconds", lag_s)
 
     def _insert(self, items: Sequence[Item]) -> None:
         tables = self._rows(items)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 Emit = Callable[[bytes], bool]
 _ALLOWED_KEPT: Final = 256
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# Caches are sized for one laptop: ClickHouse's defaults (5 GB for marks alone) are for a server.
+# Caches are sized for one laptop: ClickHouse's defaults (5 GB for marks alone) are for a server. Every insert
+# and merge writes parts and removes others, and files are what they cost: a wide part of touchpoints has 165, a compact
+# one 15, a packed one a single file. Small parts are packed, middling ones compact.
 _CONFIG_XML: Final = """<clickhouse>
 <users_config>{users}</users_config>
 <max_server_memory_usage>{memory}</max_server_memory_usage>
@@ -43,6 +45,11 @@ _CONFIG_XML: Final = """<clickhouse>
 <background_schedule_pool_size>4</background_schedule_pool_size>
 <max_thread_pool_size>256</max_thread_pool_size>
 <max_thread_pool_free_size>8</max_thread_pool_free_size>
+<merge_tree>
+<min_bytes_for_wide_part>134217728</min_bytes_for_wide_part>
+<min_bytes_for_full_part_storage>33554432</min_bytes_for_full_part_storage>
+<min_rows_for_full_part_storage>1000000000</min_rows_for_full_part_storage>
+</merge_tree>
 <ignore_empty_sql_security_in_create_view_query>0</ignore_empty_sql_security_in_create_view_query>
 </clickhouse>
 """

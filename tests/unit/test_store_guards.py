@@ -95,7 +95,7 @@ def test_a_batch_remembers_where_to_go_on() -> None:
     batch.add(FakeRecord(topic="links", offset=3, value=None), is_link=True)
     batch.add(FakeRecord(partition=1, offset=9, value=None), is_link=False)
     assert batch.next_offsets == {("journey.facts.v1", 0): 8, ("links", 0): 4, ("journey.facts.v1", 1): 10}
-    assert (len(batch.facts), len(batch.refusals)) == (2, 1)
+    assert (len(batch.items), len(batch.refusals)) == (2, 1)
 
 
 def test_the_fuse_lets_single_poison_pass_and_stops_a_flood() -> None:

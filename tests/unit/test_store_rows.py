@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from pydantic import TypeAdapter
 
 from schemas.base import EPOCH
 from schemas.errors import PermanentError
-from schemas.facts import Fact
+from schemas.facts import Fact, Opportunity, TouchpointFact
 from schemas.links import AccountClaim, Edge
-from services.store.rows import TABLES, columns, link_rows, minutes_of, rows_of, ticks
+from schemas.touchpoints import Candidate
+from services.store.rows import TABLES, columns, link_rows, rows_of, ticks
+from services.store.seen import seen
 from services.store.sink import Sink
 from streams.ops.metrics import NoMetrics
 from tests.store_facts import START, account_fact, correction, signal_fact, tombstone_of, touchpoint_fact
@@ -29,6 +32,11 @@ RAGGED: list[Fact] = [
     account_fact("anon:1").model_copy(update={"traits": {}, "phase_since": None, "last_seen_at": None}),
     correction(),
 ]
+
+
+def moved(fact: TouchpointFact, **changes: object) -> TouchpointFact:
+    """The same with other words in its touchpoint."""
+    return fact.changed(input=fact.input.changed(touchpoint=fact.input.touchpoint.changed(**changes)))
 
 
 def row(fact: Fact, table: str) -> dict[str, object]:
@@ -70,6 +78,21 @@ def test_the_history_holds_what_the_fold_takes_in() -> None:
     assert type(fact.input).decoded(str(row(fact, "histories")["payload"])) == fact.input
 
 
+def test_json_is_what_pydantic_would_have_written() -> None:
+    plain = touchpoint_fact(3)
+    considered = (Candidate(account_id="crm:2", method="ip", why="Zürich"),)
+    attribution = plain.input.attribution.changed(rejected=considered)
+    properties = {"price": 1.0, "big": 1e22, "note": 'ä\u2028"', "no": None, "yes": True, "n": 2**53 + 1}
+    fact = moved(plain, properties=properties, valid_from=START, sentiment=-0.1, account_traits={"a": "b"})
+    told = fact.input.changed(attribution=attribution)
+    assert row(fact.changed(input=told), "histories")["payload"] == told.encoded().decode()
+    account = account_fact()
+    assert (
+        row(account, "account_journeys")["opportunities"]
+        == TypeAdapter(tuple[Opportunity, ...]).dump_json(account.opportunities).decode()
+    )
+
+
 def test_absent_times_are_the_epoch() -> None:
     anonymous = row(RAGGED[6], "account_journeys")
     assert (anonymous["phase_since"], anonymous["last_seen_at"], anonymous["name"]) == (0, 0, "")
@@ -86,17 +109,30 @@ def test_ticks_are_exact(microsecond: int) -> None:
 def test_dirty_minutes_are_those_of_touchpoints_and_tombstones() -> None:
     first, later = touchpoint_fact(0), touchpoint_fact(60)
     facts: list[Fact] = [first, tombstone_of(later, revision=2), signal_fact(1), account_fact()]
-    assert minutes_of(fact for fact in facts) == {  # also from a generator, which can be read once
-        int(START.timestamp()),
-        int(START.timestamp()) + 7 * 60,
-    }
+    assert seen(items_of(facts)).minutes == {int(START.timestamp()), int(START.timestamp()) + 7 * 60}
+
+
+def test_the_minute_recomputed_is_the_minute_stored() -> None:
+    """Else cells would stay as they are: of a touchpoint and of what takes it away, to the last microsecond."""
+    for at in (START - timedelta(microseconds=1), START, START + timedelta(seconds=59, microseconds=999_999)):
+        fact = moved(touchpoint_fact(1), occurred_at=at)
+        for each in (fact, tombstone_of(fact, revision=2)):
+            assert seen(items_of([each])).minutes == {row(each, "touchpoints")["minute"]}
+
+
+def test_how_far_a_source_is_does_not_depend_on_the_order_within_a_batch() -> None:
+    facts: list[Fact] = [touchpoint_fact(number) for number in (2, 4, 1)]
+    late = moved(touchpoint_fact(5), backfill=True)
+    found = seen(items_of([*facts, late, signal_fact(1)]))
+    assert found.newest == {"web": START + timedelta(seconds=7 * 5)}
+    assert found.last_live_at == START + timedelta(seconds=7 + 1)
 
 
 def test_a_suspect_clock_does_not_make_a_source_look_fresh_for_ever() -> None:
-    fact = touchpoint_fact(1)
-    ahead = fact.input.touchpoint.changed(occurred_at=START + timedelta(days=400), clock_suspect=True)
-    skewed = fact.changed(input=fact.input.changed(touchpoint=ahead))
-    assert row(skewed, "source_freshness")["last_occurred_at"] == ticks(ahead.received_at)
+    skewed = moved(touchpoint_fact(1), occurred_at=START + timedelta(days=400), clock_suspect=True)
+    received_at = skewed.input.touchpoint.received_at
+    assert row(skewed, "source_freshness")["last_occurred_at"] == ticks(received_at)
+    assert seen(items_of([skewed])).newest == {"web": received_at}
 
 
 def test_the_last_of_several_links_stands() -> None:
