@@ -21,8 +21,9 @@ def say(line: str) -> None:
 
 
 def emit(value: object) -> None:
-    """One JSON line of data, on stdout."""
-    sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
+    """One JSON line of data, on stdout. Times are told with their zone; ClickHouse's driver gives them as bare UTC."""
+    utc = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
+    sys.stdout.write(orjson.dumps(value, default=str, option=utc).decode() + "\n")
     sys.stdout.flush()
 
 

@@ -84,6 +84,8 @@ class ClickHouseStore:
             client = self._client = self._client or self._dial()
             result = client.query(statement, parameters=parameters, settings=_SETTINGS)
         except (ClickHouseError, OSError) as error:
+            if getattr(error, "code", None) is None:  # the driver's own words about sockets are for nobody
+                raise StoreUnavailable("ClickHouse does not answer") from error
             raise StoreUnavailable(f"ClickHouse cannot answer now: {str(error).splitlines()[0][:200]}") from error
         names = result.column_names
         return [dict(zip(names, map(_aware, row), strict=True)) for row in result.result_rows]

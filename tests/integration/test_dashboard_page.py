@@ -97,6 +97,18 @@ async def test_figures_change_without_a_reload(site: Site) -> None:
     assert await page.evaluate("String(getSelection())") == selected != ""
 
 
+async def test_while_the_store_is_away_the_page_does_not_say_live(site: Site) -> None:
+    page = await site.open()
+    await live(page)
+    site.store.away = True
+    await page.get_by_text("not up to date", exact=True).wait_for()
+    assert await page.locator("#notice").is_visible()
+    site.store.away = False
+    await live(page)
+    assert await page.locator("#stamp").inner_text() == "live"
+    assert await page.locator("#notice").is_hidden()
+
+
 async def test_dialog_opens_by_keyboard_closes_by_escape_and_focus_returns(site: Site) -> None:
     page = await site.open()
     await live(page)

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from schemas.errors import ConfigurationError, PermanentError, StoreUnavailable
 from services.cli import letters
-from services.cli.console import exit_codes
+from services.cli.console import emit, exit_codes
 from services.cli.main import app
 from services.cli.service import main as service_main
 from services.common.fresh import write_fresh
@@ -177,6 +178,11 @@ def test_errors_raised_on_purpose_have_their_codes(capsys: pytest.CaptureFixture
     assert (lines[:2], lines[3:]) == (["c", "s"], ["p"]) and "touchline doctor" in lines[2]
     with pytest.raises(RuntimeError), exit_codes():
         raise RuntimeError("a bug keeps its traceback")
+
+
+def test_no_time_is_told_without_its_zone(capsys: pytest.CaptureFixture[str]) -> None:
+    emit({"stored": datetime(2026, 1, 2, 3), "ours": datetime(2026, 1, 2, 3, tzinfo=UTC)})
+    assert json.loads(capsys.readouterr().out) == dict.fromkeys(("stored", "ours"), "2026-01-02T03:00:00Z")
 
 
 def test_a_service_that_refuses_its_configuration_ends_with_78(

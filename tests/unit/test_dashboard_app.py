@@ -6,15 +6,18 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from fastapi import FastAPI
 
 from schemas.config import DashboardConfig
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, StoreUnavailable
 from services.dashboard import snapshots
 from services.dashboard.bootstrap import Surroundings, build
+from services.dashboard.clickhouse import ClickHouseStore
 from services.dashboard.views import Wait
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of
 from tests.dashboard_seed import World, world
@@ -347,3 +350,23 @@ async def test_a_burst_of_visitors_costs_one_computation(store: FakeStore, monke
     client = browser_of(app_on(store))
     await asyncio.gather(*(client.get("/") for _ in range(20)))
     assert store.asked["cells"] == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OperationalError("Error HTTPConnectionPool(host='h', port=1): Read timed out."), "ClickHouse does not answer"),
+        (
+            DatabaseError("Code: 241. DB::Exception: too much memory", code=241),
+            "ClickHouse cannot answer now: Code: 241. DB::Exception: too much memory",
+        ),
+    ],
+)
+async def test_what_the_store_says_is_told_and_what_the_driver_says_is_not(error: Exception, told: str) -> None:
+    client = Mock()
+    client.query.side_effect = error
+    store = ClickHouseStore(lambda: client)
+    with pytest.raises(StoreUnavailable) as raised:
+        await store.fingerprint()
+    assert str(raised.value) == told
+    store.close()

@@ -43,7 +43,7 @@ function show(parts) {
 }
 
 function say(state, text) {
-  if (stamp.dataset.state === state) return;
+  if (stamp.dataset.state === state && stamp.textContent === text) return;
   stamp.dataset.state = state;
   stamp.textContent = text;
 }
@@ -52,7 +52,11 @@ let source = null;
 function open() {
   if (source || document.hidden) return;
   source = new EventSource(main.dataset.stream);
-  const take = (event) => { show(JSON.parse(event.data)); say("live", "live"); };
+  const take = (event) => {
+    show(JSON.parse(event.data));
+    if (document.getElementById("notice").hidden) say("live", "live");
+    else say("away", "not up to date");
+  };
   source.addEventListener("snapshot", take);
   source.addEventListener("patch", take);
   source.onerror = () => {
