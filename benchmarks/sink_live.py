@@ -124,10 +124,9 @@ class Live:
         batch = Batch()
         cpu: dict[str, float] = {}
         self._timed(cpu, "decode", lambda: _collect(batch, ticks))
-        started = time.monotonic()
         self._timed(cpu, "write", lambda: self._sink.write(batch.items))
         self._timed(cpu, "recompute", lambda: self._sink.recompute(batch.items))
-        self._cadence.stored(time.monotonic() - started)
+        self._cadence.stored(len(batch.items))
         return Spent(1, len(batch.items), cpu, time.monotonic() - arrived)
 
     def _timed(self, cpu: dict[str, float], name: str, step: Callable[[], object]) -> None:

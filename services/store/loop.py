@@ -121,9 +121,8 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._dead_letter(batch.refusals + refused)
         await self._patiently(lambda: self._sink.recompute(batch.items))
         self._stored |= {TopicPartition(*place): offset for place, offset in batch.next_offsets.items()}
-        took_s = asyncio.get_running_loop().time() - started
-        self._cadence.stored(took_s)
-        self._count(batch, took_s)
+        self._cadence.stored(len(batch.items))
+        self._count(batch, asyncio.get_running_loop().time() - started)
         hit("sink_before_commit")
 
     async def _patiently(self, step: Callable[[], T]) -> T:
