@@ -5,17 +5,20 @@ from __future__ import annotations
 import gc
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from statistics import median
+from typing import Any, Final, TypeVar
 
 from benchmarks.core import Accounts, attributed
 from benchmarks.figures import Figure, Pace, Say
 from benchmarks.friction import MIX, Kind
 from benchmarks.identity import ACCOUNTS, PEOPLE, arrivals, event
-from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
+from schemas.touchpoints import CleanTouchpoint
 from streams.agents.main import GC_THRESHOLD
 from streams.journey.blueprints import load
+from streams.journey.compiled import CompiledBlueprint
 from streams.resolve.knowledge import Knowledge
 
 BATCH: Final = 100
@@ -23,6 +26,7 @@ BATCHES: Final = 100
 VISITS_BEFORE: Final = 4
 HABITS: Final = 4
 APART: Final = timedelta(milliseconds=20)
+_Result = TypeVar("_Result")
 _PART: Final = "resolve + journey, CPU µs an event"
 
 
@@ -64,30 +68,40 @@ def run(pace: Pace, say: Say) -> list[Figure]:
     """One pass over fresh events; a tenth of the people and accounts when it must be quick."""
     share = 10 if pace.repeats == 1 else 1
     people, accounts = PEOPLE // share, ACCOUNTS // share
-    knowledge, journeys = Knowledge(), Accounts(load())
+    blueprint, knowledge = load(), Knowledge()
+    bare = CompiledBlueprint(blueprint.source.model_copy(update={"rules": ()}))
+    journeys = {"with all rules": Accounts(blueprint), "without rules": Accounts(bare)}
     feed = list(arrivals(people, accounts))
     attributed(knowledge, feed)
     visits = Visits(people, accounts, feed[-1].occurred_at + timedelta(days=1))
     for start in range(0, VISITS_BEFORE * people, BATCH):
-        journeys.accept(attributed(knowledge, [visits.of(n % people) for n in range(start, start + BATCH)]))
+        items = attributed(knowledge, [visits.of(n % people) for n in range(start, start + BATCH)])
+        for each in journeys.values():
+            each.accept(items)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)  # as a worker has it
-    say(f"  {people:,} people, {len(journeys.live):,} accounts in memory")
-    costs = [_costs_us(knowledge, journeys, visits.batch()) for _ in range(BATCHES * pace.repeats)]
+    say(f"  {people:,} people, {accounts:,} accounts in memory")
+    costs_us: dict[str, list[float]] = {name: [] for name in ("learn and attribute", *journeys)}
+    for _ in range(BATCHES * pace.repeats):
+        batch = visits.batch()
+        items = _timed(costs_us["learn and attribute"], partial(attributed, knowledge, batch))
+        for name, each in journeys.items():
+            _timed(costs_us[name], partial(each.accept, items))
     gc.unfreeze()
-    resolve_us, journey_us = (sorted(of)[len(of) // 2] for of in zip(*costs, strict=True))
-    what = f"median batch of {BATCH}, {people:,} people, {accounts:,} accounts"
+    resolve_us, ruled_us, bare_us = (median(costs) for costs in costs_us.values())
+    state = f"{people:,} people, {accounts:,} accounts, median batch of {BATCH}"
     return [
-        Figure(_PART, f"learn and attribute, {what}", f"{resolve_us:.1f}"),
-        Figure(_PART, f"accept with all rules, facts, {what}", f"{journey_us:.1f}"),
-        Figure(_PART, "together", f"{resolve_us + journey_us:.1f}", "≤ 60"),
+        Figure(_PART, f"learn and attribute ({state})", f"{resolve_us:.1f}"),
+        Figure(_PART, "step and facts, without rules", f"{bare_us:.1f}"),
+        Figure(_PART, "together, without rules", f"{resolve_us + bare_us:.1f}", "≤ 60"),
+        Figure(_PART, f"what all {len(blueprint.source.rules)} rules add", f"{ruled_us - bare_us:.1f}", "≤ 40"),
+        Figure(_PART, "together, with all rules", f"{resolve_us + ruled_us:.1f}"),
     ]
 
 
-def _costs_us(knowledge: Knowledge, journeys: Accounts, batch: Sequence[CleanTouchpoint]) -> tuple[float, float]:
+def _timed(costs_us: list[float], work: Callable[[], _Result]) -> _Result:
     began = time.process_time()
-    items: list[AttributedTouchpoint] = attributed(knowledge, batch)
-    then = time.process_time()
-    journeys.accept(items)
-    return (then - began) * 1e6 / len(batch), (time.process_time() - then) * 1e6 / len(batch)
+    result = work()
+    costs_us.append((time.process_time() - began) * 1e6 / BATCH)
+    return result

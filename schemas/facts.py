@@ -15,7 +15,7 @@ from schemas.base import Contract, Item, UtcTime
 from schemas.touchpoints import AttributedTouchpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen would double the cost of making one; nobody changes one
 class TouchpointFact(Item):
     """One visible touchpoint of one account."""
 

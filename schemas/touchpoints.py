@@ -99,8 +99,10 @@ class Attribution(Item):
     @property
     def verdict(self) -> tuple[object, ...]:
         """All that shows of it: whose it is, how, how sure, and which accounts were not taken."""
-        rejected = sorted({(candidate.account_id, candidate.method) for candidate in self.rejected})
-        return (self.person_id, self.account_id, self.method, self.confidence, *rejected)
+        known = (self.person_id, self.account_id, self.method, self.confidence)
+        if not self.rejected:
+            return known
+        return (*known, *sorted({(candidate.account_id, candidate.method) for candidate in self.rejected}))
 
     def decides_like(self, other: Attribution) -> bool:
         """Whether both come to the same verdict."""

@@ -38,6 +38,8 @@ class Placed:
     @property
     def pain(self) -> float:
         """1 − Π(1 − severity) over its friction signals, 0…1."""
+        if not self.friction:
+            return 0.0
         spared = 1.0
         for signal in self.friction:
             spared *= 1.0 - signal.severity

@@ -119,7 +119,11 @@ def is_mailbox(name: Alias) -> bool:
 def ordered(names: Iterable[Alias | None]) -> tuple[Alias, ...]:
     """Each once, strongest first, then by value, so that order of arrival never shows."""
     found = {name for name in names if name}
-    return tuple(found) if len(found) < 2 else tuple(sorted(found, key=lambda name: (-strength(name), name)))
+    return tuple(found) if len(found) < 2 else tuple(sorted(found, key=_place))
+
+
+def _place(name: Alias) -> tuple[int, Alias]:
+    return (-_RANK.get(name.partition(":")[0], 0), name)
 
 
 def strongest(names: Iterable[Alias]) -> Alias | None:

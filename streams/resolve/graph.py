@@ -24,12 +24,13 @@ from typing import TypeAlias
 from uuid import NAMESPACE_URL
 
 from schemas.links import Decision, Edge
-from schemas.touchpoints import Alias
+from schemas.touchpoints import Alias, CleanTouchpoint
 from streams.ids import named_id
 from streams.resolve.aliases import kind_of, strength
 
 NAMING_KINDS = frozenset({"crm_contact", "email", "support_user", "user"})
 MAX_ALIASES = 50
+FEW_EDGES = 8
 MAX_EDGES = 100
 """Of one alias; a cluster cannot hold more anyway, and without a bound a shared device would cost every event."""
 
@@ -119,10 +120,13 @@ class IdentityGraph:
         found = self._find(edge.a, edge.b, edge.typed)
         return found is not None and (found.since, found.evidence) <= (edge.since, edge.evidence)
 
-    def has_seen(self, pair: tuple[Alias, Alias, bool], since: datetime, evidence: str) -> bool:
-        """The same of two ends, and whether one was typed."""
+    def has_seen(self, pair: tuple[Alias, Alias, bool], touchpoint: CleanTouchpoint) -> bool:
+        """The same of two ends, and whether one was typed, with a touchpoint as the evidence."""
         found = self._find(*pair)
-        return found is not None and (found.since, found.evidence) <= (since, evidence)
+        if found is None:
+            return False
+        since = touchpoint.ordered_at
+        return found.since < since or (found.since == since and found.evidence <= touchpoint.event_id)
 
     def decision(self, a: Alias, b: Alias) -> Decision | None:
         """What was decided last on two aliases."""
@@ -224,12 +228,12 @@ class IdentityGraph:
         return name
 
     def _find(self, a: Alias, b: Alias, typed: bool) -> _Seen | None:
-        places = (self._all(a), self._all(b), self._cut.get(pair_of(a, b), ()) if self._cut else ())
-        shorter = places[0] if len(places[0]) <= len(places[1]) else places[1]
-        for place in (shorter, places[2]):
-            for edge in place:
-                if edge.a == a and edge.b == b and edge.typed == typed:
-                    return edge
+        place = self._all(a)
+        if len(place) > FEW_EDGES and len(other := self._all(b)) < len(place):
+            place = other
+        for edge in place if not self._cut else (*place, *self._cut.get(pair_of(a, b), ())):
+            if edge.a == a and edge.b == b and edge.typed == typed:
+                return edge
         return None
 
     def _attach(self, edge: _Seen) -> set[Alias]:

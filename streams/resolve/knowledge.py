@@ -15,7 +15,7 @@ from streams.resolve.declared import Declarations
 from streams.resolve.directory import Directory
 from streams.resolve.domains import address_host, company_domain, company_host
 from streams.resolve.graph import NAMING_KINDS, IdentityGraph, Person
-from streams.resolve.learning import Pair, implied
+from streams.resolve.learning import implied
 from streams.resolve.memberships import Memberships
 from streams.resolve.proposals import Proposals
 from streams.resolve.records import Records
@@ -43,7 +43,7 @@ class Knowledge:
 
     def learn(self, touchpoint: CleanTouchpoint) -> list[Link]:
         """The links this touchpoint is evidence for and that are not known yet."""
-        return [link for link in implied(touchpoint, self._has_seen) if not self.knows(link)]
+        return [link for link in implied(touchpoint, self.graph.has_seen) if not self.knows(link)]
 
     def attribute(self, touchpoint: CleanTouchpoint) -> Attribution:
         """Person and account: the first rule that decides, with what was considered and not taken."""
@@ -129,9 +129,6 @@ class Knowledge:
         if known is None or isinstance(link, Decision):
             return None
         return known if known.outdoes(link) else None
-
-    def _has_seen(self, pair: Pair, touchpoint: CleanTouchpoint) -> bool:
-        return self.graph.has_seen(pair, touchpoint.ordered_at, touchpoint.event_id)
 
     # -- what a link changes: homes before and after, and where the touchpoints of those who moved may be
 

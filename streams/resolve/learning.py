@@ -224,9 +224,10 @@ def _declared(touchpoint: CleanTouchpoint, people: tuple[Alias, ...], subject: A
 def _pairs(touchpoint: CleanTouchpoint, people: tuple[Alias, ...]) -> Iterator[Pair]:
     """The first who links with each other one; one who came alone with themselves."""
     linking = [name for name in people if not is_mailbox(name)]
+    may_be_typed = touchpoint.action in TYPED_ACTIONS
     for other in linking[1:]:
         one = linking[0]
-        is_typed = touchpoint.action in TYPED_ACTIONS and (one.startswith("email:") or other.startswith("email:"))
+        is_typed = may_be_typed and (one.startswith("email:") or other.startswith("email:"))
         is_reversed = is_typed and strength(one) < strength(other)  # an address stands last among the actors
         yield (other, one, is_typed) if is_reversed else (one, other, is_typed)
     alone = people[0] if len(linking) < 2 and people else ""

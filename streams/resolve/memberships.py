@@ -165,10 +165,15 @@ class Memberships:
 
     def standing(self, aliases: Iterable[Alias], canonical: Callable[[str], str]) -> Standing:
         """The stints of a person with these aliases."""
-        told = [one for name in aliases for one in self._told.get(name, ())]
+        told: list[_Told] = []
+        for name in aliases:
+            if name in self._told:
+                told += self._told[name]
         verdicts = self._verdicts(aliases, canonical) if self._decisions else {}
         if not told and not verdicts:
             return _NOTHING
+        if len(told) == 1 and not verdicts and not self._records and told[0].how != "left":  # most people
+            return Standing((_stint(told[0], canonical(told[0].account_id), []),))
         excluded = frozenset(account for account, d in verdicts.items() if d.verdict == "not_belongs")
         left = [(canonical(one.account_id), one.since) for one in told if one.how == "left"]
         stints = []

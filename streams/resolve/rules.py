@@ -96,8 +96,7 @@ def attribute(known: Known, touchpoint: CleanTouchpoint) -> Attribution:
     owners = person.aliases if person else (owner(touchpoint, people),)
     case = _Case(known, touchpoint, owners, _hosts(people, owners), known.standing(owners))
     nobodys = f"anon:{person.person_id if person else person_id_of(owners[0])}"
-    decided = (found for rule in RULES if (found := rule(case)) is not None)
-    account_id, method, evidence = next(decided, (nobodys, "unidentified", ""))
+    account_id, method, evidence = _decided(case) or (nobodys, "unidentified", "")
     return Attribution(
         person_id=person.person_id if person else "",
         account_id=account_id,
@@ -109,10 +108,18 @@ def attribute(known: Known, touchpoint: CleanTouchpoint) -> Attribution:
     )
 
 
+def _decided(case: _Case) -> _Found | None:
+    for rule in RULES:
+        found = rule(case)
+        if found is not None:
+            return found
+    return None
+
+
 def _hosts(people: tuple[Alias, ...], owners: tuple[Alias, ...]) -> list[str]:
     """The company hosts of the touchpoint's own addresses, as far as they are its person's; else of all of theirs."""
     own = [host for name in people if (name in owners or is_mailbox(name)) and (host := address_host(name))]
-    return own or list(dict.fromkeys(host for name in owners if (host := address_host(name))))
+    return own or list(dict.fromkeys([host for name in owners if (host := address_host(name))]))
 
 
 def _explicit(case: _Case) -> _Found | None:
