@@ -8,6 +8,7 @@ them, too. `put` returns a future that resolves with (partition, offset) once Ka
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -86,6 +87,7 @@ class RecordWriter:
         self._partitions = partitions
         self._prefix = topic_prefix
         self._calm_s = self._linger_s = linger_s
+        self._lingered_at = float("-inf")
         self._on_error = on_error
         self._buffers: dict[tuple[TopicName, int], _Buffer] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -119,9 +121,10 @@ class RecordWriter:
             await asyncio.gather(*list(self._sending))
 
     def _lingered(self) -> None:
-        """Send what was collected; how long the next items linger follows from how many these were."""
-        most = max((len(buffer.items) for buffer in self._buffers.values()), default=0)
-        is_busy = most >= BUSY_ITEMS_PER_S * self._linger_s
+        """Send what was collected; how long the next items linger follows from how fast these came."""
+        most, now = max((len(buffer.items) for buffer in self._buffers.values()), default=0), time.monotonic()
+        is_busy = most >= BUSY_ITEMS_PER_S * (now - self._lingered_at)  # a burst after a rest is not busy
+        self._lingered_at = now
         self.hurry()
         self._linger_s = max(self._calm_s, BUSY_LINGER_S) if is_busy else self._calm_s
 

@@ -52,18 +52,24 @@ async def test_partitions_go_out_together() -> None:
     assert then - at < LINGER_S / 4
 
 
-async def lingered_s(items: int) -> float:
-    """How long the item after a batch of so many lingers."""
+async def lingered_s(items: int, rest_s: float = 0.0) -> float:
+    """How long an item lingers that comes after two batches of so many, with a rest between."""
     records, producer = writer()
-    await asyncio.gather(*[records.put(TOPIC, KEYS[0], b"1") for _ in range(items)])
+    for _ in range(2):
+        await asyncio.gather(*[records.put(TOPIC, KEYS[0], b"1") for _ in range(items)])
+        await asyncio.sleep(rest_s)
     began = asyncio.get_running_loop().time()
     await records.put(TOPIC, KEYS[0], b"2")
     return producer.sent[-1][0] - began
 
 
 async def test_a_busy_topic_lingers_longer() -> None:
-    assert await lingered_s(BUSY - 1) < 2 * LINGER_S
-    assert await lingered_s(BUSY) > 2 * LINGER_S
+    assert await lingered_s(BUSY // 2) < 2 * LINGER_S
+    assert await lingered_s(4 * BUSY) > 2 * LINGER_S
+
+
+async def test_a_burst_after_a_rest_is_not_busy() -> None:
+    assert await lingered_s(4 * BUSY, rest_s=8 * LINGER_S) < 2 * LINGER_S
 
 
 async def test_hurry_waits_for_nothing() -> None:
