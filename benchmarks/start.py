@@ -21,7 +21,7 @@ from benchmarks.processes import cpu_s, memory_mb, tree
 GIVE_UP_S: Final = 120.0
 IDLE_S: Final = 10.0
 _PORTS: Final = ("--gateway-port", "0", "--dashboard-port", "0", "--json")
-_ANY = "SELECT count() AS n FROM bi.journey_map WHERE volume > 0"
+_ANY = "SELECT count() AS n FROM bi.journey_map_daily WHERE volume > 0"
 
 
 @dataclass(slots=True)
