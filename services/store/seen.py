@@ -34,7 +34,7 @@ def seen(items: Iterable[Item]) -> Seen:
         if fact.kind == "touchpoint":
             touchpoint = fact.input.touchpoint
             minutes.add(minute_of(touchpoint.occurred_at))
-            at = touchpoint.received_at if touchpoint.clock_suspect else touchpoint.occurred_at
+            at = touchpoint.ordered_at
             if at >= newest.get(touchpoint.source, at):
                 newest[touchpoint.source] = at
             if not touchpoint.backfill:

@@ -123,10 +123,8 @@ class IdentityGraph:
     def has_seen(self, pair: tuple[Alias, Alias, bool], touchpoint: CleanTouchpoint) -> bool:
         """The same of two ends, and whether one was typed, with a touchpoint as the evidence."""
         found = self._find(*pair)
-        if found is None:
-            return False
-        since = touchpoint.ordered_at
-        return found.since < since or (found.since == since and found.evidence <= touchpoint.event_id)
+        told = (touchpoint.ordered_at, touchpoint.event_id)
+        return found is not None and (found.since, found.evidence) <= told
 
     def decision(self, a: Alias, b: Alias) -> Decision | None:
         """What was decided last on two aliases."""
