@@ -19,6 +19,8 @@ BIN := .venv/bin
 # uv takes the Python that is there and trusts the certificates the system trusts.
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= 1
+# Compiled now, a start need not do it; where PYTHONDONTWRITEBYTECODE is set every start would, anew.
+export UV_COMPILE_BYTECODE := 1
 export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
@@ -51,6 +53,7 @@ setup: .venv/ready
 
 .venv/ready: pyproject.toml uv.lock infra/kafka/jars.sha256 | $(UV)
 	@$(UV) sync --frozen --quiet --extra embedded --python "$(PYTHON)"
+	@$(BIN)/python -m compileall -q schemas streams services
 	@$(BIN)/touchline setup
 	@touch $@
 

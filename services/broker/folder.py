@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.broker.errors import DataFolderInUse, DataFolderMismatch, DiskFull, PortInUse
 from services.broker.lock import FileLock
-from services.broker.ports import is_free, pick_free
+from services.broker.ports import CONTROLLERS, is_free, pick_free
 from services.broker.settings import KAFKA_VERSION
 
 
@@ -67,7 +67,7 @@ class DataFolder:
             raise PortInUse(f"port {port} on 127.0.0.1 is taken by another program; free it or choose another")
         controller_port = kept.controller_port if kept else 0
         if not controller_port or controller_port == port or not is_free(controller_port):
-            controller_port = pick_free(port)
+            controller_port = pick_free(CONTROLLERS)
         identity = Identity(
             kafka_version=KAFKA_VERSION,
             cluster_id=kept.cluster_id if kept else _new_cluster_id(),

@@ -7,6 +7,9 @@ import socket
 
 # Below the range the kernel takes for outgoing connections, so that a kept port stays free between runs.
 _CHOICE = range(20_000, 32_000)
+# Another process, the broker, picks there what no start picks here.
+CONTROLLERS = range(32_000, 32_700)
+_reserved: set[int] = set()
 
 
 def is_free(port: int) -> bool:
@@ -20,10 +23,16 @@ def is_free(port: int) -> bool:
         return True
 
 
-def pick_free(*taken: int) -> int:
-    """Return a free loopback port that is none of `taken`."""
-    candidates = random.sample(_CHOICE, 200)
+def reserve(*ports: int) -> None:
+    """Somebody will listen on these, but may not do so yet: `pick_free` passes over them from now on."""
+    _reserved.update(ports)
+
+
+def pick_free(among: range = _CHOICE) -> int:
+    """Return a free loopback port, and reserve it."""
+    candidates = random.sample(among, 200)
     for port in candidates:
-        if port not in taken and is_free(port):
+        if port not in _reserved and is_free(port):
+            reserve(port)
             return port
     raise OSError(f"none of {len(candidates)} loopback ports tried is free")

@@ -1,4 +1,4 @@
-"""One child process, kept alive: start, gate, readiness, output, restart, stop."""
+"""One child process, kept alive: start, readiness, output, restart, stop."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from typing import Literal
 
 from services.broker.child import BoundedLog, die_with_parent
 from services.broker.ports import pick_free
+from services.supervisor.forks import Forked, Forks
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.probe import http_status
 from services.supervisor.spec import ChildSpec
 from streams.ops.server import OPS_PORT_ENV
 
 State = Literal["waiting", "starting", "ready", "restarting", "done", "refused", "stopped"]
-EXIT_CONFIGURATION = 78
+EXIT_FAILED, EXIT_CONFIGURATION = 1, 78
 LOG_MAX_BYTES = 5 * 1024 * 1024
 PROBE_EVERY_S = 0.1
 SPAWN_WAIT_S = 3.0
-GATE_ENV = "TOUCHLINE_GATE"
 
 
 class Child:
     """Runs `spec` until `stop`. `notify(child, text)` is called when its state changes."""
 
-    def __init__(self, spec: ChildSpec, log_dir: Path, notify: Callable[[Child, str], None]) -> None:
+    def __init__(self, spec: ChildSpec, log_dir: Path, notify: Callable[[Child, str], None], forks: Forks) -> None:
         self.spec = spec
+        self._forks = forks
         self.state: State = "waiting"
         self.restarts = 0
         self.pid: int | None = None
@@ -41,7 +42,7 @@ class Child:
         self._notify = notify
         self._log_path = log_dir / f"{spec.name}.log"
         self._log = BoundedLog(self._log_path, LOG_MAX_BYTES)
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Forked | None = None
         self._stopping = asyncio.Event()
         self._started_s = time.monotonic()
 
@@ -60,11 +61,11 @@ class Child:
             async with asyncio.timeout(SPAWN_WAIT_S):
                 for name in self.spec.spawn_after:
                     await others[name].up.wait()
-        if not self.spec.gated:
-            await self._wait_for(others)
+        for name in self.spec.after:
+            await others[name].ready.wait()
         was_ready = False
         while not self._stopping.is_set():
-            code = await self._live_once(others)
+            code = await self._live_once()
             was_ready = was_ready or self.ready.is_set()
             self.up.clear()
             self.ready.clear()
@@ -97,14 +98,18 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
-    async def _live_once(self, others: Mapping[str, Child]) -> int:
+    async def _live_once(self) -> int:
         """From start to death; the exit code."""
-        process = await self._start()
+        try:
+            self._process = process = await self._start()
+        except ConnectionError as error:
+            self._log.write(f"{error}\n".encode())
+            return EXIT_FAILED
+        self.pid = process.pid
+        self._change("starting", "")
         if self._stopping.is_set():  # told to stop while it was being started
             self._signal(signal.SIGKILL)
         tasks = [asyncio.create_task(self._pump(process))]
-        if self.spec.gated:
-            tasks.append(asyncio.create_task(self._open_gate(process, others)))
         if self.spec.probe_port != 0 and not self.spec.job:
             tasks.append(asyncio.create_task(self._probe()))
         try:
@@ -116,25 +121,25 @@ class Child:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self) -> asyncio.subprocess.Process | Forked:
         self._started_s = time.monotonic()
         self.ops_port = pick_free()
         env = os.environ | self.spec.env | {OPS_PORT_ENV: str(self.ops_port), "PYTHONUNBUFFERED": "1"}
-        if self.spec.gated:
-            env[GATE_ENV] = "1"
-        self._process = await asyncio.create_subprocess_exec(
+        if self.spec.loads:
+            _, _, module, *arguments = self.spec.argv
+            return await self._forks.fork(
+                {"module": module, "arguments": arguments, "loads": self.spec.loads, "env": env}
+            )
+        return await asyncio.create_subprocess_exec(
             *die_with_parent(list(self.spec.argv)),
             env=env,
-            stdin=asyncio.subprocess.PIPE if self.spec.gated else asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor only, which stops in order
         )
-        self.pid = self._process.pid
-        self._change("starting", "")
-        return self._process
 
-    async def _pump(self, process: asyncio.subprocess.Process) -> None:
+    async def _pump(self, process: asyncio.subprocess.Process | Forked) -> None:
         """Its output → its log; the line that says it is ready is heard on the way."""
         assert process.stdout is not None
         rest = b""
@@ -147,17 +152,6 @@ class Child:
             rest = rest[-65_536:]
         if rest:
             self._log.write(rest + b"\n")
-
-    async def _wait_for(self, others: Mapping[str, Child]) -> None:
-        for name in self.spec.after:
-            await others[name].ready.wait()
-
-    async def _open_gate(self, process: asyncio.subprocess.Process, others: Mapping[str, Child]) -> None:
-        await self._wait_for(others)
-        assert process.stdin is not None
-        with contextlib.suppress(ConnectionError):
-            process.stdin.write(b"go\n")
-            await process.stdin.drain()
 
     async def _probe(self) -> None:
         port = self.spec.probe_port or self.ops_port

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from schemas.errors import ConfigurationError
 from services.broker.lock import FileLock
-from services.broker.ports import is_free, pick_free
+from services.broker.ports import is_free, pick_free, reserve
 
 STALE_WAIT_S = 10.0
 
@@ -81,13 +81,15 @@ class DataFolder:
         if wanted:
             if not is_free(wanted):
                 raise ConfigurationError(f"port {wanted} for {name} is in use; free it or give {flag} (0 picks one)")
+            reserve(wanted)
             return wanted
         kept = self.path / "ports.json"
         ports: dict[str, int] = {}
         with contextlib.suppress(OSError, ValueError):
             ports = json.loads(kept.read_text())
+        reserve(*ports.values())
         if not (port := ports.get(name)) or not is_free(port):
-            port = pick_free(*ports.values())
+            port = pick_free()
         kept.write_text(json.dumps(ports | {name: port}))
         return port
 

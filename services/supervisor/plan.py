@@ -15,6 +15,18 @@ from services.supervisor.spec import EDGE, STORES, ChildSpec
 PROCESSES = ("kafka", "clickhouse", "gateway", "normalise", "resolve", "journey", "sink", "dashboard")
 """What an operator knows as a service; `topics` and `migrate` are jobs."""
 
+LOADS = {
+    "dashboard": "services.dashboard.main",
+    "topics": "streams.transport.topics_admin",
+    "migrate": "services.store.migrate",
+    "gateway": "services.gateway.main",
+    "sink": "services.store.main",
+    "normalise": "streams.agents.main",
+    "resolve": "streams.agents.main",
+    "journey": "streams.agents.main",
+}
+"""The module a service is made of, as `services.cli.service` imports it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -72,8 +84,8 @@ def addresses(site: Site, config: Config) -> dict[str, str]:
 def plan(site: Site, config: Config) -> list[ChildSpec]:
     """The children, each after those it waits for.
 
-    The page comes first and shows what it waits for. Then everything loads its modules at once, beside the
-    starting broker; whoever needs topics or tables begins when they are there.
+    The page comes first and shows what it waits for; whoever needs topics or tables begins when they are there.
+    All but the stores are forks of one process, which loads their modules beside the starting broker.
     """
     stores = _stores(site)
     names = [spec.name for spec in stores]
@@ -81,21 +93,21 @@ def plan(site: Site, config: Config) -> list[ChildSpec]:
 
     def service(name: str, **options: Any) -> ChildSpec:
         argv = (sys.executable, "-m", "services.cli.service", name, "--config", str(site.config_path))
-        return ChildSpec(name, argv, env=env, **{"probe_host": _reachable(config.metrics_host)} | options)
+        options = {"probe_host": _reachable(config.metrics_host)} | options
+        return ChildSpec(name, argv, loads=LOADS[name], env=env, **options)
 
     kafka = tuple(name for name in names if name == "kafka")
     clickhouse = tuple(name for name in names if name == "clickhouse")
-    begin: dict[str, Any] = {"spawn_after": ("dashboard",), "gated": True}
-    ready = ("topics", "migrate")
+    first, ready = ("dashboard",), ("topics", "migrate")
     page, edge = _reachable(config.dashboard.host), _reachable(config.gateway.host)
     return [
         service("dashboard", probe_port=site.dashboard_port, probe_host=page, stop_wave=EDGE),
         *stores,
-        service("topics", after=kafka, job=True, **begin),
-        service("migrate", after=clickhouse, job=True, **begin),
-        service("gateway", spawn_after=("dashboard",), probe_port=site.gateway_port, probe_host=edge, stop_wave=EDGE),
-        service("sink", after=ready, **begin),
-        *(service(stage, after=ready, **begin) for stage in ("normalise", "resolve", "journey")),
+        service("topics", after=kafka, spawn_after=first, job=True),
+        service("migrate", after=clickhouse, spawn_after=first, job=True),
+        service("gateway", spawn_after=first, probe_port=site.gateway_port, probe_host=edge, stop_wave=EDGE),
+        service("sink", after=ready),
+        *(service(stage, after=ready) for stage in ("normalise", "resolve", "journey")),
     ]
 
 

@@ -12,18 +12,18 @@ EDGE, PROCESSORS, STORES = 0, 1, 2
 class ChildSpec:
     """One process.
 
-    `after`: names that must be ready before its work begins. A `gated` child is started earlier, to load its
-    modules, and begins when it reads a line on stdin. `spawn_after`: names that may
-    come first, for some seconds, before even that.
+    `argv`: (interpreter, "-m", MODULE, …). With `loads` it is forked from a process that has loaded that module and
+    MODULE, instead of started.
+    `after`: names that must be ready before. `spawn_after`: names that may come first, for some seconds.
     `probe_port`: GET /healthz there answers 200 when it is ready; None takes the port it is given for /healthz and
     /metrics; 0 means that it prints `{"ready": true, …}` on stdout. A `job` ends with 0 and is ready from then on.
     """
 
     name: str
     argv: tuple[str, ...]
+    loads: str = ""
     after: tuple[str, ...] = ()
     spawn_after: tuple[str, ...] = ()
-    gated: bool = False
     job: bool = False
     probe_port: int | None = None
     probe_host: str = "127.0.0.1"

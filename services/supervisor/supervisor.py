@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from schemas.errors import ConfigurationError, TouchlineError
 from services.supervisor.child import Child
 from services.supervisor.folder import DataFolder, Run, birth
+from services.supervisor.forks import Forks
 from services.supervisor.spec import ChildSpec, checked
 from streams.ops.metrics import Metrics
 from streams.ops.server import Checks
@@ -42,7 +43,8 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         self.signal = 0
         self.record = Run(pid=os.getpid(), started_at=datetime.now(UTC).isoformat(timespec="seconds"), stopped=False)
-        self.children = {spec.name: Child(spec, folder.logs, self._changed) for spec in checked(specs)}
+        self._forks = Forks(list(dict.fromkeys(spec.loads for spec in specs if spec.loads)))
+        self.children = {spec.name: Child(spec, folder.logs, self._changed, self._forks) for spec in checked(specs)}
         for child in self.children.values():
             self._note(child, "")
 
@@ -89,6 +91,7 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._forks.close()
         self.record.stopped = True
         self._save()
 

@@ -13,12 +13,18 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 import clickhouse_connect
+from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Error
 from urllib3.exceptions import HTTPError
 
 from schemas.config import ClickHouseConfig
 from schemas.errors import PermanentError, StoreUnavailable, TouchlineError
+
+# We send and take lists. Left to itself the driver loads pandas and NumPy with the first insert, where they happen to
+# be installed, to see whether it was given theirs: a second, and 60 MB in each process.
+for _unused in ("pd", "pd_time_test", "np"):
+    setattr(options, _unused, None)
 
 #: ClickHouse error codes that blame the data, with the reason a dead letter gets.
 PERMANENT_CODES: Final[Mapping[int, str]] = {

@@ -18,30 +18,20 @@ from streams.ops.metrics import Metrics
 
 READY = "import time; print('{\"ready\": true}', flush=True); "
 WAIT = "time.sleep(600)"
-HTTP = """
-import http.server, os, sys
-if os.environ.get("TOUCHLINE_GATE"): assert sys.stdin.readline() == "go\\n"
-class H(http.server.BaseHTTPRequestHandler):
-    def do_GET(self): self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
-    def log_message(self, *a): print("asked", flush=True)
-http.server.HTTPServer(("127.0.0.1", int(os.environ["TOUCHLINE_OPS_PORT"])), H).serve_forever()
-"""
+HTTP = "import sys; from tests.integration.forked import main; sys.exit(main(['serve']))"
 
 
 def specs(endings: dict[str, int]) -> list[ChildSpec]:
-    """Four children that look like the real ones: store, job, gated worker, edge."""
-    code = {
-        "store": READY + WAIT,
-        "prepare": "print('prepared')",
-        "worker": HTTP,
-        "edge": HTTP,
-    }
+    """Four children that look like the real ones: store, job, a forked worker, edge."""
+    code = {"store": READY + WAIT, "prepare": "print('prepared')", "edge": HTTP}
     code |= {name: f"raise SystemExit({ending})" for name, ending in endings.items()}
     argv = {name: (sys.executable, "-S", "-c", text) for name, text in code.items()}
+    worker = ["end", str(endings["worker"])] if "worker" in endings else ["serve"]
+    forked = (sys.executable, "-m", "tests.integration.forked", *worker)
     return [
         ChildSpec("store", argv["store"], probe_port=0, stop_wave=STORES),
         ChildSpec("prepare", argv["prepare"], after=("store",), job=True),
-        ChildSpec("worker", argv["worker"], after=("prepare",), gated=True),
+        ChildSpec("worker", forked, loads="json", after=("prepare",)),
         ChildSpec("edge", argv["edge"], stop_wave=EDGE),
     ]
 

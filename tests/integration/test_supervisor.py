@@ -45,6 +45,10 @@ def alive(run: Run) -> set[str]:
     return {name for name, pid in run.pids.items() if birth(pid) == run.births[name]}
 
 
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def came_back(before: Run, now: Run) -> bool:
     anew = all(now.pids.get(name, before.pids[name]) != before.pids[name] for name in NAMES)
     return anew and alive(now) == NAMES and set(now.states.values()) == {"ready", "done"}
@@ -62,6 +66,18 @@ def test_a_killed_child_comes_back(tmp_path: Path) -> None:
         assert process.wait(10) == 0
         assert process.stderr is not None
         assert "was ended by SIGKILL; starting again in 0.25 s" in process.stderr.read()
+
+
+def test_when_the_process_they_are_forked_from_is_killed_forked_ones_come_back(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        before = read_run(tmp_path)
+        os.kill(_parent(before.pids["worker"]), signal.SIGKILL)
+        wait_until(lambda: "worker" in alive(now := read_run(tmp_path)) and now.pids["worker"] != before.pids["worker"])
+        now = read_run(tmp_path)
+        assert {name: now.pids[name] for name in NAMES - {"worker"}} == {
+            name: before.pids[name] for name in NAMES - {"worker"}
+        }
 
 
 def test_nothing_outlives_a_killed_supervisor_and_the_next_start_says_so(tmp_path: Path) -> None:

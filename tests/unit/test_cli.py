@@ -194,15 +194,6 @@ def test_a_service_that_refuses_its_configuration_ends_with_78(
     assert f"{path}:1:9: kafka.partitions" in capsys.readouterr().err
 
 
-def test_a_gated_service_whose_supervisor_is_gone_does_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "touchline.yaml"
-    write_fresh(path, tmp_path)
-    command = [sys.executable, "-m", "services.cli.service", "migrate", "--config", str(path)]
-    env = {"TOUCHLINE_GATE": "1", "TOUCHLINE_CLICKHOUSE_URL": "http://127.0.0.1:1"}
-    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, timeout=30, check=False)
-    assert done.returncode == 0
-
-
 def test_help_does_not_load_what_only_services_need() -> None:
     heavy = {"faust", "chdb", "aiokafka", "clickhouse_connect", "fastapi"}
     code = f"import services.cli.main, sys; print({heavy} & sys.modules.keys() or 'none')"

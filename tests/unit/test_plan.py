@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import subprocess
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +18,7 @@ from services.cli.service import SERVICES
 from services.common.config import load_config
 from services.supervisor.folder import DataFolder
 from services.supervisor.main import UpOptions, prepare
-from services.supervisor.plan import PROCESSES, Site, addresses, instance, plan, service_env
+from services.supervisor.plan import LOADS, PROCESSES, Site, addresses, instance, plan, service_env
 from services.supervisor.spec import EDGE, STORES, checked
 
 SITE = Site(
@@ -38,6 +42,19 @@ def test_everything_known_is_started_in_an_order_that_works(site: Site) -> None:
     assert {spec.name for spec in specs} == {*SERVICES, *embedded}
     assert specs[0].name == "dashboard"
     assert {spec.name for spec in specs} - {"topics", "migrate"} <= set(PROCESSES)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_imports_is_loaded_before_it_is_forked(name: str) -> None:
+    work = SERVICES[name]
+    assert f"from {LOADS[name]} import" in inspect.getsource(work.func if isinstance(work, partial) else work)
+
+
+def test_loading_starts_no_thread() -> None:
+    """A fork has only the thread that forked; a lock that another one held then would stay locked for ever."""
+    code = f"import os, {', '.join(LOADS.values())}; print(len(os.listdir('/proc/self/task')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
 
 
 def test_intake_stops_first_and_stores_last() -> None:

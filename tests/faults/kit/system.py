@@ -15,10 +15,8 @@ from typing import Any, TextIO
 
 import httpx
 
-from services.supervisor.child import GATE_ENV
 from services.supervisor.folder import Run, birth, read_run
 from services.supervisor.plan import PROCESSES
-from streams.ops.server import OPS_PORT_ENV
 from streams.transport.kafka import INSTANCE_ENV
 
 START_TIMEOUT_S = 150.0
@@ -108,10 +106,14 @@ class System:
     @contextmanager
     def twin(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
         """A second process of a service, in the same groups under a name of its own; ended with the block."""
-        proc = Path(f"/proc/{self.pid(name)}")
-        told = (pair.split("=", 1) for pair in (proc / "environ").read_text().split("\0") if "=" in pair)
-        env = {key: value for key, value in told if key not in (GATE_ENV, OPS_PORT_ENV)}
-        argv = [word for word in (proc / "cmdline").read_text().split("\0") if word]
+        at = self.run().addresses
+        env = os.environ | {
+            "TOUCHLINE_KAFKA_BOOTSTRAP": at["kafka"],
+            "TOUCHLINE_CLICKHOUSE_URL": at["sql_url"],
+            "TOUCHLINE_CLICKHOUSE_USER": "internal",
+            "TOUCHLINE_CLICKHOUSE_PASSWORD_FILE": at["token_file"],
+        }
+        argv = [sys.executable, "-m", "services.cli.service", name, "--config", at["config"]]
         with (self.data / "logs" / f"{name}-twin.log").open("ab") as log:
             process = subprocess.Popen(argv, env=env | {INSTANCE_ENV: "twin"}, stdout=log, stderr=log)
         try:
