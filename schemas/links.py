@@ -52,7 +52,7 @@ class Edge(_Earliest):
 
 
 class Membership(_Earliest):
-    """A person (or a deal, a ticket …) and an account.
+    """A person (or a deal, a ticket …) and an account; or a deal or ticket and the person it is of.
 
     `seen`: on one event, the earliest counts. `joined` and `left`: the CRM tied or untied them, each time counts.
     `stated`: someone states from when to when; of statements with one begin the last stands.
@@ -60,7 +60,7 @@ class Membership(_Earliest):
 
     kind: Literal["membership"] = "membership"
     alias: Alias
-    account_id: str
+    account_id: str = Field(description="account; or alias of the person whose a deal or ticket is")
     how: Literal["seen", "joined", "left", "stated"] = "seen"
     valid_from: UtcTime | None = Field(None, description="stated begin; None: from the beginning")
     valid_to: UtcTime | None = Field(None, description="stated end, exclusive; None: until now")

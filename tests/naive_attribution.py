@@ -313,11 +313,32 @@ class _World:
         people, subject, rejected = _people(t), _subject(t), set[str]()
         owners = self.groups[subject] if people else {subject}
         person = self.person_id(subject) if people else ""
-        account, method = self._rules(t, owners, people, rejected) or (
-            f"anon:{person or _name_id(subject)}",
-            "unidentified",
-        )
+        found = self._rules(t, owners, people, rejected)
+        if not found and not people and (theirs := self._whose(subject, t.ordered_at)):
+            found = self._rules(t, self.groups[theirs], [], rejected)
+            found = found or (f"anon:{self.person_id(theirs)}", "unidentified")
+        account, method = found or (f"anon:{person or _name_id(subject)}", "unidentified")
         return Place(person, account, method, frozenset(rejected))
+
+    def _whose(self, thing: str, at: datetime) -> str:
+        """Of whom a deal or ticket was told to be last by then; or first."""
+        told = [t for t in self.facts if thing in t.aliases and _people(t)]
+        found: dict[Any, Stint] = {}
+        for t in told:
+            alias = _people(t)[0]
+            if t.action == "crm_record":
+                found[alias, t.ordered_at] = Stint(t.ordered_at, alias, thing, LAST, False)
+            elif t.action != "crm_removed":
+                found.setdefault((alias, "seen"), Stint(t.ordered_at, alias, thing, LAST, False))
+        left = [(_people(t)[0], t.ordered_at) for t in told if t.action == "crm_removed"]
+        stints = [
+            stint._replace(
+                end=min((when for name, when in left if name == stint.account and when > stint.begin), default=LAST)
+            )
+            for stint in found.values()
+        ]
+        chosen = _at(stints, at)
+        return chosen.account if chosen else ""
 
     def _rules(
         self, t: CleanTouchpoint, owners: set[str], people: list[str], rejected: set[str]

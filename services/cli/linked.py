@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
 from schemas.touchpoints import Alias, AttributedTouchpoint
+from streams.resolve.aliases import is_person
 from streams.resolve.company_names import company_name
 from streams.resolve.domains import address_host, company_domain
 from streams.resolve.learning import actors
@@ -158,10 +159,12 @@ def _ends(link: Link) -> tuple[Alias, ...]:
     """The aliases a link ties together."""
     if isinstance(link, Edge) or (isinstance(link, Decision) and link.about_people):
         return (link.a, link.b)
+    if isinstance(link, Membership) and is_person(link.account_id):  # a deal or ticket, and whose it is
+        return (link.alias, link.account_id)
     return (link.record, link.into) if isinstance(link, RecordChange) and link.into else ()
 
 
 def _accounts(link: Link) -> tuple[str, ...]:
     if isinstance(link, Membership):
-        return (link.account_id,)
+        return () if is_person(link.account_id) else (link.account_id,)
     return (link.b,) if isinstance(link, Decision) and not link.about_people else ()

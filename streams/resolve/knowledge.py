@@ -35,8 +35,9 @@ class Knowledge:
         self.records = Records()
         self.directory = Directory(self.records)
         self.memberships = Memberships(self.records)
+        self.ties = Memberships()
         self.declared = Declarations()
-        self.known = Known(self.graph, self.directory, self.memberships, self.declared)
+        self.known = Known(self.graph, self.directory, self.memberships, self.ties, self.declared)
         self.proposals = Proposals(self.known)
         self.position = 0
         self._at: dict[str, dict[str, list[Alias]]] = {}
@@ -100,7 +101,7 @@ class Knowledge:
         if isinstance(link, Edge):
             return self.graph.knows(link)
         if isinstance(link, Membership):
-            return self.memberships.knows(link)
+            return self._kept(link).knows(link)
         if isinstance(link, AccountClaim):
             return self.directory.claims.knows(link)
         if isinstance(link, RecordChange):
@@ -119,7 +120,7 @@ class Knowledge:
         if isinstance(link, Edge):
             known = self.graph.known(link.a, link.b, typed=link.typed)
         elif isinstance(link, Membership):
-            known = self.memberships.known(link)
+            known = self._kept(link).known(link)
         elif isinstance(link, AccountClaim):
             known = self.directory.claims.known(link)
         elif isinstance(link, RecordChange):
@@ -143,7 +144,7 @@ class Knowledge:
                 before = home(self.known, person)
                 after = {now.person_id: now for now in map(self.graph.person, person.aliases)}
                 if any(home(self.known, now) != before for now in after.values()):
-                    self._owe(due, person, person.person_id)
+                    self._owe(due, person)
         return {name for person in changed for name in person.aliases}
 
     def _told_of(self, link: Membership | Declared | Decision, due: _Due) -> set[Alias]:
@@ -154,13 +155,16 @@ class Knowledge:
         before, where = home(self.known, person), places(self.known, person)
         self._take_in(link)
         if not is_new and home(self.known, person) != before:
-            for account_id in where:
-                due.setdefault(account_id, set()).add(person.person_id if is_person(alias) else "")
+            self._owe_at(due, where, person)
         return set(person.aliases)
+
+    def _kept(self, link: Membership) -> Memberships:
+        """With which memberships this one is kept: people's and things' in accounts, or things' with people."""
+        return self.ties if is_person(link.account_id) else self.memberships
 
     def _take_in(self, link: Membership | Declared | Decision) -> None:
         if isinstance(link, Membership):
-            self.memberships.add(link)
+            self._kept(link).add(link)
         elif isinstance(link, Decision):
             self.memberships.decide(link)
             self._index(link.a, address_host(link.a))
@@ -181,7 +185,7 @@ class Knowledge:
         at_moved = {name for host in moved for name in self._at[company_domain(host)][host]}
         for name, (person, before_home, where) in {**people, **members}.items():
             if name in at_moved or (name in members and home(self.known, person) != before_home):
-                self._owe_at(due, where, person.person_id if is_person(name) else "")
+                self._owe_at(due, where, person)
         renamed = {name for name, accounts in named_before.items() if directory.accounts_named(name) != accounts}
         called = {alias for name in renamed for alias in self.declared.named(name)}
         self._owe_all(called, due)
@@ -203,29 +207,34 @@ class Knowledge:
         self._change(link)
         for name, (person, before_home, where) in contacts.items():
             if not self._is_new(name) and home(self.known, person) != before_home:
-                self._owe_at(due, where, person.person_id)
+                self._owe_at(due, where, person)
         return {name for person, _, _ in contacts.values() for name in person.aliases}
 
     def _owe_all(self, aliases: set[Alias], due: _Due) -> None:
         for name in aliases:
-            person = self.graph.person(name)
-            self._owe(due, person, person.person_id if is_person(name) else "")
+            self._owe(due, self.graph.person(name))
 
     def _homes(self, names: Iterable[Alias]) -> dict[Alias, tuple[Person, Home, set[str]]]:
         people = {name: self.graph.person(name) for name in names}
         return {name: (person, home(self.known, person), places(self.known, person)) for name, person in people.items()}
 
-    def _owe(self, due: _Due, person: Person, person_id: str) -> None:
-        self._owe_at(due, places(self.known, person), person_id)
+    def _owe(self, due: _Due, person: Person) -> None:
+        self._owe_at(due, places(self.known, person), person)
 
-    def _owe_at(self, due: _Due, where: Iterable[str], person_id: str) -> None:
+    def _owe_at(self, due: _Due, where: Iterable[str], person: Person) -> None:
+        """What they did there is attributed again, and what is told of deals and tickets of theirs."""
+        concerned = {person.person_id} if is_person(person.aliases[0]) else {""}
+        if any(self.ties.members(name) for name in person.aliases):
+            concerned.add("")
         for account_id in where:
-            due.setdefault(account_id, set()).add(person_id)
+            due.setdefault(account_id, set()).update(concerned)
 
     def _is_new(self, alias: Alias) -> bool:
         """Whether no touchpoint of this alias can have been attributed yet: each would have told an edge."""
         is_recorded = is_mailbox(alias) or kind_of(alias) in NAMING_KINDS
-        return is_recorded and not self.graph.has(alias) and not any(self.memberships.decisions((alias,)))
+        if not is_recorded or self.graph.has(alias) or self.ties.members(alias):
+            return False
+        return not any(self.memberships.decisions((alias,)))
 
     def _asked_by(self, edge: Edge, changed: set[Alias]) -> set[Alias]:
         """Whose questions an edge may change; a shared alias has too many to look at each time."""

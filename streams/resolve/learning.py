@@ -23,6 +23,8 @@ TYPED_ACTIONS = frozenset(
 
 #: What the CRM's own records do: what they say of an account is a statement, and they come and go.
 RECORD_ACTIONS = frozenset({"crm_record", "crm_removed", "lifecycle_changed", "alias"})
+_HOW: dict[str, Literal["joined", "left"]] = {"crm_record": "joined", "crm_removed": "left"}
+
 #: Property of an account's record → the trait that it claims.
 CLAIMING = {"domain": "domain", "website": "domain", "hs_additional_domains": "domain", "name": "name"}
 
@@ -72,6 +74,8 @@ def implied(
         if touchpoint.aliases:  # what has none is nobody who could belong
             yield _membership(touchpoint, subject)
         yield from _claims(touchpoint)
+    if people:
+        yield from (_tie(touchpoint, name, people[0]) for name in touchpoint.aliases if not is_person(name))
     yield from _declared(touchpoint, people, subject)
     if len(people) > 1 and touchpoint.action == "alias":
         yield from _merged(touchpoint, [name for name in people if kind_of(name) == "crm_contact"])
@@ -105,13 +109,29 @@ def _decision(touchpoint: CleanTouchpoint) -> Iterator[Link]:
         )
 
 
+def _tie(touchpoint: CleanTouchpoint, thing: Alias, person: Alias) -> Membership:
+    """A deal or ticket, and the person it is of."""
+    return Membership(
+        alias=thing,
+        account_id=person,
+        how=_how(touchpoint),
+        since=touchpoint.ordered_at,
+        evidence=touchpoint.event_id,
+        source=touchpoint.source,
+    )
+
+
+def _how(touchpoint: CleanTouchpoint) -> Literal["seen", "joined", "left"]:
+    """What the CRM ties or unties, it does each time; what is only seen, is seen."""
+    return _HOW.get(touchpoint.action, "seen")
+
+
 def _membership(touchpoint: CleanTouchpoint, subject: Alias) -> Membership:
     is_stated = touchpoint.valid_from is not None or touchpoint.valid_to is not None
-    tied = {"crm_record": "joined", "crm_removed": "left"}.get(touchpoint.action, "seen")
     return Membership(
         alias=subject,
         account_id=touchpoint.account_refs[0],
-        how="stated" if is_stated else tied,
+        how="stated" if is_stated else _how(touchpoint),
         valid_from=touchpoint.valid_from,
         valid_to=touchpoint.valid_to,
         since=touchpoint.ordered_at,

@@ -18,7 +18,7 @@ from streams.resolve.graph import IdentityGraph, Person, person_id_of
 from streams.resolve.learning import actors, declared_hosts, declared_name, owner
 from streams.resolve.memberships import Memberships, Standing
 
-RULE_VERSION = 3
+RULE_VERSION = 4
 MAX_REJECTED = 20
 CONFIDENCE = {
     "explicit": 1.0,
@@ -44,6 +44,7 @@ class Known:
     graph: IdentityGraph
     directory: Directory
     memberships: Memberships
+    ties: Memberships
     declared: Declarations
 
     def standing(self, aliases: tuple[Alias, ...]) -> Standing:
@@ -96,7 +97,8 @@ def attribute(known: Known, touchpoint: CleanTouchpoint) -> Attribution:
     owners = person.aliases if person else (owner(touchpoint, people),)
     case = _Case(known, touchpoint, owners, _hosts(people, owners), known.standing(owners))
     nobodys = f"anon:{person.person_id if person else person_id_of(owners[0])}"
-    account_id, method, evidence = _decided(case) or (nobodys, "unidentified", "")
+    found = _decided(case) or (None if people else _of_its_person(case))
+    account_id, method, evidence = found or (nobodys, "unidentified", "")
     return Attribution(
         person_id=person.person_id if person else "",
         account_id=account_id,
@@ -114,6 +116,28 @@ def _decided(case: _Case) -> _Found | None:
         if found is not None:
             return found
     return None
+
+
+def _of_its_person(case: _Case) -> _Found | None:
+    """Where the person is whose deal or ticket it is, that says nothing of an account itself."""
+    tie = case.known.ties.standing(case.owners, _as_is).at(case.touchpoint.ordered_at)
+    if tie is None:
+        return None
+    person = case.known.graph.person(tie.account_id)
+    theirs = _Case(
+        case.known,
+        case.touchpoint,
+        person.aliases,
+        _hosts((), person.aliases),
+        case.known.standing(person.aliases),
+        case.rejected,
+    )
+    account_id, method, evidence = _decided(theirs) or (f"anon:{person.person_id}", "unidentified", "")
+    return (account_id, method, f"{tie.alias} is of {tie.account_id}{evidence and ': '}{evidence}")
+
+
+def _as_is(name: str) -> str:
+    return name
 
 
 def _hosts(people: tuple[Alias, ...], owners: tuple[Alias, ...]) -> list[str]:
@@ -207,13 +231,21 @@ def home(known: Known, person: Person) -> Home:
     standing = known.standing(person.aliases)
     hosts = tuple(host for name in person.aliases if (host := address_host(name)))
     domains = known.declared.dated(person.aliases, "domain")
-    return (person.person_id, standing, hosts, domains, known.declared.dated(person.aliases, "name"))
+    its = known.ties.standing(person.aliases, _as_is)
+    followed = (its, *(home(known, owner) for owner in _tied(known, person))) if its.stints else ()
+    return (person.person_id, standing, hosts, domains, known.declared.dated(person.aliases, "name"), followed)
+
+
+def _tied(known: Known, thing: Person) -> list[Person]:
+    """The people a deal or ticket was ever of."""
+    return [known.graph.person(name) for name in sorted(known.ties.accounts(thing.aliases))]
 
 
 def places(known: Known, person: Person) -> set[str]:
     """Every account that may hold touchpoints of this person (or thing)."""
     directory, aliases = known.directory, person.aliases
-    found = {directory.canonical(account) for account in known.memberships.accounts(aliases)}
+    found = {place for owner in _tied(known, person) for place in places(known, owner)}
+    found |= {directory.canonical(account) for account in known.memberships.accounts(aliases)}
     found |= {directory.canonical(d.b) for d in known.memberships.decisions(aliases) if d.verdict == "belongs"}
     hosts = {host for name in aliases if (host := address_host(name))}
     declared = set(known.declared.values(aliases, "domain"))

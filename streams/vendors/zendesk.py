@@ -14,7 +14,8 @@ from streams.vendors.reading import MAX_TEXT_CHARS, ident, member, text
 
 #: The second as Zendesk lists some events of users.
 _PREFIXES = ("zen:event-type:", "zen:event-type/")
-_TICKETS = ("ticket", "messaging_ticket")
+_CHAT = "messaging_ticket"
+_TICKETS = ("ticket", _CHAT)
 _IDENTITIES: dict[str, Kind] = {"email": "email", "phone_number": "phone"}
 #: Roles of our own people: what the helpdesk says of them is about no customer.
 _STAFF = ("agent", "admin")
@@ -112,16 +113,18 @@ def _by_staff(comment: dict[str, Any]) -> bool:
 
 
 def _aliases(kind: str, record_id: str, detail: dict[str, Any], event: dict[str, Any]) -> tuple[Alias, ...]:
-    """One person only: who wrote the comment if that is a customer, else who asked; two would be linked as one."""
+    """One person: who wrote the comment if that is a customer, else who asked; two would be linked as one.
+
+    A chat's messages name only who wrote them: an agent's is found by the ticket, which is the customer's.
+    """
     if kind == "user":
         return () if _is_staff(detail) else _user_aliases(record_id, detail, event)
     if kind not in _TICKETS:
         return ()
     comment = _comment(event)
     author = ident(member(comment, "author"), "id") or ident(comment, "author_id")
-    person = "" if _by_staff(comment) else author
-    person = person or ident(detail, "requester_id")
-    return ordered([alias("support_user", person)]) or ordered([alias("ticket", record_id)])
+    person = alias("support_user", ("" if _by_staff(comment) else author) or ident(detail, "requester_id"))
+    return ordered([person, alias("ticket", record_id) if kind == _CHAT or not person else None])
 
 
 def _is_staff(detail: dict[str, Any]) -> bool:

@@ -81,8 +81,8 @@ def _event(draw: st.DrawFn, name: str) -> CleanTouchpoint:
         fields |= draw(_record_of(fields["aliases"]))
     if fields["action"] == "alias" and draw(st.booleans()):
         fields["properties"] = {"given_up": draw(st.sampled_from(["user:u1", "user:u2"]))}
-    if not fields["aliases"] and draw(st.booleans()):
-        fields["aliases"] = (draw(st.sampled_from(["crm_deal:9", "ticket:4"])),)
+    if draw(st.booleans()) if not fields["aliases"] else draw(st.integers(0, 4)) == 0:
+        fields["aliases"] = (*fields["aliases"], draw(st.sampled_from(["crm_deal:9", "ticket:4"])))
     if draw(st.integers(0, 12)) == 0:
         fields |= {"clock_suspect": True, "occurred_at": at(10_000)}
     return touchpoint(name, draw(SECONDS), **fields)
@@ -248,6 +248,8 @@ BROKEN: dict[str, tuple[object, str, object]] = {
         "_contact_changed",
         lambda self, link, due: self.records.add(link) or set(),
     ),
+    "a deal stays where its contact was": (Memberships, "members", lambda self, name: []),
+    "a deal's way to its contact is forgotten": (rules, "_tied", lambda known, thing: []),
 }
 
 
@@ -332,6 +334,17 @@ HISTORIES: dict[str, list[CleanTouchpoint]] = {
         touchpoint(
             "r2", 7, "crm_record", aliases=("crm_contact:7",), subject="contact:7", properties={"restored": True}
         ),
+    ],
+    "a deal stays where its contact was": [
+        touchpoint("e1", 0, "crm_record", aliases=("crm_contact:7", "crm_deal:9")),
+        touchpoint("e2", 5, "deal_stage_changed", aliases=("crm_deal:9",)),
+        touchpoint("e3", 0, "crm_record", aliases=("crm_contact:7",), account_refs=("crm:1",)),
+    ],
+    "a deal's way to its contact is forgotten": [
+        touchpoint("e1", 0, "crm_record", aliases=("crm_contact:7",), account_refs=("crm:1",)),
+        touchpoint("e2", 0, "crm_record", aliases=("crm_contact:7", "crm_deal:9")),
+        touchpoint("e3", 5, "deal_stage_changed", aliases=("crm_deal:9",)),
+        touchpoint("e4", 9, "crm_record", aliases=("crm_deal:9",), account_refs=("crm:2",)),
     ],
 }
 
