@@ -26,6 +26,7 @@ MAX_TEXT_CHARS = 2_000
 MAX_VALUE_CHARS = 200
 MAX_PROPERTIES = 30
 CLOCK_TOLERANCE = timedelta(minutes=5)
+_LEAP_SECOND = re.compile(r"(.+\d\d:\d\d):60(.*)")
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2100, 1, 1, tzinfo=UTC)
 _MS_FROM = 100_000_000_000  # as seconds this would be the year 5138: larger numbers are milliseconds
@@ -92,13 +93,23 @@ def is_suspect(occurred_at: datetime, received_at: datetime) -> bool:
 def _parsed(value: object) -> datetime | None:
     try:
         if isinstance(value, str):
-            found = datetime.fromisoformat(value.strip())
+            found = _iso(value.strip())
             return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
         if isinstance(value, int | float) and isfinite(value):
             return _FIRST + timedelta(milliseconds=value if abs(value) >= _MS_FROM else value * 1000)
     except (ValueError, OverflowError):
         pass
     return None
+
+
+def _iso(written: str) -> datetime:
+    """ISO 8601 as Python reads it, and what RFC 3339 allows besides: `t` and `z`, and a leap second."""
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError:
+        leap = _LEAP_SECOND.fullmatch(written.upper())
+        found = datetime.fromisoformat(leap.expand(r"\1:59\2") if leap else written.upper())
+        return found + timedelta(seconds=1) if leap else found
 
 
 def first_text(places: tuple[dict[str, Any], ...], names: tuple[str, ...], limit: int = MAX_VALUE_CHARS) -> str:

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from schemas.actions import ACTIONS
 from schemas.config import KEY_VENDORS
+from schemas.errors import UnmappableEvent
 from schemas.touchpoints import CLEAN, CleanTouchpoint, RawRequest
 from services.gateway.routes import WEBHOOK_VENDORS
 from streams.resolve.aliases import ordered
+from streams.vendors import reading
 from streams.vendors.base import Mapped, Refused, Result
 from streams.vendors.registry import VENDORS
 from streams.vendors.slices import slices
@@ -288,3 +290,23 @@ def test_slices_are_the_messages(batch: list[Any], indent: int | None) -> None:
     rest, texts = slices(json.dumps(envelope, indent=indent), "batch")
     assert [repr(json.loads(text)) for text in texts] == [repr(one) for one in batch]
     assert orjson.loads(rest) == {"a": 'x"],[', "z": [1]}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2026-03-02T09:00:00Z", "2026-03-02T09:00:00+00:00"),
+        ("2026-03-02t09:00:00.5z", "2026-03-02T09:00:00.500000+00:00"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00+00:00"),
+        ("2017-01-01T00:59:60.25+01:00", "2017-01-01T00:00:00.250000+00:00"),
+        ("2026-03-02 09:00", "2026-03-02T09:00:00+00:00"),
+    ],
+)
+def test_stamps_as_rfc_3339_allows_them(written: str, meant: str) -> None:
+    assert reading.stamp(written, "timestamp").isoformat() == meant
+
+
+@pytest.mark.parametrize("written", ["2026-03-02T09:60:00Z", "2026-03-02T09:00:61Z", "09:59:60", "today", ":60", ""])
+def test_other_stamps_are_refused(written: str) -> None:
+    with pytest.raises(UnmappableEvent, match="`timestamp` is not a time"):
+        reading.stamp(written, "timestamp")
