@@ -159,6 +159,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signalled, number)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # the terminal is closed; `nohup` means to go on
+            loop.add_signal_handler(signal.SIGHUP, self._signalled, signal.SIGTERM)
 
     def _signalled(self, number: int) -> None:
         if self._stop.is_set() and number == signal.SIGINT:
