@@ -13,7 +13,7 @@ from tests.faults.conftest import Victim
 from tests.faults.kit.campaign import COMPONENTS, EVERYTHING, Campaign, Report, Sent, campaign, load_of
 from tests.faults.kit.checks import settled
 from tests.faults.kit.driver import sending
-from tests.faults.kit.system import SERVICES, System
+from tests.faults.kit.system import FORK_SERVER, SERVICES, System
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
 SEED = 7
@@ -36,7 +36,7 @@ def check(report: Report) -> None:
 
 
 def test_each_process_killed_in_turn(victim: Victim) -> None:
-    check(campaign(victim.system, victim.sent, Campaign(SERVICES, kills=1, seed=SEED)))
+    check(campaign(victim.system, victim.sent, Campaign((*SERVICES, FORK_SERVER), kills=1, seed=SEED)))
 
 
 def test_the_whole_tree_killed_at_once(victim: Victim) -> None:

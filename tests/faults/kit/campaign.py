@@ -14,13 +14,13 @@ import httpx
 from tests.faults.kit.checks import Verdict, settled
 from tests.faults.kit.driver import deliver, sending
 from tests.faults.kit.scenario import PLACES, Call, Scenario, scenario
-from tests.faults.kit.system import SERVICES, System
+from tests.faults.kit.system import FORK_SERVER, SERVICES, System
 
 RECOVERY_BUDGET_S = 15.0
 """Printed beside what was measured; on a shared machine it is no ground to fail."""
 MESSAGES_A_PERSON = 28
 EVERYTHING = "everything"
-COMPONENTS = (*SERVICES, EVERYTHING)
+COMPONENTS = (*SERVICES, FORK_SERVER, EVERYTHING)
 
 
 @dataclass(slots=True)

@@ -22,6 +22,8 @@ from streams.transport.kafka import INSTANCE_ENV
 START_TIMEOUT_S = 150.0
 SERVICES = tuple(name for name in PROCESSES if name != "dashboard")
 """What is killed; the page holds nothing."""
+FORK_SERVER = "fork server"
+"""Also killed: what all services but the stores are forked from, and go with."""
 
 
 class System:
@@ -93,8 +95,8 @@ class System:
     # -- hurting a part
 
     def kill(self, name: str) -> int:
-        """SIGKILL to a service; returns its pid."""
-        pid = self.pid(name)
+        """SIGKILL to a service, or to what services are forked from; returns its pid."""
+        pid = _parent(self.pid("gateway")) if name == FORK_SERVER else self.pid(name)
         os.kill(pid, signal.SIGKILL)
         return pid
 
@@ -199,3 +201,7 @@ class System:
         """Resident memory of a service."""
         pages = int(Path(f"/proc/{self.pid(name)}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
