@@ -43,7 +43,7 @@ class Request(TypedDict):
 
 def serve(link: socket.socket, modules: Sequence[str]) -> Request | None:
     """Answer requests until the other end closes (None). Returns in a forked child too: what it is to do."""
-    wake = _wake_on_child_end()
+    wake, waker = _wake_on_child_end()
     left = deque(modules)
     gc.disable()  # nothing here becomes garbage, and what is collected is no longer shared
     with contextlib.suppress(ConnectionError):
@@ -58,6 +58,7 @@ def serve(link: socket.socket, modules: Sequence[str]) -> Request | None:
                     break
                 if _forked(link, *received):
                     wake.close()
+                    waker.close()
                     return received[0]
             elif not readable:
                 _load(left.popleft())
@@ -83,7 +84,7 @@ def _forked(link: socket.socket, request: Request, output: int) -> bool:
     _die_with(server)
     link.close()
     os.setsid()
-    os.close(signal.set_wakeup_fd(-1))
+    signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in (1, 2):
         os.dup2(output, number)
@@ -114,13 +115,13 @@ def _ended() -> Iterator[tuple[int, int]]:
             yield found[0], os.waitstatus_to_exitcode(found[1])
 
 
-def _wake_on_child_end() -> socket.socket:
-    """A socket that becomes readable when a child ends: what `select` can wait for."""
-    ours, its = socket.socketpair()
-    its.setblocking(False)
+def _wake_on_child_end() -> tuple[socket.socket, socket.socket]:
+    """A socket that becomes readable when a child ends, what `select` can wait for; and the one that signals write."""
+    wake, waker = socket.socketpair()
+    waker.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)  # an ignored one would not wake
-    signal.set_wakeup_fd(its.detach(), warn_on_full_buffer=False)
-    return ours
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    return wake, waker
 
 
 def _die_with(server: int) -> None:
