@@ -18,7 +18,7 @@ from streams.resolve.graph import IdentityGraph, Person, person_id_of
 from streams.resolve.learning import actors, declared_hosts, declared_name, owner
 from streams.resolve.memberships import Memberships, Standing
 
-RULE_VERSION = 3
+RULE_VERSION = 4
 MAX_REJECTED = 20
 CONFIDENCE = {
     "explicit": 1.0,
