@@ -106,7 +106,7 @@ class Rule(Strict):
     steps: tuple[tuple[Match, ...], ...] = Field(
         (), description="events in this order (sequence), or that must come right before `opens` (absence)"
     )
-    breaks: tuple[Match, ...] = Field((), description="events that break the order of `steps`")
+    breaks: tuple[Match, ...] = Field((), description="events that break the order of `steps`, or begin `order` anew")
     returns: str = Field("", description="field that must be the same on the first and last step, not between")
     opens: tuple[Match, ...] = Field((), description="events that open the wait (absence)")
     closes: tuple[Match, ...] = Field((), description="events that end the wait (absence)")

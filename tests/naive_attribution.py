@@ -162,7 +162,9 @@ class _World:
             name: {e.source for e in self.edges if name in (e.a, e.b)} if name.startswith("user:") else set()
             for name in groups
         }
+        given_up: set[str] = set()
         for edge in self.edges:
+            given_up |= {edge.b} if kind_of(edge.a) == kind_of(edge.b) == "user" else set()
             one, other = groups[edge.a], groups[edge.b]
             if one is other or len(one) + len(other) > most:
                 continue
@@ -170,7 +172,7 @@ class _World:
                 (kind_of(x), kind_of(y)) == ("crm_contact", "crm_contact") or taken[x] & taken[y]
                 for x in one
                 for y in other
-                if not (kind_of(edge.a) == kind_of(edge.b) == "user" and edge.b in (x, y))
+                if given_up.isdisjoint((x, y))
             )
             addresses = [any(kind_of(name) == "email" for name in group) for group in (one, other)]
             if not clash and not (edge.typed and all(addresses)):

@@ -76,6 +76,7 @@ _FIELDS: dict[str, Reader] = {
     "person": person,
     "session": lambda item: item.touchpoint.session_id,
     "element": lambda item: item.touchpoint.element,
+    "source": lambda item: item.touchpoint.source,
     "page": lambda item: item.touchpoint.page,
     "subject": lambda item: item.touchpoint.subject,
     "event": lambda item: item.touchpoint.event_id,

@@ -82,14 +82,16 @@ def sequence(watch: Watch, scene: Scene) -> None:
 
 
 def regress(watch: Watch, scene: Scene) -> None:
-    """The value goes back in its order; an unknown value says nothing."""
+    """The value goes back in its order; an unknown value says nothing, unless it begins the order anew."""
     if not counts(watch, scene):
         return
     rule, item = watch.rule, scene.placed.item
     value = str(item.touchpoint.properties.get(rule.rule.field, "")).lower()
-    if value not in rule.order:
-        return
     slot = (rule.key, rule.subject(item))
+    if value not in rule.order:
+        if watch.breaks(item.touchpoint):
+            scene.state.trails.pop(slot, None)
+        return
     before = scene.state.trails.get(slot, ())
     remember(scene, slot, (Mark(scene.at, item.event_id, value),))
     if before and rule.order[value] < rule.order[before[-1].value]:

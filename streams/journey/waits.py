@@ -32,8 +32,11 @@ def absence(watch: Watch, scene: Scene) -> None:
         fire(scene.book, scene.state, (rule.key, rule.subject(item)), scene.at, scene.effects)
         reschedule(scene.book, scene.state)
         scene.placed = scene.state.openers.get(item.event_id, scene.placed)
-    elif opens and (rule.key, rule.subject(item)) not in scene.state.waits:
+    elif opens and (slot := (rule.key, rule.subject(item))) not in scene.state.waits:
         _open(rule, scene)
+        if watch.pauses(touchpoint):
+            scene.state.waits[slot] = patterns.pause_wait(scene.state.waits[slot], scene.at)
+            reschedule(scene.book, scene.state)
 
 
 def broken_silence(scene: Scene) -> None:

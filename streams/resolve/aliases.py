@@ -69,7 +69,10 @@ ROLE_MAILBOXES = frozenset(
 _OF_A_COUNTRY = re.compile(r"(\w{4,})[._-](?:[a-z]{2}|benelux|emea|apac|europe|global)")
 """A role's address of one country or region: `sales-nl`, `info.de`. Short roles could be initials: `it.ho`."""
 
-_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@(?:\w(?:[\w-]{0,61}\w)?\.)+(?:[^\W_]|-){2,63}")
+_EMAIL = re.compile(r"[^\s\u200b\u2060\ufeff@<>,;:\"()\[\]\\]{1,64}@(?:\w(?:[\w-]{0,61}\w)?\.)+(?:[^\W_]|-){2,63}")
+_NAMED = re.compile(r"[^<>]+<([^<>]+)>")
+_UNSEEN = "\u00a0\u200b\u2060\ufeff "
+"""Blanks that copying brings along."""
 _MAX_LENGTH = 512
 
 
@@ -139,7 +142,7 @@ def is_email(text: str) -> bool:
 
 def _address(text: str) -> Alias | None:
     address = text.lower()
-    if _EMAIL.fullmatch(address) is None:
+    if _EMAIL.fullmatch(address) is None and _EMAIL.fullmatch(address := _bare(address)) is None:
         return None
     if "xn--" in address or not address.isascii():
         name, _, host = normalize("NFC", address).partition("@")
@@ -149,6 +152,13 @@ def _address(text: str) -> Alias | None:
     if mailbox in ROLE_MAILBOXES or (regional and regional[1] in ROLE_MAILBOXES):
         return f"mailbox:{address}"
     return None if is_placeholder(mailbox) else f"email:{address}"
+
+
+def _bare(text: str) -> str:
+    """The address in what people paste: `Ann Smit <ann@acme.com>`, `mailto:ann@acme.com`, `ann@acme.com.`"""
+    named = _NAMED.fullmatch(text)
+    found = (named[1] if named else text).strip(_UNSEEN)
+    return found.removeprefix("mailto:").partition("?")[0].rstrip(".,;")
 
 
 def _phone(text: str) -> Alias | None:

@@ -18,6 +18,15 @@ _MORE_SUFFIXES = ("onmicrosoft.com", "mail.onmicrosoft.com", "example", "test")
 #: Hosts that forward for private people; the company around them has mailboxes of its own.
 _RELAYS = frozenset({"privaterelay.appleid.com", "users.noreply.github.com"})
 
+#: Free mail as fingers write it, where the lists do not know it: two who slip alike are no colleagues.
+_MISSPELT = frozenset(
+    {
+        "gamil.com", "gmai.com", "gmail.cm", "gmail.co", "gmail.nl", "gmaill.com", "gmal.com", "gmil.com", "gnail.com",
+        "homtail.com", "hotmal.com", "hotmil.com", "iclod.com", "icloud.co", "icoud.com", "oulook.com", "outllok.com",
+        "outlok.com", "outloo.com", "outlook.co", "yahooo.com", "yhoo.com",
+    }
+)  # fmt: skip
+
 # The suffix list that ships with the package: nothing is fetched at run time.
 _EXTRACT = TLDExtract(
     suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True, extra_suffixes=_MORE_SUFFIXES
@@ -42,7 +51,7 @@ def company_host(text: str) -> str:
 
 def is_free_mail(domain: str) -> bool:
     """Whether anyone can have a mailbox there, so that it says nothing about a company."""
-    return domain in whitelist or domain in blocklist
+    return domain in whitelist or domain in blocklist or domain in _MISSPELT
 
 
 def address_host(alias: Alias) -> str:

@@ -334,15 +334,20 @@ class IdentityGraph:
     def _refuses(self, edge: _Seen, one: set[Alias], other: set[Alias]) -> bool:
         if len(one) + len(other) > MAX_ALIASES or (edge.typed and _two_addresses(one, other)):
             return True
-        # between two user ids there is only what an alias call says: that the second is given up for the first
-        given_up = edge.b if edge.a.startswith("user:") and edge.b.startswith("user:") else ""
-        taken = {key for name in one if name != given_up for key in self._unique(name)}
-        return bool(taken) and any(key in taken for name in other if name != given_up for key in self._unique(name))
+        taken = {key for name in one for key in self._unique(name, edge.order)}
+        return bool(taken) and any(key in taken for name in other for key in self._unique(name, edge.order))
 
-    def _unique(self, name: Alias) -> Iterable[str]:
-        """Of what a cluster may hold one only: a CRM contact, and a user id of each source that was seen to use it."""
+    def _unique(self, name: Alias, order: _Order) -> Iterable[str]:
+        """Of what a cluster may hold one only: a CRM contact, and a user id of each source that was seen to use it.
+
+        Between two user ids there is only what an alias call says: that the second is given up for the first. From
+        then on it counts no more, so that what was handed on twice is still one person's.
+        """
         if name.startswith("user:"):
-            return {edge.source for edge in self._counting(name)}
+            edges = self._counting(name)
+            if any(edge.b == name and edge.a.startswith("user:") and edge.order <= order for edge in edges):
+                return ()
+            return {edge.source for edge in edges}
         return ("crm_contact",) if name.startswith("crm_contact:") else ()
 
     def _settle(self, region: set[Alias], clusters: _Clusters) -> list[Person]:

@@ -41,6 +41,9 @@ _PERSON_TRAITS = {
 }
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _STATUS = ("status_code", "statusCode", "http_status")
+_TAGS = ("tag", "tag_name", "tagName")
+#: `<input>` elements nobody types into.
+_PUSHED = frozenset({"button", "checkbox", "image", "radio", "reset", "submit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         text=event.text,
         score=event.score,
         score_kind=event.score_kind,
-        properties=reading.scalars(parts.properties) | _circumstances(parts) | _previously(message, parts),
+        properties=reading.scalars(parts.properties) | _circumstances(parts, event) | _previously(message, parts),
         backfill=request.backfill,
     )
 
@@ -257,8 +260,8 @@ def _channel(message: Message, parts: _Parts) -> str:
     return "mobile" if parts.kind == "screen" else "web"
 
 
-def _circumstances(parts: _Parts) -> dict[str, Scalar]:
-    """What rules ask of a visit and the sender did not say in our words: how it was answered, by a link, on a phone."""
+def _circumstances(parts: _Parts, event: Event) -> dict[str, Scalar]:
+    """What rules ask and the sender did not say in our words: how it was answered, by a link, on a phone, on what."""
     found: dict[str, Scalar] = {}
     if "status" not in parts.properties and (status := first_text((parts.properties,), _STATUS)):
         found["status"] = status
@@ -266,7 +269,16 @@ def _circumstances(parts: _Parts) -> dict[str, Scalar]:
         found["navigation"] = "link"
     if "device" not in parts.properties and _on_phone(parts.context):
         found["device"] = "mobile"
+    if event.action == "click" and "element_type" not in parts.properties and (kind := _element_type(parts)):
+        found["element_type"] = kind
     return found
+
+
+def _element_type(parts: _Parts) -> str:
+    """The clicked element's tag; an input that is pushed like a button is no input."""
+    tag = first_text((parts.properties,), _TAGS).lower()
+    kind = first_text((parts.properties,), ("input_type", "type")).lower()
+    return "button" if tag == "input" and kind in _PUSHED else tag
 
 
 def _previously(message: Message, parts: _Parts) -> dict[str, Scalar]:

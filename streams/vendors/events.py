@@ -31,6 +31,8 @@ NAMES: dict[str, Action] = {
     "clienterror": "client_error",
     "surveyanswered": "survey_answered",
     "surveysubmitted": "survey_answered",
+    "surveycompleted": "survey_answered",
+    "surveyresponse": "survey_answered",
     "pageviewed": "page_view",
     "sessionended": "session_end",
 }
@@ -98,7 +100,7 @@ def _meaning(name: str) -> tuple[Action, ScoreKind]:
 
 def _stated_kind(properties: dict[str, Any]) -> ScoreKind:
     """The kind a generic survey event names, or the one of the property its score stands in."""
-    stated = first_text((properties,), ("score_kind", "survey_type", "kind")).lower()
+    stated = first_text((properties,), ("score_kind", "survey_type", "kind", "type")).lower()
     for kind in (stated, *(name for name in _SCORES if number(properties.get(name)) is not None)):
         if kind in SCALES:
             return kind  # type: ignore[return-value]
