@@ -56,10 +56,11 @@ def environment() -> Environment:
 
 @dataclass(frozen=True)
 class Pages:
-    """Templates over a catalogue."""
+    """Templates over a catalogue; `gateway_url` is told to who has not sent anything yet."""
 
     catalogue: Catalogue
     templates: Environment
+    gateway_url: str = ""
 
     def fragments(self, scope: Scope, snapshot: Snapshot) -> Mapping[str, bytes]:
         """For live updates: fragment id → its HTML as JSON."""
@@ -77,6 +78,7 @@ class Pages:
             "snap": snapshot,
             "questions": snapshot.questions,
             "problem": "",
+            "gateway_url": self.gateway_url,
             "map": snapshot.map,
             "now": snapshot.as_of,
             "catalogue": self.catalogue,

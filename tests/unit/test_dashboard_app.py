@@ -150,6 +150,17 @@ async def test_an_empty_store_is_a_quiet_map_not_an_error() -> None:
     assert "no touchpoints" in page
     assert "No friction in this window." in page
     assert "nothing received yet" in page
+    assert "No event has arrived yet." in page
+
+
+async def test_who_has_sent_nothing_is_told_where_to_send_and_who_looks_too_narrowly_where_to_look() -> None:
+    page = (await browser_of(app_on(FakeStore(), gateway_url="http://127.0.0.1:8080")).get("/")).text
+    assert "Point your senders at <code>http://127.0.0.1:8080</code>" in page
+    at = NOW - timedelta(days=9)
+    row = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
+    page = (await browser_of(app_on(FakeStore(freshness=[row]))).get("/?persona=end_user")).text
+    assert "Nothing in this window and with these filters." in page
+    assert "No event has arrived yet." not in page
 
 
 async def test_stale_sources_are_shown_as_stale() -> None:

@@ -34,12 +34,15 @@ function morph(from, to) {
 }
 
 function show(parts) {
+  const focused = document.activeElement;
   for (const [id, html] of Object.entries(parts)) {
     const template = document.createElement("template");
     template.innerHTML = html;
     const from = document.getElementById(id);
     if (from && template.content.firstElementChild) morph(from, template.content.firstElementChild);
   }
+  // a row that moved to another place was taken out and put in again, which blurs it
+  if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
 }
 
 function say(state, text) {
