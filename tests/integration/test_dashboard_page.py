@@ -139,6 +139,34 @@ async def test_phone_dark_and_print_fit(site: Site) -> None:
     assert not await dark.locator(".windows").is_visible()
 
 
+async def test_the_feed_stays_beside_the_map_and_covers_nothing_below(site: Site) -> None:
+    page = await site.open(viewport={"width": 1440, "height": 500})
+    await live(page)
+    await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    bottom = "document.querySelector('%s').getBoundingClientRect().bottom"
+    assert await page.evaluate(bottom % "#feed .pane") <= await page.evaluate(bottom % "#curve") + 1
+
+
+async def test_the_curves_words_and_dots_keep_their_shape_on_a_phone(site: Site) -> None:
+    shape = "(node) => { const m = node.getScreenCTM(); return m.a / m.d; }"
+    page = await site.open(viewport={"width": 390, "height": 844})
+    for selector in ("#curve text", "#curve circle"):
+        assert await page.locator(selector).first.evaluate(shape) == pytest.approx(1)
+
+
+async def test_a_row_that_moves_keeps_the_focus(site: Site) -> None:
+    page = await site.open()
+    await live(page)
+    link = page.locator("#accounts a").nth(3)
+    await link.focus()
+    name = await link.inner_text()
+    account = next(row for row in site.store.world.accounts if row["name"] == name)
+    account["last_seen_at"] = NOW
+    site.write()
+    await page.wait_for_function("name => document.querySelector('#accounts a').textContent === name", arg=name)
+    assert await page.evaluate("document.activeElement.textContent") == name
+
+
 async def test_no_badge_sticks_out_of_its_card(site: Site) -> None:
     """Seven phases beside the feed make the narrowest cards there are."""
     page = await site.open()
