@@ -27,13 +27,14 @@ FRAGMENTS = ("notice", "kpis", "map", "curve", "feed", "impact", "cases", "quest
 
 
 def environment() -> Environment:
-    """Escapes everything; a name the template does not get is an error, not an empty text."""
+    """Escapes everything, lets no text turn the direction of another; a name the template does not get is an error."""
     found = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=words.without_overrides,
     )
     found.filters |= {
         "count": words.count,
@@ -119,7 +120,8 @@ async def account(
     found = await reader.account(account_id, paging.limit, paging.cursor)
     if found is None:
         raise NotFound(f"no account `{account_id[:80]}`")
-    return _detail(pages, "_account.html", found.account.name, part, {"view": found, "now": reader.clock()})
+    context = {"view": found, "now": reader.clock(), "is_earlier": bool(paging.cursor)}
+    return _detail(pages, "_account.html", found.account.name, part, context)
 
 
 @router.get("/cells/{phase}/{kind}")

@@ -170,6 +170,25 @@ async def test_stale_sources_are_shown_as_stale() -> None:
     assert '<span class="mark">stale</span> since <time datetime="2026-03-10T10:00:30+00:00">10:00</time>' in page
 
 
+async def test_no_name_turns_the_direction_of_what_follows(store: FakeStore) -> None:
+    account = store.world.accounts[0]
+    account["name"] = "\u202egnp.exe"
+    client = browser_of(app_on(store))
+    for path in ("/", f"/accounts/{account['account_id']}"):
+        page = (await client.get(path)).text
+        assert "gnp.exe" in page
+        assert "\u202e" not in page
+
+
+async def test_an_earlier_page_of_a_timeline_leads_back(store: FakeStore) -> None:
+    client = browser_of(app_on(store))
+    account_id = max(store.world.accounts, key=lambda row: row["touchpoints"])["account_id"]
+    first = (await client.get(f"/accounts/{account_id}?limit=2")).text
+    assert "Back to the newest" not in first
+    cursor = first.partition("?cursor=")[2].partition('"')[0]
+    assert "Back to the newest" in (await client.get(f"/accounts/{account_id}?limit=2&cursor={cursor}")).text
+
+
 async def test_hostile_names_are_text_everywhere(store: FakeStore) -> None:
     _poison(store.world)
     client = browser_of(app_on(store))
