@@ -102,6 +102,13 @@ def test_validate_says_which_rules_nothing_feeds(tmp_path: Path) -> None:
     assert "note: rule `ticket_reopened` finds nothing: no configured source feeds it (zendesk, touchline)" in err
 
 
+def test_validate_says_once_that_there_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "touchline.yaml").touch()
+    code, _, err = invoke("validate", "--data", str(tmp_path))
+    assert (code, err.count("note: ")) == (0, 1)
+    assert "note: no source is configured" in err
+
+
 def test_validate_runs_the_golden_tests(tmp_path: Path) -> None:
     """A moved boundary is found by the tests that stand beside the rule."""
     path = tmp_path / "touchline.yaml"
