@@ -14,6 +14,10 @@ from schemas.errors import ConfigurationError, TouchlineError, TransientError
 EXIT_OK, EXIT_FINDINGS, EXIT_UNEXPECTED, EXIT_CONFIGURATION, EXIT_INTERRUPTED = 0, 1, 2, 78, 130
 
 
+class UsageError(TouchlineError):
+    """What the command was given cannot be used; the message names it and a way out."""
+
+
 def say(line: str) -> None:
     """One line for people, on stderr. Where nobody reads any more, what runs goes on: its Ctrl-C must still work."""
     with suppress(OSError):

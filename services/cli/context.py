@@ -63,21 +63,25 @@ class Target:
     @contextmanager
     def store(self) -> Iterator[Client]:
         """A client on the configured database. Raises ConfigurationError, StoreUnavailable."""
-        from clickhouse_connect.driver.exceptions import Error
-
-        from streams.transport.clickhouse import connect
-
-        config = self.load()
-        try:
-            client = connect(config.clickhouse, clickhouse_password(config))
-        except StoreUnavailable as error:
-            if isinstance(error.__cause__, Error) and error.__cause__.code is not None:
-                raise  # it answered, with a reason
-            raise StoreUnavailable(f"ClickHouse at {config.clickhouse.url} does not answer") from error
+        client = store_client(self.load())
         try:
             yield client
         finally:
             client.close()
+
+
+def store_client(config: Config, *, database: str | None = None, timeout_s: float = 60.0) -> Client:
+    """A client on the configured database or another; the caller closes it. Raises StoreUnavailable, in short."""
+    from clickhouse_connect.driver.exceptions import Error
+
+    from streams.transport.clickhouse import connect
+
+    try:
+        return connect(config.clickhouse, clickhouse_password(config), database=database, timeout_s=timeout_s)
+    except StoreUnavailable as error:
+        if isinstance(error.__cause__, Error) and error.__cause__.code is not None:
+            raise  # it answered, with a reason
+        raise StoreUnavailable(f"ClickHouse at {config.clickhouse.url} does not answer") from error
 
 
 def clickhouse_password(config: Config) -> str:

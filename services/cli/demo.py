@@ -63,7 +63,7 @@ def demo(  # noqa: PLR0913 - one parameter per flag
 def _ready(ready: dict[str, object], data: Path, terminal: Terminal, tell: Callable[[dict[str, object]], None]) -> None:
     tell({"step": "ready", **ready})
     terminal.say(
-        f"\n  the map     {ready['dashboard_url']}\n  SQL and BI  {ready['sql_url']}\n"
+        f"\n  the map     {ready['dashboard_url']}/?window=90d\n  SQL and BI  {ready['sql_url']}\n"
         f"  more        touchline doctor --data {data}\n"
     )
 

@@ -14,7 +14,7 @@ from typing import Literal
 from schemas.config import Config
 from schemas.errors import ConfigurationError, TouchlineError
 from schemas.topics import TOPICS
-from services.cli.context import Target, clickhouse_password
+from services.cli.context import Target, clickhouse_password, store_client
 from services.supervisor.folder import birth, read_run
 
 MIN_FREE_BYTES = 2 << 30
@@ -52,7 +52,7 @@ def examine(target: Target) -> Iterator[Check]:
             "configuration", "problem", str(error), "correct the place it names; `touchline validate` checks it"
         )
         return
-    yield Check("configuration", "ok", "valid")
+    yield _configuration(target)
     yield _asked("rules", "`touchline validate` says what is wrong with the blueprint", lambda: _rules(config))
     yield from _services(target.data)
     yield _asked("Kafka", "start `touchline up`, or give --kafka HOST:PORT", lambda: _kafka(config))
@@ -66,11 +66,23 @@ def _asked(name: str, fix: str, ask: Callable[[], Check]) -> Check:
         return Check(name, "problem", str(error).splitlines()[0][:200], fix)
 
 
+def _configuration(target: Target) -> Check:
+    beside = target.data / "touchline.yaml"
+    if target.config is None and not beside.exists():
+        fix = "`touchline up` writes one, or give --data or --config"
+        return Check("configuration", "warning", f"no {beside}: the defaults are meant", fix)
+    return Check("configuration", "ok", f"{target.config or beside} is valid")
+
+
 def _rules(config: Config) -> Check:
     """Which rules of friction and delight can find nothing, because nothing that feeds them is connected."""
     from streams.friction.feeds import feedable
     from streams.journey.blueprints import load
 
+    if not config.sources:
+        return Check(
+            "rules", "warning", "no source is configured: nothing feeds any of them", "list some under `sources`"
+        )
     can = feedable(load(config.journey.blueprint).source, {source.vendor for source in config.sources})
     idle = [rule for rule, fed in can.items() if not fed]
     if idle:
@@ -127,17 +139,16 @@ async def _missing_topics(config: Config) -> list[str]:
 
 def _clickhouse(config: Config) -> Check:
     from services.store.migrate import pending
-    from streams.transport.clickhouse import connect, query_rows
+    from streams.transport.clickhouse import query_rows
 
-    password = clickhouse_password(config)
-    client = connect(config.clickhouse, password, database="default", timeout_s=5)
+    client = store_client(config, database="default", timeout_s=5)
     try:
         before_s = time.time()
         row = query_rows(client, "SELECT version() AS version, toUnixTimestamp64Milli(now64(3)) AS now_ms")[0]
         skew_s = int(str(row["now_ms"])) / 1000 - (before_s + time.time()) / 2
     finally:
         client.close()
-    if waiting := pending(config.clickhouse, password):
+    if waiting := pending(config.clickhouse, clickhouse_password(config)):
         return Check("ClickHouse", "problem", f"lacks migrations {', '.join(waiting)}", "run `touchline migrate`")
     if abs(skew_s) > MAX_SKEW_S:
         return Check("ClickHouse", "warning", f"its clock differs by {skew_s:.1f} s", "set both clocks by NTP")

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import orjson
 
-from schemas.errors import ConfigurationError
 from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias, CleanTouchpoint
+from services.cli.console import UsageError
 from services.cli.linked import LinkSource, Neighbourhood, neighbourhood
 from streams.resolve.graph import Person
 from streams.resolve.knowledge import Knowledge
@@ -23,7 +23,7 @@ Identity = dict[str, Any]
 def identify(source: LinkSource, asked: str, now: datetime) -> Identity:
     """Everything known of a person: by a person id, `kind:value`, or an e-mail address. `found` is False for nobody.
 
-    Raises ConfigurationError for what is none of these, StoreUnavailable.
+    Raises UsageError for what is none of these, StoreUnavailable.
     """
     person_id = _person_id(asked)
     names = source.aliases_of(person_id) if person_id else {_alias(asked)}
@@ -48,7 +48,7 @@ def _person_id(text: str) -> str:
 def _alias(text: str) -> Alias:
     found = alias_of(text)
     if found is None:
-        raise ConfigurationError(
+        raise UsageError(
             f"{text!r} names nobody: give a person id, an e-mail address, or an alias such as crm_contact:51"
         )
     return found

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from schemas.errors import did_you_mean
 from schemas.touchpoints import DeadLetter
 from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
@@ -25,6 +26,8 @@ app = typer.Typer(
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 picks a free port; default: the configuration's.")]
 SqlPort = Annotated[int, typer.Option(min=0, max=65535, help="Port for SQL clients; 0 picks a free one and keeps it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
+#: Those that put letters away.
+STAGES = ("normalise", "resolve", "journey", "sink")
 StageOption = Annotated[str, typer.Option(help="Only of this stage.")]
 ReasonOption = Annotated[str, typer.Option(help="Only for this reason.")]
 
@@ -69,8 +72,6 @@ def run(
 
     names = [*SERVICES, *STORES]
     if service not in names:
-        from schemas.errors import did_you_mean
-
         raise typer.BadParameter(f"no service {service!r}{did_you_mean(service, names)}")
     with exit_codes():
         raise typer.Exit(run_service(service, Target(data, config, kafka, clickhouse).load(), data_dir=data))
@@ -152,6 +153,7 @@ def migrate(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse
 
     with exit_codes():
         target = Target(data, config, None, clickhouse).load()
+        say(f"ClickHouse at {target.clickhouse.url}; waiting up to a minute for it")
         applied = apply(target.clickhouse, clickhouse_password(target))
     for name in applied:
         emit({"applied": name})
@@ -186,6 +188,8 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Why an event counts as it does: whose it is, what it was taken for, what it set off."""
+    if not event_id.strip():
+        raise typer.BadParameter("it is empty: give Touchline's id of the event, or the vendor's")
     from services.store.explain import as_text
     from services.store.explain import explain as look_up
 
@@ -217,13 +221,13 @@ def identity(
 
 @app.command()
 def verify(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
-    """Reconcile the map with the touchpoints it is made of; differences as JSON lines."""
+    """Reconcile the map with the touchpoints it is made of; differences as JSON lines. Waits for batches under way."""
     from dataclasses import asdict
 
-    from services.store.verify import verify as reconcile
+    from services.store.verify import settled
 
     with exit_codes(), Target(data, config, None, clickhouse).store() as client:
-        findings = reconcile(client)
+        findings = settled(client, say)
     for finding in findings:
         emit(asdict(finding))
     say(f"{len(findings)} kind(s) of difference." if findings else "Everything adds up.")
@@ -357,6 +361,8 @@ def _letters(target: Target, ids: Sequence[str], stage: str = "", reason: str = 
 
     from services.cli.letters import find, wanted
 
+    if stage and stage not in STAGES:
+        raise typer.BadParameter(f"no stage {stage!r}{did_you_mean(stage, STAGES)}", param_hint="--stage")
     with exit_codes():
         return asyncio.run(find(target.load().kafka, wanted(ids, stage, reason)))
 

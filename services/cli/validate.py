@@ -61,7 +61,11 @@ def notes(path: Path) -> list[str]:
     from streams.journey.blueprints import load
 
     config = None if _is_blueprint(read_document(path)) else read_config(path).config
-    return unfed(load(config.journey.blueprint).source, {source.vendor for source in config.sources}) if config else []
+    if config is None:
+        return []
+    if not config.sources:
+        return ["no source is configured: nothing can arrive, and no rule finds anything; list some under `sources`"]
+    return unfed(load(config.journey.blueprint).source, {source.vendor for source in config.sources})
 
 
 def _blueprint(file: Path) -> list[Complaint]:

@@ -131,7 +131,7 @@ async def touchpoint(event_id: str, reader: WithReader) -> Response:
 
 @router.get("/health")
 async def health(request: Request) -> Response:
-    """Whether the store answers, and what is waited for. Always 200 while this process serves."""
+    """Whether the store answers, what is waited for, which stages are behind. Always 200 while this process serves."""
     ok, checks = await store_check(request)
     return answer({"ok": ok, "checks": checks})
 
@@ -139,11 +139,12 @@ async def health(request: Request) -> Response:
 async def store_check(request: Request) -> tuple[bool, dict[str, Any]]:
     """Asked now, not remembered."""
     waits = [{"service": wait.service, "state": wait.state} for wait in request.app.state.waiting()]
+    behind = reader_of(request).behind()
     try:
         await reader_of(request).store.fingerprint()
     except StoreUnavailable as error:
-        return False, {"clickhouse": str(error), "waiting": waits}
-    return True, {"clickhouse": "ok", "waiting": waits, "viewers": live_of(request).viewers}
+        return False, {"clickhouse": str(error), "waiting": waits, "behind": behind}
+    return True, {"clickhouse": "ok", "waiting": waits, "behind": behind, "viewers": live_of(request).viewers}
 
 
 @router.get("/stream")

@@ -24,7 +24,7 @@ from services.dashboard.answers import Decide, not_configured
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.guard import Guard
 from services.dashboard.live import Live
-from services.dashboard.reader import Clock, Reader, Waiting
+from services.dashboard.reader import Behind, Clock, Reader, Waiting
 from services.dashboard.snapshots import Snapshots
 from services.dashboard.store import JourneyStore
 from services.dashboard.waiting import nothing_waited_for
@@ -40,12 +40,15 @@ def utc_now() -> datetime:
 class Surroundings:
     """What the dashboard knows of the rest.
 
-    `sources` are the configured ones with their vendors, `token` guards an open address, `decide` is where answers go.
+    `sources` are the configured ones with their vendors, `token` guards an open address, `decide` is where answers go,
+    `behind` are the stages of the pipeline that do not keep up, `gateway_url` is where senders send.
     """
 
     sources: Mapping[str, str] = field(default_factory=dict)
     token: bytes | None = None
     decide: Decide = not_configured
+    behind: Behind = tuple
+    gateway_url: str = ""
     metrics: Metrics = field(default_factory=Metrics)
 
 
@@ -63,9 +66,9 @@ def build(
     local_only = is_loopback(config.host)
     if not local_only and not around.token:
         raise ConfigurationError(f"dashboard.host {config.host} is not loopback: dashboard.token is required")
-    reader = Reader(store, Catalogue(blueprint), clock, around.sources)
+    reader = Reader(store, Catalogue(blueprint), clock, around.sources, around.behind)
     snapshots = Snapshots(reader, waiting)
-    shown = pages.Pages(reader.catalogue, pages.environment())
+    shown = pages.Pages(reader.catalogue, pages.environment(), around.gateway_url)
     live = Live(snapshots, {"json": pages.json_parts, "html": shown.fragments}, around.metrics)
     app = FastAPI(
         title="Touchline",
@@ -110,9 +113,9 @@ def _add_routes(app: FastAPI) -> None:
 
 
 async def _healthz(request: Request) -> Response:
-    """200 while the store answers, else 503; says nothing but that."""
+    """200 while the store answers, else 503: a restart of ours mends no stage that is behind. Says nothing but that."""
     ok, _ = await api.store_check(request)
-    return api.answer({"ok": ok}, 200 if ok else 503)
+    return api.answer({"ok": ok, "up_to_date": ok and not api.reader_of(request).behind()}, 200 if ok else 503)
 
 
 async def _metrics(request: Request) -> Response:

@@ -11,7 +11,8 @@ from services.dashboard.views import PhaseView
 from services.dashboard.words import emotion_word, signed
 
 SPARK_W, SPARK_H = 72, 20
-COLUMN_W, CURVE_H, PAD = 200, 168, 18
+PAD = 11
+"""Percent of the curve's height above `delighted` at its most, and below the opposite."""
 
 
 def sparkline(values: Sequence[int]) -> Markup:
@@ -38,42 +39,48 @@ class _Dot:
 def emotion_curve(phases: Sequence[PhaseView]) -> Markup:
     """The felt emotion of every touchpoint type along the journey, and a phase's desired one as a dashed line.
 
-    A type without evidence has no dot: the line passes over it and claims nothing.
+    A type without evidence has no dot: the line passes over it and claims nothing. Only the inner drawing, which has
+    no words and no dots, is stretched to the width there is; the rest is placed by percentages and keeps its shape.
     """
-    width = COLUMN_W * len(phases)
-    dots = [dot for index, phase in enumerate(phases) for dot in _dots(index, phase)]
-    line = " ".join(f"{dot.x:.1f},{dot.y:.1f}" for dot in dots)
+    dots = [dot for index, phase in enumerate(phases) for dot in _dots(index, phase, 100 / len(phases))]
+    line = " ".join(f"{dot.x:.2f},{dot.y:.2f}" for dot in dots)
     marks = "".join(
-        f'<circle class="{"low" if dot.low else "dot"}" cx="{dot.x:.1f}" cy="{dot.y:.1f}" r="{5 if dot.low else 4}">'
+        f'<circle class="{"low" if dot.low else "dot"}" cx="{dot.x:.2f}%" cy="{dot.y:.2f}%" r="{5 if dot.low else 4}">'
         f"<title>{escape(dot.title)}</title></circle>"
         for dot in dots
     )
-    desired = "".join(_desired(index, phase) for index, phase in enumerate(phases))
+    desired = "".join(_desired(index, phase, 100 / len(phases)) for index, phase in enumerate(phases))
     rules = "".join(
-        f'<line class="rule" x1="{COLUMN_W * i}" y1="0" x2="{COLUMN_W * i}" y2="{CURVE_H}"/>'
-        for i in range(1, len(phases))
+        _line("rule", (100 / len(phases) * i, 0), (100 / len(phases) * i, 100)) for i in range(1, len(phases))
     )
     scale = "".join(
-        f'<line class="axis" x1="0" y1="{_y(v):.1f}" x2="{width}" y2="{_y(v):.1f}"/>'
-        f'<text x="4" y="{_y(v) - 4:.1f}">{word}</text>'
+        f'{_line("axis", (0, _y(v)), (100, _y(v)))}<text x="4" y="{_y(v):.2f}%" dy="-4">{word}</text>'
         for v, word in ((0.8, "delighted"), (0.0, "neutral"), (-0.8, "frustrated"))
     )
-    return Markup(
-        f'<svg viewBox="0 0 {width} {CURVE_H}" preserveAspectRatio="none" role="img" aria-labelledby="curve-title">'
-        f"{rules}{scale}{desired}<polyline class='felt' points='{line}'/>{marks}</svg>"
+    stretched = (
+        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">'
+        f'<polyline class="felt" points="{line}"/></svg>'
     )
+    return Markup(f'<svg role="img" aria-labelledby="curve-title">{rules}{scale}{desired}{stretched}{marks}</svg>')
 
 
 def _y(emotion: float) -> float:
-    return PAD + (1 - emotion) / 2 * (CURVE_H - 2 * PAD)
+    """Percent from the top."""
+    return PAD + (1 - emotion) / 2 * (100 - 2 * PAD)
 
 
-def _dots(index: int, phase: PhaseView) -> list[_Dot]:
-    cells = [cell for cell in phase.types if cell.volume and cell.home_phase == phase.id]
-    step = COLUMN_W / (len(cells) + 1)
+def _line(kind: str, start: tuple[float, float], end: tuple[float, float]) -> str:
+    (x1, y1), (x2, y2) = start, end
+    return f'<line class="{kind}" x1="{x1:.2f}%" y1="{y1:.2f}%" x2="{x2:.2f}%" y2="{y2:.2f}%"/>'
+
+
+def _dots(index: int, phase: PhaseView, width: float) -> list[_Dot]:
+    """A column's types: its own, and those of other phases that say something here, as they count in its average."""
+    cells = [cell for cell in phase.types if cell.volume and (cell.home_phase == phase.id or cell.emotion is not None)]
+    step = width / (len(cells) + 1)
     return [
         _Dot(
-            COLUMN_W * index + step * (place + 1),
+            width * index + step * (place + 1),
             _y(cell.emotion),
             cell.emotion < -0.2,
             f"{cell.name}: {emotion_word(cell.emotion)} ({signed(cell.emotion)})",
@@ -83,9 +90,9 @@ def _dots(index: int, phase: PhaseView) -> list[_Dot]:
     ]
 
 
-def _desired(index: int, phase: PhaseView) -> str:
+def _desired(index: int, phase: PhaseView, width: float) -> str:
     wanted = [cell.desired_emotion for cell in phase.types if cell.desired_emotion is not None]
     if not wanted:
         return ""
     y = _y(sum(wanted) / len(wanted))
-    return f'<line class="desired" x1="{COLUMN_W * index}" y1="{y:.1f}" x2="{COLUMN_W * (index + 1)}" y2="{y:.1f}"/>'
+    return _line("desired", (width * index, y), (width * (index + 1), y))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -17,9 +19,10 @@ from schemas.errors import ConfigurationError
 from services.common.secrets import read_secret
 from services.common.sockets import listen
 from services.dashboard.answers import TIMEOUT_S, Decide, ToGateway, not_configured
-from services.dashboard.bootstrap import Surroundings, build
+from services.dashboard.bootstrap import Surroundings, build, utc_now
 from services.dashboard.clickhouse import ClickHouseStore, connect
 from services.dashboard.live import Live
+from services.dashboard.pipeline import Pipeline, all_of
 from services.dashboard.reader import Waiting
 from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothing_waited_for
 from streams.journey.blueprints import load
@@ -37,22 +40,30 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     password = read_secret(config.clickhouse.password).decode() if config.clickhouse.password else ""
     store = ClickHouseStore(partial(connect, config.clickhouse, password))
     client = httpx.AsyncClient(timeout=TIMEOUT_S)
+    pipeline = Pipeline(config.kafka, utc_now)
     around = Surroundings(
         sources={source.name: source.vendor for source in config.sources},
         token=read_secret(config.dashboard.token) if config.dashboard.token else None,
         decide=decide_with(config, client),
+        behind=pipeline.behind,
+        gateway_url=_gateway_here(config),
     )
+    waiting = all_of(waiting_of(os.environ), pipeline.waiting)
     blueprint = load(config.journey.blueprint).source
-    app = build(config.dashboard, store=store, blueprint=blueprint, waiting=waiting_of(os.environ), around=around)
+    app = build(config.dashboard, store=store, blueprint=blueprint, waiting=waiting, around=around)
     listener = listener or listen(config.dashboard.host, config.dashboard.port, "dashboard.host")
     host, port = listener.getsockname()[:2]
     _log.info("dashboard is up", extra={"host": host, "port": port})
     settings = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GOODBYE_S
     )
+    watching = asyncio.create_task(pipeline.run())
     try:
         await _Server(settings, app.state.live).serve([listener])
     finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
         store.close()
         await client.aclose()
 

@@ -27,13 +27,14 @@ FRAGMENTS = ("notice", "kpis", "map", "curve", "feed", "impact", "cases", "quest
 
 
 def environment() -> Environment:
-    """Escapes everything; a name the template does not get is an error, not an empty text."""
+    """Escapes everything, lets no text turn the direction of another; a name the template does not get is an error."""
     found = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=words.without_overrides,
     )
     found.filters |= {
         "count": words.count,
@@ -56,10 +57,11 @@ def environment() -> Environment:
 
 @dataclass(frozen=True)
 class Pages:
-    """Templates over a catalogue."""
+    """Templates over a catalogue; `gateway_url` is told to who has not sent anything yet."""
 
     catalogue: Catalogue
     templates: Environment
+    gateway_url: str = ""
 
     def fragments(self, scope: Scope, snapshot: Snapshot) -> Mapping[str, bytes]:
         """For live updates: fragment id → its HTML as JSON."""
@@ -77,6 +79,7 @@ class Pages:
             "snap": snapshot,
             "questions": snapshot.questions,
             "problem": "",
+            "gateway_url": self.gateway_url,
             "map": snapshot.map,
             "now": snapshot.as_of,
             "catalogue": self.catalogue,
@@ -117,7 +120,8 @@ async def account(
     found = await reader.account(account_id, paging.limit, paging.cursor)
     if found is None:
         raise NotFound(f"no account `{account_id[:80]}`")
-    return _detail(pages, "_account.html", found.account.name, part, {"view": found, "now": reader.clock()})
+    context = {"view": found, "now": reader.clock(), "is_earlier": bool(paging.cursor)}
+    return _detail(pages, "_account.html", found.account.name, part, context)
 
 
 @router.get("/cells/{phase}/{kind}")

@@ -30,6 +30,7 @@ from services.dashboard.views import (
     Share,
     SignalView,
     Snapshot,
+    StageBehind,
     TouchpointExplained,
     Wait,
 )
@@ -37,6 +38,7 @@ from services.dashboard.words import rule_words
 
 Clock = Callable[[], datetime]
 Waiting = Callable[[], Sequence[Wait]]
+Behind = Callable[[], Sequence[StageBehind]]
 Row = Mapping[str, Any]
 FEED_LENGTH = 30
 LIST_LENGTH = 12
@@ -49,14 +51,23 @@ UNMAPPED_REACH = timedelta(days=7)
 
 
 class Reader:
-    """`sources`: the configured ones and their vendors; a source that never sent is listed too."""
+    """`sources`: the configured ones and their vendors; a source that never sent is listed too.
+
+    `behind`: stages of the pipeline that do not keep up.
+    """
 
     def __init__(
-        self, store: JourneyStore, catalogue: Catalogue, clock: Clock, sources: Mapping[str, str] | None = None
+        self,
+        store: JourneyStore,
+        catalogue: Catalogue,
+        clock: Clock,
+        sources: Mapping[str, str] | None = None,
+        behind: Behind = tuple,
     ) -> None:
         self.store = store
         self.catalogue = catalogue
         self.clock = clock
+        self.behind = behind
         self._sources = dict(sources or {})
         self.given = Given()
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
@@ -116,7 +127,7 @@ class Reader:
     async def freshness(self) -> Freshness:
         """Raises StoreUnavailable."""
         rows = cast(Sequence[Row], await self.store.freshness())
-        return build_freshness(rows, self._sources, self.clock())
+        return build_freshness(rows, self._sources, self.clock(), self.behind())
 
     async def signals(self, query: SignalQuery) -> tuple[SignalView, ...]:
         """Newest first. Raises StoreUnavailable."""

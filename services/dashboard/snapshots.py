@@ -11,7 +11,7 @@ from datetime import datetime
 from schemas.errors import StoreUnavailable
 from services.dashboard.reader import Reader, Waiting
 from services.dashboard.scope import Scope
-from services.dashboard.views import Snapshot, Wait
+from services.dashboard.views import Snapshot, StageBehind, Wait
 
 MAX_SCOPES = 64
 REUSE_S = 0.5
@@ -26,15 +26,21 @@ class Snapshots:
         self._known: OrderedDict[Scope, tuple[float, Snapshot]] = OrderedDict()
         self._locks: dict[Scope, asyncio.Lock] = {}
         self._away_since: datetime | None = None
-        self._waits_shown: tuple[Wait, ...] = ()
+        self._shown = self._said()
 
     async def fingerprint(self) -> str:
         """Raises StoreUnavailable."""
         return await self._reader.store.fingerprint()
 
     def unsettled(self) -> bool:
-        """Whether the page should be looked at though nothing was written: the store was away, or waits changed."""
-        return self._away_since is not None or tuple(self._waiting()) != self._waits_shown
+        """Whether the page should be looked at though nothing was written.
+
+        The store was away, waits changed, or the pipeline fell or was behind.
+        """
+        return self._away_since is not None or self._said() != self._shown
+
+    def _said(self) -> tuple[tuple[Wait, ...], tuple[StageBehind, ...]]:
+        return tuple(self._waiting()), tuple(self._reader.behind())
 
     async def latest(self, scope: Scope) -> Snapshot:
         """At most half a second old, so that a burst of visitors costs one computation."""
@@ -56,7 +62,8 @@ class Snapshots:
 
     async def fresh(self, scope: Scope) -> Snapshot:
         """Computed now."""
-        self._waits_shown = waits = tuple(self._waiting())
+        self._shown = self._said()
+        waits = self._shown[0]
         started_at = time.monotonic()
         try:
             snapshot = await self._reader.snapshot(scope, waits)

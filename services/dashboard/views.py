@@ -181,12 +181,15 @@ class Totals:
     accounts_at_risk: int
 
 
-SourceState = Literal["fresh", "stale", "never"]
+SourceState = Literal["fresh", "stale", "behind", "never"]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFreshness:
-    """How recent a source's data is. `lag_s`: age of its newest event; null when it never sent one."""
+    """How recent a source's data is. `lag_s`: age of its newest stored event; null when there is none.
+
+    `behind`: the pipeline is, so nobody can say from the store whether the source is fresh or stale.
+    """
 
     source: str
     state: SourceState
@@ -197,13 +200,24 @@ class SourceFreshness:
 
 
 @dataclass(frozen=True, slots=True)
+class StageBehind:
+    """A stage that does not keep up. `since`: what its input had then is not done; `stands_still`: nor is anything."""
+
+    stage: str
+    since: datetime
+    records: int
+    stands_still: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Freshness:
-    """`pipeline_lag_s`: newest event's way from receipt to store; null without any event."""
+    """`pipeline_lag_s`: newest event's way from receipt to store, more while a stage is behind; null without any."""
 
     as_of: datetime
     stale_after_s: float
     pipeline_lag_s: float | None
     sources: tuple[SourceFreshness, ...]
+    behind: tuple[StageBehind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,14 @@ def plural(value: int, one: str, many: str = "") -> str:
     return f"{count(value)} {one if value == 1 else many or one + 's'}"
 
 
+_OVERRIDES = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
+
+def without_overrides(value: object) -> object:
+    """A text without the characters that turn the direction of what follows: `exe.png` must not be `gnp.exe`."""
+    return value.translate(_OVERRIDES) if isinstance(value, str) else value
+
+
 def rule_words(rule: str) -> str:
     return rule.replace("_", " ")
 

@@ -84,7 +84,7 @@ class Feed:
         facts = truth(told)
         self._terminal.done(
             f"{history_line(sent, total, took_s)} in {took_s:.0f} s: {facts.companies} companies, {facts.poison} "
-            "messages that nobody can read (touchline dlq ls)"
+            "messages that nobody can read (touchline dlq ls, with this --data)"
         )
         self._emit({"step": "history", "sent": sent, "poison": facts.poison, "took_s": round(took_s, 2)})
 

@@ -58,8 +58,6 @@ async def serve(config: Config) -> None:
 async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: SinkHealth) -> None:
     # a batch is some 100,000 objects without cycles: at the default threshold, looking for some takes half the time
     gc.set_threshold(100_000, 20, 20)
-    # the driver logs a traceback for what it then raises, and what it raises is handled and logged here
-    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     stopping = asyncio.Event()
     _stop_on_signals(stopping)
     async with _started(partial(_consumer, kafka), health, stopping) as consumer:

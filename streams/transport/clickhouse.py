@@ -7,6 +7,7 @@ codes we do not know) is worth waiting for, because a wrong wait is visible and 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Self
@@ -69,6 +70,8 @@ def connect(
 
     Raises StoreUnavailable when ClickHouse does not answer within `timeout_s`.
     """
+    # the driver logs what it then raises, and what it raises is handled and told here
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     url = urlsplit(config.url)
     with store_errors():
         return clickhouse_connect.get_client(

@@ -7,7 +7,9 @@ import shutil
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 import uvicorn
@@ -17,7 +19,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from services.dashboard import live as live_module
 from services.dashboard.main import _Server
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore
-from tests.dashboard_seed import world
+from tests.dashboard_seed import proposal, world
 from tests.unit.test_dashboard_app import app_on
 
 pytestmark = pytest.mark.browser
@@ -125,6 +127,20 @@ async def test_dialog_opens_by_keyboard_closes_by_escape_and_focus_returns(site:
         assert await link.evaluate("(node) => node === document.activeElement")
 
 
+async def test_after_an_answer_the_keyboard_goes_on_with_the_next_question(site: Site) -> None:
+    site.store.world.proposals = [
+        proposal(f"p{n}", "email:ann@acme.com", f"crm:{n}", NOW - timedelta(minutes=n)) for n in range(3)
+    ]
+    site.app.state.decide = AsyncMock()
+    page = await site.open()
+    await live(page)
+    await page.locator("#questions input").fill("ann")
+    await page.locator("#questions button").first.focus()
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#questions .given")
+    await page.wait_for_function("document.activeElement.value === 'accept p1'")
+
+
 async def test_phone_dark_and_print_fit(site: Site) -> None:
     phone = {"width": 390, "height": 844}
     page = await site.open(viewport=phone)
@@ -137,6 +153,34 @@ async def test_phone_dark_and_print_fit(site: Site) -> None:
     assert await dark.evaluate("getComputedStyle(document.body).backgroundColor") != light
     await dark.emulate_media(media="print")
     assert not await dark.locator(".windows").is_visible()
+
+
+async def test_the_feed_stays_beside_the_map_and_covers_nothing_below(site: Site) -> None:
+    page = await site.open(viewport={"width": 1440, "height": 500})
+    await live(page)
+    await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    bottom = "document.querySelector('%s').getBoundingClientRect().bottom"
+    assert await page.evaluate(bottom % "#feed .pane") <= await page.evaluate(bottom % "#curve") + 1
+
+
+async def test_the_curves_words_and_dots_keep_their_shape_on_a_phone(site: Site) -> None:
+    shape = "(node) => { const m = node.getScreenCTM(); return m.a / m.d; }"
+    page = await site.open(viewport={"width": 390, "height": 844})
+    for selector in ("#curve text", "#curve circle"):
+        assert await page.locator(selector).first.evaluate(shape) == pytest.approx(1)
+
+
+async def test_a_row_that_moves_keeps_the_focus(site: Site) -> None:
+    page = await site.open()
+    await live(page)
+    link = page.locator("#accounts a").nth(3)
+    await link.focus()
+    name = await link.inner_text()
+    account = next(row for row in site.store.world.accounts if row["name"] == name)
+    account["last_seen_at"] = NOW
+    site.write()
+    await page.wait_for_function("name => document.querySelector('#accounts a').textContent === name", arg=name)
+    assert await page.evaluate("document.activeElement.textContent") == name
 
 
 async def test_no_badge_sticks_out_of_its_card(site: Site) -> None:
@@ -159,6 +203,13 @@ async def test_no_badge_sticks_out_of_its_card(site: Site) -> None:
         names,
     )
     assert outside == []
+
+
+async def test_a_name_without_a_blank_breaks(site: Site) -> None:
+    account = site.store.world.accounts[0]
+    account["name"] = "A" * 300
+    page = await site.open(f"/accounts/{account['account_id']}", viewport={"width": 390, "height": 844})
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 async def test_hostile_names_stay_text_through_live_updates(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from services.store import migrate as migrations
 from services.store.explain import as_text, explain
 from services.store.migrate import DEFAULT_DIR, load, migrate, pending
 from services.store.rows import TABLES, columns, rows_of
-from services.store.verify import verify
+from services.store.verify import settled, verify
 from streams.transport import clickhouse as client
 from streams.transport.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
@@ -401,6 +402,24 @@ def test_verify_finds_nothing_in_a_sound_store_and_every_break(store: Store) -> 
         "signals on touchpoints that their account does not have": 1,
         "cells of the map that differ from the touchpoints": 1,
     }
+
+
+def test_verify_looks_again_while_the_store_is_written_to(store: Store) -> None:
+    put(store, [touchpoint_fact(n) for n in range(5)])
+    put_only(store, "touchpoints", [touchpoint_fact(7)])
+    said: list[str] = []
+    rest = threading.Timer(1.0, put, (store, [touchpoint_fact(7)]))
+    rest.start()
+    assert settled(store.client, said.append, pause_s=3.0) == []
+    assert said == ["1 kind(s) of difference while the store is written to: looking again"]
+
+
+def test_verify_waits_no_longer_where_nothing_is_written(store: Store) -> None:
+    put(store, [touchpoint_fact(1)])
+    put_only(store, "touchpoints", [touchpoint_fact(4, account="crm:9", on_map=False)])
+    said: list[str] = []
+    assert [finding.count for finding in settled(store.client, said.append, pause_s=0.05)] == [1]
+    assert said == []
 
 
 def put_only(store: Store, table: str, facts: Sequence[Fact]) -> None:

@@ -51,7 +51,16 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nonsense"], ["up", "--gateway-port", "70000"], ["replay"], ["run", "sinc"], ["explain"], ["dlq", "show"]],
+    [
+        ["nonsense"],
+        ["up", "--gateway-port", "70000"],
+        ["replay"],
+        ["run", "sinc"],
+        ["explain"],
+        ["explain", ""],
+        ["dlq", "show"],
+        ["dlq", "ls", "--stage", "sinc"],
+    ],
 )
 def test_wrong_usage_is_2(arguments: list[str]) -> None:
     code, out, err = invoke(*arguments)
@@ -93,6 +102,13 @@ def test_validate_says_which_rules_nothing_feeds(tmp_path: Path) -> None:
     assert "note: rule `ticket_reopened` finds nothing: no configured source feeds it (zendesk, touchline)" in err
 
 
+def test_validate_says_once_that_there_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "touchline.yaml").touch()
+    code, _, err = invoke("validate", "--data", str(tmp_path))
+    assert (code, err.count("note: ")) == (0, 1)
+    assert "note: no source is configured" in err
+
+
 def test_validate_runs_the_golden_tests(tmp_path: Path) -> None:
     """A moved boundary is found by the tests that stand beside the rule."""
     path = tmp_path / "touchline.yaml"
@@ -117,10 +133,11 @@ def test_a_store_that_is_away_is_2_and_told_in_one_message(tmp_path: Path) -> No
     code, out, err = invoke("explain", "x", "--data", str(tmp_path), "--clickhouse", "http://127.0.0.1:1")
     assert (code, out) == (2, "")
     assert err.startswith("ClickHouse at http://127.0.0.1:1 does not answer\n") and len(err.splitlines()) == 2
-    command = [
-        sys.executable,
-        "-m",
-        "services.cli.main",
+    command = [sys.executable, "-m", "services.cli.main"]
+    asked = [*command, "verify", "--data", str(tmp_path), "--clickhouse", "http://127.0.0.1:1"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 2), "nor does the driver say anything"
+    command += [
         "dlq",
         "ls",
         "--kafka",
@@ -154,7 +171,8 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
     assert code == 1
     checks = {check["name"]: check for check in map(json.loads, out.splitlines())}
     assert checks["Kafka"]["state"] == checks["ClickHouse"]["state"] == "problem"
-    assert checks["configuration"]["state"] == "ok"
+    assert checks["configuration"]["state"] == "warning", "there is none"
+    assert checks["ClickHouse"]["detail"] == "ClickHouse at http://127.0.0.1:1 does not answer"
     assert all(check["fix"] for check in checks.values() if check["state"] != "ok")
     text = invoke("doctor", *where)[2]
     assert "x Kafka: " in text

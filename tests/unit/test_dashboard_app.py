@@ -150,6 +150,17 @@ async def test_an_empty_store_is_a_quiet_map_not_an_error() -> None:
     assert "no touchpoints" in page
     assert "No friction in this window." in page
     assert "nothing received yet" in page
+    assert "No event has arrived yet." in page
+
+
+async def test_who_has_sent_nothing_is_told_where_to_send_and_who_looks_too_narrowly_where_to_look() -> None:
+    page = (await browser_of(app_on(FakeStore(), gateway_url="http://127.0.0.1:8080")).get("/")).text
+    assert "Point your senders at <code>http://127.0.0.1:8080</code>" in page
+    at = NOW - timedelta(days=9)
+    row = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
+    page = (await browser_of(app_on(FakeStore(freshness=[row]))).get("/?persona=end_user")).text
+    assert "Nothing in this window and with these filters." in page
+    assert "No event has arrived yet." not in page
 
 
 async def test_stale_sources_are_shown_as_stale() -> None:
@@ -157,6 +168,25 @@ async def test_stale_sources_are_shown_as_stale() -> None:
     row = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
     page = (await browser_of(app_on(FakeStore(freshness=[row]))).get("/")).text
     assert '<span class="mark">stale</span> since <time datetime="2026-03-10T10:00:30+00:00">10:00</time>' in page
+
+
+async def test_no_name_turns_the_direction_of_what_follows(store: FakeStore) -> None:
+    account = store.world.accounts[0]
+    account["name"] = "\u202egnp.exe"
+    client = browser_of(app_on(store))
+    for path in ("/", f"/accounts/{account['account_id']}"):
+        page = (await client.get(path)).text
+        assert "gnp.exe" in page
+        assert "\u202e" not in page
+
+
+async def test_an_earlier_page_of_a_timeline_leads_back(store: FakeStore) -> None:
+    client = browser_of(app_on(store))
+    account_id = max(store.world.accounts, key=lambda row: row["touchpoints"])["account_id"]
+    first = (await client.get(f"/accounts/{account_id}?limit=2")).text
+    assert "Back to the newest" not in first
+    cursor = first.partition("?cursor=")[2].partition('"')[0]
+    assert "Back to the newest" in (await client.get(f"/accounts/{account_id}?limit=2&cursor={cursor}")).text
 
 
 async def test_hostile_names_are_text_everywhere(store: FakeStore) -> None:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import ConfigurationError
 from schemas.links import AccountClaim, Edge, Link, RecordChange
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest
 from services.cli import linked
+from services.cli.console import UsageError
 from services.cli.identity import as_text, identify
 from services.cli.linked import Placed, neighbourhood
 from streams.resolve.domains import company_domain
@@ -121,7 +121,7 @@ def test_questions_are_shown_with_their_ids() -> None:
 
 @pytest.mark.parametrize("asked", ["nobody", "", "undefined@", "ticket"])
 def test_what_is_no_id_is_refused(asked: str) -> None:
-    with pytest.raises(ConfigurationError, match="names nobody"):
+    with pytest.raises(UsageError, match="names nobody"):
         identify(Listed([]), asked, NOW)
 
 

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from schemas.errors import ConfigurationError, PermanentError
 from schemas.touchpoints import CleanTouchpoint
+from services.cli.console import UsageError
 from services.cli.context import Target
 from services.cli.importing import work
 from services.cli.importing.columns import Columns, number_of, time_of
@@ -80,11 +81,11 @@ def test_a_character_cut_by_the_end_of_the_file_is_not_utf8(tmp_path: Path) -> N
 def test_a_stated_encoding_that_does_not_fit_is_refused_not_guessed(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"id\n1\ncaf\xe9\n")
-    with pytest.raises(ConfigurationError, match="not utf-8"):
+    with pytest.raises(UsageError, match="not utf-8"):
         rows_of(path, "utf-8")
-    with pytest.raises(ConfigurationError, match="not known"):
+    with pytest.raises(UsageError, match="not known"):
         survey(path, "utf-9")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read"):
         survey(tmp_path / "none.csv")
 
 
@@ -134,7 +135,7 @@ def test_no_file_makes_reading_fail_without_a_word(
     try:
         for row in rows_of(path):
             assert row.line >= 1
-    except ConfigurationError as error:
+    except UsageError as error:
         assert str(path) in str(error)
 
 
@@ -165,7 +166,7 @@ def test_a_quote_that_is_never_closed_names_the_lines_it_ate(tmp_path: Path) -> 
 def test_a_header_nothing_can_be_read_with_stops_the_file(tmp_path: Path, header: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"{header}\n1,2,3\n")
-    with pytest.raises(ConfigurationError, match=r"a\.csv:1"):
+    with pytest.raises(UsageError, match=r"a\.csv:1"):
         rows_of(path)
 
 
@@ -201,11 +202,11 @@ def test_map_says_what_a_column_is_and_a_dash_leaves_it_out() -> None:
     found = message("contact", {"Werkgever": "51", "Record ID": "x", "Nr": "9", "Shoe size": "43"}, columns)
     assert (found["account"], found["id"]) == ("51", "9")
     assert columns.untaken == {"Record ID", "Shoe size"}
-    with pytest.raises(ConfigurationError, match="did you mean `account`"):
+    with pytest.raises(UsageError, match="did you mean `account`"):
         message("contact", {"A": "1"}, Columns("contact", {"A": "acount"}))
-    with pytest.raises(ConfigurationError, match="no such column"):
+    with pytest.raises(UsageError, match="no such column"):
         Columns("contact", {"Nr": "id"}).check(("No", "Email"))
-    with pytest.raises(ConfigurationError, match="both mean `id`"):
+    with pytest.raises(UsageError, match="both mean `id`"):
         Columns("account").check(("Record ID", "Company ID"))
 
 
@@ -485,5 +486,11 @@ def test_wrong_options_are_said(tmp_path: Path) -> None:
     options = [str(path), "--data", str(tmp_path)]
     assert CliRunner().invoke(app, ["import", *options, "--kind", "acounts"]).exit_code == 2
     assert CliRunner().invoke(app, ["import", *options, "--kind", "accounts", "--dates", "ymd"]).exit_code == 2
+    assert CliRunner().invoke(app, ["import", *options, "--kind", "accounts", "--map", "id"]).exit_code == 2
     missing = CliRunner().invoke(app, ["import", *options, "--kind", "accounts"])
     assert missing.exit_code == 78 and "vendor: touchline" in missing.stderr
+    write_fresh(tmp_path / "touchline.yaml", tmp_path)
+    command = ["import", str(tmp_path / "nope.csv"), "--kind", "accounts", "--dry-run", "--data", str(tmp_path)]
+    unreadable = CliRunner().invoke(app, [*command, "--clickhouse", "http://127.0.0.1:1"])
+    assert (unreadable.exit_code, unreadable.stdout) == (2, "")
+    assert "nope.csv: cannot be read: No such file" in unreadable.stderr

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from schemas.errors import ConfigurationError, did_you_mean
+from schemas.errors import did_you_mean
 from schemas.records import RECORDS, AccountPart, PersonPart
+from services.cli.console import UsageError
 from services.cli.importing.files import Row
 from services.cli.importing.findings import BadRow
 
@@ -109,15 +110,15 @@ class Columns:
     _paths: dict[str, Path] = field(default_factory=dict, repr=False)
 
     def check(self, columns: tuple[str, ...]) -> None:
-        """Raises ConfigurationError for a mapped column that is not there, or a field given twice."""
+        """Raises UsageError for a mapped column that is not there, or a field given twice."""
         for name in self.mapping:
             if columns and name not in columns:
-                raise ConfigurationError(f"--map {name}=…: the file has no such column{did_you_mean(name, columns)}")
+                raise UsageError(f"--map {name}=…: the file has no such column{did_you_mean(name, columns)}")
         taken: dict[Path, str] = {}
         for name in columns:
             path = self.path(name)
             if path and path in taken:
-                raise ConfigurationError(
+                raise UsageError(
                     f"columns `{taken[path]}` and `{name}` both mean `{'.'.join(path)}`: say which with "
                     f"--map '{name}={'.'.join(path)}', and --map '{taken[path]}=-' to leave the other out"
                 )
@@ -182,7 +183,7 @@ class Columns:
 
 
 def field_path(kind: str, text: str) -> Path:
-    """The field `a.b` of a kind of record. Raises ConfigurationError with what there is."""
+    """The field `a.b` of a kind of record. Raises UsageError with what there is."""
     first, dot, rest = text.partition(".")
     model = RECORDS[kind]
     fields = list(model.model_fields)
@@ -194,7 +195,7 @@ def field_path(kind: str, text: str) -> Path:
         return (first,)
     known = [name for name in fields if name != "kind"]
     known += [f"{part}.{name}" for part, of in _PARTS.items() if kind == "touchpoint" for name in of.model_fields]
-    raise ConfigurationError(f"`{text}` is no field of {kind} records{did_you_mean(text, known)}")
+    raise UsageError(f"`{text}` is no field of {kind} records{did_you_mean(text, known)}")
 
 
 def _put(message: dict[str, Any], path: Path, value: Any) -> None:

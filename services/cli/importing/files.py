@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TextIO
 
 import orjson
 
-from schemas.errors import ConfigurationError
+from services.cli.console import UsageError
 from services.cli.importing.findings import BadRow
 
 DELIMITERS = ",;\t|"
@@ -57,7 +57,7 @@ class Opened:
         return self.survey.size_bytes if binary is None or binary.closed else binary.tell()
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """Every row once, in order. Raises ConfigurationError for a header or text nothing can be read with."""
+        """Every row once, in order. Raises UsageError for a header or text nothing can be read with."""
         with self.survey.path.open("rb") as binary:
             self._binary = binary
             text = io.TextIOWrapper(binary, self.survey.encoding, newline="\n")
@@ -88,18 +88,18 @@ class _Lines:
             line = next(self._text)
         except UnicodeDecodeError as error:
             place = f"{self._path}: after line {self.number}"
-            raise ConfigurationError(f"{place}: not {error.encoding} ({error.reason}); say --encoding") from None
+            raise UsageError(f"{place}: not {error.encoding} ({error.reason}); say --encoding") from None
         self.number += 1
         return line
 
 
 def survey(path: Path, encoding: str = "") -> Survey:
-    """One pass over the bytes. Raises ConfigurationError when the file cannot be read or `encoding` is none."""
+    """One pass over the bytes. Raises UsageError when the file cannot be read or `encoding` is none."""
     try:
         with path.open("rb") as file:
             return _surveyed(path, file, encoding)
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _surveyed(path: Path, file: BinaryIO, encoding: str) -> Survey:
@@ -144,7 +144,7 @@ def _known(encoding: str) -> str:
     try:
         return codecs.lookup(encoding).name
     except LookupError:
-        raise ConfigurationError(f"--encoding {encoding}: not known; utf-8, utf-16, cp1252, latin-1 are") from None
+        raise UsageError(f"--encoding {encoding}: not known; utf-8, utf-16, cp1252, latin-1 are") from None
 
 
 def _json_rows(lines: _Lines) -> Iterator[Row | BadRow]:
@@ -176,13 +176,13 @@ def _header(lines: _Lines, path: Path) -> tuple[list[str], str] | None:
     try:
         names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter, strict=True))]
     except csv.Error as error:
-        raise ConfigurationError(f"{path}:{lines.number}: the header is not CSV: {error}") from None
+        raise UsageError(f"{path}:{lines.number}: the header is not CSV: {error}") from None
     while names and not names[-1]:
         names.pop()
     for number, name in enumerate(names, 1):
         if not name or names.index(name) != number - 1:
             what = f"is `{name}` again" if name else "has no name"
-            raise ConfigurationError(f"{path}:{lines.number}: column {number} {what}; give every column its own name")
+            raise UsageError(f"{path}:{lines.number}: column {number} {what}; give every column its own name")
     return names, delimiter
 
 

@@ -75,7 +75,7 @@ class FileImport:
         self.report = Report(str(path), outside.sender is None, self._opened.survey.note)
 
     async def run(self) -> Report:
-        """Raises ConfigurationError for a file that cannot be read, PermanentError when the gateway refuses it."""
+        """Raises UsageError for a file that cannot be read, PermanentError when the gateway refuses it."""
         async with aclosing(self._batches()) as batches:
             if self._outside.sender is None:
                 async for batch in batches:

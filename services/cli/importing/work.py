@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,8 +14,8 @@ from typing import NamedTuple, get_args
 import httpx
 import typer
 
-from schemas.errors import ConfigurationError, TransientError
-from services.cli.console import emit, say
+from schemas.errors import TransientError
+from services.cli.console import UsageError, emit, say
 from services.cli.context import Target
 from services.cli.importing.columns import KINDS, DateOrder
 from services.cli.importing.findings import Finding
@@ -42,7 +41,7 @@ class Sending(NamedTuple):
 
 
 def way_of(kind: str, mapping: Sequence[str], dates: str, encoding: str, as_of: datetime | None) -> Way:
-    """The options as a way to read. Raises typer.BadParameter, ConfigurationError."""
+    """The options as a way to read. Raises typer.BadParameter, UsageError."""
     orders: tuple[DateOrder, ...] = get_args(DateOrder)
     if kind not in KINDS:
         raise typer.BadParameter(f"--kind is one of {', '.join(KINDS)}")
@@ -53,7 +52,7 @@ def way_of(kind: str, mapping: Sequence[str], dates: str, encoding: str, as_of: 
 
 
 def import_all(files: Sequence[Path], way: Way, target: Target, how: Sending) -> list[Report]:
-    """One report a file. Raises ConfigurationError, PermanentError."""
+    """One report a file. Raises UsageError, ConfigurationError, PermanentError."""
     return asyncio.run(_import_all(files, way, target, how))
 
 
@@ -109,14 +108,13 @@ def _mapping(stated: Sequence[str]) -> dict[str, str]:
     for text in stated:
         column, equals, field = text.rpartition("=")
         if not equals or not column:
-            raise ConfigurationError(f"--map {text}: write COLUMN=FIELD")
+            raise UsageError(f"--map {text}: write COLUMN=FIELD")
         found[column] = field
     return found
 
 
 def _known(target: Target) -> Known:
     """What is stored of accounts; nothing, and said so, when the store is away."""
-    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # we say it ourselves, in one line
     try:
         with target.store() as client:
             return stored(client)

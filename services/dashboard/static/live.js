@@ -34,12 +34,15 @@ function morph(from, to) {
 }
 
 function show(parts) {
+  const focused = document.activeElement;
   for (const [id, html] of Object.entries(parts)) {
     const template = document.createElement("template");
     template.innerHTML = html;
     const from = document.getElementById(id);
     if (from && template.content.firstElementChild) morph(from, template.content.firstElementChild);
   }
+  // a row that moved to another place was taken out and put in again, which blurs it
+  if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
 }
 
 function say(state, text) {
@@ -93,6 +96,7 @@ addEventListener("submit", async (event) => {
   const form = event.target.closest("form[data-part]");
   if (!form) return;
   event.preventDefault();
+  const answered = event.submitter.closest("li");
   const fields = new URLSearchParams(new FormData(form, event.submitter));
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   try {
@@ -101,6 +105,9 @@ addEventListener("submit", async (event) => {
     show({ [form.dataset.part]: await answer.text() });
   } catch { say("away", "the answer was not taken; try again"); }
   for (const button of form.querySelectorAll("button")) button.disabled = false;
+  // the pressed button is gone: the keyboard goes on with the next question
+  const after = (button) => answered.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING;
+  if (document.activeElement === document.body) [...form.querySelectorAll("button")].find(after)?.focus({ preventScroll: true });
 });
 document.querySelector("form.filters").addEventListener("change", (event) => event.currentTarget.requestSubmit());
 document.addEventListener("visibilitychange", () => (document.hidden ? (pause(), say("paused", "paused")) : open()));
