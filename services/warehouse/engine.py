@@ -17,7 +17,7 @@ from schemas.errors import ConfigurationError
 from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError
 from services.warehouse.guard import check
 from services.warehouse.roles import USERS_XML, Role
-from services.warehouse.settings import WarehouseSettings
+from services.warehouse.settings import WarehouseSettings, reader_settings
 from services.warehouse.statement import Insert, Statement, split_insert
 
 if TYPE_CHECKING:
@@ -101,6 +101,13 @@ class Engine:
         if self._anchor is not None:
             self._anchor.query("KILL QUERY WHERE query_id != queryID() ASYNC", "Null")
 
+    def kill(self, role: Role, query_id: str, output_format: str = "Null") -> bytes:
+        """Stops the statements of `role` with this id; what ClickHouse says of them, in `output_format`."""
+        with _connect(self._path) as connection:
+            sql = f"KILL QUERY WHERE Settings['log_comment'] = {quote(_tag(role, query_id))} ASYNC"
+            got: Any = connection.query(sql, output_format)
+            return bytes(got.bytes() or b"")
+
     def close(self) -> None:
         """Ends the engine after the statements under way; safe to call twice."""
         anchor, self._anchor = self._anchor, None
@@ -115,6 +122,9 @@ class Engine:
         if statement.is_several:
             raise ClickHouseError.made(SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed")
         if role is Role.READER:
+            if (query_id := statement.kills) is not None:
+                emit(self.kill(role, query_id, statement.default_format))
+                return Result()
             statement = self._guarded(statement)
         with self.session(statement, role) as connection:
             insert = split_insert(statement.text) if role is Role.INTERNAL else None
@@ -137,8 +147,9 @@ class Engine:
         return replace(statement, text=canonical)
 
     def _judged(self, statement: Statement) -> bytes:
-        # on a connection of its own, so that nothing of it remains
-        with self.session(statement, Role.READER) as connection:
+        # on a connection of its own, so that nothing of it remains, and without the reader's settings: with
+        # max_result_rows = 1 and result_overflow_mode = 'break' only the root of the syntax tree would be seen
+        with self.session(replace(statement, settings={}), Role.READER) as connection:
 
             def ask(sql: str) -> str:
                 got: Any = connection.query(sql, "TabSeparatedRaw", params=dict(statement.params))
@@ -163,8 +174,11 @@ class Engine:
         if role is Role.INTERNAL:
             settings |= statement.settings
         else:
+            settings |= reader_settings(statement.settings, settings)
             settings |= {"readonly": "1"}
             connection.query("SET ROLE reader", "Null")
+        # the one thing a statement can be found by: its ClickHouse id is made by chdb
+        settings |= {"log_comment": _tag(role, statement.query_id)}
         connection.query(_set(settings), "Null")
         if statement.database:
             self._use(connection, statement.database)
@@ -215,6 +229,10 @@ def _set(settings: dict[str, str]) -> str:
         if not _NAME.match(name):
             raise ClickHouseError.made(UNKNOWN_SETTING, f"Setting {name[:80]!r} has no valid name")
     return "SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items())
+
+
+def _tag(role: Role, query_id: str) -> str:
+    return f"{role}:{query_id}"
 
 
 def quote(value: str) -> str:
