@@ -184,6 +184,7 @@ def test_views_are_exact(store: Store, setting: str) -> None:
     rows = {str(row["event_id"]): row for row in store.rows(f"SELECT * FROM {bi}.touchpoints {setting}")}
     assert set(rows) == {fact.event_id for fact in alive}
     assert rows[newer.event_id]["pain"] == 0.9
+    assert all(row["is_identified"] for row in rows.values())
     assert (rows["event-000003"]["account_name"], rows["event-000001"]["account_name"]) == ("Acme, the 'best'", "1")
     assert [row["signal_id"] for row in store.rows(f"SELECT * FROM {bi}.signals {setting}")] == ["signal-1"]
     (change,) = store.rows(f"SELECT * FROM {bi}.account_phases {setting}")
@@ -210,6 +211,9 @@ def test_views_are_exact(store: Store, setting: str) -> None:
         _same_cell(cell, mine, len({fact.account_id for fact in mapped}))
     daily = store.rows(f"SELECT * FROM {bi}.journey_map_daily {setting}")
     assert sum(int(str(row["volume"])) for row in daily) == len(mapped)
+    put(store, recent([touchpoint_fact(99, account="anon:a1")]))
+    visitors = store.rows(f"SELECT event_id FROM {bi}.touchpoints WHERE NOT is_identified {setting}")
+    assert visitors == [{"event_id": "event-000099"}]
 
 
 def _same_cell(cell: dict[str, Any], mine: list[TouchpointFact], everyone: int) -> None:
