@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from tests.store_facts import START, account_fact, correction, signal_fact, tomb
 from tests.store_fixture import fresh_store, put
 
 pytestmark = pytest.mark.clickhouse
+QUESTIONS = Path(__file__).parents[2] / "docs" / "questions.md"
 SNAPSHOT = Path(__file__).with_name("bi_columns.json")
 
 
@@ -214,6 +216,18 @@ def test_views_are_exact(store: Store, setting: str) -> None:
     put(store, recent([touchpoint_fact(99, account="anon:a1")]))
     visitors = store.rows(f"SELECT event_id FROM {bi}.touchpoints WHERE NOT is_identified {setting}")
     assert visitors == [{"event_id": "event-000099"}]
+
+
+@pytest.mark.parametrize("setting", ["0", "1"])
+def test_the_questions_of_the_documentation_are_answered(store: Store, setting: str) -> None:
+    """Every statement, with either meaning of a name that is both column and alias."""
+    put(store, [*recent([touchpoint_fact(n, account=f"crm:{n % 3}") for n in range(60)]), account_fact("crm:0")])
+    questions = re.findall(r"```sql\n(.*?)```", QUESTIONS.read_text(), re.S)
+    assert len(questions) == 6
+    bi = f"bi_{store.client.database}"
+    for question in questions:
+        sql = re.sub(r"\bbi\.", f"{bi}.", question)
+        assert store.rows(f"{sql} SETTINGS prefer_column_name_to_alias = {setting}") is not None
 
 
 def _same_cell(cell: dict[str, Any], mine: list[TouchpointFact], everyone: int) -> None:
