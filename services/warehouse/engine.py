@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.errors import ConfigurationError
 from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError
 from services.warehouse.guard import check
+from services.warehouse.heads import HEADS
 from services.warehouse.roles import USERS_XML, Role
 from services.warehouse.settings import WarehouseSettings, reader_settings
 from services.warehouse.statement import Insert, Statement, split_insert
@@ -243,13 +244,21 @@ def quote(value: str) -> str:
 def _stream(connection: Connection, statement: Statement, emit: Emit) -> Result:
     read_rows = read_bytes = 0
     elapsed_s = 0.0
+    head_of, head = HEADS.get(statement.format), None
     with connection.send_query(statement.sql, statement.default_format, params=dict(statement.params)) as chunks:
         for chunk in chunks:
             read_rows += chunk.storage_rows_read()
             read_bytes += chunk.storage_bytes_read()
             elapsed_s += chunk.elapsed()
-            if not emit(chunk.bytes()):
+            piece = chunk.bytes()
+            if head is not None:
+                piece = piece.removeprefix(head)
+            elif head_of is not None:
+                head = piece[: head_of(piece)]
+            if not emit(piece):
                 break
+    if head_of is not None and head is None:  # without rows chdb gives no piece, and so no head
+        return _query(connection, statement, emit)
     return Result(read_rows=read_rows, read_bytes=read_bytes, elapsed_s=elapsed_s)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.warehouse.errors import SYNTAX_ERROR, ClickHouseError
+from services.warehouse.heads import HEADS
 
 # Possessive: a body of comments alone must not be tried in every way of cutting it.
 _SKIP: Final = rb"(?:\s|--[^\n]*\n|/\*(?>.*?\*/))*+"
@@ -20,7 +21,9 @@ _SELECTS: Final = re.compile(_SKIP_OPEN + rb"(SELECT|WITH|FROM)\b", re.I | re.S)
 _KILLS: Final = re.compile(
     _SKIP + rb"KILL\s+QUERY\s+WHERE\s+query_id\s*=\s*'([\w.:-]{1,128})'(?:\s+A?SYNC)?[\s;]*\Z", re.I | re.S
 )
-_PIECEWISE: Final = frozenset(["Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "CSV", "JSONEachRow"])
+_PIECEWISE: Final = HEADS.keys() | frozenset(
+    ["Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "CSV", "JSONEachRow", "JSONCompactEachRow"]
+)
 _INSERT: Final = re.compile(_SKIP + rb"INSERT\b", re.I | re.S)
 # One token at a time, so that a FORMAT or SELECT inside a string, a quoted name or a comment is not taken for the word.
 # What is not closed goes to the end: looking for its end again from every byte behind it would take hours.
@@ -74,7 +77,7 @@ class Statement:
 
     @property
     def streams(self) -> bool:
-        """Whether the answer may be sent in pieces: elsewhere each piece would repeat head and foot."""
+        """Whether the answer may be sent in pieces: elsewhere each piece has a head and a foot."""
         return _SELECTS.match(self.text) is not None and self.format in _PIECEWISE
 
     @property

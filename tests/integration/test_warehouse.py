@@ -27,6 +27,7 @@ from clickhouse_cityhash.cityhash import CityHash128
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, StreamFailureError
 
+from services.warehouse.heads import HEADS
 from tests.clickhouse_fixture import ClickHouse, warehouse
 
 pytestmark = pytest.mark.clickhouse
@@ -244,6 +245,20 @@ def test_who_asks_stands_in_a_comment(clickhouse_url: ClickHouse) -> None:
     with httpx.stream("POST", clickhouse_url.base_url, content=sql, auth=("internal", clickhouse_url.token)) as got:
         assert sum(len(piece) for piece in got.iter_raw()) > 600_000_000
     assert peak_memory_kb(clickhouse_url.pid) - before < 250_000
+
+
+@pytest.mark.parametrize("output_format", sorted(HEADS))
+def test_a_streamed_head_goes_out_once(clickhouse_url: ClickHouse, output_format: str) -> None:
+    """JDBC's format and what spreadsheets take. One block is one piece: the control."""
+    columns = 'number AS `a "b"\n, c`, \'x"\' AS `long name of a column {}`, toString(number) AS s'.format("y" * 120)
+    sql = f"SELECT {columns} FROM numbers(200000)"
+    streamed = post(clickhouse_url, sql, default_format=output_format).content
+    whole = post(clickhouse_url, sql, default_format=output_format, max_block_size="300000").content
+    assert streamed == whole
+    assert len(streamed) > 2_000_000
+    empty = post(clickhouse_url, f"SELECT * FROM ({sql}) LIMIT 0", default_format=output_format).content
+    assert empty
+    assert streamed.startswith(empty)
 
 
 def test_clickhouses_own_blocks(clickhouse_url: ClickHouse) -> None:
