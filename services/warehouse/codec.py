@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import brotli
+import lz4.block
 import lz4.frame
 import zstandard
+from clickhouse_cityhash.cityhash import CityHash128
 
 from services.warehouse.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, QUERY_TOO_LARGE, ClickHouseError
 
 _MIN_COMPRESSED_BYTES: Final = 1024
 _BITE_BYTES: Final = 4096
+BLOCKS: Final = "clickhouse-blocks"  # no Content-Encoding: the client knows what it asked for
+_BLOCK_BYTES: Final = 1 << 18
 
 
 class Encoder(Protocol):
@@ -49,6 +54,23 @@ class _Brotli:
         return bytes(self._frame.finish())
 
 
+class _Blocks:
+    """ClickHouse's own blocks, which `compress=1` asks for: a checksum, the sizes, and LZ4 without a frame."""
+
+    def compress(self, data: bytes) -> bytes:
+        return b"".join(_block(data[start : start + _BLOCK_BYTES]) for start in range(0, len(data), _BLOCK_BYTES))
+
+    def flush(self) -> bytes:
+        return b""
+
+
+def _block(plain: bytes) -> bytes:
+    packed: bytes = lz4.block.compress(plain, store_size=False)
+    block = struct.pack("<BII", 0x82, 9 + len(packed), len(plain)) + packed
+    checksum: int = CityHash128(block)
+    return struct.pack("<QQ", checksum >> 64, checksum & (1 << 64) - 1) + block
+
+
 class _Plain:
     def compress(self, data: bytes) -> bytes:
         return data
@@ -64,6 +86,7 @@ _ENCODERS: Final[dict[str, Callable[[], Encoder]]] = {
     "gzip": lambda: zlib.compressobj(level=1, wbits=31),
     "deflate": lambda: zlib.compressobj(level=1, wbits=15),
     "br": _Brotli,
+    BLOCKS: _Blocks,
 }
 
 
@@ -173,7 +196,7 @@ def accepted(header: str, size_bytes: int) -> str:
     if size_bytes < _MIN_COMPRESSED_BYTES:
         return ""
     names = (part.partition(";")[0].strip().lower() for part in header.split(","))
-    return next((name for name in names if name in _ENCODERS), "")
+    return next((name for name in names if name in _ENCODERS and name != BLOCKS), "")
 
 
 def encoder(encoding: str) -> Encoder:

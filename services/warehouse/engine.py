@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.errors import ConfigurationError
 from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError
 from services.warehouse.guard import check
+from services.warehouse.heads import HEADS
 from services.warehouse.roles import USERS_XML, Role
-from services.warehouse.settings import WarehouseSettings
+from services.warehouse.settings import WarehouseSettings, reader_settings
 from services.warehouse.statement import Insert, Statement, split_insert
 
 if TYPE_CHECKING:
@@ -101,6 +102,13 @@ class Engine:
         if self._anchor is not None:
             self._anchor.query("KILL QUERY WHERE query_id != queryID() ASYNC", "Null")
 
+    def kill(self, role: Role, query_id: str, output_format: str = "Null") -> bytes:
+        """Stops the statements of `role` with this id; what ClickHouse says of them, in `output_format`."""
+        with _connect(self._path) as connection:
+            sql = f"KILL QUERY WHERE Settings['log_comment'] = {quote(_tag(role, query_id))} ASYNC"
+            got: Any = connection.query(sql, output_format)
+            return bytes(got.bytes() or b"")
+
     def close(self) -> None:
         """Ends the engine after the statements under way; safe to call twice."""
         anchor, self._anchor = self._anchor, None
@@ -115,6 +123,9 @@ class Engine:
         if statement.is_several:
             raise ClickHouseError.made(SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed")
         if role is Role.READER:
+            if (query_id := statement.kills) is not None:
+                emit(self.kill(role, query_id, statement.default_format))
+                return Result()
             statement = self._guarded(statement)
         with self.session(statement, role) as connection:
             insert = split_insert(statement.text) if role is Role.INTERNAL else None
@@ -137,8 +148,9 @@ class Engine:
         return replace(statement, text=canonical)
 
     def _judged(self, statement: Statement) -> bytes:
-        # on a connection of its own, so that nothing of it remains
-        with self.session(statement, Role.READER) as connection:
+        # on a connection of its own, so that nothing of it remains, and without the reader's settings: with
+        # max_result_rows = 1 and result_overflow_mode = 'break' only the root of the syntax tree would be seen
+        with self.session(replace(statement, settings={}), Role.READER) as connection:
 
             def ask(sql: str) -> str:
                 got: Any = connection.query(sql, "TabSeparatedRaw", params=dict(statement.params))
@@ -163,8 +175,11 @@ class Engine:
         if role is Role.INTERNAL:
             settings |= statement.settings
         else:
+            settings |= reader_settings(statement.settings, settings)
             settings |= {"readonly": "1"}
             connection.query("SET ROLE reader", "Null")
+        # the one thing a statement can be found by: its ClickHouse id is made by chdb
+        settings |= {"log_comment": _tag(role, statement.query_id)}
         connection.query(_set(settings), "Null")
         if statement.database:
             self._use(connection, statement.database)
@@ -217,6 +232,10 @@ def _set(settings: dict[str, str]) -> str:
     return "SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items())
 
 
+def _tag(role: Role, query_id: str) -> str:
+    return f"{role}:{query_id}"
+
+
 def quote(value: str) -> str:
     """A string literal of ClickHouse."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
@@ -225,13 +244,21 @@ def quote(value: str) -> str:
 def _stream(connection: Connection, statement: Statement, emit: Emit) -> Result:
     read_rows = read_bytes = 0
     elapsed_s = 0.0
+    head_of, head = HEADS.get(statement.format), None
     with connection.send_query(statement.sql, statement.default_format, params=dict(statement.params)) as chunks:
         for chunk in chunks:
             read_rows += chunk.storage_rows_read()
             read_bytes += chunk.storage_bytes_read()
             elapsed_s += chunk.elapsed()
-            if not emit(chunk.bytes()):
+            piece = chunk.bytes()
+            if head is not None:
+                piece = piece.removeprefix(head)
+            elif head_of is not None:
+                head = piece[: head_of(piece)]
+            if not emit(piece):
                 break
+    if head_of is not None and head is None:  # without rows chdb gives no piece, and so no head
+        return _query(connection, statement, emit)
     return Result(read_rows=read_rows, read_bytes=read_bytes, elapsed_s=elapsed_s)
 
 

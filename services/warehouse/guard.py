@@ -48,6 +48,7 @@ SYSTEM_TABLES: Final = frozenset(
         "formats",
         "one",
         "numbers",
+        "numbers_mt",
         "table_engines",
         "table_functions",
         "aggregate_function_combinators",
@@ -64,8 +65,9 @@ SYSTEM_TABLES: Final = frozenset(
         "enabled_roles",
     ]
 )
+# JDBC writes VALUES in capitals; ClickHouse has no two functions that differ in case alone
 TABLE_FUNCTIONS: Final = frozenset(
-    ["numbers", "numbers_mt", "zeros", "zeros_mt", "one", "null", "values", "view", "generateSeries", "generate_series"]
+    ["numbers", "numbers_mt", "zeros", "zeros_mt", "one", "null", "values", "view", "generateseries", "generate_series"]
 )
 IN_FUNCTIONS: Final = frozenset(
     f"{scope}{kind}in{rest}"
@@ -145,7 +147,7 @@ def _check_sources(nodes: list[Node], database: str) -> None:
 
 
 def _check_table_function(following: list[Node]) -> None:
-    if following and following[0].kind == "Function" and following[0].name not in TABLE_FUNCTIONS:
+    if following and following[0].kind == "Function" and following[0].name.lower() not in TABLE_FUNCTIONS:
         raise _denied(f"The table function {following[0].name} is not allowed")
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from services.warehouse.codec import decode, too_large
-from services.warehouse.engine import Engine, Result
+from services.warehouse.codec import BLOCKS, decode, too_large
+from services.warehouse.engine import Engine, Result, quote
 from services.warehouse.errors import ABORTED, AUTHENTICATION_FAILED, TOO_MANY_QUERIES, ClickHouseError
 from services.warehouse.exchange import Exchange, Message, Receive, Send, send_whole
 from services.warehouse.outlet import Outlet
-from services.warehouse.request import to_statement
+from services.warehouse.request import TRANSPORT, to_statement
 from services.warehouse.roles import Role, Users
-from services.warehouse.settings import WarehouseSettings
+from services.warehouse.settings import READER_SETTINGS, WarehouseSettings
 from services.warehouse.statement import Statement
 
 _PINGS: Final = ("/ping", "/replicas_status")
@@ -60,9 +61,11 @@ class WarehouseApp:
         role = self._users.role_of(headers, params)
         self._refuse_rebound(headers)
         statement = to_statement(headers, params, await self._body(receive, headers, role))
-        wants = headers.get("accept-encoding", "") if params.get("enable_http_compression") == "1" else ""
-        exchange = Exchange(statement, params.get("query_id", ""), wants, receive, send)
-        if (key := _connect_key(statement, role)) is None:
+        exchange = Exchange(statement, _encodings(headers, params), receive, send)
+        key = _connect_key(statement, role)
+        if key is not None and role is Role.READER:
+            exchange.statement = replace(statement, text=_told_what_it_may_set(statement.text))
+        if key is None:
             await self._run(exchange, role)
         elif (known := self._connect_answers.get(key)) is not None:
             await exchange.reply(known, Result())
@@ -98,12 +101,27 @@ class WarehouseApp:
         loop = asyncio.get_running_loop()
         outlet = Outlet(loop)
         self._waiting += 1
-        job = loop.run_in_executor(self._threads[role], self._engine.run, exchange.statement, role, outlet.emit)
+
+        def work() -> Result:
+            if outlet.is_abandoned:  # the client left while the statement waited for a thread
+                raise ClickHouseError.made(ABORTED, "The client went away")
+            return self._engine.run(exchange.statement, role, outlet.emit)
+
+        def stop() -> None:
+            self._engine.kill(role, exchange.statement.query_id)
+
+        job = loop.run_in_executor(self._threads[role], work)
         job.add_done_callback(lambda _: outlet.finish())
         try:
-            return await exchange.conduct(outlet, job)
+            return await exchange.conduct(outlet, job, stop)
         finally:
             self._waiting -= 1
+
+
+def _encodings(headers: Mapping[str, str], params: Mapping[str, str]) -> str:
+    if params.get("compress") == "1":
+        return BLOCKS
+    return headers.get("accept-encoding", "") if params.get("enable_http_compression") == "1" else ""
 
 
 def _is_bare(headers: Mapping[str, str], params: Mapping[str, str]) -> bool:
@@ -115,6 +133,13 @@ def _connect_key(statement: Statement, role: Role) -> tuple[Role, bytes, str] | 
     if statement.text.startswith(_CONNECT_QUERY) and len(statement.text) < 200:
         return role, statement.text, statement.default_format
     return None
+
+
+def _told_what_it_may_set(text: bytes) -> bytes:
+    """The connect query of a reader, whose session is read-only: what this server takes all the same is not."""
+    names = ", ".join(quote(name) for name in sorted(READER_SETTINGS | TRANSPORT))
+    told = f"SELECT name, value, toUInt8(readonly != 0 AND name NOT IN ({names})) AS readonly FROM"
+    return text.replace(b"SELECT name, value, readonly FROM", told.encode(), 1)
 
 
 def _error_headers(error: ClickHouseError) -> list[tuple[bytes, bytes]]:

@@ -39,6 +39,11 @@ class Outlet:
         self._room.release()
         return chunk
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the client went away, or has all it gets."""
+        return self._gone.is_set()
+
     def abandon(self) -> None:
         """The client went away; lets `emit` return. Safe to call twice."""
         self._gone.set()

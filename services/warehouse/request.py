@@ -7,6 +7,7 @@ from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Final
+from uuid import uuid4
 
 from services.warehouse.errors import NOT_IMPLEMENTED, ClickHouseError
 from services.warehouse.statement import Statement
@@ -44,8 +45,8 @@ TRANSPORT: Final = frozenset(
 
 def to_statement(headers: Mapping[str, str], params: Mapping[str, str], body: bytes) -> Statement:
     """The statement of a request. The URL's `query` and the body are one text, as ClickHouse reads them."""
-    if params.get("decompress") == "1" or params.get("compress") == "1":
-        raise ClickHouseError.made(NOT_IMPLEMENTED, "compress=1 and decompress=1 are not spoken here: set them to 0")
+    if params.get("decompress") == "1":
+        raise ClickHouseError.made(NOT_IMPLEMENTED, "decompress=1 is not spoken here: set it to 0")
     if headers.get("content-type", "").startswith("multipart/form-data"):
         fields = _form(headers["content-type"], body)
         params, body = {**params, **fields}, b""
@@ -55,6 +56,7 @@ def to_statement(headers: Mapping[str, str], params: Mapping[str, str], body: by
         text=text,
         database=params.get("database", "") or headers.get("x-clickhouse-database", ""),
         default_format=params.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated",
+        query_id=params.get("query_id") or str(uuid4()),
         params={name[6:]: value for name, value in params.items() if name.startswith("param_")},
         settings={k: v for k, v in params.items() if k not in TRANSPORT and not k.startswith("param_")},
     )

@@ -3,11 +3,76 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field, model_validator
 
 from schemas.base import Strict
+
+# A reader may ask for less of these, never for more.
+READER_LIMITS: Final = frozenset(
+    ["max_execution_time", "max_memory_usage", "max_result_bytes", "max_result_rows", "max_threads"]
+)
+# What a reader may set for one request: how values are read and written, and what SQL leaves to taste. Each is named:
+# `output_format_schema` writes a file, `format_template_row` reads one. The last row is for dbt: it says these to
+# everybody, and they mean nothing to who cannot write.
+READER_SETTINGS: Final = READER_LIMITS | frozenset(
+    [
+        "session_timezone",
+        "date_time_input_format",
+        "date_time_output_format",
+        "bool_true_representation",
+        "bool_false_representation",
+        "format_csv_delimiter",
+        "output_format_arrow_compression_method",
+        "output_format_arrow_low_cardinality_as_dictionary",
+        "output_format_arrow_string_as_string",
+        "output_format_binary_write_json_as_string",
+        "output_format_csv_crlf_end_of_line",
+        "output_format_decimal_trailing_zeros",
+        "output_format_json_escape_forward_slashes",
+        "output_format_json_named_tuples_as_objects",
+        "output_format_json_quote_64bit_floats",
+        "output_format_json_quote_64bit_integers",
+        "output_format_json_quote_decimals",
+        "output_format_json_quote_denormals",
+        "output_format_native_write_json_as_string",
+        "output_format_parquet_compression_method",
+        "output_format_parquet_string_as_string",
+        "output_format_pretty_color",
+        "output_format_pretty_grid_charset",
+        "output_format_pretty_max_rows",
+        "output_format_pretty_row_numbers",
+        "output_format_tsv_crlf_end_of_line",
+        "output_format_write_statistics",
+        "aggregate_functions_null_for_empty",
+        "cast_keep_nullable",
+        "cast_string_to_dynamic_use_inference",
+        "extremes",
+        "group_by_use_nulls",
+        "join_use_nulls",
+        "prefer_column_name_to_alias",
+        "result_overflow_mode",
+        "union_default_mode",
+        *("alter_sync", "insert_distributed_sync", "lightweight_deletes_sync", "mutations_sync"),
+    ]
+)
+
+
+def reader_settings(asked: Mapping[str, str], limits: Mapping[str, str]) -> dict[str, str]:
+    """Of the settings a reader sent, those that hold; the others are passed over, as clients send many of their own."""
+    return {
+        name: value
+        for name, value in asked.items()
+        if name in READER_SETTINGS and (name not in READER_LIMITS or _is_less(value, limits[name]))
+    }
+
+
+def _is_less(value: str, limit: str) -> bool:
+    # 0 is ClickHouse's word for "without a limit"
+    return value.isascii() and value.replace(".", "", 1).isdigit() and 0 < float(value) <= float(limit)
 
 
 class Limits(Strict):

@@ -8,16 +8,29 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.warehouse.errors import SYNTAX_ERROR, ClickHouseError
+from services.warehouse.heads import HEADS
 
-# Only these words may start a statement that answers with rows.
-_ASKS: Final = re.compile(rb"[\s(]*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|FROM|CHECK|EXECUTE)\b", re.I)
-_SELECTS: Final = re.compile(rb"[\s(]*(SELECT|WITH|FROM)\b", re.I)
-_PIECEWISE: Final = frozenset(["Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "CSV", "JSONEachRow"])
-_SKIP: Final = rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+# Possessive: a body of comments alone must not be tried in every way of cutting it.
+_SKIP: Final = rb"(?:\s|--[^\n]*\n|/\*(?>.*?\*/))*+"
+_SKIP_OPEN: Final = _SKIP.replace(rb"\s", rb"[\s(]")
+# Only these words may start a statement that answers with rows; BI tools write who asks into a comment before them.
+_ASKS: Final = re.compile(
+    _SKIP_OPEN + rb"(SELECT|WITH|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|FROM|CHECK|EXECUTE|KILL)\b", re.I | re.S
+)
+_SELECTS: Final = re.compile(_SKIP_OPEN + rb"(SELECT|WITH|FROM)\b", re.I | re.S)
+_KILLS: Final = re.compile(
+    _SKIP + rb"KILL\s+QUERY\s+WHERE\s+query_id\s*=\s*'([\w.:-]{1,128})'(?:\s+A?SYNC)?[\s;]*\Z", re.I | re.S
+)
+_PIECEWISE: Final = HEADS.keys() | frozenset(
+    ["Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "CSV", "JSONEachRow", "JSONCompactEachRow"]
+)
 _INSERT: Final = re.compile(_SKIP + rb"INSERT\b", re.I | re.S)
 # One token at a time, so that a FORMAT or SELECT inside a string, a quoted name or a comment is not taken for the word.
+# What is not closed goes to the end: looking for its end again from every byte behind it would take hours.
 _TOKEN: Final = re.compile(
-    rb"""'(?:\\.|''|[^'\\])*'|`(?:\\.|``|[^`\\])*`|"(?:\\.|""|[^"\\])*"|--[^\n]*|/\*.*?\*/|\w+|.""", re.S
+    rb"""'(?:\\.|''|[^'\\])*+(?:'|\\?\Z)|`(?:\\.|``|[^`\\])*+(?:`|\\?\Z)|"(?:\\.|""|[^"\\])*+(?:"|\\?\Z)"""
+    rb"""|--[^\n]*|/\*(?>.*?(?:\*/|\Z))|\w+|.""",
+    re.S,
 )
 _FORMAT: Final = re.compile(rb"\s*(\w+)[ \t\f]*\r?\n?")
 _TAIL_FORMAT: Final = re.compile(rb"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b.*)?;?\s*\Z", re.I | re.S)
@@ -40,6 +53,7 @@ class Statement:
     text: bytes
     database: str = ""
     default_format: str = "TabSeparated"
+    query_id: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -56,8 +70,14 @@ class Statement:
         return _ASKS.match(self.text) is not None
 
     @property
+    def kills(self) -> str | None:
+        """The id of the query that it asks to stop, as JDBC's `Statement.cancel` does; None for all else."""
+        found = _KILLS.match(self.text)
+        return found[1].decode() if found else None
+
+    @property
     def streams(self) -> bool:
-        """Whether the answer may be sent in pieces: elsewhere each piece would repeat head and foot."""
+        """Whether the answer may be sent in pieces: elsewhere each piece has a head and a foot."""
         return _SELECTS.match(self.text) is not None and self.format in _PIECEWISE
 
     @property

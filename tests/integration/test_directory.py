@@ -69,6 +69,12 @@ RECORDS = [
     ours(10, kind="deal", id="3", stage="closedwon", amount=1250.5, account="51"),
     ours(11, kind="owner", id="9", name="Team north"),
     ours(12, kind="touchpoint", name="call", subject="deal:3"),
+    hubspot("company.creation", 13, objectId=52),
+    hubspot("company.propertyChange", 14, **changed(52, "name", "Acme Benelux")),
+    hubspot("contact.propertyChange", 15, **changed(8, "jobtitle", "CFO")),
+    hubspot("company.merge", 16, primaryObjectId=51, mergedObjectIds=[51, 52], newObjectId=51),
+    hubspot("contact.merge", 17, primaryObjectId=9, mergedObjectIds=[8], newObjectId=9),
+    hubspot("company.deletion", 18, objectId=52),
 ]
 
 
@@ -94,6 +100,12 @@ def naive(facts: list[TouchpointFact]) -> set[Version]:
                 told[{"company": "account"}.get(kind, kind), object_id, field].append(
                     (one.occurred_at, one.event_id, value)
                 )
+            for gone in str(one.properties.get("merged", "")).split():
+                if gone != object_id:
+                    for field, value in (("exists", "false"), ("merged_into", object_id)):
+                        told[{"company": "account"}.get(kind, kind), gone, field].append(
+                            (one.occurred_at, one.event_id, value)
+                        )
     versions: set[Version] = set()
     for key, values in told.items():
         kept: list[tuple[datetime, str]] = []
@@ -139,6 +151,9 @@ def test_versions_are_those_a_naive_reader_finds_in_any_order(
         names = {(kind, object_id, field, value) for kind, object_id, field, value, _, until in found if until is None}
         assert ("account", "51", "name", "Acme") in names and ("deal", "3", "amount", "1250.5") in names
         assert ("contact", "7", "account", "") in names and ("contact", "7", "exists", "false") in names
+        assert {("account", "52", "exists", "false"), ("account", "52", "merged_into", "51")} <= names
+        assert {("contact", "8", "exists", "false"), ("contact", "9", "exists", "true")} <= names
+        assert ("account", "51", "exists", "true") in names
         assert not any(field == "email" for _, _, field, _ in names)
         without_first = naive([fact for fact in facts if fact.input.touchpoint != RECORDS[9]])
         assert found != without_first, "the comparison can fail"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +34,7 @@ from tests.store_facts import START, account_fact, correction, signal_fact, tomb
 from tests.store_fixture import fresh_store, put
 
 pytestmark = pytest.mark.clickhouse
+QUESTIONS = Path(__file__).parents[2] / "docs" / "questions.md"
 SNAPSHOT = Path(__file__).with_name("bi_columns.json")
 
 
@@ -185,6 +187,7 @@ def test_views_are_exact(store: Store, setting: str) -> None:
     rows = {str(row["event_id"]): row for row in store.rows(f"SELECT * FROM {bi}.touchpoints {setting}")}
     assert set(rows) == {fact.event_id for fact in alive}
     assert rows[newer.event_id]["pain"] == 0.9
+    assert all(row["is_identified"] for row in rows.values())
     assert (rows["event-000003"]["account_name"], rows["event-000001"]["account_name"]) == ("Acme, the 'best'", "1")
     assert [row["signal_id"] for row in store.rows(f"SELECT * FROM {bi}.signals {setting}")] == ["signal-1"]
     (change,) = store.rows(f"SELECT * FROM {bi}.account_phases {setting}")
@@ -211,6 +214,21 @@ def test_views_are_exact(store: Store, setting: str) -> None:
         _same_cell(cell, mine, len({fact.account_id for fact in mapped}))
     daily = store.rows(f"SELECT * FROM {bi}.journey_map_daily {setting}")
     assert sum(int(str(row["volume"])) for row in daily) == len(mapped)
+    put(store, recent([touchpoint_fact(99, account="anon:a1")]))
+    visitors = store.rows(f"SELECT event_id FROM {bi}.touchpoints WHERE NOT is_identified {setting}")
+    assert visitors == [{"event_id": "event-000099"}]
+
+
+@pytest.mark.parametrize("setting", ["0", "1"])
+def test_the_questions_of_the_documentation_are_answered(store: Store, setting: str) -> None:
+    """Every statement, with either meaning of a name that is both column and alias."""
+    put(store, [*recent([touchpoint_fact(n, account=f"crm:{n % 3}") for n in range(60)]), account_fact("crm:0")])
+    questions = re.findall(r"```sql\n(.*?)```", QUESTIONS.read_text(), re.S)
+    assert len(questions) == 6
+    bi = f"bi_{store.client.database}"
+    for question in questions:
+        sql = re.sub(r"\bbi\.", f"{bi}.", question)
+        assert store.rows(f"{sql} SETTINGS prefer_column_name_to_alias = {setting}") is not None
 
 
 def _same_cell(cell: dict[str, Any], mine: list[TouchpointFact], everyone: int) -> None:

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -20,10 +21,13 @@ from typing import Any
 
 import clickhouse_connect
 import httpx
+import lz4.block
 import pytest
+from clickhouse_cityhash.cityhash import CityHash128
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, StreamFailureError
 
+from services.warehouse.heads import HEADS
 from tests.clickhouse_fixture import ClickHouse, warehouse
 
 pytestmark = pytest.mark.clickhouse
@@ -228,7 +232,95 @@ def test_plain_http(clickhouse_url: ClickHouse) -> None:
     multipart = {"query": (None, "SELECT {x:Int64}"), "param_x": (None, "5")}
     assert httpx.post(base, files=multipart, auth=auth).text == "5\n"
     assert post(clickhouse_url, "SELECT 6 AS a", default_format="JSONEachRow").text == '{"a":6}\n'
-    assert httpx.post(base, params={"compress": "1"}, content=b"SELECT 1", auth=auth).status_code == 501
+    assert httpx.post(base, params={"decompress": "1"}, content=b"SELECT 1", auth=auth).status_code == 501
+
+
+def test_who_asks_stands_in_a_comment(clickhouse_url: ClickHouse) -> None:
+    """Metabase, dbt and Superset write themselves before the query: it is still one that answers, in its format."""
+    reply = post(clickhouse_url, "/* Tableau */ -- and me\n (SELECT 1 AS a) FORMAT CSVWithNames")
+    assert reply.headers["x-clickhouse-format"] == "CSVWithNames"
+    assert reply.headers["content-type"] == "text/csv; charset=UTF-8; header=present"
+    before = peak_memory_kb(clickhouse_url.pid)
+    sql = b"-- Metabase\nSELECT number, repeat('x', 100) FROM numbers(6000000) FORMAT TabSeparated"
+    with httpx.stream("POST", clickhouse_url.base_url, content=sql, auth=("internal", clickhouse_url.token)) as got:
+        assert sum(len(piece) for piece in got.iter_raw()) > 600_000_000
+    assert peak_memory_kb(clickhouse_url.pid) - before < 250_000
+
+
+@pytest.mark.parametrize("output_format", sorted(HEADS))
+def test_a_streamed_head_goes_out_once(clickhouse_url: ClickHouse, output_format: str) -> None:
+    """JDBC's format and what spreadsheets take. One block is one piece: the control."""
+    columns = 'number AS `a "b"\n, c`, \'x"\' AS `long name of a column {}`, toString(number) AS s'.format("y" * 120)
+    sql = f"SELECT {columns} FROM numbers(200000)"
+    streamed = post(clickhouse_url, sql, default_format=output_format).content
+    whole = post(clickhouse_url, sql, default_format=output_format, max_block_size="300000").content
+    assert streamed == whole
+    assert len(streamed) > 2_000_000
+    empty = post(clickhouse_url, f"SELECT * FROM ({sql}) LIMIT 0", default_format=output_format).content
+    assert empty
+    assert streamed.startswith(empty)
+
+
+def test_clickhouses_own_blocks(clickhouse_url: ClickHouse) -> None:
+    """`compress=1`, the default of JDBC and so of DBeaver and Metabase. The layout is read here by the book."""
+    sql = "SELECT number, repeat('x', 100) FROM numbers(30000)"
+    body, plain = memoryview(post(clickhouse_url, sql, compress="1").content), b""
+    while body:
+        checksum, method, packed_bytes, plain_bytes = struct.unpack("<16sBII", body[:25])
+        expected: int = CityHash128(bytes(body[16 : 16 + packed_bytes]))
+        assert checksum == struct.pack("<QQ", expected >> 64, expected & (1 << 64) - 1)
+        assert method == 0x82
+        plain += lz4.block.decompress(body[25 : 16 + packed_bytes], uncompressed_size=plain_bytes)
+        body = body[16 + packed_bytes :]
+    assert plain.decode() == post(clickhouse_url, sql).text
+    assert post(clickhouse_url, "SELECT nope", compress="1").text.startswith("Code: 47. DB::Exception: ")
+
+
+@pytest.mark.parametrize("user", ["internal", "reader"])
+def test_a_question_ends_with_its_client(clickhouse_url: ClickHouse, user: str) -> None:
+    """More than there are threads, and none has anything to send for minutes: a closed laptop must not hold them."""
+    auth = (user, clickhouse_url.token if user == "internal" else "")
+    endless = b"SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
+
+    def leave() -> None:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(clickhouse_url.base_url, content=endless, auth=auth, timeout=0.5)
+
+    with ThreadPoolExecutor(16) as pool:
+        for left in [pool.submit(leave) for _ in range(16)]:
+            left.result()
+    started = time.monotonic()
+    assert httpx.post(clickhouse_url.base_url, content=b"SELECT 1", auth=auth, timeout=60).text == "1\n"
+    assert time.monotonic() - started < 5
+
+
+def test_a_change_does_not_end_with_its_client(clickhouse_url: ClickHouse, client: Client) -> None:
+    slow = "INSERT INTO t (id) SELECT number + sleepEachRow(0.1) FROM numbers(10)"
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            clickhouse_url.base_url,
+            params={"database": str(client.database)},
+            content=slow.encode(),
+            auth=("internal", clickhouse_url.token),
+            timeout=0.3,
+        )
+    deadline = time.monotonic() + 10
+    while client.command("SELECT count() FROM t") != 10:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("body", ["/**/" * 200 + "x;y", "/*" * 300_000 + ";", "';" + "'\\" * 300_000])
+def test_a_text_made_to_be_slow_is_not(clickhouse_url: ClickHouse, body: str) -> None:
+    """Each took the whole process, the sink's part too, for hours: the search for its end began anew at every byte."""
+    for user, password in (("reader", ""), ("internal", clickhouse_url.token)):
+        reply = httpx.post(clickhouse_url.base_url, content=body.encode(), auth=(user, password), timeout=20)
+        assert reply.status_code in (200, 400)  # ClickHouse takes a comment without an end for no query
+
+
+def test_every_statement_has_an_id(clickhouse_url: ClickHouse) -> None:
+    assert post(clickhouse_url, "SELECT 1", query_id="mine").headers["x-clickhouse-query-id"] == "mine"
+    assert len(post(clickhouse_url, "SELECT 1").headers["x-clickhouse-query-id"]) == 36
 
 
 def test_times_are_utc(clickhouse_url: ClickHouse) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +49,7 @@ def ground(clickhouse_url: ClickHouse, clickhouse_database: str, tmp_path: Path)
 
 def ask(target: ClickHouse, user: str, sql: str, **params: str) -> httpx.Response:
     password = target.token if user == "internal" else ""
-    return httpx.post(target.base_url, params=params, content=sql.encode(), auth=(user, password))
+    return httpx.post(target.base_url, params=params, content=sql.encode(), auth=(user, password), timeout=30)
 
 
 def refused(reply: httpx.Response) -> str:
@@ -200,6 +202,8 @@ connection.query("EXPLAIN AST SELECT 1; SELECT 2 INTO OUTFILE '{tmp_path / "out"
         ("SELECT min(name) FROM system.one JOIN system.tables ON name IN ('v')", "v\n"),
         ("SELECT 1 AS a, 2 AS b FORMAT JSONEachRow", '{"a":1,"b":2}\n'),
         ("SELECT getSetting('prefer_column_name_to_alias')", "true\n"),
+        ("SELECT a FROM VALUES('a Int8', 7)", "7\n"),  # JDBC's getTypeInfo, in its capitals
+        ("SELECT count() FROM (SELECT * FROM system.numbers_mt LIMIT 3)", "3\n"),
     ],
 )
 def test_the_reader_reads_bi(clickhouse_url: ClickHouse, ground: Ground, sql: str, expected: str) -> None:
@@ -224,6 +228,60 @@ def test_a_table_named_by_a_parameter_is_judged(clickhouse_url: ClickHouse, grou
 def test_settings_of_a_reader_change_nothing(clickhouse_url: ClickHouse, ground: Ground) -> None:
     reply = ask(clickhouse_url, "reader", "SELECT getSetting('max_result_rows')", readonly="0", max_result_rows="0")
     assert reply.text == "1000000\n"
+
+
+def test_a_reader_sets_what_only_shapes_its_answer(clickhouse_url: ClickHouse) -> None:
+    sql = "SELECT timezone(), b FROM (SELECT 1 AS a) AS x LEFT JOIN (SELECT 2 AS a, 3 AS b) AS y ON x.a = y.a"
+    reply = ask(clickhouse_url, "reader", sql, session_timezone="Asia/Tokyo", join_use_nulls="1")
+    assert (reply.text, reply.headers["x-clickhouse-timezone"]) == ("Asia/Tokyo\t\\N\n", "Asia/Tokyo")
+    assert refused(ask(clickhouse_url, "reader", sql, session_timezone="Nowhere")) == "36"
+    client = clickhouse_connect.get_client(
+        host=clickhouse_url.host, port=clickhouse_url.port, username="reader", settings={"join_use_nulls": 1}
+    )
+    assert client.query(sql, settings={"session_timezone": "Europe/Paris"}).result_rows == [("Europe/Paris", None)]
+    client.close()
+
+
+@pytest.mark.parametrize(("asked", "held"), [("5", "5"), ("31", "30"), ("0", "30"), ("-1", "30"), ("nan", "30")])
+def test_a_reader_may_ask_for_less_time_not_for_more(clickhouse_url: ClickHouse, asked: str, held: str) -> None:
+    sql = "SELECT toUInt64(getSetting('max_execution_time'))"
+    assert ask(clickhouse_url, "reader", sql, max_execution_time=asked).text == f"{held}\n"
+
+
+def test_settings_that_touch_files_are_passed_over(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    """Why the list names each: of `output_format_…` one writes a file, of `format_…` another reads one."""
+    writes = {"output_format_schema": str(ground.out), "format_schema": "x:Message"}
+    ask(clickhouse_url, "reader", "SELECT 1 AS a FORMAT Protobuf", **writes)
+    assert not ground.out.exists()
+    reads = {"format_template_row": str(ground.secret), "format_template_resultset": str(ground.secret)}
+    assert SECRET not in ask(clickhouse_url, "reader", "SELECT 1 AS a FORMAT Template", **reads).text
+
+
+@pytest.mark.parametrize("sql", READS_SECRET)
+def test_settings_do_not_shorten_what_the_guard_sees(clickhouse_url: ClickHouse, ground: Ground, sql: str) -> None:
+    cut = {"max_result_rows": "1", "result_overflow_mode": "break", "max_block_size": "1"}
+    reply = ask(clickhouse_url, "reader", ground.aim(sql), **cut)
+    refused(reply)
+    assert SECRET not in reply.text
+
+
+def test_a_reader_stops_its_own_query(clickhouse_url: ClickHouse) -> None:
+    """What JDBC's `Statement.cancel` sends; the statements of services are out of its reach."""
+    endless = "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
+    with ThreadPoolExecutor(2) as pool:
+        mine = pool.submit(ask, clickhouse_url, "reader", endless, query_id="q-1")
+        other = pool.submit(ask, clickhouse_url, "internal", endless, query_id="q-2")
+        time.sleep(0.5)
+        assert ask(clickhouse_url, "reader", "KILL QUERY WHERE query_id = 'q-2'").text == ""
+        killed = ask(clickhouse_url, "reader", "KILL QUERY WHERE query_id = 'q-1' ASYNC;")
+        assert killed.text.startswith("waiting\t")
+        assert refused(mine.result(10)) == "394"
+        assert not other.done()
+        refused(ask(clickhouse_url, "reader", "KILL QUERY WHERE query_id = 'q-2' OR 1"))
+        refused(ask(clickhouse_url, "reader", "KILL QUERY WHERE query_id = 'q-2'; SELECT 1"))
+        assert not other.done()
+        ask(clickhouse_url, "internal", "KILL QUERY WHERE Settings['log_comment'] = 'internal:q-2' ASYNC")
+        assert refused(other.result(10)) == "394"
 
 
 def test_a_reader_meets_its_limits(clickhouse_url: ClickHouse) -> None:

@@ -123,10 +123,11 @@ def test_a_request_becomes_a_statement() -> None:
         "param_a": "1",
         "max_threads": "2",
         "session_id": "s",
+        "query_id": "q",
     }
     statement = to_statement({}, params, b"1\n")
     assert statement == Statement(
-        b"INSERT INTO t FORMAT CSV\n1\n", "d", params={"a": "1"}, settings={"max_threads": "2"}
+        b"INSERT INTO t FORMAT CSV\n1\n", "d", query_id="q", params={"a": "1"}, settings={"max_threads": "2"}
     )
     with pytest.raises(ClickHouseError, match="decompress=1"):
         to_statement({}, {"decompress": "1"}, b"")
