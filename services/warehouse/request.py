@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from email.message import Message
 from email.parser import BytesParser
@@ -9,7 +10,7 @@ from email.policy import HTTP
 from typing import Final
 from uuid import uuid4
 
-from services.warehouse.errors import NOT_IMPLEMENTED, ClickHouseError
+from services.warehouse.errors import NOT_IMPLEMENTED, SYNTAX_ERROR, ClickHouseError
 from services.warehouse.statement import Statement
 
 # Read here or without a meaning for one process on loopback; everything else in the URL is a ClickHouse setting.
@@ -43,6 +44,17 @@ TRANSPORT: Final = frozenset(
 )
 
 
+# It comes back in a header.
+_QUERY_ID: Final = re.compile(r"[\x21-\x7e]{1,256}")
+
+
+def _query_id(params: Mapping[str, str]) -> str:
+    asked = params.get("query_id") or str(uuid4())
+    if _QUERY_ID.fullmatch(asked) is None:
+        raise ClickHouseError.made(SYNTAX_ERROR, "query_id must be up to 256 visible ASCII characters")
+    return asked
+
+
 def to_statement(headers: Mapping[str, str], params: Mapping[str, str], body: bytes) -> Statement:
     """The statement of a request. The URL's `query` and the body are one text, as ClickHouse reads them."""
     if params.get("decompress") == "1":
@@ -56,7 +68,7 @@ def to_statement(headers: Mapping[str, str], params: Mapping[str, str], body: by
         text=text,
         database=params.get("database", "") or headers.get("x-clickhouse-database", ""),
         default_format=params.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated",
-        query_id=params.get("query_id") or str(uuid4()),
+        query_id=_query_id(params),
         params={name[6:]: value for name, value in params.items() if name.startswith("param_")},
         settings={k: v for k, v in params.items() if k not in TRANSPORT and not k.startswith("param_")},
     )

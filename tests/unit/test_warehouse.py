@@ -133,6 +133,13 @@ def test_a_request_becomes_a_statement() -> None:
         to_statement({}, {"decompress": "1"}, b"")
 
 
+@pytest.mark.parametrize("query_id", ["a\r\nAccess-Control-Allow-Origin: *", "a b", "\x00", "é", "x" * 257])
+def test_an_id_that_no_header_can_carry_is_refused(query_id: str) -> None:
+    with pytest.raises(ClickHouseError, match="query_id must be") as refused:
+        to_statement({}, {"query_id": query_id}, b"SELECT 1")
+    assert refused.value.status == 400
+
+
 def test_roles_follow_the_password() -> None:
     users = Users(internal_token="token")
     basic = {"authorization": "Basic " + base64.b64encode(b"internal:token").decode()}
