@@ -114,8 +114,18 @@ def test_all_children_are_gone_after_a_stop_and_stores_go_last(tmp_path: Path) -
     assert set(read_run(tmp_path).states.values()) == {"stopped"}
 
 
+@contextmanager
+def hangup(disposition: signal.Handlers) -> Iterator[None]:
+    """What a child inherits for SIGHUP; these tests may themselves run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, disposition)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_closed_terminal_is_an_orderly_stop_too(tmp_path: Path) -> None:
-    with supervised(tmp_path) as process:
+    with hangup(signal.SIG_DFL), supervised(tmp_path) as process:
         said_ready(process)
         process.send_signal(signal.SIGHUP)
         assert process.wait(10) == 0
@@ -123,16 +133,12 @@ def test_a_closed_terminal_is_an_orderly_stop_too(tmp_path: Path) -> None:
 
 
 def test_under_nohup_it_goes_on(tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with supervised(tmp_path) as process:
-            said_ready(process)
-            process.send_signal(signal.SIGHUP)
-            process.send_signal(signal.SIGINT)  # were it the second to end it, it would stop at once
-            assert process.wait(10) == 0
-            assert process.stderr is not None and "stopping at once" not in process.stderr.read()
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    with hangup(signal.SIG_IGN), supervised(tmp_path) as process:
+        said_ready(process)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGINT)  # were it the second to end it, it would stop at once
+        assert process.wait(10) == 0
+        assert process.stderr is not None and "stopping at once" not in process.stderr.read()
 
 
 def test_a_second_one_on_the_same_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
