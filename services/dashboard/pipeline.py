@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
 from schemas.topics import TopicName
+from services.dashboard.reader import Clock, Waiting
 from services.dashboard.views import StageBehind, Wait
 from streams.transport.kafka import GroupProgress, broadcast_consumer, end_offsets
 
@@ -33,8 +34,6 @@ LOOK_TIMEOUT_S = 8.0
 MAX_SEEN = 1_000
 Offsets = Mapping[int, int]
 """Partition → offset."""
-Clock = Callable[[], datetime]
-Waiting = Callable[[], Sequence[Wait]]
 _log = logging.getLogger(__name__)
 
 

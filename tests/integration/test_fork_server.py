@@ -16,6 +16,7 @@ import pytest
 
 from services.supervisor.folder import birth
 from services.supervisor.forks import Forked, Forks
+from tests.processes import parent
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc")
 
@@ -115,19 +116,19 @@ def test_a_module_that_cannot_be_loaded_is_its_childs_trouble_alone() -> None:
 def test_with_the_server_go_its_children_and_the_next_one_comes_from_a_new_server() -> None:
     async def scene(forks: Forks) -> None:
         child = await begin(forks, "serve")
-        started, server = birth(child.pid), _parent(child.pid)
+        started, server = birth(child.pid), parent(child.pid)
         os.kill(server, signal.SIGKILL)
         assert await child.wait() == -signal.SIGKILL
         while birth(child.pid) == started:
             await asyncio.sleep(0.01)
-        assert _parent((await begin(forks, "serve")).pid) != server
+        assert parent((await begin(forks, "serve")).pid) != server
 
     run(scene)
 
 
 def test_who_asks_while_the_server_ends_is_told_so() -> None:
     async def scene(forks: Forks) -> None:
-        server = _parent((await begin(forks, "serve")).pid)
+        server = parent((await begin(forks, "serve")).pid)
         os.kill(server, signal.SIGSTOP)
         asked = asyncio.create_task(begin(forks, "serve"))
         await asyncio.sleep(0.05)
@@ -149,7 +150,3 @@ def test_nothing_is_left_after_close() -> None:
     while birth(pid) == started:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

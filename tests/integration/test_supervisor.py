@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from services.supervisor.folder import Run, birth, read_run
+from tests.processes import parent
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc, as the supervisor does")
 NAMES = {"store", "worker", "edge"}
@@ -45,10 +46,6 @@ def alive(run: Run) -> set[str]:
     return {name for name, pid in run.pids.items() if birth(pid) == run.births[name]}
 
 
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
 def came_back(before: Run, now: Run) -> bool:
     anew = all(now.pids.get(name, before.pids[name]) != before.pids[name] for name in NAMES)
     return anew and alive(now) == NAMES and set(now.states.values()) == {"ready", "done"}
@@ -72,7 +69,7 @@ def test_when_the_process_they_are_forked_from_is_killed_forked_ones_come_back(t
     with supervised(tmp_path) as process:
         said_ready(process)
         before = read_run(tmp_path)
-        os.kill(_parent(before.pids["worker"]), signal.SIGKILL)
+        os.kill(parent(before.pids["worker"]), signal.SIGKILL)
         wait_until(lambda: "worker" in alive(now := read_run(tmp_path)) and now.pids["worker"] != before.pids["worker"])
         now = read_run(tmp_path)
         assert {name: now.pids[name] for name in NAMES - {"worker"}} == {

@@ -18,6 +18,7 @@ import httpx
 from services.supervisor.folder import Run, birth, read_run
 from services.supervisor.plan import PROCESSES
 from streams.transport.kafka import INSTANCE_ENV
+from tests.processes import parent
 
 START_TIMEOUT_S = 150.0
 SERVICES = tuple(name for name in PROCESSES if name != "dashboard")
@@ -96,7 +97,7 @@ class System:
 
     def kill(self, name: str) -> int:
         """SIGKILL to a service, or to what services are forked from; returns its pid."""
-        pid = _parent(self.pid("gateway")) if name == FORK_SERVER else self.pid(name)
+        pid = parent(self.pid("gateway")) if name == FORK_SERVER else self.pid(name)
         os.kill(pid, signal.SIGKILL)
         return pid
 
@@ -201,7 +202,3 @@ class System:
         """Resident memory of a service."""
         pages = int(Path(f"/proc/{self.pid(name)}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
