@@ -38,7 +38,7 @@ class CleanTouchpoint(Item):
     vendor: str
     vendor_type: Annotated[str, Field(description="the vendor's own name of the event, e.g. `track:Quote Requested`")]
     vendor_event_id: str = ""
-    action: Annotated[str, Field(description="what happened in our words, see streams.vendors.actions")]
+    action: Annotated[str, Field(description="what happened in our words, see schemas.actions")]
     occurred_at: UtcTime
     received_at: UtcTime
     clock_suspect: bool = False

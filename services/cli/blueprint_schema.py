@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.actions import ACTIONS
 from schemas.blueprint import Blueprint
-from streams.vendors.registry import VENDORS
+from streams.connectors.registry import CONNECTORS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -28,7 +28,7 @@ def blueprint_schema() -> dict[str, Any]:
     }
     whole = {"if": {"required": ["version"]}, "then": {"required": required}}
     _words(schema["$defs"]["Match"], "action", ("", *ACTIONS))
-    _words(schema["$defs"]["Match"], "vendor", ("", *VENDORS))
+    _words(schema["$defs"]["Match"], "vendor", ("", *CONNECTORS))
     return {"$schema": DRAFT, "title": "Touchline blueprint", **_plain(schema), **whole}
 
 

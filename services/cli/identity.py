@@ -13,9 +13,9 @@ from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias, CleanTouchpoint
 from services.cli.console import UsageError
 from services.cli.linked import LinkSource, Neighbourhood, neighbourhood
+from streams.connectors.own.touchline import alias_of
 from streams.resolve.graph import Person
 from streams.resolve.knowledge import Knowledge
-from streams.vendors.touchline import alias_of
 
 Identity = dict[str, Any]
 

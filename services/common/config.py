@@ -127,12 +127,12 @@ def _names(config: Config) -> list[_Found]:
 def _vendors(config: Config) -> list[_Found]:
     if not config.sources:
         return []
-    from streams.vendors.registry import VENDORS
+    from streams.connectors.registry import CONNECTORS
 
     return [
-        (("sources", index, "vendor"), f"no connector for {source.vendor!r}{did_you_mean(source.vendor, VENDORS)}")
+        (("sources", index, "vendor"), f"no connector for {source.vendor!r}{did_you_mean(source.vendor, CONNECTORS)}")
         for index, source in enumerate(config.sources)
-        if source.vendor not in VENDORS
+        if source.vendor not in CONNECTORS
     ]
 
 

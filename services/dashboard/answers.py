@@ -16,7 +16,7 @@ import orjson
 
 from schemas.errors import ConfigurationError, TransientError
 from schemas.touchpoints import RawRequest
-from streams.vendors import touchline
+from streams.connectors.own import touchline
 
 Answer = Literal["accept", "reject"]
 ANSWERS: tuple[Answer, ...] = get_args(Answer)

@@ -8,13 +8,13 @@ from schemas.config import AttributionConfig
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, DeadLetter, RawRequest
 from streams.agents.shell import Done, Record, Stage
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.spec import Mapped
 from streams.emotion.feeling import felt
 from streams.resolve.aliases import strongest
 from streams.resolve.networks import Networks
 from streams.transport.dead import Origin, letter
 from streams.transport.outbox import Output
-from streams.vendors.base import Mapped
-from streams.vendors.registry import VENDORS
 
 INPUT: TopicName = "touchpoints.raw.v1"
 OUTPUT: TopicName = "touchpoints.clean.v1"
@@ -39,9 +39,9 @@ class Normalise:
     def _map(
         self, request: RawRequest, index: int, origin: Origin, outputs: list[Output], letters: list[DeadLetter]
     ) -> None:
-        vendor = VENDORS.get(request.vendor)
+        vendor = CONNECTORS.get(request.vendor)
         if vendor is None:
-            message = f"unknown vendor `{request.vendor}`; known: {', '.join(sorted(VENDORS))}"
+            message = f"unknown vendor `{request.vendor}`; known: {', '.join(sorted(CONNECTORS))}"
             letters.append(_refused(request, request.body, "unknown_vendor", message, origin, index))
             return
         for position, result in enumerate(vendor.map(request)):

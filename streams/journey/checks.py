@@ -17,10 +17,10 @@ from schemas.documents import Loc, dotted
 from schemas.errors import ConfigurationError, did_you_mean
 from schemas.matching import Compare, Match
 from schemas.rules import Rule, SignalMatch
+from streams.connectors.registry import CONNECTORS
 from streams.journey.matching import folded, specificity
 from streams.journey.overlap import overlap
 from streams.journey.transitions import Transitions
-from streams.vendors.registry import VENDORS
 
 Found = TypeVar("Found")
 
@@ -82,7 +82,7 @@ def _unknown(blueprint: Blueprint, excused: frozenset[str]) -> Iterator[Problem]
         "rule": tuple(rule.id for rule in blueprint.rules),
         "buying role": get_args(BuyingRole),
         "action": ACTIONS,
-        "vendor": tuple(VENDORS),
+        "vendor": tuple(CONNECTORS),
         "target": tuple(TARGETS),
     }
     for what, loc, name in dict.fromkeys(_references(blueprint)):  # variants share what they do not replace

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from schemas.config import AttributionConfig
 from schemas.touchpoints import CleanTouchpoint
-from streams.vendors.base import Mapped
+from streams.connectors.spec import Mapped
 
 _Key = tuple[int, int]
 """(IP version, address as a number)."""

@@ -13,9 +13,9 @@ import pytest
 from schemas.facts import TouchpointFact
 from schemas.touchpoints import CleanTouchpoint, RawRequest
 from services.store.rows import TABLES, columns, rows_of
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.spec import Mapped
 from streams.transport.clickhouse import Store
-from streams.vendors.base import Mapped
-from streams.vendors.registry import VENDORS
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import START, touchpoint_fact
 from tests.store_fixture import fresh_store
@@ -34,7 +34,7 @@ def clean(vendor: str, record: dict[str, Any], hours: float) -> CleanTouchpoint:
     )
     body = orjson.dumps({**record, **times}).decode()
     request = RawRequest(request_id="r", source=vendor, vendor=vendor, received_at=at, body=body)
-    (result,) = VENDORS[vendor].map(request)
+    (result,) = CONNECTORS[vendor].map(request)
     assert isinstance(result, Mapped), result
     return result.touchpoint
 

@@ -10,10 +10,10 @@ from zlib import crc32
 
 from schemas.config import AttributionConfig
 from schemas.touchpoints import CleanTouchpoint, RawRequest
+from streams.connectors.registry import CONNECTORS as MAPPINGS
+from streams.connectors.spec import Mapped
 from streams.emotion.feeling import felt
 from streams.resolve.networks import Networks
-from streams.vendors.base import Mapped
-from streams.vendors.registry import VENDORS as MAPPINGS
 from tests.scenarios.model import VENDORS, Event, Row, Scenario
 
 

@@ -29,11 +29,11 @@ from services.demo.senders import Refused, Senders, accounts
 from services.demo.story import Story, story, truth
 from services.demo.wire import BATCH, Account, Outgoing, requests
 from services.gateway.signatures import SCHEMES, Signed, verify
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.spec import Mapped, Result
+from streams.connectors.spec import Refused as NotUnderstood
 from streams.journey.blueprints import load
 from streams.resolve.domains import company_domain, is_free_mail
-from streams.vendors.base import Mapped, Result
-from streams.vendors.base import Refused as NotUnderstood
-from streams.vendors.registry import VENDORS
 
 END = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
 URL = "http://127.0.0.1:8080"
@@ -57,7 +57,7 @@ def mapped(sender: str, outgoing: Outgoing) -> list[Result]:
     request = RawRequest(
         request_id="r", source=sender, vendor=VENDOR_OF[sender], received_at=END, path=outgoing.path, body=body.decode()
     )
-    return VENDORS[VENDOR_OF[sender]].map(request)
+    return CONNECTORS[VENDOR_OF[sender]].map(request)
 
 
 def outcomes(moments: tuple[Moment, ...]) -> list[Result]:

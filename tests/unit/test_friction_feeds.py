@@ -9,21 +9,21 @@ import orjson
 import pytest
 
 from schemas.touchpoints import CleanTouchpoint, RawRequest
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.spec import Mapped
 from streams.friction.feeds import feedable, unfed
 from streams.journey.blueprints import load
-from streams.vendors.base import Mapped
-from streams.vendors.registry import VENDORS
 
 BLUEPRINT = load().source
 
 
 def test_every_source_of_a_rule_is_a_vendor_we_have() -> None:
-    assert {source for rule in BLUEPRINT.rules for source in rule.sources} <= VENDORS.keys()
+    assert {source for rule in BLUEPRINT.rules for source in rule.sources} <= CONNECTORS.keys()
 
 
 def test_with_every_source_every_rule_is_fed() -> None:
-    assert all(feedable(BLUEPRINT, VENDORS.keys()).values())
-    assert unfed(BLUEPRINT, VENDORS.keys()) == []
+    assert all(feedable(BLUEPRINT, CONNECTORS.keys()).values())
+    assert unfed(BLUEPRINT, CONNECTORS.keys()) == []
 
 
 def test_without_a_helpdesk_what_it_feeds_is_said() -> None:
@@ -51,7 +51,7 @@ def mapped(vendor: str, message: dict[str, Any]) -> CleanTouchpoint:
         request_id="r", source="s", vendor=vendor, received_at=datetime(2026, 3, 2, 9, tzinfo=UTC),
         body=orjson.dumps(message).decode(),
     )  # fmt: skip
-    (result,) = VENDORS[vendor].map(request)
+    (result,) = CONNECTORS[vendor].map(request)
     assert isinstance(result, Mapped), result
     return result.touchpoint
 

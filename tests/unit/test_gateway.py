@@ -17,8 +17,8 @@ from schemas.config import Config, SourceConfig
 from schemas.errors import ConfigurationError
 from services.gateway.bootstrap import build
 from services.gateway.routes import find
-from streams.vendors.base import Mapped, Refused
-from streams.vendors.registry import VENDORS
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.spec import Mapped, Refused
 from tests.gateway_kit import (
     MESSAGE,
     NOW,
@@ -156,7 +156,7 @@ async def test_beacon_and_pixel() -> None:
     assert (pixel.status_code, pixel.headers["content-type"]) == (200, "image/gif")
     assert (unknown.status_code, unknown.content) == (401, pixel.content)
     assert writer.items[1].query == "userId=u&event=Opened%20It"
-    results = [result for item in writer.items for result in VENDORS[item.vendor].map(item)]
+    results = [result for item in writer.items for result in CONNECTORS[item.vendor].map(item)]
     assert [one.touchpoint.vendor_type for one in results if isinstance(one, Mapped)] == ["track:A", "track:Opened It"]
 
 
@@ -167,7 +167,7 @@ async def test_a_beacon_cut_off_in_the_middle_is_kept_for_the_dead_letters() -> 
         beacon = await http.post("/beacon/v1/batch?writeKey=RK", content=cut)
         call = await http.post("/v1/batch", content=cut, auth=RUDDER)
     assert (beacon.status_code, call.status_code, len(writer.items)) == (200, 400, 1)
-    assert isinstance(VENDORS["rudderstack"].map(writer.items[0])[0], Refused)
+    assert isinstance(CONNECTORS["rudderstack"].map(writer.items[0])[0], Refused)
 
 
 async def test_webhooks() -> None:
@@ -302,7 +302,7 @@ async def test_what_parses_is_taken_and_refused_once_by_the_mapping(body: bytes)
     app, writer = gateway()
     async with client(app) as http:
         assert (await http.post("/v1/track", content=body, auth=SEGMENT)).status_code == 200
-    results = [result for item in writer.items for result in VENDORS[item.vendor].map(item)]
+    results = [result for item in writer.items for result in CONNECTORS[item.vendor].map(item)]
     assert [type(result) for result in results] == [Refused]
 
 

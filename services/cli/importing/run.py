@@ -21,9 +21,9 @@ from services.cli.importing.journal import Journal, Standing
 from services.cli.importing.placing import Known, doubt
 from services.cli.importing.report import Report
 from services.cli.importing.sending import Batch, Batcher, Sender
-from streams.vendors import touchline
-from streams.vendors.base import Message
-from streams.vendors.touchline import RefusedField
+from streams.connectors.own import touchline
+from streams.connectors.own.touchline import RefusedField
+from streams.connectors.spec import Message
 
 JOURNAL_EVERY_S = 1.0
 _BREATHE_ROWS = 200

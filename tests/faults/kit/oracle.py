@@ -14,6 +14,8 @@ from typing import Any
 
 from schemas.base import EPOCH
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, RawRequest
+from streams.connectors.registry import CONNECTORS as MAPPINGS
+from streams.connectors.spec import Mapped
 from streams.emotion.feeling import felt
 from streams.friction.patterns import Signal
 from streams.journey.blueprints import load
@@ -21,8 +23,6 @@ from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, fold
 from streams.journey.state import Placed
 from streams.resolve.knowledge import Knowledge
-from streams.vendors.base import Mapped
-from streams.vendors.registry import VENDORS as MAPPINGS
 from tests.faults.kit.scenario import VENDORS, Call
 
 UNMAPPED = "unmapped"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from streams.vendors import hubspot, rudderstack, segment, touchline, zendesk
-from streams.vendors.base import Vendor
+from streams.connectors.crm import hubspot
+from streams.connectors.own import touchline
+from streams.connectors.spec import Vendor
+from streams.connectors.support import zendesk
+from streams.connectors.web import rudderstack, segment
 
-VENDORS: dict[str, Vendor] = {
+CONNECTORS: dict[str, Vendor] = {
     "segment": segment.VENDOR,
     "rudderstack": rudderstack.VENDOR,
     "hubspot": hubspot.VENDOR,

@@ -11,10 +11,10 @@ from typing import Any
 from schemas.actions import Action
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
+from streams.connectors import reading
+from streams.connectors.reading import ident, text
+from streams.connectors.spec import Message, Vendor
 from streams.resolve.aliases import Kind, alias, ordered
-from streams.vendors import reading
-from streams.vendors.base import Message, Vendor
-from streams.vendors.reading import ident, text
 
 #: The platform's object type ids; custom objects keep theirs.
 OBJECT_TYPES = {

@@ -7,10 +7,10 @@ from typing import Any
 from schemas.actions import Action
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
+from streams.connectors import reading
+from streams.connectors.reading import MAX_TEXT_CHARS, ident, member, text
+from streams.connectors.spec import Message, Vendor
 from streams.resolve.aliases import Kind, alias, is_placeholder, ordered
-from streams.vendors import reading
-from streams.vendors.base import Message, Vendor
-from streams.vendors.reading import MAX_TEXT_CHARS, ident, member, text
 
 #: The second as Zendesk lists some events of users.
 _PREFIXES = ("zen:event-type:", "zen:event-type/")

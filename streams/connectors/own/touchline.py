@@ -24,10 +24,10 @@ from schemas.records import (
     TouchpointRecord,
 )
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
+from streams.connectors import reading
+from streams.connectors.spec import Message, Vendor
+from streams.connectors.web.events import SCALES
 from streams.resolve.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_email, is_placeholder, ordered
-from streams.vendors import reading
-from streams.vendors.base import Message, Vendor
-from streams.vendors.events import SCALES
 
 BATCH_KEY = "records"
 ACCOUNT_NAMESPACES = ("crm", "group", "org", "domain")

@@ -15,11 +15,11 @@ from typing import Any, Literal, get_args
 
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
+from streams.connectors import reading
+from streams.connectors.reading import MAX_TEXT_CHARS, first_text, ident, member
+from streams.connectors.spec import Message
+from streams.connectors.web.events import Event, page_event, track_event
 from streams.resolve.aliases import alias, is_email, is_placeholder, ordered
-from streams.vendors import reading
-from streams.vendors.base import Message
-from streams.vendors.events import Event, page_event, track_event
-from streams.vendors.reading import MAX_TEXT_CHARS, first_text, ident, member
 
 Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
 KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}

@@ -18,11 +18,11 @@ from schemas.config import KEY_VENDORS
 from schemas.errors import UnmappableEvent
 from schemas.touchpoints import CLEAN, CleanTouchpoint, RawRequest
 from services.gateway.routes import WEBHOOK_VENDORS
+from streams.connectors import reading
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.slices import slices
+from streams.connectors.spec import Mapped, Refused, Result
 from streams.resolve.aliases import ordered
-from streams.vendors import reading
-from streams.vendors.base import Mapped, Refused, Result
-from streams.vendors.registry import VENDORS
-from streams.vendors.slices import slices
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "vendors"
 GOLDEN = sorted(FIXTURES.glob("*/*.json"))
@@ -39,7 +39,7 @@ def request(vendor: str, body: str, path: str = "/v1/batch", query: str = "", at
 
 
 def mapped(vendor: str, body: Any, **more: Any) -> list[Result]:
-    return VENDORS[vendor].map(request(vendor, body if isinstance(body, str) else json.dumps(body), **more))
+    return CONNECTORS[vendor].map(request(vendor, body if isinstance(body, str) else json.dumps(body), **more))
 
 
 def touchpoint(result: Result) -> CleanTouchpoint:
@@ -89,9 +89,9 @@ def assert_contract(one: CleanTouchpoint, vendor: str) -> None:
 
 
 def test_every_vendor_has_examples_and_a_way_in() -> None:
-    assert {path.parent.name for path in GOLDEN} == set(VENDORS)
-    assert {*KEY_VENDORS, *WEBHOOK_VENDORS} == set(VENDORS)
-    assert all(name == vendor.name for name, vendor in VENDORS.items())
+    assert {path.parent.name for path in GOLDEN} == set(CONNECTORS)
+    assert {*KEY_VENDORS, *WEBHOOK_VENDORS} == set(CONNECTORS)
+    assert all(name == vendor.name for name, vendor in CONNECTORS.items())
 
 
 # --- one identity, one time, however often it is sent -----------------------------------------------
@@ -195,7 +195,9 @@ def test_our_own_dialect_says_what_would_be_right() -> None:
 def test_sources_do_not_share_identities() -> None:
     body = json.dumps({"type": "track", "event": "A", "userId": "u", "messageId": "m"})
     found = [
-        touchpoint(VENDORS["segment"].map(request("segment", body).model_copy(update={"source": source}))[0]).event_id
+        touchpoint(
+            CONNECTORS["segment"].map(request("segment", body).model_copy(update={"source": source}))[0]
+        ).event_id
         for source in ("web", "app")
     ]
     assert found[0] != found[1]
@@ -204,11 +206,11 @@ def test_sources_do_not_share_identities() -> None:
 # --- hostile input -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("vendor", sorted(VENDORS))
+@pytest.mark.parametrize("vendor", sorted(CONNECTORS))
 @settings(max_examples=150, deadline=None)
 @given(body=st.text() | JSON.map(json.dumps))
 def test_no_body_makes_a_mapping_raise(vendor: str, body: str) -> None:
-    for result in VENDORS[vendor].map(request(vendor, body)):
+    for result in CONNECTORS[vendor].map(request(vendor, body)):
         assert not isinstance(result, Refused) or result.reason != "mapping_failed", result
 
 
@@ -238,7 +240,7 @@ def test_our_own_mistake_costs_one_message(monkeypatch: pytest.MonkeyPatch) -> N
 
     from dataclasses import replace
 
-    result = replace(VENDORS["segment"], touchpoint=broken).map(request("segment", "{}"))[0]
+    result = replace(CONNECTORS["segment"], touchpoint=broken).map(request("segment", "{}"))[0]
     assert isinstance(result, Refused) and result.reason == "mapping_failed"
 
 

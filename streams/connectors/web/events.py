@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from schemas.actions import Action
+from streams.connectors.reading import MAX_TEXT_CHARS, first_text, number, text
 from streams.names import spaced
-from streams.vendors.reading import MAX_TEXT_CHARS, first_text, number, text
 
 ScoreKind = Literal["", "nps", "csat", "ces", "rating"]
 

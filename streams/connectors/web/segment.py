@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.vendors.base import Vendor
-from streams.vendors.dialect import address, touchpoint
+from streams.connectors.spec import Vendor
+from streams.connectors.web.dialect import address, touchpoint
 
 VENDOR = Vendor("segment", touchpoint, batch_key="batch", address=address)

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 import orjson
 
 from schemas.touchpoints import RawRequest
-from streams.vendors.base import Vendor
-from streams.vendors.dialect import address, touchpoint
+from streams.connectors.spec import Vendor
+from streams.connectors.web.dialect import address, touchpoint
 
 
 def payload(request: RawRequest) -> str:

@@ -10,7 +10,7 @@ import orjson
 
 from schemas.errors import MalformedPayload, PermanentError, shown
 from schemas.touchpoints import CleanTouchpoint, RawRequest
-from streams.vendors.slices import slices
+from streams.connectors.slices import slices
 
 Message = dict[str, Any]
 """One vendor message, or the envelope around several, as decoded JSON."""
