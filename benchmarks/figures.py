@@ -41,6 +41,8 @@ class Pace(Strict):
     repeats: int = 3
     late_touchpoints: int = 100_000
     late_claims: int = 5000
+    patience: float = 1.0
+    """A part may take so many times its limit."""
 
 
 NORMAL = Pace()
@@ -55,7 +57,7 @@ QUICK = Pace(
     late_touchpoints=5000,
     late_claims=500,
 )
-LONG = Pace(window_s=180, settle_s=30, max_steps=8, peer_events=20_000, our_events=200_000, repeats=5)
+LONG = Pace(window_s=180, settle_s=30, max_steps=8, peer_events=20_000, our_events=200_000, repeats=5, patience=10)
 
 
 def table(figures: Iterable[Figure]) -> str:

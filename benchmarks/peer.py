@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +51,9 @@ STAGES: Final = ("normalise", "resolve", "journey")
 _STAGE = "import sys; from schemas.config import Config; from streams.agents.main import run; " + (
     "sys.exit(run(sys.argv[1], Config.model_validate_json(sys.argv[2]), sys.argv[3]))"
 )
+_SINK = "import asyncio, sys; from schemas.config import Config; from services.store.main import serve; " + (
+    "asyncio.run(serve(Config.model_validate_json(sys.argv[1])))"
+)
 
 Events = Callable[[bytes], Iterable[str]]
 """The ids of the events that a record of the output tells of; some are told more than once."""
@@ -58,13 +61,17 @@ Events = Callable[[bytes], Iterable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One contestant: its commands, the topic it reads, and the one that shows, by its events, when it is done."""
+    """One contestant: its commands, the topic it reads, and the one that shows, by its events, when it is done.
+
+    `beside` runs with it, neither counted nor on its core.
+    """
 
     name: str
     commands: list[list[str]]
     input: str
     output: str
     events: Events
+    beside: list[list[str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,10 @@ class _Arena:
         return Side("peer", [command], f"{prefix}requests", f"{prefix}touchpoints", _attributed)
 
     def ours(self, name: str) -> Side:
-        """The three processors; done when a fact has been told of every event."""
+        """The three processors; done when a fact has been told of every event.
+
+        Beside them the sink: an account that a link changed is read anew once the store has all that was told of it.
+        """
         kafka = self.kafka.model_copy(update={"topic_prefix": f"{name}-"})
         token = self._clickhouse.data_dir / "internal.token"
         config = Config(kafka=kafka, clickhouse=store_config(self._clickhouse.base_url, name, token))
@@ -141,7 +151,9 @@ class _Arena:
         commands = [
             [sys.executable, "-c", _STAGE, stage, config.model_dump_json(), self._clickhouse.token] for stage in STAGES
         ]
-        return Side("ours", commands, f"{name}-touchpoints.raw.v1", f"{name}-journey.facts.v1", _touchpoints)
+        sink = [sys.executable, "-c", _SINK, config.model_dump_json()]
+        topics = (f"{name}-touchpoints.raw.v1", f"{name}-journey.facts.v1")
+        return Side("ours", commands, *topics, _touchpoints, beside=[sink])
 
     async def _create(self, topics: Sequence[str]) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=list(self.kafka.bootstrap))
@@ -227,21 +239,26 @@ class _Output:
 
 @contextmanager
 def _processes(side: Side) -> Iterator[list[int]]:
-    """The contestant's processes, all on one core, the last one of those we may use."""
-    core = {max(os.sched_getaffinity(0))}
-    started = [subprocess.Popen(command) for command in side.commands]
+    """The contestant's processes, all on one core, the last one of those we may use; the others have the rest."""
+    *others, last = sorted(os.sched_getaffinity(0))
+    contestants = [_on(command, {last}) for command in side.commands]
+    beside = [_on(command, set(others) or {last}) for command in side.beside]
     try:
-        for process in started:
-            os.sched_setaffinity(process.pid, core)
-        yield [process.pid for process in started]
+        yield [process.pid for process in contestants]
     finally:
-        for process in started:
+        for process in contestants + beside:
             process.terminate()
-        for process in started:
+        for process in contestants + beside:
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _on(command: list[str], cores: set[int]) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(command)
+    os.sched_setaffinity(process.pid, cores)
+    return process
 
 
 def _signal(pids: Sequence[int], number: signal.Signals) -> None:

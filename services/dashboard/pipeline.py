@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -81,7 +82,7 @@ class Pipeline:
     def behind(self) -> tuple[StageBehind, ...]:
         """Stages that do not keep up, in their order."""
         now = self._clock()
-        return tuple(found for each in self._backlogs.values() if (found := each.behind(now)))
+        return with_causes([found for each in self._backlogs.values() if (found := each.behind(now))])
 
     def waiting(self) -> tuple[Wait, ...]:
         """Kafka, while it does not answer."""
@@ -124,6 +125,17 @@ class Pipeline:
         for result in await asyncio.gather(*(asyncio.wait_for(each, 2) for each in closing), return_exceptions=True):
             if isinstance(result, Exception):
                 _log.debug("closing: %r", result)
+
+
+def with_causes(behind: Sequence[StageBehind]) -> tuple[StageBehind, ...]:
+    """The same; a journey that stands still behind a sink that does, too, waits for it.
+
+    It reads an account anew only once the store has all that it told of it.
+    """
+    still = {each.stage for each in behind if each.stands_still}
+    if not {"journey", "sink"} <= still:
+        return tuple(behind)
+    return tuple(replace(each, waits_for="sink") if each.stage == "journey" else each for each in behind)
 
 
 def all_of(*asked: Waiting) -> Waiting:

@@ -201,12 +201,16 @@ class SourceFreshness:
 
 @dataclass(frozen=True, slots=True)
 class StageBehind:
-    """A stage that does not keep up. `since`: what its input had then is not done; `stands_still`: nor is anything."""
+    """A stage that does not keep up. `since`: what its input had then is not done; `stands_still`: nor is anything.
+
+    `waits_for`: a later stage that must move first; empty when there is none.
+    """
 
     stage: str
     since: datetime
     records: int
     stands_still: bool
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,10 +152,10 @@ def _health(app: Any, stage: Stage) -> tuple[bool, dict[str, object]]:
     assigned = len(app.consumer.assignment()) if app.consumer is not None else 0
     checks: dict[str, object] = {
         "partitions": assigned,
-        "waiting_for": stage.waiting_for or "nothing",
+        "waiting_for": stage.waits.what or "nothing",
         "last_ack_s_ago": round(time.monotonic() - stage.moved_at, 1),
     }
-    return bool(assigned) and stage.waiting_since is None, checks
+    return bool(assigned) and not stage.waits, checks
 
 
 async def _crash(app: Any, die: Callable[[str], None]) -> None:
@@ -189,7 +189,7 @@ async def _plan_resolve(base: Base) -> Plan:
 async def _plan_journey(base: Base) -> Plan:
     config = base.config
     store = Store(config.clickhouse, base.clickhouse_password)
-    progress = SinkProgress(config.kafka)
+    progress = SinkProgress(config.kafka, base.stage, lambda: _facts_end(base))
     parts = journey_stage.Parts(
         stage=base.stage,
         blueprint=load(config.journey.blueprint),

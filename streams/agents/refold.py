@@ -27,6 +27,7 @@ LONG_HISTORY = 300
 LARGE_HISTORY = 3_000
 #: A large account is refolded once its input stands still for QUIET_S, at the latest after QUIET_MOST_S.
 QUIET_S, QUIET_MOST_S = 0.5, 10.0
+_WHO, _WHO_LARGE = "refolds", "large refolds"
 _RUNNING = Cause("late", "touchpoints came meanwhile")
 _log = logging.getLogger("touchline.refold")
 
@@ -47,6 +48,7 @@ class Refolds:
         async with asyncio.TaskGroup() as lanes:
             while True:
                 if self._memory.dirty.keys() <= self._large:
+                    self._parts.stage.waits.go_on(_WHO)
                     await asyncio.sleep(0.05)
                     continue
                 await asyncio.sleep(self._debounce_s)
@@ -56,9 +58,9 @@ class Refolds:
                         for account_id in await self._mend(batch):
                             self._large.add(account_id)
                             lanes.create_task(self._mend_large(account_id))
-                    self._parts.stage.go_on()
+                    self._parts.stage.waits.go_on(_WHO)
                 except TransientError as error:
-                    self._parts.stage.wait(str(error))
+                    self._parts.stage.waits.wait(_WHO, str(error))
                     await asyncio.sleep(RETRY_S)
 
     def _batches(self) -> Iterator[dict[str, Dirty]]:
@@ -92,8 +94,11 @@ class Refolds:
                     stored = await self._histories.read_large(account_id)
                     await self._mend_one(account_id, entry, stored, at_ease=True)
                 except TransientError as error:
-                    self._parts.stage.wait(str(error))
+                    self._parts.stage.waits.wait(_WHO_LARGE, str(error))
                     await asyncio.sleep(RETRY_S)
+                else:
+                    self._parts.stage.waits.go_on(_WHO_LARGE)
+        self._parts.stage.waits.go_on(_WHO_LARGE)
         self._large.discard(account_id)
 
     async def _stands_still(self, entry: Dirty) -> None:

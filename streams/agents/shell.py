@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from schemas.errors import TransientError
 from schemas.topics import TopicName
 from schemas.touchpoints import DeadLetter
+from streams.agents.waits import Waits
 from streams.ops.metrics import Meter
 from streams.transport import failpoints
 from streams.transport.dead import Fuse, FuseBlown, Origin, letter
@@ -32,6 +33,8 @@ MAX_GROUP_BYTES = 8 << 20
 RETRY_S = (0.2, 5.0)
 #: What is not acked by then comes again at the next start; nobody waits for a refold at the exit.
 DRAIN_S = 2.0
+#: Its input's name among those who wait; the stage's other parts have their own.
+INPUT = "input"
 _log = logging.getLogger("touchline.stage")
 
 T = TypeVar("T")
@@ -137,8 +140,7 @@ class Stage:
         self._fuse = Fuse()
         self.acks = Acks(MAX_UNDER_WAY)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.waiting_since: float | None = None
-        self.waiting_for = ""
+        self.waits = Waits()
         self.moved_at = time.monotonic()
         #: How long the oldest record of the last group had waited in Kafka.
         self.behind_s = 0.0
@@ -177,20 +179,9 @@ class Stage:
             self._die(f"{self.name}: dead-letter fuse: {error}")
         return [dead_output(refused) for refused in letters]
 
-    def wait(self, what: str) -> None:
-        """Say, once, that a dependency is away."""
-        if self.waiting_since is None:
-            self.waiting_since = time.monotonic()
-            _log.warning("waiting: %s", what)
-        self.waiting_for = what
-
     def moved(self) -> None:
         """Work goes on, though nothing is acked: a long refold does not stall."""
         self.moved_at = time.monotonic()
-
-    def go_on(self) -> None:
-        """The dependency is back."""
-        self.waiting_since, self.waiting_for = None, ""
 
     async def drain(self) -> None:
         """Wait for what is under way, a while."""
@@ -222,19 +213,20 @@ class Stage:
             try:
                 done = await handler.handle(records)
             except TransientError as error:
-                self.wait(str(error))
+                self.waits.wait(INPUT, str(error))
                 self._meter.inc("touchline_stage_retries_total", stage=self.name)
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_S[1])
             except Exception as error:
                 return await self._isolate(handler, group, error)
             else:
-                self.go_on()
+                self.waits.go_on(INPUT)
                 self._meter.inc("touchline_stage_records_total", len(records), stage=self.name)
                 self._meter.observe("touchline_stage_batch_seconds", time.monotonic() - started, stage=self.name)
                 for slot in group:
                     slot.handled()
                 return [(group, done)]
+        self.waits.go_on(INPUT)
         return []
 
     async def _isolate(self, handler: Handler, group: list[Slot], error: Exception) -> list[tuple[list[Slot], Done]]:

@@ -40,7 +40,7 @@ class Watchdog:
 
     def stalled(self, behind: bool, now: float) -> bool:
         """Whether input has waited for `STALL_S` without one ack, and without a dependency known to be away."""
-        if not behind or self._stage.waiting_since is not None:
+        if not behind or self._stage.waits:
             self._quiet_since = now
         return now - max(self._quiet_since, self._stage.moved_at) > STALL_S
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.dashboard.pipeline import BEHIND_AFTER, MAX_SEEN, Backlog, all_of
+from services.dashboard.pipeline import BEHIND_AFTER, MAX_SEEN, Backlog, all_of, with_causes
 from services.dashboard.views import StageBehind, Wait
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of
 from tests.dashboard_seed import world
@@ -64,6 +64,22 @@ def test_a_day_of_standstill_takes_no_more_memory_and_keeps_its_beginning() -> N
     assert told.since == NOW
 
 
+@pytest.mark.parametrize(("journey_still", "sink_still"), [(True, True), (True, False), (False, True)])
+def test_a_journey_that_stands_still_behind_the_sink_waits_for_it(journey_still: bool, sink_still: bool) -> None:
+    behind = [StageBehind("journey", AT, 5, journey_still), StageBehind("sink", AT, 7, sink_still)]
+    both = journey_still and sink_still
+    assert [each.waits_for for each in with_causes(behind)] == ["sink" if both else "", ""]
+    assert [each.waits_for for each in with_causes(behind[:1])] == [""], "the sink keeps up: it is no reason"
+
+
+async def test_the_page_says_what_journey_waits_for() -> None:
+    store = FakeStore(world(BLUEPRINT, NOW, touchpoints=60, days=2))
+    behind = with_causes([StageBehind("journey", AT, 5, True), StageBehind("sink", AT, 7, True)])
+    page = (await browser_of(app_on(store, behind=lambda: behind)).get("/")).text
+    assert "<strong>journey</strong> stands still: 5 records wait, until <strong>sink</strong> goes on</li>" in page
+    assert "<strong>sink</strong> stands still: 7 records wait</li>" in page
+
+
 @pytest.mark.parametrize(("still", "words"), [(True, "Not everything is stored."), (False, "Catching up.")])
 async def test_the_page_the_api_and_health_say_the_same(still: bool, words: str) -> None:
     at = NOW - timedelta(minutes=3)
@@ -78,7 +94,8 @@ async def test_the_page_the_api_and_health_say_the_same(still: bool, words: str)
     assert '<span class="mark">behind</span>, stored up to 11:57' in page
     assert "<strong>pipeline</strong> 1 min from receipt to map" in page
     fresh = (await client.get("/api/freshness")).json()
-    assert fresh["behind"] == [{"stage": "sink", "since": "2026-03-10T11:59:30Z", "records": 12, "stands_still": still}]
+    told = {"stage": "sink", "since": "2026-03-10T11:59:30Z", "records": 12, "stands_still": still, "waits_for": ""}
+    assert fresh["behind"] == [told]
     assert {each["source"]: each["state"] for each in fresh["sources"]} == {"support": "never", "web": "behind"}
     assert fresh["pipeline_lag_s"] == 60
     assert (await client.get("/api/map")).json()["freshness"] == fresh

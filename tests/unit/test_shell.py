@@ -130,7 +130,7 @@ async def test_a_dependency_that_is_away_is_waited_for_and_nothing_is_dead_lette
 
     world = World(act)
     await world.play(0.1)
-    assert sorted(world.acked) == [0, 1, 2] and world.outbox.outputs == [] and world.stage.waiting_since is None
+    assert sorted(world.acked) == [0, 1, 2] and world.outbox.outputs == [] and not world.stage.waits
 
 
 async def test_a_record_that_breaks_us_is_quarantined_and_its_neighbours_go_on() -> None:

@@ -38,5 +38,16 @@ def test_an_ack_is_movement() -> None:
 
 def test_waiting_for_a_store_that_is_away_is_no_stall() -> None:
     watchdog, stage = _watchdog()
-    stage.wait("ClickHouse is away")
+    stage.waits.wait("refolds", "ClickHouse is away")
     assert not watchdog.stalled(True, 10 * STALL_S)
+
+
+def test_a_wait_that_is_over_for_one_is_not_over_for_another_and_once_over_hides_no_stall() -> None:
+    watchdog, stage = _watchdog()
+    stage.waits.wait("refolds", "ClickHouse is away")
+    stage.waits.wait("input", "ClickHouse is away")
+    stage.waits.go_on("input")
+    assert not watchdog.stalled(True, 10 * STALL_S)
+    assert stage.waits.what == "ClickHouse is away"
+    stage.waits.go_on("refolds")
+    assert watchdog.stalled(True, 11 * STALL_S + 1)

@@ -1,0 +1,78 @@
+"""One part of the benchmarks that fails, dies or hangs loses its own figures, and the table says so."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as program
+from benchmarks.__main__ import Part, measure
+from benchmarks.figures import QUICK, Figure, Pace, Say
+from benchmarks.guarded import PartFailed, Run, guarded
+
+_CHILD_FILE = "TOUCHLINE_TEST_CHILD_FILE"
+
+
+def works(pace: Pace, say: Say) -> list[Figure]:
+    return [Figure("a part", "what it measures", "42")]
+
+
+def raises(pace: Pace, say: Say) -> list[Figure]:
+    raise TimeoutError("4,265 of 7,000 events after 300 s")
+
+
+def dies(pace: Pace, say: Say) -> list[Figure]:
+    os._exit(7)
+
+
+def hangs(pace: Pace, say: Say) -> list[Figure]:
+    """With a child of its own, and deaf to Ctrl-C."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    Path(os.environ[_CHILD_FILE]).write_text(str(child.pid))
+    until = time.monotonic() + 600
+    while time.monotonic() < until:
+        try:
+            time.sleep(600)
+        except KeyboardInterrupt:
+            continue
+    return []
+
+
+def test_a_part_that_works_has_its_figures() -> None:
+    assert guarded(works, QUICK, 60) == works(QUICK, print)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [(raises, "TimeoutError: 4,265 of 7,000 events after 300 s"), (dies, "its process ended with 7")],
+)
+def test_a_part_that_fails_says_why(part: Run, said: str) -> None:
+    with pytest.raises(PartFailed, match=said):
+        guarded(part, QUICK, 60)
+
+
+def test_a_part_that_hangs_is_ended_with_all_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "pid"
+    monkeypatch.setenv(_CHILD_FILE, str(file))
+    with pytest.raises(PartFailed, match="it took longer than 4 s"):
+        guarded(hangs, QUICK, 4, grace_s=0.5)
+    child = Path(f"/proc/{file.read_text()}/stat")
+    assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_the_table_has_every_other_part_and_the_exit_code_tells(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = {"first": works, "second": raises, "third": works}
+    monkeypatch.setattr(program, "import_module", lambda name: type("Module", (), {"run": parts[name]}))
+    assert measure({name: Part(name, 60) for name in parts}, QUICK) == 1
+    printed = capsys.readouterr().out
+    assert printed.count("what it measures") == 2
+    assert printed.splitlines()[-1] == "Not measured: second: TimeoutError: 4,265 of 7,000 events after 300 s"
+    assert measure({"first": Part("first", 60)}, QUICK) == 0
+    assert "Not measured" not in capsys.readouterr().out
