@@ -33,6 +33,7 @@ PARTS = {
     "identity": Part("benchmarks.identity"),
     "attribution": Part("benchmarks.attribution"),
     "refold": Part("benchmarks.refold"),
+    "memory": Part("benchmarks.memory", 600.0),
     "emotion": Part("benchmarks.emotion"),
     "friction": Part("benchmarks.friction"),
     "detection": Part("benchmarks.detection"),

@@ -98,6 +98,11 @@ class JourneyConfig(Strict):
     blueprint: str = Field("", description="blueprint file; empty: the one that ships with Touchline")
     refold_debounce_s: float = Field(0.3, ge=0, le=30, description="wait this long for more before a refold")
     max_accounts_in_memory: int = Field(20_000, ge=100, description="account states a worker keeps")
+    max_touchpoints_in_memory: int = Field(
+        50_000,
+        ge=1_000,
+        description="touchpoints a worker keeps of them (2 to 3 KB each); as many again may wait to be judged anew",
+    )
 
 
 class NetworkConfig(Strict):

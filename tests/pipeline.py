@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ from streams.transport.outbox import Output
 from streams.transport.writer import Position, partition_of
 
 PARTITIONS = 2
+PATIENCE_LOOKS = 100
 
 
 @dataclass
@@ -192,9 +193,13 @@ class FixedClock(Watermark):
 class Pipeline:
     """Everything between clean touchpoints and the store."""
 
+    #: How much the worker may keep; replaced by tests of that.
+    make_memory = staticmethod(lambda stored: Memory(1_000, 100_000, stored))
+
     def __init__(self, blueprint: CompiledBlueprint, as_of: datetime, seed: int) -> None:
         self.random = random.Random(seed)
         self.topics, self.store, self.progress = Topics(), Store(), Progress()
+        self.histories = Histories(self.store)
         self.links = Links(self.topics)
         self._blueprint, self._as_of = blueprint, as_of
         self._offsets: dict[tuple[str, int], int] = {}
@@ -210,8 +215,8 @@ class Pipeline:
         parts = Parts(
             stage=stage,
             blueprint=self._blueprint,
-            memory=Memory(1_000),
-            histories=Histories(self.store),  # type: ignore[arg-type]
+            memory=self.make_memory(self.progress.has),
+            histories=self.histories,  # type: ignore[arg-type]
             progress=self.progress,  # type: ignore[arg-type]
             watermark=FixedClock(self._as_of),
             partitions=PARTITIONS,
@@ -289,13 +294,23 @@ class Pipeline:
         start = self._offsets.get(slot, 0)
         end = min(start + self.random.randint(1, 4), len(self.topics.logs[slot]))
         records = [Record(self.topics.logs[slot][o], (slot[0], slot[1], o)) for o in range(start, end)]
-        done: Done = await self._handlers[slot[0]].handle(records)
+        done = await self._handled(self._handlers[slot[0]].handle(records))
         self._offsets[slot] = end
         task: asyncio.Task[object] = asyncio.ensure_future(done)
         self._open.add(task)
         self._unfinished[task] = (slot, start)
         task.add_done_callback(self._finished)
         return True
+
+    async def _handled(self, handling: Coroutine[Any, Any, Done]) -> Done:
+        """A worker whose memory is full takes nothing before the sink has moved."""
+        task, looks = asyncio.ensure_future(handling), 0
+        while not task.done():
+            await asyncio.sleep(0)
+            looks += 1
+            if looks > PATIENCE_LOOKS:
+                await self._sink()
+        return task.result()
 
     def _finished(self, task: asyncio.Task[object]) -> None:
         self._open.discard(task)

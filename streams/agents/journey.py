@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from aiokafka.errors import KafkaError
 
 from schemas.errors import TransientError
 from schemas.facts import AccountsFact
@@ -22,6 +25,7 @@ from streams.journey.causes import LATE, LOAD, REPAIR, Cause, attributed_anew
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import mended_from_memory
 from streams.journey.facts import account_fact, facts_of
+from streams.ops.metrics import Meter, NoMetrics
 from streams.transport.outbox import Output
 from streams.transport.writer import Position
 
@@ -29,6 +33,8 @@ INPUT: TopicName = "touchpoints.attributed.v1"
 OUTPUT: TopicName = "journey.facts.v1"
 RECALLED_OUTPUT: TopicName = "touchpoints.recalled.v1"
 ROWS_EVERY_S = 1.0
+#: While memory is full it is looked so often whether there is room again.
+ROOM_EVERY_S = 0.05
 _log = logging.getLogger("touchline.journey")
 
 
@@ -45,10 +51,16 @@ class Parts:
     partitions: int
     facts_end: dict[int, int] = field(default_factory=dict)
 
+    meter: Meter = field(default_factory=NoMetrics)
+
     def shrink(self) -> None:
-        """Keep memory within its bound; what was forgotten is read only once its last word is stored."""
-        for partition, end in self.memory.shrink().items():
-            self.facts_end[partition] = max(self.facts_end.get(partition, 0), end)
+        """Keep memory within its bounds, and tell how full it is."""
+        memory, meter = self.memory, self.meter
+        if forgotten := memory.shrink():
+            meter.inc("touchline_accounts_evicted_total", forgotten)
+        meter.set("touchline_accounts_in_memory", len(memory.live))
+        meter.set("touchline_touchpoints_in_memory", memory.touchpoints)
+        meter.set("touchline_touchpoints_waiting", memory.waiting)
 
 
 @dataclass(slots=True)
@@ -73,6 +85,7 @@ class Journey:
         self._rows_wanted = asyncio.Event()
         self._settled = asyncio.Event()
         self._revocations = 0
+        self._room: asyncio.Task[None] | None = None
 
     def revoked(self) -> None:
         """Partitions change hands: nothing is handled until `assigned`. Faust feeds records before it says so."""
@@ -91,6 +104,8 @@ class Journey:
 
     def _forget(self) -> None:
         self._memory.clear()
+        if self._room is not None:
+            self._room.cancel()
         self._rows_due.clear()
         self._rows_done.cancel()
         self._rows_done = asyncio.get_running_loop().create_future()
@@ -98,17 +113,18 @@ class Journey:
 
     async def handle(self, records: Sequence[Record]) -> Done:
         """Records of touchpoints, withdrawals and recalls. Raises StoreUnavailable before it changed anything."""
+        await self._has_room()
         found = self._stage.read(records, ACCOUNT_INPUTS)
         partitions = {item.account_id: origin[1] for item, (origin, _) in zip(found.items, found.origins, strict=True)}
-        existing = await self._existing_now(partitions)
+        new = await self._new_now(partitions)
         touchpoints = [item for item in found.items if isinstance(item, AttributedTouchpoint)]
         self._watermark.see(touchpoints)
         batch = _Batch(self._watermark.as_of())
         for account_id, group in _by_account(touchpoints, batch, self._memory).items():
-            self._accept(account_id, group, batch, known_new=account_id not in existing)
+            self._accept(account_id, group, batch, known_new=account_id in new)
         for item in found.items:
             if not isinstance(item, AttributedTouchpoint):
-                self._command(item, batch, known_new=item.account_id not in existing)
+                self._command(item, batch, known_new=item.account_id in new)
         batch.outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         self._parts.shrink()
         return self._delivered(batch)
@@ -126,8 +142,8 @@ class Journey:
                 if self._memory.live.get(account_id, live) is live:  # a refold has told its own row
                     batch.outputs += fact_outputs([account_fact(live.journey, batch.as_of)])
                     batch.told.append((live, len(batch.outputs) - 1))
-            futures = self._put(batch)
-            await self._stage.outbox.acked(batch.outputs, futures)
+                    live.owes_row = False
+            await self._acked(batch, self._put(batch))
             if not done.done():
                 done.set_result(None)
 
@@ -135,32 +151,48 @@ class Journey:
         """Tell changes that no record brought: a deadline passed. The account's own row follows by itself."""
         batch = _Batch(self._watermark.as_of())
         self._tell(self._memory.live[account_id], changes, batch)
-        await self._stage.outbox.acked(batch.outputs, self._put(batch))
+        await self._acked(batch, self._put(batch))
 
-    async def _existing_now(self, partitions: dict[str, int]) -> set[str]:
-        """`_existing`, asked within one assignment. Raises TransientError when partitions changed hands meanwhile.
+    async def _has_room(self) -> None:
+        """Wait while memory is full: for refolds, and for the store to have what accounts told, so that they may leave.
+
+        What comes in meanwhile stays in Kafka.
+        """
+        while self._memory.is_full:
+            if (oldest := self._memory.oldest_unstored()) is not None:
+                self._room = asyncio.get_running_loop().create_task(self._stored(oldest))
+                await asyncio.wait([self._room])
+            await asyncio.sleep(ROOM_EVERY_S)
+            self._parts.shrink()
+
+    async def _stored(self, live: Live) -> None:
+        """Return once the store has what the account told last; or its telling failed, and comes again."""
+        with suppress(KafkaError):
+            if live.told is not None:
+                partition, offset = await asyncio.shield(live.told)
+                await self._parts.progress.reached(partition, offset + 1)
+
+    async def _new_now(self, partitions: dict[str, int]) -> set[str]:
+        """`_new`, asked within one assignment. Raises TransientError when partitions changed hands meanwhile.
 
         Then the shell hands over again what is still ours.
         """
         revocations = self._revocations
         await self._settled.wait()
-        existing = await self._existing(partitions)
+        new = await self._new(partitions)
         if revocations != self._revocations:
             raise TransientError("partitions changed hands")
-        return existing
+        return new
 
-    async def _existing(self, partitions: dict[str, int]) -> set[str]:
-        """Of the accounts (with their partitions), those that must be read before they can go on.
+    async def _new(self, partitions: dict[str, int]) -> set[str]:
+        """Of the accounts (with their partitions), those that are known to have no history.
 
-        The store has them, or may have them soon: what a predecessor told is not stored yet.
+        An account in memory is none of them, for it may leave memory while the others are asked for. Nor is one that
+        the store may have soon: what a predecessor told is not stored yet.
         """
-        unknown = self._memory.unknown(partitions)
         ends, progress = self._parts.facts_end, self._parts.progress
-        unsure = {
-            account for account in unknown if not progress.has(partitions[account], ends.get(partitions[account], 0))
-        }
-        sure = [account for account in unknown if account not in unsure]
-        return unsure | (await self._parts.histories.existing(sure) if sure else set())
+        asked = [a for a in self._memory.unknown(partitions) if progress.has(partitions[a], ends.get(partitions[a], 0))]
+        return set(asked) - await self._parts.histories.existing(asked) if asked else set()
 
     def _accept(self, account_id: str, items: list[AttributedTouchpoint], batch: _Batch, *, known_new: bool) -> None:
         live = self._memory.use(account_id)
@@ -168,8 +200,10 @@ class Journey:
             self._postpone(account_id, items, LOAD if live is None else LATE, batch, must_read=live is None)
             return
         if live is None:
-            live = self._memory.live[account_id] = Live(AccountJourney(account_id, self._parts.blueprint))
+            live = Live(AccountJourney(account_id, self._parts.blueprint))
+            self._memory.keep(account_id, live)
         changes = live.journey.accept(items, batch.as_of)
+        self._memory.weigh(live)
         if changes:
             batch.outputs += fact_outputs(mended_from_memory(live.journey, items, changes, batch.as_of))
             self._tell(live, changes, batch)
@@ -221,6 +255,7 @@ class Journey:
         batch.outputs += fact_outputs(facts_of(live.journey, changes, batch.as_of))
         batch.told.append((live, len(batch.outputs) - 1))
         self._rows_due[live.journey.account_id] = live
+        live.owes_row = True
         self._rows_wanted.set()
         batch.rows = self._rows_done
 
@@ -230,12 +265,20 @@ class Journey:
             live.told = futures[index]
         return futures
 
+    async def _acked(self, batch: _Batch, futures: list[asyncio.Future[Position]]) -> None:
+        """Wait for the acks. What had to be put again stands elsewhere than where its account thinks."""
+        put = list(futures)
+        await self._stage.outbox.acked(batch.outputs, futures)
+        for live, index in batch.told:
+            if live.told is put[index]:
+                live.told = futures[index]
+
     def _delivered(self, batch: _Batch) -> Done:
         futures = self._put(batch)
         waits = [entry.done for entry in batch.waits.values()]
 
         async def done() -> None:
-            await self._stage.outbox.acked(batch.outputs, futures)
+            await self._acked(batch, futures)
             for wait in [*waits, *([batch.rows] if batch.rows else [])]:
                 await asyncio.shield(wait)
 

@@ -193,11 +193,12 @@ async def _plan_journey(base: Base) -> Plan:
     parts = journey_stage.Parts(
         stage=base.stage,
         blueprint=load(config.journey.blueprint),
-        memory=Memory(config.journey.max_accounts_in_memory),
+        memory=Memory(config.journey.max_accounts_in_memory, config.journey.max_touchpoints_in_memory, progress.has),
         histories=Histories(store),
         progress=progress,
         watermark=Watermark(),
         partitions=partitions(config.kafka, journey_stage.INPUT),
+        meter=base.metrics,
     )
     handler = journey_stage.Journey(parts)
     refolds = Refolds(parts, debounce_s=config.journey.refold_debounce_s, meter=base.metrics)

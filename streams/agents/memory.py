@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -14,15 +14,22 @@ from streams.journey.causes import Cause
 from streams.transport.writer import Position
 
 MAX_DEPARTED = 50_000
+#: So many of the least recently used accounts are looked at in one go.
+LOOK_AT_MOST = 1_000
 EVERYONE = "*"
 
 
 @dataclass(slots=True)
 class Live:
-    """An account in memory and the last thing told of it."""
+    """An account in memory, the last thing told of it, and whether its own row is still to be told.
+
+    `weight`: touchpoints it counts for, as of the last look.
+    """
 
     journey: AccountJourney
     told: asyncio.Future[Position] | None = None
+    owes_row: bool = False
+    weight: int = 0
 
 
 @dataclass(slots=True)
@@ -43,15 +50,34 @@ class Dirty:
 
 
 class Memory:
-    """What one journey worker knows. Everything here can be rebuilt from ClickHouse and the input."""
+    """What one journey worker knows. Everything here can be rebuilt from ClickHouse and the input.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    Accounts and the touchpoints they count for are bounded. The least recently used leave first, and only those of
+    which the store has everything: they are read again when something comes for them.
+    """
+
+    def __init__(self, most: int, most_touchpoints: int, stored: Callable[[int, int], bool]) -> None:
+        """`stored(partition, offset)`: whether the store has the facts before that offset."""
+        self._most, self._most_touchpoints, self._stored = most, most_touchpoints, stored
         self.live: OrderedDict[str, Live] = OrderedDict()
         self.dirty: dict[str, Dirty] = {}
         self.departed: OrderedDict[str, dict[str, int]] = OrderedDict()
         #: What left: the last word of accounts that nothing is left of. The store must have it before they are read.
         self.emptied: dict[str, asyncio.Future[Position]] = {}
+        self.touchpoints = 0
+
+    @property
+    def waiting(self) -> int:
+        """Touchpoints that wait for a refold of their account."""
+        return sum(len(entry.items) for entry in self.dirty.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more may come in: not of accounts, of their touchpoints, nor of those that wait."""
+        return self._is_above() or self.waiting > self._most_touchpoints
+
+    def _is_above(self) -> bool:
+        return len(self.live) > self._most or self.touchpoints > self._most_touchpoints
 
     def unknown(self, accounts: Iterable[str]) -> list[str]:
         """Accounts that are neither in memory nor about to be."""
@@ -63,6 +89,25 @@ class Memory:
         if live is not None:
             self.live.move_to_end(account_id)
         return live
+
+    def keep(self, account_id: str, live: Live) -> None:
+        """An account comes into memory, as most recently used."""
+        self.forget(account_id)
+        self.live[account_id] = live
+        self.weigh(live)
+
+    def weigh(self, live: Live) -> None:
+        """Count an account for what it takes now; one alone never for so much that it drives all others out."""
+        weight = min(live.journey.weight, self._most_touchpoints // 4)
+        self.touchpoints += weight - live.weight
+        live.weight = weight
+
+    def forget(self, account_id: str) -> None:
+        """An account leaves; nothing happens when it is not there."""
+        live = self.live.pop(account_id, None)
+        if live is not None:
+            self.touchpoints -= live.weight
+            live.weight = 0
 
     def soil(self, account_id: str, cause: Cause, *, must_read: bool = False) -> Dirty:
         """Mark an account for a refold."""
@@ -89,35 +134,40 @@ class Memory:
             return 0
         return max(people.get(item.attribution.person_id, 0), people.get(EVERYONE, 0))
 
-    def shrink(self) -> dict[int, int]:
-        """Forget the least recently used accounts, those whose last word Kafka has.
-
-        Returns, by partition, the offset that must be stored before a forgotten account may be read again.
-        """
-        ends: dict[int, int] = {}
-        for account_id in list(islice(self.live, max(len(self.live) - self._most, 0))):
-            if _is_over(self.live[account_id].told, ends):
-                del self.live[account_id]
+    def shrink(self) -> int:
+        """Forget the least recently used accounts that are above the bounds and wholly stored; how many."""
+        forgotten = 0
+        for account_id in list(islice(self.live, LOOK_AT_MOST)) if self._is_above() else ():
+            if not self._is_above():
+                break
+            if self._is_stored(self.live[account_id]):
+                self.forget(account_id)
+                forgotten += 1
         for account_id in list(islice(self.emptied, max(len(self.emptied) - self._most, 0))):
-            if _is_over(self.emptied[account_id], ends):
+            if self._has(self.emptied[account_id]):
                 del self.emptied[account_id]
-        return ends
+        return forgotten
+
+    def oldest_unstored(self) -> Live | None:
+        """The least recently used account that the store has not everything of, when Kafka has or will have it."""
+        first = islice(self.live.values(), LOOK_AT_MOST)
+        return next((live for live in first if live.told is not None and not self._has(live.told)), None)
+
+    def _is_stored(self, live: Live) -> bool:
+        return not live.owes_row and (live.told is None or self._has(live.told))
+
+    def _has(self, told: asyncio.Future[Position]) -> bool:
+        if not told.done() or told.cancelled() or told.exception() is not None:
+            return False
+        partition, offset = told.result()
+        return self._stored(partition, offset + 1)
 
     def clear(self) -> None:
         """Partitions changed hands: forget all; unfinished input is not acked and comes again."""
         for entry in self.dirty.values():
             entry.done.cancel()
         self.live.clear()
+        self.touchpoints = 0
         self.dirty.clear()
         self.departed.clear()
         self.emptied.clear()
-
-
-def _is_over(told: asyncio.Future[Position] | None, ends: dict[int, int]) -> bool:
-    """Whether Kafka has the last word of an account; notes where it ends."""
-    if told is not None and not told.done():
-        return False
-    if told is not None and not told.cancelled() and told.exception() is None:
-        partition, offset = told.result()
-        ends[partition] = max(ends.get(partition, 0), offset + 1)
-    return True

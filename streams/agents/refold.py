@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from aiokafka.errors import KafkaError
+
 from schemas.errors import TransientError
 from streams.agents.conclusion import Conclusion, concluded, is_stored
 from streams.agents.journey import Parts
@@ -137,12 +139,12 @@ class Refolds:
             partition, progress = partition_of(account_id, self._parts.partitions), self._parts.progress
             live = self._memory.live.get(account_id)
             if (leaving := self._memory.emptied.get(account_id)) is not None:
-                _, offset = await asyncio.shield(leaving)
+                offset = await _acked_at(leaving)
                 await progress.reached(partition, offset + 1)
             elif live is None:
                 await progress.reached(partition, self._parts.facts_end.get(partition, 0))
             elif live.told is not None:
-                _, offset = await asyncio.shield(live.told)
+                offset = await _acked_at(live.told)
                 await progress.reached(partition, offset + 1)
 
     async def _mend_one(self, account_id: str, entry: Dirty, stored: Stored, *, at_ease: bool = False) -> None:
@@ -161,7 +163,7 @@ class Refolds:
         if not ours():
             return
         if found.folded:
-            self._memory.live.pop(account_id, None)
+            self._memory.forget(account_id)
         if at_ease:
             await self._deliver_at_ease(account_id, found, entry, ours)
             if not ours():
@@ -175,19 +177,29 @@ class Refolds:
         """Put the outputs; once Kafka has them, those who wait for the account may ack."""
         outputs = found.facts + found.recalled
         futures = self._parts.stage.outbox.put(outputs)
+        told = futures[len(found.facts) - 1] if found.facts else None
         if found.live is not None:
             self._keep(account_id, found.live, entry)
-            found.live.told = futures[len(found.facts) - 1] if found.facts else None
-        elif found.facts:
-            self._memory.emptied[account_id] = futures[len(found.facts) - 1]
+            found.live.told = told
+        elif told is not None:
+            self._memory.emptied[account_id] = told
 
         async def settle() -> None:
             await self._parts.stage.outbox.acked(outputs, futures)
+            if told is not None and (last := futures[len(found.facts) - 1]) is not told:  # it had to be put again
+                self._tell_again(account_id, told, last)
             _settle(entry)
 
         task = asyncio.get_running_loop().create_task(settle())
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
+
+    def _tell_again(self, account_id: str, told: asyncio.Future[Position], last: asyncio.Future[Position]) -> None:
+        live = self._memory.live.get(account_id)
+        if live is not None and live.told is told:
+            live.told = last
+        if self._memory.emptied.get(account_id) is told:
+            self._memory.emptied[account_id] = last
 
     async def _deliver_at_ease(
         self, account_id: str, found: Conclusion, entry: Dirty, ours: Callable[[], bool]
@@ -207,7 +219,7 @@ class Refolds:
 
     def _keep(self, account_id: str, live: Live, entry: Dirty) -> None:
         self._memory.emptied.pop(account_id, None)
-        self._memory.live[account_id] = live
+        self._memory.keep(account_id, live)
         # what no events use is the first to be forgotten
         self._memory.live.move_to_end(account_id, last=not entry.can_wait)
 
@@ -223,6 +235,15 @@ class Refolds:
     def _count(self, entry: Dirty) -> None:
         for kind in {cause.kind for cause in entry.causes}:
             self._meter.inc("touchline_refolds_total", cause=kind)
+
+
+async def _acked_at(told: asyncio.Future[Position]) -> int:
+    """The offset of what was told. Raises TransientError when that failed: it is being put again."""
+    try:
+        _, offset = await asyncio.shield(told)
+    except KafkaError as error:
+        raise TransientError(f"Kafka: {error!r}") from error
+    return offset
 
 
 def _known(position: Position) -> asyncio.Future[Position]:

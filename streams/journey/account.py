@@ -113,6 +113,16 @@ class AccountJourney:
         """When silence becomes a signal, if nothing happens before."""
         return self.state.next_deadline
 
+    @property
+    def weight(self) -> int:
+        """What it takes in memory, in touchpoints: those it keeps, and everything else by what that takes of one.
+
+        A touchpoint in the tail takes 2 KB, with its part of the marks; so do what is kept of an opener, and a wait.
+        """
+        state = self.state
+        small = len(state.people) + len(state.episodes) + len(state.trails) + len(state.cases)
+        return 2 + len(self._tail) + len(state.openers) + len(state.waits) + (small + len(state.opportunities)) // 3
+
     def rare_digest(self, digest: Callable[[object], int]) -> int:
         """The digest of the phase timeline and the deals; computed once a change, for they rarely change."""
         rare = (self.state.transitions, self.state.opportunities)
@@ -226,10 +236,10 @@ class AccountJourney:
         self._marks.append(_Mark(len(self._tail), self.state.copy(), len(self._told)))
 
     def _trim(self) -> None:
-        """Forget the oldest of the tail, up to a mark."""
+        """Forget the oldest of the tail, up to the last mark that leaves half a tail, however many came at once."""
         if len(self._tail) <= TAIL:
             return
-        keep = next((m for m in self._marks if m.applied >= TAIL // 2), self._marks[-1])
+        keep = next(m for m in reversed(self._marks) if m.applied <= len(self._tail) - TAIL // 2)
         for item in self._tail[: keep.applied]:
             self._ids.pop(item.event_id, None)
         del self._tail[: keep.applied], self._told[: keep.told]

@@ -43,20 +43,22 @@ class Outbox:
         return [self._writer.put(topic, key, item) for topic, key, item in outputs]
 
     async def acked(self, outputs: Sequence[Output], futures: list[asyncio.Future[Position]]) -> list[Position]:
-        """Wait until Kafka has every output of a `put`; outputs that failed are put again, for ever."""
-        pending = list(zip(outputs, futures, strict=True))
-        positions: list[Position] = []
+        """Wait until Kafka has every output of a `put`; outputs that failed are put again, for ever.
+
+        Their positions, in the order of the outputs; `futures` is changed to those of the puts that were acked.
+        """
+        pending = list(range(len(outputs)))
         while pending:
-            results = await asyncio.gather(*(future for _, future in pending), return_exceptions=True)
-            failed = [output for (output, _), r in zip(pending, results, strict=True) if isinstance(r, BaseException)]
-            positions += [r for r in results if not isinstance(r, BaseException)]
-            for result in results:
-                if isinstance(result, BaseException):
-                    self._judge(result)
+            results = await asyncio.gather(*(futures[n] for n in pending), return_exceptions=True)
+            failed = {n: r for n, r in zip(pending, results, strict=True) if isinstance(r, BaseException)}
+            for error in failed.values():
+                self._judge(error)
             if failed:
                 await asyncio.sleep(RETRY_S)
-            pending = [(output, self._writer.put(*output)) for output in failed]
-        return positions
+            pending = list(failed)
+            for n in pending:
+                futures[n] = self._writer.put(*outputs[n])
+        return [future.result() for future in futures]
 
     async def deliver(self, outputs: Sequence[Output], *, at_once: bool = False) -> list[Position]:
         """`put`, then wait for every ack; `at_once` does not linger for company."""

@@ -88,6 +88,6 @@ class _Deaf(dict[str, Any]):
         return
 
 
-def _forgetful(self: Memory, most: int) -> None:
-    _init(self, most)
+def _forgetful(self: Memory, *bounds: Any) -> None:
+    _init(self, *bounds)
     self.emptied = _Deaf()

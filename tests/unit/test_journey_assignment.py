@@ -48,7 +48,7 @@ def journey(stored: int = 10) -> tuple[Journey, Memory]:
     fake: Any = Nothing(stored)
     outbox = Outbox(Acking(), pytest.fail)  # type: ignore[arg-type]
     stage = Stage("journey", outbox, NoMetrics(), pytest.fail)
-    memory = Memory(100)
+    memory = Memory(100, 10_000, fake.has)
     parts = Parts(stage, load(""), memory, fake, fake, Watermark(), partitions=1)
     return Journey(parts), memory
 

@@ -173,7 +173,7 @@ def test_without_recalls_the_check_fails(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_without_the_departed_the_check_can_fail() -> None:
     """Known bad: a writer that forgets who left takes in a touchpoint that was attributed before the link was known."""
-    memory = Memory(10)
+    memory = Memory(10, 100, lambda *_: True)
     item = AttributedTouchpoint(
         touchpoint=VISIT_THEN_IDENTIFY[0], attribution=Knowledge().attribute(VISIT_THEN_IDENTIFY[0])
     )

@@ -18,7 +18,6 @@ from services.cli import refold as command
 from services.cli.main import app
 from services.cli.refold import NothingMoves, remap
 from streams.agents import journey as journey_module
-from streams.agents.memory import Live, Memory
 from streams.journey import corrections as corrections_module
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
@@ -235,19 +234,6 @@ def test_without_the_digest_an_edit_would_go_unnoticed(monkeypatch: pytest.Monke
     assert again(dearer(), same_version, LOAD), "no row changes, but which blueprint made them is told"
     monkeypatch.setattr(corrections_module, "_other_blueprint", lambda *_: "")
     assert "correction" not in again(dearer(), same_version, LOAD)
-
-
-# Memory
-
-
-async def test_what_is_forgotten_must_be_stored_before_it_is_read_again() -> None:
-    memory, loop = Memory(1), asyncio.get_running_loop()
-    for name, offset in (("crm:1", 7), ("crm:2", 9), ("crm:3", 11)):
-        memory.live[name] = Live(AccountJourney(name, BLUEPRINT), loop.create_future())
-        if name != "crm:2":
-            memory.live[name].told.set_result((0, offset))  # type: ignore[union-attr]
-    assert memory.shrink() == {0: 8}
-    assert list(memory.live) == ["crm:2", "crm:3"], "what Kafka does not have yet is kept"
 
 
 # The command
