@@ -12,10 +12,9 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import import_module
 
 from benchmarks.figures import LONG, NORMAL, QUICK, Figure, Pace, machine, table
-from benchmarks.guarded import PartFailed, guarded, say
+from benchmarks.guarded import PartFailed, guarded, of_module, say
 
 INTERRUPTED = 130
 
@@ -64,7 +63,7 @@ def measure(parts: dict[str, Part], pace: Pace) -> int:
     for name, part in parts.items():
         say(f"{name} (load average {os.getloadavg()[0]:.2f})")
         try:
-            figures += guarded(import_module(part.module).run, pace, part.limit_s * pace.patience)
+            figures += guarded(of_module(part.module), pace, part.limit_s * pace.patience)
         except PartFailed as why:
             failed[name] = str(why)
             say(f"{name} failed: {why}")

@@ -9,6 +9,8 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from importlib import import_module
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -44,9 +46,19 @@ def guarded(run: Run, pace: Pace, limit_s: float, *, grace_s: float = GRACE_S) -
     return found
 
 
+def of_module(name: str) -> Run:
+    """The part of that module, which is imported where it runs: a module that cannot be imported is a part that fails."""
+    return partial(_run, name)
+
+
 def say(line: str) -> None:
     """How it goes, on stderr."""
     print(line, file=sys.stderr, flush=True)
+
+
+def _run(name: str, pace: Pace, say: Say) -> list[Figure]:
+    figures: list[Figure] = import_module(name).run(pace, say)
+    return figures
 
 
 def _outcome(child: SpawnProcess, receiving: Connection, limit_s: float) -> list[Figure] | str:

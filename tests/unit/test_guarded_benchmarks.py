@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from benchmarks import __main__ as program
 from benchmarks.__main__ import Part, measure
 from benchmarks.figures import QUICK, Figure, Pace, Say
-from benchmarks.guarded import PartFailed, Run, guarded
+from benchmarks.guarded import PartFailed, Run, guarded, of_module
 
 _CHILD_FILE = "TOUCHLINE_TEST_CHILD_FILE"
 
@@ -69,10 +70,19 @@ def test_the_table_has_every_other_part_and_the_exit_code_tells(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = {"first": works, "second": raises, "third": works}
-    monkeypatch.setattr(program, "import_module", lambda name: type("Module", (), {"run": parts[name]}))
+    monkeypatch.setattr(program, "of_module", lambda name: parts[name])
     assert measure({name: Part(name, 60) for name in parts}, QUICK) == 1
     printed = capsys.readouterr().out
     assert printed.count("what it measures") == 2
     assert printed.splitlines()[-1] == "Not measured: second: TimeoutError: 4,265 of 7,000 events after 300 s"
     assert measure({"first": Part("first", 60)}, QUICK) == 0
     assert "Not measured" not in capsys.readouterr().out
+
+
+def test_a_part_that_cannot_be_imported_is_one_that_fails() -> None:
+    with pytest.raises(PartFailed, match="No module named 'benchmarks.nowhere'"):
+        guarded(of_module("benchmarks.nowhere"), QUICK, 60)
+
+
+def test_every_part_has_a_module() -> None:
+    assert all(find_spec(part.module) for part in program.PARTS.values())
