@@ -47,7 +47,7 @@ def guarded(run: Run, pace: Pace, limit_s: float, *, grace_s: float = GRACE_S) -
 
 
 def of_module(name: str) -> Run:
-    """The part of that module, which is imported where it runs: a module that cannot be imported is a part that fails."""
+    """The part of that module, which is imported where it runs: one that cannot be imported is a part that fails."""
     return partial(_run, name)
 
 

@@ -62,9 +62,9 @@ class Intake:
         request_id = uuid4().hex
         item = self._encoded(request_id, source, path, query, body)
         self.reserve(len(item))
-        hit("gateway_after_read")
         started = time.monotonic()
         try:
+            hit("gateway_after_read")
             acked = self._put(request_id, item, started)
         except Exception:
             self.release(len(item))

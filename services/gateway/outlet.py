@@ -103,12 +103,16 @@ class Outlet:
                     await self._writer.flush()
 
     async def close(self) -> None:
-        """Let go of the producer; safe to call twice."""
-        connected, self._connection, self._writer = self._connection, None, None
+        """Let go of the producer and of all that waits for it; safe to call twice."""
+        connected, self._connection = self._connection, None
+        writer, self._writer = self._writer, None
         if connected is not None:
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await connected.stop()
+            await _end(connected)
+        if writer is not None:
+            writer.abandon(TransientError("Kafka is away"))
 
     async def _open(self) -> None:
         self._broken.clear()
@@ -161,3 +165,15 @@ class Outlet:
         if problem != self._problem:
             _log.warning("kafka is away", extra={"problem": problem})
         self._problem = problem
+
+
+async def _end(connected: Any) -> None:
+    """End what a `stop` that was broken off leaves running: it waits for every ack, for ever while Kafka is away.
+
+    An idempotent producer never gives a batch up, so its tasks would keep all they hold and go on for ever.
+    """
+    for part in (getattr(connected, "_sender", None), getattr(connected, "client", None)):
+        if part is not None:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await part.close()

@@ -55,6 +55,11 @@ class _Buffer:
     items: list[bytes] = field(default_factory=list)
     size: int = 0
 
+    def record(self) -> bytes:
+        """The record's value. The items are let go of: an ack may take minutes, and the producer keeps the bytes."""
+        items, self.items = self.items, []
+        return b"[" + b",".join(items) + b"]"
+
     @property
     def key(self) -> bytes:
         """The record's key where nothing hangs on it: its first item's."""
@@ -93,6 +98,7 @@ class RecordWriter:
         self._timer: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Future[Position]] = set()
         self._last: dict[tuple[TopicName, int], asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def put(self, topic: TopicName, key: str, item: bytes) -> asyncio.Future[Position]:
         """Add one encoded item; the future resolves with its record's position after the ack."""
@@ -119,6 +125,17 @@ class RecordWriter:
         self.hurry()
         if self._sending:
             await asyncio.gather(*list(self._sending))
+
+    def abandon(self, error: BaseException) -> None:
+        """The producer below is given up: nothing more is sent, and whoever waits for an ack is told `error`."""
+        self._stop_timer()
+        for buffer in self._buffers.values():
+            _settle(buffer.done, error)
+        self._buffers.clear()
+        for done in list(self._sending):
+            _settle(done, error)
+        for task in self._tasks:
+            task.cancel()
 
     def _lingered(self) -> None:
         """Send what was collected; how long the next items linger follows from how fast these came."""
@@ -148,6 +165,8 @@ class RecordWriter:
         buffer.done.add_done_callback(self._forget)
         task = asyncio.get_running_loop().create_task(self._deliver(slot, buffer, self._last.get(slot)))
         self._last[slot] = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _forget(self, done: asyncio.Future[Position]) -> None:
         self._sending.discard(done)
@@ -160,10 +179,9 @@ class RecordWriter:
         try:
             if previous is not None and not previous.done():
                 await asyncio.wait([previous])
-            value = b"[" + b",".join(buffer.items) + b"]"
             key = buffer.compaction_key if TOPICS[topic].cleanup == "compact" else buffer.key
-            ack = await self._producer.send(self._prefix + topic, value, key=key, partition=partition)
-            metadata = await ack
+            sending = self._producer.send(self._prefix + topic, buffer.record(), key=key, partition=partition)
+            metadata = await (await sending)
         except Exception as error:
             _settle(buffer.done, error)
             if self._on_error is not None:
