@@ -18,6 +18,7 @@ from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
 from services.gateway.connection import settings
 from services.gateway.outlet import Outlet, connection
+from services.gateway.trim import Trim, to_the_system
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
 
@@ -41,7 +42,8 @@ async def serve(
     outlet.oldest_wait_s = app.intake.oldest_wait_s
     with _listener(config) as listener:
         async with OpsServer(metrics, app.health, host=config.metrics_host):
-            helpers = [asyncio.create_task(outlet.run()), asyncio.create_task(_report(app))]
+            trim = Trim(lambda: app.intake.in_flight_bytes, to_the_system)
+            helpers = [asyncio.create_task(each) for each in (outlet.run(), _report(app), trim.run())]
             try:
                 await _serve_until(app, listener, stop, on_listening)
                 await app.intake.drain(DRAIN_S)

@@ -15,6 +15,7 @@ from services.gateway import outlet as outlet_module
 from services.gateway.answers import Refusal
 from services.gateway.intake import Intake
 from services.gateway.outlet import Outlet
+from services.gateway.trim import WORTH_BYTES, Trim
 from streams.ops.metrics import NoMetrics
 from streams.transport.writer import Metadata, RecordWriter
 from tests.gateway_kit import NOW, FakeWriter, config
@@ -100,3 +101,16 @@ async def test_a_request_that_waits_for_its_ack_is_held_once() -> None:
     assert sys.getrefcount(item) == before and not acked.done()
     writer.abandon(OSError("given up"))
     assert isinstance(acked.exception(), OSError)
+
+
+def test_memory_is_given_back_once_when_a_burst_is_over() -> None:
+    sizes, given = [0], []
+    trim = Trim(lambda: sizes[0], lambda: given.append(sizes[0]))
+    for size in (WORTH_BYTES - 1, 0, 0):
+        sizes[0] = size
+        trim.look()
+    assert not given, "that was none"
+    for size in (10 * WORTH_BYTES, 8 * WORTH_BYTES, 2 * WORTH_BYTES, 0, 0):
+        sizes[0] = size
+        trim.look()
+    assert given == [0]
