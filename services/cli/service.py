@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -34,13 +35,15 @@ def run_service(name: str, config: Config, *, data_dir: Path = Path("data")) -> 
     configure_logging(name, config.log_format)
     _quicken()
     signal.signal(signal.SIGTERM, _leave)  # until the service has its own, and after it (uvicorn raises it again)
+    if name in STORES:
+        os.umask(0o077)  # as `touchline up` has it: what a store writes is its owner's alone
     try:
         return STORES[name](config, data_dir) if name in STORES else SERVICES[name](config)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIGURATION
     except TransientError as error:
-        _log.error("a dependency is away: %s", error)
+        _log.error("ended, to be started again: %s", error)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -52,7 +52,7 @@ class DataFolder:
     def take(self) -> Run:
         """Own the folder; returns what the last run left. Raises ConfigurationError when another process owns it."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             taken = self._lock.acquire(wait=False)
         except OSError as error:
             raise ConfigurationError(f"data folder {self.path} cannot be used: {error.strerror}") from None

@@ -21,6 +21,7 @@ from services.common.secrets import ensure_secret_file
 from services.common.secrets_check import secret_complaints
 from services.supervisor.folder import DataFolder, Run
 from services.supervisor.plan import PROCESSES, Site, addresses, plan
+from services.supervisor.private import keep_private
 from services.supervisor.supervisor import Say, Supervisor
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
@@ -53,6 +54,7 @@ def run_up(options: UpOptions, say: Say, on_ready: OnReady) -> int:
     folder = DataFolder(options.data_dir.resolve())
     last = folder.take()
     try:
+        keep_private(folder.path, say)
         if last.pid and not last.stopped:
             say(_recovered(last))
         config, site = prepare(options, folder, say)

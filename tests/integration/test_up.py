@@ -18,6 +18,7 @@ import pytest
 
 from services.supervisor.folder import birth, read_run
 from services.supervisor.plan import PROCESSES
+from tests.permissions import open_to_others
 
 pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
 START_TIMEOUT_S = 90.0
@@ -74,6 +75,7 @@ def test_everything_starts_is_one_line_of_json_and_refuses_a_second_one(tmp_path
         for command in ("verify", "doctor"):
             done = run(data, command)
             assert done.returncode == 0, done.stdout + done.stderr
+        assert open_to_others(data) == []
         second = run(data, "up")
         assert second.returncode == 78
         assert f"(pid {process.pid})" in second.stderr

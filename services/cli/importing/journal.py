@@ -40,7 +40,7 @@ class Journal:
 
     def note(self, standing: Standing) -> None:
         """In one step: a crash leaves the old or the new."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial = self._path.with_suffix(f".{os.getpid()}")
         partial.write_bytes(orjson.dumps(standing.model_dump(mode="json")))
         partial.replace(self._path)
