@@ -45,6 +45,7 @@ class Child:
         self._process: asyncio.subprocess.Process | Forked | None = None
         self._stopping = asyncio.Event()
         self._started_s = time.monotonic()
+        self._ready_s = 0.0
 
     @property
     def age_s(self) -> float:
@@ -66,12 +67,13 @@ class Child:
         was_ready = False
         while not self._stopping.is_set():
             code = await self._live_once()
+            ready_for_s = time.monotonic() - self._ready_s if self.ready.is_set() else 0.0
             was_ready = was_ready or self.ready.is_set()
             self.up.clear()
             self.ready.clear()
             if self._stopping.is_set() or self._ended_for_good(code, was_ready):
                 return
-            await self._back_off(code)
+            await self._back_off(code, ready_for_s)
 
     async def stop(self, deadline_s: float) -> None:
         """SIGTERM, SIGKILL after the deadline. Safe to call twice."""
@@ -164,6 +166,7 @@ class Child:
             await asyncio.sleep(PROBE_EVERY_S)
 
     def _is_ready(self) -> None:
+        self._ready_s = time.monotonic()
         self.up.set()
         self.ready.set()
         self._change("ready", f"ready {self.age_s:.1f} s")
@@ -179,8 +182,8 @@ class Child:
             return True
         return False
 
-    async def _back_off(self, code: int) -> None:
-        decision = self.policy.died(time.monotonic())
+    async def _back_off(self, code: int, ready_for_s: float) -> None:
+        decision = self.policy.died(time.monotonic(), ready_for_s=ready_for_s)
         self.restarts += 1
         loop = "; crash loop, see " + str(self._log_path) if decision.crash_loop else ""
         self._change("restarting", f"{_ended(code)}; starting again in {decision.delay_s:g} s{loop}")

@@ -9,6 +9,8 @@ FIRST_DELAY_S = 0.25
 MAX_DELAY_S = 10.0
 WINDOW_S = 60.0
 LOOP_AFTER = 3
+STEADY_S = 5.0
+"""Ready for so long, a child had found its feet: what ended it then has nothing to do with how it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +23,22 @@ class Decision:
 
 @dataclass(slots=True)
 class RestartPolicy:
-    """Backs off with every death of the last minute and forgets older ones. Never gives up."""
+    """Backs off with every death of the last minute, unless it had run steadily before it. Never gives up.
+
+    Deaths of steady children are counted, too: more than three of them in a minute are as much to be told.
+    """
 
     _deaths: deque[float] = field(default_factory=deque)
+    _false_starts: int = 0
 
-    def died(self, at_s: float) -> Decision:
-        """Note a death at `at_s` (monotonic seconds)."""
+    def died(self, at_s: float, *, ready_for_s: float = 0.0) -> Decision:
+        """Note a death at `at_s` (monotonic seconds), after it had been ready for so long."""
         self._forget(at_s)
+        if not self._deaths or ready_for_s >= STEADY_S:
+            self._false_starts = 0
         self._deaths.append(at_s)
-        delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** (len(self._deaths) - 1))
+        delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2**self._false_starts)
+        self._false_starts = min(self._false_starts + 1, 16)
         return Decision(delay_s, len(self._deaths) > LOOP_AFTER)
 
     def crash_loop(self, at_s: float) -> bool:

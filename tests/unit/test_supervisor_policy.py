@@ -30,6 +30,14 @@ def test_more_than_three_deaths_a_minute_is_a_crash_loop() -> None:
     assert not policy.crash_loop(60)
 
 
+def test_who_had_run_steadily_is_started_again_at_once_however_often_it_is_ended() -> None:
+    policy = RestartPolicy()
+    decisions = [policy.died(10.0 * n, ready_for_s=8.0) for n in range(20)]
+    assert {decision.delay_s for decision in decisions} == {0.25}
+    assert decisions[-1].crash_loop, "it is told all the same"
+    assert [policy.died(200.0 + n).delay_s for n in range(4)] == [0.5, 1, 2, 4]
+
+
 def test_one_death_now_and_then_starts_again_at_once() -> None:
     policy = RestartPolicy()
     decisions = [policy.died(61.0 * n) for n in range(20)]
