@@ -7,6 +7,7 @@ arrive late at the recall duty. What is stored at the end is what a reader would
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -32,6 +33,7 @@ from streams.transport.writer import Position, partition_of
 
 PARTITIONS = 2
 PATIENCE_LOOKS = 100
+_RESOLVED = ("touchpoints.clean.v1", "touchpoints.recalled.v1")
 
 
 @dataclass
@@ -93,19 +95,54 @@ class Topics:
         return future
 
 
+class Died(Exception):
+    """A worker is killed."""
+
+
+class Dying(Topics):
+    """Topics of a worker that is killed while it sends: only its first outputs arrive."""
+
+    def __init__(self, topics: Topics, most: int) -> None:
+        self.logs = topics.logs
+        self._left = most
+
+    def put(self, outputs: Sequence[Output]) -> list[asyncio.Future[Position]]:
+        arrived = outputs[: self._left]
+        self._left -= len(arrived)
+        futures = super().put(arrived)
+        if len(arrived) < len(outputs):
+            raise Died
+        return futures
+
+
 class Links:
     """The links reader without Kafka: it applies what the links topic holds when someone waits for it."""
 
-    def __init__(self, topics: Topics) -> None:
+    def __init__(self, topics: Topics, sent: int = 0) -> None:
+        """A worker starts: what follows from the links before `sent` is told, what follows from the rest is due."""
         self.knowledge = Knowledge()
         self.recalls: list[Recall] = []
+        self.sent = sent
         self._topics = topics
+        told = [link for value in self._log[:sent] for link in LINKS.validate_json(value)]
+        self.knowledge.load(told, sent)
+        self._apply(len(self._log))
 
     async def wait_for(self, position: int) -> None:
-        log = self._topics.logs.get(("identity.links.v1", 0), [])
-        while self.knowledge.position < min(position, len(log)):
+        self._apply(min(position, len(self._log)))
+
+    def told(self) -> None:
+        """The recalls that were due are on their way: the duty commits."""
+        self.sent = self.knowledge.position
+
+    @property
+    def _log(self) -> list[bytes]:
+        return self._topics.logs.get(("identity.links.v1", 0), [])
+
+    def _apply(self, until: int) -> None:
+        while self.knowledge.position < until:
             offset = self.knowledge.position
-            for link in LINKS.validate_json(log[offset]):
+            for link in LINKS.validate_json(self._log[offset]):
                 self.recalls += self.knowledge.apply(link, offset + 1)
             self.knowledge.position = offset + 1
 
@@ -211,7 +248,6 @@ class Pipeline:
     def _start(self) -> None:
         outbox: Any = self.topics
         stage = Stage("test", outbox, NoMetrics(), _die)
-        links: Any = self.links
         parts = Parts(
             stage=stage,
             blueprint=self._blueprint,
@@ -225,13 +261,15 @@ class Pipeline:
         ends = {p: len(self.topics.logs.get(("journey.facts.v1", p), [])) for p in range(PARTITIONS)}
         self.journey.assigned(ends)
         self.memory = parts.memory
-        self._handlers: dict[str, Any] = {
-            "touchpoints.clean.v1": Resolve(stage, links),
-            "touchpoints.recalled.v1": Reattribute(stage, links),
-            "touchpoints.attributed.v1": self.journey,
+        self._handlers: dict[str, Any] = self._resolving(self.links, self.topics) | {
+            "touchpoints.attributed.v1": self.journey
         }
         refolds = Refolds(parts, debounce_s=0.0, meter=NoMetrics())
         self._tasks = [asyncio.ensure_future(refolds.run()), asyncio.ensure_future(self.journey.run())]
+
+    def _resolving(self, links: Any, outbox: Any) -> dict[str, Any]:
+        stage = Stage("test", outbox, NoMetrics(), _die)
+        return {"touchpoints.clean.v1": Resolve(stage, links), "touchpoints.recalled.v1": Reattribute(stage, links)}
 
     async def restart(self) -> None:
         """The journey worker dies; what it had not acked comes again, what it knew is gone."""
@@ -242,6 +280,21 @@ class Pipeline:
             acked = min([start for other, start in unfinished.values() if other == slot], default=read)
             self._offsets[slot] = self.random.randint(max(acked - 3, 0), acked)
         self._start()
+
+    async def restart_resolver(self) -> None:
+        """The resolver dies, perhaps while it sends: recalls it had not told come again, and what it had not acked."""
+        pending = sorted(slot for slot in self._pending() if slot[0] in _RESOLVED)
+        if pending:
+            slot = self.random.choice(pending)
+            record = Record(self.topics.logs[slot][self._offsets.get(slot, 0)], (*slot, self._offsets.get(slot, 0)))
+            dying = self._resolving(self.links, Dying(self.topics, self.random.randint(0, 2)))
+            with contextlib.suppress(Died):
+                (await dying[slot[0]].handle([record])).close()
+        self.links = Links(self.topics, self.links.sent)
+        for slot, read in list(self._offsets.items()):
+            if slot[0] in _RESOLVED:
+                self._offsets[slot] = self.random.randint(max(read - 3, 0), read)
+        self._handlers |= self._resolving(self.links, self.topics)
 
     async def ask(self, refolds: Iterable[Refold]) -> None:
         """Put an operator's requests on the accounts' topic."""
@@ -259,7 +312,7 @@ class Pipeline:
         for touchpoint in touchpoints:
             self.topics.put([("touchpoints.clean.v1", touchpoint.event_id, touchpoint.encoded())])
 
-    async def run(self, *, restarts: int = 0) -> None:
+    async def run(self, *, restarts: int = 0, resolver_restarts: int = 0) -> None:
         """Until nothing moves."""
         moves: list[Callable[[], Any]] = [self._consume, self._sink, self._recall, self._breathe]
         quiet = 0
@@ -267,6 +320,9 @@ class Pipeline:
             if restarts and self.random.random() < 0.02:
                 restarts -= 1
                 await self.restart()
+            if resolver_restarts and self.random.random() < 0.05:
+                resolver_restarts -= 1
+                await self.restart_resolver()
             moved = await self.random.choice(moves)()
             quiet = 0 if moved or self._busy() else quiet + 1
 
@@ -338,6 +394,8 @@ class Pipeline:
             return False
         recall = self.links.recalls.pop(0)
         self.topics.put([("touchpoints.attributed.v1", recall.account_id, recall.encoded())])
+        if not self.links.recalls and self.random.random() < 0.5:  # it may die before it commits
+            self.links.told()
         return True
 
     async def _breathe(self) -> bool:

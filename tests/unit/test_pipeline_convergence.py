@@ -21,9 +21,10 @@ from streams.journey.blueprints import load
 from streams.journey.fold import fold
 from streams.resolve.knowledge import Knowledge
 from tests.journeys import AS_OF, touchpoint
-from tests.pipeline import Pipeline
+from tests.pipeline import Links, Pipeline, Topics
 
 BLUEPRINT = load()
+BEGIN = Links.__init__
 WHO = [
     {"aliases": ("anonymous:a1",)},
     {"aliases": ("anonymous:a2",)},
@@ -120,18 +121,52 @@ def stored(pipeline: Pipeline) -> dict[str, tuple[object, ...]]:
     return rows
 
 
-def played(stream: list[CleanTouchpoint], seed: int, *, restarts: int = 0) -> dict[str, tuple[object, ...]]:
+def played(
+    stream: list[CleanTouchpoint], seed: int, *, restarts: int = 0, resolver_restarts: int = 0
+) -> dict[str, tuple[object, ...]]:
     async def play() -> dict[str, tuple[object, ...]]:
         pipeline = Pipeline(BLUEPRINT, AS_OF, seed)
         try:
             await pipeline.feed(stream)
-            await asyncio.wait_for(pipeline.run(restarts=restarts), 30)
+            await asyncio.wait_for(pipeline.run(restarts=restarts, resolver_restarts=resolver_restarts), 30)
             return stored(pipeline)
         finally:
             await pipeline.close()
 
     with patch.object(journey_module, "ROWS_EVERY_S", 0.0), patch.object(account_module, "TAIL", 4):
         return asyncio.run(play())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(stream=streams(), seed=st.integers(0, 10_000))
+def test_a_resolver_killed_in_the_middle_of_recalls_leaves_nothing_in_two_accounts(
+    stream: list[CleanTouchpoint], seed: int
+) -> None:
+    """Some recalls told and some not, a touchpoint told to its new account or to its old one only: all comes again."""
+    assert played(stream, seed, resolver_restarts=4) == oracle(stream)
+
+
+def test_a_resolver_that_forgets_what_it_had_not_told_is_caught() -> None:
+    """Known bad: it starts as if all recalls were told."""
+    stream = [
+        touchpoint(f"e{number}", number, "page_view", page="/pricing", aliases=("anonymous:a1",)) for number in range(6)
+    ]
+    stream.append(touchpoint("e9", 9, "identify", aliases=("anonymous:a1", "email:ann@acme.com")))
+
+    def all_told(self: Links, topics: Topics, sent: int = 0) -> None:
+        BEGIN(self, topics, len(topics.logs.get(("identity.links.v1", 0), [])))
+
+    for seed in range(10):
+        assert played(stream, seed, resolver_restarts=4) == oracle(stream)
+    with patch.object(Links, "__init__", all_told), pytest.raises(AssertionError, match="visible twice"):
+        for seed in range(40):
+            played(stream, seed, resolver_restarts=4)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(stream=streams(), seed=st.integers(0, 10_000))
+def test_resolver_and_writer_killed_again_and_again_converge(stream: list[CleanTouchpoint], seed: int) -> None:
+    assert played(stream, seed, restarts=3, resolver_restarts=3) == oracle(stream)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
