@@ -44,6 +44,7 @@ def examine(target: Target) -> Iterator[Check]:
     """All checks, the local ones first. Never raises what a check can say."""
     yield _python()
     yield _disk(target.data)
+    yield _folder(target.data)
     yield _broker()
     try:
         config = target.load()
@@ -56,6 +57,7 @@ def examine(target: Target) -> Iterator[Check]:
     yield _asked("rules", "`touchline validate` says what is wrong with the blueprint", lambda: _rules(config))
     yield from _services(target.data)
     yield _asked("Kafka", "start `touchline up`, or give --kafka HOST:PORT", lambda: _kafka(config))
+    yield _logs(config)
     yield _asked("ClickHouse", "start `touchline up`, or give --clickhouse URL", lambda: _clickhouse(config))
 
 
@@ -94,6 +96,14 @@ def _python() -> Check:
     return Check("Python", "ok", f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}")
 
 
+def _folder(data: Path) -> Check:
+    if data.exists() and data.stat().st_mode & 0o077:
+        return Check(
+            "data folder", "warning", f"{data} is open to other users", "`touchline up` closes it at its start"
+        )
+    return Check("data folder", "ok", f"{data} is its owner's alone")
+
+
 def _disk(data: Path) -> Check:
     there = next(folder for folder in (data.resolve(), *data.resolve().parents) if folder.exists())
     free = shutil.disk_usage(there).free
@@ -127,6 +137,14 @@ def _kafka(config: Config) -> Check:
     if missing:
         return Check("Kafka", "problem", f"lacks {', '.join(missing)}", "run `touchline run topics`")
     return Check("Kafka", "ok", f"{', '.join(config.kafka.bootstrap)}, {len(TOPICS)} topics")
+
+
+def _logs(config: Config) -> Check:
+    from services.cli.doctor_logs import FIX, went_back
+
+    if found := went_back(config):
+        return Check("Kafka's logs", "warning", "; ".join(found), FIX)
+    return Check("Kafka's logs", "ok", "no stage had to go back in one")
 
 
 async def _missing_topics(config: Config) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from streams.ops.server import Checks
+from streams.transport.log_guard import LogGuard
 
 
 @dataclass(slots=True)
@@ -21,6 +22,7 @@ class SinkHealth:
     fuse: str = ""
     lost_records: int = 0
     restarted_topics: int = 0
+    guard: LogGuard | None = None
 
     def wait(self, what: str, error: str) -> bool:
         """Something is away; True when this is news."""
@@ -43,6 +45,8 @@ class SinkHealth:
         checks: dict[str, object] = {"lost_records": self.lost_records, "restarted_topics": self.restarted_topics}
         if self.last_stored_at is not None:
             checks["last_stored_s_ago"] = round((self.clock() - self.last_stored_at).total_seconds(), 1)
+        if self.guard is not None and (went_back := self.guard.returns):
+            checks["went_back"] = went_back
         if self.waiting_since is not None:
             since = self.waiting_since.isoformat(timespec="seconds")
             checks["waiting"] = f"waiting for {self.waiting_for} since {since}"

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.config import Config, KafkaConfig
+from schemas.errors import TransientError
 from schemas.topics import RAW_MAX_BYTES, TopicName
 from services.common.secrets import read_secret
 from services.store.blueprints import keep
@@ -28,6 +29,7 @@ from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
 from streams.transport.clickhouse import Store
 from streams.transport.kafka import instance_of
+from streams.transport.log_guard import Broken, Told, guard
 
 GROUP: Final = "touchline-sink"
 """Put behind the topic prefix. Its committed offsets tell the processors what is stored."""
@@ -40,7 +42,8 @@ _log = logging.getLogger("touchline.sink")
 async def serve(config: Config) -> None:
     """Runs until SIGTERM, SIGINT or cancellation. Waits for Kafka and ClickHouse as long as they are away.
 
-    Raises ConfigurationError at start, DeadLettersUnavailable when refused items cannot be put away.
+    Raises ConfigurationError at start, DeadLettersUnavailable when refused items cannot be put away, TransientError
+    when Kafka's log is no more what was read: the group has gone back, and a fresh process goes on from there.
     """
     secret = config.clickhouse.password
     store = Store(config.clickhouse, read_secret(secret).decode() if secret else "")
@@ -58,9 +61,16 @@ async def serve(config: Config) -> None:
 async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: SinkHealth) -> None:
     # a batch is some 100,000 objects without cycles: at the default threshold, looking for some takes half the time
     gc.set_threshold(100_000, 20, 20)
-    stopping = asyncio.Event()
+    stopping, broken = asyncio.Event(), list[Broken]()
     _stop_on_signals(stopping)
-    async with _started(partial(_consumer, kafka), health, stopping) as consumer:
+
+    def told(places: list[Broken]) -> None:
+        for place in places:
+            _log.error("a log is no more what was read: %s", place)
+        broken.extend(places)
+        stopping.set()
+
+    async with _started(partial(_consumer, kafka, told, health), health, stopping) as consumer:
         if consumer is None:
             return
         async with _started(partial(_producer, kafka), health, stopping) as producer:
@@ -80,10 +90,12 @@ async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: Sin
             health.go_on()
             _log.info("sink started", extra={"group": kafka.topic_prefix + GROUP})
             await loop.run()
+    if broken:
+        raise TransientError("what Kafka holds has changed under the sink; it starts afresh")
 
 
-def _consumer(kafka: KafkaConfig) -> Any:
-    return AIOKafkaConsumer(
+def _consumer(kafka: KafkaConfig, told: Told, health: SinkHealth) -> Any:
+    consumer = AIOKafkaConsumer(
         bootstrap_servers=list(kafka.bootstrap),
         group_id=kafka.topic_prefix + GROUP,
         group_instance_id=instance_of("sink"),
@@ -99,6 +111,8 @@ def _consumer(kafka: KafkaConfig) -> Any:
         fetch_max_bytes=16 << 20,
         fetch_max_wait_ms=100,
     )
+    health.guard = guard(consumer, told)
+    return consumer
 
 
 def _producer(kafka: KafkaConfig) -> Any:

@@ -12,7 +12,9 @@ import faust
 
 from schemas.config import KafkaConfig
 from schemas.errors import ConfigurationError
+from streams.agents.guarded import GuardedTransport
 from streams.transport.kafka import SESSION_TIMEOUT_S, instance_of
+from streams.transport.log_guard import Told
 
 #: Faust and its framework log at DEBUG and drop the lines in the handler: a tenth of the CPU.
 NOISY = ("faust", "mode", "aiokafka", "kafka")
@@ -23,8 +25,11 @@ FORBIDDEN = {
 }
 
 
-def make_app(stage: str, kafka: KafkaConfig, **overrides: Any) -> Any:
-    """The Faust app of a stage. Raises ConfigurationError for settings that lose events."""
+def make_app(stage: str, kafka: KafkaConfig, told: Told, **overrides: Any) -> Any:
+    """The Faust app of a stage; `told` hears of logs that lost what was read. ConfigurationError for what loses events.
+
+    `told` is called in the thread of Faust's consumer.
+    """
     refuse(overrides)
     quieten()
     settings: dict[str, Any] = {
@@ -47,7 +52,9 @@ def make_app(stage: str, kafka: KafkaConfig, **overrides: Any) -> Any:
         "loghandlers": [],
         "datadir": str(Path(tempfile.gettempdir()) / "touchline-faust"),  # it makes one, though we keep no tables
     }
-    return faust.App(f"{kafka.topic_prefix}touchline-{stage}", **(settings | overrides))
+    app = faust.App(f"{kafka.topic_prefix}touchline-{stage}", **(settings | overrides))
+    app.transport = GuardedTransport(app.conf.broker_consumer, app, told)
+    return app
 
 
 def refuse(settings: dict[str, Any]) -> None:

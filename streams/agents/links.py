@@ -20,7 +20,9 @@ from streams.ops.metrics import Meter
 from streams.resolve.knowledge import Knowledge
 from streams.resolve.proposals import Proposal
 from streams.transport.decode import decode
-from streams.transport.kafka import GroupProgress, broadcast_consumer, group_consumer
+from streams.transport.kafka import GroupProgress, broadcast_consumer, group_consumer, producer
+from streams.transport.lineage import Lineage, Mark
+from streams.transport.log_guard import LogGuard, Told, guard
 from streams.transport.outbox import Outbox, Output, slices
 
 TOPIC: TopicName = "identity.links.v1"
@@ -31,6 +33,9 @@ SENT_AT_ONCE = 200
 #: Links of one poll are applied in slices of this many: a flood of them must not hold up what waits for an answer.
 APPLIED_AT_ONCE = 200
 ASKED_AT_MOST = 20
+FILLER = b"nothing"
+#: Positions that may have been used after the last one that was committed.
+FILLED_BEYOND = 1_000
 _KNOWN: MetricName = "touchline_links_known"
 _OFFSET: MetricName = "touchline_links_offset"
 _log = logging.getLogger("touchline.links")
@@ -39,8 +44,11 @@ _log = logging.getLogger("touchline.links")
 class LinksReader:
     """Keeps `knowledge` up to date, and what follows from each link until someone has sent it."""
 
-    def __init__(self, kafka: KafkaConfig, meter: Meter) -> None:
+    def __init__(self, kafka: KafkaConfig, meter: Meter, told: Told) -> None:
+        """`told` hears when the links that were read are no more what the log holds."""
         self.knowledge = Knowledge()
+        self.lineages: dict[TopicPartition, Lineage] = {}
+        self._told = told
         self.recalls: deque[Recall] = deque()
         self.repairs: deque[tuple[int, Link]] = deque()
         self._kafka = kafka
@@ -52,13 +60,16 @@ class LinksReader:
     async def start(self) -> None:
         """Connect and read everything that is there now."""
         self._consumer = broadcast_consumer(self._kafka, "touchline-links")
+        guard(self._consumer, self._told, self.lineages)
         await self._consumer.start()
         self._consumer.assign([self._partition])
         await self._consumer.seek_to_beginning(self._partition)
+        sent, given_out = await self._all_sent()
+        await self._fill_up_to(given_out)
         end = (await self._consumer.end_offsets([self._partition]))[self._partition]
         gc.disable()  # hundreds of thousands of objects that stay: looking for garbage among them doubles the time
         try:
-            await self._load(min(end, await self._all_sent()) if end else 0)
+            await self._load(min(end, sent) if end else 0)
             while await self._consumer.position(self._partition) < end:
                 await self._read()
         finally:
@@ -66,19 +77,43 @@ class LinksReader:
         self.knowledge.position = max(self.knowledge.position, end)
         _log.info("links known", extra={"links": len(self.knowledge.graph), "offset": end})
 
-    async def _all_sent(self) -> int:
-        """Up to where somebody has sent what follows from the links; 0 when Kafka does not say in time."""
+    async def _all_sent(self) -> tuple[int, int]:
+        """Up to where somebody has sent what follows from the links, and the highest position known to have been used.
+
+        0 when Kafka does not say in time.
+        """
         progress = GroupProgress(self._kafka, RECALL_GROUP)
         try:
             for _ in range(ASKED_AT_MOST):
                 try:
-                    return (await progress.committed(TOPIC)).get(0, 0)
+                    sent, mark = (await progress.marks()).get(self._partition, (0, Mark()))
+                    return sent, max(sent, mark.back.expected if mark.back is not None else 0)
                 except KafkaError:  # a coordinator that just started needs some seconds
                     await progress.close()
                     await asyncio.sleep(0.5)
-            return 0
+            return 0, 0
         finally:
             await progress.close()
+
+    async def _fill_up_to(self, position: int) -> None:
+        """Fill a log that lost its tail up with empty records: what is known is told by positions in it.
+
+        Else the next links would have the numbers of others, and what was decided with those would stand against them.
+        """
+        end = (await self._consumer.end_offsets([self._partition]))[self._partition]
+        if end >= position:
+            return
+        _log.error("the links topic had lost its tail; it is filled up", extra={"end": end, "to": position})
+        sender = producer(self._kafka, "touchline-links-filler")
+        await sender.start()
+        try:
+            sends = [
+                await sender.send(self._partition.topic, b"[]", key=FILLER, partition=0)
+                for _ in range(position - end + FILLED_BEYOND)
+            ]
+            await asyncio.gather(*sends)
+        finally:
+            await sender.stop()
 
     async def _load(self, until: int) -> None:
         """Read the records before `until`, whose consequences are sent, and derive what they say at once."""
@@ -158,8 +193,9 @@ class RecallDuty:
     Its committed offset says up to which link it is all sent, so a crash sends some twice and none never.
     """
 
-    def __init__(self, kafka: KafkaConfig, reader: LinksReader, outbox: Outbox) -> None:
+    def __init__(self, kafka: KafkaConfig, reader: LinksReader, outbox: Outbox, told: Told) -> None:
         self._reader = reader
+        self._told = told
         self._outbox = outbox
         self._kafka = kafka
         self._partition = TopicPartition(kafka.topic_prefix + TOPIC, 0)
@@ -170,6 +206,7 @@ class RecallDuty:
     async def start(self) -> None:
         """Join the group."""
         self._consumer = group_consumer(self._kafka, RECALL_GROUP, role="recall")
+        self._guard: LogGuard = guard(self._consumer, self._told, self._reader.lineages)
         self._consumer.subscribe([self._partition.topic])
         await self._consumer.start()
 
@@ -202,8 +239,10 @@ class RecallDuty:
         """Send what follows from links that nobody has sent, then commit how far that is."""
         if self._sent is None:
             self._consumer.pause(self._partition)
-            self._sent = await self._consumer.committed(self._partition) or 0
-            self._reader.forget(self._sent)
+            sent = await self._consumer.committed(self._partition) or 0
+            await self._guard.check(self._partition, sent)
+            self._sent = sent
+            self._reader.forget(sent)
         position = self._reader.knowledge.position
         if position > self._sent:
             for outputs in slices(due(self._reader, position), SENT_AT_ONCE):

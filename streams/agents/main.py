@@ -35,6 +35,7 @@ from streams.ops.server import OpsServer
 from streams.resolve.networks import Networks
 from streams.transport.clickhouse import Store
 from streams.transport.kafka import broadcast_consumer, end_offsets, partitions, producer
+from streams.transport.log_guard import Broken, Told
 from streams.transport.outbox import Outbox
 from streams.transport.topics_admin import ensure_topics
 from streams.transport.writer import RecordWriter
@@ -70,6 +71,7 @@ class Base:
     outbox: Outbox
     metrics: Metrics
     die: Callable[[str], None]
+    told: Told
 
 
 def run(stage: str, config: Config, clickhouse_password: str = "") -> int:
@@ -101,7 +103,8 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str) -> int
     await _start_patiently(sender.start)
     writer = RecordWriter(sender, lambda topic: partitions(config.kafka, topic), topic_prefix=config.kafka.topic_prefix)
     outbox, metrics = Outbox(writer, die), Metrics()
-    base = Base(config, clickhouse_password, Stage(stage_name, outbox, metrics, die), outbox, metrics, die)
+    stage = Stage(stage_name, outbox, metrics, die)
+    base = Base(config, clickhouse_password, stage, outbox, metrics, die, _teller(die))
     plan = await _PLANS[stage_name](base)
     async with _background(base, plan):
         await _serve(base, plan, ended)
@@ -111,7 +114,7 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str) -> int
 
 
 async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
-    app = make_app(base.stage.name, base.config.kafka)
+    app = make_app(base.stage.name, base.config.kafka, base.told)
     for topic, handler in plan.agents.items():
         attach(app, base.config.kafka.topic_prefix + topic, _consumer(base.stage, handler))
 
@@ -155,7 +158,21 @@ def _health(app: Any, stage: Stage) -> tuple[bool, dict[str, object]]:
         "waiting_for": stage.waits.what or "nothing",
         "last_ack_s_ago": round(time.monotonic() - stage.moved_at, 1),
     }
+    if went_back := app.transport.returns:
+        checks["went_back"] = went_back
     return bool(assigned) and not stage.waits, checks
+
+
+def _teller(die: Callable[[str], None]) -> Told:
+    """What hears of broken logs, in any thread: the group has gone back, and a fresh process reads from there."""
+    loop = asyncio.get_running_loop()
+
+    def told(broken: list[Broken]) -> None:
+        for place in broken:
+            _log.error("a log is no more what was read: %s", place)
+        loop.call_soon_threadsafe(die, "what Kafka holds has changed under this process; it starts afresh")
+
+    return told
 
 
 async def _crash(app: Any, die: Callable[[str], None]) -> None:
@@ -174,8 +191,8 @@ async def _plan_normalise(base: Base) -> Plan:
 
 async def _plan_resolve(base: Base) -> Plan:
     kafka = base.config.kafka
-    links = LinksReader(kafka, base.metrics)
-    duty = RecallDuty(kafka, links, base.outbox)
+    links = LinksReader(kafka, base.metrics, base.told)
+    duty = RecallDuty(kafka, links, base.outbox, base.told)
     await _start_patiently(links.start)
     await _start_patiently(duty.start)
     live = resolve.Resolve(base.stage, links)

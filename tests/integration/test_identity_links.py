@@ -16,6 +16,7 @@ from schemas.touchpoints import ACCOUNT_INPUTS, Recall
 from streams.agents.links import TOPIC, LinksReader, RecallDuty
 from streams.ops.metrics import NoMetrics
 from streams.transport.kafka import broadcast_consumer, end_offsets, partitions, producer
+from streams.transport.log_guard import Broken
 from streams.transport.outbox import Outbox
 from streams.transport.topics_admin import ensure_topics
 from streams.transport.writer import RecordWriter
@@ -39,10 +40,14 @@ async def outbox_on(kafka: KafkaConfig) -> AsyncIterator[Outbox]:
         await sender.stop()
 
 
+def _broken(places: list[Broken]) -> None:
+    pytest.fail(f"this log is as it was: {places[0]}")
+
+
 @asynccontextmanager
 async def worker(kafka: KafkaConfig, outbox: Outbox) -> AsyncIterator[LinksReader]:
-    reader = LinksReader(kafka, NoMetrics())
-    duty = RecallDuty(kafka, reader, outbox)
+    reader = LinksReader(kafka, NoMetrics(), _broken)
+    duty = RecallDuty(kafka, reader, outbox, _broken)
     await reader.start()
     await duty.start()
     tasks = [asyncio.create_task(reader.run()), asyncio.create_task(duty.run())]
@@ -119,7 +124,7 @@ async def test_a_start_sends_what_nobody_sent_although_one_poll_brings_all(
             while before.recalls:
                 await asyncio.sleep(0.05)
         await outbox.deliver([(TOPIC, second.link_id, second.encoded())], at_once=True)
-        reader = LinksReader(kafka, NoMetrics())
+        reader = LinksReader(kafka, NoMetrics(), _broken)
         await reader.start()
         try:
             assert reader.knowledge.graph.person("anonymous:a2").aliases[0] == "email:ann@acme.com"
