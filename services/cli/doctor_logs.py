@@ -16,8 +16,8 @@ from streams.transport.log_guard import returns_of
 GROUPS = ("touchline-normalise", "touchline-resolve", "touchline-recall", "touchline-journey", "touchline-sink")
 TOLD_FOR = timedelta(days=7)
 FIX = (
-    "what it lost before it was processed is gone; `touchline replay --from-beginning` sends again what Kafka still "
-    "has, and `touchline verify` reconciles the map. Look at the disk, and at what ended the broker"
+    "`touchline replay --since TIME`, with a time before the power cut, sends again what Kafka still has, and "
+    "`touchline verify` reconciles the map. Look at the disk, and at what ended the broker"
 )
 
 

@@ -281,6 +281,7 @@ def remap(
 @app.command()
 def replay(
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Everything Kafka still has.")] = False,
+    since: Annotated[str, typer.Option(help="What came at this time or later: ISO 8601, UTC.", metavar="TIME")] = "",
     rate: Annotated[float, typer.Option(min=0, help="Records a second at most; 0: as fast as it goes.")] = 0.0,
     data: DataOption = DATA_DIR,
     config: ConfigOption = None,
@@ -289,12 +290,18 @@ def replay(
     """Send the raw requests through the pipeline again; no figure changes by it."""
     import asyncio
 
-    from services.cli.replaying import replay_raw
+    from services.cli.replaying import parsed_since, replay_raw
 
-    if not from_beginning:
-        raise typer.BadParameter("say --from-beginning")
+    if from_beginning == bool(since):
+        raise typer.BadParameter("say --from-beginning, or --since TIME")
+    try:
+        at = parsed_since(since) if since else None
+    except ValueError:
+        raise typer.BadParameter(
+            f"`{since[:40]}` is no time; write it like 2026-01-31T09:00", param_hint="--since"
+        ) from None
     with exit_codes():
-        emit(asyncio.run(replay_raw(Target(data, config, kafka).load().kafka, say, rate_per_s=rate)))
+        emit(asyncio.run(replay_raw(Target(data, config, kafka).load().kafka, say, since=at, rate_per_s=rate)))
 
 
 app.command()(demo)

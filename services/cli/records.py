@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -74,9 +75,24 @@ async def _spans(reader: Any, partitions: Sequence[TopicPartition]) -> Spans:
     return {partition: (first[partition], end[partition]) for partition in partitions}
 
 
+async def spans_since(reader: Any, kafka: KafkaConfig, name: TopicName, since: datetime | None) -> Spans:
+    """`spans`, from the first record that came at `since` or later."""
+    found = await spans(reader, kafka, name)
+    if since is None:
+        return found
+    at = await reader.offsets_for_times({partition: int(since.timestamp() * 1000) for partition in found})
+    return {tp: (at[tp].offset if at[tp] else end, end) for tp, (_, end) in found.items()}
+
+
 async def history(reader: Any, kafka: KafkaConfig, name: TopicName) -> AsyncIterator[Any]:
     """Every record of the topic up to where it ends now, partition by partition."""
-    for partition, (first, end) in (await spans(reader, kafka, name)).items():
+    async for record in records_of(reader, await spans(reader, kafka, name)):
+        yield record
+
+
+async def records_of(reader: Any, spans: Spans) -> AsyncIterator[Any]:
+    """Every record of these spans, partition by partition."""
+    for partition, (first, end) in spans.items():
         reader.seek(partition, first)
         while await reader.position(partition) < end:
             batches = await reader.getmany(partition, timeout_ms=POLL_MS)

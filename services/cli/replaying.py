@@ -1,4 +1,4 @@
-"""`touchline replay --from-beginning`: every raw request Kafka still has, sent through the pipeline again.
+"""`touchline replay`: every raw request Kafka still has, or those since a time, sent through the pipeline again.
 
 No figure may change by it: ids come from the events, and everything downstream overwrites by id.
 """
@@ -8,25 +8,32 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Final
 
 from schemas.config import KafkaConfig
 from schemas.topics import TopicName
-from services.cli.records import consumer, history, producer, send_again, spans
+from services.cli.records import consumer, producer, records_of, send_again, spans_since
 
 TOPIC: Final[TopicName] = "touchpoints.raw.v1"
 WINDOW = 500
 SAY_EVERY_S = 10.0
 
 
-async def replay_raw(kafka: KafkaConfig, say: Callable[[str], None], *, rate_per_s: float = 0.0) -> dict[str, object]:
-    """Send each raw record again, at most `rate_per_s` (0: as fast as Kafka acks); what was done. Raises KafkaAway."""
+async def replay_raw(
+    kafka: KafkaConfig, say: Callable[[str], None], *, since: datetime | None = None, rate_per_s: float = 0.0
+) -> dict[str, object]:
+    """Send each raw record again that came at `since` or later; what was done. Raises KafkaAway.
+
+    At most `rate_per_s` (0: as fast as Kafka acks).
+    """
     began_s = said_s = time.monotonic()
     sent = 0
     waiting: list[Awaitable[object]] = []
     async with consumer(kafka) as reader, producer(kafka) as writer:
-        total = sum(end - first for first, end in (await spans(reader, kafka, TOPIC)).values())
-        async for record in history(reader, kafka, TOPIC):
+        wanted = await spans_since(reader, kafka, TOPIC, since)
+        total = sum(end - first for first, end in wanted.values())
+        async for record in records_of(reader, wanted):
             waiting.append(await send_again(writer, record))
             sent += 1
             if len(waiting) >= WINDOW:
@@ -39,6 +46,12 @@ async def replay_raw(kafka: KafkaConfig, say: Callable[[str], None], *, rate_per
                 say(_progress(sent, total, said_s - began_s))
         await asyncio.gather(*waiting)
     return {"records": sent, "duration_s": round(time.monotonic() - began_s, 3)}
+
+
+def parsed_since(text: str) -> datetime:
+    """A time in ISO 8601, UTC unless it says otherwise. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _progress(sent: int, total: int, passed_s: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -50,6 +50,16 @@ async def test_everything_raw_is_sent_again_to_its_partition_and_only_once(kafka
     done = await replay_raw(kafka, lambda line: None, rate_per_s=1000)
     assert done["records"] == 3
     assert await values(kafka, RAW) == [(0, b"key", b"[3]")] * 2 + [(1, b"key", v) for v in (b"[1]", b"[2]") * 2]
+
+
+async def test_what_came_since_a_time_is_sent_again_and_nothing_else(kafka: KafkaConfig) -> None:
+    await write(kafka, RAW, b"[1]")
+    await asyncio.sleep(0.1)
+    since = datetime.now(UTC)
+    await write(kafka, RAW, b"[2]")
+    assert (await replay_raw(kafka, lambda line: None, since=since))["records"] == 1
+    assert await values(kafka, RAW) == [(1, b"key", v) for v in (b"[1]", b"[2]", b"[2]")]
+    assert (await replay_raw(kafka, lambda line: None, since=datetime.now(UTC) + timedelta(hours=1)))["records"] == 0
 
 
 async def test_letters_are_listed_once_chosen_and_replayed_by_their_record(kafka: KafkaConfig) -> None:

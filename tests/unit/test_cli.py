@@ -55,6 +55,8 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
         ["nonsense"],
         ["up", "--gateway-port", "70000"],
         ["replay"],
+        ["replay", "--since", "yesterday"],
+        ["replay", "--from-beginning", "--since", "2026-01-31T09:00"],
         ["run", "sinc"],
         ["explain"],
         ["explain", ""],
