@@ -45,8 +45,6 @@ class Supervisor:
         self.record = Run(pid=os.getpid(), started_at=datetime.now(UTC).isoformat(timespec="seconds"), stopped=False)
         self._forks = Forks(list(dict.fromkeys(spec.loads for spec in specs if spec.loads)))
         self.children = {spec.name: Child(spec, folder.logs, self._changed, self._forks) for spec in checked(specs)}
-        for child in self.children.values():
-            self._note(child, "")
 
     async def run(self, on_ready: Callable[[], None], *, start_timeout_s: float) -> None:
         """Start everything, call `on_ready` once when all are ready, watch until `stop` or a signal.
@@ -54,6 +52,8 @@ class Supervisor:
         Raises ConfigurationError (a child refused its configuration) or StartFailed; everything is stopped first.
         """
         self._catch_signals()
+        for child in self.children.values():  # from here on, not before: who is stopped earlier has not run
+            self._note(child, "")
         self._tasks = [asyncio.create_task(child.run(self.children)) for child in self.children.values()]
         try:
             if await self._all_ready(start_timeout_s):

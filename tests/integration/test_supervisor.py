@@ -111,6 +111,27 @@ def test_all_children_are_gone_after_a_stop_and_stores_go_last(tmp_path: Path) -
     assert set(read_run(tmp_path).states.values()) == {"stopped"}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_at_any_moment_of_the_start_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    for state in ("waiting", "starting", "ready"):
+        data = tmp_path / state
+        with supervised(data) as process:
+            seen: dict[int, int] = {}
+
+            def reached(data: Path = data, state: str = state, seen: dict[int, int] = seen) -> bool:
+                run = read_run(data)
+                seen.update({pid: run.births[name] for name, pid in run.pids.items()})
+                return run.states.get("worker") == state
+
+            wait_until(reached)
+            process.send_signal(number)
+            assert process.wait(15) == 0
+            seen.update({pid: read_run(data).births[name] for name, pid in read_run(data).pids.items()})
+        run = read_run(data)
+        assert run.stopped and set(run.states.values()) == {"stopped"}, (state, run.states)
+        assert not [pid for pid, born in seen.items() if birth(pid) == born]
+
+
 @contextmanager
 def hangup(disposition: signal.Handlers) -> Iterator[None]:
     """What a child inherits for SIGHUP; these tests may themselves run under `nohup`."""
