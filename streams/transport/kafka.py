@@ -83,17 +83,20 @@ class GroupProgress:
     async def committed(self, topic: TopicName) -> dict[int, int]:
         """Partition → next offset the group will read; partitions it never committed are absent."""
         name = self._kafka.topic_prefix + topic
-        return {tp.partition: offset for tp, (offset, _) in (await self.marks()).items() if tp.topic == name}
+        return {tp.partition: meta.offset for tp, meta in (await self._commits()).items() if tp.topic == name}
 
     async def marks(self) -> dict[TopicPartition, tuple[int, Mark]]:
         """Each partition the group ever committed, with what its commit says beside the offset."""
+        return {tp: (meta.offset, Mark.read(meta.metadata)) for tp, meta in (await self._commits()).items()}
+
+    async def _commits(self) -> dict[TopicPartition, Any]:
         if self._admin is None:
             self._admin = AIOKafkaAdminClient(
                 bootstrap_servers=list(self._kafka.bootstrap), client_id="touchline-progress"
             )
             await self._admin.start()
         offsets = await self._admin.list_consumer_group_offsets(self._group)
-        return {tp: (meta.offset, Mark.read(meta.metadata)) for tp, meta in offsets.items() if meta.offset >= 0}
+        return {tp: meta for tp, meta in offsets.items() if meta.offset >= 0}
 
     async def close(self) -> None:
         """Give the connection back; safe to call twice."""
