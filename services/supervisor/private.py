@@ -33,14 +33,15 @@ def keep_private(folder: Path, say: Callable[[str], None]) -> None:
 
 
 def _of(folder: Path) -> Iterator[Path]:
-    yield folder
+    """A closed folder of ours was closed from within, and is not walked through again at each start."""
     for entry in os.scandir(folder):
         if entry.is_file(follow_symlinks=False):
             yield Path(entry.path)
-        elif entry.name in OWNED and entry.is_dir(follow_symlinks=False):
-            for parent, _, names in os.walk(entry.path):
-                yield Path(parent)
+        elif entry.name in OWNED and entry.is_dir(follow_symlinks=False) and entry.stat().st_mode & UMASK:
+            for parent, _, names in os.walk(entry.path, topdown=False):
                 yield from (Path(parent, name) for name in names)
+                yield Path(parent)
+    yield folder
 
 
 def _close(path: Path) -> bool:

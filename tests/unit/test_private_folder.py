@@ -44,6 +44,24 @@ def test_what_is_written_from_now_on_is_private(folder: Path) -> None:
     assert not [path for path in open_to_others(folder) if "later" in path.parts]
 
 
+def test_a_closing_that_was_cut_short_is_finished_at_the_next_start(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing, done = Path.chmod, list[Path]()
+
+    def die(path: Path, mode: int) -> None:
+        done.append(path)
+        if len(done) > 3:
+            raise KeyboardInterrupt
+        closing(path, mode)
+
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(Path, "chmod", die)
+        keep_private(folder, lambda _: None)
+    keep_private(folder, lambda _: None)
+    assert [path.name for path in open_to_others(folder)] == ["mine", "notes"]
+
+
 def test_links_are_left_alone_and_a_closed_folder_says_nothing(folder: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("x")
