@@ -34,11 +34,15 @@ def keep_private(folder: Path, say: Callable[[str], None]) -> None:
 
 def _of(folder: Path) -> Iterator[Path]:
     """A closed folder of ours was closed from within, and is not walked through again at each start."""
-    for entry in os.scandir(folder):
-        if entry.is_file(follow_symlinks=False):
-            yield Path(entry.path)
-        elif entry.name in OWNED and entry.is_dir(follow_symlinks=False) and entry.stat().st_mode & UMASK:
-            for parent, _, names in os.walk(entry.path, topdown=False):
+    for entry in folder.iterdir():
+        try:
+            mode = entry.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(mode):
+            yield entry
+        elif entry.name in OWNED and stat.S_ISDIR(mode) and mode & UMASK:
+            for parent, _, names in os.walk(entry, topdown=False):
                 yield from (Path(parent, name) for name in names)
                 yield Path(parent)
     yield folder
