@@ -89,7 +89,7 @@ def test_after_a_lost_tail_everything_new_is_seen(tmp_path: Path) -> None:
         wait_idle(system)
         _cut_under_the_workers(system)
         assert not _missing(system, _send(system, "running"), VISIBLE_WITHIN_S)
-        told = system.cli("doctor").stdout
+        told = system.cli("doctor", "--json").stdout
         assert "had lost its tail; read again from offset" in told, told
         found = system.cli("verify")
         assert found.returncode == 0, found.stdout + found.stderr
