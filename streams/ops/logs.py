@@ -14,6 +14,8 @@ from typing import Literal, TextIO
 
 import orjson
 
+from streams.ops.sparse import Sparse
+
 #: Libraries whose own loggers stay enabled (and cost CPU) whatever the root says: the level goes on them.
 QUIET_LOGGERS: dict[str, int] = {
     "aiokafka": logging.ERROR,
@@ -100,6 +102,7 @@ def configure_logging(
     """Send this process's log lines to `stream` (default: stderr). Calling again replaces the former set-up."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(service) if log_format == "json" else TextFormatter(service))
+    handler.addFilter(Sparse())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -15,6 +15,9 @@ from streams.transport.topics_admin import partitions_of
 
 INSTANCE_ENV = "TOUCHLINE_INSTANCE"
 SESSION_TIMEOUT_S = 10.0
+#: Between attempts while a broker is away. A stage has several clients, and each attempt costs what the broker needs to
+#: come back.
+RETRY_BACKOFF_MS = 250
 
 
 def instance_of(role: str) -> str | None:
@@ -36,6 +39,7 @@ def producer(kafka: KafkaConfig, client_id: str) -> Any:
         max_request_size=RAW_MAX_BYTES,
         max_batch_size=512 * 1024,
         metadata_max_age_ms=30_000,
+        retry_backoff_ms=RETRY_BACKOFF_MS,
     )
 
 
@@ -53,6 +57,7 @@ def broadcast_consumer(kafka: KafkaConfig, client_id: str) -> Any:
         auto_offset_reset="earliest",
         fetch_max_wait_ms=250,
         metadata_max_age_ms=30_000,
+        retry_backoff_ms=RETRY_BACKOFF_MS,
     )
 
 
@@ -69,6 +74,7 @@ def group_consumer(kafka: KafkaConfig, group: str, *, role: str) -> Any:
         heartbeat_interval_ms=2_000,
         max_poll_interval_ms=3_600_000,
         metadata_max_age_ms=30_000,
+        retry_backoff_ms=RETRY_BACKOFF_MS,
     )
 
 
