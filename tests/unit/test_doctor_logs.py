@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+from schemas.config import Config
+from services.cli import doctor_logs
+from services.cli.doctor import Check, _logs
+from streams.transport.lineage import Mark, Return
+
+PLACE = TopicPartition("touchpoints.clean.v1", 3)
+
+
+def _told(days_ago: float) -> Mark:
+    at = (datetime.now(UTC) - timedelta(days=days_ago)).isoformat(timespec="seconds")
+    return Mark(4, "id", Return(at, 100, 90))
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[TopicPartition, tuple[int, Mark]]]:
+    found: dict[str, dict[TopicPartition, tuple[int, Mark]]] = {}
+
+    class Progress:
+        def __init__(self, _kafka: object, group: str) -> None:
+            self._group = group
+
+        async def marks(self) -> dict[TopicPartition, tuple[int, Mark]]:
+            if "down" in found:
+                raise KafkaConnectionError("away")
+            return found.get(self._group, {PLACE: (7, Mark(1, "id"))})
+
+        async def close(self) -> None:
+            return None
+
+    monkeypatch.setattr(doctor_logs, "GroupProgress", Progress)
+    return found
+
+
+def test_a_group_that_went_back_lately_is_named_with_the_way_out(commits: dict[str, Any]) -> None:
+    commits["touchline-resolve"] = {PLACE: (95, _told(1))}
+    check = _logs(Config())
+    assert check.state == "warning"
+    assert "resolve in touchpoints.clean.v1/3: the log had lost its tail; read again from offset 90" in check.detail
+    assert "touchline replay --since" in check.fix and "touchline verify" in check.fix
+
+
+@pytest.mark.parametrize("commit", [{}, {"touchline-sink": {PLACE: (95, _told(8))}}, {"down": {}}])
+def test_what_is_in_order_long_past_or_not_to_be_asked_is_no_finding(commits: dict[str, Any], commit: Any) -> None:
+    commits.update(commit)
+    assert _logs(Config()) == Check("Kafka's logs", "ok", "no stage had to go back in one")
