@@ -1,7 +1,7 @@
 # Needs make, Python 3.11 or newer and network for packages. No Docker, Java, Maven or Node.
 #   make demo    a realistic feed on the live map        make test    all tests
 #   make setup   install only                            make check   style, types, imports, dependencies
-#   make bench   the budgets, measured                   make faults  every process killed, ten times each
+#   make bench   the budgets, measured                   make faults  every process hurt, every way
 #   make secrets fresh secrets for docker compose        make clean   remove what setup made
 
 SHELL := /bin/bash

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Victim
-from tests.faults.kit.campaign import COMPONENTS, EVERYTHING, Campaign, Report, Sent, campaign, load_of
+from tests.faults.kit.campaign import COMPONENTS, EVERYTHING, Campaign, Sent, campaign, load_of
 from tests.faults.kit.checks import settled
 from tests.faults.kit.driver import sending
+from tests.faults.kit.report import COLUMNS, Report, text_line
 from tests.faults.kit.system import FORK_SERVER, SERVICES, System
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
@@ -31,16 +32,16 @@ LAST = {"sink": "sink_before_commit"}
 
 
 def check(report: Report) -> None:
-    print(f"\n{Report.HEAD}\n{report}")
-    assert report.verdict, str(report.verdict)
+    print(f"\n{text_line(COLUMNS)}\n{text_line(report.cells)}\n{report.note}")
+    assert report.good, report.note + report.detail
 
 
 def test_each_process_killed_in_turn(victim: Victim) -> None:
-    check(campaign(victim.system, victim.sent, Campaign((*SERVICES, FORK_SERVER), kills=1, seed=SEED)))
+    check(campaign(victim.system, victim.sent, Campaign((*SERVICES, FORK_SERVER), runs=1, seed=SEED)))
 
 
 def test_the_whole_tree_killed_at_once(victim: Victim) -> None:
-    check(campaign(victim.system, victim.sent, Campaign((EVERYTHING,), kills=1, seed=SEED)))
+    check(campaign(victim.system, victim.sent, Campaign((EVERYTHING,), runs=1, seed=SEED)))
     assert "ended without a stop" in victim.system.said()
 
 
@@ -48,7 +49,7 @@ def test_the_whole_tree_killed_at_once(victim: Victim) -> None:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_ten_kills(victim: Victim, component: str) -> None:
-    check(campaign(victim.system, victim.sent, Campaign((component,), kills=10, seed=SEED)))
+    check(campaign(victim.system, victim.sent, Campaign((component,), runs=10, seed=SEED)))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_killed_at_each_failpoint(fresh: Path, places: dict[str, str]) -> None:
     system = System(fresh, env={"TOUCHLINE_FAILPOINT": armed})
     try:
         system.start()
-        with sending(load, system.data, system.url, system.secrets, rate_per_s=150.0) as running:
+        with sending(load, system, rate_per_s=150.0) as running:
             until = time.monotonic() + 60  # a gateway that dies at every third request lets little through
             while (left := [name for name in places if not _died(system, name)]) and time.monotonic() < until:
                 time.sleep(0.3)
@@ -87,7 +88,7 @@ def _died(system: System, name: str) -> bool:
 def test_a_frozen_journey_worker_that_comes_back_changes_nothing(victim: Victim) -> None:
     """Beyond its session another worker takes its accounts over; its late words must lose."""
     system, load = victim.system, load_of("zombie", SEED, events=1500)
-    with sending(load, system.data, system.url, system.secrets, rate_per_s=80.0) as running:
+    with sending(load, system, rate_per_s=80.0) as running:
         time.sleep(3)
         frozen = system.pid("journey")
         system.signal("journey", signal.SIGSTOP)

@@ -24,7 +24,7 @@ def test_clickhouse_away(victim: Victim, away_s: int) -> None:
     system, load = victim.system, load_of(f"away{away_s}", SEED, events=(away_s + 6) * RATE_PER_S)
     letters = system.cli("dlq", "ls").stdout
     old = system.pid("clickhouse")
-    with sending(load, system.data, system.url, system.secrets, RATE_PER_S) as running:
+    with sending(load, system, RATE_PER_S) as running:
         time.sleep(2)
         system.signal("supervisor", signal.SIGSTOP)  # or it would start it again
         try:

@@ -23,7 +23,7 @@ AS_FAST_AS_IT_GOES = 500.0
 @pytest.mark.timeout(420)
 def test_everything_sent_twice_and_replayed_changes_no_figure(victim: Victim) -> None:
     system, load = victim.system, load_of("repeats", SEED, events=800)
-    with sending(load, system.data, system.url, system.secrets, AS_FAST_AS_IT_GOES) as running:
+    with sending(load, system, AS_FAST_AS_IT_GOES) as running:
         victim.sent.pairs += [(load.calls[answer.index], answer.at_s) for answer in running.finish()]
     verdict = settled(system, victim.sent.pairs)
     assert verdict, str(verdict)
@@ -32,7 +32,7 @@ def test_everything_sent_twice_and_replayed_changes_no_figure(victim: Victim) ->
     assert before["touchpoints"] and before["signals"] and before["account_phases"] and before["journey_map"]
 
     again = Scenario("again", SEED, load.calls)
-    with sending(again, system.data, system.url, system.secrets, AS_FAST_AS_IT_GOES) as running:
+    with sending(again, system, AS_FAST_AS_IT_GOES) as running:
         assert {answer.status for answer in running.finish()} == {200}
     wait_idle(system)
     assert _changed(before, dump(system)) == {}

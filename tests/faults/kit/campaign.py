@@ -1,4 +1,4 @@
-"""Kills under load, as the short tests and the long form run them: one component, N kills, one line of a table."""
+"""Harm under load, again and again: one harm, N runs, one line of the table."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import httpx
 
 from tests.faults.kit.checks import Verdict, settled
-from tests.faults.kit.driver import deliver, sending
+from tests.faults.kit.driver import Answer, deliver, sending
+from tests.faults.kit.report import Report
 from tests.faults.kit.scenario import PLACES, Call, Scenario, scenario
 from tests.faults.kit.system import FORK_SERVER, SERVICES, System
 
@@ -21,31 +23,8 @@ RECOVERY_BUDGET_S = 15.0
 MESSAGES_A_PERSON = 28
 EVERYTHING = "everything"
 COMPONENTS = (*SERVICES, FORK_SERVER, EVERYTHING)
-
-
-@dataclass(slots=True)
-class Report:
-    """What a campaign of kills came to."""
-
-    component: str
-    seed: int
-    acked: int
-    recoveries_s: list[float]
-    verdict: Verdict
-
-    HEAD = (
-        f"{'component':<11} {'kills':>5} {'acked':>6} {'visible':>7} {'lost':>4} {'dupl':>4} {'rows≠oracle':>11} "
-        f"{'recovery p50':>12} {'max':>6} {'seed':>5}"
-    )
-
-    def __str__(self) -> str:
-        times = sorted(self.recoveries_s) or [0.0]
-        found = self.verdict
-        return (
-            f"{self.component:<11} {len(self.recoveries_s):>5} {self.acked:>6} {found.visible:>7} {found.lost:>4} "
-            f"{found.duplicates:>4} {found.wrong_rows:>11} {times[len(times) // 2]:>10.1f} s {times[-1]:>4.1f} s "
-            f"{self.seed:>5}"
-        )
+Harm = Callable[[System, str], float]
+"""Does it, and returns when a recovery could begin, as `time.monotonic()` has it."""
 
 
 @dataclass(slots=True)
@@ -64,19 +43,25 @@ class Sent:
         message = {"type": "page", "messageId": name, "anonymousId": name, "timestamp": at}
         call = Call("web", PLACES["web"], json.dumps({"batch": [message | {"context": {"page": {"path": "/p"}}}]}))
         answer = asyncio.run(_send(system, call))
-        assert answer[0] == 200, f"the probe was answered with {answer[0]}"
-        self.pairs.append((call, answer[1]))
+        assert answer.status == 200, f"the probe was answered with {answer.status}"
+        self.pairs.append((call, answer.at_s))
         while time.monotonic() - began < timeout_s:
             if _is_visible(system, name):
                 break
             time.sleep(0.1)
         return time.monotonic() - began
 
+    def took(self, load: Scenario, answers: Sequence[Answer]) -> int:
+        """Note what was acked of a load; the events of it, copies too. Anything but 200 in the end is a failure."""
+        refused = [answer for answer in answers if answer.status != 200]
+        assert not refused, f"requests answered otherwise than 200: {refused[:5]}"
+        self.pairs += [(load.calls[answer.index], answer.at_s) for answer in answers]
+        return sum(load.calls[answer.index].events for answer in answers)
 
-async def _send(system: System, call: Call) -> tuple[int, float]:
+
+async def _send(system: System, call: Call) -> Answer:
     async with httpx.AsyncClient(timeout=15.0) as client:
-        answer = await deliver(client, system.url, call, system.secrets[call.source])
-    return answer.status, answer.at_s
+        return await deliver(client, system.url, call, system.secrets[call.source])
 
 
 def _is_visible(system: System, vendor_event_id: str) -> bool:
@@ -86,51 +71,80 @@ def _is_visible(system: System, vendor_event_id: str) -> bool:
         return False
 
 
-def strike(system: System, component: str) -> None:
+def strike(system: System, component: str) -> float:
     """Kill one component, or everything and start again on the same folder."""
+    began = time.monotonic()
     if component == EVERYTHING:
         system.kill_all()
         system.start()
     else:
         system.kill(component)
+    return began
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What is killed, each `kills` times, under which load."""
+    """What is harmed, each `runs` times, under which load. `lasts_s`: how long a run takes, for the load's size."""
 
     components: tuple[str, ...]
-    kills: int
+    runs: int
     seed: int
     rate_per_s: float = 120.0
+    fault: str = "kill"
+    lasts_s: float = 6.0
 
     @property
-    def name(self) -> str:
+    def of(self) -> str:
         return self.components[0] if len(self.components) == 1 else "each"
 
 
-def load_of(name: str, seed: int, events: float) -> Scenario:
+def load_of(name: str, seed: int, events: float, *, hot: bool = False) -> Scenario:
     """A scenario of about so many messages, a dozen people a company."""
     people = round(events / MESSAGES_A_PERSON)
-    return scenario(f"{name}{seed}", seed, people=people, companies=max(people // 12, 2))
+    return scenario(f"{name}{seed}", seed, people=people, companies=max(people // 12, 2), hot=hot)
 
 
-def campaign(system: System, sent: Sent, plan: Campaign) -> Report:
-    """Kill under load at random moments, then compare everything visible with the oracle."""
-    rng = random.Random(f"{plan.name}/{plan.seed}")
-    strikes = list(plan.components) * plan.kills
-    load = load_of(plan.name, plan.seed, (6 * len(strikes) + 4) * plan.rate_per_s)
+def campaign(system: System, sent: Sent, plan: Campaign, harm: Harm = strike) -> Report:
+    """Harm under load at random moments, then compare everything visible with the oracle."""
+    rng = random.Random(f"{plan.of}/{plan.seed}")
+    runs = list(plan.components) * plan.runs
+    name = f"{plan.fault}-{plan.of}".replace(" ", "-")
+    load = load_of(name, plan.seed, (plan.lasts_s * len(runs) + 4) * plan.rate_per_s)
     recoveries: list[float] = []
-    with sending(load, system.data, system.url, system.secrets, plan.rate_per_s) as running:
-        for component in strikes:
+    with sending(load, system, plan.rate_per_s) as running:
+        for component in runs:
             time.sleep(rng.uniform(0.5, 3.0))
-            began = time.monotonic()
-            strike(system, component)
+            over = harm(system, component)
             sent.probe(system)
-            recoveries.append(time.monotonic() - began)
+            recoveries.append(time.monotonic() - over)
         answers = running.finish()
-    refused = [answer for answer in answers if answer.status != 200]
-    assert not refused, f"requests answered otherwise than 200: {refused[:5]}"
-    sent.pairs += [(load.calls[answer.index], answer.at_s) for answer in answers]
-    acked = sum(load.calls[answer.index].events for answer in answers)
-    return Report(plan.name, plan.seed, acked, recoveries, settled(system, sent.pairs))
+    acked = sent.took(load, answers)
+    return report(plan.fault, plan.of, plan.seed, acked, settled(system, sent.pairs), recoveries)
+
+
+def report(  # noqa: PLR0913 - the columns of a table
+    fault: str,
+    of: str,
+    seed: int,
+    acked: int,
+    verdict: Verdict,
+    recoveries_s: Sequence[float],
+    *,
+    broken: Sequence[str] = (),
+    said: str = "",
+) -> Report:
+    """A verdict as a line of the table."""
+    return Report(
+        fault,
+        of,
+        seed,
+        acked,
+        visible=verdict.visible,
+        lost=verdict.lost,
+        doubled=verdict.duplicates,
+        wrong=verdict.wrong_rows,
+        recoveries_s=tuple(recoveries_s),
+        broken=tuple(broken) + ((f"{verdict.invented} invented",) if verdict.invented else ()),
+        said=said,
+        detail=str(verdict),
+    )

@@ -22,6 +22,7 @@ import httpx
 
 from services.gateway.signatures import SCHEMES, Signed, sign
 from tests.faults.kit.scenario import Call, Scenario
+from tests.faults.kit.system import System
 
 GIVE_UP_S = 180.0
 RETRY_S = 0.3
@@ -29,12 +30,17 @@ RETRY_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a request ended. `at_s` is wall time; `attempts` includes those that were not answered."""
+    """How a request ended. `at_s` is wall time; `attempts` includes those that were not answered.
+
+    `put_off` of them were answered with 503, `unadvised` without a Retry-After.
+    """
 
     index: int
     status: int
     at_s: float
     attempts: int
+    put_off: int = 0
+    unadvised: int = 0
 
 
 def signed_headers(call: Call, secret: str) -> dict[str, str]:
@@ -54,7 +60,7 @@ def signed_headers(call: Call, secret: str) -> dict[str, str]:
 async def deliver(client: httpx.AsyncClient, url: str, call: Call, secret: str, index: int = 0) -> Answer:
     """Send until it is taken or refused; status 0 when neither happened in GIVE_UP_S."""
     until = time.monotonic() + GIVE_UP_S
-    attempts = status = 0
+    attempts = status = put_off = unadvised = 0
     while time.monotonic() < until:
         attempts += 1
         try:
@@ -66,13 +72,15 @@ async def deliver(client: httpx.AsyncClient, url: str, call: Call, secret: str, 
             status = answer.status_code
             if status != 503:
                 break
+            put_off += 1
+            unadvised += "retry-after" not in answer.headers
         await asyncio.sleep(RETRY_S)
-    return Answer(index, status, time.time(), attempts)
+    return Answer(index, status, time.time(), attempts, put_off, unadvised)
 
 
 async def drive(plan: dict[str, Any], journal: TextIO) -> None:
     """Send every call of the plan at its moment."""
-    limits = httpx.Limits(max_connections=60, max_keepalive_connections=60)
+    limits = httpx.Limits(max_connections=plan["connections"], max_keepalive_connections=plan["connections"])
     async with httpx.AsyncClient(limits=limits, timeout=15.0) as client:
         began, due_s, tasks = time.monotonic(), 0.0, []
 
@@ -111,11 +119,11 @@ class Load:
 
 
 @contextmanager
-def sending(load: Scenario, folder: Path, url: str, secrets: dict[str, str], rate_per_s: float) -> Iterator[Load]:
+def sending(load: Scenario, system: System, rate_per_s: float, *, connections: int = 60) -> Iterator[Load]:
     """Start the driver on a scenario; it is ended with the block."""
-    plan, journal = folder / f"{load.name}.plan.json", folder / f"{load.name}.journal"
-    calls = [asdict(call) for call in load.calls]
-    plan.write_text(json.dumps({"url": url, "secrets": secrets, "rate_per_s": rate_per_s, "calls": calls}))
+    plan, journal = system.scratch / f"{load.name}.plan.json", system.scratch / f"{load.name}.journal"
+    told = {"url": system.url, "secrets": system.secrets, "rate_per_s": rate_per_s, "connections": connections}
+    plan.write_text(json.dumps({**told, "calls": [asdict(call) for call in load.calls]}))
     journal.touch()
     command = [sys.executable, "-m", "tests.faults.kit.driver", str(plan), str(journal)]
     with subprocess.Popen(command) as process:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-PLACES = {"web": "/v1/batch", "product": "/v1/batch", "support": "/zendesk/support"}
-VENDORS = {"web": "segment", "product": "rudderstack", "support": "zendesk"}
+PLACES = {"web": "/v1/batch", "product": "/v1/batch", "support": "/zendesk/support", "noisy": "/v1/batch"}
+VENDORS = {"web": "segment", "product": "rudderstack", "support": "zendesk", "noisy": "segment"}
 PAGES = ("/blog/why", "/pricing", "/demo", "/quote", "/docs/start", "/app/home", "/settings/sso", "/renew")
 TITLES = ("CFO", "Support Engineer", "Head of Operations", "Procurement Specialist", "CTO", "")
 TRACKS = (
@@ -55,12 +55,32 @@ class _Message:
     body: dict[str, Any]
 
 
-def scenario(name: str, seed: int, *, people: int, companies: int = 4) -> Scenario:
-    """About 25 messages a person, out of order, a tenth of them sent twice, most of them in batches."""
-    rng = random.Random(f"{name}/{seed}")
-    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
-    told = [message for number in range(people) for message in _Person(name, number, companies, start, rng).tell()]
+def scenario(name: str, seed: int, *, people: int, companies: int = 4, hot: bool = False) -> Scenario:
+    """About 25 messages a person, out of order, a tenth of them sent twice, most of them in batches.
+
+    `hot`: every second person is of one and the same company.
+    """
+    rng, start = random.Random(f"{name}/{seed}"), _start()
+    told: list[_Message] = []
+    for number in range(people):
+        company = 0 if hot and number % 2 else number % companies
+        told += _Person(name, number, company, start, rng).tell()
     return Scenario(name, seed, tuple(_calls(_disordered(told, rng), rng)))
+
+
+def crowd(name: str, seed: int, *, events: int, request_messages: int = 50) -> Scenario:
+    """Visitors of the website only, unknown to the end, in large requests: many events for little work."""
+    rng, start, told = random.Random(f"{name}/{seed}"), _start(), list[_Message]()
+    while len(told) < events:
+        told += _Person(name, len(told), 0, start, rng).looks_around()
+    told.sort(key=lambda message: message.at)
+    bodies = [message.body for message in told[:events]]
+    cuts = range(0, len(bodies), request_messages)
+    return Scenario(name, seed, tuple(_batch("web", bodies[at : at + request_messages]) for at in cuts))
+
+
+def _start() -> datetime:
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
 
 
 def _disordered(told: list[_Message], rng: random.Random) -> list[_Message]:
@@ -103,11 +123,14 @@ def _batch(source: str, messages: list[dict[str, Any]]) -> Call:
 class _Person:
     """One visitor: first without a name, then with one, then in trouble."""
 
-    def __init__(self, scenario_name: str, number: int, companies: int, start: datetime, rng: random.Random) -> None:
+    def __init__(self, scenario_name: str, number: int, company: int, start: datetime, rng: random.Random) -> None:
         self._rng, self._name = rng, f"{scenario_name}-p{number}"
-        self._company = f"{scenario_name}-c{number % companies}"
+        self._company = f"{scenario_name}-c{company}"
         self._at = start + timedelta(seconds=rng.randint(0, 40_000))
         self._count = 0
+
+    def looks_around(self) -> Iterator[_Message]:
+        yield from self._visits(self._rng.randint(3, 7))
 
     def tell(self) -> Iterator[_Message]:
         yield from self._visits(self._rng.randint(3, 7))

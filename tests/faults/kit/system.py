@@ -15,16 +15,21 @@ from typing import Any, TextIO
 
 import httpx
 
+from services.common.fresh import write_fresh
+from services.common.secrets import ensure_secret_file
 from services.supervisor.folder import Run, birth, read_run
 from services.supervisor.plan import PROCESSES
 from streams.transport.kafka import INSTANCE_ENV
-from tests.processes import parent
+from tests.processes import family, parent
 
 START_TIMEOUT_S = 150.0
 SERVICES = tuple(name for name in PROCESSES if name != "dashboard")
 """What is killed; the page holds nothing."""
 FORK_SERVER = "fork server"
 """Also killed: what all services but the stores are forked from, and go with."""
+SUPERVISOR = "supervisor"
+NOISY = "noisy"
+"""A source that a fresh configuration does not have."""
 
 
 class System:
@@ -33,6 +38,8 @@ class System:
     def __init__(self, data: Path, *, env: Mapping[str, str] | None = None, swap: Sequence[str] = ()) -> None:
         """`swap`: `SERVICE=MODULE` starts that module in place of a service."""
         self.data, self._env, self._swap = data, dict(env or {}), tuple(swap)
+        self.scratch = data.parent / f"{data.name}.tests"
+        """For what the tests write: outside the data folder, whose disk they may fill."""
         self._process: subprocess.Popen[str] | None = None
         self._said: TextIO | None = None
         self.ready: dict[str, Any] = {}
@@ -49,7 +56,8 @@ class System:
     def start(self, *, env: Mapping[str, str] | None = None) -> float:
         """Start on this folder; returns the seconds until everything was ready."""
         self._env = dict(env) if env is not None else self._env
-        self.data.parent.mkdir(parents=True, exist_ok=True)
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        self._add_noisy_source()
         command = [sys.executable, "-m", "tests.faults.kit.up", str(self.data), *self._swap]
         began = time.monotonic()
         self._said = self.said_file.open("a")
@@ -61,6 +69,14 @@ class System:
         assert line, f"not ready: {self.said()[-3000:]}"
         self.ready = json.loads(line)
         return time.monotonic() - began
+
+    def _add_noisy_source(self) -> None:
+        """A sender beside those of a fresh configuration; it is used to send nonsense only."""
+        config = self.data / "touchline.yaml"
+        if write_fresh(config, self.data):
+            secret = ensure_secret_file(self.data / "secrets" / NOISY)
+            entry = f'  - {{name: {NOISY}, vendor: segment, secrets: [{{file: "{secret.resolve()}"}}]}}\n'
+            config.write_text(config.read_text() + entry)
 
     def stop(self) -> None:
         """End in order; at once when it does not."""
@@ -104,7 +120,31 @@ class System:
     def signal(self, name: str, number: signal.Signals) -> None:
         """Any signal; `supervisor` is a name, too."""
         assert self._process is not None
-        os.kill(self._process.pid if name == "supervisor" else self.pid(name), number)
+        os.kill(self._process.pid if name == SUPERVISOR else self.pid(name), number)
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """SIGSTOP to a service and what it started itself (the broker's JVM), SIGCONT at the end of the block.
+
+        Of the supervisor and the fork server only they themselves: what they started are services of their own.
+        """
+        assert self._process is not None
+        if name == SUPERVISOR:
+            pids = [self._process.pid]
+        elif name == FORK_SERVER:
+            pids = [parent(self.pid("gateway"))]
+        else:
+            pids = family(self.pid(name))
+        births = {pid: birth(pid) for pid in pids}
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid, born in births.items():
+                if birth(pid) == born:  # whoever ended and started it anew meanwhile is not disturbed
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGCONT)
 
     @contextmanager
     def twin(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -171,7 +211,8 @@ class System:
     @property
     def secrets(self) -> dict[str, str]:
         """The senders' secrets."""
-        return {name: (self.data / "secrets" / name).read_text().strip() for name in ("web", "product", "support")}
+        names = ("web", "product", "support", NOISY)
+        return {name: (self.data / "secrets" / name).read_text().strip() for name in names}
 
     @property
     def url(self) -> str:
