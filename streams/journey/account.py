@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from schemas.base import EPOCH
 from schemas.facts import Opportunity, PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Signal
@@ -73,12 +74,13 @@ _Told = list[Placed | Signal]
 
 
 class AccountJourney:
-    """One account's live state. `inputs` counts what it knows and orders its revisions."""
+    """One account's live state. `inputs` and how far it has counted silence order its revisions."""
 
     def __init__(self, account_id: str, blueprint: CompiledBlueprint) -> None:
         self.account_id = account_id
         self.blueprint = blueprint
         self.inputs = 0
+        self.counted_to = EPOCH
         self.state = initial_state(blueprint)
         self.profile = Profile(blueprint)
         self._rare: tuple[_Rare, int] | None = None
@@ -225,6 +227,7 @@ class AccountJourney:
             self._mark()
 
     def _advance(self, as_of: datetime, changes: Effects) -> None:
+        self.counted_to = max(self.counted_to, as_of)  # the clock of events may lie behind the one of a quiet moment
         deadline = self.state.next_deadline
         if deadline is None or deadline > as_of:
             return

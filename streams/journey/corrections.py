@@ -21,6 +21,7 @@ from streams.journey.facts import (
     placed_digest,
     revision,
     signal_fact,
+    told_as_of,
     touchpoint_fact,
 )
 from streams.journey.fold import Journey
@@ -103,7 +104,7 @@ def mended_from_memory(
     again = len(changes.placed.keys() - {item.event_id for item in items})
     if not (again or changes.withdrawn):
         return []
-    number = revision(account.inputs, as_of)
+    number = revision(account.inputs, told_as_of(account, as_of))
     what = [
         *_counted({"judged anew": again}, "touchpoint"),
         *_counted({"new or changed": len(changes.signals), "withdrawn": len(changes.withdrawn)}, "signal"),

@@ -26,6 +26,11 @@ def revision(inputs: int, as_of: datetime) -> int:
     return (inputs << _AS_OF_BITS) | (int(as_of.timestamp()) & _AS_OF_MASK)
 
 
+def told_as_of(account: AccountJourney, as_of: datetime) -> datetime:
+    """How far silence was counted in what is told now: never less far than in what was told before."""
+    return max(as_of, account.counted_to)
+
+
 def inputs_of(stored_revision: int) -> int:
     """The inputs a stored revision knew."""
     return stored_revision >> _AS_OF_BITS
@@ -38,7 +43,7 @@ def as_of_of(stored_revision: int) -> datetime:
 
 def facts_of(account: AccountJourney, changes: Changes, as_of: datetime) -> list[AccountsFact]:
     """The rows that tell `changes`; the account's own row is told apart, less often."""
-    number = revision(account.inputs, as_of)
+    number = revision(account.inputs, told_as_of(account, as_of))
     facts: list[AccountsFact] = [touchpoint_fact(account, placed, number) for placed in changes.placed.values()]
     facts += [signal_fact(account.account_id, s, number) for s in changes.signals.values()]
     facts += [signal_fact(account.account_id, s, number, withdrawn=True) for s in changes.withdrawn.values()]
@@ -100,6 +105,7 @@ def signal_fact(account_id: str, signal: Signal, number: int, *, withdrawn: bool
 
 def account_fact(account: AccountJourney, as_of: datetime, number: int | None = None) -> AccountFact:
     """The row that says where the account stands."""
+    as_of = told_as_of(account, as_of)
     number = revision(account.inputs, as_of) if number is None else number
     state, traits = account.state, account.profile.account_traits()
     committee = account.profile.committee(state.people)

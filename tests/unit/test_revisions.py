@@ -9,7 +9,7 @@ from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.causes import DEADLINE, REPAIR, Cause
 from streams.journey.corrections import Stored, as_of_at_least, corrections
-from streams.journey.facts import revision, touchpoint_fact
+from streams.journey.facts import account_fact, facts_of, revision, touchpoint_fact
 from tests.journeys import AS_OF, START, at, attributed
 
 BLUEPRINT = load()
@@ -57,3 +57,16 @@ def test_a_refold_that_changes_something_wins_over_what_is_stored() -> None:
     before.touchpoint_digests["e1"] = 7
     (told,) = [f for f in corrections(account, journey, before, at(1), {REPAIR}) if isinstance(f, TouchpointFact)]
     assert told.revision > before.max_revision
+
+
+def test_what_a_deadline_changed_wins_over_what_was_told_before_it() -> None:
+    """A quiet moment counts by the wall clock; by the time its findings are told, older events may flow again."""
+    account = AccountJourney("anon:p", BLUEPRINT)
+    (first,) = facts_of(account, account.accept([TICKET], at(1)), at(1))
+    row = account_fact(account, at(1))
+    found = account.advance(AS_OF)
+    changed = [fact for fact in facts_of(account, found, at(1)) if isinstance(fact, TouchpointFact)]
+    assert [fact.friction_rules for fact in changed] == [("first_response_breach",)]
+    assert isinstance(first, TouchpointFact) and changed[0].revision > first.revision
+    assert account_fact(account, at(1)).revision > row.revision
+    assert revision(account.inputs, at(1)) == first.revision, "known bad: equal revisions, and either row may win"
