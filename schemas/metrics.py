@@ -8,6 +8,7 @@ from typing import Literal
 MetricName = Literal[
     "touchline_build_info",
     "touchline_gateway_requests_total",
+    "touchline_gateway_refusals_total",
     "touchline_gateway_bytes_total",
     "touchline_gateway_ack_seconds",
     "touchline_gateway_in_flight_bytes",
@@ -57,6 +58,12 @@ METRICS: dict[MetricName, Metric] = {
     for m in (
         Metric("touchline_build_info", "gauge", "Always 1; the version is a label.", ("version",)),
         Metric("touchline_gateway_requests_total", "counter", "Requests answered.", ("source", "status")),
+        Metric(
+            "touchline_gateway_refusals_total",
+            "counter",
+            "Requests not taken, by the answer's code.",
+            ("source", "reason"),
+        ),
         Metric("touchline_gateway_bytes_total", "counter", "Body bytes accepted.", ("source",)),
         Metric("touchline_gateway_ack_seconds", "histogram", "From body read to Kafka's ack.", (), _LATENCY_S),
         Metric("touchline_gateway_in_flight_bytes", "gauge", "Bodies waiting for Kafka's ack."),

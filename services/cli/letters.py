@@ -26,11 +26,14 @@ def wanted(ids: Sequence[str] = (), stage: str = "", reason: str = "") -> Wanted
     return choose
 
 
-async def find(kafka: KafkaConfig, choose: Wanted) -> list[DeadLetter]:
-    """The letters chosen, oldest first, each once however often it was written. Raises KafkaAway."""
+async def find(kafka: KafkaConfig, choose: Wanted, *, newest: int | None = None) -> list[DeadLetter]:
+    """The letters chosen, oldest first, each once however often it was written. Raises KafkaAway.
+
+    `newest`: look at so many records of each partition only, the last ones.
+    """
     found: dict[str, DeadLetter] = {}
     async with consumer(kafka) as reader:
-        async for record in history(reader, kafka, "touchpoints.dead.v1"):
+        async for record in history(reader, kafka, "touchpoints.dead.v1", newest=newest):
             found |= {letter.letter_id: letter for letter in _letters(record.value) if choose(letter)}
     return sorted(found.values(), key=lambda letter: letter.failed_at)
 

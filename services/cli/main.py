@@ -169,7 +169,7 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Check this machine, the configuration and what runs; each problem with its remedy."""
-    from services.cli.doctor import examine
+    from services.cli.doctor.registry import examine
 
     with exit_codes():
         problems = 0

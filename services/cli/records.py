@@ -84,9 +84,12 @@ async def spans_since(reader: Any, kafka: KafkaConfig, name: TopicName, since: d
     return {tp: (at[tp].offset if at[tp] else end, end) for tp, (_, end) in found.items()}
 
 
-async def history(reader: Any, kafka: KafkaConfig, name: TopicName) -> AsyncIterator[Any]:
-    """Every record of the topic up to where it ends now, partition by partition."""
-    async for record in records_of(reader, await spans(reader, kafka, name)):
+async def history(reader: Any, kafka: KafkaConfig, name: TopicName, *, newest: int | None = None) -> AsyncIterator[Any]:
+    """Every record of the topic up to where it ends now, partition by partition; the `newest` of each, if given."""
+    found = await spans(reader, kafka, name)
+    if newest is not None:
+        found = {partition: (max(first, end - newest), end) for partition, (first, end) in found.items()}
+    async for record in records_of(reader, found):
         yield record
 
 

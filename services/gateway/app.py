@@ -64,6 +64,7 @@ class Gateway:
                 raise Refusal(405, "method_not_allowed", f"use {route.methods[0]}", ((b"allow", allow),))
             return await self._dispatch(request, route, receive)
         except Refusal as refusal:
+            self.metrics.inc("touchline_gateway_refusals_total", source=request.source, reason=refusal.code)
             if route is not None and route.purpose == "pixel":
                 return pixel(refusal.status)
             return refused(refusal, request.vendor)

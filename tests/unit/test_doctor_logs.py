@@ -7,9 +7,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from schemas.config import Config
-from services.cli import doctor_logs
-from services.cli.doctor import Check, _logs
+from services.cli.context import Target
+from services.cli.doctor import logs
+from services.cli.doctor.check import Check, Place
 from streams.transport.lineage import Mark, Return
 
 PLACE = TopicPartition("touchpoints.clean.v1", 3)
@@ -36,13 +36,13 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[TopicPartition, t
         async def close(self) -> None:
             return None
 
-    monkeypatch.setattr(doctor_logs, "GroupProgress", Progress)
+    monkeypatch.setattr(logs, "GroupProgress", Progress)
     return found
 
 
 def test_a_group_that_went_back_lately_is_named_with_the_way_out(commits: dict[str, Any]) -> None:
     commits["touchline-resolve"] = {PLACE: (95, _told(1))}
-    check = _logs(Config())
+    (check,) = logs.logs(Place(Target()))
     assert check.state == "warning"
     assert "resolve in touchpoints.clean.v1/3: the log had lost its tail; read again from offset 90" in check.detail
     assert "touchline replay --since" in check.fix and "touchline verify" in check.fix
@@ -51,4 +51,4 @@ def test_a_group_that_went_back_lately_is_named_with_the_way_out(commits: dict[s
 @pytest.mark.parametrize("commit", [{}, {"touchline-sink": {PLACE: (95, _told(8))}}, {"down": {}}])
 def test_what_is_in_order_long_past_or_not_to_be_asked_is_no_finding(commits: dict[str, Any], commit: Any) -> None:
     commits.update(commit)
-    assert _logs(Config()) == Check("Kafka's logs", "ok", "no stage had to go back in one")
+    assert [*logs.logs(Place(Target()))] == [Check("Kafka's logs", "ok", "no stage had to go back in one")]

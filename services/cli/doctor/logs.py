@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from schemas.config import Config, KafkaConfig
+from schemas.config import KafkaConfig
+from services.cli.doctor.check import Check, Place
 from streams.transport.kafka import GroupProgress
 from streams.transport.lineage import Mark
 from streams.transport.log_guard import returns_of
@@ -27,12 +29,16 @@ def lately(marks: dict[TopicPartition, Mark], now: datetime) -> dict[TopicPartit
     return {tp: mark for tp, mark in marks.items() if mark.back is not None and mark.back.at >= since}
 
 
-def went_back(config: Config) -> list[str]:
-    """In words, where groups went back lately. Empty, too, when Kafka does not answer: another check says so."""
+def logs(place: Place) -> Iterator[Check]:
+    """Where groups went back lately. Nothing, too, when Kafka does not answer: another check says so."""
     try:
-        return asyncio.run(_returns(config.kafka))
+        found = asyncio.run(_returns(place.config.kafka))
     except (KafkaError, OSError):
-        return []
+        found = []
+    if found:
+        yield Check("Kafka's logs", "warning", "; ".join(found), FIX)
+    else:
+        yield Check("Kafka's logs", "ok", "no stage had to go back in one")
 
 
 async def _returns(kafka: KafkaConfig) -> list[str]:

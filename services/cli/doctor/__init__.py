@@ -1,0 +1,1 @@
+"""`touchline doctor`: what could keep Touchline from working here, each finding with its remedy."""
