@@ -28,14 +28,13 @@ def main() -> int:
         return _check()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or the system would outlive us
     done: list[Report] = []
+    commit = page.commit()
     print(text_line(COLUMNS), flush=True)
     for report in _reports(options):
         done.append(report)
         _tell(report)
         if options.record:
-            page.keep(report)
-    if options.record:
-        page.write()
+            page.keep(report, commit)
     print(f"\n{markdown([report.cells for report in done])}")
     print(f"the budget for a recovery is {RECOVERY_BUDGET_S:.0f} s, from the end of the harm until a new event is seen")
     return 0 if all(report.good for report in done) else 1

@@ -115,7 +115,8 @@ def hot_account(system: System, sent: Sent, seed: int, rate_per_s: float, lasts_
     with sending(load, system, rate_per_s) as running:
         waits = _probes(system, sent, lasts_s)
         acked = sent.took(load, running.finish())
-    return report("hot-account", "", seed, acked, settled(system, sent.pairs), waits)
+    verdict, said = sent.settled(system)
+    return report("hot-account", "", seed, acked, verdict, waits, said=said)
 
 
 def _probes(system: System, sent: Sent, lasts_s: float) -> list[float]:
@@ -208,10 +209,11 @@ def noisy_source(system: System, sent: Sent, seed: int, rate_per_s: float, lasts
             sender.join()
         acked = sent.took(load, running.finish())
     sent.pairs += noise.acked
-    verdict = settled(system, sent.pairs)
+    verdict, before_this = sent.settled(system)
     wait_idle(system)
     letters = _letters(system) - before
     said = f"{sum(noise.statuses.values())} hostile requests, {letters} dead letters"
+    said += f"; {before_this}" if before_this else ""
     broken = noise_promises(noise, letters)
     return report("noisy-source", "", seed, acked, verdict, waits, broken=broken, said=said)
 

@@ -20,16 +20,17 @@ _BEGIN, _END = "<!-- generated: {} -->\n", "<!-- end of generated -->"
 _ABOUT = ("load", "commit")
 
 
-def keep(report: Report) -> None:
-    """Add a run to those kept; one of the same fault, process, seed and commit is replaced."""
+def keep(report: Report, commit: str) -> None:
+    """Add a run of what was checked out as `commit`, and show it; the same again replaces it."""
     line = report.as_json(
-        commit=_commit(),
+        commit=commit,
         at=datetime.now(UTC).isoformat(timespec="minutes"),
         load=f"{os.getloadavg()[1]:.1f} on {os.cpu_count()} cores",
     )
     place = _place(line)
     lines = [each for each in _kept() if _place(each) != place]
     KEPT.write_text("".join(f"{each}\n" for each in [*lines, line]))
+    write()
 
 
 def write() -> None:
@@ -81,7 +82,8 @@ def _place(line: str) -> tuple[object, ...]:
     return (report.fault, report.of, report.seed, about["commit"])
 
 
-def _commit() -> str:
+def commit() -> str:
+    """What is checked out now."""
     done = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT
     )
