@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 State = Literal["ok", "warning", "problem"]
 SIGNS: dict[State, str] = {"ok": "√", "warning": "~", "problem": "x"}
 STORE_TIMEOUT_S = 15
+LOOK_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,7 @@ class Place:
     """What is looked at. Connections are made once, by the first check that needs them; `close` gives them back."""
 
     target: Target
-    look_s: float = 3.0
-    """Between two looks at what should move."""
+    look_s: float = LOOK_S
     _opened: list[Client] = field(default_factory=list)
 
     @cached_property

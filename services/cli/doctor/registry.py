@@ -22,7 +22,7 @@ from services.cli.doctor import (
     topics,
     versions,
 )
-from services.cli.doctor.check import Ask, Check, Place
+from services.cli.doctor.check import LOOK_S, Ask, Check, Place
 
 Needs = Literal["nothing", "configuration", "kafka", "store", "both"]
 
@@ -61,12 +61,13 @@ FIXES: dict[str, str] = {
 }
 
 
-def examine(target: Target) -> Iterator[Check]:
+def examine(target: Target, look_s: float = LOOK_S) -> Iterator[Check]:
     """All checks, the local ones first. What a check cannot find out is a finding, never an exception.
 
     After one that says that the configuration, Kafka or ClickHouse is not there, those that need it are passed over.
+    `look_s` lies between two looks at what should move.
     """
-    place, gone = Place(target), set[str]()
+    place, gone = Place(target, look_s), set[str]()
     try:
         for name, (needs, ask) in CHECKS.items():
             if _wanted(needs, gone, place):

@@ -20,6 +20,8 @@ from streams.transport.clickhouse import query_rows
 
 RECORD: Final = DEFAULT_DIR / "made.json"
 SHOWN: Final = 10
+SHOWN_OF_ONE: Final = 5
+PUT_BACK: Final = "put it back by hand, or restore a backup into a new database: `migrate` never repeats a step"
 Made = Mapping[str, Any]
 """`version` of the server, and under `objects` per `store.NAME` or `bi.NAME` what it is made of."""
 
@@ -93,39 +95,44 @@ def _engine(name: str, whole: str) -> str:
 
 def drift(should: Made, found: Made) -> Iterator[Check]:
     """One finding for each table or view that differs; pure."""
-    wrong = [*_differences(should, found)]
-    for detail, state in wrong[:SHOWN]:
-        fix = "put it back by hand, or restore a backup into a new database: `migrate` never repeats a step"
-        if state == "warning":
-            fix = "drop it if nobody uses it; Touchline does not"
-        yield Check("tables", "warning" if state == "warning" else "problem", detail, fix)
+    wrong = _wrong(should, found)
+    for name, parts in list(wrong.items())[:SHOWN]:
+        more = f"; and {len(parts) - SHOWN_OF_ONE} more" if len(parts) > SHOWN_OF_ONE else ""
+        yield Check("tables", "problem", f"{name}: {'; '.join(parts[:SHOWN_OF_ONE])}{more}", PUT_BACK)
     if len(wrong) > SHOWN:
-        yield Check("tables", "problem", f"{len(wrong) - SHOWN} more differences", "mend those named first")
+        yield Check("tables", "problem", f"{len(wrong) - SHOWN} more differ", "mend those named first")
+    for name in sorted(found["objects"].keys() - should["objects"].keys()):
+        yield Check("tables", "warning", f"{name} is not ours", "drop it if nobody uses it; Touchline does not")
     if not wrong:
-        yield Check("tables", "ok", f"{len(found['objects'])} tables and views, as the migrations make them")
+        yield Check("tables", "ok", f"{len(should['objects'])} tables and views, as the migrations make them")
 
 
-def _differences(should: Made, found: Made) -> Iterator[tuple[str, str]]:
-    """(what, state)"""
+def _wrong(should: Made, found: Made) -> dict[str, list[str]]:
+    """Table or view → in what it differs."""
     same_server = should["version"] == found["version"]  # another one may write the same query otherwise
+    wrong: dict[str, list[str]] = {}
     for name, wanted in should["objects"].items():
         there = found["objects"].get(name)
-        if there is None:
-            yield f"{name} is missing", "problem"
-            continue
-        for part, value in wanted.items():
-            if part in ("columns", "indexes"):
-                yield from ((f"{name}: {each}", "problem") for each in _members(part, value, there[part]))
-            elif there[part] != value and (part != "query" or same_server):
-                shown = "" if part == "query" else f" is {there[part]!r}, it should be {value!r}"
-                yield f"{name}: {'its query has been changed' if part == 'query' else part}{shown}", "problem"
-    for name in found["objects"].keys() - should["objects"].keys():
-        yield f"{name} is not ours", "warning"
+        parts = ["is missing"] if there is None else [*_differences(wanted, there, same_server)]
+        if parts:
+            wrong[name] = parts
+    return wrong
+
+
+def _differences(wanted: Mapping[str, Any], there: Mapping[str, Any], same_server: bool) -> Iterator[str]:
+    for part, value in wanted.items():
+        if part in ("columns", "indexes"):
+            yield from _members(part, value, there[part])
+        elif part == "query":
+            if there[part] != value and same_server:
+                yield "its query has been changed"
+        elif there[part] != value:
+            yield f"{part} is `{there[part]}`, it should be `{value}`"
 
 
 def _members(part: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:
     kind = {"columns": "column", "indexes": "index"}[part]
-    for name in wanted.keys() | there.keys():
+    for name in [*wanted, *(name for name in there if name not in wanted)]:
         if name not in there:
             yield f"{kind} {name} is missing"
         elif name not in wanted:

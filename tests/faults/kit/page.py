@@ -55,7 +55,7 @@ def _results() -> str:
     for report, about in sorted(map(read, _kept()), key=lambda found: _order(found[0])):
         rows.append([*report.cells, *(str(about[name]) for name in _ABOUT)])
         if report.note:
-            notes.append(f"- {report.fault} (seed {report.seed}): {report.note}\n")
+            notes.append(f"- {report.fault} {report.of} (seed {report.seed}): {report.note}\n".replace("  ", " "))
     table = markdown(rows, (*COLUMNS, *_ABOUT))
     return table + ("\n" + "".join(notes) if notes else "")
 
