@@ -208,7 +208,7 @@ def test_tables_that_were_changed_by_hand(patient: Patient) -> None:
         "problem store.signals: column severity is `Float32`, it should be `Float64`\n",
         "problem store.histories: column digest is `UInt64, 'other words'`, it should be",
         "problem bi.accounts: is missing\n",
-        "problem store.corrections: engine is `MergeTree()`, it should be `ReplacingMergeTree(corrected_at)`; order key is",
+        "problem store.corrections: engine is `MergeTree()`, it should be `ReplacingMergeTree(corrected_at)`; order",
         "warning store.extra is not ours",
     ):
         assert expected in told, told

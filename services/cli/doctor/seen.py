@@ -171,11 +171,14 @@ async def _ahead(admin: Any, kafka: KafkaConfig, places: list[TopicPartition]) -
     reader = broadcast_consumer(kafka, PROBE_GROUP)
     await asyncio.gather(committer.start(), reader.start())
     try:
+        committer.assign(places[:1])
+        await committer.commit({places[0]: 0})  # a fresh cluster makes the offsets' topic with its first commit
         (described,) = await admin.describe_topics([OFFSETS_TOPIC])
-        place = TopicPartition(OFFSETS_TOPIC, abs(java_hash(group)) % len(described["partitions"]))
+        if not described["partitions"]:
+            return None
+        place = TopicPartition(OFFSETS_TOPIC, (java_hash(group) & 0x7FFFFFFF) % len(described["partitions"]))
         reader.assign([place])
         reader.seek(place, (await reader.end_offsets([place]))[place])
-        committer.assign(places[:1])
         sent_s = time.time()
         await committer.commit({places[0]: 0})
         acked_s = time.time()
