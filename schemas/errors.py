@@ -6,6 +6,7 @@ TouchlineError
 │   └── UnmappableEvent
 ├── TransientError      may succeed later      → wait and retry in place, for ever
 │   └── StoreUnavailable
+│       └── StoreFull
 ├── BackpressureError   too much at once       → pause the input
 └── ConfigurationError  refused at start       → exit 78
 """
@@ -49,6 +50,10 @@ class TransientError(TouchlineError):
 
 class StoreUnavailable(TransientError):
     """ClickHouse does not answer, or asks us to come back."""
+
+
+class StoreFull(StoreUnavailable):
+    """ClickHouse has no disk space left for what it was asked to store; nothing of it is stored."""
 
 
 class BackpressureError(TouchlineError):

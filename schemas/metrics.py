@@ -36,6 +36,7 @@ MetricName = Literal[
     "touchline_dashboard_frames_total",
     "touchline_watchdog_exits_total",
     "touchline_service_restarts_total",
+    "touchline_disk_free_bytes",
 ]
 
 
@@ -91,5 +92,6 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_dashboard_frames_total", "counter", "Frames encoded for viewers."),
         Metric("touchline_watchdog_exits_total", "counter", "Exits because nothing moved.", ("stage",)),
         Metric("touchline_service_restarts_total", "counter", "Restarts by the supervisor.", ("service",)),
+        Metric("touchline_disk_free_bytes", "gauge", "Free space where the holder's data lies.", ("holder",)),
     )
 }

@@ -14,6 +14,7 @@ from typing import Literal
 import yaml
 
 from schemas.metrics import METRICS, MetricName
+from services.common.space import FIX, LOW_BYTES, SHORT_BYTES
 
 Severity = Literal["page", "ticket"]
 
@@ -86,6 +87,24 @@ RULES: tuple[Rule, ...] = (
         "page",
         "{{ $labels.stage }} waits for Kafka or ClickHouse",
         "It goes on by itself when the dependency is back; /healthz of the service names it.",
+    ),
+    Rule(
+        "TouchlineDiskAlmostFull",
+        f"min by (holder) (touchline_disk_free_bytes) < {SHORT_BYTES}",
+        "1m",
+        "page",
+        "{{ $value | humanize1024 }}B free for {{ $labels.holder }}: soon nothing is stored",
+        f"Now: {FIX}. Nothing is lost: the gateway answers 503, the sink waits.",
+    ),
+    Rule(
+        "TouchlineDiskLow",
+        f"min by (holder) (touchline_disk_free_bytes) < {LOW_BYTES}"
+        " or min by (holder) (touchline_disk_free_bytes)"
+        " and predict_linear(min by (holder) (touchline_disk_free_bytes)[1h:1m], 4 * 3600) < 0",
+        "10m",
+        "ticket",
+        "{{ $value | humanize1024 }}B free for {{ $labels.holder }}, or full within four hours at this rate",
+        f"Before it is full: {FIX}.",
     ),
     Rule(
         "TouchlineLagGrows",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,6 +36,22 @@ async def find(kafka: KafkaConfig, choose: Wanted, *, newest: int | None = None)
         async for record in history(reader, kafka, "touchpoints.dead.v1", newest=newest):
             found |= {letter.letter_id: letter for letter in _letters(record.value) if choose(letter)}
     return sorted(found.values(), key=lambda letter: letter.failed_at)
+
+
+async def items_put_away(reader: Any, kafka: KafkaConfig, stage: str) -> set[tuple[str, int, int, int]]:
+    """(topic, partition, offset, index) of every item that this stage refused. Raises KafkaAway."""
+    return {
+        (letter.origin_topic, letter.origin_partition, letter.origin_offset, letter.origin_index)
+        async for letter in each_letter(reader, kafka)
+        if letter.stage == stage
+    }
+
+
+async def each_letter(reader: Any, kafka: KafkaConfig) -> AsyncIterator[DeadLetter]:
+    """Every letter, as often as it was written, one record in memory at a time."""
+    async for record in history(reader, kafka, "touchpoints.dead.v1"):
+        for letter in _letters(record.value):
+            yield letter
 
 
 def _letters(value: bytes | None) -> list[DeadLetter]:

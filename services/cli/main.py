@@ -220,16 +220,33 @@ def identity(
 
 
 @app.command()
-def verify(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
-    """Reconcile the map with the touchpoints it is made of; differences as JSON lines. Waits for batches under way."""
+def verify(  # noqa: PLR0913 - one parameter per flag
+    since: Annotated[str, typer.Option(help="Only what Kafka took in from then on: 36h, 7d, or a time (UTC).")] = "",
+    fix: Annotated[bool, typer.Option("--fix", help="Store again, from Kafka, what the store has lost.")] = False,
+    store_only: Annotated[bool, typer.Option("--store-only", help="Do not read Kafka.")] = False,
+    data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    kafka: KafkaOption = None,
+    clickhouse: ClickHouseOption = None,
+) -> None:
+    """Compare Kafka's facts with the stored rows by id, and the map with its touchpoints; differences as JSON lines."""
     from dataclasses import asdict
+    from datetime import UTC, datetime
 
-    from services.store.verify import settled
+    from services.cli.moments import moment
+    from services.cli.verifying import Options, run_verify
 
-    with exit_codes(), Target(data, config, None, clickhouse).store() as client:
-        findings = settled(client, say)
+    if store_only and (since or fix):
+        raise typer.BadParameter("--since and --fix read Kafka, --store-only does not")
+    from_at = moment(since, datetime.now(UTC), "--since") if since else None
+    with exit_codes():
+        options = Options(from_at, fix, with_kafka=not store_only)
+        verified = run_verify(Target(data, config, kafka, clickhouse), options, say)
+    findings = verified.findings
     for finding in findings:
         emit(asdict(finding))
+    if fix:
+        emit(verified.done)
     say(f"{len(findings)} kind(s) of difference." if findings else "Everything adds up.")
     raise typer.Exit(EXIT_FINDINGS if findings else EXIT_OK)
 

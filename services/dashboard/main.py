@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -21,11 +20,13 @@ from services.common.sockets import listen
 from services.dashboard.answers import TIMEOUT_S, Decide, ToGateway, not_configured
 from services.dashboard.bootstrap import Surroundings, build, utc_now
 from services.dashboard.clickhouse import ClickHouseStore, connect
+from services.dashboard.disks import Disks
 from services.dashboard.live import Live
 from services.dashboard.pipeline import Pipeline, all_of
 from services.dashboard.reader import Waiting
 from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothing_waited_for
 from streams.journey.blueprints import load
+from streams.transport.clickhouse import Store
 
 _log = logging.getLogger(__name__)
 GOODBYE_S = 2
@@ -48,7 +49,9 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
         behind=pipeline.behind,
         gateway_url=_gateway_here(config),
     )
-    waiting = all_of(waiting_of(os.environ), pipeline.waiting)
+    asking = Store(config.clickhouse, password, timeout_s=5)
+    disks = Disks(asking, os.environ, utc_now)
+    waiting = all_of(waiting_of(os.environ), pipeline.waiting, disks.waiting)
     blueprint = load(config.journey.blueprint).source
     app = build(config.dashboard, store=store, blueprint=blueprint, waiting=waiting, around=around)
     listener = listener or listen(config.dashboard.host, config.dashboard.port, "dashboard.host")
@@ -57,14 +60,15 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     settings = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GOODBYE_S
     )
-    watching = asyncio.create_task(pipeline.run())
+    watching = [asyncio.create_task(pipeline.run()), asyncio.create_task(disks.run())]
     try:
         await _Server(settings, app.state.live).serve([listener])
     finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         store.close()
+        asking.close()
         await client.aclose()
 
 

@@ -23,6 +23,8 @@ class SinkHealth:
     lost_records: int = 0
     restarted_topics: int = 0
     guard: LogGuard | None = None
+    little_space: Callable[[], str] = str
+    """Says how little disk space ClickHouse has left; empty: enough, or not known."""
 
     def wait(self, what: str, error: str) -> bool:
         """Something is away; True when this is news."""
@@ -51,6 +53,8 @@ class SinkHealth:
             since = self.waiting_since.isoformat(timespec="seconds")
             checks["waiting"] = f"waiting for {self.waiting_for} since {since}"
             checks["error"] = self.last_error[:300]
+        if words := self.little_space():
+            checks["disk"] = words
         if self.fuse:
             checks["fuse"] = f"stopped: {self.fuse}; fix the cause and restart, nothing was committed since"
         return self.waiting_since is None and not self.fuse, checks

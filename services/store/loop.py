@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from schemas.errors import StoreUnavailable
+from schemas.errors import StoreFull, StoreUnavailable
 from schemas.touchpoints import DeadLetter
 from services.store.batch import Batch, Refusal
 from services.store.cadence import Cadence
@@ -33,6 +33,7 @@ IDLE_S: Final = 1.0
 RETRY_FIRST_S: Final = 0.5
 RETRY_MAX_S: Final = 5.0
 _RECORDS_AT_ONCE: Final = 40
+_FULL: Final = "disk space for ClickHouse"
 
 Deliver = Callable[[Sequence[DeadLetter]], Awaitable[None]]
 T = TypeVar("T")
@@ -132,8 +133,9 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 result = await asyncio.to_thread(step)
             except StoreUnavailable as error:
-                if self._health.wait("ClickHouse", str(error)):
-                    _log.warning("waiting for ClickHouse", extra={"error": str(error)[:200]})
+                what = _FULL if isinstance(error, StoreFull) else "ClickHouse"
+                if self._health.wait(what, str(error)):
+                    _log.warning("waiting for %s", what, extra={"error": str(error)[:200]})
                 self._meter.inc("touchline_stage_retries_total", stage=STAGE)
                 await self._sleep(delay_s * random.uniform(0.6, 1.0))
                 delay_s = min(delay_s * 2, RETRY_MAX_S)

@@ -25,6 +25,7 @@ from services.store.health import SinkHealth
 from services.store.letters import deliver
 from services.store.loop import SinkLoop
 from services.store.sink import Sink
+from services.store.space import SpaceWatch
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
 from streams.transport.clickhouse import Store
@@ -46,16 +47,21 @@ async def serve(config: Config) -> None:
     when Kafka's log is no more what was read: the group has gone back, and a fresh process goes on from there.
     """
     secret = config.clickhouse.password
-    store = Store(config.clickhouse, read_secret(secret).decode() if secret else "")
+    password = read_secret(secret).decode() if secret else ""
+    store, asking = Store(config.clickhouse, password), Store(config.clickhouse, password, timeout_s=5)
     metrics, health = Metrics(), SinkHealth(_now)
     health.wait("Kafka", "not connected yet")
-    keeping = asyncio.create_task(keep(config, _now()))
+    space = SpaceWatch(asking, metrics)
+    health.little_space = lambda: space.words
+    beside = [asyncio.create_task(keep(config, _now())), asyncio.create_task(space.run())]
     try:
         async with OpsServer(metrics, health.report, host=config.metrics_host):
             await _serve(config.kafka, store, metrics, health)
     finally:
-        keeping.cancel()
+        for task in beside:
+            task.cancel()
         store.close()
+        asking.close()
 
 
 async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: SinkHealth) -> None:

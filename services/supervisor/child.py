@@ -13,17 +13,19 @@ from typing import Literal
 
 from services.broker.child import BoundedLog, die_with_parent
 from services.broker.ports import pick_free
+from services.common.space import FIX, MIB, of_folder
 from services.supervisor.forks import Forked, Forks
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.probe import http_status
 from services.supervisor.spec import ChildSpec
 from streams.ops.server import OPS_PORT_ENV
 
-State = Literal["waiting", "starting", "ready", "restarting", "done", "refused", "stopped"]
+State = Literal["waiting", "starting", "ready", "restarting", "no space", "done", "refused", "stopped"]
 EXIT_FAILED, EXIT_CONFIGURATION = 1, 78
 LOG_MAX_BYTES = 5 * 1024 * 1024
 PROBE_EVERY_S = 0.1
 SPAWN_WAIT_S = 3.0
+SPACE_EVERY_S = 2.0
 
 
 class Child:
@@ -66,6 +68,7 @@ class Child:
             await others[name].ready.wait()
         was_ready = False
         while not self._stopping.is_set():
+            await self._until_there_is_space()
             code = await self._live_once()
             ready_for_s = time.monotonic() - self._ready_s if self.ready.is_set() else 0.0
             was_ready = was_ready or self.ready.is_set()
@@ -73,7 +76,8 @@ class Child:
             self.ready.clear()
             if self._stopping.is_set() or self._ended_for_good(code, was_ready):
                 return
-            await self._back_off(code, ready_for_s)
+            if not self._lacks_space():  # the end of a full disk is no crash: the start waits for space
+                await self._back_off(code, ready_for_s)
 
     async def stop(self, deadline_s: float) -> None:
         """SIGTERM, SIGKILL after the deadline. Safe to call twice."""
@@ -99,6 +103,25 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    def _lacks_space(self) -> str:
+        """Why it cannot start; empty when it can."""
+        if self.spec.space is None:
+            return ""
+        folder, needed_bytes = self.spec.space
+        try:
+            space = of_folder(folder, self.spec.name)
+        except OSError:
+            return ""  # its own start will say what is wrong
+        return "" if space.free_bytes >= needed_bytes else f"{space.words}, {needed_bytes // MIB} MiB are needed"
+
+    async def _until_there_is_space(self) -> None:
+        """Waits, told once, as long as it takes."""
+        if (why := self._lacks_space()) and not self._stopping.is_set():
+            self._change("no space", f"waits for disk space: {why}; {FIX}")
+        while self._lacks_space() and not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), SPACE_EVERY_S)
 
     async def _live_once(self) -> int:
         """From start to death; the exit code."""
@@ -192,7 +215,7 @@ class Child:
                 await self._stopping.wait()
 
     def _change(self, state: State, text: str) -> None:
-        if state in ("restarting", "done", "refused", "stopped"):
+        if state in ("restarting", "no space", "done", "refused", "stopped"):
             self.pid = None
         self.state = state
         self._notify(self, text)

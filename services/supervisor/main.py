@@ -22,6 +22,7 @@ from services.common.secrets_check import secret_complaints
 from services.supervisor.folder import DataFolder, Run
 from services.supervisor.plan import PROCESSES, Site, addresses, plan
 from services.supervisor.private import keep_private
+from services.supervisor.space import watch_space
 from services.supervisor.supervisor import Say, Supervisor
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
@@ -125,12 +126,16 @@ async def _up(config: Config, site: Site, folder: DataFolder, say: Say, on_ready
         on_ready({**places, "data_dir": str(site.data_dir), "pids": pids})
 
     port = supervisor.record.ops_ports["supervisor"] = pick_free()
-    page = asyncio.create_task(_tell_page(supervisor, places["dashboard_url"], say, began_s))
+    beside = [
+        asyncio.create_task(_tell_page(supervisor, places["dashboard_url"], say, began_s)),
+        asyncio.create_task(watch_space(site.data_dir, metrics, say)),
+    ]
     async with OpsServer(metrics, supervisor.health, host=config.metrics_host, port=port):
         try:
             await supervisor.run(ready, start_timeout_s=timeout_s)
         finally:
-            page.cancel()
+            for task in beside:
+                task.cancel()
     return EXIT_INTERRUPTED if supervisor.signal == signal.SIGINT else EXIT_OK
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from schemas.config import Config
+from services.broker.settings import BrokerSettings
 from services.supervisor.spec import EDGE, STORES, ChildSpec
 
 PROCESSES = ("kafka", "clickhouse", "gateway", "normalise", "resolve", "journey", "sink", "dashboard")
 """What an operator knows as a service; `topics` and `migrate` are jobs."""
+
+KAFKA_START_BYTES: int = BrokerSettings.model_fields["min_free_bytes"].default
+"""Free space that the broker asks for before it starts; a running one ends when a write fails."""
 
 LOADS = {
     "dashboard": "services.dashboard.main",
@@ -119,7 +123,8 @@ def _stores(site: Site) -> list[ChildSpec]:
 
     found = []
     if site.embedded_kafka:
-        found.append(store("kafka", "services.broker.main", site.kafka_port))
+        kafka = store("kafka", "services.broker.main", site.kafka_port)
+        found.append(replace(kafka, space=(site.data_dir, KAFKA_START_BYTES)))
     if site.embedded_clickhouse:
         token = ("--token-file", str(site.token_file))
         found.append(store("clickhouse", "services.warehouse.main", site.clickhouse_port, *token))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 EDGE, PROCESSORS, STORES = 0, 1, 2
 
@@ -15,6 +16,7 @@ class ChildSpec:
     `argv`: (interpreter, "-m", MODULE, …). With `loads` it is forked from a process that has loaded that module and
     MODULE, instead of started.
     `after`: names that must be ready before. `spawn_after`: names that may come first, for some seconds.
+    `space`: it cannot start with less than so many bytes free where this folder is; it is waited for, not tried.
     `probe_port`: GET /healthz there answers 200 when it is ready; None takes the port it is given for /healthz and
     /metrics; 0 means that it prints `{"ready": true, …}` on stdout. A `job` ends with 0 and is ready from then on.
     """
@@ -28,6 +30,7 @@ class ChildSpec:
     probe_port: int | None = None
     probe_host: str = "127.0.0.1"
     stop_wave: int = PROCESSORS
+    space: tuple[Path, int] | None = None
     env: dict[str, str] = field(default_factory=dict)
 
 

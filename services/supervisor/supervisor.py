@@ -101,6 +101,8 @@ class Supervisor:
         told = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait([ready, told], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            while not ready.done() and not told.done() and self._lack_space():
+                await asyncio.wait([ready, told], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             self._raise_refusal()
             if not ready.done() and not told.done():
                 raise StartFailed(self._why_not(timeout_s))
@@ -109,6 +111,10 @@ class Supervisor:
             ready.cancel()
             told.cancel()
             await asyncio.gather(ready, told, return_exceptions=True)
+
+    def _lack_space(self) -> bool:
+        """Whether one waits for disk space: that may take people longer than any start."""
+        return any(child.state == "no space" for child in self.children.values())
 
     async def _each_ready(self) -> bool:
         for child in self.children.values():

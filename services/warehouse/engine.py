@@ -17,7 +17,9 @@ from schemas.errors import ConfigurationError
 from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError
 from services.warehouse.guard import check
 from services.warehouse.heads import HEADS
+from services.warehouse.insert import insert_rows
 from services.warehouse.roles import USERS_XML, Role
+from services.warehouse.room import check_room
 from services.warehouse.settings import WarehouseSettings, reader_settings
 from services.warehouse.statement import Insert, Statement, split_insert
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 # takes a piece of the answer; False when nobody wants more
 Emit = Callable[[bytes], bool]
 _ALLOWED_KEPT: Final = 256
+_METADATA_BYTES: Final = 16 << 20
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Caches are sized for one laptop: ClickHouse's defaults (5 GB for marks alone) are for a server. Every insert
 # and merge writes parts and removes others, and files are what they cost: a wide part of touchpoints has 165, a compact
@@ -46,6 +49,9 @@ _CONFIG_XML: Final = """<clickhouse>
 <background_schedule_pool_size>4</background_schedule_pool_size>
 <max_thread_pool_size>256</max_thread_pool_size>
 <max_thread_pool_free_size>8</max_thread_pool_free_size>
+<storage_configuration><disks><default>
+<keep_free_space_bytes>{keep_free}</keep_free_space_bytes>
+</default></disks></storage_configuration>
 <merge_tree>
 <min_bytes_for_wide_part>134217728</min_bytes_for_wide_part>
 <min_bytes_for_full_part_storage>33554432</min_bytes_for_full_part_storage>
@@ -93,9 +99,16 @@ class Engine:
         try:
             # chdb shuts the engine down with its last connection: this one keeps it open
             self._anchor = _connect(f"{self._path}?config-file={config}")
-            self._anchor.query(f"CREATE DATABASE IF NOT EXISTS {self._settings.bi_database}", "Null")
+            self._make_bi_database(self._anchor)
         except Exception as error:
             raise ConfigurationError(f"cannot open the ClickHouse data in {self._path}: {error}") from error
+
+    def _make_bi_database(self, connection: Connection) -> None:
+        name = self._settings.bi_database
+        there: Any = connection.query(f"EXISTS DATABASE {name}", "TabSeparated")
+        if bytes(there.bytes()).strip() != b"1":
+            check_room(self._settings.engine_dir, _METADATA_BYTES)
+            connection.query(f"CREATE DATABASE IF NOT EXISTS {name}", "Null")
 
     def cancel(self) -> None:
         """Stops the statements under way; theirs is ClickHouse's error 394. An insert is whole or not there."""
@@ -127,6 +140,8 @@ class Engine:
                 emit(self.kill(role, query_id, statement.default_format))
                 return Result()
             statement = self._guarded(statement)
+        elif statement.changes:
+            check_room(self._settings.engine_dir, _METADATA_BYTES)
         with self.session(statement, role) as connection:
             insert = split_insert(statement.text) if role is Role.INTERNAL else None
             if insert is not None:
@@ -211,10 +226,20 @@ class Engine:
     def _write_config(self) -> Path:
         folder = self._settings.data_dir.absolute()
         self._settings.engine_dir.mkdir(parents=True, exist_ok=True)
-        (folder / "users.xml").write_text(USERS_XML.format(bi=self._settings.bi_database))
+        _write(folder / "users.xml", USERS_XML.format(bi=self._settings.bi_database))
         config = folder / "config.xml"
-        config.write_text(_CONFIG_XML.format(users=folder / "users.xml", memory=self._settings.max_memory_bytes))
+        values = {"users": folder / "users.xml", "memory": self._settings.max_memory_bytes}
+        _write(config, _CONFIG_XML.format(**values, keep_free=self._settings.keep_free_bytes))
         return config
+
+
+def _write(path: Path, text: str) -> None:
+    """In one step, and only what is new: an engine on a full disk must still start, to be read."""
+    if path.exists() and path.read_text() == text:
+        return
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(path)
 
 
 def _connect(target: str) -> Connection:
@@ -266,6 +291,14 @@ def _query(connection: Connection, statement: Statement, emit: Emit) -> Result:
     got: Any = connection.query(statement.sql, statement.default_format, params=dict(statement.params))
     if body := got.bytes():
         emit(body)
+    return _told(got)
+
+
+def _insert(connection: Connection, insert: Insert) -> Result:
+    return _told(insert_rows(connection, insert)) if insert.data else Result()
+
+
+def _told(got: Any) -> Result:
     return Result(
         read_rows=got.storage_rows_read(),
         read_bytes=got.storage_bytes_read(),
@@ -273,11 +306,3 @@ def _query(connection: Connection, statement: Statement, emit: Emit) -> Result:
         written_bytes=got.bytes_written(),
         elapsed_s=got.elapsed(),
     )
-
-
-def _insert(connection: Connection, insert: Insert) -> Result:
-    with connection.send_insert(insert.head, insert.format) as rows:
-        if insert.data:
-            rows.append(insert.data)
-        done = rows.finish()
-    return Result(written_rows=done.rows_written, written_bytes=done.bytes_written, elapsed_s=done.elapsed)

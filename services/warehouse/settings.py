@@ -107,6 +107,11 @@ class WarehouseSettings(Strict):
     reader_threads: int = Field(4, ge=1, le=64, description="queries of readers run at once")
     queue_limit: int = Field(256, ge=1, description="requests waiting for a thread before new ones are refused")
     max_memory_bytes: int = Field(1 << 30, ge=64 << 20, description="memory all statements together may use")
+    keep_free_bytes: int = Field(
+        64 << 20,
+        ge=1 << 20,
+        description="inserts and merges leave this much of the disk free, and are refused beyond it",
+    )
     max_threads: int = Field(2, ge=1, le=64, description="processor threads one statement may use")
     limits: Limits = Field(Limits(), description="bounds for one request")
 

@@ -24,6 +24,7 @@ _KILLS: Final = re.compile(
 _PIECEWISE: Final = HEADS.keys() | frozenset(
     ["Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "CSV", "JSONEachRow", "JSONCompactEachRow"]
 )
+_DROPS: Final = re.compile(_SKIP + rb"DROP\b", re.I | re.S)
 _INSERT: Final = re.compile(_SKIP + rb"INSERT\b", re.I | re.S)
 # One token at a time, so that a FORMAT or SELECT inside a string, a quoted name or a comment is not taken for the word.
 # What is not closed goes to the end: looking for its end again from every byte behind it would take hours.
@@ -68,6 +69,11 @@ class Statement:
     def answers(self) -> bool:
         """Whether rows come back, be it none."""
         return _ASKS.match(self.text) is not None
+
+    @property
+    def changes(self) -> bool:
+        """Whether it writes; a DROP does not, it makes room."""
+        return not self.answers and _DROPS.match(self.text) is None
 
     @property
     def kills(self) -> str | None:

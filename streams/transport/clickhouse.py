@@ -20,7 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Err
 from urllib3.exceptions import HTTPError
 
 from schemas.config import ClickHouseConfig
-from schemas.errors import PermanentError, StoreUnavailable, TouchlineError
+from schemas.errors import PermanentError, StoreFull, StoreUnavailable, TouchlineError
 
 # We send and take lists. Left to itself the driver loads pandas and NumPy with the first insert, where they happen to
 # be installed, to see whether it was given theirs: a second, and 60 MB in each process.
@@ -46,6 +46,9 @@ PERMANENT_CODES: Final[Mapping[int, str]] = {
     407: "decimal_overflow",
     469: "violated_constraint",
 }
+
+FULL_CODES: Final = frozenset({243})
+"""NOT_ENOUGH_SPACE: ClickHouse reserves space before it writes a part, and tells when there is none."""
 
 SETTINGS: Final[Mapping[str, object]] = {
     # an answer means that the rows are in a part on disk
@@ -104,6 +107,8 @@ def classified(error: BaseException) -> TouchlineError:
         return PermanentError(str(error), "unencodable")
     if code is not None and code in PERMANENT_CODES:
         return PermanentError(str(error), PERMANENT_CODES[code])
+    if code in FULL_CODES:
+        return StoreFull(f"its disk is full, nothing of it was stored: {error}")
     return StoreUnavailable(str(error) or type(error).__name__)
 
 

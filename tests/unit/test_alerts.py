@@ -109,6 +109,8 @@ SPOILS: dict[str, tuple[str, str]] = {
     "TouchlineGatewayCannotAck": ("> 0.01", "> 0.9"),
     "TouchlineNothingStored": (" unless ", " and "),
     "TouchlineDependencyAway": ("[5m]", "[1h]"),
+    "TouchlineDiskAlmostFull": ("536870912", "2147483648"),
+    "TouchlineDiskLow": (" and predict_linear", " or predict_linear"),
     "TouchlineLagGrows": (" and deriv", " or deriv"),
     "TouchlineStageStalled": (" unless sum by (stage) (rate(touchline_stage_records_total[5m])) > 0", ""),
     "TouchlineDeadLetters": (" or ", " and "),

@@ -104,6 +104,18 @@ async def test_the_page_the_api_and_health_say_the_same(still: bool, words: str)
     assert (await client.get("/api/health")).json()["checks"]["behind"] == fresh["behind"]
 
 
+async def test_a_disk_that_fills_is_said_beside_what_is_behind() -> None:
+    store = FakeStore(world(BLUEPRINT, NOW, touchpoints=60, days=2))
+    disk = Wait("disk", "almost full", NOW, "12 MiB of 1.0 GiB free at /data: make room")
+    behind = (StageBehind("sink", AT, 12, stands_still=True),)
+    client = browser_of(app_on(store, waits=(disk,), behind=lambda: behind))
+    page = (await client.get("/")).text
+    assert "The disk is almost full.</strong> 12 MiB of 1.0 GiB free at /data: make room." in page
+    assert "Not everything is stored." in page
+    assert "Waiting for" not in page, "a disk is no service"
+    assert (await client.get("/api/health")).json()["checks"]["waiting"][0]["service"] == "disk"
+
+
 async def test_a_pipeline_that_keeps_up_is_not_mentioned() -> None:
     client = browser_of(app_on(FakeStore(world(BLUEPRINT, NOW, touchpoints=60, days=2))))
     assert '<section id="notice" aria-label="Notices" hidden>' in (await client.get("/")).text

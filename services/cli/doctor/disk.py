@@ -1,19 +1,29 @@
-"""The disk of the data folder."""
+"""Free space: where the data folder lies, and where ClickHouse keeps its data."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 from services.cli.doctor.check import Check, Place, State
+from services.common.space import CLICKHOUSE, FIX, Space, of_clickhouse, of_folder
+from services.common.space import State as Room
+from streams.transport.clickhouse import query_rows
 
-MIN_FREE_BYTES = 2 << 30
+STATES: dict[Room, State] = {"ok": "ok", "low": "warning", "short": "problem"}
 
 
 def disk(place: Place) -> Iterator[Check]:
-    """Free space where the data folder is, or will be."""
-    data = place.target.data.resolve()
-    there = next(folder for folder in (data, *data.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    state: State = "ok" if free >= MIN_FREE_BYTES else "warning"
-    yield Check("disk", state, f"{free / (1 << 30):.1f} GiB free at {there}", "free some, or give another --data")
+    """Where the data folder is, or will be."""
+    yield _told("disk", of_folder(place.target.data, "data folder"))
+
+
+def store_disks(place: Place) -> Iterator[Check]:
+    """ClickHouse's disks that do not lie in the data folder. Raises StoreUnavailable."""
+    here = str(place.target.data.resolve())
+    for found in of_clickhouse(query_rows(place.store, CLICKHOUSE)):
+        if not found.path.startswith(here):
+            yield _told("ClickHouse's disk", found)
+
+
+def _told(name: str, found: Space) -> Check:
+    return Check(name, STATES[found.state], found.words, FIX)

@@ -47,6 +47,7 @@ CHECKS: dict[str, tuple[Needs, Ask]] = {
     "dead letters": ("kafka", letters.dead_letters),
     "ClickHouse": ("store", reachable.clickhouse),
     "version of ClickHouse": ("store", versions.clickhouse_version),
+    "ClickHouse's disk": ("store", disk.store_disks),
     "clock of ClickHouse": ("store", clocks.clickhouse_clock),
     "schema": ("store", versions.schema),
     "tables": ("store", tables.tables),

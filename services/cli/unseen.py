@@ -1,0 +1,173 @@
+"""Events of kept requests that the store has never heard of: found by id, and their requests sent through once more.
+
+This finds what Kafka's facts can no longer tell, because retention took them before the raw requests. Judged is only
+what has had its way through every stage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from schemas.config import KafkaConfig
+from schemas.topics import TopicName
+from schemas.touchpoints import RAW
+from services.cli.letters import each_letter
+from services.cli.records import Spans, consumer, producer, records_of, send_again, spans_since
+from services.store.presence import Ask, chunks
+from services.store.rows import minute_of
+from services.store.verify import EXAMPLES, Finding
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.spec import Mapped
+from streams.transport.decode import decode
+from streams.transport.kafka import GroupProgress, end_offsets
+
+STAGES: Final[tuple[tuple[str, TopicName], ...]] = (
+    ("normalise", "touchpoints.raw.v1"),
+    ("resolve", "touchpoints.clean.v1"),
+    ("journey", "touchpoints.attributed.v1"),
+    ("sink", "journey.facts.v1"),
+)
+WINDOW: Final = 2_000
+FLOW_TIMEOUT_S: Final = 60.0
+POLL_S: Final = 0.5
+CHECK: Final = "events of kept requests that are neither stored nor among the dead letters"
+_NEAR: Final = (
+    "SELECT DISTINCT event_id FROM touchpoints"
+    " WHERE minute IN {minutes:Array(UInt32)} AND event_id IN {events:Array(String)}"
+)
+_ANYWHERE: Final = "SELECT DISTINCT event_id FROM histories WHERE event_id IN {events:Array(String)}"
+
+
+@dataclass(slots=True)
+class Unseen:
+    """`ids` are still missing; `sent`: requests sent once more. `judged` is False where the pipeline is behind."""
+
+    judged: bool = True
+    requests: int = 0
+    sent: int = 0
+    ids: list[str] = field(default_factory=list)
+
+    def findings(self) -> list[Finding]:
+        """As `verify` tells them."""
+        return [Finding(CHECK, len(self.ids), tuple(self.ids[:EXAMPLES]))] if self.ids else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One event of a request."""
+
+    event_id: str
+    minute: int
+    record: Any
+
+
+async def find_unseen(
+    kafka: KafkaConfig, ask: Ask, tell: Callable[[str], None], *, from_at: datetime | None, send: bool
+) -> Unseen:
+    """Reads the raw requests from `from_at` on; with `send`, those of events that are missing go through once more.
+
+    Raises KafkaAway, StoreUnavailable.
+    """
+    found = Unseen()
+    async with consumer(kafka) as reader:
+        wanted = await spans_since(reader, kafka, "touchpoints.raw.v1", from_at)
+        if not await _flowed(reader, kafka):
+            tell("the pipeline is behind: whether every kept request came through is not judged")
+            return Unseen(judged=False)
+        refused = {each async for letter in each_letter(reader, kafka) for each in _ids(letter.original)}
+        missing = await _missing(reader, wanted, ask, refused, found)
+        if missing and send:
+            found.sent = await _send(kafka, missing)
+            if await _flowed(reader, kafka):
+                missing = await asyncio.to_thread(_unknown, missing, ask)
+    found.ids = [told.event_id for told in missing]
+    return found
+
+
+async def _missing(reader: Any, wanted: Spans, ask: Ask, refused: set[str], found: Unseen) -> list[_Told]:
+    missing: list[_Told] = []
+    window: list[_Told] = []
+    reader.assign(list(wanted))
+    async for record in records_of(reader, wanted):
+        found.requests += 1
+        window += [told for told in _events(record) if told.event_id not in refused]
+        if len(window) >= WINDOW:
+            missing += await asyncio.to_thread(_unknown, window, ask)
+            window = []
+    return missing + await asyncio.to_thread(_unknown, window, ask)
+
+
+def _events(record: Any) -> Iterator[_Told]:
+    for _, request in decode(record.value or b"[]", RAW).items:
+        vendor = CONNECTORS.get(request.vendor)
+        for result in vendor.map(request) if vendor else ():
+            if isinstance(result, Mapped):
+                yield _Told(result.touchpoint.event_id, minute_of(result.touchpoint.occurred_at), record)
+
+
+def _unknown(told: Sequence[_Told], ask: Ask) -> list[_Told]:
+    """Those that the store has no row of, under any account, be it a tombstone; blocks."""
+    left = {each.event_id: each for each in told}
+    for keys in chunks([(each.minute, each.event_id) for each in told]):
+        events = sorted({str(event) for _, event in keys})
+        for row in ask(_NEAR, {"minutes": sorted({minute for minute, _ in keys}), "events": events}):  # type: ignore[type-var]
+            left.pop(str(row["event_id"]), None)
+    for keys in chunks([(event,) for event in left]):  # another delivery of it may have told another time
+        for row in ask(_ANYWHERE, {"events": [event for (event,) in keys]}):
+            left.pop(str(row["event_id"]), None)
+    return list(left.values())
+
+
+async def _send(kafka: KafkaConfig, missing: Sequence[_Told]) -> int:
+    records = {(told.record.partition, told.record.offset): told.record for told in missing}
+    async with producer(kafka) as writer:
+        for record in records.values():
+            await (await send_again(writer, record))
+    return len(records)
+
+
+async def _flowed(reader: Any, kafka: KafkaConfig) -> bool:
+    """Waits until what Kafka has now has had its way through every stage; False when that takes too long."""
+    try:
+        async with asyncio.timeout(FLOW_TIMEOUT_S):
+            for stage, topic in STAGES:
+                await _passed(reader, kafka, stage, topic)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _passed(reader: Any, kafka: KafkaConfig, stage: str, topic: TopicName) -> None:
+    progress = GroupProgress(kafka, f"touchline-{stage}")
+    try:
+        ends = await end_offsets(reader, kafka, topic)
+        while True:
+            done = await progress.committed(topic)
+            if all(done.get(partition, 0) >= end for partition, end in ends.items()):
+                return
+            await asyncio.sleep(POLL_S)
+    finally:
+        await progress.close()
+
+
+def _ids(original: str) -> Iterator[str]:
+    """The events that a letter's item is about; none where it cannot be read."""
+    try:
+        yield from _named(orjson.loads(original))
+    except orjson.JSONDecodeError:
+        return
+
+
+def _named(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == "event_id" and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _named(inner)

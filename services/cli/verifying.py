@@ -1,0 +1,115 @@
+"""`touchline verify`: Kafka against the store, then the store against itself; `--fix` stores what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aiokafka.errors import KafkaError
+
+from schemas.errors import TransientError
+from services.cli.context import Target, clickhouse_password
+from services.cli.holes import Holes, Mend, find_holes
+from services.cli.refolding import run_refold
+from services.cli.unseen import find_unseen
+from services.store.batch import Item
+from services.store.presence import Ask
+from services.store.sink import Sink
+from services.store.verify import Finding, settled
+from streams.ops.metrics import NoMetrics
+from streams.transport.clickhouse import Store, query_rows
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+Say = Callable[[str], None]
+CAUSE = "facts that the store had lost were stored again"
+TOLD_ACCOUNTS = 5
+_AGAIN = (
+    "A running `journey` remembers events that the store has forgotten and does not conclude them anew: restart it, "
+    "then `touchline verify --fix` again. What is listed then is gone, but for a backup."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for. `from_at`: only what Kafka took in from then on; None: everything it has."""
+
+    from_at: datetime | None = None
+    fix: bool = False
+    with_kafka: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What does not add up, and what was done about it."""
+
+    findings: list[Finding]
+    done: dict[str, object] = field(default_factory=dict)
+
+
+def run_verify(target: Target, options: Options, say: Say) -> Verified:
+    """Compares, and mends where asked to. Raises ConfigurationError, KafkaAway, StoreUnavailable."""
+    with target.store() as client:
+        found: list[Finding] = []
+        done: dict[str, object] = {}
+        if options.with_kafka:
+            found, done = _against_kafka(target, client, options, say)
+        return Verified(found + settled(client, say), done)
+
+
+def _against_kafka(
+    target: Target, client: Client, options: Options, say: Say
+) -> tuple[list[Finding], dict[str, object]]:
+    """First the facts themselves; then, for what has no fact any more, the requests they came from."""
+    kafka = target.load().kafka
+
+    def ask(sql: str, parameters: dict[str, object]) -> list[dict[str, object]]:
+        return query_rows(client, sql, parameters)
+
+    holes = _holes(target, ask, options, say)
+    if holes.mended:
+        _refold(target, sorted(holes.accounts), say)
+    unseen = asyncio.run(find_unseen(kafka, ask, say, from_at=options.from_at, send=options.fix))
+    done: dict[str, object] = {
+        "records_compared": holes.records,
+        "facts_compared": holes.items,
+        "facts_stored_again": holes.mended,
+        "requests_compared": unseen.requests,
+        "requests_sent_again": unseen.sent,
+    }
+    if options.fix and unseen.ids:
+        say(f"still not stored: {' '.join(unseen.ids)}\n{_AGAIN}")
+    return holes.findings() + unseen.findings(), done
+
+
+def _holes(target: Target, ask: Ask, options: Options, say: Say) -> Holes:
+    config = target.load()
+    with Store(config.clickhouse, clickhouse_password(config)) as store:
+        mend = _mending(store) if options.fix else None
+        return asyncio.run(find_holes(config.kafka, ask, say, from_at=options.from_at, mend=mend))
+
+
+def _mending(store: Store) -> Mend:
+    """The sink's own way in: rows replace one another by id, and the cells of the map are computed anew."""
+    sink = Sink(store, NoMetrics(), lambda: datetime.now(UTC))
+
+    def mend(items: Sequence[Item]) -> None:
+        sink.write(items)
+        sink.recompute(items)
+
+    return mend
+
+
+def _refold(target: Target, accounts: Sequence[str], say: Say) -> None:
+    """What was concluded meanwhile did not know the facts that were missing."""
+    if not accounts:
+        return
+    try:
+        run_refold(target, accounts, cause=CAUSE, rate_per_s=0, say=say)
+    except (TransientError, KafkaError) as error:
+        some = " ".join(accounts[:TOLD_ACCOUNTS]) + (" …" if len(accounts) > TOLD_ACCOUNTS else "")
+        say(f"{error}\nOnce the services run: `touchline refold {some}` ({len(accounts)} accounts), or `--all`")
