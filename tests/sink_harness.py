@@ -24,6 +24,8 @@ from schemas.touchpoints import DEAD, DeadLetter
 from streams.transport.clickhouse import Store
 
 PARTITIONS = 2
+BEFORE_FACTS = ("touchpoints.raw.v1", "touchpoints.clean.v1", "touchpoints.attributed.v1")
+"""What the sink does not read; `touchline verify` does."""
 _RUN = """
 import asyncio, sys
 from schemas.config import Config
@@ -102,7 +104,8 @@ class Harness:
                 [
                     NewTopic(self.facts_topic, PARTITIONS, 1),
                     NewTopic(self.links_topic, 1, 1, topic_configs={"cleanup.policy": "compact"}),
-                    NewTopic(self.dead_topic, 1, 1),
+                    NewTopic(self.dead_topic, PARTITIONS, 1),
+                    *(NewTopic(self.config.kafka.topic_prefix + name, PARTITIONS, 1) for name in BEFORE_FACTS),
                 ]
             )
         finally:
@@ -120,16 +123,17 @@ class Harness:
 
     async def dead_letters(self) -> list[DeadLetter]:
         """All there are."""
-        place = TopicPartition(self.dead_topic, 0)
+        places = [TopicPartition(self.dead_topic, number) for number in range(PARTITIONS)]
         consumer = AIOKafkaConsumer(bootstrap_servers=list(self.config.kafka.bootstrap), enable_auto_commit=False)
         await consumer.start()
         try:
-            consumer.assign([place])
-            await consumer.seek_to_beginning(place)
-            end = (await consumer.end_offsets([place]))[place]
+            consumer.assign(places)
+            await consumer.seek_to_beginning(*places)
+            ends = await consumer.end_offsets(places)
             letters: list[DeadLetter] = []
-            while await consumer.position(place) < end:
-                letters += DEAD.validate_json((await consumer.getone()).value)
+            for place, end in ends.items():
+                while await consumer.position(place) < end:
+                    letters += DEAD.validate_json((await consumer.getone(place)).value)
             return letters
         finally:
             await consumer.stop()

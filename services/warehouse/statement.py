@@ -108,14 +108,14 @@ class Statement:
 def split_insert(text: bytes) -> Insert | None:
     """The insert in `text` when rows in a named format follow; None for every other statement.
 
-    `INSERT … VALUES` and `INSERT … SELECT` are plain statements: the engine reads them whole.
+    `INSERT … VALUES`, `… SELECT` and `… FROM INFILE` are plain statements: the engine reads them whole.
     """
     start = _INSERT.match(text)
     if start is None:
         return None
     for token in _TOKEN.finditer(text, start.end(), min(len(text), _HEAD_BYTES)):
         word = token[0].upper()
-        if word in (b"SELECT", b"VALUES", b"WITH", b"WATCH"):
+        if word in (b"SELECT", b"VALUES", b"WITH", b"WATCH", b"INFILE"):
             return None
         if word == b"FORMAT" and (name := _FORMAT.match(text, token.end())):
             head = text[: token.start()].decode()

@@ -23,7 +23,6 @@ from services.cli.holes import find_holes
 from services.cli.unseen import find_unseen
 from services.store.presence import Ask
 from services.store.rows import minute_of
-from streams.transport.topics_admin import ensure_topics
 from tests.clickhouse_fixture import ClickHouse
 from tests.integration.test_sink import expected, sink, story
 from tests.sink_harness import PARTITIONS, Harness, record_of, records_of
@@ -72,7 +71,6 @@ def asking(sink: Harness) -> Ask:
 
 
 async def stored(sink: Harness, facts: list[Fact]) -> None:
-    await ensure_topics(sink.config.kafka)
     edge = Edge(a="email:a@acme.example", b="anonymous:1", since=START, evidence="e", source="web")
     await sink.send(records_of(facts))
     await sink.send([(edge.link_id, record_of([edge]))], sink.links_topic)
@@ -186,7 +184,6 @@ async def passed(sink: Harness, group: str, topic: str) -> AsyncIterator[None]:
 
 
 async def test_what_the_sink_refused_is_not_asked_for(sink: Harness, tmp_path: Path) -> None:
-    await ensure_topics(sink.config.kafka)
     unstorable, bad = touchpoint_fact(2, importance=999).encoded(), b'{"kind": "touchpoint", "account_id": 7}'
     await sink.send([("crm:1", b"[" + b",".join([touchpoint_fact(1).encoded(), unstorable, bad]) + b"]")])
     sink.start()

@@ -44,6 +44,7 @@ def test_an_insert_is_cut_where_its_rows_begin(text: bytes, head: str, format_na
     [
         b"INSERT INTO t SELECT * FROM x FORMAT Native\n",
         b"INSERT INTO t VALUES (1, 'FORMAT TSV')",
+        b"INSERT INTO t FROM INFILE 'x' FORMAT TSV",
         b"INSERT INTO t (a) FORMAT Values (1)",
         b"SELECT 'INSERT INTO t FORMAT CSV'",
         b"INSERT INTO t",
