@@ -298,7 +298,7 @@ def remap(
 @app.command()
 def replay(
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Everything Kafka still has.")] = False,
-    since: Annotated[str, typer.Option(help="What came at this time or later: ISO 8601, UTC.", metavar="TIME")] = "",
+    since: Annotated[str, typer.Option(help="What came from then on: 36h, or a time.", metavar="TIME")] = "",
     rate: Annotated[float, typer.Option(min=0, help="Records a second at most; 0: as fast as it goes.")] = 0.0,
     data: DataOption = DATA_DIR,
     config: ConfigOption = None,
@@ -306,17 +306,14 @@ def replay(
 ) -> None:
     """Send the raw requests through the pipeline again; no figure changes by it."""
     import asyncio
+    from datetime import UTC, datetime
 
-    from services.cli.replaying import parsed_since, replay_raw
+    from services.cli.moments import moment
+    from services.cli.replaying import replay_raw
 
     if from_beginning == bool(since):
         raise typer.BadParameter("say --from-beginning, or --since TIME")
-    try:
-        at = parsed_since(since) if since else None
-    except ValueError:
-        raise typer.BadParameter(
-            f"`{since[:40]}` is no time; write it like 2026-01-31T09:00", param_hint="--since"
-        ) from None
+    at = moment(since, datetime.now(UTC), "--since") if since else None
     with exit_codes():
         emit(asyncio.run(replay_raw(Target(data, config, kafka).load().kafka, say, since=at, rate_per_s=rate)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from schemas.config import KafkaConfig
@@ -46,12 +46,6 @@ async def replay_raw(
                 say(_progress(sent, total, said_s - began_s))
         await asyncio.gather(*waiting)
     return {"records": sent, "duration_s": round(time.monotonic() - began_s, 3)}
-
-
-def parsed_since(text: str) -> datetime:
-    """A time in ISO 8601, UTC unless it says otherwise. Raises ValueError."""
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _progress(sent: int, total: int, passed_s: float) -> str:
