@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from schemas.base import Strict
 
 #: Their senders are known by a key they send; those of the others by a path and a signature.
 KEY_VENDORS = ("segment", "rudderstack", "touchline")
+
+
+def _host_name(text: str) -> str:
+    if not text or urlsplit(f"//{text}").hostname != text.lower():
+        raise ValueError(f"`{text}` is no host name: give it alone, as in `journey.example.com`")
+    return text.lower()
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or text.lower() != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(f"`{text}` is no origin: give scheme, host and port alone, as in `https://bi.example.com`")
+    return text.lower()
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class SecretRef(Strict):
@@ -87,9 +105,40 @@ class DashboardConfig(Strict):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8090, ge=0, le=65535, description="port to listen on; 0 picks a free one")
     token: SecretRef | None = Field(None, description="required when `host` is not loopback")
+    allowed_hosts: tuple[HostName, ...] = Field(
+        (), description="names it is called by beside this machine's own; empty and not on loopback: any"
+    )
+    allowed_origins: tuple[Origin, ...] = Field((), description="web pages of others that may use the API")
+    max_connections: int = Field(2000, ge=16, description="open connections; who waits longest gives way to a new one")
     gateway_url: str = Field(
         "", description="where answers to questions of who is who are sent; empty: `gateway.host` and its port here"
     )
+
+
+class SqlConfig(Strict):
+    """The SQL endpoint of the embedded ClickHouse: who may call, and how much readers get of it."""
+
+    allowed_hosts: tuple[HostName, ...] = Field(
+        (), description="names it is called by beside this machine's own, e.g. of a proxy before it"
+    )
+    allowed_origins: tuple[Origin, ...] = Field(
+        (), description="web pages of others that may query, e.g. `https://bi.example.com`"
+    )
+    max_connections: int = Field(500, ge=16, description="open connections; who waits longest gives way to a new one")
+    memory_bytes: int = Field(1 << 30, ge=128 << 20, description="memory all statements together may use")
+    reader_memory_bytes: int = Field(
+        384 << 20, ge=32 << 20, description="memory all queries of readers together may use; at most half of the whole"
+    )
+    reader_threads: int = Field(4, ge=1, le=64, description="queries of readers run at once")
+    reader_queue: int = Field(64, ge=1, description="queries of readers that run or wait before new ones are refused")
+    service_threads: int = Field(8, ge=1, le=64, description="statements of services run at once")
+    service_queue: int = Field(256, ge=1, description="statements of services that run or wait")
+
+    @model_validator(mode="after")
+    def _services_keep_half(self) -> SqlConfig:
+        if self.reader_memory_bytes > self.memory_bytes // 2:
+            raise ValueError("`reader_memory_bytes` must be at most half of `memory_bytes`: services need the rest")
+        return self
 
 
 class JourneyConfig(Strict):
@@ -144,6 +193,7 @@ class Config(Strict):
 
     kafka: KafkaConfig = Field(KafkaConfig(), description="the broker")
     clickhouse: ClickHouseConfig = Field(ClickHouseConfig(), description="the store")
+    sql: SqlConfig = Field(SqlConfig(), description="the embedded store's SQL endpoint")
     gateway: GatewayConfig = Field(GatewayConfig(), description="the HTTP edge")
     dashboard: DashboardConfig = Field(DashboardConfig(), description="API and page")
     journey: JourneyConfig = Field(JourneyConfig(), description="the processors")

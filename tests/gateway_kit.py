@@ -17,9 +17,10 @@ from schemas.config import Config, GatewayConfig, SecretRef, SourceConfig
 from schemas.errors import TransientError
 from schemas.topics import TopicName
 from schemas.touchpoints import RawRequest
+from services.common.connection import Bounds
 from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
-from services.gateway.connection import settings
+from services.gateway.connection import BOUNDS, settings
 from services.gateway.signatures import SCHEMES, Signed, sign
 from streams.transport.writer import Position
 
@@ -107,11 +108,11 @@ def zendesk_headers(body: bytes, *, secret: bytes = b"Z", at: datetime = NOW) ->
 
 
 @contextmanager
-def listening(writer: FakeWriter | None = None) -> Iterator[tuple[str, FakeWriter]]:
+def listening(writer: FakeWriter | None = None, bounds: Bounds = BOUNDS) -> Iterator[tuple[str, FakeWriter]]:
     """A gateway on a free port in a thread, for SDKs that know only URLs."""
     writer = writer or FakeWriter()
     app = build(config(), secrets=SECRETS, writer=writer)
-    server = uvicorn.Server(settings(app, port=0))
+    server = uvicorn.Server(settings(app, bounds, port=0))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -123,7 +123,9 @@ def _clickhouse(config: Config, data_dir: Path) -> int:
 
     token = ensure_secret_file(data_dir / "secrets" / "clickhouse")
     port = urlsplit(config.clickhouse.url).port or 8123
-    return run(WarehouseSettings(data_dir=data_dir / "clickhouse", port=port, internal_token_file=token))
+    return run(
+        WarehouseSettings(data_dir=data_dir / "clickhouse", port=port, internal_token_file=token, sql=config.sql)
+    )
 
 
 #: What runs anywhere.

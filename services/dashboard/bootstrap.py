@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request
@@ -19,10 +19,11 @@ from schemas.blueprint import Blueprint
 from schemas.config import DashboardConfig
 from schemas.errors import ConfigurationError
 from services.common.config import is_loopback
+from services.common.visitors import Visitors
 from services.dashboard import api, failures, pages, questions
 from services.dashboard.answers import Decide, not_configured
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.guard import Guard
+from services.dashboard.guard import PROBED_PATHS, Guard
 from services.dashboard.live import Live
 from services.dashboard.reader import Behind, Clock, Reader, Waiting
 from services.dashboard.snapshots import Snapshots
@@ -63,8 +64,7 @@ def build(
 ) -> FastAPI:
     """The application. Raises ConfigurationError for an open address without a token."""
     around = around or Surroundings()
-    local_only = is_loopback(config.host)
-    if not local_only and not around.token:
+    if not is_loopback(config.host) and not around.token:
         raise ConfigurationError(f"dashboard.host {config.host} is not loopback: dashboard.token is required")
     reader = Reader(store, Catalogue(blueprint), clock, around.sources, around.behind)
     snapshots = Snapshots(reader, waiting)
@@ -76,7 +76,7 @@ def build(
         redoc_url=None,
         lifespan=_running(live),
         middleware=[
-            Middleware(Guard, token=around.token, local_only=local_only),
+            Middleware(Guard, token=around.token, visitors=_visitors(config)),
             Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5),  # streams pack their own frames
         ],
     )
@@ -85,6 +85,11 @@ def build(
     app.state.decide = around.decide
     _add_routes(app)
     return app
+
+
+def _visitors(config: DashboardConfig) -> Visitors:
+    found = Visitors.of("dashboard", config.host, config.allowed_hosts, config.allowed_origins)
+    return replace(found, open_paths=PROBED_PATHS, linked=True)
 
 
 def _running(live: Live) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:

@@ -1,4 +1,4 @@
-"""Who may look: the token, the host name, and the headers every answer carries. Plain ASGI, no buffering."""
+"""Who may look: the token, whom `Visitors` lets in, and the headers every answer carries. Plain ASGI, no buffering."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.common.visitors import Header, Visitors
+
 COOKIE = "touchline"
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+# asked by probes and Prometheus, by whatever name they know us; of the two only the first needs no token
+PROBED_PATHS = frozenset(["/healthz", "/metrics"])
 _OPEN_PATHS = ("/healthz",)
 _CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _SECURITY = {
     "content-security-policy": _CSP,
     "x-content-type-options": "nosniff",
@@ -30,12 +32,12 @@ _SECURITY = {
 
 
 class Guard:
-    """`token` None: on loopback, where only this machine's names are answered (a rebound DNS name is not)."""
+    """Before the application. `token` None: whoever `visitors` lets in may look."""
 
-    def __init__(self, app: ASGIApp, token: bytes | None, *, local_only: bool) -> None:
+    def __init__(self, app: ASGIApp, token: bytes | None, *, visitors: Visitors) -> None:
         self._app = app
         self._token = token
-        self._local_only = local_only
+        self._visitors = visitors
         # The cookie proves that the token was known; it is not the token.
         self._cookie = hmac.new(token, b"dashboard cookie", hashlib.sha256).hexdigest() if token else ""
 
@@ -43,15 +45,21 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, _with_headers(send))
+        raw: dict[bytes, bytes] = dict(scope["headers"])
+        answer = self._preflight(scope, raw) or self._refusal(scope, raw)
+        await (answer or self._app)(scope, receive, _with_headers(send, self._visitors.cors(raw)))
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _preflight(self, scope: Scope, raw: dict[bytes, bytes]) -> Response | None:
+        granted = self._visitors.preflight(scope["method"], raw)
+        if granted is None:
+            return None
+        return Response(status_code=204, headers={name.decode(): value.decode("latin-1") for name, value in granted})
+
+    def _refusal(self, scope: Scope, raw: dict[bytes, bytes]) -> Response | None:
+        refusal = self._visitors.refusal(scope["method"], scope["path"], raw)
+        if refusal is not None:
+            return _error(refusal.status, refusal.kind, refusal.message)
         headers = Headers(scope=scope)
-        if self._local_only and not _is_local(headers.get("host", "")):
-            return _error(421, "unknown_host", "this dashboard answers to localhost and 127.0.0.1 only")
-        if scope["method"] not in _SAFE_METHODS and not _is_own(headers):
-            return _error(403, "foreign_origin", "a page of another site may not decide anything here")
         if not self._token or scope["path"] in _OPEN_PATHS or self._is_known(headers):
             return None
         return self._login(scope) or _error(
@@ -85,29 +93,20 @@ class Guard:
         return answer
 
 
-def _is_local(host: str) -> bool:
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    return name.lower() in LOOPBACK_NAMES
-
-
-def _is_own(headers: Headers) -> bool:
-    """Whether a changing request comes from our own page, or from a program. Browsers always say where from."""
-    origin = headers.get("origin")
-    if origin is not None:
-        return origin.partition("://")[2].lower() == headers.get("host", "").lower() != ""
-    return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
-
-
 def _error(status: int, kind: str, message: str) -> Response:
     return JSONResponse({"error": {"kind": kind, "message": message}}, status, {"cache-control": "no-store"})
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, cors: list[Header]) -> Send:
+    shared = {"cross-origin-resource-policy": "cross-origin"} if cors else {}
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _SECURITY.items():
+            for name, value in (_SECURITY | shared).items():
                 headers[name] = value
+            for allowed, origin in cors:
+                headers[allowed.decode()] = origin.decode("latin-1")
         await send(message)
 
     return sending

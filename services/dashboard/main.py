@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import uvicorn
 
 from schemas.config import Config
 from schemas.errors import ConfigurationError
+from services.common.connection import Bounds, server_settings
 from services.common.secrets import read_secret
 from services.common.sockets import listen
 from services.dashboard.answers import TIMEOUT_S, Decide, ToGateway, not_configured
@@ -30,6 +32,7 @@ from streams.transport.clickhouse import Store
 
 _log = logging.getLogger(__name__)
 GOODBYE_S = 2
+BOUNDS = Bounds(head_s=10.0, body_s=15.0)
 
 
 async def serve(config: Config, *, listener: socket.socket | None = None) -> None:
@@ -57,9 +60,8 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     listener = listener or listen(config.dashboard.host, config.dashboard.port, "dashboard.host")
     host, port = listener.getsockname()[:2]
     _log.info("dashboard is up", extra={"host": host, "port": port})
-    settings = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GOODBYE_S
-    )
+    bounds = replace(BOUNDS, connections=config.dashboard.max_connections)
+    settings = server_settings(app, bounds, timeout_graceful_shutdown=GOODBYE_S)
     watching = [asyncio.create_task(pipeline.run()), asyncio.create_task(disks.run())]
     try:
         await _Server(settings, app.state.live).serve([listener])

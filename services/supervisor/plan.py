@@ -91,7 +91,7 @@ def plan(site: Site, config: Config) -> list[ChildSpec]:
     The page comes first and shows what it waits for; whoever needs topics or tables begins when they are there.
     All but the stores are forks of one process, which loads their modules beside the starting broker.
     """
-    stores = _stores(site)
+    stores = _stores(site, config)
     names = [spec.name for spec in stores]
     env = service_env(site, config)
 
@@ -115,7 +115,7 @@ def plan(site: Site, config: Config) -> list[ChildSpec]:
     ]
 
 
-def _stores(site: Site) -> list[ChildSpec]:
+def _stores(site: Site, config: Config) -> list[ChildSpec]:
     def store(name: str, module: str, port: int, *more: str) -> ChildSpec:
         data = str(site.data_dir / name)
         argv = (sys.executable, "-m", module, "--data", data, "--port", str(port), *more)
@@ -126,8 +126,8 @@ def _stores(site: Site) -> list[ChildSpec]:
         kafka = store("kafka", "services.broker.main", site.kafka_port)
         found.append(replace(kafka, space=(site.data_dir, KAFKA_START_BYTES)))
     if site.embedded_clickhouse:
-        token = ("--token-file", str(site.token_file))
-        found.append(store("clickhouse", "services.warehouse.main", site.clickhouse_port, *token))
+        told = ("--token-file", str(site.token_file), "--sql", config.sql.model_dump_json())
+        found.append(store("clickhouse", "services.warehouse.main", site.clickhouse_port, *told))
     return found
 
 

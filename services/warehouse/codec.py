@@ -16,7 +16,13 @@ from clickhouse_cityhash.cityhash import CityHash128
 from services.warehouse.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, QUERY_TOO_LARGE, ClickHouseError
 
 _MIN_COMPRESSED_BYTES: Final = 1024
-_BITE_BYTES: Final = 4096
+_BITE_BYTES: Final = 1 << 16
+_ZSTD_BITE_BYTES: Final = 512
+# The largest that `zstd -19` needs; a frame that asks for more would have it set aside by its header alone.
+_WINDOW_BYTES: Final = 8 << 20
+# Frames a body may have whatever is in them, and how much of it pays for one more.
+_FRAMES: Final = 256
+_FRAME_BYTES: Final = 1024
 BLOCKS: Final = "clickhouse-blocks"  # no Content-Encoding: the client knows what it asked for
 _BLOCK_BYTES: Final = 1 << 18
 
@@ -90,68 +96,77 @@ _ENCODERS: Final[dict[str, Callable[[], Encoder]]] = {
 }
 
 
-_Bite = Callable[[Any, bytes, int], bytes]
-"""(decoder, compressed, most bytes wanted) → plain bytes."""
+class Unpacker(Protocol):
+    """Takes one frame, a bite at a time."""
+
+    def take(self, bite: bytes, most: int) -> bytes:
+        """Plain bytes of a bite. `most` bounds them where the library can; else the size of a bite does."""
+
+    @property
+    def unused(self) -> bytes | None:
+        """What of the last bite lies behind the frame; None while the frame goes on."""
 
 
-def _frames(data: bytes, max_bytes: int, make: Callable[[], Any], bite: _Bite) -> tuple[bytes, bool]:
-    """Every frame of a body: clients send one for each block they write. Stops above `max_bytes`."""
-    plain, rest = bytearray(), data
-    while True:
-        unpacker = make()
-        plain += bite(unpacker, rest, max_bytes + 1 - len(plain))
-        rest = unpacker.unused_data or b""
-        if not unpacker.eof or not rest or len(plain) > max_bytes:
-            return bytes(plain), bool(unpacker.eof)
+class _Capped:
+    """zlib and lz4: they give at most what is asked for, and keep the rest of a bite for the next one."""
 
+    def __init__(self, frame: Any) -> None:
+        self._frame = frame
 
-def _whole(unpacker: Any, data: bytes, most: int) -> bytes:
-    return bytes(unpacker.decompress(data, most))
+    def take(self, bite: bytes, most: int) -> bytes:
+        return bytes(self._frame.decompress(bite, most))
 
-
-def _in_bites(unpacker: Any, data: bytes, most: int) -> bytes:
-    """This decoder has no cap of its own: small bites bound what one of them can become."""
-    plain = bytearray()
-    for start in range(0, len(data), _BITE_BYTES):
-        plain += unpacker.decompress(data[start : start + _BITE_BYTES])
-        if unpacker.eof:
-            unpacker.rest = data[start + _BITE_BYTES :]
-            break
-        if len(plain) > most:
-            break
-    return bytes(plain)
+    @property
+    def unused(self) -> bytes | None:
+        return bytes(self._frame.unused_data or b"") if self._frame.eof else None
 
 
 class _ZstdFrame:
-    """A zstd decoder that remembers what its last bite left over."""
+    """It has no cap of its own, so its bites are small: each of their blocks can become 128 KiB."""
 
     def __init__(self) -> None:
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self.rest = b""
+        self._frame = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).decompressobj()
 
-    def decompress(self, data: bytes) -> bytes:
-        return self._frame.decompress(data)
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._frame.eof)
+    def take(self, bite: bytes, most: int) -> bytes:
+        return self._frame.decompress(bite)
 
     @property
-    def unused_data(self) -> bytes:
-        return bytes(self._frame.unused_data or b"") + self.rest
+    def unused(self) -> bytes | None:
+        return bytes(self._frame.unused_data or b"") if self._frame.eof else None
+
+
+def _frames(data: bytes, max_bytes: int, make: Callable[[], Unpacker], bite_bytes: int) -> tuple[bytes, bool]:
+    """Every frame of a body, since clients send one for each block they write, and whether the last is whole.
+
+    Stops above `max_bytes`. Each byte is looked at once: of the bytes behind a frame only those of its last bite are
+    copied. Raises ClickHouseError when there are more frames than anybody writes.
+    """
+    plain, at, frames = bytearray(), 0, 0
+    while at < len(data) and len(plain) <= max_bytes:
+        frames += 1
+        if frames > _FRAMES + len(plain) // _FRAME_BYTES:
+            raise _broken(f"The body has more than {_FRAMES} frames with next to nothing in them")
+        unpacker, whole = make(), False
+        while at < len(data) and not whole and len(plain) <= max_bytes:
+            bite = data[at : at + bite_bytes]
+            plain += unpacker.take(bite, max_bytes + 1 - len(plain))
+            unused = unpacker.unused
+            whole = unused is not None
+            at += len(bite) - len(unused or b"")
+    return bytes(plain), whole
 
 
 def _zlib(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
     # 47: zlib and gzip, whichever the header says
-    return _frames(data, max_bytes, lambda: zlib.decompressobj(wbits=47), _whole)
+    return _frames(data, max_bytes, lambda: _Capped(zlib.decompressobj(wbits=47)), _BITE_BYTES)
 
 
 def _lz4(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
-    return _frames(data, max_bytes, lz4.frame.LZ4FrameDecompressor, _whole)
+    return _frames(data, max_bytes, lambda: _Capped(lz4.frame.LZ4FrameDecompressor()), _BITE_BYTES)
 
 
 def _zstd(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
-    return _frames(data, max_bytes, _ZstdFrame, _in_bites)
+    return _frames(data, max_bytes, _ZstdFrame, _ZSTD_BITE_BYTES)
 
 
 def _brotli(data: bytes, max_bytes: int) -> tuple[bytes, bool]:
@@ -179,12 +194,16 @@ def decode(data: bytes, encoding: str, max_bytes: int) -> bytes:
     try:
         plain, ended = decoder(data, max_bytes)
     except (zlib.error, RuntimeError, EOFError, zstandard.ZstdError, brotli.error) as error:
-        raise ClickHouseError.made(CANNOT_DECOMPRESS, f"The body is not valid {encoding}: {error}") from None
+        raise _broken(f"The body is not valid {encoding}: {error}") from None
     if len(plain) > max_bytes:
         raise too_large(max_bytes)
     if not ended:
-        raise ClickHouseError.made(CANNOT_DECOMPRESS, f"The {encoding} body ends too early")
+        raise _broken(f"The {encoding} body ends too early")
     return plain
+
+
+def _broken(what: str) -> ClickHouseError:
+    return ClickHouseError.made(CANNOT_DECOMPRESS, what)
 
 
 def too_large(max_bytes: int) -> ClickHouseError:

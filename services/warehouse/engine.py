@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import ConfigurationError
+from services.warehouse.cache import BoundedCache
 from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError
 from services.warehouse.guard import check
 from services.warehouse.heads import HEADS
 from services.warehouse.insert import insert_rows
-from services.warehouse.roles import USERS_XML, Role
+from services.warehouse.roles import USERS_XML, WORKLOAD, Role, workloads
 from services.warehouse.room import check_room
 from services.warehouse.settings import WarehouseSettings, reader_settings
 from services.warehouse.statement import Insert, Statement, split_insert
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 # takes a piece of the answer; False when nobody wants more
 Emit = Callable[[bytes], bool]
-_ALLOWED_KEPT: Final = 256
 _METADATA_BYTES: Final = 16 << 20
+_ALLOWED_BYTES: Final = 8 << 20
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Caches are sized for one laptop: ClickHouse's defaults (5 GB for marks alone) are for a server. Every insert
 # and merge writes parts and removes others, and files are what they cost: a wide part of touchpoints has 165, a compact
@@ -91,7 +92,7 @@ class Engine:
         self._settings = settings
         self._path = str(settings.engine_dir.absolute())
         self._anchor: Connection | None = None
-        self._allowed: dict[tuple[object, ...], bytes] = {}
+        self._allowed: BoundedCache[tuple[object, ...]] = BoundedCache(_ALLOWED_BYTES)
 
     def open(self) -> None:
         """Opens the path and recovers what a kill left. Raises ConfigurationError when it cannot be owned."""
@@ -100,6 +101,7 @@ class Engine:
             # chdb shuts the engine down with its last connection: this one keeps it open
             self._anchor = _connect(f"{self._path}?config-file={config}")
             self._make_bi_database(self._anchor)
+            self._hold_readers(self._anchor)
         except Exception as error:
             raise ConfigurationError(f"cannot open the ClickHouse data in {self._path}: {error}") from error
 
@@ -109,6 +111,18 @@ class Engine:
         if bytes(there.bytes()).strip() != b"1":
             check_room(self._settings.engine_dir, _METADATA_BYTES)
             connection.query(f"CREATE DATABASE IF NOT EXISTS {name}", "Null")
+
+    def _hold_readers(self, connection: Connection) -> None:
+        """Make the readers' workload, where it is not there just so: on a full disk the engine must still open."""
+        wanted = workloads(self._settings.sql.reader_memory_bytes)
+        sql = f"SELECT create_query FROM system.workloads WHERE name = {quote(WORKLOAD)}"
+        there: Any = connection.query(sql, "TabSeparatedRaw")
+        known = bytes(there.bytes() or b"").decode().strip()
+        if known and known == wanted[-1].replace("OR REPLACE ", ""):
+            return
+        check_room(self._settings.engine_dir, _METADATA_BYTES)
+        for statement in wanted:
+            connection.query(statement, "Null")
 
     def cancel(self) -> None:
         """Stops the statements under way; theirs is ClickHouse's error 394. An insert is whole or not there."""
@@ -133,7 +147,7 @@ class Engine:
 
         Raises ClickHouseError with ClickHouse's own code, possibly after the first pieces.
         """
-        if statement.is_several:
+        if role is Role.INTERNAL and statement.is_several:  # of a reader's, the guard lets one through
             raise ClickHouseError.made(SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed")
         if role is Role.READER:
             if (query_id := statement.kills) is not None:
@@ -157,9 +171,8 @@ class Engine:
         # the verdict depends on the text alone, and dashboards repeat theirs: 1.5 ms saved
         if (canonical := self._allowed.get(key)) is None:
             canonical = self._judged(statement)
-            if len(self._allowed) >= _ALLOWED_KEPT:
-                self._allowed.clear()
-            self._allowed[key] = canonical
+            bound = sum(len(name) + len(value) for name, value in statement.params.items())
+            self._allowed.put(key, canonical, 4 * (len(statement.text) + len(statement.database) + bound))
         return replace(statement, text=canonical)
 
     def _judged(self, statement: Statement) -> bytes:
@@ -228,7 +241,7 @@ class Engine:
         self._settings.engine_dir.mkdir(parents=True, exist_ok=True)
         _write(folder / "users.xml", USERS_XML.format(bi=self._settings.bi_database))
         config = folder / "config.xml"
-        values = {"users": folder / "users.xml", "memory": self._settings.max_memory_bytes}
+        values = {"users": folder / "users.xml", "memory": self._settings.sql.memory_bytes}
         _write(config, _CONFIG_XML.format(**values, keep_free=self._settings.keep_free_bytes))
         return config
 

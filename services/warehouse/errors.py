@@ -16,10 +16,12 @@ UNKNOWN_EXCEPTION: Final = 1002
 UNKNOWN_SETTING: Final = 115
 CANNOT_DECOMPRESS: Final = 271
 ABORTED: Final = 236
+BAD_ARGUMENTS: Final = 36
 
 _NAMES: Final = {
     ABORTED: "ABORTED",
     ACCESS_DENIED: "ACCESS_DENIED",
+    BAD_ARGUMENTS: "BAD_ARGUMENTS",
     AUTHENTICATION_FAILED: "AUTHENTICATION_FAILED",
     CANNOT_DECOMPRESS: "CANNOT_DECOMPRESS",
     NOT_ENOUGH_SPACE: "NOT_ENOUGH_SPACE",
@@ -32,7 +34,8 @@ _NAMES: Final = {
 }
 # The groups of ClickHouse's own HTTPHandler; a code that is in none of them is answered with 500.
 _STATUS: Final[dict[int, int]] = {
-    **dict.fromkeys((6, 26, 27, 33, 38, 41, 53, 62, 70, 72, 117, 130, 131, 386, 441, 452, 456, 164, 271), 400),
+    **dict.fromkeys((6, 26, 27, 33, BAD_ARGUMENTS, 38, 41, 53, SYNTAX_ERROR, 70, 72, 117, 130, 131, 164), 400),
+    **dict.fromkeys((CANNOT_DECOMPRESS, 386, 441, 452, 456), 400),
     **dict.fromkeys((192, 193, ACCESS_DENIED, 512, AUTHENTICATION_FAILED), 403),
     **dict.fromkeys((16, 46, 47, 50, 56, 60, 63, 73, 81, UNKNOWN_SETTING, 255), 404),
     159: 408,

@@ -134,6 +134,30 @@ def _in_stream(error: ClickHouseError, tag: str) -> bytes:
     return b"\r\n__exception__\r\n%b\r\n%b\n%d %b\r\n__exception__\r\n" % (tag.encode(), text, len(text), tag.encode())
 
 
+class Answering:
+    """Sends an answer with `more` headers, and knows whether an error can still be one of its own."""
+
+    def __init__(self, send: Send, more: Headers) -> None:
+        self._send = send
+        self._more = more
+        self.has_begun = False
+
+    async def send(self, message: Message) -> None:
+        """As ASGI's."""
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff"), *self._more]
+        await self._send(message)
+
+    async def fail(self, error: ClickHouseError) -> None:
+        """An error as ClickHouse tells it: its text, its code in a header, and a status that follows from the code."""
+        headers = [
+            (b"content-type", b"text/plain; charset=UTF-8"),
+            (b"x-clickhouse-exception-code", str(error.code).encode()),
+        ]
+        await send_whole(self.send, error.status, str(error).encode() + b"\n", headers)
+
+
 async def send_whole(send: Send, status: int, body: bytes, headers: Headers) -> None:
     """A complete response."""
     sized = [*headers, (b"content-length", str(len(body)).encode())]

@@ -3,65 +3,94 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
+from services.common.visitors import Visitors
+from services.warehouse.cache import BoundedCache
 from services.warehouse.codec import BLOCKS, decode, too_large
 from services.warehouse.engine import Engine, Result, quote
-from services.warehouse.errors import ABORTED, AUTHENTICATION_FAILED, TOO_MANY_QUERIES, ClickHouseError
-from services.warehouse.exchange import Exchange, Message, Receive, Send, send_whole
+from services.warehouse.errors import ABORTED, AUTHENTICATION_FAILED, ClickHouseError
+from services.warehouse.exchange import Answering, Exchange, Message, Receive, Send, send_whole
+from services.warehouse.lanes import Lane, Width
 from services.warehouse.outlet import Outlet
-from services.warehouse.request import TRANSPORT, to_statement
+from services.warehouse.request import TRANSPORT, is_form, parameters, to_statement
 from services.warehouse.roles import Role, Users
 from services.warehouse.settings import READER_SETTINGS, WarehouseSettings
 from services.warehouse.statement import Statement
 
-_PINGS: Final = ("/ping", "/replicas_status")
+_PINGS: Final = frozenset(["/ping", "/replicas_status"])
 # Every new client asks this first, Superset some twenty times a click; the answer is the same while this process lives.
 _CONNECT_QUERY: Final = b"SELECT name, value, readonly FROM system.settings LIMIT 10000"
+_CONNECT_BYTES: Final = 4 << 20
+_log = logging.getLogger("touchline.warehouse")
 
 
 class WarehouseApp:
     """The ASGI application. `users` decides the role of a request, `engine` runs its statement."""
 
     def __init__(self, settings: WarehouseSettings, users: Users, engine: Engine) -> None:
-        self._settings = settings
+        self._limits = settings.limits
         self._users = users
         self._engine = engine
-        # readers have threads of their own: a slow chart must not delay the sink
-        self._threads = {
-            Role.INTERNAL: ThreadPoolExecutor(settings.internal_threads, "internal"),
-            Role.READER: ThreadPoolExecutor(settings.reader_threads, "reader"),
+        # readers have threads, a queue and memory of their own: a slow chart must not delay the sink
+        self._lanes = {
+            Role.INTERNAL: Lane("internal", _services(settings)),
+            Role.READER: Lane("reader", _readers(settings)),
         }
-        self._waiting = 0
-        self._connect_answers: dict[tuple[Role, bytes, str], bytes] = {}
+        self._visitors = replace(
+            Visitors.of("sql", settings.host, settings.sql.allowed_hosts, settings.sql.allowed_origins),
+            open_paths=_PINGS,
+        )
+        self._connect_answers: BoundedCache[tuple[Role, bytes, str]] = BoundedCache(_CONNECT_BYTES)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        raw: dict[bytes, bytes] = dict(scope["headers"])
+        allowed = self._visitors.cors(raw)
+        if (granted := self._visitors.preflight(scope["method"], raw)) is not None:
+            await send({"type": "http.response.start", "status": 204, "headers": granted})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        answering = Answering(send, allowed)
         try:
-            await self._answer(scope, receive, send)
+            self._refuse_strangers(scope, raw)
+            await self._answer(scope, receive, answering.send)
         except ClickHouseError as error:
-            await send_whole(send, error.status, str(error).encode() + b"\n", _error_headers(error))
+            await answering.fail(error)
+        except Exception as error:
+            if answering.has_begun:
+                raise
+            _log.exception("a request failed")
+            await answering.fail(ClickHouseError.from_engine(error))
 
     def close(self) -> None:
         """Waits for the statements under way, then ends the threads."""
-        for pool in self._threads.values():
-            pool.shutdown(wait=True, cancel_futures=True)
+        for lane in self._lanes.values():
+            lane.close()
+
+    def _refuse_strangers(self, scope: Message, headers: dict[bytes, bytes]) -> None:
+        refusal = self._visitors.refusal(scope["method"], scope["path"], headers)
+        if refusal is not None:
+            raise ClickHouseError.made(AUTHENTICATION_FAILED, refusal.message)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        params = parameters(scope["query_string"])
         if scope["path"] in _PINGS or _is_bare(headers, params):
             await send_whole(send, 200, b"Ok.\n", [(b"content-type", b"text/plain; charset=UTF-8")])
             return
         role = self._users.role_of(headers, params)
-        self._refuse_rebound(headers)
-        statement = to_statement(headers, params, await self._body(receive, headers, role))
-        exchange = Exchange(statement, _encodings(headers, params), receive, send)
+        with self._lanes[role].memory() as hold:
+            body = await self._body(role, receive, hold)
+            statement = await self._read(role, headers, params, body)
+            await self._respond(role, Exchange(statement, _encodings(headers, params), receive, send))
+
+    async def _respond(self, role: Role, exchange: Exchange) -> None:
+        statement = exchange.statement
         key = _connect_key(statement, role)
         if key is not None and role is Role.READER:
             exchange.statement = replace(statement, text=_told_what_it_may_set(statement.text))
@@ -70,52 +99,67 @@ class WarehouseApp:
         elif (known := self._connect_answers.get(key)) is not None:
             await exchange.reply(known, Result())
         else:
-            self._connect_answers[key] = await self._run(exchange, role)
+            answer = await self._run(exchange, role)
+            self._connect_answers.put(key, answer, len(statement.text) + len(statement.default_format))
 
-    def _refuse_rebound(self, headers: Mapping[str, str]) -> None:
-        """A web page can give its own name our loopback address; the name it then calls us by betrays it."""
-        name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        if self._settings.on_loopback and name not in ("", "localhost", "127.0.0.1", "::1", self._settings.host):
-            raise ClickHouseError.made(AUTHENTICATION_FAILED, f"The Host {name[:80]!r} is not this machine")
+    def _cap(self, role: Role) -> int:
+        return self._limits.max_body_bytes if role is Role.INTERNAL else self._limits.reader_max_body_bytes
 
-    async def _body(self, receive: Receive, headers: dict[str, str], role: Role) -> bytes:
-        limits = self._settings.limits
-        cap = limits.max_body_bytes if role is Role.INTERNAL else limits.reader_max_body_bytes
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClickHouseError.made(ABORTED, "The client went away")
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > cap:
+    async def _body(self, role: Role, receive: Receive, hold: Callable[[int], None]) -> bytes:
+        cap, body = self._cap(role), bytearray()
+        async for piece in _pieces(receive):
+            hold(len(piece))
+            body += piece
+            if len(body) > cap:
                 raise too_large(cap)
-            if not message.get("more_body", False):
-                return decode(b"".join(parts), headers.get("content-encoding", "").lower(), cap)
+        return bytes(body)
+
+    async def _read(self, role: Role, headers: dict[str, str], params: dict[str, str], body: bytes) -> Statement:
+        encoding = headers.get("content-encoding", "").lower()
+        text_cap = None if role is Role.INTERNAL else self._limits.reader_max_query_bytes
+
+        def read() -> Statement:
+            plain = decode(body, encoding, self._cap(role))
+            return to_statement(headers, params, plain, max_query_bytes=text_cap)
+
+        return await self._lanes[role].parse(len(body), not encoding and not is_form(headers), read)
 
     async def _run(self, exchange: Exchange, role: Role) -> bytes:
         """Runs and answers; the answer itself when it was small enough to be kept whole."""
-        if self._waiting >= self._settings.queue_limit:
-            raise ClickHouseError.made(TOO_MANY_QUERIES, f"More than {self._settings.queue_limit} statements wait")
-        loop = asyncio.get_running_loop()
-        outlet = Outlet(loop)
-        self._waiting += 1
+        with self._lanes[role].turn():
+            loop = asyncio.get_running_loop()
+            outlet = Outlet(loop)
 
-        def work() -> Result:
-            if outlet.is_abandoned:  # the client left while the statement waited for a thread
-                raise ClickHouseError.made(ABORTED, "The client went away")
-            return self._engine.run(exchange.statement, role, outlet.emit)
+            def work() -> Result:
+                if outlet.is_abandoned:  # the client left while the statement waited for a thread
+                    raise ClickHouseError.made(ABORTED, "The client went away")
+                return self._engine.run(exchange.statement, role, outlet.emit)
 
-        def stop() -> None:
-            self._engine.kill(role, exchange.statement.query_id)
+            def stop() -> None:
+                self._engine.kill(role, exchange.statement.query_id)
 
-        job = loop.run_in_executor(self._threads[role], work)
-        job.add_done_callback(lambda _: outlet.finish())
-        try:
+            job = self._lanes[role].start(work)
+            job.add_done_callback(lambda _: outlet.finish())
             return await exchange.conduct(outlet, job, stop)
-        finally:
-            self._waiting -= 1
+
+
+def _services(settings: WarehouseSettings) -> Width:
+    sql = settings.sql
+    return Width(sql.service_threads, sql.service_queue, settings.limits.waiting_bytes, parsers=2)
+
+
+def _readers(settings: WarehouseSettings) -> Width:
+    return Width(settings.sql.reader_threads, settings.sql.reader_queue, settings.limits.reader_waiting_bytes)
+
+
+async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClickHouseError.made(ABORTED, "The client went away")
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
 
 
 def _encodings(headers: Mapping[str, str], params: Mapping[str, str]) -> str:
@@ -140,10 +184,3 @@ def _told_what_it_may_set(text: bytes) -> bytes:
     names = ", ".join(quote(name) for name in sorted(READER_SETTINGS | TRANSPORT))
     told = f"SELECT name, value, toUInt8(readonly != 0 AND name NOT IN ({names})) AS readonly FROM"
     return text.replace(b"SELECT name, value, readonly FROM", told.encode(), 1)
-
-
-def _error_headers(error: ClickHouseError) -> list[tuple[bytes, bytes]]:
-    return [
-        (b"content-type", b"text/plain; charset=UTF-8"),
-        (b"x-clickhouse-exception-code", str(error.code).encode()),
-    ]

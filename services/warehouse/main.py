@@ -24,8 +24,9 @@ from typing import Final
 import uvicorn
 from pydantic import ValidationError
 
-from schemas.config import SecretRef
+from schemas.config import SecretRef, SqlConfig
 from schemas.errors import ConfigurationError
+from services.common.connection import Bounds, server_settings
 from services.common.secrets import ensure_secret_file, read_secret
 from services.warehouse.engine import Engine
 from services.warehouse.http import WarehouseApp
@@ -34,12 +35,15 @@ from services.warehouse.settings import WarehouseSettings
 
 EXIT_CONFIG: Final = 78
 _GRACE_S: Final = 3
+# How long a thread that reads a request may keep the event loop waiting; Python's own 5 ms add up with several.
+_SWITCH_S: Final = 0.001
 _PR_SET_PDEATHSIG: Final = 1
 _log = logging.getLogger("touchline.warehouse")
 
 
 def run(settings: WarehouseSettings) -> int:
     """Serves until SIGTERM or SIGINT; the exit code. Raises ConfigurationError when it cannot start."""
+    sys.setswitchinterval(_SWITCH_S)
     os.environ["TZ"] = "UTC"  # read by chdb as it loads: times without a zone are UTC, wherever the machine stands
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with owned(settings.data_dir, settings.lock_wait_s), listening(settings) as listener:
@@ -48,7 +52,7 @@ def run(settings: WarehouseSettings) -> int:
         engine.open()
         app = WarehouseApp(settings, users, engine)
         try:
-            asyncio.run(_serve(app, engine, listener))
+            asyncio.run(_serve(app, settings, engine, listener))
         finally:
             engine.cancel()
             app.close()
@@ -64,15 +68,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(app: WarehouseApp, engine: Engine, listener: socket.socket) -> None:
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=2 * _GRACE_S,
+async def _serve(app: WarehouseApp, settings: WarehouseSettings, engine: Engine, listener: socket.socket) -> None:
+    limits = settings.limits
+    bounds = Bounds(
+        head_s=limits.head_timeout_s,
+        body_s=limits.body_timeout_s,
+        stall_s=limits.stall_timeout_s,
+        connections=settings.sql.max_connections,
     )
+    config = server_settings(app, bounds, lifespan="off", timeout_graceful_shutdown=2 * _GRACE_S)
     server = _Server(config)
     loop = asyncio.get_running_loop()
 
@@ -166,6 +170,7 @@ def _arguments(argv: Sequence[str] | None) -> WarehouseSettings:
     parser.add_argument("--token-file", type=Path, help="internal user's token, made when missing")
     parser.add_argument("--reader-password-file", type=Path, help="required when --host is not loopback")
     parser.add_argument("--lock-wait-s", type=float, default=10.0, help="wait for a process that is leaving the folder")
+    parser.add_argument("--sql", type=SqlConfig.model_validate_json, default=SqlConfig(), help="section `sql`, as JSON")
     given = parser.parse_args(argv)
     return WarehouseSettings(
         data_dir=given.data,
@@ -174,6 +179,7 @@ def _arguments(argv: Sequence[str] | None) -> WarehouseSettings:
         lock_wait_s=given.lock_wait_s,
         internal_token_file=given.token_file,
         reader_password_file=given.reader_password_file,
+        sql=given.sql,
     )
 
 

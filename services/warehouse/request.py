@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from email.message import Message
-from email.parser import BytesParser
-from email.policy import HTTP
 from typing import Final
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from services.warehouse.errors import NOT_IMPLEMENTED, SYNTAX_ERROR, ClickHouseError
+from services.warehouse.errors import BAD_ARGUMENTS, NOT_IMPLEMENTED, SYNTAX_ERROR, ClickHouseError
+from services.warehouse.form import MAX_FIELDS, fields_of
 from services.warehouse.statement import Statement
 
 # Read here or without a meaning for one process on loopback; everything else in the URL is a ClickHouse setting.
@@ -55,15 +54,35 @@ def _query_id(params: Mapping[str, str]) -> str:
     return asked
 
 
-def to_statement(headers: Mapping[str, str], params: Mapping[str, str], body: bytes) -> Statement:
-    """The statement of a request. The URL's `query` and the body are one text, as ClickHouse reads them."""
+def parameters(query_string: bytes) -> dict[str, str]:
+    """The URL's parameters; of two with one name the later. Raises ClickHouseError for more than anybody needs."""
+    try:
+        pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise ClickHouseError.made(BAD_ARGUMENTS, f"The URL has more than {MAX_FIELDS} parameters") from None
+    return dict(pairs)
+
+
+def is_form(headers: Mapping[str, str]) -> bool:
+    """Whether the body is a form, whose fields stand for those of the URL."""
+    return headers.get("content-type", "").startswith("multipart/form-data")
+
+
+def to_statement(
+    headers: Mapping[str, str], params: Mapping[str, str], body: bytes, *, max_query_bytes: int | None = None
+) -> Statement:
+    """The statement of a request. The URL's `query` and the body are one text, as ClickHouse reads them.
+
+    Raises ClickHouseError for what cannot be read, and for a text above `max_query_bytes`.
+    """
     if params.get("decompress") == "1":
         raise ClickHouseError.made(NOT_IMPLEMENTED, "decompress=1 is not spoken here: set it to 0")
-    if headers.get("content-type", "").startswith("multipart/form-data"):
-        fields = _form(headers["content-type"], body)
-        params, body = {**params, **fields}, b""
+    if is_form(headers):
+        params, body = {**params, **fields_of(headers["content-type"], body)}, b""
     query = params.get("query", "").encode()
     text = query + b"\n" + body if query and body else query or body
+    if max_query_bytes is not None and len(text) > max_query_bytes:
+        raise ClickHouseError.made(SYNTAX_ERROR, f"Max query size exceeded: {max_query_bytes} bytes")
     return Statement(
         text=text,
         database=params.get("database", "") or headers.get("x-clickhouse-database", ""),
@@ -72,19 +91,3 @@ def to_statement(headers: Mapping[str, str], params: Mapping[str, str], body: by
         params={name[6:]: value for name, value in params.items() if name.startswith("param_")},
         settings={k: v for k, v in params.items() if k not in TRANSPORT and not k.startswith("param_")},
     )
-
-
-def _form(content_type: str, body: bytes) -> dict[str, str]:
-    message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
-    fields: dict[str, str] = {}
-    for part in message.iter_parts():
-        name = part.get_param("name", header="content-disposition")
-        if part.get_filename() is not None or not isinstance(name, str):
-            raise ClickHouseError.made(NOT_IMPLEMENTED, "External tables in a form are not spoken here")
-        fields[name] = _text(part)
-    return fields
-
-
-def _text(part: Message) -> str:
-    payload = part.get_payload(decode=True)
-    return payload.decode() if isinstance(payload, bytes) else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,8 @@ from typing import Final
 from pydantic import Field, model_validator
 
 from schemas.base import Strict
+from schemas.config import SqlConfig
+from services.common.config import is_loopback
 
 # A reader may ask for less of these, never for more.
 READER_LIMITS: Final = frozenset(
@@ -80,10 +81,16 @@ class Limits(Strict):
 
     max_body_bytes: int = Field(256 << 20, ge=1 << 10, description="largest body of an internal request, decoded")
     reader_max_body_bytes: int = Field(1 << 20, ge=1 << 10, description="largest body of a reader's request, decoded")
+    reader_max_query_bytes: int = Field(256 << 10, ge=1 << 10, description="largest query of a reader")
+    reader_waiting_bytes: int = Field(64 << 20, ge=1 << 20, description="bodies of readers' requests in memory at once")
+    waiting_bytes: int = Field(1 << 30, ge=1 << 20, description="bodies of services' requests in memory at once")
     reader_max_execution_s: int = Field(30, ge=1, description="a reader's query is stopped after this time")
     reader_max_result_rows: int = Field(1_000_000, ge=1, description="a reader's query fails beyond this many rows")
     reader_max_result_bytes: int = Field(256 << 20, ge=1 << 10, description="and beyond this many bytes")
-    reader_max_memory_bytes: int = Field(512 << 20, ge=1 << 20, description="memory one query of a reader may use")
+    reader_max_memory_bytes: int = Field(256 << 20, ge=1 << 20, description="memory one query of a reader may use")
+    head_timeout_s: float = Field(10.0, gt=0, description="a connection without a whole head after this is closed")
+    body_timeout_s: float = Field(30.0, gt=0, description="one without a whole body after this, too")
+    stall_timeout_s: float = Field(30.0, gt=0, description="and one whose client takes nothing of its answer")
 
 
 class WarehouseSettings(Strict):
@@ -103,10 +110,6 @@ class WarehouseSettings(Strict):
         description="file with the internal user's token, made at start if missing; default DATA_DIR/internal.token",
     )
     reader_password_file: Path | None = Field(None, description="file with the reader's password; without it, empty")
-    internal_threads: int = Field(8, ge=1, le=64, description="statements of services run at once")
-    reader_threads: int = Field(4, ge=1, le=64, description="queries of readers run at once")
-    queue_limit: int = Field(256, ge=1, description="requests waiting for a thread before new ones are refused")
-    max_memory_bytes: int = Field(1 << 30, ge=64 << 20, description="memory all statements together may use")
     keep_free_bytes: int = Field(
         64 << 20,
         ge=1 << 20,
@@ -114,16 +117,12 @@ class WarehouseSettings(Strict):
     )
     max_threads: int = Field(2, ge=1, le=64, description="processor threads one statement may use")
     limits: Limits = Field(Limits(), description="bounds for one request")
+    sql: SqlConfig = Field(SqlConfig(), description="who may call, and what readers and services get")
 
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def token_path(self) -> Path:

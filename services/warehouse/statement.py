@@ -28,14 +28,19 @@ _DROPS: Final = re.compile(_SKIP + rb"DROP\b", re.I | re.S)
 _INSERT: Final = re.compile(_SKIP + rb"INSERT\b", re.I | re.S)
 # One token at a time, so that a FORMAT or SELECT inside a string, a quoted name or a comment is not taken for the word.
 # What is not closed goes to the end: looking for its end again from every byte behind it would take hours.
-_TOKEN: Final = re.compile(
+_QUOTED: Final = (
     rb"""'(?:\\.|''|[^'\\])*+(?:'|\\?\Z)|`(?:\\.|``|[^`\\])*+(?:`|\\?\Z)|"(?:\\.|""|[^"\\])*+(?:"|\\?\Z)"""
-    rb"""|--[^\n]*|/\*(?>.*?(?:\*/|\Z))|\w+|.""",
-    re.S,
+    rb"""|--[^\n]*|/\*(?>.*?(?:\*/|\Z))"""
 )
+_TOKEN: Final = re.compile(_QUOTED + rb"|\w+|.", re.S)
+_FIRST: Final = re.compile(rb"(?:[^;'`\"/-]++|" + _QUOTED + rb"|[/-])*+;", re.S)
+_NOTHING: Final = re.compile(rb"(?:[\s;]|--[^\n]*+|/\*(?>.*?(?:\*/|\Z)))*+\Z", re.S)
+"""After the statement: blanks, comments, semicolons, to the end."""
 _FORMAT: Final = re.compile(rb"\s*(\w+)[ \t\f]*\r?\n?")
-_TAIL_FORMAT: Final = re.compile(rb"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b.*)?;?\s*\Z", re.I | re.S)
+_TAIL_FORMAT: Final = re.compile(rb"\bFORMAT\s++(\w++)\s*+(?:SETTINGS\b.*)?;?\s*+\Z", re.I | re.S)
 _HEAD_BYTES: Final = 1 << 20
+# Who asks is said in a comment before the query, and no longer than this: a search is done in one go, while all wait.
+_LEAD_BYTES: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Statement:
     @property
     def answers(self) -> bool:
         """Whether rows come back, be it none."""
-        return _ASKS.match(self.text) is not None
+        return _ASKS.match(self.text, 0, _LEAD_BYTES) is not None
 
     @property
     def changes(self) -> bool:
@@ -78,25 +83,21 @@ class Statement:
     @property
     def kills(self) -> str | None:
         """The id of the query that it asks to stop, as JDBC's `Statement.cancel` does; None for all else."""
-        found = _KILLS.match(self.text)
+        found = _KILLS.match(self.text) if len(self.text) <= _LEAD_BYTES else None
         return found[1].decode() if found else None
 
     @property
     def streams(self) -> bool:
         """Whether the answer may be sent in pieces: elsewhere each piece has a head and a foot."""
-        return _SELECTS.match(self.text) is not None and self.format in _PIECEWISE
+        return _SELECTS.match(self.text, 0, _LEAD_BYTES) is not None and self.format in _PIECEWISE
 
     @property
     def is_several(self) -> bool:
         """Whether more follows a semicolon. chdb would run all of it; a ClickHouse server refuses."""
         if b";" not in self.text.rstrip(b"; \r\n\t") or split_insert(self.text) is not None:
             return False
-        ended = False
-        for token in _TOKEN.finditer(self.text):
-            if ended and token[0].strip() and not token[0].startswith((b"--", b"/*", b";")):
-                return True
-            ended = ended or token[0] == b";"
-        return False
+        first = _FIRST.match(self.text)
+        return first is not None and _NOTHING.match(self.text, first.end()) is None
 
     @property
     def format(self) -> str:

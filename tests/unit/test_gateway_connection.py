@@ -6,13 +6,17 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import orjson
 import pytest
 
-from services.gateway import app, connection
+from services.common.connection import Bounds
+from services.gateway import app
+from services.gateway.connection import BOUNDS
 from tests.gateway_kit import MESSAGE, listening
 
+HASTY = replace(BOUNDS, head_s=0.3, idle_s=0.3)
 BODY = orjson.dumps({**MESSAGE, "writeKey": "WK"})
 HEAD = b"POST /v1/track HTTP/1.1\r\nHost: x\r\n"
 GOOD = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
@@ -38,15 +42,14 @@ def rest_of(sender: socket.socket) -> bytes:
 
 def test_a_head_without_end_is_refused() -> None:
     with listening() as (url, writer), connected(url) as sender:
-        sender.sendall(HEAD + b"X: " + b"a" * (connection.HEAD_MAX_BYTES - len(HEAD)))
+        sender.sendall(HEAD + b"X: " + b"a" * (Bounds().head_bytes - len(HEAD)))
         sender.sendall(b"a" * 10)
         assert rest_of(sender).startswith(b"HTTP/1.1 431 ")
     assert not writer.items
 
 
-def test_a_head_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.3)
-    with listening() as (url, writer), connected(url) as sender:
+def test_a_head_that_drips_is_given_up() -> None:
+    with listening(bounds=HASTY) as (url, writer), connected(url) as sender:
         sender.sendall(GOOD + HEAD)
         answer = rest_of(sender)
     assert answer.startswith(b"HTTP/1.1 200 ") and b"HTTP/1.1 408 " in answer
@@ -54,16 +57,14 @@ def test_a_head_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", GOOD + b"\r\n"])
-def test_a_connection_without_a_request_is_closed_without_a_word(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.3)
-    with listening() as (url, _), connected(url) as sender:
+def test_a_connection_without_a_request_is_closed_without_a_word(sent: bytes) -> None:
+    with listening(bounds=HASTY) as (url, _), connected(url) as sender:
         sender.sendall(sent)
         assert b" 408 " not in rest_of(sender)
 
 
-def test_a_slow_body_is_no_slow_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.2)
-    with listening() as (url, writer), connected(url) as sender:
+def test_a_slow_body_is_no_slow_head() -> None:
+    with listening(bounds=replace(HASTY, head_s=0.2)) as (url, writer), connected(url) as sender:
         for part in (GOOD[:-9], GOOD[-9:-5]):
             sender.sendall(part)
             time.sleep(0.3)
