@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -16,7 +17,7 @@ KEY_VENDORS = ("segment", "rudderstack", "touchline")
 
 
 def _host_name(text: str) -> str:
-    if not text or urlsplit(f"//{text}").hostname != text.lower():
+    if re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]*::?[0-9A-Fa-f:.]*", text) is None or text.count(":") == 1:
         raise ValueError(f"`{text}` is no host name: give it alone, as in `journey.example.com`")
     return text.lower()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from typing import Any
 
 import httpx
 import orjson
-import uvicorn
 
 from schemas.config import Config, GatewayConfig, SecretRef, SourceConfig
 from schemas.errors import TransientError
@@ -23,6 +21,7 @@ from services.gateway.bootstrap import build
 from services.gateway.connection import BOUNDS, settings
 from services.gateway.signatures import SCHEMES, Signed, sign
 from streams.transport.writer import Position
+from tests.listening import served
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REF = (SecretRef(env="UNUSED"),)
@@ -112,14 +111,5 @@ def listening(writer: FakeWriter | None = None, bounds: Bounds = BOUNDS) -> Iter
     """A gateway on a free port in a thread, for SDKs that know only URLs."""
     writer = writer or FakeWriter()
     app = build(config(), secrets=SECRETS, writer=writer)
-    server = uvicorn.Server(settings(app, bounds, port=0))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            threading.Event().wait(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
+    with served(settings(app, bounds, port=0)) as port:
         yield f"http://127.0.0.1:{port}", writer
-    finally:
-        server.should_exit = True
-        thread.join()

@@ -18,6 +18,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _SPARE_FILES = 128
+_TAKEN_BYTES = 16 * 1024
+"""Of its answer, which a client must take within `Bounds.stall_s`."""
 Phase = Literal["head", "body", "idle", "answer"]
 
 
@@ -165,13 +167,25 @@ class Connection(HttpToolsProtocol):
         """The client does not take its answer."""
         super().pause_writing()
         if self._bounds.stall_s is not None and self._stalled is None:
-            self._stalled = self.loop.call_later(self._bounds.stall_s, self.transport.abort)
+            self._look_again(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         """It does again."""
         super().resume_writing()
         _cancel(self._stalled)
         self._stalled = None
+
+    def _look_again(self, left_bytes: int) -> None:
+        """After a while, at what is left by then."""
+        assert self._bounds.stall_s is not None
+        self._stalled = self.loop.call_later(self._bounds.stall_s, self._is_taken, left_bytes)
+
+    def _is_taken(self, left_bytes: int) -> None:
+        now_bytes = self.transport.get_write_buffer_size()
+        if now_bytes > left_bytes - _TAKEN_BYTES:
+            self.transport.abort()
+        else:
+            self._look_again(now_bytes)
 
     def give_way(self) -> None:
         """Make room for another connection."""

@@ -7,6 +7,7 @@ open, and chdb releases the GIL while it works: so nothing leaks from one reques
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import ConfigurationError
 from services.warehouse.cache import BoundedCache
-from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError
+from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError, hidden
 from services.warehouse.guard import check
 from services.warehouse.heads import HEADS
 from services.warehouse.insert import insert_rows
@@ -92,6 +93,8 @@ class Engine:
         self._settings = settings
         self._path = str(settings.engine_dir.absolute())
         self._anchor: Connection | None = None
+        own = (str(settings.data_dir), str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))
+        self._hidden = hidden(*own, socket.gethostname())
         self._allowed: BoundedCache[tuple[object, ...]] = BoundedCache(_ALLOWED_BYTES)
 
     def open(self) -> None:
@@ -196,7 +199,7 @@ class Engine:
         except ClickHouseError:
             raise
         except Exception as error:
-            raise ClickHouseError.from_engine(error) from None
+            raise ClickHouseError.from_engine(error, None if role is Role.INTERNAL else self._hidden) from None
 
     def _prepare(self, connection: Connection, statement: Statement, role: Role) -> None:
         settings = self._base_settings(role)

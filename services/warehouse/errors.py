@@ -65,10 +65,19 @@ class ClickHouseError(Exception):
         return cls(code, f"Code: {code}. DB::Exception: {what}. ({_NAMES[code]})")
 
     @classmethod
-    def from_engine(cls, error: Exception) -> ClickHouseError:
-        """What chdb raised; its text starts with `Code: N.`, sometimes behind words of the binding."""
-        text = str(error)
+    def from_engine(cls, error: Exception, hidden: re.Pattern[str] | None = None) -> ClickHouseError:
+        """What chdb raised; its text starts with `Code: N.`, sometimes behind words of the binding.
+
+        `hidden`: what must not be told to this reader.
+        """
+        text = hidden.sub("…", str(error)) if hidden else str(error)
         found = _CODE.search(text)
         if found is None:
             return cls(UNKNOWN_EXCEPTION, f"Code: {UNKNOWN_EXCEPTION}. DB::Exception: {text}. (UNKNOWN_EXCEPTION)")
         return cls(int(found[1]), text[found.start() :])
+
+
+def hidden(*texts: str) -> re.Pattern[str]:
+    """What must not be told to a reader, such as a path with all that follows, or the name of this machine."""
+    told = (text for text in texts if text not in ("", "."))
+    return re.compile("|".join(rf"(?<!\w){re.escape(text)}(?:/[^\s'\"`)]*)?(?!\w)" for text in told))

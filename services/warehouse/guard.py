@@ -7,7 +7,6 @@ and has the grants of the role `reader` only.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -75,13 +74,30 @@ IN_FUNCTIONS: Final = frozenset(
     for kind in ("", "not", "null", "notnull")
     for rest in ("", "ignoreset")
 )
-# `file` reads any file whatever the grants, also where no call is written: `* APPLY file`, `arrayMap(file, …)`.
-FORBIDDEN_NAMES: Final = re.compile(
-    r"file|python|logtrace|showcertificate|evalmlmethod|ai(generate|classify|extract|translate|embed|filter|redact|similarity)",
-    re.I,
+# Refused as words, since a function is also named where no call is written: `* APPLY file`, `arrayMap(file, …)`. In the
+# first row what reads files and calls others whatever the grants, then what tells of this machine: its name, ports,
+# disks, settings and code.
+FORBIDDEN_NAMES: Final = frozenset(
+    [
+        *("file", "python", "logtrace", "showcertificate", "evalmlmethod", "catboostevaluate"),
+        *("aigenerate", "aiclassify", "aiextract", "aitranslate", "aiembed", "aifilter", "airedact", "aisimilarity"),
+        *("hostname", "fqdn", "fullhostname", "displayname", "serveruuid", "getserverport", "tcpport"),
+        *("filesystemavailable", "filesystemcapacity", "filesystemunreserved", "filesystemfree"),
+        *("getmacro", "getserversetting", "getmergetreesetting", "getmaxtablenamelengthfordatabase"),
+        *("buildid", "getoskernelversion", "hasthreadfuzzer", "zookeepersessionuptime", "getclienthttpheader"),
+        *("addresstoline", "addresstolinewithinlines", "addresstosymbol", "demangle", "mergetreepartinfo"),
+        *("naivebayesclassifier", "naivebayesclassifierwithprob", "naivebayesclassifierwithallprobs"),
+        # columns of the tables below, and of every MergeTree
+        *("data_path", "data_paths", "metadata_path", "_disk_name"),
+    ]
 )
-_TOKEN: Final = re.compile(
-    r"""'(?:\\.|''|[^'\\])*'|`((?:\\.|``|[^`\\])*)`|"((?:\\.|""|[^"\\])*)"|([A-Za-z_]\w*)|.""", re.S
+# They have a column with a path, so their columns must be named.
+WITH_PATHS: Final = frozenset(["databases", "tables"])
+_MATCHERS: Final = re.compile(r"(Qualified)?(Asterisk|Columns\w*)")
+# Strings and quoted names whole, words, and all that is between at once: a text of commas must not take long.
+_WORD: Final = re.compile(
+    r"""'(?:\\.|''|[^'\\])*+'|`((?:\\.|``|[^`\\])*+)`|"((?:\\.|""|[^"\\])*+)"|([A-Za-z_]\w*+)|[^'`"A-Za-z_]++|.""",
+    re.S,
 )
 
 
@@ -126,37 +142,64 @@ def _check_root(nodes: list[Node]) -> None:
 
 
 def _check_names(canonical: str) -> None:
-    tokens = (found for found in _TOKEN.finditer(canonical) if not found[0].isspace())
-    words = [found[1] or found[2] or found[3] or "" for found in tokens]
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        if FORBIDDEN_NAMES.fullmatch(word):
+    previous = ""
+    for found in _WORD.finditer(canonical):
+        word = (found[1] or found[2] or found[3] or "").lower()
+        if word in FORBIDDEN_NAMES:
             raise _denied(f"The name {word} is not allowed")
-        if word.upper() == "INTO" and following.upper() == "OUTFILE":
+        if word == "outfile" and previous == "into":
             raise _denied("INTO OUTFILE is not allowed")
+        previous = word or previous
+
+
+def _check_words(name: str) -> None:
+    if not FORBIDDEN_NAMES.isdisjoint(name.lower().split(".")):
+        raise _denied(f"The name {name} is not allowed")
 
 
 def _check_sources(nodes: list[Node], database: str) -> None:
-    for index, node in enumerate(nodes):
+    """One pass: a text may have 50,000 nodes, nested in each other."""
+    operands: list[list[int]] = []  # of each IN that is open here: its depth, and how many operands have begun
+    parents = [Node(-1, "", ""), *nodes]
+    for before, node in zip(parents, nodes, strict=False):
+        while operands and operands[-1][0] >= node.depth:
+            operands.pop()
         if node.kind == "TableIdentifier":
             _check_table(node.name, database)
-        if node.kind == "TableExpression":
-            _check_table_function(nodes[index + 1 :])
-        # `x IN name` reads a table too, though its node is a plain identifier
+        if node.kind == "Identifier":  # a bound parameter may have named it
+            _check_words(node.name)
+        if before.kind == "TableExpression" and node.kind == "Function":
+            _check_table_function(node.name)
+        if operands and operands[-1][0] == node.depth - 2:
+            operands[-1][1] += 1
+            # `x IN name` reads a table too, though its node is a plain identifier
+            if operands[-1][1] == 2 and node.kind == "Identifier":
+                _check_table(node.name, database)
         if node.kind == "Function" and node.name.lower() in IN_FUNCTIONS:
-            _check_in(nodes, index, database)
+            operands.append([node.depth, 0])
+    _check_columns(nodes, database)
 
 
-def _check_table_function(following: list[Node]) -> None:
-    if following and following[0].kind == "Function" and following[0].name.lower() not in TABLE_FUNCTIONS:
-        raise _denied(f"The table function {following[0].name} is not allowed")
+def _check_columns(nodes: list[Node], database: str) -> None:
+    shown = {node.name for node in nodes if node.kind == "TableIdentifier" and _has_paths(node.name, database)}
+    if shown and any(_MATCHERS.fullmatch(node.kind) and not _is_counted(nodes, at) for at, node in enumerate(nodes)):
+        raise _denied(f"Name the columns that you need of {min(shown)}: others say where the data lies")
 
 
-def _check_in(nodes: list[Node], index: int, database: str) -> None:
-    depth = nodes[index].depth
-    below = itertools.takewhile(lambda node: node.depth > depth, nodes[index + 1 :])
-    operands = [node for node in below if node.depth == depth + 2]
-    if len(operands) > 1 and operands[1].kind == "Identifier":
-        _check_table(operands[1].name, database)
+def _is_counted(nodes: list[Node], index: int) -> bool:
+    """Whether the node is the star of `count(*)`."""
+    around = nodes[index - 2] if index >= 2 else Node(0, "", "")
+    return (around.kind, around.name.lower(), around.depth + 2) == ("Function", "count", nodes[index].depth)
+
+
+def _has_paths(name: str, database: str) -> bool:
+    owner, _, table = name.rpartition(".")
+    return (owner or database) == "system" and table in WITH_PATHS
+
+
+def _check_table_function(name: str) -> None:
+    if name.lower() not in TABLE_FUNCTIONS:
+        raise _denied(f"The table function {name} is not allowed")
 
 
 def _check_table(name: str, database: str) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import orjson
 import pytest
 
+import tests.listening
 from services.common.connection import Bounds
 from services.gateway import app
 from services.gateway.connection import BOUNDS
 from tests.gateway_kit import MESSAGE, listening
+from tests.listening import rest_of
 
 HASTY = replace(BOUNDS, head_s=0.3, idle_s=0.3)
 BODY = orjson.dumps({**MESSAGE, "writeKey": "WK"})
@@ -22,22 +23,8 @@ HEAD = b"POST /v1/track HTTP/1.1\r\nHost: x\r\n"
 GOOD = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 
 
-@contextmanager
-def connected(url: str) -> Iterator[socket.socket]:
-    host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as made:
-        yield made
-
-
-def rest_of(sender: socket.socket) -> bytes:
-    """What is answered until the other side hangs up; a test that waits in vain fails by its timeout."""
-    answer = b""
-    try:
-        while piece := sender.recv(65_536):
-            answer += piece
-    except ConnectionError:
-        pass
-    return answer
+def connected(url: str) -> AbstractContextManager[socket.socket]:
+    return tests.listening.connected(int(url.rpartition(":")[2]))
 
 
 def test_a_head_without_end_is_refused() -> None:
