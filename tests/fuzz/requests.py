@@ -93,7 +93,7 @@ FORMS = st.one_of(
     st.builds(
         lambda parts, tail: b"".join(parts) + tail, st.lists(_PARTS, max_size=5), st.sampled_from([b"--b--\r\n", b""])
     ),
-    st.builds(lambda part, count: part * count + b"--b--\r\n", _PARTS, st.sampled_from((300, 999, 5_000, 18_000))),
+    st.builds(lambda part, size: _filled(part, size) + b"\r\n--b--\r\n", _PARTS, st.sampled_from((9_000, 1_040_000))),
     BULKS,
 )
 

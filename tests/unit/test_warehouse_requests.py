@@ -1,0 +1,177 @@
+"""What a reader sends is read within bounds, or refused in ClickHouse's form; never anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import lz4.frame
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.warehouse.cache import BoundedCache
+from services.warehouse.codec import decode
+from services.warehouse.errors import ClickHouseError, hidden
+from services.warehouse.form import MAX_FIELDS, fields_of
+from services.warehouse.lanes import Lane, Width
+from services.warehouse.request import parameters, to_statement
+from services.warehouse.statement import Statement
+from tests.fuzz.requests import FORMS, PACKERS, TEXTS
+
+FORM = "multipart/form-data; boundary=b"
+PATIENT = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+
+
+def part(head: bytes, value: bytes) -> bytes:
+    return b"--b\r\nContent-Disposition: form-data; " + head + b"\r\n\r\n" + value + b"\r\n"
+
+
+def test_a_form_is_read() -> None:
+    body = part(b'name="query"', b"SELECT {a:String}\r\n-- \xc3\xa9") + part(b"name=param_a", b"") + b"--b--\r\n"
+    assert fields_of(FORM, body) == {"query": "SELECT {a:String}\r\n-- é", "param_a": ""}
+    nested = part(b'name="query"\r\nContent-Type: multipart/mixed; boundary=c', b"--c\r\n\r\nx\r\n--c--") + b"--b--\r\n"
+    assert fields_of(FORM, nested) == {"query": "--c\r\n\r\nx\r\n--c--"}  # it is text, whatever it calls itself
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "code"),
+    [
+        (FORM, part(b'name="' + b';a="\\' * 225_000 + b'"', b"x") + b"--b--\r\n", 307),
+        (FORM, part(b"name=a", b"") * (MAX_FIELDS + 1) + b"--b--\r\n", 307),
+        (FORM, part(b"name=a" + b"\r\nA: b" * 20, b"") + b"--b--\r\n", 307),
+        (FORM, part(b"name=query", b"\xff") + b"--b--\r\n", 36),
+        (FORM, part(b"name=\xff", b"x") + b"--b--\r\n", 36),
+        (FORM, part(b'name="t"; filename="t.csv"', b"1") + b"--b--\r\n", 48),
+        (FORM, part(b"name=query", b"SELECT 1"), 36),
+        (FORM, b"", 36),
+        ("multipart/form-data", part(b"name=query", b"SELECT 1") + b"--b--\r\n", 36),
+        ("multipart/form-data; boundary=\xff", b"--\xff\r\n", 36),
+    ],
+)
+def test_a_form_out_of_bounds_is_refused(kind: str, body: bytes, code: int) -> None:
+    with pytest.raises(ClickHouseError) as refused:
+        fields_of(kind, body)
+    assert refused.value.code == code
+    assert refused.value.status < 500 or code == 48
+
+
+@pytest.mark.parametrize("encoding", sorted(PACKERS))
+def test_empty_frames_are_counted(encoding: str) -> None:
+    frame = PACKERS[encoding](b"")
+    with pytest.raises(ClickHouseError) as refused:
+        decode(frame * (1_000_000 // len(frame)), encoding, 1 << 20)
+    assert (refused.value.code, refused.value.status) == (271, 400)
+
+
+def test_frames_are_read_once_each() -> None:
+    """Known bad: what was done, copying all that is left for each frame. Counted in bytes, not in seconds."""
+    frames = [lz4.frame.compress(bytes(1000)) for _ in range(900)]
+    body = b"".join(frames)
+    copied_before = sum(len(body) - number * len(frames[0]) for number in range(1, 900))
+    assert copied_before > 400 * len(body)
+    assert decode(body, "lz4", 1 << 20) == bytes(900_000)
+
+
+@given(FORMS)
+@PATIENT
+def test_any_form_is_fields_or_a_refusal(body: bytes) -> None:
+    try:
+        found = fields_of(FORM, body)
+    except ClickHouseError as refused:
+        assert refused.code in (36, 48, 307)
+    else:
+        assert len(found) <= MAX_FIELDS
+
+
+@given(st.sampled_from([*sorted(PACKERS), "x", "gzip, br"]), st.one_of(TEXTS, st.binary(max_size=200)), st.booleans())
+@PATIENT
+def test_any_body_is_plain_or_a_refusal(encoding: str, plain: bytes, is_packed: bool) -> None:
+    body = PACKERS[encoding](plain) if is_packed and encoding in PACKERS else plain
+    try:
+        assert len(decode(body, encoding, 100_000)) <= 100_000
+    except ClickHouseError as refused:
+        assert refused.code in (48, 271, 307)
+
+
+@given(st.dictionaries(st.text(max_size=20), st.text(max_size=200), max_size=5), TEXTS)
+@PATIENT
+def test_any_request_is_a_statement_or_a_refusal(params: dict[str, str], body: bytes) -> None:
+    try:
+        statement = to_statement({}, params, body, max_query_bytes=262_144)
+    except ClickHouseError as refused:
+        assert refused.code in (48, 62)
+    else:
+        assert len(statement.text) <= 262_144
+        for read in (lambda: statement.format, lambda: statement.answers, lambda: statement.kills):
+            read()
+
+
+@given(st.binary(max_size=300))
+@PATIENT
+def test_any_query_string_is_parameters(query: bytes) -> None:
+    parameters(query)
+
+
+def test_a_url_has_so_many_parameters() -> None:
+    with pytest.raises(ClickHouseError, match="more than 1000 parameters"):
+        parameters(b"a=b&" * 2000)
+
+
+def test_several_statements_are_told_from_one() -> None:
+    for text, several in ((b"SELECT 1; -- x", False), (b"SELECT ';' /* ; */;;", False), (b"SELECT 1;/**/x", True)):
+        assert Statement(text).is_several is several
+    assert not Statement(b"a" * 100 + b";" * 100).is_several
+
+
+def test_a_cache_weighs_what_it_holds() -> None:
+    cache: BoundedCache[str] = BoundedCache(80_000)
+    for number in range(1000):
+        cache.put(str(number), b"x" * 1000, 100)
+    assert cache.held_bytes <= 80_000
+    assert cache.get("999") == b"x" * 1000
+    assert cache.get("0") is None
+    cache.put("large", b"x" * 20_000, 0)
+    assert cache.get("large") is None
+    before = cache.held_bytes
+    cache.put("999", b"y" * 1000, 100)
+    assert (cache.held_bytes, cache.get("999")) == (before, b"y" * 1000)
+
+
+async def test_a_lane_has_its_own_queue_and_memory() -> None:
+    lane = Lane("reader", Width(threads=1, queue=2, body_bytes=1000))
+    gate = threading.Event()
+    try:
+        with lane.turn(), lane.turn():
+            jobs = [lane.start(gate.wait), lane.start(gate.wait)]
+            with pytest.raises(ClickHouseError) as full, lane.turn():
+                pass
+            assert (full.value.code, full.value.status) == (202, 503)
+            gate.set()
+            await asyncio.gather(*jobs)
+        with lane.memory() as hold:
+            hold(900)
+            with pytest.raises(ClickHouseError), lane.memory() as another:
+                another(200)
+        with lane.memory() as hold:
+            hold(1000)
+    finally:
+        gate.set()
+        lane.close()
+
+
+async def test_large_requests_are_not_read_by_the_loop() -> None:
+    lane = Lane("reader", Width(threads=1, queue=2, body_bytes=1000))
+    try:
+        here = threading.get_ident()
+        assert await lane.parse(10, True, threading.get_ident) == here
+        assert await lane.parse(10, False, threading.get_ident) != here
+        assert await lane.parse(10_000, True, threading.get_ident) != here
+    finally:
+        lane.close()
+
+
+def test_a_reader_is_not_told_where_it_is() -> None:
+    error = RuntimeError("Code: 1. DB::Exception: cannot open /data/x/store/a.bin on vm-7: vm-71 (FILE)")
+    told = str(ClickHouseError.from_engine(error, hidden("/data/x", "vm-7")))
+    assert told == "Code: 1. DB::Exception: cannot open … on …: vm-71 (FILE)"
