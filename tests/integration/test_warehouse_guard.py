@@ -225,6 +225,16 @@ def test_a_table_named_by_a_parameter_is_judged(clickhouse_url: ClickHouse, grou
     assert refused(ask(clickhouse_url, "reader", sql, param_d=ground.db, param_t="t")) == "497"
 
 
+def test_a_function_named_by_a_parameter_is_judged(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    """The text shows a placeholder only: `arrayMap({f:Identifier}, …)` read any file."""
+    sql = ground.aim("SELECT arrayMap({f:Identifier}, ['{secret}'])")
+    assert refused(ask(clickhouse_url, "reader", sql, param_f="file")) == "497"
+    assert SECRET in ask(clickhouse_url, "internal", sql, param_f="file").text  # the control
+    path = "SELECT {c:Identifier} FROM system.databases"
+    assert refused(ask(clickhouse_url, "reader", path, param_c="data_path")) == "497"
+    assert ask(clickhouse_url, "reader", path, param_c="name").status_code == 200
+
+
 def test_settings_of_a_reader_change_nothing(clickhouse_url: ClickHouse, ground: Ground) -> None:
     reply = ask(clickhouse_url, "reader", "SELECT getSetting('max_result_rows')", readonly="0", max_result_rows="0")
     assert reply.text == "1000000\n"
