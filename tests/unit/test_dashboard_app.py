@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import Mock
@@ -15,18 +16,22 @@ from fastapi import FastAPI
 
 from schemas.config import DashboardConfig
 from schemas.errors import ConfigurationError, StoreUnavailable
+from services.common.connection import server_settings
 from services.dashboard import snapshots
 from services.dashboard.bootstrap import Surroundings, build
 from services.dashboard.clickhouse import ClickHouseStore
+from services.dashboard.main import BOUNDS
 from services.dashboard.views import Wait
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of
 from tests.dashboard_seed import World, world
+from tests.listening import dripping, rest_of, served
 
 PAGE = {"accept": "text/html"}
 
 
 def app_on(store: FakeStore, waits: Sequence[Wait] = (), **around: Any) -> FastAPI:
-    config = DashboardConfig(host=around.pop("host", "127.0.0.1"))
+    named = {name: around.pop(name) for name in ("allowed_hosts", "allowed_origins") if name in around}
+    config = DashboardConfig(host=around.pop("host", "127.0.0.1"), **named)
     return build(
         config,
         store=store,
@@ -342,6 +347,39 @@ async def test_another_host_name_is_refused_on_loopback(store: FakeStore) -> Non
     client = browser_of(app_on(store))
     assert (await client.get("/api/map", headers={"host": "rebound.example"})).status_code == 421
     assert (await client.get("/api/map", headers={"host": "localhost:8090"})).status_code == 200
+
+
+async def test_the_name_of_a_proxy_and_an_own_page_elsewhere(store: FakeStore) -> None:
+    """As configured; a link from anywhere may be followed, what a strange page asks in the background is refused."""
+    client = browser_of(app_on(store, allowed_hosts=("map.example",), allowed_origins=("https://own.example",)))
+    assert (await client.get("/api/map", headers={"host": "map.example"})).status_code == 200
+    shared = await client.get("/api/map", headers={"origin": "https://own.example"})
+    assert (shared.status_code, shared.headers["access-control-allow-origin"]) == (200, "https://own.example")
+    assert (await client.get("/api/map", headers={"origin": "https://evil.example"})).status_code == 403
+    asks = {"origin": "https://own.example", "access-control-request-method": "GET"}
+    assert (await client.options("/api/map", headers=asks)).status_code == 204
+    strange = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert (await client.get("/", headers=strange)).status_code == 200
+    assert (await client.get("/", headers=strange | {"sec-fetch-mode": "no-cors"})).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+async def test_probes_and_scrapes_come_by_names_of_compose(store: FakeStore, path: str) -> None:
+    assert (await browser_of(app_on(store)).get(path, headers={"host": "dashboard:8090"})).status_code == 200
+    guarded = browser_of(app_on(store, host="0.0.0.0", token=b"open-sesame", allowed_hosts=("map.example",)))
+    scrape = {"host": "dashboard:8090", "authorization": "Bearer open-sesame"}
+    assert (await guarded.get(path, headers=scrape)).status_code == 200
+    assert (await guarded.get("/api/map", headers=scrape)).status_code == 421
+
+
+def test_500_slow_visitors_are_dropped(store: FakeStore) -> None:
+    bounds = replace(BOUNDS, head_s=1.0, body_s=1.0)
+    slow_head, slow_body = b"GET / HTTP/1.1\r\n", b"POST /api/questions/x HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"
+    with served(server_settings(app_on(store), bounds, port=0)) as port:
+        with dripping(port, 250, slow_head) as heads, dripping(port, 250, slow_body) as bodies:
+            assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code in (200, 503)
+            assert len([rest_of(one) for one in (*heads, *bodies)]) == 500
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code in (200, 503)
 
 
 def test_an_open_address_without_a_token_is_refused(store: FakeStore) -> None:

@@ -42,6 +42,19 @@ def test_what_the_catalogue_does_not_have_is_refused(call: Any, complaint: str) 
         call(Metrics())
 
 
+async def test_a_scrape_comes_by_any_name() -> None:
+    """Prometheus knows us by the names of Compose, and a browser's headers change nothing: exempt on purpose."""
+    server = OpsServer(Metrics(), lambda: (True, {}), port=0)
+    port = await server.start()
+    headers = {"Host": "sink:9100", "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    async with httpx.AsyncClient() as client:
+        for path in ("/metrics", "/healthz"):
+            answer = await client.get(f"http://127.0.0.1:{port}{path}", headers=headers)
+            assert answer.status_code == 200
+            assert "access-control-allow-origin" not in answer.headers
+    await server.close()
+
+
 async def test_healthz_is_asked_anew_each_time_and_metrics_are_served() -> None:
     state: dict[str, Any] = {"ok": False}
 
