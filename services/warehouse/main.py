@@ -162,7 +162,8 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _arguments(argv: Sequence[str] | None) -> WarehouseSettings:
+def arguments(argv: Sequence[str] | None) -> WarehouseSettings:
+    """What the command line says."""
     parser = argparse.ArgumentParser(prog="touchline-warehouse", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=Path, required=True, help="data folder")
     parser.add_argument("--host", default="127.0.0.1")
@@ -188,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     _die_with_parent()
     try:
-        return run(_arguments(argv))
+        return run(arguments(argv))
     except (ConfigurationError, ValidationError) as error:
         print(f"warehouse: {error}", file=sys.stderr)
         return EXIT_CONFIG

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config import Config, DashboardConfig
+from schemas.config import Config, DashboardConfig, SqlConfig
 from schemas.errors import ConfigurationError
 from services.broker.ports import pick_free
 from services.cli.service import SERVICES
@@ -20,6 +20,7 @@ from services.supervisor.folder import DataFolder
 from services.supervisor.main import UpOptions, prepare
 from services.supervisor.plan import LOADS, PROCESSES, Site, addresses, instance, plan, service_env
 from services.supervisor.spec import EDGE, STORES, checked
+from services.warehouse.main import arguments as warehouse_settings
 
 SITE = Site(
     data_dir=Path("/data"),
@@ -42,6 +43,12 @@ def test_everything_known_is_started_in_an_order_that_works(site: Site) -> None:
     assert {spec.name for spec in specs} == {*SERVICES, *embedded}
     assert specs[0].name == "dashboard"
     assert {spec.name for spec in specs} - {"topics", "migrate"} <= set(PROCESSES)
+
+
+def test_the_embedded_clickhouse_is_told_who_may_call_it() -> None:
+    told = SqlConfig(allowed_hosts=("map.example",), reader_threads=2)
+    spec = next(spec for spec in plan(SITE, Config(sql=told)) if spec.name == "clickhouse")
+    assert warehouse_settings(spec.argv[spec.argv.index("--data") :]).sql == told
 
 
 @pytest.mark.parametrize("name", SERVICES)
