@@ -12,7 +12,7 @@ from services.common.visitors import Visitors
 from services.warehouse.cache import BoundedCache
 from services.warehouse.codec import BLOCKS, decode, too_large
 from services.warehouse.engine import Engine, Result, quote
-from services.warehouse.errors import ABORTED, AUTHENTICATION_FAILED, ClickHouseError
+from services.warehouse.errors import ABORTED, AUTHENTICATION_FAILED, UNKNOWN_EXCEPTION, ClickHouseError
 from services.warehouse.exchange import Answering, Exchange, Message, Receive, Send, send_whole
 from services.warehouse.lanes import Lane, Width
 from services.warehouse.outlet import Outlet
@@ -61,11 +61,11 @@ class WarehouseApp:
             await self._answer(scope, receive, answering.send)
         except ClickHouseError as error:
             await answering.fail(error)
-        except Exception as error:
+        except Exception:
             if answering.has_begun:
                 raise
             _log.exception("a request failed")
-            await answering.fail(ClickHouseError.from_engine(error))
+            await answering.fail(ClickHouseError.made(UNKNOWN_EXCEPTION, "The request failed; the log says why"))
 
     def close(self) -> None:
         """Waits for the statements under way, then ends the threads."""
