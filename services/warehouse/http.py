@@ -79,7 +79,8 @@ class WarehouseApp:
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        params = parameters(scope["query_string"])
+        query: bytes = scope["query_string"]
+        params = await self._lanes[Role.INTERNAL].parse(len(query), True, lambda: parameters(query))
         if scope["path"] in _PINGS or _is_bare(headers, params):
             await send_whole(send, 200, b"Ok.\n", [(b"content-type", b"text/plain; charset=UTF-8")])
             return

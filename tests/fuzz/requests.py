@@ -168,12 +168,7 @@ def _request(url: bytes, headers: list[bytes], body: tuple[bytes, bytes], chunke
     return head + b"Transfer-Encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n"
 
 
-REQUESTS = st.one_of(
-    st.builds(_request, _URLS, _HEADERS, _BODIES, st.sampled_from([False, False, False, True])),
-    st.builds(
-        lambda unit, count: unit * count,
-        st.sampled_from([b"GET / HTTP/1.1\r\n\r\n", b"\r\n", b"A"]),
-        st.sampled_from((1, 30_000)),
-    ),
-)
-"""Whole requests, as bytes."""
+_WHOLE = st.builds(_request, _URLS, _HEADERS, _BODIES, st.sampled_from([False, False, False, True]))
+_JUNK = st.builds(_filled, st.sampled_from([b"GET / HTTP/1.1\r\n\r\n", b"\r\n", b"A"]), st.sampled_from((20, 500_000)))
+REQUESTS = st.integers(0, 29).flatmap(lambda number: _WHOLE if number else _JUNK)
+"""Requests as bytes, a few of them none."""

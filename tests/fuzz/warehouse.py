@@ -30,6 +30,7 @@ from tests.fuzz.requests import REQUESTS
 
 _ASK_EVERY_S = 0.002
 _NOTED_S = 0.02
+_PATIENCE_S = 2.0
 _SUSPECTS = 12
 _REPEATS = 5
 #: Refusals of the connection itself, before there is a statement.
@@ -80,11 +81,12 @@ def is_bare(answer: bytes) -> bool:
 
 
 def send(target: ClickHouse, request: bytes) -> bytes:
-    """The first 64 KiB of what is answered; nothing when it is hung up on."""
+    """The first 64 KiB of what is answered within some seconds: what is no whole request is waited for in vain."""
     answer = b""
     try:
         with socket.create_connection((target.host, target.port), timeout=60) as sender:
             sender.sendall(request)
+            sender.settimeout(_PATIENCE_S)
             while len(answer) < 65_536 and (piece := sender.recv(65_536)):
                 answer += piece
     except (ConnectionError, TimeoutError):

@@ -70,7 +70,7 @@ def frames(encoding: str, frame: bytes) -> tuple[dict[str, str], bytes]:
     ("headers", "body", "status"),
     [
         pytest.param(*form(b'"' + b';a="\\' * 225_000 + b'"'), 413, id="a disposition of 900 KB"),
-        pytest.param(*form(b"query\r\nContent-Type: multipart/mixed; boundary=c", b"--c\r\n\r\nx"), 400, id="nested"),
+        pytest.param(*form(b"query\r\nContent-Type: multipart/mixed; boundary=c", b"--c\r\n\r\nx"), 404, id="nested"),
         pytest.param(*form(b"query", b"\xff"), 400, id="no UTF-8"),
         pytest.param(*form(b't; filename="t"'), 501, id="an external table"),
         pytest.param(*frames("lz4", lz4.frame.compress(b"")), 400, id="lz4 frames"),
@@ -204,14 +204,15 @@ def test_no_function_tells_of_the_machine(clickhouse_url: ClickHouse, tmp_path: 
     names = ask(clickhouse_url, "SELECT name FROM system.functions WHERE NOT is_aggregate FORMAT TSV", "internal").text
     telling = {socket.gethostname(), socket.getfqdn(), str(clickhouse_url.data_dir)}
     told = set()
-    for name in names.split():
-        if name.lower() in FORBIDDEN_NAMES or name.startswith("__"):
-            continue
-        answer = ask(clickhouse_url, f"SELECT toString({name}())", "internal")
-        if answer.status_code == 200 and (
-            answer.text.strip() in telling or str(clickhouse_url.data_dir) in answer.text
-        ):
-            told.add(name)
+    auth = ("internal", clickhouse_url.token)
+    with httpx.Client(base_url=clickhouse_url.base_url, auth=auth, timeout=60) as client:
+        for name in names.split():
+            if name.lower() in FORBIDDEN_NAMES or name.startswith(("__", "sleep")):
+                continue
+            answer = client.post("/", content=f"SELECT toString({name}())".encode())
+            said = answer.text.strip() if answer.status_code == 200 else ""
+            if said in telling or str(clickhouse_url.data_dir) in said:
+                told.add(name)
     assert told == set()
     assert ask(clickhouse_url, "SELECT hostName()", "internal").text.strip() in telling  # the control
     for name in ("hostName", "FQDN", "filesystemAvailable", "serverUUID", "displayName", "tcpPort"):
