@@ -43,7 +43,8 @@ TRANSPORT: Final = frozenset(
 )
 
 
-# It comes back in a header.
+# They come back in headers.
+_FORMAT: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 _QUERY_ID: Final = re.compile(r"[\x21-\x7e]{1,256}")
 
 
@@ -51,6 +52,13 @@ def _query_id(params: Mapping[str, str]) -> str:
     asked = params.get("query_id") or str(uuid4())
     if _QUERY_ID.fullmatch(asked) is None:
         raise ClickHouseError.made(SYNTAX_ERROR, "query_id must be up to 256 visible ASCII characters")
+    return asked
+
+
+def _default_format(headers: Mapping[str, str], params: Mapping[str, str]) -> str:
+    asked = params.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated"
+    if _FORMAT.fullmatch(asked) is None:
+        raise ClickHouseError.made(BAD_ARGUMENTS, f"Unknown format {asked[:40]!r}")
     return asked
 
 
@@ -86,7 +94,7 @@ def to_statement(
     return Statement(
         text=text,
         database=params.get("database", "") or headers.get("x-clickhouse-database", ""),
-        default_format=params.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated",
+        default_format=_default_format(headers, params),
         query_id=_query_id(params),
         params={name[6:]: value for name, value in params.items() if name.startswith("param_")},
         settings={k: v for k, v in params.items() if k not in TRANSPORT and not k.startswith("param_")},

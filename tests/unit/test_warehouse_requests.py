@@ -16,6 +16,7 @@ from services.warehouse.errors import ClickHouseError, hidden
 from services.warehouse.form import MAX_FIELDS, fields_of
 from services.warehouse.lanes import Lane, Width
 from services.warehouse.request import parameters, to_statement
+from services.warehouse.roles import Users
 from services.warehouse.statement import Statement
 from tests.fuzz.requests import FORMS, PACKERS, TEXTS
 
@@ -116,6 +117,21 @@ def test_any_query_string_is_parameters(query: bytes) -> None:
 def test_a_url_has_so_many_parameters() -> None:
     with pytest.raises(ClickHouseError, match="more than 1000 parameters"):
         parameters(b"a=b&" * 2000)
+
+
+@pytest.mark.parametrize("asked", ["a\r\nSet-Cookie: x", "\x00", "é", "x" * 65, " "])
+def test_a_format_that_no_header_can_carry_is_refused(asked: str) -> None:
+    for headers, params in (({}, {"default_format": asked}), ({"x-clickhouse-format": asked}, {})):
+        with pytest.raises(ClickHouseError, match="Unknown format") as refused:
+            to_statement(headers, params, b"SELECT 1")
+        assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("value", ["é", "%%%", "/w==", "\xff" * 9])
+def test_credentials_that_cannot_be_read_are_wrong_ones(value: str) -> None:
+    with pytest.raises(ClickHouseError) as refused:
+        Users("token").role_of({"authorization": f"Basic {value}"}, {})
+    assert refused.value.code == 516
 
 
 def test_several_statements_are_told_from_one() -> None:
