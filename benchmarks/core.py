@@ -13,7 +13,7 @@ from benchmarks.load import PEOPLE_AN_ACCOUNT, Bodies, Load
 from schemas.facts import FACTS, Fact
 from schemas.touchpoints import ACCOUNT_INPUTS, CLEAN, RAW, AttributedTouchpoint, CleanTouchpoint, RawRequest
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Mapped
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
@@ -56,7 +56,7 @@ def _request(bodies: Bodies, number: int, at: datetime) -> RawRequest:
 
 def mapped(found: Sequence[RawRequest]) -> list[CleanTouchpoint]:
     """The clean touchpoints of some requests."""
-    results = (result for request in found for result in CONNECTORS[request.vendor].map(request))
+    results = (result for request in found for result in CONNECTORS[request.vendor].read(request))
     return [result.touchpoint for result in results if isinstance(result, Mapped)]
 
 

@@ -12,9 +12,6 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from schemas.base import Strict
 
-#: Their senders are known by a key they send; those of the others by a path and a signature.
-KEY_VENDORS = ("segment", "rudderstack", "touchline")
-
 
 def _host_name(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]*::?[0-9A-Fa-f:.]*", text) is None or text.count(":") == 1:
@@ -50,12 +47,12 @@ class SourceConfig(Strict):
     """One sender of touchpoints."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="unique name; part of every event's identity")
-    vendor: str = Field(description="key of the connector, e.g. `segment`, `rudderstack`, `hubspot`, `zendesk`")
+    vendor: str = Field(description="name of the connector, see docs/connectors.md")
     secrets: tuple[SecretRef, ...] = Field(
         min_length=1, description="write key(s) or signing secret(s); several while rotating"
     )
     public_base_url: str = Field(
-        "", description="scheme and host the sender calls, where its signature covers the URL (HubSpot)"
+        "", description="scheme and host the sender calls, where its signature covers the URL or its SDK is told"
     )
     allow_query_key: bool = Field(True, description="accept the write key in the query string (beacons)")
 

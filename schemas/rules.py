@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from schemas.base import Strict
+from schemas.capabilities import CAPABILITIES, Capability
 from schemas.matching import Compare, Match
 
 Pattern = Literal["each", "burst", "window", "sequence", "absence", "regress", "advance", "compound"]
@@ -143,9 +144,21 @@ class Rule(Strict):
         "{fields}, {value}, {before}, {parts}"
     )
     effort: Literal["quick", "medium", "long"] = Field("medium", description="to mend it, when the type does not say")
-    sources: tuple[str, ...] = Field((), description="vendors that can feed it; none: follows from other signals")
+    fed_by: tuple[Capability, ...] = Field(
+        (), description="what a source must tell, any of it, for the rule to find anything; none: other signals"
+    )
     variants: tuple[Variant, ...] = Field((), description="ways in which it can fire; none: as written")
     tests: tuple[GoldenTest, ...] = Field((), description="both sides of every boundary")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_no_vendor(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "sources" in given:
+            raise ValueError(
+                "`sources` named vendors; say what feeds the rule instead, in `fed_by`: "
+                f"{', '.join(CAPABILITIES)}; without it the rule is taken to be fed by anything"
+            )
+        return given
 
     @model_validator(mode="after")
     def _whole(self) -> Rule:

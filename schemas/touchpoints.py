@@ -17,14 +17,20 @@ Alias = str
 
 
 class RawRequest(Contract):
-    """One accepted HTTP request, verbatim, so that it can be mapped again later."""
+    """One accepted HTTP request, verbatim, so that it can be mapped again later.
+
+    `method`, `content_type` and `headers` are empty in records written before they were kept.
+    """
 
     request_id: str
     source: str = Field(description="name of the configured source")
     vendor: str = Field(description="key of the vendor registry")
     received_at: UtcTime
+    method: str = Field("", description="HTTP method")
     path: str = ""
     query: str = ""
+    content_type: str = Field("", description="as the sender said it")
+    headers: dict[str, str] = Field({}, description="those its connector keeps, names in lower case; never a secret")
     body: str = Field(description="payload after Content-Encoding was undone; valid UTF-8")
     backfill: bool = False
 

@@ -65,8 +65,8 @@ BLUEPRINT = Blueprint(
         TouchpointType(id="crm_record", name="CRM record", phase="awareness", on_map=False),
     ),
     rules=(
-        Rule(id="low_score", sources=("segment",), **_EACH),
-        Rule(id="payment_failed", sources=("stripe",), **_EACH),
+        Rule(id="low_score", fed_by=("survey",), **_EACH),
+        Rule(id="payment_failed", fed_by=("deal",), **_EACH),
         Rule(
             id="struggle",
             pattern="compound",

@@ -19,7 +19,10 @@ from services.common.connection import Bounds
 from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
 from services.gateway.connection import BOUNDS, settings
-from services.gateway.signatures import SCHEMES, Signed, sign
+from services.gateway.signatures import Signed, prove
+from streams.connectors.crm import hubspot
+from streams.connectors.schemes import Scheme
+from streams.connectors.support import zendesk
 from streams.transport.writer import Position
 from tests.listening import served
 
@@ -91,19 +94,16 @@ def client(app: Gateway) -> httpx.AsyncClient:
 def hubspot_headers(
     body: bytes, *, secret: bytes = b"new", at: datetime = NOW, path: str = "/hubspot/crm"
 ) -> dict[str, str]:
-    stamp = str(int(at.timestamp() * 1000)).encode()
-    signed = Signed(b"POST", (b"https://gw.example" + path.encode(),), {}, body)
-    signature = sign(SCHEMES["hubspot"], secret, signed, stamp)
-    return {"X-HubSpot-Signature-v3": signature.decode(), "X-HubSpot-Request-Timestamp": stamp.decode()}
+    return proof(hubspot.SCHEME, secret, Signed(b"POST", (b"https://gw.example" + path.encode(),), {}, body), at)
 
 
 def zendesk_headers(body: bytes, *, secret: bytes = b"Z", at: datetime = NOW) -> dict[str, str]:
-    stamp = at.isoformat().encode()
-    signature = sign(SCHEMES["zendesk"], secret, Signed(b"POST", (b"",), {}, body), stamp)
-    return {
-        "X-Zendesk-Webhook-Signature": signature.decode(),
-        "X-Zendesk-Webhook-Signature-Timestamp": stamp.decode(),
-    }
+    return proof(zendesk.SCHEME, secret, Signed(b"POST", (b"",), {}, body), at)
+
+
+def proof(scheme: Scheme, secret: bytes, unsigned: Signed, at: datetime) -> dict[str, str]:
+    """The headers a sender proves itself with."""
+    return {name.decode(): value.decode() for name, value in prove(scheme, secret, unsigned, at).items()}
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from services.store.presence import Ask, chunks
 from services.store.rows import minute_of
 from services.store.verify import EXAMPLES, Finding
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Mapped
 from streams.transport.decode import decode
 from streams.transport.kafka import GroupProgress, end_offsets
 
@@ -106,7 +106,7 @@ async def _missing(reader: Any, wanted: Spans, ask: Ask, refused: set[str], foun
 def _events(record: Any) -> Iterator[_Told]:
     for _, request in decode(record.value or b"[]", RAW).items:
         vendor = CONNECTORS.get(request.vendor)
-        for result in vendor.map(request) if vendor else ():
+        for result in vendor.read(request) if vendor else ():
             if isinstance(result, Mapped):
                 yield _Told(result.touchpoint.event_id, minute_of(result.touchpoint.occurred_at), record)
 

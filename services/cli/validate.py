@@ -57,6 +57,7 @@ def _configured_blueprint(reading: ConfigReading, config: Config) -> list[Compla
 
 def notes(path: Path) -> list[str]:
     """What is no problem and still good to know: rules that no configured source feeds. Empty for a blueprint."""
+    from streams.connectors.registry import tellers, told
     from streams.friction.feeds import unfed
     from streams.journey.blueprints import load
 
@@ -65,16 +66,17 @@ def notes(path: Path) -> list[str]:
         return []
     if not config.sources:
         return ["no source is configured: nothing can arrive, and no rule finds anything; list some under `sources`"]
-    return unfed(load(config.journey.blueprint).source, {source.vendor for source in config.sources})
+    return unfed(load(config.journey.blueprint).source, told(source.vendor for source in config.sources), tellers)
 
 
 def _blueprint(file: Path) -> list[Complaint]:
     """What is wrong with a blueprint: that it is refused, or which of its golden tests fail."""
+    from streams.connectors.registry import CONNECTORS
     from streams.friction.golden import run
     from streams.journey.blueprints import read_file
 
     try:
-        reading = read_file(file)
+        reading = read_file(file, CONNECTORS)
     except ConfigurationError as error:
         return list(complaints_of(error))
     if reading.compiled is None:

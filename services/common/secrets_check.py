@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.complaints import Complaint
-from schemas.config import KEY_VENDORS, Config, SecretRef
+from schemas.config import Config, SecretRef
 from schemas.documents import Loc
 from schemas.errors import ConfigurationError
 from services.common.config import ConfigReading
@@ -18,7 +18,7 @@ def secret_complaints(reading: ConfigReading) -> list[Complaint]:
         return []
     found: list[Complaint] = []
     keys: dict[bytes, str] = {}
-    keyed = {source.name for source in reading.config.sources if source.vendor in KEY_VENDORS}
+    keyed = _keyed(reading.config)
     for loc, owner, ref in _references(reading.config):
         place, field = reading.origin(loc), f"sources.{owner}.secrets" if loc[0] == "sources" else owner
         try:
@@ -29,6 +29,16 @@ def secret_complaints(reading: ConfigReading) -> list[Complaint]:
         if owner in keyed and (other := keys.setdefault(secret, owner)) != owner:
             found.append(Complaint(place, field, f"the same write key as source `{other}`; give each its own"))
     return found
+
+
+def _keyed(config: Config) -> set[str]:
+    """Names of the sources whose secrets are keys that tell them apart."""
+    if not config.sources:
+        return set()
+    from streams.connectors.registry import CONNECTORS
+
+    connectors = {source.name: CONNECTORS.get(source.vendor) for source in config.sources}
+    return {name for name, connector in connectors.items() if connector is not None and connector.keyed}
 
 
 def _references(config: Config) -> Iterator[tuple[Loc, str, SecretRef]]:

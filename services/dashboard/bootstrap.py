@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from schemas.blueprint import Blueprint
+from schemas.capabilities import Capability
 from schemas.config import DashboardConfig
 from schemas.errors import ConfigurationError
 from services.common.config import is_loopback
@@ -41,11 +42,11 @@ def utc_now() -> datetime:
 class Surroundings:
     """What the dashboard knows of the rest.
 
-    `sources` are the configured ones with their vendors, `token` guards an open address, `decide` is where answers go,
-    `behind` are the stages of the pipeline that do not keep up, `gateway_url` is where senders send.
+    `sources` are the configured ones with what each can tell, `token` guards an open address, `decide` is where
+    answers go, `behind` are the stages of the pipeline that do not keep up, `gateway_url` is where senders send.
     """
 
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Collection[Capability]] = field(default_factory=dict)
     token: bytes | None = None
     decide: Decide = not_configured
     behind: Behind = tuple

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from schemas.blueprint import Blueprint, Phase, TouchpointType
+from schemas.capabilities import Capability
 from schemas.matching import Match
 from services.dashboard.store import Question
 from services.dashboard.views import Term
 from services.dashboard.words import named
+from streams.friction.feeds import is_fed
 from streams.journey.matching import plain
 
 
@@ -25,7 +27,7 @@ class Catalogue:
         self.derived_rules = tuple(rule.id for rule in blueprint.rules if rule.pattern == "compound")
         self.case_rules = tuple(rule.id for rule in blueprint.rules if rule.adopts)
         self.questions = tuple(_questions(blueprint))
-        self._fed_by = {rule.id: frozenset(rule.sources) for rule in blueprint.rules if rule.sources}
+        self._fed = tuple(rule for rule in blueprint.rules if rule.fed_by)
         self._phase_names = {phase.id: phase.name for phase in blueprint.phases}
         self._type_names = {kind.id: kind.name for kind in blueprint.types}
 
@@ -38,9 +40,9 @@ class Catalogue:
     def persona_name(self, persona: str) -> str:
         return "persona not known" if persona in ("", "unknown") else named(self.personas, persona)
 
-    def unfed_rules(self, vendors: Collection[str]) -> tuple[str, ...]:
-        """Rules that none of these vendors can feed: their silence means nothing. None where no vendor is known."""
-        return tuple(rule for rule, fed_by in self._fed_by.items() if vendors and not fed_by & set(vendors))
+    def unfed_rules(self, told: Collection[Capability]) -> tuple[str, ...]:
+        """Rules that nothing told can feed: their silence means nothing. None where no source is known."""
+        return tuple(rule.id for rule in self._fed if told and not is_fed(rule, told))
 
     def home_types(self, phase: str) -> list[TouchpointType]:
         """The types shown in a phase even when nothing happened, in the blueprint's order."""

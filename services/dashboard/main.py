@@ -27,6 +27,7 @@ from services.dashboard.live import Live
 from services.dashboard.pipeline import Pipeline, all_of
 from services.dashboard.reader import Waiting
 from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothing_waited_for
+from streams.connectors.registry import told
 from streams.journey.blueprints import load
 from streams.transport.clickhouse import Store
 
@@ -46,7 +47,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     client = httpx.AsyncClient(timeout=TIMEOUT_S)
     pipeline = Pipeline(config.kafka, utc_now)
     around = Surroundings(
-        sources={source.name: source.vendor for source in config.sources},
+        sources={source.name: told([source.vendor]) for source in config.sources},
         token=read_secret(config.dashboard.token) if config.dashboard.token else None,
         decide=decide_with(config, client),
         behind=pipeline.behind,

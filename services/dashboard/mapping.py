@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.blueprint import Phase, TouchpointType
+from schemas.capabilities import Capability
 from services.dashboard import numbers
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.grid import grid
@@ -31,7 +32,7 @@ class MapInputs:
     freshness: Freshness
     worst_rules: Mapping[CellKey, str] = field(default_factory=dict)
     measured: Mapping[CellKey, Mapping[str, float]] = field(default_factory=dict)
-    vendors: Collection[str] = ()
+    told: Collection[Capability] = ()
     explain: bool = False
 
 
@@ -54,7 +55,7 @@ def build_map(catalogue: Catalogue, inputs: MapInputs) -> MapView:
         phases=phases,
         grid=grid(phases),
         unmapped=Unmapped(sum(counts.volume for counts in unmapped.values()), raw),
-        unfed_rules=catalogue.unfed_rules(inputs.vendors),
+        unfed_rules=catalogue.unfed_rules(inputs.told),
         freshness=inputs.freshness,
     )
 

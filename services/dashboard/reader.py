@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import orjson
 
+from schemas.capabilities import Capability
 from services.dashboard import cursors, records
 from services.dashboard.answers import Given
 from services.dashboard.catalogue import Catalogue
@@ -51,7 +52,7 @@ UNMAPPED_REACH = timedelta(days=7)
 
 
 class Reader:
-    """`sources`: the configured ones and their vendors; a source that never sent is listed too.
+    """`sources`: the configured ones and what each can tell; a source that never sent is listed too.
 
     `behind`: stages of the pipeline that do not keep up.
     """
@@ -61,7 +62,7 @@ class Reader:
         store: JourneyStore,
         catalogue: Catalogue,
         clock: Clock,
-        sources: Mapping[str, str] | None = None,
+        sources: Mapping[str, Collection[Capability]] | None = None,
         behind: Behind = tuple,
     ) -> None:
         self.store = store
@@ -103,7 +104,7 @@ class Reader:
             freshness,
             worst_rules,
             measured,
-            vendors=tuple(self._sources.values()),
+            told={word for told in self._sources.values() for word in told},
             explain=explain,
         )
         return build_map(self.catalogue, inputs)

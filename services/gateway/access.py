@@ -5,33 +5,43 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from schemas.config import KEY_VENDORS, SourceConfig
-from schemas.errors import ConfigurationError
+from schemas.config import SourceConfig
+from schemas.errors import ConfigurationError, did_you_mean
 from services.gateway.answers import Refusal
+from services.gateway.request import Request
+from streams.connectors.spec import Connector
+from streams.connectors.ways import KeyPlace
 
-SDK_VENDORS = ("segment", "rudderstack")
 _KEY_NAMES = ("writeKey", "writekey")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A configured sender with its secrets."""
+    """A configured sender with its secrets and its connector."""
 
     config: SourceConfig
     secrets: tuple[bytes, ...]
+    connector: Connector
 
 
 class Sources:
-    """Looks senders up. Raises ConfigurationError when two sources share a write key."""
+    """Looks senders up. Raises ConfigurationError when two sources share a write key, or one has no connector."""
 
-    def __init__(self, configs: tuple[SourceConfig, ...], secrets: Mapping[str, tuple[bytes, ...]]) -> None:
-        self._by_name = {config.name: Source(config, secrets[config.name]) for config in configs}
-        self._keyed = [source for source in self._by_name.values() if source.config.vendor in KEY_VENDORS]
+    def __init__(
+        self,
+        configs: tuple[SourceConfig, ...],
+        secrets: Mapping[str, tuple[bytes, ...]],
+        connectors: Mapping[str, Connector],
+    ) -> None:
+        self._by_name = {
+            config.name: Source(config, secrets[config.name], _connector(config, connectors)) for config in configs
+        }
+        self._keyed = [source for source in self._by_name.values() if source.connector.keyed]
         seen: dict[bytes, str] = {}
         for source in self._keyed:
             for secret in source.secrets:
@@ -53,12 +63,20 @@ class Sources:
                     found = source
         return found
 
-    def webhook(self, vendor: str, name: str) -> Source:
-        """The source a webhook's path names; Refusal 404 when there is none of that vendor."""
+    def webhook(self, connector: Connector | None, name: str) -> Source:
+        """The source a webhook's path names; Refusal 404 when there is none of that connector."""
         source = self._by_name.get(name)
-        if source is None or source.config.vendor != vendor:
+        if source is None or source.connector is not connector:
             raise Refusal(404, "unknown_source", "no such source is configured")
         return source
+
+
+def _connector(config: SourceConfig, connectors: Mapping[str, Connector]) -> Connector:
+    found = connectors.get(config.vendor)
+    if found is None:
+        hint = did_you_mean(config.vendor, connectors)
+        raise ConfigurationError(f"source `{config.name}`: no connector for `{config.vendor}`{hint}")
+    return found
 
 
 def key_of_header(headers: Mapping[bytes, bytes]) -> bytes:
@@ -90,6 +108,14 @@ def key_of_body(value: Any) -> bytes:
     """`writeKey` of a JSON body."""
     found = value.get("writeKey") if isinstance(value, dict) else None
     return found.encode(errors="replace") if isinstance(found, str) else b""
+
+
+#: How a key is read that is known before the body: by its place, in the order they are tried.
+HEAD_KEYS: dict[KeyPlace, Callable[[Request], bytes]] = {
+    "bearer": lambda request: key_of_bearer(request.headers),
+    "basic": lambda request: key_of_header(request.headers),
+    "query": lambda request: key_of_query(request.query),
+}
 
 
 def without_key(query: str) -> str:

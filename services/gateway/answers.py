@@ -1,7 +1,7 @@
-"""What callers read: the answers each vendor's SDK expects, byte for byte where it matters.
+"""What callers read: the answers each connector's sender expects, byte for byte where it matters.
 
 200 is the only success: two SDKs take 202 and 204 for failures and send again. An error is JSON with `code`
-and `message` (rudder-sdk-python retries a 400 whose JSON lacks them), or plain text where RudderStack's is.
+and `message` (rudder-sdk-python retries a 400 whose JSON lacks them), or plain text where the sender's own is.
 """
 
 from __future__ import annotations
@@ -10,13 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-JSON = b"application/json"
-TEXT = b"text/plain; charset=utf-8"
-GIF = b"image/gif"
-PIXEL = (
-    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00"
-    b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
-)
+from streams.connectors.ways import JSON, TEXT, Answers, Reply
 
 Header = tuple[bytes, bytes]
 
@@ -42,19 +36,14 @@ class Refusal(Exception):
         self.headers = headers
 
 
-_ACCEPTED = dict.fromkeys(("segment", "touchline"), Answer(200, b'{"success":true}', JSON))
-_OK = Answer(200, b"OK")
-_NO_STORE = ((b"cache-control", b"no-cache, no-store, must-revalidate"),)
+def replied(reply: Reply, status: int = 200) -> Answer:
+    """A connector's own answer."""
+    return Answer(status, reply.body, reply.content_type, reply.headers)
 
 
-def accepted(vendor: str) -> Answer:
-    """What the vendor's SDK expects for an event that is safe."""
-    return _ACCEPTED.get(vendor, _OK)
-
-
-def refused(refusal: Refusal, vendor: str = "") -> Answer:
-    """The refusal in the vendor's own shape."""
-    if vendor == "rudderstack":
+def refused(refusal: Refusal, answers: Answers | None = None) -> Answer:
+    """The refusal in the sender's own shape, as far as the sender is known."""
+    if answers is not None and answers.refused == "text":
         return Answer(refusal.status, refusal.message.encode(), TEXT, refusal.headers)
     body = {"success": False, "code": refusal.code, "message": refusal.message, "detail": refusal.message}
     return Answer(refusal.status, orjson.dumps(body), JSON, refusal.headers)
@@ -63,11 +52,6 @@ def refused(refusal: Refusal, vendor: str = "") -> Answer:
 def json_answer(value: object, status: int = 200) -> Answer:
     """Any JSON."""
     return Answer(status, orjson.dumps(value), JSON)
-
-
-def pixel(status: int) -> Answer:
-    """The image, whatever happened; the status still tells the truth."""
-    return Answer(status, PIXEL, GIF, _NO_STORE)
 
 
 def unavailable(retry_after_s: int, message: str) -> Refusal:

@@ -9,14 +9,16 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from schemas.config import GatewayConfig
-from services.gateway import events
+from services.gateway import browser
 from services.gateway.access import Sources
-from services.gateway.answers import Answer, Refusal, json_answer, pixel, refused
-from services.gateway.browser import cors, preflight, rudder_config, segment_settings
+from services.gateway.answers import Answer, Refusal, json_answer, refused, replied
+from services.gateway.browser import cors, preflight
 from services.gateway.decoding import too_large
+from services.gateway.events import take_call, take_webhook
 from services.gateway.intake import Intake
 from services.gateway.request import Request
-from services.gateway.routes import Route, find
+from services.gateway.routes import Route, Routes
+from streams.connectors.ways import SUCCESS, Answers
 from streams.ops.metrics import Meter, installed_version
 
 Scope = MutableMapping[str, Any]
@@ -32,9 +34,10 @@ class Gateway:
     """Raw ASGI: one dictionary lookup a request, and no framework between a sender and Kafka."""
 
     def __init__(
-        self, config: GatewayConfig, sources: Sources, intake: Intake, *, health: Health, metrics: Meter
+        self, config: GatewayConfig, routes: Routes, sources: Sources, intake: Intake, *, health: Health, metrics: Meter
     ) -> None:
         self.config = config
+        self.routes = routes
         self.sources = sources
         self.intake = intake
         self.health = health
@@ -46,7 +49,7 @@ class Gateway:
         if scope["type"] != "http":
             raise RuntimeError(f"the gateway speaks HTTP only, not {scope['type']}")
         request = Request.of(scope)
-        route = find(request.path)
+        route = self.routes.find(request.path)
         answer = await self._answer(request, route, receive)
         self.answered[answer.status] += 1
         self.metrics.inc("touchline_gateway_requests_total", source=request.source, status=str(answer.status))
@@ -65,15 +68,15 @@ class Gateway:
             return await self._dispatch(request, route, receive)
         except Refusal as refusal:
             self.metrics.inc("touchline_gateway_refusals_total", source=request.source, reason=refusal.code)
-            if route is not None and route.purpose == "pixel":
-                return pixel(refusal.status)
-            return refused(refusal, request.vendor)
+            if route is not None and route.always is not None:
+                return replied(route.always, refusal.status)
+            return refused(refusal, _answers(request))
         except asyncio.CancelledError:
             raise
         except Exception:
             # 503, not 500: the senders that matter retry only this, and the event is not safe yet.
             _log.exception("a request failed", extra={"path": route.purpose if route else ""})
-            return refused(self.intake.unavailable("internal failure; try again"), request.vendor)
+            return refused(self.intake.unavailable("internal failure; try again"), _answers(request))
 
     async def _dispatch(self, request: Request, route: Route, receive: Receive) -> Answer:
         if route.purpose == "health":
@@ -81,15 +84,15 @@ class Gateway:
             return json_answer({"status": "ready" if ok else "unready", "checks": checks}, 200 if ok else 503)
         if route.purpose == "version":
             return json_answer({"name": "touchline", "version": installed_version()})
-        if route.purpose == "segment_settings":
-            return segment_settings(self.sources, route.argument)
-        if route.purpose == "rudder_config":
-            return rudder_config(self.sources, request)
-        if route.purpose == "pixel":
-            return await events.take_pixel(self, request)
+        if route.purpose == "setting":
+            return browser.setting(self.sources, request, route)
+        if route.purpose == "call" and not route.has_body:
+            return await take_call(self, request, route)
         size = await self._read(request, receive)
         try:
-            return await events.TAKE[route.purpose](self, request, route)
+            if route.purpose == "swallow":
+                return replied(SUCCESS)
+            return await (take_webhook if route.purpose == "webhook" else take_call)(self, request, route)
         finally:
             self.intake.release(size)
 
@@ -123,6 +126,10 @@ class Gateway:
             raise
         request.body = b"".join(chunks)
         return reserved
+
+
+def _answers(request: Request) -> Answers | None:
+    return request.connector.answers if request.connector is not None else None
 
 
 async def _chunks(receive: Receive) -> Any:

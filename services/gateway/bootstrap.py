@@ -9,6 +9,9 @@ from schemas.config import Config
 from services.gateway.access import Sources
 from services.gateway.app import Gateway, Health
 from services.gateway.intake import Clock, Intake, Writer
+from services.gateway.routes import Routes
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.spec import Connector
 from streams.ops.metrics import Meter, NoMetrics
 
 
@@ -17,7 +20,7 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-def build(
+def build(  # noqa: PLR0913 - one for each thing that it touches
     config: Config,
     *,
     secrets: Mapping[str, tuple[bytes, ...]],
@@ -25,14 +28,15 @@ def build(
     clock: Clock = now_utc,
     metrics: Meter | None = None,
     health: Health | None = None,
+    connectors: Mapping[str, Connector] = CONNECTORS,
 ) -> Gateway:
     """The ASGI app. `secrets` holds every source's keys by its name; `health` adds what only the caller knows.
 
-    Raises ConfigurationError when two sources share a write key.
+    Raises ConfigurationError when two sources share a write key, or one has no connector.
     """
     meter = metrics or NoMetrics()
     intake = Intake(config.gateway, writer, clock, meter)
-    sources = Sources(config.sources, secrets)
+    sources = Sources(config.sources, secrets, connectors)
 
     def probe() -> tuple[bool, dict[str, object]]:
         ok, checks = health() if health is not None else (True, {})
@@ -40,4 +44,4 @@ def build(
         own = {"confirming": confirming, "oldest_wait_s": round(intake.oldest_wait_s(), 3)}
         return ok and confirming, {**checks, **own, "in_flight_bytes": intake.in_flight_bytes}
 
-    return Gateway(config.gateway, sources, intake, health=probe, metrics=meter)
+    return Gateway(config.gateway, Routes(connectors.values()), sources, intake, health=probe, metrics=meter)

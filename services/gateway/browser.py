@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlsplit
-
 from services.gateway.access import Sources, key_of_header, key_of_query
 from services.gateway.answers import Answer, Header, Refusal, json_answer
 from services.gateway.request import Request
@@ -37,50 +34,13 @@ def preflight(request: Request, route: Route) -> Answer:
     return Answer(204, headers=tuple(headers))
 
 
-def segment_settings(sources: Sources, key: str) -> Answer:
-    """What analytics-next loads before it starts; sends its events back here when `public_base_url` is set."""
-    source = sources.by_key(key.encode())
-    if source is None or source.config.vendor != "segment":
-        raise Refusal(404, "unknown_key", "no such write key")
-    destination: dict[str, Any] = {"apiKey": key, "unbundledIntegrations": [], "addBundledMetadata": True}
-    base = urlsplit(source.config.public_base_url)
-    if base.netloc:
-        destination |= {"apiHost": f"{base.netloc}/v1", "protocol": base.scheme}
-    return json_answer(
-        {
-            "integrations": {"Segment.io": destination},
-            "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},
-            "edgeFunction": {},
-            "analyticsNextEnabled": True,
-            "middlewareSettings": {},
-            "enabledMiddleware": {},
-            "metrics": {"sampleRate": 0},
-            "legacyVideoPluginsEnabled": False,
-            "remotePlugins": [],
-        }
-    )
-
-
-def rudder_config(sources: Sources, request: Request) -> Answer:
-    """What the RudderStack browser SDK loads; without it the SDK never sends anything."""
-    key = key_of_header(request.headers) or key_of_query(request.query)
+def setting(sources: Sources, request: Request, route: Route) -> Answer:
+    """What an SDK loads before it sends, for the source whose key it is."""
+    key = route.argument.encode() or key_of_header(request.headers) or key_of_query(request.query)
     source = sources.by_key(key)
-    if source is None or source.config.vendor != "rudderstack":
-        raise Refusal(401, "invalid_key", "invalid write key")
-    name = source.config.name
-    off = {"errors": {"enabled": False}, "metrics": {"enabled": False}}
-    return json_answer(
-        {
-            "source": {
-                "id": name,
-                "name": name,
-                "writeKey": key.decode(),
-                "enabled": True,
-                "workspaceId": "touchline",
-                "config": {"statsCollection": off},
-                "connections": [],
-                "destinations": [],
-                "dataplanes": {},
-            }
-        }
-    )
+    found = route.settings.get(source.connector.name) if source is not None else None
+    if source is None or found is None:
+        status = max(one.unknown for one in route.settings.values())
+        code, message = ("unknown_key", "no such write key") if status == 404 else ("invalid_key", "invalid write key")
+        raise Refusal(status, code, message)
+    return json_answer(found.answer(key.decode(), source.config.name, source.config.public_base_url))

@@ -1,135 +1,126 @@
-"""Taking events: who sends, is it well-formed, is it safe. One function per purpose of a path."""
+"""Taking events: who sends, is it well-formed, is it safe. What differs between senders is in their connectors."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from services.gateway import signatures
-from services.gateway.access import (
-    SDK_VENDORS,
-    Source,
-    key_of_bearer,
-    key_of_body,
-    key_of_header,
-    key_of_query,
-    without_key,
-)
-from services.gateway.answers import Answer, Refusal, accepted, pixel
+from schemas.errors import PermanentError
+from services.gateway import handshakes, signatures
+from services.gateway.access import HEAD_KEYS, Source, key_of_body, without_key
+from services.gateway.answers import Answer, Refusal, replied
 from services.gateway.decoding import decode, json_of, text_of
 from services.gateway.request import Request
-from services.gateway.routes import Purpose, Route
-from services.gateway.signatures import SCHEMES, Signed, hubspot_url
+from services.gateway.routes import Route
+from streams.connectors.content import Content, is_empty, opened
+from streams.connectors.ways import Call, KeyPlace, Webhook
 
 if TYPE_CHECKING:
     from services.gateway.app import Gateway
 
 
-async def take_events(gateway: Gateway, request: Request, route: Route) -> Answer:
-    """Segment's and RudderStack's calls: the write key says which of them is speaking."""
-    key = key_of_header(request.headers)
-    source = _known(gateway, request, key) if key else _by_query(gateway, request)
-    body = decode(request.body, request.header(b"content-encoding"), gateway.config.max_body_bytes)
-    text = text_of(body)
-    value = _checked(json_of(body, text))
-    if source is None:
-        source = _known(gateway, request, key_of_body(value))
-    if source.config.vendor == "rudderstack":
-        _as_rudderstack(value, route)
-    if route.batch and isinstance(value, dict) and value.get("batch") == []:
-        return accepted(source.config.vendor)
-    await gateway.intake.store(source, request.path, without_key(request.query), text)
-    return accepted(source.config.vendor)
-
-
-async def take_records(gateway: Gateway, request: Request, route: Route) -> Answer:
-    """Our own dialect: one record, an array, or `records`. From servers only: the key stands in a header."""
-    key = key_of_bearer(request.headers) or key_of_header(request.headers)
-    source = _known(gateway, request, key, (route.vendor,))
-    body = decode(request.body, request.header(b"content-encoding"), gateway.config.max_body_bytes)
-    text = text_of(body)
-    value = _checked(json_of(body, text))
-    if value != [] and not (isinstance(value, dict) and value.get("records") == []):
-        await gateway.intake.store(source, request.path, "", text)
-    return accepted(source.config.vendor)
-
-
-async def take_beacon(gateway: Gateway, request: Request, route: Route) -> Answer:
-    """A batch sent as a page closes: nobody reads the answer, and the body may have been cut off.
-
-    What came of a cut body is kept and dead-lettered: its sender is gone and will not send it again.
-    """
+async def take_call(gateway: Gateway, request: Request, route: Route) -> Answer:
+    """A call of a protocol whose senders are known by a key; the key says which of the path's connectors speaks."""
+    source = _by_head(gateway, request, route)
     try:
-        return await take_events(gateway, request, route)
+        body = decode(request.body, request.header(b"content-encoding"), gateway.config.max_body_bytes)
     except Refusal as refusal:
-        source = _by_query(gateway, request)
-        if source is None or refusal.code != "invalid_encoding":
+        if source is None or not route.calls[source.connector.name].keeps_cut or refusal.code != "invalid_encoding":
             raise
-    encoding, cap = request.header(b"content-encoding"), gateway.config.max_body_bytes
-    came = decode(request.body, encoding, cap, short_is_fine=True).decode(errors="ignore")
-    await gateway.intake.store(source, request.path, without_key(request.query), came)
-    return accepted(source.config.vendor)
-
-
-async def take_pixel(gateway: Gateway, request: Request) -> Answer:
-    """A message in a query string; always answered with the image."""
-    source = _by_query(gateway, request) or _known(gateway, request, b"")
-    if source.config.vendor != "rudderstack":
-        raise Refusal(401, "invalid_key", "invalid write key")
-    await gateway.intake.store(source, request.path, without_key(request.query), "")
-    return pixel(200)
+        return await _keep_cut(gateway, request, source)
+    if source is not None:
+        return await _take_body(gateway, request, source, route.calls[source.connector.name], body)
+    value = _checked(json_of(body, text_of(body)))
+    source = _known(gateway, request, route, key_of_body(value), "body")
+    return await _take_body(gateway, request, source, route.calls[source.connector.name], body, value)
 
 
 async def take_webhook(gateway: Gateway, request: Request, route: Route) -> Answer:
-    """A signed call to `/{vendor}/{source}`: verified on the bytes as received, then parsed."""
-    source = gateway.sources.webhook(route.vendor, route.argument)
-    request.source = source.config.name
-    urls = _called_urls(source, request) if route.vendor == "hubspot" else (b"",)
-    signed = Signed(request.method.encode(), urls, request.headers, request.body)
-    problem = signatures.verify(SCHEMES[route.vendor], source.secrets, signed, gateway.intake.now())
-    if problem:
-        raise Refusal(401, "invalid_signature", problem)
+    """A proved call to `/{connector}/{source}`: verified on the bytes as received, then read."""
+    source = gateway.sources.webhook(route.connector, route.argument)
+    request.source, request.connector = source.config.name, source.connector
+    webhook = source.connector.webhook
+    assert webhook is not None
+    shaken = handshakes.unsigned(webhook, request, source.secrets)
+    if shaken is not None:
+        return shaken
+    _prove(gateway, request, source, webhook)
     body = decode(request.body, request.header(b"content-encoding"), gateway.config.max_body_bytes)
     text = text_of(body)
-    value = _checked(json_of(body, text))
-    if value != []:
-        await gateway.intake.store(source, request.path, request.query, text)
-    return accepted(source.config.vendor)
+    value = _read(webhook.content, body, text, request.query)
+    shaken = handshakes.signed(webhook, request, value)
+    if shaken is not None:
+        return shaken
+    if request.method not in webhook.methods:
+        raise Refusal(400, "no_handshake", f"a {request.method} here must be a handshake")
+    if not is_empty(value, source.connector.batch_key):
+        await gateway.intake.store(source, request, request.query, text)
+    return replied(source.connector.answers.ok)
 
 
-async def take_telemetry(gateway: Gateway, request: Request, route: Route) -> Answer:
-    """The SDK's telemetry about itself: swallowed."""
-    return accepted("segment")
+def _by_head(gateway: Gateway, request: Request, route: Route) -> Source | None:
+    """The source whose key stands in the head; None when it may still stand in the body. Refusal 401."""
+    accepted = {place for call in route.calls.values() for place in call.keys}
+    for place, key_of in HEAD_KEYS.items():
+        key = key_of(request) if place in accepted else b""
+        if key:
+            return _known(gateway, request, route, key, place)
+    return None if "body" in accepted else _known(gateway, request, route, b"", "body")
 
 
-TAKE: dict[Purpose, Callable[[Gateway, Request, Route], Awaitable[Answer]]] = {
-    "events": take_events,
-    "records": take_records,
-    "beacon": take_beacon,
-    "webhook": take_webhook,
-    "telemetry": take_telemetry,
-}
-
-
-def _by_query(gateway: Gateway, request: Request) -> Source | None:
-    key = key_of_query(request.query)
+def _known(gateway: Gateway, request: Request, route: Route, key: bytes, place: KeyPlace) -> Source:
+    """The source of a key that may call this path; from here on answers take its sender's shape."""
     if not key:
-        return None
-    source = _known(gateway, request, key)
-    if not source.config.allow_query_key:
+        raise Refusal(401, "missing_key", "failed to read writekey from header")
+    source = gateway.sources.by_key(key)
+    call = route.calls.get(source.connector.name) if source is not None else None
+    if source is None or call is None or place not in call.keys:
+        raise Refusal(401, "invalid_key", "invalid write key")
+    request.source, request.connector = source.config.name, source.connector
+    if place == "query" and not source.config.allow_query_key:
         raise Refusal(401, "invalid_key", "this source takes no write key in the query")
     return source
 
 
-def _known(gateway: Gateway, request: Request, key: bytes, vendors: tuple[str, ...] = SDK_VENDORS) -> Source:
-    """The source of a write key, of one of `vendors`; from here on answers take its vendor's shape."""
-    if not key:
-        raise Refusal(401, "missing_key", "failed to read writekey from header")
-    source = gateway.sources.by_key(key)
-    if source is None or source.config.vendor not in vendors:
-        raise Refusal(401, "invalid_key", "invalid write key")
-    request.source, request.vendor = source.config.name, source.config.vendor
-    return source
+async def _take_body(
+    gateway: Gateway, request: Request, source: Source, call: Call, body: bytes, value: Any = None
+) -> Answer:
+    text = text_of(body)
+    if value is None:
+        value = _read(call.content, body, text, request.query)
+    keyed = source.connector.keyed
+    problem = keyed.screen(value, call.batch) if keyed is not None and call.content == "json" else None
+    if problem is not None:
+        raise Refusal(400, *problem)
+    if not is_empty(value, source.connector.batch_key):
+        await gateway.intake.store(source, request, without_key(request.query), text)
+    return replied(call.always or source.connector.answers.ok)
+
+
+async def _keep_cut(gateway: Gateway, request: Request, source: Source) -> Answer:
+    """What came of a cut body is kept and dead-lettered: its sender is gone and will not send it again."""
+    encoding, cap = request.header(b"content-encoding"), gateway.config.max_body_bytes
+    came = decode(request.body, encoding, cap, short_is_fine=True).decode(errors="ignore")
+    await gateway.intake.store(source, request, without_key(request.query), came)
+    return replied(source.connector.answers.ok)
+
+
+def _prove(gateway: Gateway, request: Request, source: Source, webhook: Webhook) -> None:
+    """Refusal 401 for a call that is not its sender's."""
+    urls = signatures.called_urls(webhook.scheme, request, source.config.public_base_url)
+    signed = signatures.Signed(request.method.encode(), urls, request.headers, request.body)
+    problem = signatures.verify(webhook.scheme, source.secrets, signed, gateway.intake.now())
+    if problem:
+        raise Refusal(401, "invalid_signature", problem)
+
+
+def _read(content: Content, body: bytes, text: str, query: str) -> Any:
+    """The decoded JSON, or the messages of anything else; Refusal 400 when it is not what it should be."""
+    if content == "json":
+        return _checked(json_of(body, text))
+    try:
+        return opened(content, query if content == "query" else text)[1]
+    except PermanentError as error:
+        raise Refusal(400, "invalid_payload", str(error)) from None
 
 
 def _checked(value: Any) -> Any:
@@ -137,23 +128,3 @@ def _checked(value: Any) -> Any:
     if isinstance(value, dict) or (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
         return value
     raise Refusal(400, "invalid_payload", "the body must be a JSON object or an array of objects")
-
-
-def _as_rudderstack(value: Any, route: Route) -> None:
-    """The refusals RudderStack documents for a whole request."""
-    if route.batch:
-        batch = value.get("batch") if isinstance(value, dict) else value
-        if not isinstance(batch, list) or not batch:
-            raise Refusal(400, "empty_batch", "empty batch payload")
-    elif isinstance(value, dict) and not value.get("anonymousId") and not value.get("userId"):
-        raise Refusal(400, "no_identity", "request neither has anonymousId nor userId")
-
-
-def _called_urls(source: Source, request: Request) -> tuple[bytes, ...]:
-    """The address the sender called: the configured public one, else our own socket's. Never the Host header's."""
-    host, port = request.server
-    bases = [source.config.public_base_url]
-    if not bases[0]:
-        hosts = (host, "localhost") if host.startswith("127.") else (host,)
-        bases = [f"{request.scheme}://{name}:{port}" if port else f"{request.scheme}://{name}" for name in hosts]
-    return tuple(hubspot_url(base, request.raw_path, request.query.encode("latin-1")) for base in bases)

@@ -16,12 +16,15 @@ from schemas.config import GatewayConfig
 from schemas.topics import TopicName
 from services.gateway.access import Source
 from services.gateway.answers import Refusal, unavailable
+from services.gateway.request import Request
 from streams.ops.metrics import Meter
 from streams.transport.failpoints import hit
 from streams.transport.writer import Position
 
 #: So long a failure keeps the gateway unready; without it a gateway nobody sends to would stay so for ever.
 FAILURE_COUNTS_S = 5.0
+#: Of a header that is kept; a whole head has 64 KiB at most.
+MAX_HEADER_CHARS = 1_024
 
 Clock = Callable[[], datetime]
 
@@ -57,10 +60,13 @@ class Intake:
         self.in_flight_bytes -= size
         self._metrics.set("touchline_gateway_in_flight_bytes", self.in_flight_bytes)
 
-    async def store(self, source: Source, path: str, query: str, body: str) -> None:
-        """Returns once Kafka has acked the request. Raises Refusal 503 when it did not in time."""
+    async def store(self, source: Source, request: Request, query: str, body: str) -> None:
+        """Returns once Kafka has acked the request, with this much of its query and body.
+
+        Raises Refusal 503 when it did not in time.
+        """
         request_id = uuid4().hex
-        item = self._encoded(request_id, source, path, query, body)
+        item = self._encoded(request_id, source, request, query, body)
         self.reserve(len(item))
         started = time.monotonic()
         try:
@@ -109,7 +115,7 @@ class Intake:
             acked.add_done_callback(lambda done: self._waiting.pop(done, None))
         return acked
 
-    def _encoded(self, request_id: str, source: Source, path: str, query: str, body: str) -> bytes:
+    def _encoded(self, request_id: str, source: Source, request: Request, query: str, body: str) -> bytes:
         """A RawRequest as JSON, without the model: this is the hot path."""
         self._received_at = max(self._clock(), self._received_at)  # never back, though the host's clock may step
         return orjson.dumps(
@@ -118,8 +124,17 @@ class Intake:
                 "source": source.config.name,
                 "vendor": source.config.vendor,
                 "received_at": self._received_at,
-                "path": path,
+                "method": request.method,
+                "path": request.path,
                 "query": query,
+                "content_type": request.header(b"content-type")[:MAX_HEADER_CHARS],
+                "headers": _kept(request, source.connector.keep_headers),
                 "body": body,
             }
         )
+
+
+def _kept(request: Request, names: tuple[str, ...]) -> dict[str, str]:
+    """The headers a connector keeps, those that are there."""
+    found = {name: request.header(name.encode())[:MAX_HEADER_CHARS] for name in names}
+    return {name: value for name, value in found.items() if value}

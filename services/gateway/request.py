@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from streams.connectors.spec import Connector
 
 
 @dataclass(slots=True)
 class Request:
-    """`source` and `vendor` are filled in once the sender is known; they decide metrics and the answer's shape."""
+    """`source` and `connector` are filled in once the sender is known; they decide metrics and the answer's shape."""
 
     method: str
     path: str
@@ -20,7 +22,7 @@ class Request:
     server: tuple[str, int | None] = ("127.0.0.1", None)
     body: bytes = b""
     source: str = "unknown"
-    vendor: str = field(default="")
+    connector: Connector | None = None
 
     @classmethod
     def of(cls, scope: Any) -> Request:

@@ -1,68 +1,104 @@
-"""Which path is what. Both slash forms are served, and nothing ever redirects: SDKs follow with an empty GET."""
+"""Which path is what, made of the connectors' ways in. Both slash forms are served, and nothing ever redirects:
+SDKs follow a redirect with an empty GET."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-Purpose = Literal[
-    "events",
-    "records",
-    "beacon",
-    "pixel",
-    "webhook",
-    "telemetry",
-    "segment_settings",
-    "rudder_config",
-    "health",
-    "version",
-]
+from streams.connectors.spec import Connector
+from streams.connectors.ways import Call, Reply, Setting, Webhook
 
-_CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import", "t", "i", "p", "s", "g", "a", "b")
+Purpose = Literal["call", "webhook", "setting", "swallow", "health", "version"]
 _READ = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path: what it is for, who may call it how, and the part of the path that varies.
+    """One path: what it is for and who may call it how.
 
-    `cors`: whether a page of another origin may call it.
+    `cors`: whether a page of another origin may call it. `calls`, `settings`: by connector, whose key decides.
+    `argument` is the part of the path that varies: a webhook's source, or a key.
     """
 
     purpose: Purpose
     methods: tuple[str, ...] = ("POST",)
-    vendor: str = ""
-    argument: str = ""
-    batch: bool = False
     cors: bool = True
+    calls: Mapping[str, Call] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    connector: Connector | None = None
+    argument: str = ""
+
+    @property
+    def always(self) -> Reply | None:
+        """What is answered whatever happens."""
+        return next((call.always for call in self.calls.values()), None)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body is read at all."""
+        return any(call.content != "query" for call in self.calls.values())
 
 
-_FIXED: dict[str, Route] = {
-    **{f"/v1/{call}": Route("events", batch=call in ("batch", "import", "b")) for call in _CALLS},
-    "/v1/touchline": Route("records", vendor="touchline", batch=True, cors=False),
-    "/beacon/v1/batch": Route("beacon", vendor="rudderstack", batch=True),
-    "/pixel/v1/track": Route("pixel", ("GET",), vendor="rudderstack"),
-    "/pixel/v1/page": Route("pixel", ("GET",), vendor="rudderstack"),
-    "/v1/m": Route("telemetry"),
-    "/sourceConfig": Route("rudder_config", _READ),
-    "/health": Route("health", _READ),
-    "/healthz": Route("health", _READ),
-    "/version": Route("version", _READ),
-}
-WEBHOOK_VENDORS = ("hubspot", "zendesk")
+class Routes:
+    """Looks paths up. Raises ValueError where two connectors disagree about a path they share."""
+
+    def __init__(self, connectors: Iterable[Connector]) -> None:
+        self._fixed: dict[str, Route] = {
+            "/health": Route("health", _READ),
+            "/healthz": Route("health", _READ),
+            "/version": Route("version", _READ),
+        }
+        self._keyed: list[tuple[tuple[str, ...], Route]] = []
+        self._webhooks: dict[str, tuple[Connector, Webhook]] = {}
+        for connector in connectors:
+            self._add(connector)
+
+    def find(self, path: str) -> Route | None:
+        """The route of a path, with or without a trailing slash."""
+        path = path.rstrip("/")
+        fixed = self._fixed.get(path)
+        if fixed is not None:
+            return fixed
+        parts = tuple(path.split("/")[1:])
+        if len(parts) == 2 and parts[0] in self._webhooks:
+            return _webhook_route(*self._webhooks[parts[0]], parts[1])
+        for pattern, route in self._keyed:
+            if _fits(pattern, parts):
+                key = parts[pattern.index("{key}")]
+                return Route(route.purpose, route.methods, route.cors, settings=route.settings, argument=key)
+        return None
+
+    def _add(self, connector: Connector) -> None:
+        for way in connector.ways_in:
+            if isinstance(way, Webhook):
+                self._webhooks[connector.name] = (connector, way)
+                continue
+            for call in way.calls:
+                self._share(call.path, Route("call", call.methods, call.cors, calls={connector.name: call}))
+            for path in way.swallowed:
+                self._share(path, Route("swallow"))
+            for setting in way.settings:
+                route = Route("setting", _READ, settings={connector.name: setting})
+                if "{key}" in setting.path:
+                    self._keyed.append((tuple(setting.path.split("/")[1:]), route))
+                else:
+                    self._share(setting.path, route)
+
+    def _share(self, path: str, route: Route) -> None:
+        there = self._fixed.get(path, route)
+        if (there.purpose, there.methods, there.cors) != (route.purpose, route.methods, route.cors):
+            raise ValueError(f"`{path}` is used by connectors in different ways")
+        calls, settings = {**there.calls, **route.calls}, {**there.settings, **route.settings}
+        self._fixed[path] = Route(route.purpose, route.methods, route.cors, calls=calls, settings=settings)
 
 
-@lru_cache(maxsize=1024)
-def find(path: str) -> Route | None:
-    """The route of a path, with or without a trailing slash."""
-    path = path.rstrip("/")
-    fixed = _FIXED.get(path)
-    if fixed is not None:
-        return fixed
-    parts = path.split("/")[1:]
-    if len(parts) == 2 and parts[0] in WEBHOOK_VENDORS:
-        return Route("webhook", vendor=parts[0], argument=parts[1])
-    if len(parts) == 4 and parts[:2] == ["v1", "projects"] and parts[3] == "settings":
-        return Route("segment_settings", _READ, argument=parts[2])
-    return None
+def _fits(pattern: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    same = len(pattern) == len(parts)
+    return same and all(one in ("{key}", part) for one, part in zip(pattern, parts, strict=True))
+
+
+def _webhook_route(connector: Connector, webhook: Webhook, source: str) -> Route:
+    methods = dict.fromkeys([*webhook.methods, *(m for shake in webhook.handshakes for m in shake.methods)])
+    return Route("webhook", tuple(methods), cors=False, connector=connector, argument=source)

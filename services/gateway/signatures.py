@@ -1,4 +1,4 @@
-"""Webhook signatures as data: one HMAC verifier, one row per scheme.
+"""Executes the schemes by which senders prove themselves (streams/connectors/schemes.py): one function a kind.
 
 Verified on the bytes received, before anything parses them; compared in constant time; several
 secrets are tried while rotating. A verifier never raises: whatever a header holds, the answer is yes or no.
@@ -11,63 +11,14 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from functools import lru_cache
+from typing import Any
 
-Part = Literal["method", "url", "body", "timestamp", "id", "."]
-
-
-@dataclass(frozen=True, slots=True)
-class Scheme:
-    """How one vendor signs. `message` is what is signed, part by part; header names are lower case."""
-
-    header: bytes
-    message: tuple[Part, ...]
-    digest: Literal["sha256", "sha1"] = "sha256"
-    encoding: Literal["base64", "hex"] = "base64"
-    prefix: bytes = b""
-    layout: Literal["plain", "spaced", "fields"] = "plain"  # `sig` | `v1,sig v1,sig` | `t=…,v1=sig`
-    key: Literal["text", "whsec"] = "text"
-    timestamp: Literal["", "ms", "s", "iso"] = ""
-    timestamp_header: bytes = b""
-    id_header: bytes = b""
-    tolerance_s: int = 300
-
-
-SCHEMES: dict[str, Scheme] = {
-    "hubspot": Scheme(
-        b"x-hubspot-signature-v3",
-        ("method", "url", "body", "timestamp"),
-        timestamp="ms",
-        timestamp_header=b"x-hubspot-request-timestamp",
-    ),
-    "zendesk": Scheme(
-        b"x-zendesk-webhook-signature",
-        ("timestamp", "body"),
-        timestamp="iso",
-        timestamp_header=b"x-zendesk-webhook-signature-timestamp",
-    ),
-    "standard_webhooks": Scheme(
-        b"webhook-signature",
-        ("id", ".", "timestamp", ".", "body"),
-        prefix=b"v1,",
-        layout="spaced",
-        key="whsec",
-        timestamp="s",
-        timestamp_header=b"webhook-timestamp",
-        id_header=b"webhook-id",
-    ),
-    "stripe": Scheme(
-        b"stripe-signature", ("timestamp", ".", "body"), encoding="hex", prefix=b"v1=", layout="fields", timestamp="s"
-    ),
-    "jira": Scheme(b"x-hub-signature", ("body",), encoding="hex", prefix=b"sha256="),
-    "intercom": Scheme(b"x-hub-signature", ("body",), digest="sha1", encoding="hex", prefix=b"sha1="),
-    "typeform": Scheme(b"typeform-signature", ("body",), prefix=b"sha256="),
-    "oro": Scheme(b"webhook-signature", ("body",), encoding="hex"),
-    "shopify": Scheme(b"x-shopify-hmac-sha256", ("body",)),
-}
+from services.gateway.request import Request
+from streams.connectors.schemes import Basic, Hmac, Part, Scheme, Token, covers_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +32,19 @@ class Signed:
 
 
 def verify(scheme: Scheme, secrets: Iterable[bytes], signed: Signed, now: datetime) -> str:
-    """Empty when the signature is good and fresh, else why not, in words fit for a log and a 401."""
+    """Empty when the sender has proved itself just now, else why not, in words fit for a log and a 401."""
+    return _KINDS[type(scheme)].verify(scheme, tuple(secrets), signed, now)
+
+
+def prove(scheme: Scheme, secret: bytes, signed: Signed, now: datetime) -> dict[bytes, bytes]:
+    """The headers a sender would prove itself with; for samples, demos and tests. `signed` holds the id, if any."""
+    return _KINDS[type(scheme)].prove(scheme, secret, signed, now)
+
+
+# -- keyed hashes
+
+
+def _verify_hmac(scheme: Hmac, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> str:
     header = signed.headers.get(scheme.header, b"")
     if not header:
         return "the signature header is missing"
@@ -92,17 +55,23 @@ def verify(scheme: Scheme, secrets: Iterable[bytes], signed: Signed, now: dateti
     expected = [
         _expected(scheme, secret, _message(scheme, signed, url, stamp)) for secret in secrets for url in signed.urls
     ]
-    # Every pair is compared, so that the time taken does not say which secret was nearly right.
-    good = [hmac.compare_digest(one, other) for one in given for other in expected]
-    return "" if any(good) else "the signature does not match"
+    return "" if _any_equal(given, expected) else "the signature does not match"
 
 
-def sign(scheme: Scheme, secret: bytes, signed: Signed, stamp: bytes = b"") -> bytes:
-    """The signature itself, as a sender would compute it; for demos and tests."""
+def _prove_hmac(scheme: Hmac, secret: bytes, signed: Signed, now: datetime) -> dict[bytes, bytes]:
+    stamp = _stamp(scheme, now)
+    value = scheme.prefix + sign(scheme, secret, signed, stamp)
+    if scheme.layout == "fields":
+        value = b"t=" + stamp + b"," + value
+    return {scheme.header: value} | ({scheme.timestamp_header: stamp} if scheme.timestamp_header else {})
+
+
+def sign(scheme: Hmac, secret: bytes, signed: Signed, stamp: bytes = b"") -> bytes:
+    """The signature itself, as a sender would compute it."""
     return _expected(scheme, secret, _message(scheme, signed, signed.urls[0], stamp))
 
 
-def _message(scheme: Scheme, signed: Signed, url: bytes, stamp: bytes) -> bytes:
+def _message(scheme: Hmac, signed: Signed, url: bytes, stamp: bytes) -> bytes:
     parts: dict[Part, bytes] = {
         "method": signed.method,
         "url": url,
@@ -110,11 +79,12 @@ def _message(scheme: Scheme, signed: Signed, url: bytes, stamp: bytes) -> bytes:
         "timestamp": stamp,
         "id": signed.headers.get(scheme.id_header, b""),
         ".": b".",
+        ":": b":",
     }
     return b"".join(parts[part] for part in scheme.message)
 
 
-def _expected(scheme: Scheme, secret: bytes, message: bytes) -> bytes:
+def _expected(scheme: Hmac, secret: bytes, message: bytes) -> bytes:
     if scheme.key == "whsec":
         try:
             secret = base64.b64decode(secret.removeprefix(b"whsec_"), validate=True)
@@ -124,7 +94,7 @@ def _expected(scheme: Scheme, secret: bytes, message: bytes) -> bytes:
     return found.hexdigest().encode() if scheme.encoding == "hex" else base64.b64encode(found.digest())
 
 
-def _given(header: bytes, scheme: Scheme) -> list[bytes]:
+def _given(header: bytes, scheme: Hmac) -> list[bytes]:
     """The signatures the header offers, at most eight."""
     parts = {"plain": [header], "spaced": header.split(b" "), "fields": header.split(b",")}[scheme.layout]
     found = [part.strip() for part in parts if part.strip().startswith(scheme.prefix)]
@@ -135,7 +105,7 @@ def _field(header: bytes, name: bytes) -> bytes:
     return next((part.strip()[len(name) :] for part in header.split(b",") if part.strip().startswith(name)), b"")
 
 
-def _is_fresh(stamp: bytes, scheme: Scheme, now: datetime) -> bool:
+def _is_fresh(stamp: bytes, scheme: Hmac, now: datetime) -> bool:
     """Within the tolerance, both ways, edges included."""
     try:
         seconds = _seconds(stamp.decode("ascii"), scheme.timestamp)
@@ -153,10 +123,95 @@ def _seconds(stamp: str, form: str) -> float:
     return int(stamp) / (1000 if form == "ms" else 1)
 
 
-_KEPT_ENCODED = re.compile(rb"%(3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
+def _stamp(scheme: Hmac, now: datetime) -> bytes:
+    seconds = now.timestamp()
+    written = {"": "", "iso": now.isoformat(), "s": str(int(seconds)), "ms": str(int(seconds * 1000))}
+    return written[scheme.timestamp].encode()
 
 
-def hubspot_url(base: str, path: bytes, query: bytes) -> bytes:
-    """The URL as HubSpot signs it: as called, with only `:/?@!$'()*,;` percent-decoded."""
+# -- the secret itself
+
+
+def _verify_token(scheme: Token, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> str:
+    header = signed.headers.get(scheme.header, b"")
+    if not header:
+        return "the header with the token is missing"
+    is_said = header[: len(scheme.prefix)].lower() == scheme.prefix.lower()
+    given = [header[len(scheme.prefix) :].strip()] if is_said else []
+    return "" if _any_equal(given, secrets) else "the token does not match"
+
+
+def _prove_token(scheme: Token, secret: bytes, signed: Signed, now: datetime) -> dict[bytes, bytes]:
+    return {scheme.header: scheme.prefix + secret}
+
+
+def _verify_basic(scheme: Basic, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> str:
+    kind, _, value = signed.headers.get(b"authorization", b"").partition(b" ")
+    try:
+        given = base64.b64decode(value.strip(), validate=True) if kind.lower() == b"basic" else b""
+    except binascii.Error:
+        given = b""
+    if not given:
+        return "HTTP Basic is missing"
+    return "" if _any_equal([given, given.partition(b":")[2]], secrets) else "user or password does not match"
+
+
+def _prove_basic(scheme: Basic, secret: bytes, signed: Signed, now: datetime) -> dict[bytes, bytes]:
+    pair = secret if secret.count(b":") else b"touchline:" + secret
+    return {b"authorization": b"Basic " + base64.b64encode(pair)}
+
+
+def _any_equal(given: Iterable[bytes], expected: Iterable[bytes]) -> bool:
+    """Every pair is compared, so that the time taken does not say which secret was nearly right."""
+    wanted = [secret for secret in expected if secret]
+    good = [hmac.compare_digest(one, other) for one in given for other in wanted]
+    return any(good)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The two functions of a kind of scheme."""
+
+    verify: Callable[[Any, tuple[bytes, ...], Signed, datetime], str]
+    prove: Callable[[Any, bytes, Signed, datetime], dict[bytes, bytes]]
+
+
+_KINDS: dict[type[Scheme], _Kind] = {
+    Hmac: _Kind(_verify_hmac, _prove_hmac),
+    Token: _Kind(_verify_token, _prove_token),
+    Basic: _Kind(_verify_basic, _prove_basic),
+}
+
+
+# -- the address that was called
+
+
+def called_urls(scheme: Scheme, request: Request, public_base_url: str) -> tuple[bytes, ...]:
+    """The address the sender called: the configured public one, else our own socket's. Never the Host header's.
+
+    Empty where the scheme does not cover it.
+    """
+    if not isinstance(scheme, Hmac) or not covers_url(scheme):
+        return (b"",)
+    host, port = request.server
+    bases = [public_base_url]
+    if not public_base_url:
+        hosts = (host, "localhost") if host.startswith("127.") else (host,)
+        bases = [f"{request.scheme}://{name}:{port}" if port else f"{request.scheme}://{name}" for name in hosts]
+    query = request.query.encode("latin-1")
+    return tuple(signed_url(scheme, base, request.raw_path, query) for base in bases)
+
+
+def signed_url(scheme: Hmac, base: str, path: bytes, query: bytes) -> bytes:
+    """The URL as the sender signs it: as called, with only the scheme's `url_decoded` percent-decoded."""
     url = base.rstrip("/").encode() + path + (b"?" + query if query else b"")
-    return _KEPT_ENCODED.sub(lambda found: bytes.fromhex(found[1].decode()), url)
+    if not scheme.url_decoded:
+        return url
+    return _encoded(scheme.url_decoded).sub(lambda found: bytes.fromhex(found[1].decode()), url)
+
+
+@lru_cache(maxsize=64)
+def _encoded(characters: bytes) -> re.Pattern[bytes]:
+    """`%XX` of any of these characters."""
+    codes = b"|".join(b"%02X" % character for character in characters)
+    return re.compile(b"%(" + codes + b")", re.IGNORECASE)

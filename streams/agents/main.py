@@ -29,6 +29,7 @@ from streams.agents.refold import Refolds
 from streams.agents.shell import Handler, Stage
 from streams.agents.timers import Timers
 from streams.agents.watchdog import Watchdog, lag_of
+from streams.connectors.registry import CONNECTORS
 from streams.journey.blueprints import load
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
@@ -79,7 +80,7 @@ def run(stage: str, config: Config, clickhouse_password: str = "") -> int:
     if stage not in STAGES:
         raise ConfigurationError(f"unknown stage `{stage}`; stages are {', '.join(STAGES)}")
     if stage == "journey":
-        load(config.journey.blueprint)  # a refused one is said at once, not when Kafka is there
+        load(config.journey.blueprint, CONNECTORS)  # a refused one is said at once, not when Kafka is there
     return asyncio.run(_run(stage, config, clickhouse_password))
 
 
@@ -209,7 +210,7 @@ async def _plan_journey(base: Base) -> Plan:
     progress = SinkProgress(config.kafka, base.stage, lambda: _facts_end(base))
     parts = journey_stage.Parts(
         stage=base.stage,
-        blueprint=load(config.journey.blueprint),
+        blueprint=load(config.journey.blueprint, CONNECTORS),
         memory=Memory(config.journey.max_accounts_in_memory, config.journey.max_touchpoints_in_memory, progress.has),
         histories=Histories(store),
         progress=progress,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from schemas.config import AttributionConfig
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, DeadLetter, RawRequest
 from streams.agents.shell import Done, Record, Stage
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Ignored, Mapped
+from streams.connectors.spec import Connector
 from streams.emotion.feeling import felt
 from streams.resolve.aliases import strongest
 from streams.resolve.networks import Networks
@@ -23,8 +24,14 @@ OUTPUT: TopicName = "touchpoints.clean.v1"
 class Normalise:
     """Maps every request of a record; what a vendor mapping refuses becomes a dead letter, its neighbours go on."""
 
-    def __init__(self, stage: Stage, networks: Networks | None = None) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        networks: Networks | None = None,
+        connectors: Mapping[str, Connector] = CONNECTORS,
+    ) -> None:
         self._stage = stage
+        self._connectors = connectors
         self._networks = networks or Networks(AttributionConfig())
 
     async def handle(self, records: Sequence[Record]) -> Done:
@@ -39,16 +46,18 @@ class Normalise:
     def _map(
         self, request: RawRequest, index: int, origin: Origin, outputs: list[Output], letters: list[DeadLetter]
     ) -> None:
-        vendor = CONNECTORS.get(request.vendor)
-        if vendor is None:
-            message = f"unknown vendor `{request.vendor}`; known: {', '.join(sorted(CONNECTORS))}"
+        connector = self._connectors.get(request.vendor)
+        if connector is None:
+            message = f"unknown vendor `{request.vendor}`; known: {', '.join(sorted(self._connectors))}"
             letters.append(_refused(request, request.body, "unknown_vendor", message, origin, index))
             return
-        for position, result in enumerate(vendor.map(request)):
+        for position, result in enumerate(connector.read(request)):
             if isinstance(result, Mapped):
-                touchpoint = felt(self._networks.located(result))
+                touchpoint = felt(self._networks.located(result.touchpoint, result.address))
                 key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
                 outputs.append((OUTPUT, key, touchpoint.encoded()))
+            elif isinstance(result, Ignored):
+                self._stage.ignore(request.source, result.reason)
             else:
                 place = index * 100_000 + position
                 letters.append(_refused(request, result.original, result.reason, result.message, origin, place))

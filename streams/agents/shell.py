@@ -179,6 +179,11 @@ class Stage:
             self._die(f"{self.name}: dead-letter fuse: {error}")
         return [dead_output(refused) for refused in letters]
 
+    def ignore(self, source: str, reason: str) -> None:
+        """Count a message that concerns no customer."""
+        self._meter.inc("touchline_stage_items_total", stage=self.name)
+        self._meter.inc("touchline_ignored_total", source=source, reason=reason)
+
     def moved(self) -> None:
         """Work goes on, though nothing is acked: a long refold does not stall."""
         self.moved_at = time.monotonic()

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from schemas.capabilities import Capability
 from streams.connectors.crm import hubspot
 from streams.connectors.own import touchline
-from streams.connectors.spec import Vendor
+from streams.connectors.spec import Connector
 from streams.connectors.support import zendesk
 from streams.connectors.web import rudderstack, segment
 
-CONNECTORS: dict[str, Vendor] = {
-    "segment": segment.VENDOR,
-    "rudderstack": rudderstack.VENDOR,
-    "hubspot": hubspot.VENDOR,
-    "zendesk": zendesk.VENDOR,
-    "touchline": touchline.VENDOR,
+CONNECTORS: dict[str, Connector] = {
+    "segment": segment.CONNECTOR,
+    "rudderstack": rudderstack.CONNECTOR,
+    "hubspot": hubspot.CONNECTOR,
+    "zendesk": zendesk.CONNECTOR,
+    "touchline": touchline.CONNECTOR,
 }
+
+
+def told(vendors: Iterable[str]) -> frozenset[Capability]:
+    """What these connectors can tell, all together; an unknown one tells nothing."""
+    return frozenset(word for name in vendors if name in CONNECTORS for word in CONNECTORS[name].feeds)
+
+
+def tellers(capability: Capability) -> tuple[str, ...]:
+    """The connectors that tell it, in the registry's order."""
+    return tuple(name for name, connector in CONNECTORS.items() if capability in connector.feeds)

@@ -1,40 +1,69 @@
-"""What a vendor mapping is: a RawRequest in, one result per vendor message out. Pure, and it never raises."""
+"""A connector: everything Touchline knows of one vendor, as one frozen value of data and pure functions."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
 
-import orjson
-
+from schemas.capabilities import Capability
 from schemas.errors import MalformedPayload, PermanentError, shown
 from schemas.touchpoints import CleanTouchpoint, RawRequest
-from streams.connectors.slices import slices
+from streams.connectors.content import Content, opened, original
+from streams.connectors.results import Ignored, Mapped, Message, Refused, Result
+from streams.connectors.schemes import proof_headers
+from streams.connectors.ways import Answers, Keyed, WayIn, Webhook
 
-Message = dict[str, Any]
-"""One vendor message, or the envelope around several, as decoded JSON."""
+MAX_KEPT_HEADERS = 8
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_SECRET = re.compile(r"authori[sz]ation|cookie|secret|token|signature|api-?key|password|hmac|^x-forwarded-for$|-ip$")
+
+Map = Callable[[Message, Message, RawRequest], CleanTouchpoint | Ignored]
+"""(message, the envelope around it, request) → what it means; raises PermanentError for what it refuses."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
-    """A message we understood. `address` is where it was sent from; it is looked up and dropped."""
+class Scope:
+    """The id spaces a vendor speaks: kinds of `account_refs`, kinds of aliases of people, and of its records.
 
-    touchpoint: CleanTouchpoint
-    address: str = field(default="", repr=False)
+    E-mail, phone, `user` and `anonymous` are everybody's and not listed.
+    """
+
+    accounts: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A message that can never become a touchpoint. `original` is its exact text inside the body."""
+class Docs:
+    """What an operator must know; rendered to docs/connectors/. `setup` are the steps at the vendor, in order."""
 
-    reason: str
-    message: str
-    original: str
-    index: int
+    title: str
+    setup: tuple[str, ...]
+    subscribe: str = ""
+    settings: str = ""
+    limits: str = ""
 
 
-Result = Mapped | Refused
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One valid request, without its proof: the gateway's `samples` adds it. `path` is empty for a webhook's own."""
+
+    body: str
+    path: str = ""
+    method: str = "POST"
+    query: str = ""
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """The source that a fresh configuration names: its name, and what its comment says."""
+
+    source: str
+    hint: str
 
 
 def nowhere(message: Message, envelope: Message) -> str:
@@ -42,75 +71,81 @@ def nowhere(message: Message, envelope: Message) -> str:
     return ""
 
 
-def verbatim(request: RawRequest) -> str:
-    """The payload of most requests: their body."""
-    return request.body
-
-
 @dataclass(frozen=True, slots=True)
-class Vendor:
-    """One connector. `touchpoint(message, envelope, request)` raises PermanentError for what it refuses."""
+class Connector:
+    """One vendor. Raises ValueError for what cannot be: a connector is checked where it is made.
+
+    `versions`: of the vendor's protocol, as tested. `keep_headers`: names of headers that say something of the event
+    (its topic, its delivery's id); at most eight, lower case, never one that proves who is sending. `batch_key`: see
+    `content`. `address`: where a visitor sat, if the sender tells. `feeds`: what its events can tell rules.
+    """
 
     name: str
-    touchpoint: Callable[[Message, Message, RawRequest], CleanTouchpoint]
-    batch_key: str = field(default="")
-    payload: Callable[[RawRequest], str] = verbatim
+    versions: tuple[str, ...]
+    ways_in: tuple[WayIn, ...]
+    map: Map
+    feeds: tuple[Capability, ...]
+    ids: Scope
+    docs: Docs
+    sample: Callable[[datetime], Sample]
+    keep_headers: tuple[str, ...] = ()
+    batch_key: str = ""
+    answers: Answers = Answers()
     address: Callable[[Message, Message], str] = nowhere
+    fresh: Fresh | None = None
+    _contents: dict[str, Content] = field(init=False, repr=False, compare=False)
 
-    def map(self, request: RawRequest) -> list[Result]:
-        """Every message of the request, in order, mapped or refused. Refusals do not touch their neighbours."""
-        body = self.payload(request)
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"a connector's name is lower_snake_case, not {self.name!r}")
+        proofs = {name for way in self.ways_in if isinstance(way, Webhook) for name in proof_headers(way.scheme)}
+        for name in self.keep_headers:
+            if name != name.lower() or name in proofs or _SECRET.search(name):
+                raise ValueError(f"{self.name}: the header `{name}` must be lower case and no secret")
+        if len(self.keep_headers) > MAX_KEPT_HEADERS:
+            raise ValueError(f"{self.name}: at most {MAX_KEPT_HEADERS} headers are kept")
+        contents = {call.path: call.content for way in self.ways_in if isinstance(way, Keyed) for call in way.calls}
+        object.__setattr__(self, "_contents", contents)
+
+    @property
+    def keyed(self) -> Keyed | None:
+        """Its way in by a key, if it has one."""
+        return next((way for way in self.ways_in if isinstance(way, Keyed)), None)
+
+    @property
+    def webhook(self) -> Webhook | None:
+        """Its way in by a webhook, if it has one."""
+        return next((way for way in self.ways_in if isinstance(way, Webhook)), None)
+
+    def content_of(self, path: str) -> Content:
+        """What a request to this path holds."""
+        found = self._contents.get(path.rstrip("/"))
+        return found or (self.webhook.content if self.webhook else "json")
+
+    def read(self, request: RawRequest) -> list[Result]:
+        """Every message of the request, in order. Never raises, and a refusal does not touch its neighbours."""
+        content = self.content_of(request.path)
+        text = request.query if content == "query" else request.body
         try:
-            envelope, messages = _open(body, self.batch_key)
+            envelope, messages = opened(content, text, self.batch_key)
         except PermanentError as error:
-            return [Refused(error.reason, str(error), body, 0)]
-        return [self._one(i, message, envelope, request, body) for i, message in enumerate(messages)]
+            return [Refused(error.reason, str(error), text, 0)]
+        found: list[Result] = []
+        for index, message in enumerate(messages):
+            try:
+                found.append(self._one(message, envelope, request))
+            except PermanentError as error:
+                whole = original(content, text, self.batch_key, index)
+                found.append(Refused(error.reason, str(error), whole, index))
+            except Exception as error:  # our own mistake must cost one message, not the stream
+                whole = original(content, text, self.batch_key, index)
+                found.append(Refused("mapping_failed", f"{type(error).__name__}: {error}"[:300], whole, index))
+        return found
 
-    def _one(self, index: int, message: object, envelope: Message, request: RawRequest, body: str) -> Result:
-        try:
-            if isinstance(message, PermanentError):
-                raise message
-            if not isinstance(message, dict):
-                raise MalformedPayload(f"a message must be a JSON object, not {shown(message)}", "wrong_type")
-            return Mapped(self.touchpoint(message, envelope, request), self.address(message, envelope))
-        except PermanentError as error:
-            return Refused(error.reason, str(error), _original(body, self.batch_key, index), index)
-        except Exception as error:  # our own mistake must cost one message, not the stream
-            text = f"{type(error).__name__}: {error}"[:300]
-            return Refused("mapping_failed", text, _original(body, self.batch_key, index), index)
-
-
-def _open(body: str, batch_key: str) -> tuple[Message, list[Any]]:
-    """Envelope and messages. A message JSON allows but no double or UTF-8 can hold (`1e400`) becomes an error."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        return _open_piecewise(body, batch_key, error)
-    if isinstance(value, list):
-        return {}, value
-    if not isinstance(value, dict):
-        raise MalformedPayload(f"the body must be a JSON object or array, not {shown(value)}", "wrong_type")
-    batch = value.get(batch_key) if batch_key else None
-    return (value, batch) if isinstance(batch, list) else ({}, [value])
-
-
-def _open_piecewise(body: str, batch_key: str, error: orjson.JSONDecodeError) -> tuple[Message, list[Any]]:
-    try:
-        rest, texts = slices(body, batch_key)
-        return orjson.loads(rest), [_parsed(text) for text in texts]
-    except (ValueError, RecursionError):
-        raise MalformedPayload(f"not JSON: {error}", "malformed") from None
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        return MalformedPayload(f"{error.msg}: {shown(text)}", "not_representable")
-
-
-def _original(body: str, batch_key: str, index: int) -> str:
-    try:
-        return slices(body, batch_key)[1][index]
-    except (ValueError, RecursionError, IndexError):
-        return body
+    def _one(self, message: object, envelope: Message, request: RawRequest) -> Mapped | Ignored:
+        if isinstance(message, PermanentError):
+            raise message
+        if not isinstance(message, dict):
+            raise MalformedPayload(f"a message must be an object, not {shown(message)}", "wrong_type")
+        found = self.map(message, envelope, request)
+        return found if isinstance(found, Ignored) else Mapped(found, self.address(message, envelope))

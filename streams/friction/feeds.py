@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from schemas.blueprint import Blueprint
+from schemas.capabilities import Capability
 from schemas.rules import Rule, SignalMatch
 
+Told = Collection[Capability]
+"""What the connected sources can tell, all together."""
 
-def feedable(blueprint: Blueprint, vendors: Collection[str]) -> dict[str, bool]:
-    """Rule id → whether any of these vendors (registry keys) can feed it, in the catalogue's order.
 
-    A rule that names no source can be fed by any; one about signals when every kind it asks for has a rule that is fed.
+def feedable(blueprint: Blueprint, told: Told) -> dict[str, bool]:
+    """Rule id → whether what is told can feed it, in the catalogue's order.
+
+    A rule that asks for nothing can be fed by anything; one about signals when every kind it asks for has a rule that
+    is fed.
     """
-    fed = {rule.id: _is_fed(rule, vendors) for rule in blueprint.rules if rule.pattern != "compound"}
+    fed = {rule.id: is_fed(rule, told) for rule in blueprint.rules if rule.pattern != "compound"}
     rules = {rule.id: rule for rule in blueprint.rules}
     return {rule.id: fed[rule.id] if rule.id in fed else _can_compound(rule, rules, fed) for rule in blueprint.rules}
 
 
-def unfed(blueprint: Blueprint, vendors: Collection[str]) -> list[str]:
-    """One line for each rule that nothing feeds, naming what would."""
-    can = feedable(blueprint, vendors)
+def unfed(blueprint: Blueprint, told: Told, tellers: Callable[[Capability], Sequence[str]]) -> list[str]:
+    """One line for each rule that nothing feeds, naming the connectors that would: `tellers` of a capability."""
+    can = feedable(blueprint, told)
     return [
-        f"rule `{rule.id}` finds nothing: no configured source feeds it ({', '.join(rule.sources) or 'signals'})"
+        f"rule `{rule.id}` finds nothing: no configured source feeds it ({_feeders(rule, tellers)})"
         for rule in blueprint.rules
         if not can[rule.id]
     ]
 
 
-def _is_fed(rule: Rule, vendors: Collection[str]) -> bool:
-    return not rule.sources or any(source in vendors for source in rule.sources)
+def _feeders(rule: Rule, tellers: Callable[[Capability], Sequence[str]]) -> str:
+    names = dict.fromkeys(name for word in rule.fed_by for name in tellers(word))
+    return ", ".join(names) or "signals"
+
+
+def is_fed(rule: Rule, told: Told) -> bool:
+    """Whether any of what the rule asks for is told."""
+    return not rule.fed_by or any(capability in told for capability in rule.fed_by)
 
 
 def _can_compound(rule: Rule, rules: Mapping[str, Rule], fed: Mapping[str, bool]) -> bool:

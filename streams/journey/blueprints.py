@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,21 @@ from streams.journey.compiled import CompiledBlueprint
 
 DEFAULT = Path(__file__).parents[2] / "infra" / "blueprints" / "default.yaml"
 INCLUDE = "include"
+Vendors = Collection[str] | None
+"""The connectors that conditions may name; None: any."""
 
 
-def load(path: str = "") -> CompiledBlueprint:
+def load(path: str = "", vendors: Vendors = None) -> CompiledBlueprint:
     """The blueprint at `path`, or the one that ships with Touchline. Raises Refused with everything wrong in it."""
     file = Path(path) if path else DEFAULT
-    return parse(_text(file), str(file), folder=file.parent)
+    return parse(_text(file), str(file), folder=file.parent, vendors=vendors)
 
 
-def parse(text: str, name: str = "blueprint", *, folder: Path = DEFAULT.parent) -> CompiledBlueprint:
+def parse(
+    text: str, name: str = "blueprint", *, folder: Path = DEFAULT.parent, vendors: Vendors = None
+) -> CompiledBlueprint:
     """A blueprint's text, checked and compiled; `name` stands in complaints, included files lie in `folder`."""
-    reading = read(text, name, folder=folder)
+    reading = read(text, name, folder=folder, vendors=vendors)
     if reading.compiled is None:
         raise Refused(reading.complaints)
     return reading.compiled
@@ -43,12 +48,12 @@ class Reading:
     compiled: CompiledBlueprint | None = None
 
 
-def read_file(file: Path) -> Reading:
+def read_file(file: Path, vendors: Vendors = None) -> Reading:
     """As `read`. Raises ConfigurationError when the file itself cannot be read."""
-    return read(_text(file), str(file), folder=file.parent)
+    return read(_text(file), str(file), folder=file.parent, vendors=vendors)
 
 
-def read(text: str, name: str, *, folder: Path) -> Reading:
+def read(text: str, name: str, *, folder: Path, vendors: Vendors = None) -> Reading:
     """A blueprint's text and what is wrong with it; complaints do not raise."""
     try:
         reading = Reading(parse_document(text, name))
@@ -58,14 +63,14 @@ def read(text: str, name: str, *, folder: Path) -> Reading:
     partial, refused = checked(reading.document, Blueprint)
     reading.complaints += refused
     if partial is not None:
-        reading.complaints += _problems(reading, partial)
+        reading.complaints += _problems(reading, partial, vendors)
     if partial is not None and not reading.complaints:
         reading.compiled = CompiledBlueprint(partial.model)
     reading.complaints.sort(key=lambda complaint: (complaint.position[0] != name, complaint.position))
     return reading
 
 
-def _problems(reading: Reading, partial: Partial[Blueprint]) -> list[Complaint]:
+def _problems(reading: Reading, partial: Partial[Blueprint], vendors: Vendors) -> list[Complaint]:
     excused = None
     if reading.complaints:
         excused = frozenset(_id(reading.document.data, loc) for loc in partial.left_out)
@@ -76,7 +81,7 @@ def _problems(reading: Reading, partial: Partial[Blueprint]) -> list[Complaint]:
         message = problem.told(lambda other: document.origin(partial.written(other)))
         return Complaint(document.origin(loc), dotted(loc), message)
 
-    return [complaint(problem) for problem in problems(partial.model, excused=excused)]
+    return [complaint(problem) for problem in problems(partial.model, excused=excused, vendors=vendors)]
 
 
 def _id(data: dict[str, Any], loc: tuple[str | int, ...]) -> str:

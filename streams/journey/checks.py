@@ -4,7 +4,7 @@ and types that nothing tells apart. Each problem says where it stands; all are f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeVar, get_args
@@ -17,7 +17,6 @@ from schemas.documents import Loc, dotted
 from schemas.errors import ConfigurationError, did_you_mean
 from schemas.matching import Compare, Match
 from schemas.rules import Rule, SignalMatch
-from streams.connectors.registry import CONNECTORS
 from streams.journey.matching import folded, specificity
 from streams.journey.overlap import overlap
 from streams.journey.transitions import Transitions
@@ -46,13 +45,15 @@ class RefusedBlueprint(ConfigurationError):
         super().__init__("\n".join(f"{dotted(problem.loc)}: {problem.told()}" for problem in self.problems))
 
 
-def problems(blueprint: Blueprint, *, excused: frozenset[str] | None = None) -> list[Problem]:
+def problems(
+    blueprint: Blueprint, *, excused: frozenset[str] | None = None, vendors: Collection[str] | None = None
+) -> list[Problem]:
     """Everything wrong, in the order of the catalogue's parts; empty when it can be run.
 
     `excused`: ids of entries that were refused before; naming them is no further problem, and what follows from
-    the whole (unreachable phases) is not asked.
+    the whole (unreachable phases) is not asked. `vendors`: the connectors there are; None: any name will do.
     """
-    found = [*_twice(blueprint), *_unknown(blueprint, excused or frozenset()), *_stages(blueprint)]
+    found = [*_twice(blueprint), *_unknown(blueprint, excused or frozenset(), vendors), *_stages(blueprint)]
     found += _ambiguous(blueprint)
     return found if excused is not None or found else [*_unreachable(blueprint), *_barred(blueprint)]
 
@@ -74,19 +75,20 @@ def _twice(blueprint: Blueprint) -> Iterator[Problem]:
                 )
 
 
-def _unknown(blueprint: Blueprint, excused: frozenset[str]) -> Iterator[Problem]:
-    known: dict[str, tuple[str, ...]] = {
+def _unknown(blueprint: Blueprint, excused: frozenset[str], vendors: Collection[str] | None) -> Iterator[Problem]:
+    known: dict[str, Collection[str]] = {
         "phase": tuple(phase.id for phase in blueprint.phases),
         "persona": tuple(persona.id for persona in blueprint.personas),
         "touchpoint type": tuple(kind.id for kind in blueprint.types),
         "rule": tuple(rule.id for rule in blueprint.rules),
         "buying role": get_args(BuyingRole),
         "action": ACTIONS,
-        "vendor": tuple(CONNECTORS),
         "target": tuple(TARGETS),
     }
+    if vendors is not None:
+        known["vendor"] = vendors
     for what, loc, name in dict.fromkeys(_references(blueprint)):  # variants share what they do not replace
-        if name not in known[what] and name not in excused:
+        if what in known and name not in known[what] and name not in excused:
             yield Problem(loc, f"unknown {what} `{name}`{did_you_mean(name, known[what])}")
 
 
@@ -116,7 +118,6 @@ _NAMING = ("within_by_phase", "target", "where", "of")
 
 
 def _rule_references(rule: Rule, loc: Loc) -> Iterator[_Reference]:
-    yield from (("vendor", (*loc, "sources", at), name) for at, name in enumerate(rule.sources))
     for at, way in enumerate(rule.ways()):
         instead: Mapping[str, Any] = rule.variants[at].instead if rule.variants else {}
         place = {name: (*loc, "variants", at, "instead", name) if name in instead else (*loc, name) for name in _NAMING}

@@ -10,7 +10,7 @@ import orjson
 from schemas.blueprint import Blueprint
 
 _WORDS_FOR_PEOPLE: Final = {
-    "rules": {"tests", "sources", "effort"},
+    "rules": {"tests", "fed_by", "effort"},
     "phases": {"name", "goal", "questions"},
     "personas": {"name", "title", "department", "motivation", "frustration", "goal"},
     "types": {

@@ -11,7 +11,6 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from schemas.config import AttributionConfig
 from schemas.touchpoints import CleanTouchpoint
-from streams.connectors.spec import Mapped
 
 _Key = tuple[int, int]
 """(IP version, address as a number)."""
@@ -39,10 +38,10 @@ class Networks:
         inside = at >= 0 and self._starts[at][0] == key[0] and key[1] <= self._ends[at]
         return self._accounts[at] if inside else ""
 
-    def located(self, mapped: Mapped) -> CleanTouchpoint:
+    def located(self, touchpoint: CleanTouchpoint, address: str) -> CleanTouchpoint:
         """The touchpoint with the account of the network it came from, if one is listed."""
-        account = self.account_of(mapped.address)
-        return mapped.touchpoint.changed(network=account) if account else mapped.touchpoint
+        account = self.account_of(address)
+        return touchpoint.changed(network=account) if account else touchpoint
 
 
 @lru_cache(maxsize=8_192)

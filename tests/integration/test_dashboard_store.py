@@ -21,6 +21,7 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import AccountQuery, CellQuery, Polarity, SignalQuery
 from services.store.days import roll_up
+from streams.connectors.registry import told
 from streams.journey.blueprints import load
 from tests import dashboard_seed as seed
 from tests.clickhouse_fixture import ClickHouse
@@ -67,7 +68,7 @@ def made(client: Client) -> seed.World:
 
 
 def reader_on(store: Any) -> Reader:
-    return Reader(store, Catalogue(BLUEPRINT), lambda: NOW, {"web": "segment", "nobody": "zendesk"})
+    return Reader(store, Catalogue(BLUEPRINT), lambda: NOW, {"web": told(["segment"]), "nobody": told(["zendesk"])})
 
 
 def rounded(value: Any) -> Any:

@@ -14,7 +14,7 @@ from schemas.facts import TouchpointFact
 from schemas.touchpoints import CleanTouchpoint, RawRequest
 from services.store.rows import TABLES, columns, rows_of
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Mapped
 from streams.transport.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import START, touchpoint_fact
@@ -34,7 +34,7 @@ def clean(vendor: str, record: dict[str, Any], hours: float) -> CleanTouchpoint:
     )
     body = orjson.dumps({**record, **times}).decode()
     request = RawRequest(request_id="r", source=vendor, vendor=vendor, received_at=at, body=body)
-    (result,) = CONNECTORS[vendor].map(request)
+    (result,) = CONNECTORS[vendor].read(request)
     assert isinstance(result, Mapped), result
     return result.touchpoint
 

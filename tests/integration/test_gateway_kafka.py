@@ -133,7 +133,7 @@ async def test_killed_before_the_ack_nobody_was_told_200(kafka_bootstrap: str, t
 
 async def test_killed_after_the_ack_the_resend_is_the_same_event(kafka_bootstrap: str, topic_prefix: str) -> None:
     from streams.connectors.registry import CONNECTORS
-    from streams.connectors.spec import Mapped
+    from streams.connectors.results import Mapped
 
     await create_topic(kafka_bootstrap, topic_prefix)
     for failpoint, expected in (("gateway_after_ack:kill", 0), ("", 200)):
@@ -143,7 +143,7 @@ async def test_killed_after_the_ack_the_resend_is_the_same_event(kafka_bootstrap
                 assert await send(http, 1) == expected
     requests = await stored(kafka_bootstrap, topic_prefix)
     events = [
-        one.touchpoint.event_id for r in requests for one in CONNECTORS["segment"].map(r) if isinstance(one, Mapped)
+        one.touchpoint.event_id for r in requests for one in CONNECTORS["segment"].read(r) if isinstance(one, Mapped)
     ]
     assert len(events) == 2 and len(set(events)) == 1
 

@@ -18,7 +18,7 @@ import pytest
 from schemas.touchpoints import CleanTouchpoint
 from services.gateway import answers
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Mapped
 from tests.gateway_kit import FakeWriter, listening
 
 PACKAGES = (
@@ -117,7 +117,7 @@ def run(*command: str, cwd: Path | None = None) -> None:
 
 
 def touchpoints(writer: FakeWriter) -> list[CleanTouchpoint]:
-    results = [result for item in writer.items for result in CONNECTORS[item.vendor].map(item)]
+    results = [result for item in writer.items for result in CONNECTORS[item.vendor].read(item)]
     refused = [result for result in results if not isinstance(result, Mapped)]
     assert not refused, refused
     return [result.touchpoint for result in results if isinstance(result, Mapped)]

@@ -11,7 +11,7 @@ from zlib import crc32
 from schemas.config import AttributionConfig
 from schemas.touchpoints import CleanTouchpoint, RawRequest
 from streams.connectors.registry import CONNECTORS as MAPPINGS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Mapped
 from streams.emotion.feeling import felt
 from streams.resolve.networks import Networks
 from tests.scenarios.model import VENDORS, Event, Row, Scenario
@@ -70,9 +70,9 @@ def understood(scenario: Scenario) -> tuple[dict[str, list[CleanTouchpoint]], di
     networks = Networks(AttributionConfig.model_validate({"networks": listed}))
     for name, event in scenario.spread():
         for request in requests(name, event):
-            for result in MAPPINGS[request.vendor].map(request):
+            for result in MAPPINGS[request.vendor].read(request):
                 if isinstance(result, Mapped):
-                    mapped.setdefault(name, []).append(felt(networks.located(result)))
+                    mapped.setdefault(name, []).append(felt(networks.located(result.touchpoint, result.address)))
                 else:
                     refused[name] = result.reason
     return mapped, refused

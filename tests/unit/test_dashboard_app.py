@@ -22,6 +22,7 @@ from services.dashboard.bootstrap import Surroundings, build
 from services.dashboard.clickhouse import ClickHouseStore
 from services.dashboard.main import BOUNDS
 from services.dashboard.views import Wait
+from streams.connectors.registry import told
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of
 from tests.dashboard_seed import World, world
 from tests.listening import dripping, rest_of, served
@@ -38,7 +39,7 @@ def app_on(store: FakeStore, waits: Sequence[Wait] = (), **around: Any) -> FastA
         blueprint=BLUEPRINT,
         clock=lambda: NOW,
         waiting=lambda: waits,
-        around=Surroundings(sources={"web": "segment", "support": "zendesk"}, **around),
+        around=Surroundings(sources={"web": told(["segment"]), "support": told(["zendesk"])}, **around),
     )
 
 

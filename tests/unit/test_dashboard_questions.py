@@ -15,7 +15,7 @@ from schemas.errors import ConfigurationError
 from services.dashboard.answers import GatewayAway, Given, ToGateway, not_configured
 from services.dashboard.main import decide_with
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Mapped
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of
 from tests.dashboard_seed import correction, proposal, world
 from tests.gateway_kit import client as gateway_client
@@ -89,7 +89,7 @@ async def test_an_answer_is_a_decision_that_replays(
         "by": "Bo",
         "event_id": "",
     }
-    (result,) = CONNECTORS["touchline"].map(writer.items[0])
+    (result,) = CONNECTORS["touchline"].read(writer.items[0])
     assert isinstance(result, Mapped) and result.touchpoint.event_id == said.json()["event_id"]
     kept = result.touchpoint
     assert kept.action == "decision" and kept.occurred_at == NOW

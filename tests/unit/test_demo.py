@@ -28,10 +28,10 @@ from services.demo.script import Message, Moment, Sender
 from services.demo.senders import Refused, Senders, accounts
 from services.demo.story import Story, story, truth
 from services.demo.wire import BATCH, Account, Outgoing, requests
-from services.gateway.signatures import SCHEMES, Signed, verify
+from services.gateway.signatures import Signed, verify
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped, Result
-from streams.connectors.spec import Refused as NotUnderstood
+from streams.connectors.results import Mapped, Result
+from streams.connectors.results import Refused as NotUnderstood
 from streams.journey.blueprints import load
 from streams.resolve.domains import company_domain, is_free_mail
 
@@ -57,7 +57,7 @@ def mapped(sender: str, outgoing: Outgoing) -> list[Result]:
     request = RawRequest(
         request_id="r", source=sender, vendor=VENDOR_OF[sender], received_at=END, path=outgoing.path, body=body.decode()
     )
-    return CONNECTORS[VENDOR_OF[sender]].map(request)
+    return CONNECTORS[VENDOR_OF[sender]].read(request)
 
 
 def outcomes(moments: tuple[Moment, ...]) -> list[Result]:
@@ -145,11 +145,12 @@ def test_the_gateway_accepts_the_signatures(told: Story, sender: Sender) -> None
     outgoing = requests(told.moments[:4_000], {sender: ACCOUNTS[sender]})[0]
     headers = {name.encode(): value.encode() for name, value in outgoing.headers(END).items()}
     signed = Signed(b"POST", (f"{URL}{outgoing.path}".encode(),), headers, outgoing.body)
-    scheme, secret = SCHEMES[VENDOR_OF[sender]], ACCOUNTS[sender].secret
-    assert verify(scheme, [secret], signed, END) == ""
-    assert verify(scheme, [secret], signed, END + timedelta(minutes=6)) != ""
-    assert verify(scheme, [b"another"], signed, END) != ""
-    assert verify(scheme, [secret], dataclasses.replace(signed, body=signed.body + b" "), END) != ""
+    webhook, secret = CONNECTORS[VENDOR_OF[sender]].webhook, ACCOUNTS[sender].secret
+    assert webhook is not None
+    assert verify(webhook.scheme, [secret], signed, END) == ""
+    assert verify(webhook.scheme, [secret], signed, END + timedelta(minutes=6)) != ""
+    assert verify(webhook.scheme, [b"another"], signed, END) != ""
+    assert verify(webhook.scheme, [secret], dataclasses.replace(signed, body=signed.body + b" "), END) != ""
 
 
 def test_requests_keep_order_and_size(told: Story) -> None:

@@ -16,7 +16,7 @@ RULES = load().source.rules
 def catalogue() -> str:
     """The catalogue as Markdown."""
     lines = ["| rule | fires | severity | fed by | golden tests |", "|---|---|---|---|---|"]
-    lines += [f"| {r.id} | {_fires(r)} | {_severity(r)} | {_sources(r)} | {len(r.tests)} |" for r in RULES]
+    lines += [f"| {r.id} | {_fires(r)} | {_severity(r)} | {_fed_by(r)} | {len(r.tests)} |" for r in RULES]
     return "\n".join(lines)
 
 
@@ -59,8 +59,8 @@ def _severity(rule: Rule) -> str:
     return "".join(parts)
 
 
-def _sources(rule: Rule) -> str:
-    return ", ".join(rule.sources) or "signals"
+def _fed_by(rule: Rule) -> str:
+    return ", ".join(rule.fed_by) or "signals"
 
 
 def test_the_table_of_the_docs_is_the_catalogue() -> None:

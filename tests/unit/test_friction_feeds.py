@@ -9,33 +9,33 @@ import orjson
 import pytest
 
 from schemas.touchpoints import CleanTouchpoint, RawRequest
-from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped
+from streams.connectors.registry import CONNECTORS, tellers, told
+from streams.connectors.results import Mapped
 from streams.friction.feeds import feedable, unfed
 from streams.journey.blueprints import load
 
 BLUEPRINT = load().source
 
 
-def test_every_source_of_a_rule_is_a_vendor_we_have() -> None:
-    assert {source for rule in BLUEPRINT.rules for source in rule.sources} <= CONNECTORS.keys()
+def test_everything_a_rule_asks_for_is_told_by_some_connector() -> None:
+    assert {word for rule in BLUEPRINT.rules for word in rule.fed_by} <= told(CONNECTORS)
 
 
 def test_with_every_source_every_rule_is_fed() -> None:
-    assert all(feedable(BLUEPRINT, CONNECTORS.keys()).values())
-    assert unfed(BLUEPRINT, CONNECTORS.keys()) == []
+    assert all(feedable(BLUEPRINT, told(CONNECTORS)).values())
+    assert unfed(BLUEPRINT, told(CONNECTORS), tellers) == []
 
 
 def test_without_a_helpdesk_what_it_feeds_is_said() -> None:
-    found = feedable(BLUEPRINT, {"segment"})
+    found = feedable(BLUEPRINT, told(["segment"]))
     assert not found["ticket_reopened"] and not found["deal_regressed"]
     assert found["rage_click"] and found["struggle"] and found["misaligned"]
-    said = unfed(BLUEPRINT, {"segment"})
+    said = unfed(BLUEPRINT, told(["segment"]), tellers)
     assert "rule `ticket_reopened` finds nothing: no configured source feeds it (zendesk, touchline)" in said
 
 
 def test_compound_rules_need_what_they_are_made_of() -> None:
-    found = feedable(BLUEPRINT, {"hubspot"})
+    found = feedable(BLUEPRINT, told(["hubspot"]))
     assert found["struggle"], "several rules are fed by it"
     assert not found["misaligned"], "nobody states anything there"
     assert not any(can for rule, can in feedable(BLUEPRINT, set()).items())
@@ -51,7 +51,7 @@ def mapped(vendor: str, message: dict[str, Any]) -> CleanTouchpoint:
         request_id="r", source="s", vendor=vendor, received_at=datetime(2026, 3, 2, 9, tzinfo=UTC),
         body=orjson.dumps(message).decode(),
     )  # fmt: skip
-    (result,) = CONNECTORS[vendor].map(request)
+    (result,) = CONNECTORS[vendor].read(request)
     assert isinstance(result, Mapped), result
     return result.touchpoint
 

@@ -16,9 +16,11 @@ import pytest
 from schemas.config import Config, SourceConfig
 from schemas.errors import ConfigurationError
 from services.gateway.bootstrap import build
-from services.gateway.routes import find
+from services.gateway.routes import Routes
+from services.gateway.signatures import Signed
+from streams.connectors.crm import hubspot
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped, Refused
+from streams.connectors.results import Mapped, Refused
 from tests.gateway_kit import (
     MESSAGE,
     NOW,
@@ -29,6 +31,7 @@ from tests.gateway_kit import (
     config,
     gateway,
     hubspot_headers,
+    proof,
     zendesk_headers,
 )
 
@@ -54,6 +57,7 @@ async def test_segment_calls(call: str, slash: str) -> None:
     assert (answer.status_code, answer.content) == (200, b'{"success":true}')
     taken = writer.items[0]
     assert (taken.source, taken.vendor, taken.body, taken.received_at) == ("web", "segment", BODY.decode(), NOW)
+    find = Routes(CONNECTORS.values()).find
     assert find(taken.path) is find(f"/v1/{call}")
 
 
@@ -156,7 +160,7 @@ async def test_beacon_and_pixel() -> None:
     assert (pixel.status_code, pixel.headers["content-type"]) == (200, "image/gif")
     assert (unknown.status_code, unknown.content) == (401, pixel.content)
     assert writer.items[1].query == "userId=u&event=Opened%20It"
-    results = [result for item in writer.items for result in CONNECTORS[item.vendor].map(item)]
+    results = [result for item in writer.items for result in CONNECTORS[item.vendor].read(item)]
     assert [one.touchpoint.vendor_type for one in results if isinstance(one, Mapped)] == ["track:A", "track:Opened It"]
 
 
@@ -167,7 +171,7 @@ async def test_a_beacon_cut_off_in_the_middle_is_kept_for_the_dead_letters() -> 
         beacon = await http.post("/beacon/v1/batch?writeKey=RK", content=cut)
         call = await http.post("/v1/batch", content=cut, auth=RUDDER)
     assert (beacon.status_code, call.status_code, len(writer.items)) == (200, 400, 1)
-    assert isinstance(CONNECTORS["rudderstack"].map(writer.items[0])[0], Refused)
+    assert isinstance(CONNECTORS["rudderstack"].read(writer.items[0])[0], Refused)
 
 
 async def test_webhooks() -> None:
@@ -184,13 +188,10 @@ async def test_webhooks() -> None:
 async def test_hubspot_without_a_public_url_is_checked_against_our_own_socket() -> None:
     source = SourceConfig(name="crm", vendor="hubspot", secrets=REF)
     app = build(Config(sources=(source,)), secrets={"crm": (b"new",)}, writer=FakeWriter(), clock=lambda: NOW)
-    from services.gateway.signatures import SCHEMES, Signed, sign
-
-    stamp = str(int(NOW.timestamp() * 1000)).encode()
     statuses = []
     for base in (b"http://127.0.0.1:8080", b"http://localhost:8080", b"https://elsewhere.example"):
-        signature = sign(SCHEMES["hubspot"], b"new", Signed(b"POST", (base + b"/hubspot/crm?a=1",), {}, HOOK), stamp)
-        headers = {"X-HubSpot-Signature-v3": signature.decode(), "X-HubSpot-Request-Timestamp": stamp.decode()}
+        signed = Signed(b"POST", (base + b"/hubspot/crm?a=1",), {}, HOOK)
+        headers = proof(hubspot.SCHEME, b"new", signed, NOW)
         async with client(app) as http:
             answer = await http.post("/hubspot/crm?a=1", content=HOOK, headers={**headers, "Host": "elsewhere.example"})
         statuses.append(answer.status_code)
@@ -302,7 +303,7 @@ async def test_what_parses_is_taken_and_refused_once_by_the_mapping(body: bytes)
     app, writer = gateway()
     async with client(app) as http:
         assert (await http.post("/v1/track", content=body, auth=SEGMENT)).status_code == 200
-    results = [result for item in writer.items for result in CONNECTORS[item.vendor].map(item)]
+    results = [result for item in writer.items for result in CONNECTORS[item.vendor].read(item)]
     assert [type(result) for result in results] == [Refused]
 
 

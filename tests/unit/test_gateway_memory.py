@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable
-from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from schemas.config import GatewayConfig, KafkaConfig
 from services.gateway import outlet as outlet_module
+from services.gateway.access import Source
 from services.gateway.answers import Refusal
 from services.gateway.intake import Intake
 from services.gateway.outlet import Outlet
+from services.gateway.request import Request
 from services.gateway.trim import WORTH_BYTES, Trim
+from streams.connectors.registry import CONNECTORS
 from streams.ops.metrics import NoMetrics
 from streams.transport.writer import Metadata, RecordWriter
 from tests.gateway_kit import NOW, FakeWriter, config
 
-SOURCE: Any = type("Source", (), {"config": config().sources[0]})
+SOURCE = Source(config().sources[0], (b"WK",), CONNECTORS["segment"])
+REQUEST = Request("POST", "/v1/track", b"/v1/track", "", {})
 
 
 class Part:
@@ -58,7 +61,7 @@ async def stuck_request() -> tuple[Intake, Outlet, Stuck]:
     await outlet._open()
     intake = Intake(GatewayConfig(ack_timeout_s=0.1), outlet, lambda: NOW, NoMetrics())
     with pytest.raises(Refusal) as refused:
-        await intake.store(SOURCE, "/v1/track", "", "x" * 1000)
+        await intake.store(SOURCE, REQUEST, "", "x" * 1000)
     assert refused.value.status == 503
     assert intake.in_flight_bytes > 1000 and intake.oldest_wait_s() > 0
     return intake, outlet, producer
@@ -86,7 +89,7 @@ async def test_a_put_that_is_refused_gives_back_what_it_reserved(monkeypatch: py
     intake = Intake(GatewayConfig(), FakeWriter("away"), lambda: NOW, NoMetrics())
     for _ in range(3):
         with pytest.raises(Refusal):
-            await intake.store(SOURCE, "/v1/track", "", "x")
+            await intake.store(SOURCE, REQUEST, "", "x")
     assert intake.in_flight_bytes == 0
 
 

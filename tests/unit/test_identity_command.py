@@ -18,7 +18,7 @@ from services.cli.console import UsageError
 from services.cli.identity import as_text, identify
 from services.cli.linked import Placed, neighbourhood
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Mapped
 from streams.resolve.domains import company_domain
 from streams.resolve.knowledge import Knowledge
 
@@ -62,7 +62,7 @@ def touchpoints(records: Sequence[Record]) -> list[CleanTouchpoint]:
     for number, record in enumerate(records):
         body = orjson.dumps({"at": (START + timedelta(hours=number)).isoformat(), **record}).decode()
         request = RawRequest(request_id="r", source="operators", vendor="touchline", received_at=NOW, body=body)
-        (result,) = CONNECTORS["touchline"].map(request)
+        (result,) = CONNECTORS["touchline"].read(request)
         assert isinstance(result, Mapped), result
         found.append(result.touchpoint)
     return found

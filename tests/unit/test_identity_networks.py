@@ -12,7 +12,7 @@ from schemas.config import AttributionConfig
 from schemas.touchpoints import CleanTouchpoint, RawRequest
 from streams.connectors.reading import is_network_address, is_sensitive
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Mapped
 from streams.resolve.knowledge import Knowledge
 from streams.resolve.networks import Networks
 from tests.journeys import START, touchpoint
@@ -66,9 +66,9 @@ def test_overlapping_ranges_are_refused() -> None:
 def mapped(vendor: str, message: dict[str, Any]) -> CleanTouchpoint:
     body = orjson.dumps({"messageId": "m1", "timestamp": START.isoformat(), "anonymousId": "a1", **message}).decode()
     request = RawRequest(request_id="r", source="web", vendor=vendor, received_at=START, path="/v1/page", body=body)
-    (result,) = CONNECTORS[vendor].map(request)
+    (result,) = CONNECTORS[vendor].read(request)
     assert isinstance(result, Mapped)
-    return NETWORKS.located(result)
+    return NETWORKS.located(result.touchpoint, result.address)
 
 
 PLACES: list[dict[str, Any]] = [

@@ -33,7 +33,7 @@ from services.cli.importing.sending import BATCH_RECORDS, Batch, Sender
 from services.cli.main import app
 from services.common.fresh import write_fresh
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Mapped
 from tests.gateway_kit import FakeWriter, client, gateway, listening
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
@@ -262,7 +262,7 @@ class Run:
             return await FileImport(path, Way(kind, **self.way), self.known, outside).run()
 
     def events(self) -> list[CleanTouchpoint]:
-        results = [result for item in self.writer.items for result in CONNECTORS[item.vendor].map(item)]
+        results = [result for item in self.writer.items for result in CONNECTORS[item.vendor].read(item)]
         assert all(isinstance(result, Mapped) for result in results), "what passed the check is taken"
         return [result.touchpoint for result in results if isinstance(result, Mapped)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import inspect
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.gateway import access, signatures
-from services.gateway.signatures import SCHEMES, Signed, hubspot_url, sign, verify
+from services.gateway.signatures import Signed, prove, sign, signed_url, verify
+from streams.connectors.crm import hubspot as hubspot_connector
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.schemes import SCHEMES, Basic, Hmac, Scheme
+from streams.connectors.support import zendesk as zendesk_connector
 
 MS = 1_795_290_000_000
 NOW = datetime.fromtimestamp(MS / 1000, UTC)
@@ -25,7 +30,7 @@ def hubspot(signature: bytes, stamp: bytes = str(MS).encode(), *, body: bytes = 
 
 def zendesk(stamp: str, secret: bytes = b"Z", body: bytes = BODY) -> Signed:
     unsigned = Signed(b"POST", (b"",), {}, body)
-    signature = sign(SCHEMES["zendesk"], secret, unsigned, stamp.encode())
+    signature = sign(zendesk_connector.SCHEME, secret, unsigned, stamp.encode())
     headers = {
         b"x-zendesk-webhook-signature": signature,
         b"x-zendesk-webhook-signature-timestamp": stamp.encode(),
@@ -37,7 +42,7 @@ GOOD = b"K1/kBFYKKczZeYj/UiD/yvcaddbrsMdFduBlFIpdWFg="
 
 
 def problem(signed: Signed, *, secrets: Iterable[bytes] = (b"secret",), now: datetime = NOW) -> str:
-    return verify(SCHEMES["hubspot"], secrets, signed, now)
+    return verify(hubspot_connector.SCHEME, secrets, signed, now)
 
 
 def test_hubspot_vector() -> None:
@@ -124,32 +129,80 @@ def test_stale_and_future_stamps_are_refused(offset_s: float) -> None:
 
 @pytest.mark.parametrize("stamp", ["2026-11-21T19:40:00Z", "2026-11-21T20:40:00+01:00", "2026-11-21T19:40:00"])
 def test_zendesk_stamps_are_iso(stamp: str) -> None:
-    assert verify(SCHEMES["zendesk"], (b"Z",), zendesk(stamp), NOW) == ""
+    assert verify(zendesk_connector.SCHEME, (b"Z",), zendesk(stamp), NOW) == ""
 
 
 @pytest.mark.parametrize("stamp", ["", "yesterday", "1795290000", "2026-11-21T19:34:59Z", "2026-11-21T19:45:01Z"])
 def test_zendesk_refuses_other_stamps(stamp: str) -> None:
-    assert verify(SCHEMES["zendesk"], (b"Z",), zendesk(stamp), NOW) != ""
+    assert verify(zendesk_connector.SCHEME, (b"Z",), zendesk(stamp), NOW) != ""
 
 
-@pytest.mark.parametrize("name", sorted(SCHEMES))
-def test_every_scheme_accepts_its_own_signature_and_no_other(name: str) -> None:
-    scheme = SCHEMES[name]
-    secret = b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    stamp = {"": b"", "ms": str(MS).encode(), "s": str(MS // 1000).encode(), "iso": NOW.isoformat().encode()}
-    given = stamp[scheme.timestamp]
-    base = {scheme.id_header: b"id", scheme.timestamp_header: given}
-    value = scheme.prefix + sign(scheme, secret, Signed(b"POST", (URL,), base, BODY), given)
-    value = b"t=" + given + b"," + value if scheme.layout == "fields" else value
-    for body, good in ((BODY, True), (BODY + b" ", False)):
-        signed = Signed(b"POST", (URL,), {**base, scheme.header: value}, body)
-        assert (verify(scheme, (secret,), signed, NOW) == "") is good
+ALL: dict[str, Scheme] = {
+    **SCHEMES,
+    **{name: one.webhook.scheme for name, one in CONNECTORS.items() if one.webhook is not None},
+}
+SECRET = b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_every_scheme_accepts_its_own_proof_and_no_other(name: str) -> None:
+    scheme = ALL[name]
+    base = {b"webhook-id": b"id"}
+    proof = prove(scheme, SECRET, Signed(b"POST", (URL,), base, BODY), NOW)
+
+    def problem_of(headers: dict[bytes, bytes], body: bytes = BODY, secret: bytes = SECRET) -> str:
+        return verify(scheme, (secret,), Signed(b"POST", (URL,), headers, body), NOW)
+
+    assert problem_of({**base, **proof}) == ""
+    assert problem_of({**base, **proof}, secret=b"whsec_b3RoZXI=") != ""
+    for header in proof:
+        assert problem_of({name: value for name, value in {**base, **proof}.items() if name != header}) != ""
+        for changed in (b"", b"x" + proof[header], proof[header][:-2] + b"\xff\xfe", proof[header][:-3]):
+            assert problem_of({**base, **proof, header: changed}) != ""
+
+
+@pytest.mark.parametrize("name", sorted(name for name, scheme in ALL.items() if isinstance(scheme, Hmac)))
+def test_a_signature_covers_the_body(name: str) -> None:
+    base = {b"webhook-id": b"id"}
+    proof = prove(ALL[name], SECRET, Signed(b"POST", (URL,), base, BODY), NOW)
+    assert verify(ALL[name], (SECRET,), Signed(b"POST", (URL,), {**base, **proof}, BODY + b" "), NOW) != ""
+
+
+@pytest.mark.parametrize(
+    ("secret", "pair", "good"),
+    [
+        (b"pass", b"anybody:pass", True),
+        (b"ann:pass", b"ann:pass", True),
+        (b"ann:pass", b"bob:pass", False),
+        (b"pass", b"pass", True),
+        (b"pass", b"pass:", False),
+        (b"pass", b":", False),
+        (b"", b"ann:", False),
+    ],
+)
+def test_basic_is_user_and_password_or_the_password_alone(secret: bytes, pair: bytes, good: bool) -> None:
+    headers = {b"authorization": b"basic  " + base64.b64encode(pair)}
+    signed = Signed(b"POST", (b"",), headers, BODY)
+    assert (verify(Basic(), (secret,), signed, NOW) == "") is good
+
+
+@pytest.mark.parametrize("value", [b"Basic", b"Basic \xff", b"Bearer cGFzcw==", b"Basic cGFzcw", b"basic:cGFzcw=="])
+def test_what_is_no_basic_is_refused(value: bytes) -> None:
+    assert verify(Basic(), (b"pass",), Signed(b"POST", (b"",), {b"authorization": value}, BODY), NOW) != ""
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [(b"Bearer T", True), (b"bearer T", True), (b"Bearer  T", True), (b"T", False), (b"Bearer", False)],
+)
+def test_a_token_stands_behind_its_prefix(value: bytes, good: bool) -> None:
+    signed = Signed(b"POST", (b"",), {b"authorization": value}, BODY)
+    assert (verify(SCHEMES["bearer"], (b"T",), signed, NOW) == "") is good
 
 
 def test_the_url_is_decoded_as_hubspot_does() -> None:
-    assert hubspot_url("https://gw.example/", b"/hubspot/crm", b"a=%3A%2f%40%20&b=%41") == (
-        b"https://gw.example/hubspot/crm?a=:/@%20&b=%41"
-    )
+    found = signed_url(hubspot_connector.SCHEME, "https://gw.example/", b"/hubspot/crm", b"a=%3A%2f%40%20&b=%41")
+    assert found == b"https://gw.example/hubspot/crm?a=:/@%20&b=%41"
 
 
 @pytest.mark.parametrize("module", [signatures, access])

@@ -56,7 +56,7 @@ rules:
     within_s: 1
     severity: {base: 0.5}
     explanation: clicked
-    sources: [segment]
+    fed_by: [click]
     tests:
       - {name: two fire, signals: 1, events: [{at_s: 0, event: {action: click}}, {at_s: 1, event: {action: click}}]}
       - {name: one does not, signals: 0, events: [{at_s: 0, event: {action: click}}]}
@@ -131,10 +131,15 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
         "vendor: segmnt",
         [":21:56: types.0.match.0.vendor: unknown vendor `segmnt`; did you mean `segment`?"],
     ),
-    "unknown vendor of a rule": (
+    "unknown capability of a rule": (
+        "fed_by: [click]",
+        "fed_by: [clik]",
+        [":31:14: rules.0.fed_by.0: input should be"],
+    ),
+    "a rule that names vendors": (
+        "fed_by: [click]",
         "sources: [segment]",
-        "sources: [zendsk]",
-        [":31:15: rules.0.sources.0: unknown vendor `zendsk`; did you mean `zendesk`?"],
+        [":24:5: rules.0: `sources` named vendors; say what feeds the rule instead, in `fed_by`: page_view, click"],
     ),
     "id given twice": (
         "{id: visit",

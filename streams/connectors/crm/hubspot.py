@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
+
+import orjson
 
 from schemas.actions import Action
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
 from streams.connectors.reading import ident, text
-from streams.connectors.spec import Message, Vendor
+from streams.connectors.results import Message
+from streams.connectors.schemes import Hmac
+from streams.connectors.spec import Connector, Docs, Fresh, Sample, Scope
+from streams.connectors.ways import Webhook
 from streams.resolve.aliases import Kind, alias, ordered
 
 #: The platform's object type ids; custom objects keep theirs.
@@ -207,4 +213,53 @@ def _merged(records: list[tuple[str, str]], change: str) -> dict[str, Scalar]:
     return {"merged": " ".join(value for _, value in records[1:])} if change == "merge" else {}
 
 
-VENDOR = Vendor("hubspot", touchpoint)
+def sample(now: datetime) -> Sample:
+    """A contact's address as it became known."""
+    change = {
+        "eventId": int(now.timestamp()),
+        "subscriptionId": 25,
+        "portalId": 33,
+        "appId": 7,
+        "occurredAt": int(now.timestamp() * 1000) - 2_000,
+        "subscriptionType": "contact.propertyChange",
+        "attemptNumber": 0,
+        "objectId": 51,
+        "propertyName": "email",
+        "propertyValue": "sample@example.com",
+        "changeSource": "CRM",
+    }
+    return Sample(orjson.dumps([change]).decode())
+
+
+SCHEME = Hmac(
+    b"x-hubspot-signature-v3",
+    ("method", "url", "body", "timestamp"),
+    timestamp="ms",
+    timestamp_header=b"x-hubspot-request-timestamp",
+    url_decoded=b":/?@!$'()*,;",
+)
+
+CONNECTOR = Connector(
+    name="hubspot",
+    versions=("v3",),
+    ways_in=(Webhook(SCHEME),),
+    map=touchpoint,
+    feeds=("ticket", "deal", "lifecycle", "person", "organisation"),
+    ids=Scope(accounts=("crm",), people=("crm_contact",), records=("crm_deal", "crm_ticket")),
+    docs=Docs(
+        title="HubSpot",
+        setup=(
+            "Private or public app → Webhooks → target URL `GATEWAY/hubspot/SOURCE`.",
+            "Put the app's client secret into the source's secret.",
+            "Set `public_base_url` on the source to the scheme and host that HubSpot calls.",
+        ),
+        subscribe="Contacts, companies, deals and tickets: creation, deletion, merge, restore, association changes, "
+        "and property changes of at least `email`, `jobtitle`, `lifecyclestage`, `dealstage`, the company's `name` "
+        "and `domain`.",
+        settings="`public_base_url`: HubSpot signs the URL it calls. Without it the signature is checked against the "
+        "address the gateway itself listens on.",
+        limits="A stamp more than 5 minutes off is refused. HubSpot sends up to 100 changes a request.",
+    ),
+    fresh=Fresh("crm", "HubSpot webhooks to /hubspot/crm; put the app's client secret into the file"),
+    sample=sample,
+)

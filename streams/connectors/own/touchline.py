@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, cast
 
+import orjson
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import UnmappableEvent, shown
@@ -25,11 +27,14 @@ from schemas.records import (
 )
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
-from streams.connectors.spec import Message, Vendor
+from streams.connectors.results import Message
+from streams.connectors.spec import Connector, Docs, Fresh, Sample, Scope
+from streams.connectors.ways import SUCCESS, Answers, Call, Keyed
 from streams.connectors.web.events import SCALES
 from streams.resolve.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_email, is_placeholder, ordered
 
 BATCH_KEY = "records"
+PATH = "/v1/touchline"
 ACCOUNT_NAMESPACES = ("crm", "group", "org", "domain")
 _REASONS = {"missing": "missing_field", "extra_forbidden": "unknown_field", "string_too_long": "too_long"}
 Fields = dict[str, Any]
@@ -314,4 +319,44 @@ _TOLD = cast(
     },
 )
 
-VENDOR = Vendor("touchline", touchpoint, batch_key=BATCH_KEY)
+
+def sample(now: datetime) -> Sample:
+    """A talk at a stand."""
+    record = {
+        "kind": "touchpoint",
+        "id": f"sample-{now:%Y%m%d%H%M%S}",
+        "at": (now - timedelta(seconds=2)).isoformat(),
+        "name": "Booth talk",
+        "person": {"email": "sample@example.com"},
+    }
+    return Sample(orjson.dumps({"records": [record]}).decode(), path=PATH)
+
+
+CONNECTOR = Connector(
+    name="touchline",
+    versions=("v1",),
+    ways_in=(Keyed((Call(PATH, batch=True, keys=("bearer", "basic"), cors=False),)),),
+    map=touchpoint,
+    batch_key=BATCH_KEY,
+    answers=Answers(ok=SUCCESS),
+    feeds=(
+        *("event", "survey", "words", "ticket", "ticket_status", "ticket_reply"),
+        *("deal", "lifecycle", "person", "organisation"),
+    ),
+    ids=Scope(
+        accounts=ACCOUNT_NAMESPACES,
+        people=("crm_contact", "support_user"),
+        records=("crm_deal", "crm_ticket", "ticket"),
+    ),
+    docs=Docs(
+        title="Touchline's own dialect: imports, offline touchpoints, decisions",
+        setup=(
+            "Take the key from the source's secret file; it is for servers only.",
+            "`touchline import FILE` sends spreadsheets; your own scripts `POST /v1/touchline` "
+            "with `Authorization: Bearer KEY`.",
+        ),
+        limits="A body of 4,000 KiB. Every field: [import.md](../import.md).",
+    ),
+    fresh=Fresh("operators", "`touchline import`, the page's answers, your own scripts: POST /v1/touchline"),
+    sample=sample,
+)

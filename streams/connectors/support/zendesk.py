@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
+
+import orjson
 
 from schemas.actions import Action
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
 from streams.connectors.reading import MAX_TEXT_CHARS, ident, member, text
-from streams.connectors.spec import Message, Vendor
+from streams.connectors.results import Message
+from streams.connectors.schemes import Hmac
+from streams.connectors.spec import Connector, Docs, Fresh, Sample, Scope
+from streams.connectors.ways import Webhook
 from streams.resolve.aliases import Kind, alias, is_placeholder, ordered
 
 #: The second as Zendesk lists some events of users.
@@ -217,4 +223,43 @@ def _is_escalated(event: dict[str, Any]) -> bool:
     return isinstance(added, list) and any(text(tag).lower() in ("escalated", "escalation") for tag in added)
 
 
-VENDOR = Vendor("zendesk", touchpoint)
+def sample(now: datetime) -> Sample:
+    """A ticket as it is opened."""
+    event = {
+        "id": f"sample-{now:%Y%m%d%H%M%S}",
+        "time": (now - timedelta(seconds=2)).isoformat(),
+        "type": "zen:event-type:ticket.created",
+        "subject": "zen:ticket:12",
+        "detail": {"id": "12", "subject": "Sample", "description": "A sample ticket", "requester_id": "7"},
+        "event": {},
+    }
+    return Sample(orjson.dumps(event).decode())
+
+
+SCHEME = Hmac(
+    b"x-zendesk-webhook-signature",
+    ("timestamp", "body"),
+    timestamp="iso",
+    timestamp_header=b"x-zendesk-webhook-signature-timestamp",
+)
+
+CONNECTOR = Connector(
+    name="zendesk",
+    versions=("2022-06-20",),
+    ways_in=(Webhook(SCHEME),),
+    keep_headers=("x-zendesk-webhook-id", "x-zendesk-webhook-invocation-id"),
+    map=touchpoint,
+    feeds=("ticket", "ticket_status", "ticket_reply", "survey", "words", "person", "organisation"),
+    ids=Scope(accounts=("org", "crm"), people=("support_user",), records=("ticket",)),
+    docs=Docs(
+        title="Zendesk",
+        setup=(
+            "Admin Center → Apps and integrations → Webhooks → Zendesk events → endpoint `GATEWAY/zendesk/SOURCE`.",
+            "Put the webhook's signing secret into the source's secret.",
+        ),
+        subscribe="Ticket, user and organization events; of messaging, the chat's messages.",
+        limits="A stamp more than 5 minutes off is refused.",
+    ),
+    fresh=Fresh("support", "Zendesk webhooks to /zendesk/support; put the webhook's signing secret into the file"),
+    sample=sample,
+)

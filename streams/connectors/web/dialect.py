@@ -17,7 +17,7 @@ from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
 from streams.connectors.reading import MAX_TEXT_CHARS, first_text, ident, member
-from streams.connectors.spec import Message
+from streams.connectors.results import Message
 from streams.connectors.web.events import Event, page_event, track_event
 from streams.resolve.aliases import alias, is_email, is_placeholder, ordered
 

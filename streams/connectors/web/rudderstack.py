@@ -3,33 +3,73 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
-import orjson
-
-from schemas.touchpoints import RawRequest
-from streams.connectors.spec import Vendor
+from streams.connectors.spec import Connector, Docs, Fresh, Scope
+from streams.connectors.ways import PIXEL, Answers, Call, Keyed, Setting
 from streams.connectors.web.dialect import address, touchpoint
+from streams.connectors.web.protocol import CALLS, FEEDS, TELEMETRY, sample
 
 
-def payload(request: RawRequest) -> str:
-    """The body; for a pixel the message its query spells (`context.page.path=/x` nests)."""
-    return _from_query(request.query) if request.path.startswith("/pixel/") else request.body
+def source_config(key: str, source: str, public_base_url: str) -> dict[str, Any]:
+    """What the RudderStack browser SDK loads; without it the SDK never sends anything."""
+    off = {"errors": {"enabled": False}, "metrics": {"enabled": False}}
+    return {
+        "source": {
+            "id": source,
+            "name": source,
+            "writeKey": key,
+            "enabled": True,
+            "workspaceId": "touchline",
+            "config": {"statsCollection": off},
+            "connections": [],
+            "destinations": [],
+            "dataplanes": {},
+        }
+    }
 
 
-def _from_query(query: str) -> str:
-    message: dict[str, Any] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
-        place = message
-        *parents, last = name.split(".")[:8]
-        for parent in parents:
-            inner = place.setdefault(parent, {})
-            if not isinstance(inner, dict):
-                break
-            place = inner
-        else:
-            place[last] = value
-    return orjson.dumps(message).decode()
+def screen(body: object, batch: bool) -> tuple[str, str] | None:
+    """The refusals RudderStack documents for a whole request."""
+    if batch:
+        messages = body.get("batch") if isinstance(body, dict) else body
+        if not isinstance(messages, list) or not messages:
+            return "empty_batch", "empty batch payload"
+    elif isinstance(body, dict) and not body.get("anonymousId") and not body.get("userId"):
+        return "no_identity", "request neither has anonymousId nor userId"
+    return None
 
 
-VENDOR = Vendor("rudderstack", touchpoint, batch_key="batch", payload=payload, address=address)
+def _pixel(call: str) -> Call:
+    return Call(f"/pixel/v1/{call}", ("GET",), content="query", keys=("query",), always=PIXEL)
+
+
+CONNECTOR = Connector(
+    name="rudderstack",
+    versions=("v1",),
+    ways_in=(
+        Keyed(
+            (*CALLS, Call("/beacon/v1/batch", batch=True, keeps_cut=True), _pixel("track"), _pixel("page")),
+            settings=(Setting("/sourceConfig", source_config),),
+            swallowed=(TELEMETRY,),
+            screen=screen,
+        ),
+    ),
+    map=touchpoint,
+    batch_key="batch",
+    address=address,
+    answers=Answers(refused="text"),
+    feeds=FEEDS,
+    ids=Scope(accounts=("group", "crm")),
+    docs=Docs(
+        title="RudderStack",
+        setup=(
+            "Take the write key from the source's secret file.",
+            "rudder-sdk-python: `Client(write_key, host=GATEWAY)`.",
+            "@rudderstack/rudder-sdk-node: `new Analytics(writeKey, {dataPlaneUrl: GATEWAY})`.",
+            "@rudderstack/analytics-js: `load(writeKey, GATEWAY, {configUrl: GATEWAY})`.",
+        ),
+        limits="A body of 4,000 KiB.",
+    ),
+    fresh=Fresh("product", "any RudderStack SDK; the write key is in the file"),
+    sample=sample,
+)

@@ -20,7 +20,8 @@ from typing import Any, TextIO
 
 import httpx
 
-from services.gateway.signatures import SCHEMES, Signed, sign
+from services.gateway.signatures import Signed, prove
+from streams.connectors.support import zendesk
 from tests.faults.kit.scenario import Call, Scenario
 from tests.faults.kit.system import System
 
@@ -49,12 +50,9 @@ def signed_headers(call: Call, secret: str) -> dict[str, str]:
         token = httpx.BasicAuth(secret, "")
         request = httpx.Request("POST", "http://x")
         return {"authorization": next(token.auth_flow(request)).headers["authorization"]}
-    stamp = datetime.now(UTC).isoformat(timespec="seconds").encode()
-    signature = sign(SCHEMES["zendesk"], secret.encode(), Signed(b"POST", (b"",), {}, call.body.encode()), stamp)
-    return {
-        "x-zendesk-webhook-signature": signature.decode(),
-        "x-zendesk-webhook-signature-timestamp": stamp.decode(),
-    }
+    unsigned = Signed(b"POST", (b"",), {}, call.body.encode())
+    proof = prove(zendesk.SCHEME, secret.encode(), unsigned, datetime.now(UTC))
+    return {name.decode(): value.decode() for name, value in proof.items()}
 
 
 async def deliver(client: httpx.AsyncClient, url: str, call: Call, secret: str, index: int = 0) -> Answer:

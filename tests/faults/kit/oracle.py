@@ -15,7 +15,7 @@ from typing import Any
 from schemas.base import EPOCH
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, RawRequest
 from streams.connectors.registry import CONNECTORS as MAPPINGS
-from streams.connectors.spec import Mapped
+from streams.connectors.results import Mapped
 from streams.emotion.feeling import felt
 from streams.friction.patterns import Signal
 from streams.journey.blueprints import load
@@ -56,7 +56,7 @@ def touchpoints_of(sent: Iterable[tuple[Call, float]]) -> dict[str, CleanTouchpo
             path=call.path,
             body=call.body,
         )
-        for result in MAPPINGS[request.vendor].map(request):
+        for result in MAPPINGS[request.vendor].read(request):
             if isinstance(result, Mapped):
                 found.setdefault(result.touchpoint.event_id, felt(result.touchpoint))
     return found
