@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from services.cli.cluster_sources import SECRETS
 from services.common.secrets import ensure_secret_file
 
 NAMES = (
@@ -16,11 +17,7 @@ NAMES = (
     "clickhouse_reader",
     "dashboard_token",
     "grafana_admin",
-    "source_web",
-    "source_product",
-    "source_crm",
-    "source_support",
-    "source_operators",
+    *SECRETS,
 )
 PASSWORDS = "clickhouse_passwords"
 """What ClickHouse gets instead of the passwords: their hashes, as XML beside its users.xml."""

@@ -7,23 +7,24 @@ from pathlib import Path
 
 from schemas.metrics import METRICS
 from services.alerts import board, rules
-from services.cli import blueprint_schema, record_docs
+from services.cli import blueprint_schema, cluster_sources, connector_docs, record_docs
+from services.cli.marked import markdown, put
+from streams.connectors.registry import CONNECTORS
 
 ROOT = Path(__file__).parents[2]
-BEGIN, END = "<!-- generated: metrics -->\n", "<!-- end of generated -->\n"
 
 
 def with_metrics(text: str) -> str:
     """A page with the table of all metrics between its markers. Raises ValueError where it has none."""
-    before, _, rest = text.partition(BEGIN)
-    _, marker, after = rest.partition(END)
-    if not marker:
-        raise ValueError(f"the page needs the lines {BEGIN.strip()} and {END.strip()}")
     lines = ["| metric | kind | labels | what |", "|---|---|---|---|"]
     for metric in METRICS.values():
         labels = ", ".join(metric.labels) or "–"
         lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
-    return before + BEGIN + "\n".join(lines) + "\n" + END + after
+    return put(text, markdown("metrics"), "\n".join(lines) + "\n")
+
+
+def _page_of(name: str) -> Callable[[str], str]:
+    return lambda _: connector_docs.page(CONNECTORS[name])
 
 
 #: What → (file, its text as it stands → the text it must have).
@@ -34,11 +35,18 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "metrics": (Path("docs/operations.md"), with_metrics),
     "records": (Path("docs/import.md"), record_docs.with_records),
     "record-schema": (Path("docs/records.schema.json"), lambda _: record_docs.schema()),
+    "connectors": (Path("docs/connectors.md"), connector_docs.with_tables),
+    "cluster-sources": (Path("infra/docker/touchline.yaml"), cluster_sources.with_sources),
+    "compose": (Path("docker-compose.yml"), cluster_sources.with_secrets),
+    **{f"connector-{name}": (Path(f"docs/connectors/{name}.md"), _page_of(name)) for name in CONNECTORS},
 }
+ALL = "all"
 
 
 def generate(what: str, *, check: bool, root: Path = ROOT) -> list[Path]:
-    """Files that differed; they are written, unless `check`. `what` is one of GENERATED."""
+    """Files that differed; they are written, unless `check`. `what` is one of GENERATED, or `all`."""
+    if what == ALL:
+        return [path for each in GENERATED for path in generate(each, check=check, root=root)]
     place, written = GENERATED[what]
     path = root / place
     there = path.read_text(encoding="utf-8") if path.exists() else ""

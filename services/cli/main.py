@@ -105,15 +105,15 @@ def secrets(
 
 @app.command()
 def generate(
-    what: Annotated[str, typer.Argument(help="rules, dashboards, metrics, schema, records, record-schema")],
+    what: Annotated[str, typer.Argument(help="What to write, or `all`; an unknown word lists what there is.")],
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when something differs.")] = False,
 ) -> None:
     """Write what is generated from the catalogues, in a checkout."""
-    from services.cli.generate import GENERATED
+    from services.cli.generate import ALL, GENERATED
     from services.cli.generate import generate as write
 
-    if what not in GENERATED:
-        raise typer.BadParameter(f"one of {', '.join(GENERATED)}")
+    if what not in (ALL, *GENERATED):
+        raise typer.BadParameter(f"one of {', '.join((ALL, *GENERATED))}")
     differing = write(what, check=check)
     for path in differing:
         emit({"differs" if check else "wrote": str(path)})

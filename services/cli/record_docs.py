@@ -8,8 +8,8 @@ import orjson
 from pydantic import BaseModel, TypeAdapter
 
 from schemas.records import RECORDS, AccountPart, AnyRecord, PersonPart
+from services.cli.marked import markdown, put
 
-BEGIN, END = "<!-- generated: records -->\n", "<!-- end of generated -->\n"
 _PARTS: dict[str, type[BaseModel]] = {"person": PersonPart, "account": AccountPart}
 
 
@@ -25,12 +25,8 @@ def schema() -> str:
 
 def with_records(text: str) -> str:
     """A page with the fields of every kind between its markers. Raises ValueError where it has none."""
-    before, _, rest = text.partition(BEGIN)
-    _, marker, after = rest.partition(END)
-    if not marker:
-        raise ValueError(f"the page needs the lines {BEGIN.strip()} and {END.strip()}")
     tables = "\n".join("\n".join(_table(kind, model)) + "\n" for kind, model in RECORDS.items())
-    return before + BEGIN + tables + END + after
+    return put(text, markdown("records"), tables)
 
 
 def _table(kind: str, model: type[BaseModel]) -> Iterator[str]:

@@ -8,15 +8,6 @@ from pathlib import Path
 from schemas.errors import ConfigurationError
 from services.common.secrets import ensure_secret_file
 
-#: (name, vendor, what to tell the operator)
-FRESH_SOURCES = (
-    ("web", "segment", "any Segment SDK or CDP; the write key is in the file"),
-    ("product", "rudderstack", "any RudderStack SDK; the write key is in the file"),
-    ("crm", "hubspot", "HubSpot webhooks to /hubspot/crm; put the app's client secret into the file"),
-    ("support", "zendesk", "Zendesk webhooks to /zendesk/support; put the webhook's signing secret into the file"),
-    ("operators", "touchline", "`touchline import`, the page's answers, your own scripts: POST /v1/touchline"),
-)
-
 _HEAD = """\
 # Touchline's configuration. Anything left out has its default; `touchline validate` checks this file.
 # Every setting can be overridden: flag > TOUCHLINE_<SECTION>_<SETTING> in the environment > this file.
@@ -53,7 +44,7 @@ def write_fresh(path: Path, data_dir: Path) -> bool:
     """
     if path.exists():
         return False
-    text = _HEAD + "".join(_source(path, data_dir, *source) for source in FRESH_SOURCES)
+    text = _HEAD + "".join(_source(path, data_dir, *source) for source in fresh_sources())
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +58,14 @@ def write_fresh(path: Path, data_dir: Path) -> bool:
     finally:
         partial.unlink()
     return True
+
+
+def fresh_sources() -> list[tuple[str, str, str]]:
+    """(name, connector, what to tell the operator) of every source that a first configuration has."""
+    from streams.connectors.registry import CONNECTORS
+
+    found = [(connector.fresh, name) for name, connector in CONNECTORS.items()]
+    return [(fresh.source, name, fresh.hint) for fresh, name in found if fresh is not None]
 
 
 def _source(path: Path, data_dir: Path, name: str, vendor: str, hint: str) -> str:

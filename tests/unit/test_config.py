@@ -11,7 +11,7 @@ import pytest
 from schemas.config import Config, SecretRef
 from schemas.errors import ConfigurationError
 from services.common.config import load_config
-from services.common.fresh import FRESH_SOURCES, write_fresh
+from services.common.fresh import fresh_sources, write_fresh
 from services.common.overlays import env_names
 from services.common.secrets import ensure_secret_file, read_secret
 from services.common.sockets import listen
@@ -189,9 +189,9 @@ def test_the_first_configuration_works_and_is_never_overwritten(tmp_path: Path) 
     path = tmp_path / "touchline.yaml"
     assert write_fresh(path, tmp_path)
     config = load_config(path, env={})
-    assert [(s.name, s.vendor) for s in config.sources] == [(name, vendor) for name, vendor, _ in FRESH_SOURCES]
+    assert [(s.name, s.vendor) for s in config.sources] == [(name, vendor) for name, vendor, _ in fresh_sources()]
     values = {read_secret(source.secrets[0]) for source in config.sources}
-    assert len(values) == len(FRESH_SOURCES)
+    assert len(values) == len(fresh_sources())
     assert all(len(value) >= 32 for value in values)
     assert all(value.decode() not in path.read_text() for value in values)
     modes = {stat.S_IMODE((tmp_path / "secrets" / source.name).stat().st_mode) for source in config.sources}

@@ -64,9 +64,10 @@ CONNECTOR = Connector(
         title="RudderStack",
         setup=(
             "Take the write key from the source's secret file.",
-            "rudder-sdk-python: `Client(write_key, host=GATEWAY)`.",
-            "@rudderstack/rudder-sdk-node: `new Analytics(writeKey, {dataPlaneUrl: GATEWAY})`.",
-            "@rudderstack/analytics-js: `load(writeKey, GATEWAY, {configUrl: GATEWAY})`.",
+            "Point your SDK at the gateway:\n"
+            "   - rudder-sdk-python: `Client(write_key, host=GATEWAY)`\n"
+            "   - @rudderstack/rudder-sdk-node: `new Analytics(writeKey, {dataPlaneUrl: GATEWAY})`\n"
+            "   - @rudderstack/analytics-js: `load(writeKey, GATEWAY, {configUrl: GATEWAY})`",
         ),
         limits="A body of 4,000 KiB.",
     ),

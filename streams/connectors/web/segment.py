@@ -46,10 +46,12 @@ CONNECTOR = Connector(
         title="Segment, and every SDK or CDP that speaks its protocol",
         setup=(
             "Take the write key from the source's secret file.",
-            "analytics-python: `analytics.host = GATEWAY`, `analytics.write_key`.",
-            "@segment/analytics-node: `new Analytics({writeKey, host: GATEWAY})`.",
-            "@segment/analytics-next: `AnalyticsBrowser.load({writeKey, cdnURL: GATEWAY})`, with `public_base_url` set "
-            "on the source; or give `integrations: {'Segment.io': {apiHost: 'HOST/v1', protocol: 'https'}}`.",
+            "Point your SDK at the gateway:\n"
+            "   - analytics-python: `analytics.host = GATEWAY`, `analytics.write_key`\n"
+            "   - @segment/analytics-node: `new Analytics({writeKey, host: GATEWAY})`\n"
+            "   - @segment/analytics-next: `AnalyticsBrowser.load({writeKey, cdnURL: GATEWAY})`, with "
+            "`public_base_url` set on the source; or give "
+            "`integrations: {'Segment.io': {apiHost: 'HOST/v1', protocol: 'https'}}`",
         ),
         settings="`public_base_url`: where browsers reach the gateway; analytics-next is told to send there.",
         limits="A body of 4,000 KiB; an SDK's batch has 500 KB at most.",
