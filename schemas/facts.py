@@ -1,4 +1,4 @@
-"""What the journey worker concludes: rows of the store, each with its revision.
+"""What the processors conclude: rows of the store; those of the journey worker each with its revision.
 
 `revision` orders by knowledge, not by clock: (inputs known << 32) | as_of in seconds.
 A writer that knew less loses whenever its row arrives.
@@ -185,7 +185,18 @@ class ProposalFact(Contract):
     decided_at: UtcTime | None = None
 
 
+class IgnoredFact(Contract):
+    """Messages of one request that concern no customer. The same request, the same row, however often it is read."""
+
+    kind: Literal["ignored"] = "ignored"
+    request_id: str
+    source: str
+    reason: str = Field(description="why, as a word")
+    messages: int
+    received_at: UtcTime
+
+
 AccountsFact = TouchpointFact | Tombstone | SignalFact | AccountFact | Correction
 """What the one writer of an account says of it."""
-Fact = AccountsFact | ProposalFact
+Fact = AccountsFact | ProposalFact | IgnoredFact
 FACTS = TypeAdapter[list[Fact]](list[Annotated[Fact, Field(discriminator="kind")]])

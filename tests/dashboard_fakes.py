@@ -110,6 +110,7 @@ class FakeStore:
     def __init__(self, made: World | None = None, freshness: Sequence[Row] = ()) -> None:
         self.world = made or World()
         self.sources = freshness
+        self.left_out: Sequence[Row] = ()
         self.away = False
         self.asked: Counter[str] = Counter()
 
@@ -206,6 +207,10 @@ class FakeStore:
     async def freshness(self) -> Sequence[Row]:
         self._ask("freshness")
         return self.sources
+
+    async def ignored(self, since: datetime) -> Sequence[Row]:
+        self._ask("ignored")
+        return self.left_out
 
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         self._ask("signals")

@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from schemas.base import Contract, Item
 from schemas.config import ClickHouseConfig, Config, KafkaConfig, SecretRef
-from schemas.facts import Fact, ProposalFact
+from schemas.facts import Fact, IgnoredFact, ProposalFact
 from schemas.touchpoints import DEAD, DeadLetter
 from streams.transport.clickhouse import Store
 
@@ -202,13 +202,18 @@ def records_of(facts: Sequence[Fact], size: int = 5) -> list[tuple[str, bytes]]:
     """Facts as records of up to `size` items, keyed by account, in order per account."""
     by_account: dict[str, list[Fact]] = {}
     for fact in facts:
-        key = fact.proposal_id if isinstance(fact, ProposalFact) else fact.account_id
-        by_account.setdefault(key, []).append(fact)
+        by_account.setdefault(_key(fact), []).append(fact)
     return [
         (account, record_of(mine[at : at + size]))
         for account, mine in by_account.items()
         for at in range(0, len(mine), size)
     ]
+
+
+def _key(fact: Fact) -> str:
+    if isinstance(fact, ProposalFact):
+        return fact.proposal_id
+    return fact.source if isinstance(fact, IgnoredFact) else fact.account_id
 
 
 def store_config(base_url: str, database: str, token_file: Path) -> ClickHouseConfig:

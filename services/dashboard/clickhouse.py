@@ -166,6 +166,9 @@ class ClickHouseStore:
     async def freshness(self) -> Sequence[Row]:
         return await self.rows(queries.FRESHNESS)
 
+    async def ignored(self, since: datetime) -> Sequence[Row]:
+        return await self.rows(queries.IGNORED, since=_stamp(since))
+
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         before, before_id = query.after or (_FAR_FUTURE, "")
         found = await self.rows(

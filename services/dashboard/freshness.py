@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.base import EPOCH
-from services.dashboard.views import Freshness, SourceFreshness, SourceState, StageBehind
+from services.dashboard.views import Freshness, IgnoredMessages, SourceFreshness, SourceState, StageBehind
 
+IGNORED_WITHIN = timedelta(days=1)
 STALE_AFTER_S = 900.0
 """A source that has not sent for this long is shown as stale."""
 
 
 def build_freshness(
-    rows: Iterable[Mapping[str, Any]], configured: Iterable[str], as_of: datetime, behind: Sequence[StageBehind] = ()
+    rows: Iterable[Mapping[str, Any]],
+    configured: Iterable[str],
+    as_of: datetime,
+    behind: Sequence[StageBehind] = (),
+    ignored: Iterable[Mapping[str, Any]] = (),
 ) -> Freshness:
     """Sources of the configuration and of the store; one that never sent is listed as `never`."""
     known = {row["source"]: row for row in rows}
-    sources = tuple(_source(name, known.get(name), as_of) for name in sorted({*configured, *known}))
+    left = _left_out(ignored)
+    names = sorted({*configured, *known, *left})
+    sources = tuple(replace(_source(name, known.get(name), as_of), ignored=left.get(name, ())) for name in names)
     lags = [_pipeline_lag_s(sources), *((as_of - stage.since).total_seconds() for stage in behind)]
     if behind:
         sources = tuple(each if each.state == "never" else replace(each, state="behind") for each in sources)
     lag_s = max((lag for lag in lags if lag is not None), default=None)
     return Freshness(as_of, STALE_AFTER_S, lag_s, sources, tuple(behind))
+
+
+def _left_out(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[IgnoredMessages, ...]]:
+    found: dict[str, tuple[IgnoredMessages, ...]] = {}
+    for row in rows:
+        there = found.get(row["source"], ())
+        found[row["source"]] = (*there, IgnoredMessages(row["reason"], int(row["messages"])))
+    return found
 
 
 def _source(name: str, row: Mapping[str, Any] | None, as_of: datetime) -> SourceFreshness:

@@ -15,7 +15,7 @@ FINGERPRINT = """
 SELECT table, sum(newest) AS inserts FROM (
   SELECT table, partition_id, max(max_block_number) AS newest FROM system.parts
   WHERE active AND database = currentDatabase()
-    AND table IN ('journey_minutes', 'signals', 'account_journeys', 'source_freshness', 'proposals')
+    AND table IN ('journey_minutes', 'signals', 'account_journeys', 'source_freshness', 'proposals', 'ignored')
   GROUP BY table, partition_id)
 GROUP BY table ORDER BY table
 """
@@ -134,6 +134,12 @@ FRESHNESS = """
 SELECT source, max(last_occurred_at) AS last_occurred_at, max(last_received_at) AS last_received_at,
   max(last_written_at) AS last_written_at
 FROM source_freshness GROUP BY source ORDER BY source
+"""
+
+IGNORED = """
+SELECT source, reason, toInt64(sum(messages)) AS messages FROM ignored FINAL
+WHERE received_at >= {since:DateTime64(3, 'UTC')}
+GROUP BY source, reason ORDER BY source, messages DESC, reason LIMIT 10 BY source
 """
 
 SIGNALS = """

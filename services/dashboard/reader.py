@@ -10,11 +10,12 @@ from typing import Any, cast
 
 import orjson
 
+from schemas.base import EPOCH
 from schemas.capabilities import Capability
 from services.dashboard import cursors, records
 from services.dashboard.answers import Given
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.freshness import build_freshness
+from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
 from services.dashboard.mapping import MapInputs, build_map
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
 from services.dashboard.scope import Range, Scope, range_of
@@ -49,6 +50,7 @@ QUESTIONS_LENGTH = 10
 CORRECTIONS_LENGTH = 20
 MAX_REMEMBERED = 64
 UNMAPPED_REACH = timedelta(days=7)
+ASK_IGNORED_EVERY = timedelta(seconds=10)
 
 
 class Reader:
@@ -70,6 +72,7 @@ class Reader:
         self.clock = clock
         self.behind = behind
         self._sources = dict(sources or {})
+        self._ignored: tuple[datetime, Sequence[Row]] = (EPOCH, ())
         self.given = Given()
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
 
@@ -127,8 +130,16 @@ class Reader:
 
     async def freshness(self) -> Freshness:
         """Raises StoreUnavailable."""
-        rows = cast(Sequence[Row], await self.store.freshness())
-        return build_freshness(rows, self._sources, self.clock(), self.behind())
+        as_of = self.clock()
+        rows, ignored = await asyncio.gather(self.store.freshness(), self._left_out(as_of))
+        return build_freshness(cast(Sequence[Row], rows), self._sources, as_of, self.behind(), ignored)
+
+    async def _left_out(self, as_of: datetime) -> Sequence[Row]:
+        """Ignored messages, asked every ten seconds: a sender that talks much has many."""
+        asked_at, _ = self._ignored
+        if not timedelta() <= as_of - asked_at < ASK_IGNORED_EVERY:
+            self._ignored = (as_of, cast(Sequence[Row], await self.store.ignored(as_of - IGNORED_WITHIN)))
+        return self._ignored[1]
 
     async def signals(self, query: SignalQuery) -> tuple[SignalView, ...]:
         """Newest first. Raises StoreUnavailable."""

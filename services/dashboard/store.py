@@ -115,6 +115,9 @@ class JourneyStore(Protocol):
     async def freshness(self) -> Sequence[Row]:
         """One row of source_freshness a source."""
 
+    async def ignored(self, since: datetime) -> Sequence[Row]:
+        """source, reason, messages that concerned no customer since then; the ten commonest reasons a source."""
+
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         """Rows of signals, with account_name, persona, account_method and account_confidence."""
 

@@ -185,10 +185,19 @@ SourceState = Literal["fresh", "stale", "behind", "never"]
 
 
 @dataclass(frozen=True, slots=True)
+class IgnoredMessages:
+    """Messages of a source that concerned no customer, and why, as a word of its connector."""
+
+    reason: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFreshness:
     """How recent a source's data is. `lag_s`: age of its newest stored event; null when there is none.
 
     `behind`: the pipeline is, so nobody can say from the store whether the source is fresh or stale.
+    `ignored`: within the last day, commonest first.
     """
 
     source: str
@@ -197,6 +206,7 @@ class SourceFreshness:
     last_received_at: datetime | None
     last_written_at: datetime | None
     lag_s: float | None
+    ignored: tuple[IgnoredMessages, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,16 @@ from typing import Final
 import orjson
 
 from schemas.base import EPOCH, Contract
-from schemas.facts import AccountFact, Correction, Fact, ProposalFact, SignalFact, Tombstone, TouchpointFact
+from schemas.facts import (
+    AccountFact,
+    Correction,
+    Fact,
+    IgnoredFact,
+    ProposalFact,
+    SignalFact,
+    Tombstone,
+    TouchpointFact,
+)
 from schemas.links import Link
 
 Row = tuple[object, ...]
@@ -125,6 +134,12 @@ TABLES: Final[Mapping[str, Types]] = {
         "by": _TEXT,
         "decided_at": _TIME,
     },
+    "ignored": {
+        "received_at": _TIME,
+        **dict.fromkeys(("source", "reason"), _WORD),
+        "request_id": _TEXT,
+        "messages": "UInt32",
+    },
     "links": {"link_id": _TEXT, "position": "UInt64", "kind": _WORD, "payload": _TEXT},
 }
 """Table → column → type, in the order in which the sink writes tables and columns."""
@@ -156,8 +171,14 @@ def rows_of(facts: Iterable[Fact], written_at: datetime) -> dict[str, list[Row]]
                 rows["corrections"].append(_correction(fact))
             case "proposal":
                 rows["proposals"].append(_proposal(fact))
+            case "ignored":
+                rows["ignored"].append(_ignored(fact))
     rows["source_freshness"] = [(source, *times, ticks(written_at)) for source, times in newest.items()]
     return {name: found for name, found in rows.items() if found}
+
+
+def _ignored(fact: IgnoredFact) -> Row:
+    return (ticks(fact.received_at), fact.source, fact.reason, fact.request_id, fact.messages)
 
 
 def link_rows(links: Iterable[tuple[Link, int]]) -> list[Row]:

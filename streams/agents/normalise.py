@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from schemas.config import AttributionConfig
+from schemas.facts import IgnoredFact
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, DeadLetter, RawRequest
 from streams.agents.shell import Done, Record, Stage
@@ -19,6 +21,7 @@ from streams.transport.outbox import Output
 
 INPUT: TopicName = "touchpoints.raw.v1"
 OUTPUT: TopicName = "touchpoints.clean.v1"
+IGNORED: TopicName = "journey.facts.v1"
 
 
 class Normalise:
@@ -51,16 +54,31 @@ class Normalise:
             message = f"unknown vendor `{request.vendor}`; known: {', '.join(sorted(self._connectors))}"
             letters.append(_refused(request, request.body, "unknown_vendor", message, origin, index))
             return
+        ignored: Counter[str] = Counter()
         for position, result in enumerate(connector.read(request)):
             if isinstance(result, Mapped):
                 touchpoint = felt(self._networks.located(result.touchpoint, result.address))
                 key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
                 outputs.append((OUTPUT, key, touchpoint.encoded()))
             elif isinstance(result, Ignored):
-                self._stage.ignore(request.source, result.reason)
+                ignored[result.reason] += 1
             else:
                 place = index * 100_000 + position
                 letters.append(_refused(request, result.original, result.reason, result.message, origin, place))
+        for reason, messages in ignored.items():
+            self._stage.ignore(request.source, reason, messages)
+            outputs.append((IGNORED, request.source, _ignored(request, reason, messages)))
+
+
+def _ignored(request: RawRequest, reason: str, messages: int) -> bytes:
+    fact = IgnoredFact(
+        request_id=request.request_id,
+        source=request.source,
+        reason=reason,
+        messages=messages,
+        received_at=request.received_at,
+    )
+    return fact.encoded()
 
 
 def _refused(request: RawRequest, original: str, reason: str, message: str, origin: Origin, index: int) -> DeadLetter:

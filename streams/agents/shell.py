@@ -179,10 +179,9 @@ class Stage:
             self._die(f"{self.name}: dead-letter fuse: {error}")
         return [dead_output(refused) for refused in letters]
 
-    def ignore(self, source: str, reason: str) -> None:
-        """Count a message that concerns no customer."""
-        self._meter.inc("touchline_stage_items_total", stage=self.name)
-        self._meter.inc("touchline_ignored_total", source=source, reason=reason)
+    def ignore(self, source: str, reason: str, messages: int) -> None:
+        """Count messages that concern no customer."""
+        self._meter.inc("touchline_ignored_total", messages, source=source, reason=reason)
 
     def moved(self) -> None:
         """Work goes on, though nothing is acked: a long refold does not stall."""

@@ -13,6 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.config import ClickHouseConfig
 from schemas.errors import StoreUnavailable
+from schemas.facts import IgnoredFact
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.clickhouse import ClickHouseStore, connect
 from services.dashboard.numbers import Counts
@@ -21,6 +22,7 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import AccountQuery, CellQuery, Polarity, SignalQuery
 from services.store.days import roll_up
+from services.store.rows import TABLES, rows_of
 from streams.connectors.registry import told
 from streams.journey.blueprints import load
 from tests import dashboard_seed as seed
@@ -284,11 +286,29 @@ async def test_the_fingerprint_changes_with_every_write_and_with_nothing_else(
         "INSERT INTO signals SELECT * FROM signals LIMIT 1",
         "INSERT INTO account_journeys SELECT * FROM account_journeys LIMIT 1",
         "INSERT INTO source_freshness SELECT * FROM source_freshness LIMIT 1",
+        "INSERT INTO ignored (received_at, source, reason, request_id) VALUES (now64(3), 'a', 'ping', 'r')",
     ):
         client.command(statement)
         after = await store.fingerprint()
         assert after != before, statement
         before = after
+
+
+async def test_a_request_read_twice_is_ignored_once(store: ClickHouseStore, client: Client) -> None:
+    def fact(request_id: str, reason: str, messages: int, hours_ago: float = 1) -> IgnoredFact:
+        at = NOW - timedelta(hours=hours_ago)
+        return IgnoredFact(request_id=request_id, source="desk", reason=reason, messages=messages, received_at=at)
+
+    facts = [fact("r1", "ping", 2), fact("r1", "topic", 5), fact("r2", "ping", 1), fact("r3", "ping", 9, hours_ago=25)]
+    for _ in range(2):
+        rows = rows_of(facts, NOW)["ignored"]
+        client.insert("ignored", [list(row) for row in rows], column_names=list(TABLES["ignored"]))
+    found = await store.ignored(NOW - timedelta(days=1))
+    assert [(row["source"], row["reason"], row["messages"]) for row in found] == [
+        ("desk", "topic", 5), ("desk", "ping", 3),
+    ]  # fmt: skip
+    view = {each.source: each for each in (await reader_on(store).freshness()).sources}
+    assert [each.messages for each in view["desk"].ignored] == [5, 3]
 
 
 async def test_an_unreachable_store_is_a_transient_error_and_comes_back() -> None:

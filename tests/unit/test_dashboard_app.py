@@ -176,6 +176,15 @@ async def test_stale_sources_are_shown_as_stale() -> None:
     assert '<span class="mark">stale</span> since <time datetime="2026-03-10T10:00:30+00:00">10:00</time>' in page
 
 
+async def test_ignored_messages_are_shown_beside_their_source() -> None:
+    store = FakeStore()
+    store.left_out = [{"source": "web", "reason": "unsubscribed_topic", "messages": 12}]
+    client = browser_of(app_on(store))
+    assert "ignored within a day: 12 unsubscribed topic" in (await client.get("/")).text
+    (web,) = [each for each in (await client.get("/api/freshness")).json()["sources"] if each["source"] == "web"]
+    assert web["ignored"] == [{"reason": "unsubscribed_topic", "messages": 12}]
+
+
 async def test_no_name_turns_the_direction_of_what_follows(store: FakeStore) -> None:
     account = store.world.accounts[0]
     account["name"] = "\u202egnp.exe"

@@ -267,6 +267,16 @@ def test_stale_is_stale_and_never_is_never() -> None:
     assert build_freshness([], [], NOW).pipeline_lag_s is None
 
 
+def test_what_concerns_no_customer_stands_beside_its_source() -> None:
+    ignored = [
+        {"source": "desk", "reason": "unsubscribed_topic", "messages": 12},
+        {"source": "desk", "reason": "ping", "messages": 3},
+    ]
+    found = {each.source: each for each in build_freshness([], ["web"], NOW, (), ignored).sources}
+    assert [(each.reason, each.messages) for each in found["desk"].ignored] == [("unsubscribed_topic", 12), ("ping", 3)]
+    assert (found["desk"].state, found["web"].ignored) == ("never", ())
+
+
 @pytest.mark.parametrize("text", ["x", "%%%", "W10", "", "bm90IGpzb24", cursors.encode("soon", "e")])
 def test_a_cursor_that_is_not_ours_is_refused(text: str) -> None:
     with pytest.raises(cursors.BadCursor):

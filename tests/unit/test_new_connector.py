@@ -14,6 +14,7 @@ import pytest
 
 from schemas.config import Config, SourceConfig
 from schemas.errors import UnmappableEvent
+from schemas.facts import FACTS, IgnoredFact
 from schemas.touchpoints import CLEAN, DEAD, RAW, CleanTouchpoint, RawRequest
 from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
@@ -162,6 +163,12 @@ async def test_what_concerns_no_customer_is_counted_and_nothing_else() -> None:
         "touchpoints.clean.v1", "touchpoints.dead.v1",
     ]  # fmt: skip
     assert 'touchline_ignored_total{reason="ping",source="till"} 1.0' in metrics.render().decode()
+    (ignored,) = [value for topic, _, value in outputs if topic == "journey.facts.v1"]
+    (fact,) = FACTS.validate_json(b"[" + ignored + b"]")
+    assert isinstance(fact, IgnoredFact)
+    assert (fact.request_id, fact.source, fact.messages) == (writer.items[0].request_id, "till", 1)
+    again, _ = await normalised(connector, writer.items)
+    assert ignored in [value for _, _, value in again], "a replay says the same, and the store keeps it once"
     (dead,) = [value for topic, _, value in outputs if topic == "touchpoints.dead.v1"]
     assert DEAD.validate_json(b"[" + dead + b"]")[0].reason == "missing_field"
 
