@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from schemas.touchpoints import CleanTouchpoint
-from services.gateway import answers
+from services.gateway import events
+from services.gateway.answers import Answer
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from tests.gateway_kit import FakeWriter, listening
@@ -211,7 +212,7 @@ def test_browser(vendor: str, node_modules: Path) -> None:
 
 def test_the_once_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known bad: a gateway that answers 202 gets everything again from this SDK."""
-    monkeypatch.setattr(answers, "_OK", answers.Answer(202, b"OK"))
+    monkeypatch.setattr(events, "replied", lambda reply: Answer(202, reply.body))
     script = PYTHON["rudderstack"].format(calls=PYTHON_CALLS).replace("gzip=True", "gzip=True, max_retries=1")
     with listening() as (url, writer):
         run(sys.executable, "-c", script, url)
