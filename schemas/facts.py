@@ -42,15 +42,17 @@ class TouchpointFact(Item):
 
 
 class Tombstone(Contract):
-    """The touchpoint is no longer this account's (moved or erased)."""
+    """The touchpoint is no longer this account's (moved or erased); or it is, but not at that time."""
 
     kind: Literal["tombstone"] = "tombstone"
     account_id: str
     event_id: str
     occurred_at: UtcTime
     knowledge: int
+    mapping: int = Field(1, description="copies read by an older mapping stay away, whatever they knew")
     revision: int
     source: str
+    is_kept: bool = Field(False, description="only its place in time changed: it is still the account's")
 
 
 class SignalFact(Contract):

@@ -33,6 +33,7 @@ class RawRequest(Contract):
     headers: dict[str, str] = Field({}, description="those its connector keeps, names in lower case; never a secret")
     body: str = Field(description="payload after Content-Encoding was undone; valid UTF-8")
     backfill: bool = False
+    mapping: int = Field(1, description="version of the vendor's mapping when it was received")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,8 @@ class CleanTouchpoint(Item):
     score_kind: Literal["", "nps", "csat", "ces", "rating"] = ""
     properties: dict[str, Scalar] = field(default_factory=dict)
     backfill: bool = False
+    mapping: Annotated[int, Field(description="version of the vendor's mapping that read it")] = 1
+    read_anew: Annotated[bool, Field(description="an older mapping may have read the same request before")] = False
 
     @property
     def ordered_at(self) -> datetime:
@@ -101,6 +104,7 @@ class Attribution(Item):
     evidence: str = ""
     rejected: tuple[Candidate, ...] = ()
     rule_version: int = 1
+    mapping: Annotated[int, Field(description="version of the mapping whose reading was judged")] = 1
 
     @property
     def verdict(self) -> tuple[object, ...]:
@@ -148,6 +152,7 @@ class Withdraw(Item):
     to_account_id: str
     knowledge: int
     cause: Annotated[str, Field(description="why, in words")] = ""
+    mapping: Annotated[int, Field(description="copies read by an older mapping leave, whatever they knew")] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

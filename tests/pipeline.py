@@ -26,6 +26,7 @@ from streams.agents.resolve import Reattribute, Resolve
 from streams.agents.shell import Done, Record, Stage
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored
+from streams.journey.leaving import Left, outread
 from streams.ops.metrics import NoMetrics
 from streams.resolve.knowledge import Knowledge
 from streams.transport.outbox import Output
@@ -41,13 +42,18 @@ class Store:
     """ReplacingMergeTree as a dict: of each key the row with the highest revision, the later one of equals."""
 
     touchpoints: dict[tuple[str, str], TouchpointFact | Tombstone] = field(default_factory=dict)
+    #: As the map has them: by time, too.
+    places: dict[tuple[datetime, str, str], TouchpointFact | Tombstone] = field(default_factory=dict)
     signals: dict[tuple[str, str], SignalFact] = field(default_factory=dict)
     accounts: dict[str, AccountFact] = field(default_factory=dict)
     corrections: dict[str, Correction] = field(default_factory=dict)
 
     def apply(self, fact: Fact) -> None:
         if isinstance(fact, (TouchpointFact, Tombstone)):
-            _replace(self.touchpoints, (fact.account_id, fact.event_id), fact)
+            at = fact.occurred_at if isinstance(fact, Tombstone) else fact.input.touchpoint.occurred_at
+            _replace(self.places, (at, fact.account_id, fact.event_id), fact)
+            if not (isinstance(fact, Tombstone) and fact.is_kept):
+                _replace(self.touchpoints, (fact.account_id, fact.event_id), fact)
         elif isinstance(fact, SignalFact):
             _replace(self.signals, (fact.account_id, fact.signal_id), fact)
         elif isinstance(fact, AccountFact):
@@ -58,7 +64,7 @@ class Store:
     def visible(self) -> dict[str, TouchpointFact]:
         """Touchpoints by event id; an event seen twice is a failure."""
         found: dict[str, TouchpointFact] = {}
-        for fact in self.touchpoints.values():
+        for fact in self.places.values():
             if isinstance(fact, TouchpointFact):
                 assert fact.event_id not in found, f"{fact.event_id} is visible twice"
                 found[fact.event_id] = fact
@@ -189,6 +195,11 @@ class Histories:
                 _take_in(found.setdefault((item.account_id, item.event_id), Stored()), row)
         return found
 
+    async def copies(self, events: Iterable[str]) -> list[AttributedTouchpoint]:
+        wanted = set(events)
+        rows = [row for (_, event_id), row in self._store.touchpoints.items() if event_id in wanted]
+        return [row.input for row in rows if isinstance(row, TouchpointFact)]
+
     async def overdue(self, as_of: datetime, most: int = 1_000) -> list[str]:
         return []
 
@@ -196,7 +207,7 @@ class Histories:
 def _take_in(stored: Stored, row: TouchpointFact | Tombstone) -> None:
     stored.max_revision = max(stored.max_revision, row.revision)
     if isinstance(row, Tombstone):
-        stored.gone[row.event_id] = row.knowledge
+        stored.gone[row.event_id] = Left(row.knowledge, row.mapping)
     else:
         stored.items[row.event_id] = row.input
         stored.touchpoint_digests[row.event_id] = row.digest
@@ -301,6 +312,11 @@ class Pipeline:
         for refold in refolds:
             item = refold.encoded()
             self.topics.put([("touchpoints.attributed.v1", refold.account_id, item)])
+
+    async def withdraw_older_readings(self) -> None:
+        """What `touchline remap` does when all has run through: older readings may have moved meanwhile."""
+        rows = [row.input for row in self.store.touchpoints.values() if isinstance(row, TouchpointFact)]
+        self.topics.put([("touchpoints.attributed.v1", w.account_id, w.encoded()) for w in outread(rows)])
 
     async def restart_with(self, blueprint: CompiledBlueprint) -> None:
         """The journey worker is stopped, and started with another blueprint."""

@@ -162,7 +162,8 @@ def rows_of(facts: Iterable[Fact], written_at: datetime) -> dict[str, list[Row]]
                 _add_touchpoint(rows, newest, fact)
             case "tombstone":
                 rows["touchpoints"].append(_tombstone(fact))
-                rows["histories"].append(_forgotten(fact))
+                if not fact.is_kept:
+                    rows["histories"].append(_forgotten(fact))
             case "signal":
                 rows["signals"].append(_signal(fact))
             case "account":
@@ -294,7 +295,8 @@ def _history(fact: TouchpointFact, occurred_at: int, received_at: int) -> Row:
 
 
 def _forgotten(fact: Tombstone) -> Row:
-    return (fact.account_id, fact.event_id, fact.revision, 1, ticks(fact.occurred_at), 0, fact.knowledge, 0, "")
+    mapping = "" if fact.mapping == 1 else str(fact.mapping)
+    return (fact.account_id, fact.event_id, fact.revision, 1, ticks(fact.occurred_at), 0, fact.knowledge, 0, mapping)
 
 
 def _signal(fact: SignalFact) -> Row:

@@ -13,6 +13,7 @@ from streams.journey.account import AccountJourney, changes_nothing
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored, as_of_at_least, corrections
 from streams.journey.fold import merged
+from streams.journey.leaving import NEVER
 from streams.transport.outbox import Output
 
 
@@ -59,13 +60,13 @@ def _inputs(stored: Stored, entry: Dirty) -> list[AttributedTouchpoint]:
     items = dict(stored.items)
     for item in entry.items:
         known = items.get(item.event_id)
-        if item.knowledge <= stored.gone.get(item.event_id, -1):
+        if stored.gone.get(item.event_id, NEVER).keeps_out(item):
             continue
         items[item.event_id] = item if known is None else merged(known, item)
-    for event_id, knowledge in entry.withdrawn.items():
-        if event_id in items and items[event_id].knowledge < knowledge:
+    for event_id, leave in entry.withdrawn.items():
+        if event_id in items and leave.takes(items[event_id]):
             del items[event_id]
-            stored.gone[event_id] = knowledge
+            stored.gone[event_id] = leave
     return list(items.values())
 
 
@@ -77,9 +78,9 @@ def _recalled(items: Iterable[AttributedTouchpoint], stored: Stored, entry: Dirt
     """
     best, sent = {item.event_id: item for item in items}, dict[str, _SentBack]()
     for item in entry.items:
-        left_at = stored.gone.get(item.event_id, -1)
-        if item.knowledge < left_at:
-            sent[item.event_id] = _SentBack(item, left_at, "another copy of it has moved", refused=True)
+        left = stored.gone.get(item.event_id, NEVER)
+        if item.knowledge < left.knowledge and not left.is_newer_than(item):
+            sent[item.event_id] = _SentBack(item, left.knowledge, "another copy of it has moved", refused=True)
     asked = _asked(entry.recalls)
     for copy in [*stored.items.values(), *entry.items]:
         kept = best.get(copy.event_id)
@@ -103,6 +104,7 @@ def is_stored(item: AttributedTouchpoint, stored: Stored | None) -> bool:
     if stored is None:
         return False
     if item.event_id in stored.gone:
-        return item.knowledge == stored.gone[item.event_id]
+        left = stored.gone[item.event_id]
+        return left.is_newer_than(item) or item.knowledge == left.knowledge
     known = stored.items[item.event_id]
     return changes_nothing(known, merged(known, item))

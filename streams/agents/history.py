@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from schemas.facts import SignalFact
 from schemas.touchpoints import AttributedTouchpoint
 from streams.journey.corrections import Stored
+from streams.journey.leaving import Left
 
 _EXISTING = """
 SELECT DISTINCT account_id FROM histories WHERE account_id IN {accounts:Array(String)}
@@ -26,6 +27,10 @@ SELECT account_id, event_id, max(revision) AS newest, argMax(is_deleted, revisio
 FROM histories
 WHERE account_id IN {accounts:Array(String)} AND event_id IN {events:Array(String)}
 GROUP BY account_id, event_id
+"""
+_ELSEWHERE = """
+SELECT account_id, event_id, argMax(is_deleted, revision) AS gone, argMax(payload, revision) AS payload
+FROM histories WHERE event_id IN {events:Array(String)} GROUP BY account_id, event_id HAVING gone = 0
 """
 _LARGE = """
 SELECT account_id FROM histories WHERE account_id IN {accounts:Array(String)}
@@ -113,6 +118,11 @@ class Histories:
             _take_in(found.setdefault((row["account_id"], row["event_id"]), Stored()), row)
         return found
 
+    async def copies(self, events: Iterable[str]) -> list[AttributedTouchpoint]:
+        """The copies of these events that are stored, in whichever account."""
+        rows = await self._ask(_ELSEWHERE, {"events": sorted(set(events))})
+        return [AttributedTouchpoint.decoded(row["payload"]) for row in rows]
+
     async def overdue(self, as_of: datetime, most: int = 1_000) -> list[str]:
         """Accounts whose silence should have become a signal by `as_of`."""
         rows = await self._ask(_OVERDUE, {"as_of": as_of.replace(tzinfo=None), "most": most})
@@ -127,7 +137,7 @@ class Histories:
 def _take_in(stored: Stored, row: Mapping[str, Any]) -> None:
     stored.max_revision = max(stored.max_revision, row["newest"])
     if row["gone"]:
-        stored.gone[row["event_id"]] = row["knowledge"]
+        stored.gone[row["event_id"]] = Left(row["knowledge"], int(row["payload"] or 1))
         return
     item = AttributedTouchpoint.decoded(row["payload"])
     stored.items[item.event_id] = item

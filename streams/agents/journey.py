@@ -21,7 +21,7 @@ from streams.agents.memory import Dirty, Live, Memory
 from streams.agents.progress import SinkProgress
 from streams.agents.shell import Done, Record, Stage
 from streams.journey.account import AccountJourney, Changes
-from streams.journey.causes import LATE, LOAD, REPAIR, Cause, attributed_anew
+from streams.journey.causes import LATE, LOAD, READ_ANEW, REPAIR, Cause, attributed_anew
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import mended_from_memory
 from streams.journey.facts import account_fact, facts_of
@@ -196,6 +196,9 @@ class Journey:
 
     def _accept(self, account_id: str, items: list[AttributedTouchpoint], batch: _Batch, *, known_new: bool) -> None:
         live = self._memory.use(account_id)
+        if any(item.touchpoint.read_anew for item in items):
+            self._postpone(account_id, items, READ_ANEW, batch, must_read=False)
+            return
         if account_id in self._memory.dirty or (live is None and not known_new):
             self._postpone(account_id, items, LOAD if live is None else LATE, batch, must_read=live is None)
             return
@@ -230,9 +233,10 @@ class Journey:
             entry = self._memory.soil(item.account_id, Cause("asked", item.cause), must_read=True)
         else:
             because = f": {item.cause}" if item.cause else ""
+            self._memory.leave(item)
             moved = Cause("links", f"touchpoints moved to {item.to_account_id}{because}")
             entry = self._memory.soil(item.account_id, moved, must_read=True)
-            entry.withdrawn[item.event_id] = max(entry.withdrawn.get(item.event_id, 0), item.knowledge)
+            entry.withdraw(item)
         batch.waits[item.account_id] = entry
 
     def _has_nothing_of(self, item: Recall | Withdraw | Refold, *, known_new: bool) -> bool:
@@ -302,6 +306,8 @@ def _by_account(
     """Touchpoints by account; those of people who left go back to attribution instead."""
     groups: dict[str, list[AttributedTouchpoint]] = {}
     for item in items:
+        if memory.is_outread(item):
+            continue
         needed = memory.left_at(item)
         if item.knowledge < needed:
             batch.outputs.append(recalled_output(item, needed, "its person is another account's", refused=True))

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from schemas.touchpoints import AttributedTouchpoint, Recall
+from schemas.touchpoints import AttributedTouchpoint, Recall, Withdraw
 from streams.journey.account import AccountJourney
 from streams.journey.causes import Cause
+from streams.journey.leaving import NEVER, Left
 from streams.transport.writer import Position
 
 MAX_DEPARTED = 50_000
@@ -39,7 +40,7 @@ class Dirty:
     done: asyncio.Future[None]
     causes: set[Cause] = field(default_factory=set)
     items: list[AttributedTouchpoint] = field(default_factory=list)
-    withdrawn: dict[str, int] = field(default_factory=dict)
+    withdrawn: dict[str, Left] = field(default_factory=dict)
     recalls: list[Recall] = field(default_factory=list)
     must_read: bool = False
 
@@ -47,6 +48,11 @@ class Dirty:
     def can_wait(self) -> bool:
         """Whether nobody's events wait for it: only an operator asked."""
         return not self.items and all(cause.kind == "asked" for cause in self.causes)
+
+    def withdraw(self, item: Withdraw) -> None:
+        """Note that a touchpoint is another account's; of several withdrawals all hold."""
+        left = Left(item.knowledge, item.mapping)
+        self.withdrawn[item.event_id] = self.withdrawn.get(item.event_id, left).with_(left)
 
 
 class Memory:
@@ -62,6 +68,8 @@ class Memory:
         self.live: OrderedDict[str, Live] = OrderedDict()
         self.dirty: dict[str, Dirty] = {}
         self.departed: OrderedDict[str, dict[str, int]] = OrderedDict()
+        #: Touchpoints that a newer mapping read as another account's: older readings may still be under way.
+        self.read_elsewhere: OrderedDict[tuple[str, str], Left] = OrderedDict()
         #: What left: the last word of accounts that nothing is left of. The store must have it before they are read.
         self.emptied: dict[str, asyncio.Future[Position]] = {}
         self.touchpoints = 0
@@ -127,6 +135,17 @@ class Memory:
         while len(self.departed) > MAX_DEPARTED:
             self.departed.popitem(last=False)
 
+    def leave(self, item: Withdraw) -> None:
+        """From now on no older reading of this touchpoint is taken in here."""
+        if item.mapping > 1:
+            self.read_elsewhere[item.account_id, item.event_id] = Left(item.knowledge, item.mapping)
+            while len(self.read_elsewhere) > MAX_DEPARTED:
+                self.read_elsewhere.popitem(last=False)
+
+    def is_outread(self, item: AttributedTouchpoint) -> bool:
+        """Whether a newer mapping read this touchpoint as another account's."""
+        return self.read_elsewhere.get((item.account_id, item.event_id), NEVER).is_newer_than(item)
+
     def left_at(self, item: AttributedTouchpoint) -> int:
         """The knowledge a touchpoint must have to be taken in; 0 when anything goes."""
         people = self.departed.get(item.account_id)
@@ -170,4 +189,5 @@ class Memory:
         self.touchpoints = 0
         self.dirty.clear()
         self.departed.clear()
+        self.read_elsewhere.clear()
         self.emptied.clear()

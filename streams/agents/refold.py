@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from aiokafka.errors import KafkaError
 
 from schemas.errors import TransientError
 from streams.agents.conclusion import Conclusion, concluded, is_stored
-from streams.agents.journey import Parts
+from streams.agents.journey import INPUT, Parts
 from streams.agents.memory import Dirty, Live
 from streams.agents.pace import Pace
 from streams.journey.causes import Cause
 from streams.journey.corrections import Stored
+from streams.journey.leaving import outread
 from streams.ops.metrics import Meter
+from streams.transport.outbox import Output
 from streams.transport.writer import Position, partition_of
 
 BATCH = 200
@@ -75,6 +77,7 @@ class Refolds:
     async def _mend(self, batch: dict[str, Dirty]) -> set[str]:
         """Mend all but the large accounts, which are returned."""
         started = time.monotonic()
+        await self._call_back(batch.values())
         await self._drop_known(batch)
         rest = {a: entry for a, entry in batch.items() if self._memory.dirty.get(a) is entry}
         large = await self._histories.large(list(rest), LARGE_HISTORY) if rest else set()
@@ -92,6 +95,7 @@ class Refolds:
             while (entry := self._memory.dirty.get(account_id)) is not None:
                 try:
                     await self._stands_still(entry)
+                    await self._call_back([entry])
                     await self._fence({account_id: entry})
                     stored = await self._histories.read_large(account_id)
                     await self._mend_one(account_id, entry, stored, at_ease=True)
@@ -132,6 +136,18 @@ class Refolds:
             ):
                 del self._memory.dirty[account_id]
                 _settle(entry)
+
+    async def _call_back(self, entries: Iterable[Dirty]) -> None:
+        """Withdraw what an older mapping read of the same requests from the accounts it was put in.
+
+        Told before the new readings are, and again whenever they come again, so that no crash leaves both.
+        """
+        anew = [item for entry in entries for item in entry.items if item.touchpoint.read_anew]
+        if not anew:
+            return
+        there = await self._histories.copies(item.event_id for item in anew)
+        outputs: list[Output] = [(INPUT, w.account_id, w.encoded()) for w in outread([*there, *anew])]
+        await self._parts.stage.outbox.acked(outputs, self._parts.stage.outbox.put(outputs))
 
     async def _fence(self, batch: dict[str, Dirty]) -> None:
         """Wait until the store has everything that was told of these accounts."""

@@ -72,11 +72,13 @@ class Resolve:
             positions = await self._stage.outbox.deliver(outputs, at_once=True)
             await self._links.wait_for(max(offset for _, offset in positions) + 1)
 
-    def _attribute(self, touchpoint: CleanTouchpoint) -> AttributedTouchpoint:
+    def _attribute(self, touchpoint: CleanTouchpoint, judged: int = 1) -> AttributedTouchpoint:
+        """`judged`: the newest reading that was judged before; what is judged now is to stand beside it."""
         knowledge = self._links.knowledge
-        return AttributedTouchpoint(
-            touchpoint=touchpoint, attribution=knowledge.attribute(touchpoint), knowledge=knowledge.position
-        )
+        attribution = knowledge.attribute(touchpoint)
+        if (mapping := max(touchpoint.mapping, judged)) > 1:
+            attribution = attribution.changed(mapping=mapping)
+        return AttributedTouchpoint(touchpoint=touchpoint, attribution=attribution, knowledge=knowledge.position)
 
 
 class Reattribute(Resolve):
@@ -107,7 +109,7 @@ class Reattribute(Resolve):
 
     def _moved(self, recalled: Recalled) -> list[Output]:
         """Nothing when all stays as it was; else the new attribution, and the old account's leave to forget."""
-        now = self._attribute(recalled.item.touchpoint)
+        now = self._attribute(recalled.item.touchpoint, recalled.item.attribution.mapping)
         if now.attribution.decides_like(recalled.item.attribution) and not recalled.refused:
             return []
         outputs = [_attributed(now.changed(cause=recalled.cause))]

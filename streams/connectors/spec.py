@@ -78,6 +78,7 @@ class Connector:
     `versions`: of the vendor's protocol, as tested. `keep_headers`: names of headers that say something of the event
     (its topic, its delivery's id); at most eight, lower case, never one that proves who is sending. `batch_key`: see
     `content`. `address`: where a visitor sat, if the sender tells. `feeds`: what its events can tell rules.
+    `mapping` counts up with each change by which a stored request would be read otherwise than before.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Connector:
     answers: Answers = Answers()
     address: Callable[[Message, Message], str] = nowhere
     fresh: Fresh | None = None
+    mapping: int = 1
     _contents: dict[str, Content] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -148,4 +150,8 @@ class Connector:
         if not isinstance(message, dict):
             raise MalformedPayload(f"a message must be an object, not {shown(message)}", "wrong_type")
         found = self.map(message, envelope, request)
-        return found if isinstance(found, Ignored) else Mapped(found, self.address(message, envelope))
+        if isinstance(found, Ignored):
+            return found
+        if self.mapping > 1:
+            found = found.changed(mapping=self.mapping, read_anew=request.mapping < self.mapping)
+        return Mapped(found, self.address(message, envelope))

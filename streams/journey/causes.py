@@ -23,6 +23,7 @@ class Cause:
 
 LOAD: Final = Cause("load", "read again, after a restart or a long rest")
 LATE: Final = Cause("late", "touchpoints came that lie before later ones: late, or moved here")
+READ_ANEW: Final = Cause("copy", "a newer mapping reads the sender's request otherwise")
 COPY: Final = Cause("copy", "another copy of a touchpoint knew more")
 DEADLINE: Final = Cause("deadline", "a deadline passed")
 REPAIR: Final = Cause("repair", "what was told could not be mended from memory")

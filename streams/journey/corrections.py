@@ -25,6 +25,7 @@ from streams.journey.facts import (
     touchpoint_fact,
 )
 from streams.journey.fold import Journey
+from streams.journey.leaving import Left
 from streams.journey.state import Placed
 
 
@@ -32,12 +33,12 @@ from streams.journey.state import Placed
 class Stored:
     """What the store holds of an account: inputs to fold, and what to compare with.
 
-    `gone` are the touchpoints that left, each with the knowledge it left at. Without a row of its own the account
+    `gone` are the touchpoints that left, each with what it left at. Without a row of its own the account
     has neither phase nor blueprint.
     """
 
     items: dict[str, AttributedTouchpoint] = field(default_factory=dict)
-    gone: dict[str, int] = field(default_factory=dict)
+    gone: dict[str, Left] = field(default_factory=dict)
     touchpoint_digests: dict[str, int] = field(default_factory=dict)
     signals: dict[str, SignalFact] = field(default_factory=dict)
     account_digest: int = 0
@@ -66,6 +67,7 @@ def corrections(
     number = max(revision(account.inputs, as_of), stored.max_revision + 1)
     facts: list[AccountsFact] = [touchpoint_fact(account, p, number, digest) for p, digest in found.placed.values()]
     facts += [_tombstone(stored, event_id, number) for event_id in sorted(found.removed)]
+    facts += [_tombstone(stored, event_id, number, is_kept=True) for event_id in sorted(_moved_in_time(found, stored))]
     facts += [signal_fact(account.account_id, s, number) for s in found.signals.values()]
     facts += [
         stored.signals[i].model_copy(update={"withdrawn": True, "revision": number}) for i in sorted(found.withdrawn)
@@ -150,6 +152,14 @@ def _difference(account: AccountJourney, journey: Journey, stored: Stored) -> _D
     )
 
 
+def _moved_in_time(found: _Difference, stored: Stored) -> Iterator[str]:
+    """Touchpoints that a newer mapping dates otherwise: their row at the old time must go."""
+    for event_id, (placed, _) in found.placed.items():
+        before = stored.items.get(event_id)
+        if before is not None and before.touchpoint.occurred_at != placed.item.touchpoint.occurred_at:
+            yield event_id
+
+
 def _other_blueprint(account: AccountJourney, stored: Stored) -> str:
     """Which blueprint judges now, in words, when another one made the rows; empty otherwise."""
     now = account.blueprint
@@ -217,13 +227,16 @@ def _correction_id(account: AccountJourney, number: int) -> str:
     return named_id(NAMESPACE_URL, f"touchline:correction:{account.account_id}:{number}")
 
 
-def _tombstone(stored: Stored, event_id: str, number: int) -> Tombstone:
+def _tombstone(stored: Stored, event_id: str, number: int, *, is_kept: bool = False) -> Tombstone:
     item = stored.items[event_id]
+    left = stored.gone.get(event_id, Left(item.knowledge))
     return Tombstone(
         account_id=item.account_id,
         event_id=event_id,
         occurred_at=item.touchpoint.occurred_at,
-        knowledge=stored.gone.get(event_id, item.knowledge),
+        knowledge=left.knowledge,
+        mapping=left.mapping,
         revision=number,
         source=item.touchpoint.source,
+        is_kept=is_kept,
     )

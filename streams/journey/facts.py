@@ -168,7 +168,7 @@ def _built(model: type[_Row], **fields: Any) -> _Row:
 def _placed_words(placed: Placed, blueprint_version: int) -> tuple[object, ...]:
     """What shows of a touchpoint."""
     item, attribution = placed.item, placed.item.attribution
-    return (
+    words = (
         item.event_id,
         item.touchpoint.received_at.timestamp(),
         item.touchpoint.vendor_type,
@@ -186,3 +186,6 @@ def _placed_words(placed: Placed, blueprint_version: int) -> tuple[object, ...]:
         [(s.signal_id, s.severity) for s in placed.delight],
         blueprint_version,
     )
+    # what the first mapping read keeps the digest it was stored with
+    reading = item.touchpoint.mapping
+    return words if reading == 1 else (*words, reading, item.touchpoint.occurred_at.timestamp())

@@ -34,7 +34,7 @@ class Journey:
 
 
 def merged(one: AttributedTouchpoint, other: AttributedTouchpoint) -> AttributedTouchpoint:
-    """Two copies of one event as one: the content received first, the attribution that knew most.
+    """Two copies of one event as one: the content received first, the attribution of the newest reading and knowledge.
 
     Both choices are maxima, so they do not depend on the order of arrival.
     """
@@ -46,14 +46,17 @@ def merged(one: AttributedTouchpoint, other: AttributedTouchpoint) -> Attributed
 
 
 def _first(one: CleanTouchpoint, other: CleanTouchpoint) -> CleanTouchpoint:
-    """The content that was received first; of two contents of one request always the same one."""
+    """The content that was received first; of two readings of one receipt the newer mapping's, else always the same."""
     if one.received_at != other.received_at:
         return one if one.received_at < other.received_at else other
+    if one.mapping != other.mapping:
+        return one if one.mapping > other.mapping else other
     return one if one == other else min(one, other, key=repr)
 
 
-def _informed(item: AttributedTouchpoint) -> tuple[int, float, str]:
-    return (item.knowledge, -item.touchpoint.received_at.timestamp(), item.account_id)
+def _informed(item: AttributedTouchpoint) -> tuple[int, int, float, str]:
+    received_at = item.touchpoint.received_at.timestamp()
+    return (item.attribution.mapping, item.knowledge, -received_at, item.account_id)
 
 
 def sorted_history(items: Iterable[AttributedTouchpoint]) -> list[AttributedTouchpoint]:

@@ -68,10 +68,12 @@ def streams(draw: st.DrawFn) -> list[CleanTouchpoint]:
     return draw(st.permutations([*found, *repeated]))
 
 
-def oracle(stream: list[CleanTouchpoint]) -> dict[str, tuple[object, ...]]:
-    """Full knowledge first, then one fold an account."""
+def oracle(
+    stream: list[CleanTouchpoint], *, taught_by: list[CleanTouchpoint] | None = None
+) -> dict[str, tuple[object, ...]]:
+    """Full knowledge first (of the stream, or of `taught_by`), then one fold an account."""
     knowledge, events = Knowledge(), {event.event_id: event for event in stream}
-    for event in events.values():
+    for event in events.values() if taught_by is None else taught_by:
         for link in knowledge.learn(event):
             knowledge.apply(link, knowledge.position + 1)
     accounts: dict[str, list[AttributedTouchpoint]] = defaultdict(list)

@@ -1,0 +1,61 @@
+"""A touchpoint that is another account's now: which of its copies have to go, and which may not come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from schemas.touchpoints import AttributedTouchpoint, Withdraw
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """With what it left: copies that knew less leave, and those that an older mapping read."""
+
+    knowledge: int
+    mapping: int = 1
+
+    def takes(self, item: AttributedTouchpoint) -> bool:
+        """Whether a copy that is here has to go."""
+        return item.knowledge < self.knowledge or self.is_newer_than(item)
+
+    def keeps_out(self, item: AttributedTouchpoint) -> bool:
+        """Whether a copy that comes knows nothing that was not known when it left."""
+        return item.knowledge <= self.knowledge or self.is_newer_than(item)
+
+    def is_newer_than(self, item: AttributedTouchpoint) -> bool:
+        """Whether an older mapping read this copy: nobody needs it any more."""
+        return item.touchpoint.mapping < self.mapping
+
+    def with_(self, other: Left) -> Left:
+        """Both hold."""
+        return Left(max(self.knowledge, other.knowledge), max(self.mapping, other.mapping))
+
+
+NEVER = Left(-1)
+"""It did not leave: takes no copy and keeps none out."""
+
+
+def outread(copies: Iterable[AttributedTouchpoint]) -> Iterator[Withdraw]:
+    """Of copies of the same receipts in several accounts, the withdrawals of those that an older mapping read."""
+    copies = list(copies)
+    newest: dict[tuple[str, object], AttributedTouchpoint] = {}
+    for copy in copies:
+        best = newest.setdefault(_receipt(copy), copy)
+        if copy.touchpoint.mapping > best.touchpoint.mapping:
+            newest[_receipt(copy)] = copy
+    for copy in copies:
+        best = newest[_receipt(copy)]
+        if copy.account_id != best.account_id and copy.touchpoint.mapping < best.touchpoint.mapping:
+            yield Withdraw(
+                account_id=copy.account_id,
+                event_id=copy.event_id,
+                to_account_id=best.account_id,
+                knowledge=max(copy.knowledge, best.knowledge),
+                cause="a newer mapping reads the sender's request otherwise",
+                mapping=best.touchpoint.mapping,
+            )
+
+
+def _receipt(copy: AttributedTouchpoint) -> tuple[str, object]:
+    return copy.event_id, copy.touchpoint.received_at
