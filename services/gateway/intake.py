@@ -129,6 +129,7 @@ class Intake:
                 "query": query,
                 "content_type": request.header(b"content-type")[:MAX_HEADER_CHARS],
                 "headers": _kept(request, source.connector.keep_headers),
+                "mapping": source.connector.mapping,
                 "body": body,
             }
         )
