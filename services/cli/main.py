@@ -285,14 +285,18 @@ def remap(
     kafka: KafkaOption = None,
     clickhouse: ClickHouseOption = None,
 ) -> None:
-    """Apply the blueprint as it is now to all history; can be broken off and started again."""
+    """Read history anew: stored requests by today's mappings, all accounts by today's blueprint.
+
+    Can be broken off and started again.
+    """
     from services.cli.refolding import run_remap
 
     with exit_codes():
         target = Target(data, config, kafka, clickhouse)
         done = run_remap(target, dry_run=dry_run, rate_per_s=rate, say=say)
     emit(done)
-    raise typer.Exit(EXIT_FINDINGS if dry_run and done["accounts"] else EXIT_OK)
+    is_due = done["accounts"] or done.get("outdated_touchpoints")
+    raise typer.Exit(EXIT_FINDINGS if dry_run and is_due else EXIT_OK)
 
 
 @app.command()

@@ -108,7 +108,7 @@ class Writers:
 
     async def done(self) -> None:
         """Until the writers have done all that was asked. Raises NothingMoves."""
-        watch = _Watch("the journey workers do not go on: do they run?")
+        watch = Watch("the journey workers do not go on: do they run?")
         while True:
             committed = await self._progress.committed(TOPIC)
             if all(committed.get(partition, 0) >= end for partition, end in self._asked.items()):
@@ -133,7 +133,7 @@ async def writers(kafka: KafkaConfig) -> AsyncIterator[Writers]:
 
 
 @dataclass(slots=True)
-class _Watch:
+class Watch:
     """Raises NothingMoves when a figure has been the same for too long; None: nothing is to move."""
 
     why: str
@@ -185,7 +185,7 @@ async def remap(
     digest, asked = blueprint.digest, set[str]()
     pace = Pace("remap", await asyncio.to_thread(accounts.count_others, digest), say, rate_per_s)
     cause = f"blueprint version {blueprint.version} applied to history"
-    watch = _Watch("the journey workers run another blueprint than this one; after an edit they must be restarted")
+    watch = Watch("the journey workers run another blueprint than this one; after an edit they must be restarted")
     while left := await asyncio.to_thread(accounts.others, digest, WINDOW):
         fresh = [account for account in left if account not in asked][: pace.allowed(len(asked))]
         await ask([Refold(account_id=a, cause=cause, blueprint_digest=digest) for a in fresh])

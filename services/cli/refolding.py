@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from schemas.config import Config
 from services.cli.context import Target
+from services.cli.reading_anew import left_as_read, read_anew
 from services.cli.refold import WINDOW, Pace, Say, StoredAccounts, refold, remap, writers
+from streams.connectors.registry import CONNECTORS
 from streams.journey.blueprints import load
 
 
@@ -31,17 +33,24 @@ def run_refold(
 
 
 def run_remap(target: Target, *, dry_run: bool, rate_per_s: float, say: Say) -> dict[str, object]:
-    """Apply the configured blueprint to the accounts that another one made; what was done, or is to be done."""
+    """Read anew what older mappings read, then apply the configured blueprint to the accounts another one made.
+
+    Returns what was done; on a dry run, what is to be done.
+    """
     config = target.load()
     blueprint = load(config.journey.blueprint)
+    mappings = {name: connector.mapping for name, connector in CONNECTORS.items()}
     with target.store() as client:
         stored = StoredAccounts(client)
         if dry_run:
-            return {"accounts": stored.count_others(blueprint.digest), "blueprint_version": blueprint.version}
+            outdated = sum(left_as_read(client, mappings).values())
+            accounts = stored.count_others(blueprint.digest)
+            return {"accounts": accounts, "blueprint_version": blueprint.version, "outdated_touchpoints": outdated}
 
         async def ask(config: Config) -> dict[str, object]:
+            anew = await read_anew(config.kafka, client, mappings, say, rate_per_s=rate_per_s)
             async with writers(config.kafka) as found:
-                return await remap(stored, found.ask, blueprint, say, rate_per_s=rate_per_s)
+                return anew | await remap(stored, found.ask, blueprint, say, rate_per_s=rate_per_s)
 
         return asyncio.run(ask(config))
 

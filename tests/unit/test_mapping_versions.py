@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint, RawRequest
 from streams.agents import journey as journey_module
 from streams.agents.refold import Refolds
-from streams.connectors.spec import Mapped, Vendor
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.results import Mapped
 from streams.journey import account as account_module
 from streams.journey import corrections as corrections_module
 from streams.journey.fold import merged
@@ -134,18 +136,18 @@ def test_of_two_readings_of_one_receipt_the_newer_mapping_stands_whatever_the_or
     assert merged(first, new).touchpoint == merged(new, first).touchpoint == first.touchpoint
 
 
-def _vendor(mapping: int) -> Vendor:
-    return Vendor("x", lambda message, envelope, request: VISITS[0], mapping=mapping)
-
-
 @pytest.mark.parametrize(
     ("received_under", "reads", "is_anew"), [(1, 1, False), (1, 2, True), (2, 2, False), (2, 3, True)]
 )
 def test_a_touchpoint_says_which_mapping_read_it_and_whether_an_older_one_may_have(
     received_under: int, reads: int, is_anew: bool
 ) -> None:
-    request = RawRequest(request_id="1", source="web", vendor="x", received_at=AS_OF, body="{}", mapping=received_under)
-    (result,) = _vendor(reads).map(request)
+    connector = replace(CONNECTORS["segment"], mapping=reads)
+    body = '{"type": "track", "event": "Asked", "messageId": "m1", "userId": "u1", "timestamp": "2024-10-04T00:00:00Z"}'
+    request = RawRequest(
+        request_id="1", source="web", vendor="segment", received_at=AS_OF, body=body, mapping=received_under
+    )
+    (result,) = connector.read(request)
     assert isinstance(result, Mapped)
     assert (result.touchpoint.mapping, result.touchpoint.read_anew) == (reads, is_anew)
 
