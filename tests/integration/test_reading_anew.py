@@ -1,4 +1,4 @@
-"""What an older mapping read: found in the store, sent again from Kafka, withdrawn where it stands beside a newer one."""
+"""What an older mapping read: found in the store, sent again from Kafka, and withdrawn beside newer readings."""
 
 from __future__ import annotations
 
