@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from clickhouse_connect.driver.client import Client
 
 from schemas.config import KafkaConfig
@@ -159,7 +161,9 @@ def _copies(client: Client) -> Iterator[list[AttributedTouchpoint]]:
 
 async def _reaches(progress: GroupProgress, topic: TopicName, ends: Mapping[int, int], watch: Watch) -> None:
     while True:
-        committed = await progress.committed(topic)
+        committed: dict[int, int] = {}
+        with suppress(GroupCoordinatorNotAvailableError):  # a cluster on which nobody has committed anything yet
+            committed = await progress.committed(topic)
         if all(committed.get(partition, 0) >= end for partition, end in ends.items()):
             return
         watch.see(sum(committed.values()))

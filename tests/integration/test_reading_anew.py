@@ -99,7 +99,8 @@ async def test_an_older_reading_in_another_account_is_withdrawn_and_what_stays_o
     kafka: KafkaConfig, store: Store
 ) -> None:
     old = touchpoint_fact(1, account="crm:1")
-    item = old.input.changed(touchpoint=old.input.touchpoint.changed(mapping=2, read_anew=True))
+    mended = old.input.touchpoint.changed(mapping=2, read_anew=True)
+    item = touchpoint_fact(1, account="crm:2").input.changed(touchpoint=mended)
     new = touchpoint_fact(1, account="crm:2", input=item)
     put(store, [old, new, touchpoint_fact(2, account="crm:1")])
     vendor = old.input.touchpoint.vendor
