@@ -6,7 +6,9 @@ open, and chdb releases the GIL while it works: so nothing leaks from one reques
 
 from __future__ import annotations
 
+import logging
 import re
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTI
 from services.warehouse.guard import check
 from services.warehouse.heads import HEADS
 from services.warehouse.insert import insert_rows
-from services.warehouse.roles import USERS_XML, WORKLOAD, Role, workloads
+from services.warehouse.roles import USERS_XML, Role, workloads
 from services.warehouse.room import check_room
 from services.warehouse.settings import WarehouseSettings, reader_settings
 from services.warehouse.statement import Insert, Statement, split_insert
@@ -28,6 +30,7 @@ from services.warehouse.statement import Insert, Statement, split_insert
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
 
+_log = logging.getLogger("touchline.warehouse")
 # takes a piece of the answer; False when nobody wants more
 Emit = Callable[[bytes], bool]
 _METADATA_BYTES: Final = 16 << 20
@@ -102,6 +105,8 @@ class Engine:
         config = self._write_config()
         try:
             # chdb shuts the engine down with its last connection: this one keeps it open
+            # files of workloads are not loaded at a start, but in the way of making them
+            shutil.rmtree(self._settings.engine_dir / "workload", ignore_errors=True)
             self._anchor = _connect(f"{self._path}?config-file={config}")
             self._make_bi_database(self._anchor)
             self._hold_readers(self._anchor)
@@ -116,15 +121,13 @@ class Engine:
             connection.query(f"CREATE DATABASE IF NOT EXISTS {name}", "Null")
 
     def _hold_readers(self, connection: Connection) -> None:
-        """Make the readers' workload, where it is not there just so: on a full disk the engine must still open."""
-        wanted = workloads(self._settings.sql.reader_memory_bytes)
-        sql = f"SELECT create_query FROM system.workloads WHERE name = {quote(WORKLOAD)}"
-        there: Any = connection.query(sql, "TabSeparatedRaw")
-        known = bytes(there.bytes() or b"").decode().strip()
-        if known and known == wanted[-1].replace("OR REPLACE ", ""):
+        """Make the readers' workload anew; on a full disk the engine opens without it, to be read."""
+        try:
+            check_room(self._settings.engine_dir, _METADATA_BYTES)
+        except ClickHouseError:
+            _log.warning("no disk space: all readers together are held to no memory until the next start")
             return
-        check_room(self._settings.engine_dir, _METADATA_BYTES)
-        for statement in wanted:
+        for statement in workloads(self._settings.sql.reader_memory_bytes):
             connection.query(statement, "Null")
 
     def cancel(self) -> None:

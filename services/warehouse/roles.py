@@ -32,7 +32,7 @@ WORKLOAD: Final = "readers"
 
 def workloads(reader_memory_bytes: int) -> tuple[str, ...]:
     """SQL that holds all queries of readers together to so much memory; they are one user with the services, so a
-    limit of users would not. Kept by the engine, and safe to run at each start."""
+    limit of users would not. To be run at each start, with no files of it left: the engine does not load them."""
     return (
         "CREATE RESOURCE IF NOT EXISTS memory (MEMORY RESERVATION)",
         f"CREATE OR REPLACE WORKLOAD {WORKLOAD} SETTINGS max_memory = {reader_memory_bytes}",
