@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ PROBE_GROUP = "touchline-doctor"
 OFFSETS_TOPIC = "__consumer_offsets"
 TIMEOUT_S = 30.0
 READ_BACK_S = 5.0
+PROBES = 4
 
 Offsets = Mapping[tuple[str, int], int]
 """(topic without prefix, partition) → offset."""
@@ -163,6 +165,16 @@ async def _apis(admin: Any) -> dict[int, tuple[int, int]]:
 
 
 async def _ahead(admin: Any, kafka: KafkaConfig, places: list[TopicPartition]) -> float | None:
+    """`_probed`, asked again while a fresh cluster makes the offsets' topic; None where it may not be read."""
+    for _ in range(PROBES):
+        with suppress(KafkaError):
+            if (found := await _probed(admin, kafka, places)) is not None:
+                return found
+        await asyncio.sleep(1)
+    return None
+
+
+async def _probed(admin: Any, kafka: KafkaConfig, places: list[TopicPartition]) -> float | None:
     """A commit is stored with the broker's own time: make one in a group of our own, and read it back."""
     group = kafka.topic_prefix + PROBE_GROUP
     committer = AIOKafkaConsumer(
@@ -186,8 +198,6 @@ async def _ahead(admin: Any, kafka: KafkaConfig, places: list[TopicPartition]) -
             for record in (await reader.getmany(place, timeout_ms=500)).get(place, []):
                 if record.key and group.encode() in record.key:
                     return _outside(record.timestamp / 1000, sent_s, acked_s)
-        return None
-    except KafkaError:  # not allowed to read it: then it is not known
         return None
     finally:
         await asyncio.gather(committer.stop(), reader.stop())
