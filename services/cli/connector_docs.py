@@ -47,6 +47,7 @@ def page(connector: Connector) -> str:
         "## How requests come in",
         "\n".join(_ways_of(connector)),
         "## What it tells",
+        *([docs.reads] if docs.reads else []),
         "\n".join(f"- `{word}`: {CAPABILITIES[word]}" for word in connector.feeds),
         _ids(connector),
         "## A sample",

@@ -19,8 +19,11 @@ MAX_KEPT_HEADERS = 8
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SECRET = re.compile(r"authori[sz]ation|cookie|secret|token|signature|api-?key|password|hmac|^x-forwarded-for$|-ip$")
 
-Map = Callable[[Message, Message, RawRequest], CleanTouchpoint | Ignored]
-"""(message, the envelope around it, request) → what it means; raises PermanentError for what it refuses."""
+Map = Callable[[Message, Message, RawRequest], CleanTouchpoint | tuple[CleanTouchpoint, ...] | Ignored]
+"""(message, the envelope around it, request) → what it means; raises PermanentError for what it refuses.
+
+A message that tells of two things, such as a reply that reopens a ticket, gives a tuple; each with an id of its own.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,17 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Docs:
-    """What an operator must know; rendered to docs/connectors/. `setup` are the steps at the vendor, in order."""
+    """What an operator must know; rendered to docs/connectors/. `setup` are the steps at the vendor, in order.
+
+    `reads`: what becomes of its events, whose they are, and how the blueprint calls them.
+    """
 
     title: str
     setup: tuple[str, ...]
     subscribe: str = ""
     settings: str = ""
     limits: str = ""
+    reads: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,7 @@ class Connector:
         found: list[Result] = []
         for index, message in enumerate(messages):
             try:
-                found.append(self._one(message, envelope, request))
+                found += self._one(message, envelope, request)
             except PermanentError as error:
                 whole = original(content, text, self.batch_key, index)
                 found.append(Refused(error.reason, str(error), whole, index))
@@ -144,14 +151,19 @@ class Connector:
                 found.append(Refused("mapping_failed", f"{type(error).__name__}: {error}"[:300], whole, index))
         return found
 
-    def _one(self, message: object, envelope: Message, request: RawRequest) -> Mapped | Ignored:
+    def _one(self, message: object, envelope: Message, request: RawRequest) -> list[Result]:
         if isinstance(message, PermanentError):
             raise message
         if not isinstance(message, dict):
             raise MalformedPayload(f"a message must be an object, not {shown(message)}", "wrong_type")
         found = self.map(message, envelope, request)
         if isinstance(found, Ignored):
-            return found
+            return [found]
+        told = found if isinstance(found, tuple) else (found,)
+        if not told:
+            raise ValueError("a mapping gives a touchpoint, or says why it gives none")
         if self.mapping > 1:
-            found = found.changed(mapping=self.mapping, read_anew=request.mapping < self.mapping)
-        return Mapped(found, self.address(message, envelope))
+            again = request.mapping < self.mapping
+            told = tuple(one.changed(mapping=self.mapping, read_anew=again) for one in told)
+        address = self.address(message, envelope)
+        return [Mapped(one, address) for one in told]

@@ -19,6 +19,7 @@ from services.cli.console import emit, exit_codes
 from services.cli.main import app
 from services.cli.service import main as service_main
 from services.common.fresh import write_fresh
+from streams.connectors.registry import tellers
 from streams.journey.blueprints import DEFAULT
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +102,8 @@ def test_validate_says_which_rules_nothing_feeds(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"sources": only}))
     code, _, err = invoke("validate", str(path))
     assert code == 0
-    assert "note: rule `ticket_reopened` finds nothing: no configured source feeds it (zendesk, touchline)" in err
+    helpdesks = ", ".join(tellers("ticket_status"))
+    assert f"note: rule `ticket_reopened` finds nothing: no configured source feeds it ({helpdesks})" in err
 
 
 def test_validate_says_once_that_there_is_no_source(tmp_path: Path) -> None:

@@ -97,6 +97,25 @@ async def test_a_webhook_reaches_the_source_its_path_names(connector: Connector)
     assert (await sent(app, other)).status_code == 404 and writer.items == []
 
 
+BARE = [
+    (connector, method)
+    for connector in WEBHOOKS
+    if connector.webhook
+    for shake in connector.webhook.handshakes
+    if not (shake.signed or shake.when or shake.token)
+    for method in shake.methods
+]
+
+
+@pytest.mark.parametrize(("connector", "method"), BARE, ids=[f"{one.name} {method}" for one, method in BARE])
+async def test_a_handshake_told_by_its_method_is_answered_and_nothing_is_stored(
+    connector: Connector, method: str
+) -> None:
+    app, writer = gateway_of(connector)
+    answer = await sent(app, Outgoing(method, sample(connector).path, "", {}, b""))
+    assert (answer.status_code, writer.items) == (200, [])
+
+
 @EACH
 @settings(max_examples=60, deadline=None)
 @given(body=st.binary(max_size=200) | st.sampled_from([b"[]", b"{}", b'{"a":1e400}', b'"\\ud800"', b"\xff", b"\0" * 9]))

@@ -31,7 +31,8 @@ def test_without_a_helpdesk_what_it_feeds_is_said() -> None:
     assert not found["ticket_reopened"] and not found["deal_regressed"]
     assert found["rage_click"] and found["struggle"] and found["misaligned"]
     said = unfed(BLUEPRINT, told(["segment"]), tellers)
-    assert "rule `ticket_reopened` finds nothing: no configured source feeds it (zendesk, touchline)" in said
+    helpdesks = ", ".join(tellers("ticket_status"))
+    assert f"rule `ticket_reopened` finds nothing: no configured source feeds it ({helpdesks})" in said
 
 
 def test_compound_rules_need_what_they_are_made_of() -> None:

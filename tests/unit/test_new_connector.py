@@ -173,6 +173,28 @@ async def test_what_concerns_no_customer_is_counted_and_nothing_else() -> None:
     assert DEAD.validate_json(b"[" + dead + b"]")[0].reason == "missing_field"
 
 
+async def test_a_message_may_tell_of_two_things() -> None:
+    """Each an event of its own; none at all would be lost in silence and is a mistake of the mapping's."""
+
+    def both(message: Message, envelope: Message, request: RawRequest) -> tuple[CleanTouchpoint, ...]:
+        first = touchpoint(message, envelope, request)
+        assert isinstance(first, CleanTouchpoint)
+        second = f"{first.vendor_event_id}#paid"
+        again = first.changed(event_id=reading.event_id(request.source, second), vendor_event_id=second)
+        return () if message["number"] == "none" else (first, again)
+
+    connector = shop(map=both)
+    app, writer = gateway_of(connector)
+    body = [ORDER, {**ORDER, "number": "none"}, {**ORDER, "number": "A-2"}]
+    assert (await sent(app, signed(connector, orjson.dumps(body)))).status_code == 200
+    outputs, _ = await normalised(connector, writer.items)
+    told = [CLEAN.validate_json(b"[" + value + b"]")[0] for topic, _, value in outputs if topic.endswith("clean.v1")]
+    assert [one.vendor_event_id for one in told] == ["A-1", "A-1#paid", "A-2", "A-2#paid"]
+    assert len({one.event_id for one in told}) == 4
+    (dead,) = [DEAD.validate_json(b"[" + value + b"]")[0] for topic, _, value in outputs if topic.endswith("dead.v1")]
+    assert (dead.reason, orjson.loads(dead.original)["number"]) == ("mapping_failed", "none")
+
+
 @pytest.mark.parametrize("reason", ["", "Ping", "ping pong", "order 17", "p" * 41, "ping\n"])
 def test_a_reason_is_a_word(reason: str) -> None:
     """It is a label of a metric: what a sender wrote must not become one."""
