@@ -8,7 +8,7 @@ from schemas.capabilities import Capability
 from streams.connectors.crm import hubspot
 from streams.connectors.own import touchline
 from streams.connectors.spec import Connector
-from streams.connectors.support import zendesk
+from streams.connectors.support import intercom, zendesk
 from streams.connectors.web import rudderstack, segment
 
 CONNECTORS: dict[str, Connector] = {
@@ -16,6 +16,7 @@ CONNECTORS: dict[str, Connector] = {
     "rudderstack": rudderstack.CONNECTOR,
     "hubspot": hubspot.CONNECTOR,
     "zendesk": zendesk.CONNECTOR,
+    "intercom": intercom.CONNECTOR,
     "touchline": touchline.CONNECTOR,
 }
 

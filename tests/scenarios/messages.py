@@ -31,6 +31,14 @@ def _zendesk(name: str, event: Event, message: Row) -> Any:
     return {"id": name, "time": event.at.isoformat(), "detail": {}, "event": {}, **message, "type": kind}
 
 
+def _intercom(name: str, event: Event, message: Row) -> Any:
+    """`item` is the whole of `data.item`; a part of it without a time has the event's."""
+    at, item = int(event.at.timestamp()), {"type": "conversation", **message["item"]}
+    item["conversation_parts"] = {"conversation_parts": [{"created_at": at, **part} for part in item.pop("parts", [])]}
+    told = {"type": "notification_event", "id": f"notif_{name}", "created_at": at, "topic": message["topic"]}
+    return {**told, "data": {"type": "notification_event_data", "item": item}}
+
+
 def _touchline(name: str, event: Event, message: Row) -> Any:
     return {"records": [{"occurred_at": event.at.isoformat(), **message}]}
 
@@ -40,6 +48,7 @@ BODIES: dict[str, Callable[[str, Event, Row], Any]] = {
     "rudderstack": _dialect,
     "hubspot": _hubspot,
     "zendesk": _zendesk,
+    "intercom": _intercom,
     "touchline": _touchline,
 }
 
@@ -63,16 +72,20 @@ def requests(name: str, event: Event) -> list[RawRequest]:
 
 
 def understood(scenario: Scenario) -> tuple[dict[str, list[CleanTouchpoint]], dict[str, str]]:
-    """(name → the event's copies as touchpoints, name → why its vendor mapping refused it)."""
+    """(name → the event's copies as touchpoints, name → why its vendor mapping refused it).
+
+    What else one message tells is `name+1`, `name+2`, …
+    """
     mapped: dict[str, list[CleanTouchpoint]] = {}
     refused: dict[str, str] = {}
     listed = [{"account": account, "ranges": ranges} for account, ranges in scenario.networks.items()]
     networks = Networks(AttributionConfig.model_validate({"networks": listed}))
     for name, event in scenario.spread():
         for request in requests(name, event):
-            for result in MAPPINGS[request.vendor].read(request):
+            for number, result in enumerate(MAPPINGS[request.vendor].read(request)):
                 if isinstance(result, Mapped):
-                    mapped.setdefault(name, []).append(felt(networks.located(result.touchpoint, result.address)))
+                    key = f"{name}+{number}" if number else name
+                    mapped.setdefault(key, []).append(felt(networks.located(result.touchpoint, result.address)))
                 else:
                     refused[name] = result.reason
     return mapped, refused

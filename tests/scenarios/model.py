@@ -19,6 +19,7 @@ VENDORS = {
     "rudderstack": "product",
     "hubspot": "crm",
     "zendesk": "support",
+    "intercom": "desk",
     "touchline": "operators",
 }
 """Vendor → the source its messages come from unless the event says otherwise."""
@@ -40,6 +41,7 @@ class Event(Strict):
     rudderstack: Row | None = None
     hubspot: Row | None = None
     zendesk: Row | None = None
+    intercom: Row | None = None
     touchline: Row | None = None
 
     @model_validator(mode="after")
