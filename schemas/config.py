@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from schemas.base import Strict
+from schemas.ids import DIRECTORY_NAME
 
 
 def _host_name(text: str) -> str:
@@ -55,6 +56,18 @@ class SourceConfig(Strict):
         "", description="scheme and host the sender calls, where its signature covers the URL or its SDK is told"
     )
     allow_query_key: bool = Field(True, description="accept the write key in the query string (beacons)")
+    directory: str = Field(
+        "",
+        pattern=f"{DIRECTORY_NAME}|^$",
+        description="whose records its ids are; sources that name one directory speak of the same records. "
+        "Empty: its own; for `vendor: touchline` the only CRM's",
+    )
+    crm_directory: str = Field(
+        "",
+        pattern=f"{DIRECTORY_NAME}|^$",
+        description="which CRM's records it means where it names some (a helpdesk's `external_id`, "
+        "`crm_account_id` of a call); empty: the only CRM's",
+    )
 
 
 class KafkaConfig(Strict):
@@ -172,6 +185,11 @@ class NetworkConfig(Strict):
 class AttributionConfig(Strict):
     """Whose touchpoint it is, where that is the operator's choice."""
 
+    leading_directory: str = Field(
+        "",
+        pattern=f"{DIRECTORY_NAME}|^$",
+        description="directory whose accounts others of the same domain follow; empty: the only CRM's",
+    )
     networks: tuple[NetworkConfig, ...] = Field(
         (), description="accounts known by their address; empty: addresses say nothing. They are never stored"
     )

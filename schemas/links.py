@@ -20,6 +20,7 @@ class BaseLink(Contract):
 
     evidence: str = Field(description="event id of the evidence that stands")
     source: str = Field(description="configured source of that event")
+    scoped: bool = Field(False, description="whether its ids carry their source; false: written before they did")
 
     @property
     def link_id(self) -> str:
@@ -176,5 +177,20 @@ class Decision(BaseLink):
         return self.rank > known.rank
 
 
+class Carried(BaseLink):
+    """How far it is with ids that were written before they carried their source.
+
+    `begun`: what was attributed with less knowledge than this is attributed again; `done`: nothing of it is left.
+    """
+
+    kind: Literal["carried"] = "carried"
+    how: Literal["begun", "done"]
+
+    @property
+    def link_id(self) -> str:
+        return f"carried|{self.how}"
+
+
 Link = Edge | Membership | AccountClaim | RecordChange | Declared | Decision
-LINKS = TypeAdapter[list[Link]](list[Annotated[Link, Field(discriminator="kind")]])
+AnyLink = Link | Carried
+LINKS = TypeAdapter[list[AnyLink]](list[Annotated[AnyLink, Field(discriminator="kind")]])

@@ -12,7 +12,7 @@ from schemas.base import Contract, Item, UtcTime
 
 Scalar = str | int | float | bool | None
 
-#: `email:a@acme.com`, `crm_contact:51`: kind and normalised value, see streams.resolve.aliases.
+#: `email:a@acme.com`, `crm_contact:crm:51`: kind, directory where the kind has one, normalised value.
 Alias = str
 
 
@@ -77,6 +77,9 @@ class CleanTouchpoint(Item):
     backfill: bool = False
     mapping: Annotated[int, Field(description="version of the vendor's mapping that read it")] = 1
     read_anew: Annotated[bool, Field(description="an older mapping may have read the same request before")] = False
+    scoped: Annotated[
+        bool, Field(description="whether its ids carry their source; false: written before they did, or not yet")
+    ] = False
 
     @property
     def ordered_at(self) -> datetime:

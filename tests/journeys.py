@@ -29,6 +29,7 @@ def touchpoint(event_id: str, seconds: float, action: str = "page_view", **field
         "action": action,
         "occurred_at": at(seconds),
         "received_at": at(seconds),
+        "scoped": True,
     }
     return CleanTouchpoint.of(base | fields)
 

@@ -6,7 +6,7 @@ incremental. Shared with the product are only the readings of one text (aliases'
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -63,10 +63,12 @@ class Fate(NamedTuple):
     into: str = ""
 
 
-def naive(touchpoints: Iterable[CleanTouchpoint], *, max_aliases: int = 50, max_edges: int = 100) -> dict[str, Place]:
-    """The place of every touchpoint, by event id, with all that will ever be known."""
+def naive(
+    touchpoints: Iterable[CleanTouchpoint], *, max_aliases: int = 50, max_edges: int = 100, leads: Sequence[str] = ()
+) -> dict[str, Place]:
+    """The place of every touchpoint, by event id, knowing all. `leads`: directories, the first leads."""
     events = sorted({t.event_id: t for t in touchpoints}.values(), key=lambda t: (t.ordered_at, t.event_id))
-    world = _World(events, max_aliases, max_edges)
+    world = _World(events, max_aliases, max_edges, leads)
     return {t.event_id: world.place(t) for t in events}
 
 
@@ -105,13 +107,19 @@ def _values(t: CleanTouchpoint, trait: str) -> set[str]:
     return set(claimed_hosts(said)) if trait == "domain" else {company_name(said)} - {""} if said else set()
 
 
+def _whose(name: str) -> str:
+    """The directory of an id that has one: what stands between its first two colons."""
+    return name.split(":", 2)[1] if name.count(":") > 1 else ""
+
+
 def _name_id(alias: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"touchline:person:{alias}"))
 
 
 class _World:
-    def __init__(self, events: list[CleanTouchpoint], max_aliases: int, max_edges: int) -> None:
+    def __init__(self, events: list[CleanTouchpoint], max_aliases: int, max_edges: int, leads: Sequence[str]) -> None:
         self.events = events
+        self.leads = list(leads)
         self.facts = [t for t in events if t.action != "decision"]
         self.on_people = self._last_words({"link", "unlink"})
         self.on_accounts = self._last_words({"belongs", "not_belongs"})
@@ -169,7 +177,8 @@ class _World:
             if one is other or len(one) + len(other) > most:
                 continue
             clash = any(
-                (kind_of(x), kind_of(y)) == ("crm_contact", "crm_contact") or taken[x] & taken[y]
+                ((kind_of(x), kind_of(y)) == ("crm_contact", "crm_contact") and _whose(x) == _whose(y))
+                or taken[x] & taken[y]
                 for x in one
                 for y in other
                 if given_up.isdisjoint((x, y))
@@ -242,8 +251,10 @@ class _World:
                 found |= {(value, account) for value in _values(t, trait)}
         return found
 
-    def _claimants(self, host: str, namespaces: tuple[str, ...] = STRONG) -> set[str]:
-        claims = [(h, account) for h, account in self.claims if account.startswith(namespaces)]
+    def _claimants(self, host: str, place_of: tuple[int, int, str] | None = None) -> set[str]:
+        """All, or those of one place among the systems."""
+        claims = [(h, account) for h, account in self.claims if account.startswith(STRONG)]
+        claims = [(h, account) for h, account in claims if place_of in (None, self._place(account))]
         place = host
         while place.endswith(company_domain(host)):
             if found := {account for h, account in claims if h == place}:
@@ -251,20 +262,48 @@ class _World:
             place = place.partition(".")[2]
         return {account for h, account in claims if company_domain(h) == company_domain(host)}
 
+    def _place(self, account: str) -> tuple[int, int, str]:
+        """Where the account's system stands: the CRM before groups before organisations, the leading one first."""
+        namespace = next((n for n, prefix in enumerate(STRONG) if account.startswith(prefix)), len(STRONG))
+        whose = _whose(account)
+        return (namespace, self.leads.index(whose), "") if whose in self.leads else (namespace, len(self.leads), whose)
+
     def _canonical(self, account: str) -> str:
-        own = next((n for n, namespace in enumerate(STRONG) if account.startswith(namespace)), 0)
-        for namespace in STRONG[:own]:
-            stated = {
-                self.survivor(t.account_refs[0])
-                for t in self.facts
-                if t.action in ("crm_record", "support_record", "group") and account in t.account_refs[1:]
-            }
-            claiming = {x for h, a in self.claims if a == account for x in self._claimants(h, (namespace,))}
-            domains = {self.survivor(x) for x in claiming}
-            for found in ({x for x in stated if x.startswith(namespace)}, domains):
+        own, now = self._place(account), self.survivor(account)
+        hosts = {h for h, a in self.claims if a in (account, now)}
+        stated = {
+            self.survivor(t.account_refs[0])
+            for t in self.facts
+            if t.action in ("crm_record", "support_record", "group")
+            and account in t.account_refs[1:]
+            and not account.startswith("crm:")  # those may only be merged
+        }
+        names = stated | {a for h in hosts for _, a in self.claims if company_domain(_) == company_domain(h)}
+        for place in sorted({self._place(name) for name in names if self._place(name) < own}):
+            domains = {self.survivor(x) for h in hosts for x in self._claimants(h, place)}
+            for found in ({x for x in stated if self._place(x) == place}, domains):
                 if len(found) == 1:
                     return found.pop()
-        return self.survivor(account)
+        of_members = self._of_members(account) if account.startswith(("group:", "org:")) and not hosts else set()
+        return of_members.pop() if len(of_members) == 1 else now
+
+    def _of_members(self, account: str) -> set[str]:
+        """What the CRM ever said of the contacts of those who were seen in a bare account."""
+        told = [(_subject(t), t.account_refs[0]) for t in self.facts if t.account_refs and t.aliases]
+        inside = [self.groups[alias] for alias, named in told if named == account]
+        for t in self.facts:  # who left a customer, or is there for a time, is nobody's to follow
+            is_over = t.valid_to is not None or (t.action == "crm_removed" and t.valid_from is None)
+            of_crm = bool(t.account_refs) and t.account_refs[0].startswith("crm:") and t.aliases != ()
+            contact = _subject(t).startswith("crm_contact:")
+            if is_over and of_crm and contact and any(_subject(t) in group for group in inside):
+                return set()
+        return {
+            self._canonical(named)
+            for group in inside
+            for alias, named in told
+            if alias in group and alias.startswith("crm_contact:") and named.startswith("crm:")
+            if not any(self.on_accounts.get(frozenset((one, named))) == "not_belongs" for one in group)
+        }
 
     def accounts_at(self, host: str) -> set[str]:
         return {self.canonical[account] for account in self._claimants(host)}
@@ -413,7 +452,7 @@ def _at(stints: list[Stint], at: datetime) -> Stint | None:
     running = [s for s in stints if s.begin <= at < s.end and not any(gone < at < back for gone, back in s.rests)]
     if running:
         return max(running, key=lambda s: (s.alias.startswith("crm_contact:"), s.begin, s.account, s.alias))
-    first = min(stints, key=lambda s: (s.begin, s.account, s.alias), default=None)
+    first = min(stints, key=lambda s: (s.begin, s.account, s.alias, s.end), default=None)
     return first if first is not None and not first.stated and at < first.begin else None
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.facts import FACTS, AccountFact, Correction, Fact, SignalFact, Tombstone, TouchpointFact
-from schemas.links import LINKS
+from schemas.links import LINKS, Carried, Link
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, Recall, Refold
 from streams.agents.clock import Watermark
 from streams.agents.journey import Journey, Parts
@@ -28,6 +28,7 @@ from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored
 from streams.journey.leaving import Left, outread
 from streams.ops.metrics import NoMetrics
+from streams.resolve.directories import Directories
 from streams.resolve.knowledge import Knowledge
 from streams.transport.outbox import Output
 from streams.transport.writer import Position, partition_of
@@ -124,18 +125,26 @@ class Dying(Topics):
 class Links:
     """The links reader without Kafka: it applies what the links topic holds when someone waits for it."""
 
-    def __init__(self, topics: Topics, sent: int = 0) -> None:
+    def __init__(self, topics: Topics, directories: Directories, sent: int = 0) -> None:
         """A worker starts: what follows from the links before `sent` is told, what follows from the rest is due."""
-        self.knowledge = Knowledge()
+        self.directories = directories
+        self.knowledge = Knowledge(directories.in_order)
         self.recalls: list[Recall] = []
+        self.carried: dict[str, int] = {}
         self.sent = sent
         self._topics = topics
-        told = [link for value in self._log[:sent] for link in LINKS.validate_json(value)]
+        told = [link for offset in range(sent) for link in self._read(offset)]
         self.knowledge.load(told, sent)
         self._apply(len(self._log))
 
     async def wait_for(self, position: int) -> None:
         self._apply(min(position, len(self._log)))
+
+    def _read(self, offset: int) -> list[Link]:
+        found = LINKS.validate_json(self._log[offset])
+        self.carried.update({link.how: offset + 1 for link in found if isinstance(link, Carried)})
+        links = [link for link in found if not isinstance(link, Carried)]
+        return [self.knowledge.graph.kept.current(link, self.directories) for link in links]
 
     def told(self) -> None:
         """The recalls that were due are on their way: the duty commits."""
@@ -148,16 +157,15 @@ class Links:
     def _apply(self, until: int) -> None:
         while self.knowledge.position < until:
             offset = self.knowledge.position
-            for link in LINKS.validate_json(self._log[offset]):
-                self.recalls += self.knowledge.apply(link, offset + 1)
+            self.recalls += [recall for link in self._read(offset) for recall in self.knowledge.apply(link, offset + 1)]
             self.knowledge.position = offset + 1
 
 
 class Histories:
     """What streams.agents.history.Histories reads, from the dict."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, directories: Directories) -> None:
+        self._store, self._directories = store, directories
 
     async def existing(self, accounts: Sequence[str]) -> set[str]:
         await asyncio.sleep(0)
@@ -168,7 +176,7 @@ class Histories:
         found = {account: Stored() for account in accounts}
         for (account, _), row in list(self._store.touchpoints.items()):
             if account in found:
-                _take_in(found[account], row)
+                self._take_in(found[account], row)
         for (account, _), signal in list(self._store.signals.items()):
             if account in found and not signal.withdrawn:
                 found[account].signals[signal.signal_id] = signal
@@ -192,25 +200,24 @@ class Histories:
         for item in items:
             row = self._store.touchpoints.get((item.account_id, item.event_id))
             if row is not None:
-                _take_in(found.setdefault((item.account_id, item.event_id), Stored()), row)
+                self._take_in(found.setdefault((item.account_id, item.event_id), Stored()), row)
         return found
 
     async def copies(self, events: Iterable[str]) -> list[AttributedTouchpoint]:
         wanted = set(events)
         rows = [row for (_, event_id), row in self._store.touchpoints.items() if event_id in wanted]
-        return [row.input for row in rows if isinstance(row, TouchpointFact)]
+        return [self._directories.attributed(row.input) for row in rows if isinstance(row, TouchpointFact)]
 
     async def overdue(self, as_of: datetime, most: int = 1_000) -> list[str]:
         return []
 
-
-def _take_in(stored: Stored, row: TouchpointFact | Tombstone) -> None:
-    stored.max_revision = max(stored.max_revision, row.revision)
-    if isinstance(row, Tombstone):
-        stored.gone[row.event_id] = Left(row.knowledge, row.mapping)
-    else:
-        stored.items[row.event_id] = row.input
-        stored.touchpoint_digests[row.event_id] = row.digest
+    def _take_in(self, stored: Stored, row: TouchpointFact | Tombstone) -> None:
+        stored.max_revision = max(stored.max_revision, row.revision)
+        if isinstance(row, Tombstone):
+            stored.gone[row.event_id] = Left(row.knowledge, row.mapping)
+        else:
+            stored.items[row.event_id] = self._directories.attributed(row.input)
+            stored.touchpoint_digests[row.event_id] = row.digest
 
 
 class Progress:
@@ -244,13 +251,15 @@ class Pipeline:
     #: How much the worker may keep; replaced by tests of that.
     make_memory = staticmethod(lambda stored: Memory(1_000, 100_000, stored))
 
-    def __init__(self, blueprint: CompiledBlueprint, as_of: datetime, seed: int) -> None:
+    def __init__(
+        self, blueprint: CompiledBlueprint, as_of: datetime, seed: int, directories: Directories | None = None
+    ) -> None:
         self.random = random.Random(seed)
         self.topics, self.store, self.progress = Topics(), Store(), Progress()
-        self.histories = Histories(self.store)
-        self.links = Links(self.topics)
+        self.links = Links(self.topics, directories or Directories())
+        self.histories = Histories(self.store, self.links.directories)
         self._blueprint, self._as_of = blueprint, as_of
-        self._offsets: dict[tuple[str, int], int] = {}
+        self.offsets: dict[tuple[str, int], int] = {}
         self._open: set[asyncio.Task[object]] = set()
         self._unfinished: dict[asyncio.Task[object], tuple[tuple[str, int], int]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -287,9 +296,9 @@ class Pipeline:
         unfinished = dict(self._unfinished)
         await self.close()
         self._unfinished.clear()
-        for slot, read in list(self._offsets.items()):
+        for slot, read in list(self.offsets.items()):
             acked = min([start for other, start in unfinished.values() if other == slot], default=read)
-            self._offsets[slot] = self.random.randint(max(acked - 3, 0), acked)
+            self.offsets[slot] = self.random.randint(max(acked - 3, 0), acked)
         self._start()
 
     async def restart_resolver(self) -> None:
@@ -297,14 +306,14 @@ class Pipeline:
         pending = sorted(slot for slot in self._pending() if slot[0] in _RESOLVED)
         if pending:
             slot = self.random.choice(pending)
-            record = Record(self.topics.logs[slot][self._offsets.get(slot, 0)], (*slot, self._offsets.get(slot, 0)))
+            record = Record(self.topics.logs[slot][self.offsets.get(slot, 0)], (*slot, self.offsets.get(slot, 0)))
             dying = self._resolving(self.links, Dying(self.topics, self.random.randint(0, 2)))
             with contextlib.suppress(Died):
                 (await dying[slot[0]].handle([record])).close()
-        self.links = Links(self.topics, self.links.sent)
-        for slot, read in list(self._offsets.items()):
+        self.links = Links(self.topics, self.links.directories, self.links.sent)
+        for slot, read in list(self.offsets.items()):
             if slot[0] in _RESOLVED:
-                self._offsets[slot] = self.random.randint(max(read - 3, 0), read)
+                self.offsets[slot] = self.random.randint(max(read - 3, 0), read)
         self._handlers |= self._resolving(self.links, self.topics)
 
     async def ask(self, refolds: Iterable[Refold]) -> None:
@@ -326,7 +335,8 @@ class Pipeline:
     async def feed(self, touchpoints: Sequence[CleanTouchpoint]) -> None:
         """Put touchpoints on the clean topic, in this order."""
         for touchpoint in touchpoints:
-            self.topics.put([("touchpoints.clean.v1", touchpoint.event_id, touchpoint.encoded())])
+            item = touchpoint.changed(scoped=True)  # whatever ids they have: normalise hands on no others
+            self.topics.put([("touchpoints.clean.v1", touchpoint.event_id, item.encoded())])
 
     async def run(self, *, restarts: int = 0, resolver_restarts: int = 0) -> None:
         """Until nothing moves."""
@@ -355,7 +365,7 @@ class Pipeline:
         return [
             slot
             for slot, log in self.topics.logs.items()
-            if slot[0] in self._handlers and self._offsets.get(slot, 0) < len(log)
+            if slot[0] in self._handlers and self.offsets.get(slot, 0) < len(log)
         ]
 
     async def _consume(self) -> bool:
@@ -363,11 +373,11 @@ class Pipeline:
         if not pending:
             return False
         slot = self.random.choice(sorted(pending))
-        start = self._offsets.get(slot, 0)
+        start = self.offsets.get(slot, 0)
         end = min(start + self.random.randint(1, 4), len(self.topics.logs[slot]))
         records = [Record(self.topics.logs[slot][o], (slot[0], slot[1], o)) for o in range(start, end)]
         done = await self._handled(self._handlers[slot[0]].handle(records))
-        self._offsets[slot] = end
+        self.offsets[slot] = end
         task: asyncio.Task[object] = asyncio.ensure_future(done)
         self._open.add(task)
         self._unfinished[task] = (slot, start)

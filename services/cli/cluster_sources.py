@@ -30,4 +30,6 @@ def _source(fresh: Fresh, connector: Connector) -> str:
     text += f"    secrets: [{{file: /run/secrets/source_{fresh.source}}}]\n"
     if connector.webhook is not None and covers_url(connector.webhook.scheme):
         text += '    public_base_url: ""  # the sender signs the URL it calls: scheme and host of your proxy, if any\n'
+    if fresh.directory:
+        text += f"    directory: {fresh.directory}  # shared with the source of that name\n"
     return text

@@ -14,23 +14,28 @@ from schemas.touchpoints import Alias, CleanTouchpoint
 from services.cli.console import UsageError
 from services.cli.linked import LinkSource, Neighbourhood, neighbourhood
 from streams.connectors.own.touchline import alias_of
+from streams.resolve.directories import Directories
 from streams.resolve.graph import Person
 from streams.resolve.knowledge import Knowledge
 
 Identity = dict[str, Any]
 
 
-def identify(source: LinkSource, asked: str, now: datetime) -> Identity:
-    """Everything known of a person: by a person id, `kind:value`, or an e-mail address. `found` is False for nobody.
+def identify(source: LinkSource, asked: str, now: datetime, directories: Directories | None = None) -> Identity:
+    """Everything known of a person: by a person id, an alias, or an e-mail address. `found` is False for nobody.
+
+    An alias may be written without its directory; it is then everyone's who is called so.
 
     Raises UsageError for what is none of these, StoreUnavailable.
     """
     person_id = _person_id(asked)
-    names = source.aliases_of(person_id) if person_id else {_alias(asked)}
-    around = neighbourhood(source, names)
+    known = directories or Directories()
+    names = source.aliases_of(person_id) if person_id else {*known.candidates(_alias(asked))}
+    knowledge = Knowledge(known.in_order)
+    around = neighbourhood(source, names, lambda link: knowledge.graph.kept.current(link, known))
     if not around.links:
         return {"asked": asked, "found": False}
-    knowledge = Knowledge()
+    names = {name for name in names if name in around.told} or names
     for position, link in around.in_order():
         knowledge.apply(link, position)
     people = [knowledge.graph.person(name) for name in sorted(names)]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import orjson
 from clickhouse_connect.driver.client import Client
 from pydantic import TypeAdapter
 
+from schemas.ids import bare
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
 from schemas.touchpoints import Alias, AttributedTouchpoint
 from streams.resolve.aliases import is_person
 from streams.resolve.company_names import company_name
+from streams.resolve.directories import Directories
 from streams.resolve.domains import address_host, company_domain
 from streams.resolve.learning import actors
 from streams.transport.clickhouse import query_rows
@@ -22,7 +24,6 @@ MAX_ALIASES = 1_000
 """Of one component; a shared device may tie thousands of people together."""
 MAX_ROUNDS = 8
 Placed = tuple[int, Link]
-_AnyLink = TypeVar("_AnyLink", bound=Link)
 _LINK: TypeAdapter[Link] = TypeAdapter(Link)
 
 _ABOUT: Final = """
@@ -68,21 +69,24 @@ class LinkSource(Protocol):
 class StoredLinks:
     """ClickHouse's table of links."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, directories: Directories) -> None:
         self._client = client
+        self._directories = directories
 
     def about(self, names: Collection[Alias]) -> Iterator[Placed]:
-        needles = [orjson.dumps(name).decode() for name in names]  # with its quotes: a whole value
+        written = {form for name in names for form in (name, bare(name))}  # as it may have been stored before
+        needles = [orjson.dumps(name).decode() for name in sorted(written)]  # with its quotes: a whole value
         for start in range(0, len(needles), _NEEDLES_AT_ONCE):
             yield from self._links(_ABOUT, {"needles": needles[start : start + _NEEDLES_AT_ONCE]})
 
     def claims(self, accounts: Collection[str], domains: Collection[str], *, with_names: bool) -> Iterator[Placed]:
-        asked = {"accounts": sorted(accounts), "domains": sorted(domains), "with_names": int(with_names)}
+        written = {form for account in accounts for form in (account, bare(account))}
+        asked = {"accounts": sorted(written), "domains": sorted(domains), "with_names": int(with_names)}
         return self._links(_CLAIMS, asked)
 
     def aliases_of(self, person_id: str) -> set[Alias]:
         rows = query_rows(self._client, _OF_PERSON, {"person_id": person_id})
-        items = (AttributedTouchpoint.decoded(str(row["payload"])) for row in rows)
+        items = (self._directories.attributed(AttributedTouchpoint.decoded(str(row["payload"]))) for row in rows)
         return {people[0] for item in items if (people := actors(item.touchpoint))}
 
     def _links(self, sql: str, asked: dict[str, object]) -> Iterator[Placed]:
@@ -92,8 +96,12 @@ class StoredLinks:
 
 @dataclass(slots=True)
 class Neighbourhood:
-    """What was found. `is_cut`: the component is larger than what was read, so clusters may be incomplete."""
+    """What was found. `is_cut`: the component is larger than what was read, so clusters may be incomplete.
 
+    `read`: a link as it is stored → as it is read now.
+    """
+
+    read: Callable[[Link], Link] = lambda link: link
     links: dict[str, Placed] = field(default_factory=dict)
     aliases: set[Alias] = field(default_factory=set)
     is_cut: bool = False
@@ -102,16 +110,24 @@ class Neighbourhood:
         """As a worker learned them."""
         return sorted(self.links.values(), key=lambda placed: placed[0])
 
-    def take(self, found: Iterable[tuple[int, _AnyLink]]) -> list[tuple[int, _AnyLink]]:
-        """Keep links; returns them."""
-        kept = list(found)
+    @property
+    def told(self) -> set[Alias]:
+        """The aliases that any link names."""
+        links = [link for _, link in self.links.values()]
+        return {name for link in links for name in (*_ends(link), getattr(link, "alias", ""), getattr(link, "a", ""))}
+
+    def take(self, found: Iterable[Placed]) -> list[Placed]:
+        """Keep links as they are read now; returns them."""
+        kept = [(position, self.read(link)) for position, link in found]
         self.links.update({link.link_id: (position, link) for position, link in kept})
         return kept
 
 
-def neighbourhood(source: LinkSource, names: Iterable[Alias]) -> Neighbourhood:
+def neighbourhood(
+    source: LinkSource, names: Iterable[Alias], read: Callable[[Link], Link] = lambda link: link
+) -> Neighbourhood:
     """Everything that decides on the people these aliases belong to."""
-    found = Neighbourhood()
+    found = Neighbourhood(read)
     waiting = set(names)
     while waiting:
         found.aliases |= waiting

@@ -11,6 +11,7 @@ from services.cli.reading_anew import left_as_read, read_anew
 from services.cli.refold import WINDOW, Pace, Say, StoredAccounts, refold, remap, writers
 from streams.connectors.registry import CONNECTORS
 from streams.journey.blueprints import load
+from streams.resolve.directories import Directories, directories_of
 
 
 def run_refold(
@@ -20,8 +21,8 @@ def run_refold(
     config = target.load()
     with target.store() as client:
         stored = StoredAccounts(client)
-        there = stored.among(accounts)
-        known = [account for account in accounts if account in there]
+        named, unknown = _named(stored, directories_of(config), accounts)
+        known = list(named)
         pages = _pages(known) if accounts else stored.pages(WINDOW)
         pace = Pace("refold", len(known) if accounts else stored.count(), say, rate_per_s)
 
@@ -29,7 +30,7 @@ def run_refold(
             async with writers(config.kafka) as found:
                 return await refold(pages, found, pace, cause)
 
-        return asyncio.run(ask()), [account for account in accounts if account not in there]
+        return asyncio.run(ask()), unknown
 
 
 def run_remap(target: Target, *, dry_run: bool, rate_per_s: float, say: Say) -> dict[str, object]:
@@ -53,6 +54,21 @@ def run_remap(target: Target, *, dry_run: bool, rate_per_s: float, say: Say) -> 
                 return anew | await remap(stored, found.ask, blueprint, say, rate_per_s=rate_per_s)
 
         return asyncio.run(ask(config))
+
+
+def _named(
+    stored: StoredAccounts, directories: Directories, accounts: Sequence[str]
+) -> tuple[dict[str, None], list[str]]:
+    """(the accounts that were named, with or without their directory; what stands for none, or for several)."""
+    meant = {account: directories.candidates(account) for account in accounts}
+    there = stored.among([name for names in meant.values() for name in names])
+    found = {account: [name for name in names if name in there] for account, names in meant.items()}
+    clear = {
+        account: account if account in there else names[0]
+        for account, names in found.items()
+        if account in there or len(names) == 1
+    }
+    return dict.fromkeys(clear.values()), [account for account in accounts if account not in clear]
 
 
 def _pages(accounts: Sequence[str]) -> list[Sequence[str]]:

@@ -83,7 +83,7 @@ def _processor(stage: str, config: Config) -> int:
     from services.common.secrets import read_secret
     from streams.agents.main import run
 
-    secret = config.clickhouse.password if stage == "journey" else None  # the others never ask the store
+    secret = config.clickhouse.password if stage != "normalise" else None  # which never asks the store
     return run(stage, config, read_secret(secret).decode() if secret else "")
 
 

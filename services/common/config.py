@@ -14,6 +14,7 @@ from schemas.complaints import Complaint, Partial, Refused, checked
 from schemas.config import Config
 from schemas.documents import Document, Loc, dotted
 from schemas.errors import did_you_mean
+from services.common.directories import directory_problems
 from services.common.documents import read_document
 from services.common.overlays import apply_env, apply_flags
 
@@ -76,7 +77,7 @@ def cross_checks(reading: ConfigReading) -> list[Complaint]:
     if reading.config is None:
         return []
     config = reading.config
-    found = [*_dashboard(config), *_clickhouse(config), *_names(config), *_vendors(config)]
+    found = [*_dashboard(config), *_clickhouse(config), *_names(config), *_vendors(config), *directory_problems(config)]
     return [Complaint(reading.origin(loc), dotted(loc), message) for loc, message in found]
 
 

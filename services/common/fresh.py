@@ -60,17 +60,19 @@ def write_fresh(path: Path, data_dir: Path) -> bool:
     return True
 
 
-def fresh_sources() -> list[tuple[str, str, str]]:
-    """(name, connector, what to tell the operator) of every source that a first configuration has."""
+def fresh_sources() -> list[tuple[str, str, str, str]]:
+    """(name, connector, what to tell the operator, directory) of every source that a first configuration has."""
     from streams.connectors.registry import CONNECTORS
 
     found = [(connector.fresh, name) for name, connector in CONNECTORS.items()]
-    return [(fresh.source, name, fresh.hint) for fresh, name in found if fresh is not None]
+    return [(fresh.source, name, fresh.hint, fresh.directory) for fresh, name in found if fresh is not None]
 
 
-def _source(path: Path, data_dir: Path, name: str, vendor: str, hint: str) -> str:
+def _source(path: Path, data_dir: Path, name: str, vendor: str, hint: str, directory: str) -> str:  # noqa: PLR0913
     secret = ensure_secret_file(data_dir / "secrets" / name)
     folder = path.resolve().parent
     shown = secret.resolve()
     place = shown.relative_to(folder) if shown.is_relative_to(folder) else shown
-    return f'  - name: {name}                     # {hint}\n    vendor: {vendor}\n    secrets: [{{file: "{place}"}}]\n'
+    shared = f"    directory: {directory}            # shared with the source of that name\n" if directory else ""
+    secrets = f'    secrets: [{{file: "{place}"}}]\n'
+    return f"  - name: {name}                     # {hint}\n    vendor: {vendor}\n{secrets}{shared}"

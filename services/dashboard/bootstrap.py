@@ -32,6 +32,7 @@ from services.dashboard.store import JourneyStore
 from services.dashboard.waiting import nothing_waited_for
 from streams.ops.metrics import Metrics
 from streams.ops.server import PROMETHEUS_TEXT
+from streams.resolve.directories import Directories
 
 
 def utc_now() -> datetime:
@@ -43,7 +44,8 @@ class Surroundings:
     """What the dashboard knows of the rest.
 
     `sources` are the configured ones with what each can tell, `token` guards an open address, `decide` is where
-    answers go, `behind` are the stages of the pipeline that do not keep up, `gateway_url` is where senders send.
+    answers go, `behind` are the stages of the pipeline that do not keep up, `gateway_url` is where senders send,
+    `directories` are those that an id in a URL may be of.
     """
 
     sources: Mapping[str, Collection[Capability]] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class Surroundings:
     decide: Decide = not_configured
     behind: Behind = tuple
     gateway_url: str = ""
+    directories: Directories = field(default_factory=Directories)
     metrics: Metrics = field(default_factory=Metrics)
 
 
@@ -67,7 +70,7 @@ def build(
     around = around or Surroundings()
     if not is_loopback(config.host) and not around.token:
         raise ConfigurationError(f"dashboard.host {config.host} is not loopback: dashboard.token is required")
-    reader = Reader(store, Catalogue(blueprint), clock, around.sources, around.behind)
+    reader = Reader(store, Catalogue(blueprint), clock, around.sources, around.behind, around.directories)
     snapshots = Snapshots(reader, waiting)
     shown = pages.Pages(reader.catalogue, pages.environment(), around.gateway_url)
     live = Live(snapshots, {"json": pages.json_parts, "html": shown.fragments}, around.metrics)

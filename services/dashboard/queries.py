@@ -247,8 +247,9 @@ OPEN_PROPOSALS = "SELECT count() AS open FROM proposals FINAL WHERE status = 'op
 # As `streams.journey.matching.plain` and `streams.friction.fields.ref` read them.
 _PLAIN_NAME = r"""lowerUTF8(replaceRegexpAll(
   substring(vendor_type, position(vendor_type, ':') + 1), '[^\\p{L}\\p{N}]+', ''))"""
-_REF = """splitByChar(':', if(subject != '', subject, arrayFirst(id -> id != '', arrayMap(
-  key -> trim(BOTH '"' FROM JSONExtractRaw(properties, key)), {references:Array(String)}))))[-1]"""
+_REF = """if(startsWith(subject, 'ticket:'), substring(subject, 8),
+  splitByChar(':', if(subject != '', subject, arrayFirst(id -> id != '', arrayMap(
+  key -> trim(BOTH '"' FROM JSONExtractRaw(properties, key)), {references:Array(String)}))))[-1])"""
 
 
 def _question(side: str) -> str:

@@ -37,6 +37,7 @@ from services.dashboard.views import (
     Wait,
 )
 from services.dashboard.words import rule_words
+from streams.resolve.directories import Directories
 
 Clock = Callable[[], datetime]
 Waiting = Callable[[], Sequence[Wait]]
@@ -56,7 +57,7 @@ ASK_IGNORED_EVERY = timedelta(seconds=10)
 class Reader:
     """`sources`: the configured ones and what each can tell; a source that never sent is listed too.
 
-    `behind`: stages of the pipeline that do not keep up.
+    `behind`: stages of the pipeline that do not keep up. `directories`: of which of them an id without one may be.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Reader:
         clock: Clock,
         sources: Mapping[str, Collection[Capability]] | None = None,
         behind: Behind = tuple,
+        directories: Directories | None = None,
     ) -> None:
         self.store = store
         self.catalogue = catalogue
@@ -73,6 +75,7 @@ class Reader:
         self.behind = behind
         self._sources = dict(sources or {})
         self._ignored: tuple[datetime, Sequence[Row]] = (EPOCH, ())
+        self._directories = directories or Directories()
         self.given = Given()
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
 
@@ -143,7 +146,18 @@ class Reader:
 
     async def signals(self, query: SignalQuery) -> tuple[SignalView, ...]:
         """Newest first. Raises StoreUnavailable."""
+        if query.account_id:
+            query = replace(query, account_id=await self._named(query.account_id) or query.account_id)
         return tuple(records.signal_view(self.catalogue, row) for row in await self.store.signals(query))
+
+    async def _named(self, written: str) -> str:
+        """The one account that an id with or without its directory stands for; empty where none or several do."""
+        names = self._directories.candidates(written)
+        if len(names) == 1:
+            return written
+        found = await asyncio.gather(*map(self.store.account, names))
+        there = [name for name, row in zip(names, found, strict=True) if row is not None]
+        return there[0] if len(there) == 1 else ""
 
     async def cases(self, since: datetime) -> tuple[CaseView, ...]:
         """Incidents that several signals make up, the open ones first. Raises StoreUnavailable."""
@@ -172,7 +186,8 @@ class Reader:
             self.store.corrections(account_id, CORRECTIONS_LENGTH),
         )
         if row is None:
-            return None
+            named = await self._named(account_id)
+            return await self.account(named, limit, cursor) if named not in ("", account_id) else None
         account = cast(Row, row)
         shown = [records.touchpoint_view(self.catalogue, each) for each in rows[:limit]]
         more = cursors.encode_time(shown[-1].occurred_at, shown[-1].event_id) if len(rows) > limit else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from schemas.ids import parts
+
 _EMOTIONS = ((0.6, "delighted"), (0.2, "pleased"), (-0.2, "neutral"), (-0.6, "uneasy"))
 ANONYMOUS = "anon:"
 
@@ -22,7 +24,8 @@ def account_name(account_id: str, name: str) -> str:
     """The account's own name, else its id without the namespace."""
     if name:
         return name
-    bare = account_id.partition(":")[2] or account_id
+    known = parts(account_id)
+    bare = known.value if known else account_id.partition(":")[2] or account_id
     return bare if is_identified(account_id) else f"Visitor {bare[:8]}"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.facts import FACTS, Fact
-from schemas.links import LINKS, Link
+from schemas.links import LINKS, AnyLink
 from streams.transport.decode import WHOLE_RECORD, Refused, decode, item_bytes
 
 Position = tuple[str, int]
@@ -36,7 +36,7 @@ class Item:
     record: Record
     index: int
     fact: Fact | None = None
-    link: Link | None = None
+    link: AnyLink | None = None
 
     def refusal(self, reason: str, message: str) -> Refusal:
         """This item as one that the store will never take."""

@@ -25,7 +25,7 @@ from schemas.facts import (
     Tombstone,
     TouchpointFact,
 )
-from schemas.links import Link
+from schemas.links import AnyLink
 
 Row = tuple[object, ...]
 Types = Mapping[str, str]
@@ -182,7 +182,7 @@ def _ignored(fact: IgnoredFact) -> Row:
     return (ticks(fact.received_at), fact.source, fact.reason, fact.request_id, fact.messages)
 
 
-def link_rows(links: Iterable[tuple[Link, int]]) -> list[Row]:
+def link_rows(links: Iterable[tuple[AnyLink, int]]) -> list[Row]:
     """Rows of (link, position); of several with one id the last stands."""
     latest = {link.link_id: (link, position) for link, position in links}
     return [(link_id, position, link.kind, _json(link)) for link_id, (link, position) in latest.items()]

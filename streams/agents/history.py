@@ -11,6 +11,7 @@ from schemas.facts import SignalFact
 from schemas.touchpoints import AttributedTouchpoint
 from streams.journey.corrections import Stored
 from streams.journey.leaving import Left
+from streams.resolve.directories import Directories
 
 _EXISTING = """
 SELECT DISTINCT account_id FROM histories WHERE account_id IN {accounts:Array(String)}
@@ -66,8 +67,9 @@ class Rows(Protocol):
 class Histories:
     """Reads histories off the event loop, one query at a time. Raises StoreUnavailable."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, directories: Directories | None = None) -> None:
         self._rows = rows
+        self._directories = directories or Directories()
         self._lock = asyncio.Lock()
 
     async def existing(self, accounts: Sequence[str]) -> set[str]:
@@ -79,7 +81,7 @@ class Histories:
         parameters: dict[str, object] = {"accounts": list(accounts)}
         found = {account_id: Stored() for account_id in accounts}
         for row in await self._ask(_HISTORY, parameters):
-            _take_in(found[row["account_id"]], row)
+            self._take_in(found[row["account_id"]], row)
         await self._read_conclusions(parameters, found)
         return found
 
@@ -95,7 +97,7 @@ class Histories:
         for start in range(0, len(events), PAGE):
             ids = events[start : start + PAGE]
             page: dict[str, object] = {"accounts": [account_id], "first": ids[0], "last": ids[-1]}
-            await asyncio.to_thread(_take_in_all, found, await self._ask(_PAGE, page))
+            await asyncio.to_thread(self._take_in_all, found, await self._ask(_PAGE, page))
         await self._read_conclusions({"accounts": [account_id]}, {account_id: found})
         return found
 
@@ -115,38 +117,36 @@ class Histories:
         }
         found: dict[tuple[str, str], Stored] = {}
         for row in await self._ask(_KNOWN, parameters):
-            _take_in(found.setdefault((row["account_id"], row["event_id"]), Stored()), row)
+            self._take_in(found.setdefault((row["account_id"], row["event_id"]), Stored()), row)
         return found
 
     async def copies(self, events: Iterable[str]) -> list[AttributedTouchpoint]:
         """The copies of these events that are stored, in whichever account."""
         rows = await self._ask(_ELSEWHERE, {"events": sorted(set(events))})
-        return [AttributedTouchpoint.decoded(row["payload"]) for row in rows]
+        return [self._directories.attributed(AttributedTouchpoint.decoded(row["payload"])) for row in rows]
 
     async def overdue(self, as_of: datetime, most: int = 1_000) -> list[str]:
         """Accounts whose silence should have become a signal by `as_of`."""
         rows = await self._ask(_OVERDUE, {"as_of": as_of.replace(tzinfo=None), "most": most})
         return [row["account_id"] for row in rows]
 
+    def _take_in(self, stored: Stored, row: Mapping[str, Any]) -> None:
+        stored.max_revision = max(stored.max_revision, row["newest"])
+        if row["gone"]:
+            stored.gone[row["event_id"]] = Left(row["knowledge"], int(row["payload"] or 1))
+            return
+        item = self._directories.attributed(AttributedTouchpoint.decoded(row["payload"]))
+        stored.items[item.event_id] = item
+        stored.touchpoint_digests[item.event_id] = row["digest"]
+
+    def _take_in_all(self, stored: Stored, rows: Iterable[Mapping[str, Any]]) -> None:
+        for row in rows:
+            self._take_in(stored, row)
+
     async def _ask(self, sql: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
         ask: Callable[..., list[dict[str, Any]]] = self._rows.rows
         async with self._lock:
             return await asyncio.to_thread(ask, sql, parameters)
-
-
-def _take_in(stored: Stored, row: Mapping[str, Any]) -> None:
-    stored.max_revision = max(stored.max_revision, row["newest"])
-    if row["gone"]:
-        stored.gone[row["event_id"]] = Left(row["knowledge"], int(row["payload"] or 1))
-        return
-    item = AttributedTouchpoint.decoded(row["payload"])
-    stored.items[item.event_id] = item
-    stored.touchpoint_digests[item.event_id] = row["digest"]
-
-
-def _take_in_all(stored: Stored, rows: Iterable[Mapping[str, Any]]) -> None:
-    for row in rows:
-        _take_in(stored, row)
 
 
 def _take_in_account(stored: Stored, row: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from streams.agents.memory import Dirty, Live, Memory
 from streams.agents.progress import SinkProgress
 from streams.agents.shell import Done, Record, Stage
 from streams.journey.account import AccountJourney, Changes
-from streams.journey.causes import LATE, LOAD, READ_ANEW, REPAIR, Cause, attributed_anew
+from streams.journey.causes import IDS_OF_BEFORE, LATE, LOAD, READ_ANEW, REPAIR, Cause, attributed_anew
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import mended_from_memory
 from streams.journey.facts import account_fact, facts_of
@@ -303,13 +303,16 @@ def recalled_output(item: AttributedTouchpoint, knowledge: int, cause: str, *, r
 def _by_account(
     items: list[AttributedTouchpoint], batch: _Batch, memory: Memory
 ) -> dict[str, list[AttributedTouchpoint]]:
-    """Touchpoints by account; those of people who left go back to attribution instead."""
+    """Touchpoints by account; those of people who left, and those with ids of before, go back to attribution."""
     groups: dict[str, list[AttributedTouchpoint]] = {}
     for item in items:
         if memory.is_outread(item):
             continue
         needed = memory.left_at(item)
-        if item.knowledge < needed:
+        if not item.touchpoint.scoped:
+            knowledge = max(needed, item.knowledge)
+            batch.outputs.append(recalled_output(item, knowledge, IDS_OF_BEFORE, refused=True))
+        elif item.knowledge < needed:
             batch.outputs.append(recalled_output(item, needed, "its person is another account's", refused=True))
         else:
             groups.setdefault(item.account_id, []).append(item)

@@ -12,11 +12,12 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
-from schemas.links import LINKS, Link
+from schemas.links import LINKS, AnyLink, Carried, Link
 from schemas.metrics import MetricName
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
 from streams.ops.metrics import Meter
+from streams.resolve.directories import Directories
 from streams.resolve.knowledge import Knowledge
 from streams.resolve.proposals import Proposal
 from streams.transport.decode import decode
@@ -44,9 +45,10 @@ _log = logging.getLogger("touchline.links")
 class LinksReader:
     """Keeps `knowledge` up to date, and what follows from each link until someone has sent it."""
 
-    def __init__(self, kafka: KafkaConfig, meter: Meter, told: Told) -> None:
+    def __init__(self, kafka: KafkaConfig, meter: Meter, told: Told, directories: Directories | None = None) -> None:
         """`told` hears when the links that were read are no more what the log holds."""
-        self.knowledge = Knowledge()
+        self.directories = directories or Directories()
+        self.knowledge = Knowledge(self.directories.in_order)
         self.lineages: dict[TopicPartition, Lineage] = {}
         self._told = told
         self.recalls: deque[Recall] = deque()
@@ -56,6 +58,8 @@ class LinksReader:
         self._partition = TopicPartition(kafka.topic_prefix + TOPIC, 0)
         self._consumer: Any = None
         self._moved = asyncio.Condition()
+        self.carried: dict[str, int] = {}
+        """How far it is with ids of before, and the position that says so."""
 
     async def start(self) -> None:
         """Connect and read everything that is there now."""
@@ -175,7 +179,9 @@ class LinksReader:
         found = decode(value or b"[]", LINKS)
         if found.refused:
             _log.error("links that cannot be read", extra={"offset": position - 1, "refused": len(found.refused)})
-        return found.items
+        links = [(index, link) for index, link in found.items if not isinstance(link, Carried)]
+        self.carried.update({link.how: position for _, link in found.items if isinstance(link, Carried)})
+        return [(index, self.knowledge.graph.kept.current(link, self.directories)) for index, link in links]
 
     def _apply(self, value: bytes | None, position: int) -> None:
         for _, link in self._decoded(value, position):
@@ -202,6 +208,11 @@ class RecallDuty:
         self._progress = GroupProgress(kafka, RECALL_GROUP)
         self._sent: int | None = None
         self._consumer: Any = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this worker is the one on duty, and has begun."""
+        return self._sent is not None
 
     async def start(self) -> None:
         """Join the group."""
@@ -258,10 +269,15 @@ def due(reader: LinksReader, position: int) -> list[Output]:
     recalls = [recall for recall in reader.recalls if recall.knowledge <= position]
     news = {proposal.proposal_id: proposal for at, proposal in reader.knowledge.proposals.news if at <= position}
     return [
-        *((TOPIC, key, link.encoded()) for key, link in repairs.items()),
+        *map(published, repairs.values()),
         *map(_recall, recalls),
         *(_question(proposal, position) for proposal in news.values()),
     ]
+
+
+def published(link: AnyLink) -> Output:
+    """A link as it is published: all that are learned from now on carry their source."""
+    return (TOPIC, link.link_id, link.changed(scoped=True).encoded())
 
 
 def _recall(recall: Recall) -> Output:

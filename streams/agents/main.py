@@ -20,11 +20,12 @@ from schemas.topics import TopicName
 from streams.agents import journey as journey_stage
 from streams.agents import normalise, resolve
 from streams.agents.app import attach, make_app, names
+from streams.agents.carrying import Carrying
 from streams.agents.clock import Watermark
 from streams.agents.history import Histories
 from streams.agents.links import LinksReader, RecallDuty
 from streams.agents.memory import Memory
-from streams.agents.progress import SinkProgress
+from streams.agents.progress import SinkProgress, StoredSince
 from streams.agents.refold import Refolds
 from streams.agents.shell import Handler, Stage
 from streams.agents.timers import Timers
@@ -33,6 +34,7 @@ from streams.connectors.registry import CONNECTORS
 from streams.journey.blueprints import load
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
+from streams.resolve.directories import directories_of
 from streams.resolve.networks import Networks
 from streams.transport.clickhouse import Store
 from streams.transport.kafka import broadcast_consumer, end_offsets, partitions, producer
@@ -187,20 +189,29 @@ def _consumer(stage: Stage, handler: Handler) -> Callable[[Any], Coroutine[Any, 
 
 
 async def _plan_normalise(base: Base) -> Plan:
-    return Plan({normalise.INPUT: normalise.Normalise(base.stage, Networks(base.config.attribution))})
+    networks, directories = Networks(base.config.attribution), directories_of(base.config)
+    return Plan({normalise.INPUT: normalise.Normalise(base.stage, networks, directories=directories)})
 
 
 async def _plan_resolve(base: Base) -> Plan:
     kafka = base.config.kafka
-    links = LinksReader(kafka, base.metrics, base.told)
+    links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config))
     duty = RecallDuty(kafka, links, base.outbox, base.told)
     await _start_patiently(links.start)
     await _start_patiently(duty.start)
     live = resolve.Resolve(base.stage, links)
+    store = Store(base.config.clickhouse, base.clickhouse_password)
+    stored = StoredSince(kafka, lambda: _facts_end(base))
+    carrying = Carrying(links, duty, base.outbox, store, stored)
+
+    async def close() -> None:
+        store.close()
+        await stored.close()
+
     return Plan(
         agents={resolve.INPUT: live, resolve.RECALLED_INPUT: resolve.Reattribute(base.stage, links, live)},
-        tasks=[links.run, duty.run],
-        closing=[duty.stop, links.stop],
+        tasks=[links.run, duty.run, carrying.run],
+        closing=[duty.stop, links.stop, close],
     )
 
 
@@ -212,7 +223,7 @@ async def _plan_journey(base: Base) -> Plan:
         stage=base.stage,
         blueprint=load(config.journey.blueprint, CONNECTORS),
         memory=Memory(config.journey.max_accounts_in_memory, config.journey.max_touchpoints_in_memory, progress.has),
-        histories=Histories(store),
+        histories=Histories(store, directories_of(config)),
         progress=progress,
         watermark=Watermark(),
         partitions=partitions(config.kafka, journey_stage.INPUT),

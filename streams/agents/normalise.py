@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from schemas.config import AttributionConfig
+from schemas.errors import shown
 from schemas.facts import IgnoredFact
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, DeadLetter, RawRequest
 from streams.agents.shell import Done, Record, Stage
 from streams.connectors.registry import CONNECTORS
-from streams.connectors.results import Ignored, Mapped
+from streams.connectors.results import Ignored, Refused
 from streams.connectors.spec import Connector
 from streams.emotion.feeling import felt
 from streams.resolve.aliases import strongest
+from streams.resolve.directories import Directories
 from streams.resolve.networks import Networks
 from streams.transport.dead import Origin, letter
 from streams.transport.outbox import Output
@@ -32,10 +34,12 @@ class Normalise:
         stage: Stage,
         networks: Networks | None = None,
         connectors: Mapping[str, Connector] = CONNECTORS,
+        directories: Directories | None = None,
     ) -> None:
         self._stage = stage
         self._connectors = connectors
         self._networks = networks or Networks(AttributionConfig())
+        self._directories = directories or Directories()
 
     async def handle(self, records: Sequence[Record]) -> Done:
         """Records of raw requests."""
@@ -56,15 +60,19 @@ class Normalise:
             return
         ignored: Counter[str] = Counter()
         for position, result in enumerate(connector.read(request)):
-            if isinstance(result, Mapped):
-                touchpoint = felt(self._networks.located(result.touchpoint, result.address))
-                key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
-                outputs.append((OUTPUT, key, touchpoint.encoded()))
+            place = index * 100_000 + position
+            if isinstance(result, Refused):
+                letters.append(_refused(request, result.original, result.reason, result.message, origin, place))
             elif isinstance(result, Ignored):
                 ignored[result.reason] += 1
+            elif unclear := self._directories.unclear(result.touchpoint):
+                whole = connector.original(request, result.index)
+                letters.append(_refused(request, whole, "unclear_directory", _whose(unclear), origin, place))
             else:
-                place = index * 100_000 + position
-                letters.append(_refused(request, result.original, result.reason, result.message, origin, place))
+                located = self._networks.located(result.touchpoint, result.address)
+                touchpoint = felt(self._directories.touchpoint(located))
+                key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
+                outputs.append((OUTPUT, key, touchpoint.encoded()))
         for reason, messages in ignored.items():
             self._stage.ignore(request.source, reason, messages)
             outputs.append((IGNORED, request.source, _ignored(request, reason, messages)))
@@ -79,6 +87,11 @@ def _ignored(request: RawRequest, reason: str, messages: int) -> bytes:
         received_at=request.received_at,
     )
     return fact.encoded()
+
+
+def _whose(name: str) -> str:
+    kind, _, value = name.partition(":")
+    return f"`{shown(name)}` could be of several directories; write whose it is: `{kind}:DIRECTORY:{value[:80]}`"
 
 
 def _refused(request: RawRequest, original: str, reason: str, message: str, origin: Origin, index: int) -> DeadLetter:

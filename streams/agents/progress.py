@@ -150,3 +150,24 @@ class SinkProgress:
             f"the sink, which has stored {FACTS} up to offset {at} of partition {need.partition} and stands still;"
             f" {need.offset} is needed. Is it running?"
         )
+
+
+class StoredSince:
+    """Whether the sink has stored all that had been told when this was first asked."""
+
+    def __init__(self, kafka: KafkaConfig, told: Callable[[], Awaitable[dict[int, int]]]) -> None:
+        """`told`: partition → where the facts end now."""
+        self._progress = GroupProgress(kafka, SINK_GROUP)
+        self._told = told
+        self._ends: dict[int, int] | None = None
+
+    async def __call__(self) -> bool:
+        """Raises KafkaError."""
+        if self._ends is None:
+            self._ends = await self._told()
+        committed = await self._progress.committed(FACTS)
+        return all(committed.get(partition, 0) >= end for partition, end in self._ends.items())
+
+    async def close(self) -> None:
+        """Safe to call twice."""
+        await self._progress.close()

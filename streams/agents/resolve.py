@@ -21,7 +21,7 @@ from schemas.touchpoints import (
     Recalled,
     Withdraw,
 )
-from streams.agents.links import LinksReader
+from streams.agents.links import LinksReader, published
 from streams.agents.shell import Done, Record, Stage
 from streams.transport.outbox import Output
 
@@ -51,9 +51,10 @@ class Resolve:
         """Records of clean touchpoints."""
         self._last_at = time.monotonic()
         found = self._stage.read(records, CLEAN)
-        await self._teach(found.items)
+        touchpoints = [self._links.directories.touchpoint(touchpoint) for touchpoint in found.items]
+        await self._teach(touchpoints)
         # records of several partitions, told in the order of events: an account's writer then need not step again
-        in_order = sorted(found.items, key=attrgetter("ordered_at"))
+        in_order = sorted(touchpoints, key=attrgetter("ordered_at"))
         outputs = [_attributed(self._attribute(touchpoint)) for touchpoint in in_order]
         outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
@@ -67,9 +68,7 @@ class Resolve:
                 if known is None or _outdoes(link, known):
                     news[link.link_id] = link
         if news:
-            links: TopicName = "identity.links.v1"
-            outputs: list[Output] = [(links, key, link.encoded()) for key, link in news.items()]
-            positions = await self._stage.outbox.deliver(outputs, at_once=True)
+            positions = await self._stage.outbox.deliver([published(link) for link in news.values()], at_once=True)
             await self._links.wait_for(max(offset for _, offset in positions) + 1)
 
     def _attribute(self, touchpoint: CleanTouchpoint, judged: int = 1) -> AttributedTouchpoint:
@@ -109,7 +108,8 @@ class Reattribute(Resolve):
 
     def _moved(self, recalled: Recalled) -> list[Output]:
         """Nothing when all stays as it was; else the new attribution, and the old account's leave to forget."""
-        now = self._attribute(recalled.item.touchpoint, recalled.item.attribution.mapping)
+        item = recalled.item
+        now = self._attribute(self._links.directories.touchpoint(item.touchpoint), item.attribution.mapping)
         if now.attribution.decides_like(recalled.item.attribution) and not recalled.refused:
             return []
         outputs = [_attributed(now.changed(cause=recalled.cause))]

@@ -15,10 +15,14 @@ _SLUG = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A message we understood. `address` is where it was sent from; it is looked up and dropped."""
+    """A message we understood. `address` is where it was sent from; it is looked up and dropped.
+
+    `index`: of the message in its request, of which there may be several touchpoints.
+    """
 
     touchpoint: CleanTouchpoint
     address: str = field(default="", repr=False)
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)

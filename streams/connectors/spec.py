@@ -67,10 +67,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """The source that a fresh configuration names: its name, and what its comment says."""
+    """The source that a fresh configuration names: its name, what its comment says, and whose records its ids are."""
 
     source: str
     hint: str
+    directory: str = ""
 
 
 def nowhere(message: Message, envelope: Message) -> str:
@@ -142,7 +143,7 @@ class Connector:
         found: list[Result] = []
         for index, message in enumerate(messages):
             try:
-                found += self._one(message, envelope, request)
+                found += self._one(index, message, envelope, request)
             except PermanentError as error:
                 whole = original(content, text, self.batch_key, index)
                 found.append(Refused(error.reason, str(error), whole, index))
@@ -151,7 +152,12 @@ class Connector:
                 found.append(Refused("mapping_failed", f"{type(error).__name__}: {error}"[:300], whole, index))
         return found
 
-    def _one(self, message: object, envelope: Message, request: RawRequest) -> list[Result]:
+    def original(self, request: RawRequest, index: int) -> str:
+        """The exact text of one message of the request."""
+        content = self.content_of(request.path)
+        return original(content, request.query if content == "query" else request.body, self.batch_key, index)
+
+    def _one(self, index: int, message: object, envelope: Message, request: RawRequest) -> list[Result]:
         if isinstance(message, PermanentError):
             raise message
         if not isinstance(message, dict):
@@ -166,4 +172,4 @@ class Connector:
             again = request.mapping < self.mapping
             told = tuple(one.changed(mapping=self.mapping, read_anew=again) for one in told)
         address = self.address(message, envelope)
-        return [Mapped(one, address) for one in told]
+        return [Mapped(one, address, index) for one in told]

@@ -42,9 +42,12 @@ def topic(item: AttributedTouchpoint) -> str:
 
 
 def ref(item: AttributedTouchpoint) -> str:
-    """The case it is about: its subject, else the id of a quote, an order, a contract, ...; without its kind."""
+    """The case it is about: its subject, else the id of a quote, an order, a contract, ...; without its kind.
+
+    A deal's number may be what a quote calls it, too; a ticket's is its helpdesk's alone.
+    """
     found = item.touchpoint.subject or _property(item.touchpoint, REFERENCES)
-    return found.rpartition(":")[2]
+    return found.partition(":")[2] if found.startswith("ticket:") else found.rpartition(":")[2]
 
 
 def conversation(item: AttributedTouchpoint) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TypedDict
 
+from schemas.ids import bare
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.compiled import CompiledRule
 
@@ -29,8 +30,8 @@ def explain(rule: CompiledRule, touchpoint: CleanTouchpoint, count: int, words: 
         "page": touchpoint.page or "the page",
         "score": f"{touchpoint.score:g}" if touchpoint.score is not None else "?",
         "waited": spoken(words.get("allowed", rule.within)),
-        "subject": touchpoint.subject or "it",
-        "title": touchpoint.title or touchpoint.subject or "it",
+        "subject": bare(touchpoint.subject) or "it",
+        "title": touchpoint.title or bare(touchpoint.subject) or "it",
         "name": (after if colon else before) or touchpoint.action,
         "fields": ", ".join(words.get("fields", ())) or "no named field",
         "value": words.get("value", "") or "another value",

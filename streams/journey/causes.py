@@ -54,3 +54,7 @@ def in_words(causes: Iterable[Cause], *others: str) -> str:
 def _some(reasons: list[str]) -> list[str]:
     """The first few, and how many more there are."""
     return reasons if len(reasons) <= MOST_SAID else [*reasons[:MOST_SAID], f"and {len(reasons) - MOST_SAID} more"]
+
+
+IDS_OF_BEFORE = "ids carry their source from now on"
+"""Why what was stored before is attributed again."""

@@ -10,6 +10,8 @@ import orjson
 
 from schemas.base import Contract
 from schemas.facts import AccountFact, AccountsFact, SignalFact, TouchpointFact
+from schemas.ids import parts
+from schemas.touchpoints import CleanTouchpoint
 from streams.friction.patterns import Signal
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.profile import completeness
@@ -185,7 +187,13 @@ def _placed_words(placed: Placed, blueprint_version: int) -> tuple[object, ...]:
         [(s.signal_id, s.severity) for s in placed.friction],
         [(s.signal_id, s.severity) for s in placed.delight],
         blueprint_version,
+        *_numbered(item.touchpoint),
     )
     # what the first mapping read keeps the digest it was stored with
     reading = item.touchpoint.mapping
     return words if reading == 1 else (*words, reading, item.touchpoint.occurred_at.timestamp())
+
+
+def _numbered(touchpoint: CleanTouchpoint) -> list[str]:
+    """The ids that carry their source; those of before did not, and their rows are to be written anew."""
+    return [name for name in (*touchpoint.aliases, *touchpoint.account_refs, touchpoint.subject) if parts(name)]

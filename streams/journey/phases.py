@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schemas.blueprint import Decisive, TouchpointType
 from schemas.facts import PhaseChange
+from schemas.ids import bare
 from schemas.touchpoints import AttributedTouchpoint
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.state import MAX_TRANSITIONS, JourneyState
@@ -60,7 +61,9 @@ def _held_by(blueprint: CompiledBlueprint, state: JourneyState, item: Attributed
     lost = state.opportunities.get(item.touchpoint.subject)
     if lost is None or lost.status != "lost" or blueprint.transitions.direction(state.phase, target) != "backward":
         return ""
-    return min((deal.opportunity_id for deal in state.opportunities.values() if deal.status == "open"), default="")
+    return bare(
+        min((deal.opportunity_id for deal in state.opportunities.values() if deal.status == "open"), default="")
+    )
 
 
 def _move(

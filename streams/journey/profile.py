@@ -1,5 +1,7 @@
 """What is known of an account's people and of the account itself: for each trait the latest value by sort key.
 
+Of the account its own record's comes first: a helpdesk's name of an organisation never replaces the CRM's.
+
 A profile does not depend on the order in which it learned: traits are a maximum, behaviour is a sum.
 """
 
@@ -16,7 +18,8 @@ from streams.journey.state import SortKey
 
 ProfileChanges = dict[str, tuple[str, str]]
 """Whose persona changed, from what to what; `""` stands for the account's segment."""
-_Traits = dict[str, tuple[SortKey, str]]
+_Key = tuple[int, SortKey]
+_Traits = dict[str, tuple[_Key, str]]
 
 
 @dataclass(slots=True)
@@ -52,7 +55,7 @@ class Profile:
                 if self._learn_person(self._person(person_id), item):
                     self._judge(person_id)
                     before.setdefault(person_id, was)
-            if touchpoint.account_traits and _merge(self._account, touchpoint.account_traits, item.sort_key):
+            if touchpoint.account_traits and _merge(self._account, touchpoint.account_traits, _account_key(item)):
                 before.setdefault("", self.segment)
                 self.segment = self._blueprint.segment_of(self.account_traits())
         now = {who: self.persona(who) if who else self.segment for who in before}
@@ -88,7 +91,7 @@ class Profile:
         """Take in one touchpoint; whether another rule may decide now."""
         touchpoint, rules = item.touchpoint, self._rules
         decided = (person.by_traits, person.by_behaviour)
-        if touchpoint.person_traits and _merge(person.traits, touchpoint.person_traits, item.sort_key):
+        if touchpoint.person_traits and _merge(person.traits, touchpoint.person_traits, (0, item.sort_key)):
             person.by_traits = rules.by_traits({name: value for name, (_, value) in person.traits.items()})
         if rules.behaviours:
             kind = self._blueprint.type_of(touchpoint)
@@ -112,7 +115,13 @@ def completeness(committee: Iterable[Seat]) -> float | None:
     return round(sum(shares) / len(shares), 6) if shares else None
 
 
-def _merge(known: _Traits, traits: dict[str, str], key: SortKey) -> bool:
+def _account_key(item: AttributedTouchpoint) -> _Key:
+    """What the account's own record says comes before a CRM's other one, and that before what others call it."""
+    ref = next(iter(item.touchpoint.account_refs), "")
+    return (2 if ref == item.account_id else int(ref.startswith("crm:")), item.sort_key)
+
+
+def _merge(known: _Traits, traits: dict[str, str], key: _Key) -> bool:
     changed = False
     for name, value in traits.items():
         before = known.get(name)

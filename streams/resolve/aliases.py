@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Literal, cast, get_args
 from unicodedata import normalize
 
+from schemas.ids import directory_of
 from schemas.touchpoints import Alias
 from streams.names import readable_host
 
@@ -112,6 +113,13 @@ def strength(name: Alias) -> int:
 def is_person(name: Alias) -> bool:
     """Whether it is a human's id; deals and tickets have aliases too and are never merged into people."""
     return name.partition(":")[0] in _PEOPLE
+
+
+def unique_space(name: Alias) -> str | None:
+    """Of what a person has one at most: a contact of each CRM's directory. None for an alias of any number."""
+    if not name.startswith("crm_contact:"):
+        return None
+    return f"crm_contact:{directory_of(name)}"
 
 
 def is_mailbox(name: Alias) -> bool:

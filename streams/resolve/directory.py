@@ -5,17 +5,23 @@ Claims are sets, so what follows from them does not depend on the order in which
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from sys import intern
 
+from schemas.ids import directory_of
 from schemas.links import AccountClaim, RecordChange
 from streams.resolve.claims import Claims, Trait, compared
 from streams.resolve.domains import company_domain, is_free_mail
 from streams.resolve.records import Records
 
 #: Strong to weak: a weaker account is the stronger one that a directory says it is, or that alone claims its domain.
+#: Of one namespace the accounts of the directory that leads are the strongest.
 NAMESPACES = ("crm", "group", "org")
+
+_Rank = tuple[int, int, str]
+_STRONGEST: _Rank = (0, 0, "")
 
 _Claims = dict[str, set[str]]
 """Host → the accounts that claim it."""
@@ -33,8 +39,11 @@ class Reach:
 class Directory:
     """What is known of accounts."""
 
-    def __init__(self, records: Records | None = None) -> None:
+    def __init__(self, records: Records | None = None, order: Mapping[str, int] | None = None) -> None:
+        """`order`: directory → its place, 0 leads; those that are not in it come last, by name."""
         self.records = Records() if records is None else records
+        self._order = order or {}
+        self._rank = lru_cache(maxsize=65_536)(self._rank_of)
         self.claims = Claims(self.records)
         self._claims: dict[str, _Claims] = {}
         self._hosts: dict[str, set[str]] = {}
@@ -43,6 +52,7 @@ class Directory:
         self._is: dict[str, set[str]] = {}
         self._named: dict[str, set[str]] = {}
         self._names: dict[str, set[str]] = {}
+        self._followed: dict[str, str] = {}
 
     def claim(self, claim: AccountClaim) -> list[str]:
         """An account claims a domain or a name; returns the accounts that are another one from now on, as they were."""
@@ -55,7 +65,7 @@ class Directory:
         if not self.claims.see(claim):
             return []
         if claim.trait == "is":
-            if _rank(claim.value) < _rank(account_id):
+            if self._rank(claim.value) < self._rank(account_id):
                 self._is.setdefault(account_id, set()).add(claim.value)
             return self._renamed({account_id})
         return [] if self.records.gone(account_id) else self._take(account_id, set(compared(claim)), set())
@@ -72,6 +82,18 @@ class Directory:
         for domain in reach.domains:
             self._at.pop(domain, None)
         return renamed + self._renamed(reach.accounts)
+
+    def follow(self, account_id: str, other: str) -> list[str]:
+        """A bare account is the one of its members from now on, or (empty) no more; returns the same."""
+        if other:
+            self._followed[account_id] = other
+        else:
+            self._followed.pop(account_id, None)
+        return self._renamed((account_id,))
+
+    def followed_by_members(self, account_id: str) -> str:
+        """The account that a bare one was last said to be because of its members; empty: none."""
+        return self._followed.get(account_id, "")
 
     def reach(self, link: AccountClaim | RecordChange) -> Reach:
         """What a link that is not taken in yet may change."""
@@ -118,9 +140,11 @@ class Directory:
 
     def weaker_at(self, domain: str, account_id: str) -> list[str]:
         """The accounts whose canonical id may change when `account_id` claims a host of this domain."""
-        rank = _rank(account_id)
-        weaker = [other for other in self.claimants(domain) if _rank(other) > rank] if rank < len(NAMESPACES) else []
-        return [*weaker, account_id] if rank > 0 else weaker
+        rank = self._rank(account_id)
+        is_strong = rank[0] < len(NAMESPACES)
+        weaker = [other for other in self.claimants(domain) if self._rank(other) > rank] if is_strong else []
+        found = [*weaker, account_id] if rank > _STRONGEST else weaker
+        return [*{one for other in found for one in self.records.family(other)}] if self.records else found
 
     def domains_of(self, account_id: str) -> set[str]:
         """The company domains in which an account claims a host; known for weaker accounts only."""
@@ -142,7 +166,7 @@ class Directory:
                 self._claims.setdefault(domain, {}).setdefault(value, set()).add(account_id)
                 changed.add(domain)
                 own = self._hosts
-            if _rank(account_id) > 0:
+            if self._rank(account_id) > _STRONGEST:
                 own.setdefault(account_id, set()).add(value)
         for trait, value in lost:
             if trait == "name":
@@ -153,7 +177,7 @@ class Directory:
                 if not self._claims[domain]:
                     del self._claims[domain]
                 changed.add(domain)
-            if _rank(account_id) > 0:
+            if self._rank(account_id) > _STRONGEST:
                 _drop(self._names if trait == "name" else self._hosts, account_id, value)
         for domain in changed:
             self._at.pop(domain, None)
@@ -177,29 +201,40 @@ class Directory:
         return before
 
     def _stronger(self, account_id: str) -> str:
-        for namespace in NAMESPACES[: min(_rank(account_id), len(NAMESPACES))]:
-            stated = {
-                self.records.survivor(other)
-                for other in self._is.get(account_id, ())
-                if other.startswith(f"{namespace}:")
-            }
+        ours = {*self._hosts.get(account_id, ()), *self._hosts.get(self.records.survivor(account_id), ())}
+        hosts = [(host, company_domain(host)) for host in ours]
+        named = self._is.get(account_id, set())
+        others = named.union(*(self.claimants(domain) for _, domain in hosts))
+        for rank in sorted({rank for other in others if (rank := self._rank(other)) < self._rank(account_id)}):
+            stated = {self.records.survivor(other) for other in named if self._rank(other) == rank}
             claiming = {
-                self.records.survivor(other)
-                for host in self._hosts.get(account_id, ())
-                for other in self._claimants(host, company_domain(host), f"{namespace}:")
+                self.records.survivor(other) for host, domain in hosts for other in self._claimants(host, domain, rank)
             }
             for found in (stated, claiming):
                 if len(found) == 1:
                     return found.pop()
-        return self.records.survivor(account_id)
+        followed = self._followed.get(account_id)
+        return self.canonical(followed) if followed else self.records.survivor(account_id)
 
-    def _claimants(self, host: str, domain: str, namespace: str = "") -> set[str]:
-        """Who claims the host, or the nearest domain around it, or else anything of the company."""
+    def _claimants(self, host: str, domain: str, rank: _Rank | None = None) -> set[str]:
+        """Who claims the host, or the nearest domain around it, or else anything of the company; all, or of a rank."""
         claims = self._claims.get(domain, {})
         for place in _upwards(host, domain):
-            if found := {account for account in claims.get(place, ()) if account.startswith(namespace)}:
+            if found := self._of_rank(claims.get(place, ()), rank):
                 return found
-        return {account for accounts in claims.values() for account in accounts if account.startswith(namespace)}
+        return {account for accounts in claims.values() for account in self._of_rank(accounts, rank)}
+
+    def _of_rank(self, accounts: Iterable[str], rank: _Rank | None) -> set[str]:
+        return {account for account in accounts if rank is None or self._rank(account) == rank}
+
+    def _rank_of(self, account_id: str) -> _Rank:
+        """The lowest is the strongest; those that are never another account come last."""
+        namespace, directory = account_id.partition(":")[0], directory_of(account_id)
+        if namespace not in NAMESPACES:
+            return (len(NAMESPACES), 0, "")
+        place = self._order.get(directory)
+        unknown = (len(self._order), directory)
+        return (NAMESPACES.index(namespace), *(unknown if place is None else (place, "")))
 
 
 def _drop(index: dict[str, set[str]], key: str, value: str) -> None:
@@ -220,9 +255,3 @@ def _upwards(host: str, domain: str) -> Iterator[str]:
         yield host
         host = host.partition(".")[2]
     yield domain
-
-
-def _rank(account_id: str) -> int:
-    """0 is the strongest namespace; those that are never another account come last."""
-    namespace = account_id.partition(":")[0]
-    return NAMESPACES.index(namespace) if namespace in NAMESPACES else len(NAMESPACES)

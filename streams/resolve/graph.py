@@ -26,7 +26,8 @@ from uuid import NAMESPACE_URL
 from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias, CleanTouchpoint
 from streams.ids import named_id
-from streams.resolve.aliases import kind_of, strength
+from streams.resolve.aliases import kind_of, strength, unique_space
+from streams.resolve.kept import Kept
 
 NAMING_KINDS = frozenset({"crm_contact", "email", "support_user", "user"})
 MAX_ALIASES = 50
@@ -89,6 +90,7 @@ class IdentityGraph:
     """Edges for ever, clusters derived."""
 
     def __init__(self) -> None:
+        self.kept = Kept()
         self._edges: dict[Alias, _Edges] = {}
         self._cut: dict[_Pair, list[_Seen]] = {}
         self._people: dict[Alias, Person] = {}
@@ -104,7 +106,11 @@ class IdentityGraph:
 
     def person(self, name: Alias) -> Person:
         """The person an alias belongs to; an alias without edges is its own person."""
-        return self._people.get(name) or Person(person_id_of(name), (name,))
+        return self._people.get(name) or Person(self.person_id(name), (name,))
+
+    def person_id(self, name: Alias) -> str:
+        """The id of a person (or a thing) who is named by this alias."""
+        return person_id_of(self.kept.name(name))
 
     def has(self, name: Alias) -> bool:
         """Whether the alias was ever seen on an edge or decided on."""
@@ -348,7 +354,8 @@ class IdentityGraph:
             if any(edge.b == name and edge.a.startswith("user:") and edge.order <= order for edge in edges):
                 return ()
             return {edge.source for edge in edges}
-        return ("crm_contact",) if name.startswith("crm_contact:") else ()
+        space = unique_space(name)
+        return (space,) if space else ()
 
     def _settle(self, region: set[Alias], clusters: _Clusters) -> list[Person]:
         """Lay the decisions over the clusters; returns the people, as they were, that are no more as they were."""
@@ -394,9 +401,9 @@ class IdentityGraph:
             naming.sort(key=lambda name: (*self._since(name), -strength(name), name))
         known = self.person(naming[0])
         ordered = tuple(sorted(aliases, key=lambda name: (-strength(name), name)))
-        if known.aliases == ordered and known.person_id == person_id_of(naming[0]):
+        if known.aliases == ordered and known.person_id == self.person_id(naming[0]):
             return known
-        return Person(person_id_of(naming[0]), tuple(map(self._same, ordered)))
+        return Person(self.person_id(naming[0]), tuple(map(self._same, ordered)))
 
     def _since(self, name: Alias) -> tuple[bool, datetime | None]:
         """When an alias was first seen; what was only ever decided on comes last."""

@@ -6,7 +6,7 @@ whose stored touchpoints must now be attributed again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
 from schemas.touchpoints import Alias, Attribution, CleanTouchpoint, Recall
@@ -14,6 +14,7 @@ from streams.resolve.aliases import is_mailbox, is_person, kind_of
 from streams.resolve.declared import Declarations
 from streams.resolve.directory import Directory
 from streams.resolve.domains import address_host, company_domain, company_host
+from streams.resolve.followers import Followers
 from streams.resolve.graph import NAMING_KINDS, IdentityGraph, Person
 from streams.resolve.learning import implied
 from streams.resolve.memberships import Memberships
@@ -30,12 +31,14 @@ _EVERYONE = "*"
 class Knowledge:
     """Identity and directory at one position of the links topic."""
 
-    def __init__(self) -> None:
+    def __init__(self, order: Mapping[str, int] | None = None) -> None:
+        """`order`: which directory's accounts lead, see Directory."""
         self.graph = IdentityGraph()
         self.records = Records()
-        self.directory = Directory(self.records)
+        self.directory = Directory(self.records, order)
         self.memberships = Memberships(self.records)
         self.ties = Memberships()
+        self.followers = Followers(self.graph, self.memberships, self.directory)
         self.declared = Declarations()
         self.known = Known(self.graph, self.directory, self.memberships, self.ties, self.declared)
         self.proposals = Proposals(self.known)
@@ -58,17 +61,19 @@ class Knowledge:
         due: _Due = {}
         if isinstance(link, Edge):
             changed = self._joined((link.a, link.b), lambda: self.graph.add(link), due)
-            self.proposals.look_again(self._asked_by(link, changed), position)
+            asked = self._asked_by(link, changed) | self._followed({link.a, link.b, *changed}, (), due)
         elif isinstance(link, Decision) and link.about_people:
             changed = self._joined((link.a, link.b), lambda: self.graph.decide(link), due)
-            self.proposals.look_again({link.a, link.b, *changed}, position)
-        elif isinstance(link, AccountClaim):
-            self.proposals.look_again(self._claimed(link, due), position)
+            asked = {link.a, link.b, *changed} | self._followed({link.a, link.b, *changed}, (), due)
+        elif isinstance(link, AccountClaim) or (isinstance(link, RecordChange) and link.is_of_account):
+            reach = self.directory.reach(link)
+            asked = self._claimed(link, due) | self._followed((), _accounts_of(link) | reach.accounts, due)
         elif isinstance(link, RecordChange):
-            changed = self._claimed(link, due) if link.is_of_account else self._contact_changed(link, due)
-            self.proposals.look_again(changed, position)
+            asked = self._contact_changed(link, due)
         else:
-            self.proposals.look_again(self._told_of(link, due), position)
+            asked = self._told_of(link, due)
+            asked |= self._followed({*asked, link.a if isinstance(link, Decision) else link.alias}, (), due)
+        self.proposals.look_again(asked, position)
         return list(_recalls(due, position, _cause(link)))
 
     def load(self, links: Iterable[Link], position: int) -> None:
@@ -92,6 +97,8 @@ class Knowledge:
                 self._take_in(link)
                 asking.add(link.a if isinstance(link, Decision) else link.alias)
         self.graph.derive_all()
+        for account in sorted(self.followers.look_again(asking.union(self.graph.aliases()))):
+            self.directory.follow(account, self.followers.followed(account))
         self.proposals.look_again(asking.union(self.graph.aliases()), position)
         self.proposals.news.clear()
         self.position = max(self.position, position)
@@ -192,6 +199,27 @@ class Knowledge:
         concerned = at_moved | members.keys() | called
         return {alias for name in concerned for alias in self.graph.person(name).aliases}
 
+    def _followed(self, aliases: Iterable[Alias], accounts: Iterable[str], due: _Due) -> set[Alias]:
+        """Bare accounts may be another one now, because of their members; returns the aliases for which it is news."""
+        directory = self.directory
+        bare = self.followers.look_again(aliases) | self.followers.naming(accounts)
+        now = {name: self.followers.followed(name) for name in bare}
+        moved = {name: other for name, other in now.items() if directory.followed_by_members(name) != other}
+        if not moved:
+            return set()
+        named_before = {n: directory.accounts_named(n) for name in moved for n in directory.names_of(name)}
+        members = self._homes(alias for name in moved for alias in self.memberships.members(name))
+        for name, other in sorted(moved.items()):
+            for before in directory.follow(name, other):
+                due.setdefault(before, set()).add(_EVERYONE)
+        for person, before_home, where in members.values():
+            if home(self.known, person) != before_home:
+                self._owe_at(due, where, person)
+        renamed = {n for n, before in named_before.items() if directory.accounts_named(n) != before}
+        called = {alias for n in renamed for alias in self.declared.named(n)}
+        self._owe_all(called, due)
+        return {alias for name in (members.keys() | called) for alias in self.graph.person(name).aliases}
+
     def _change(self, link: AccountClaim | RecordChange) -> list[str]:
         """Take it in; returns the accounts that are another one from now on, as they were."""
         if isinstance(link, AccountClaim):
@@ -256,6 +284,11 @@ def _recalls(due: _Due, position: int, cause: str) -> Iterator[Recall]:
         for start in range(0, len(named), MAX_PEOPLE_IN_A_RECALL):
             some = tuple(named[start : start + MAX_PEOPLE_IN_A_RECALL])
             yield Recall(account_id=account_id, person_ids=some, knowledge=position, cause=cause)
+
+
+def _accounts_of(link: AccountClaim | RecordChange) -> set[str]:
+    """The accounts a link speaks of."""
+    return {link.account_id} if isinstance(link, AccountClaim) else {link.record, link.into}
 
 
 def _cause(link: Link) -> str:

@@ -159,6 +159,11 @@ class Memberships:
         """Every account these aliases were ever tied to, as it is called there."""
         return {told.account_id for name in aliases for told in self._told.get(name, ())}
 
+    def has_ended(self, aliases: Iterable[Alias], namespace: str) -> bool:
+        """Whether any of these aliases ever left an account of a namespace, or is to leave one at a stated time."""
+        told = (one for name in aliases for one in self._told.get(name, ()) if one.account_id.startswith(namespace))
+        return any(one.how == "left" or one.valid_to is not None for one in told)
+
     def members(self, account_id: str) -> list[Alias]:
         """Aliases that were ever tied to an account."""
         return self._members.get(account_id, [])

@@ -14,11 +14,11 @@ from streams.resolve.company_names import company_name
 from streams.resolve.declared import Declarations
 from streams.resolve.directory import Directory
 from streams.resolve.domains import address_host, company_domain
-from streams.resolve.graph import IdentityGraph, Person, person_id_of
+from streams.resolve.graph import IdentityGraph, Person
 from streams.resolve.learning import actors, declared_hosts, declared_name, owner
 from streams.resolve.memberships import Memberships, Standing
 
-RULE_VERSION = 4
+RULE_VERSION = 5
 MAX_REJECTED = 20
 CONFIDENCE = {
     "explicit": 1.0,
@@ -96,7 +96,7 @@ def attribute(known: Known, touchpoint: CleanTouchpoint) -> Attribution:
     person = known.graph.person(people[0]) if people else None
     owners = person.aliases if person else (owner(touchpoint, people),)
     case = _Case(known, touchpoint, owners, _hosts(people, owners), known.standing(owners))
-    nobodys = f"anon:{person.person_id if person else person_id_of(owners[0])}"
+    nobodys = f"anon:{person.person_id if person else known.graph.person_id(owners[0])}"
     found = _decided(case) or (None if people else _of_its_person(case))
     account_id, method, evidence = found or (nobodys, "unidentified", "")
     return Attribution(
@@ -151,7 +151,9 @@ def _explicit(case: _Case) -> _Found | None:
     refs = case.touchpoint.account_refs
     if not refs or case.touchpoint.action == "decision":  # a decision speaks of an account, it does not happen there
         return None
-    return (case.known.directory.canonical(refs[0]), "explicit", f"the event names {refs[0]}")
+    followed = case.known.directory.followed_by_members(refs[0])
+    why = f", all of whose known members belong to {followed}" if followed else ""
+    return (case.known.directory.canonical(refs[0]), "explicit", f"the event names {refs[0]}{why}")
 
 
 def _member(case: _Case) -> _Found | None:

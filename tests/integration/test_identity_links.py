@@ -26,7 +26,7 @@ pytestmark = pytest.mark.kafka
 
 
 def edge(a: str, b: str, seconds: float) -> Edge:
-    return Edge(a=a, b=b, since=at(seconds), evidence=f"e{seconds}", source="web")
+    return Edge(a=a, b=b, since=at(seconds), evidence=f"e{seconds}", source="web", scoped=True)
 
 
 @asynccontextmanager

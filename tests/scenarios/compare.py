@@ -10,6 +10,9 @@ from streams.resolve.graph import person_id_of
 from tests.scenarios.model import Row, Scenario
 from tests.scenarios.play import Seen
 
+#: Fields that hold ids.
+IDS = frozenset({"account", "rejected", "alias", "aliases"})
+
 
 def differences(scenario: Scenario, seen: Seen) -> list[str]:
     """One line for each expectation that does not hold; empty when all do."""
@@ -38,9 +41,9 @@ def _events(scenario: Scenario, seen: Seen) -> Iterator[str]:
         if found is None:
             yield f"{name}: is not stored"
             continue
-        for field, wanted in row.items():
+        for field, wanted in _written(scenario, row).items():
             if field == "person":
-                yield from _person(name, str(wanted), seen)
+                yield from _person(name, str(wanted), seen, scenario)
             elif field == "account" and wanted == "not identified":
                 if found.get("account") != f"anon:{found.get('person')}":
                     yield f"{name}.account: expected the person's own provisional account, got {found.get('account')}"
@@ -48,7 +51,17 @@ def _events(scenario: Scenario, seen: Seen) -> Iterator[str]:
                 yield from _field(f"{name}.{field}", wanted, found.get(field), f"{found.get('method', '')}")
 
 
-def _person(name: str, wanted: str, seen: Seen) -> Iterator[str]:
+def _written(scenario: Scenario, row: Row) -> Row:
+    """The row with every id as it is stored."""
+    directories = scenario.directories
+
+    def stored(value: Any) -> Any:
+        return [directories.written(one) for one in value] if isinstance(value, list) else directories.written(value)
+
+    return {field: stored(value) if field in IDS else value for field, value in row.items()}
+
+
+def _person(name: str, wanted: str, seen: Seen, scenario: Scenario) -> Iterator[str]:
     """`none`, `named by ALIAS`, and any of `same as EVENT`, `other than EVENT`, separated by commas."""
     own = seen.events[name].get("person")
     for part in (part.strip() for part in wanted.split(",")):
@@ -56,7 +69,7 @@ def _person(name: str, wanted: str, seen: Seen) -> Iterator[str]:
         if part == "none":
             holds, got = own == "", own
         elif verb == "named by":
-            holds, got = own == person_id_of(other), own
+            holds, got = own == person_id_of(scenario.directories.written(other)), own
         elif verb in ("same as", "other than"):
             got = seen.events.get(other, {}).get("person")
             holds = (own == got) == (verb == "same as") and bool(own)
@@ -69,7 +82,8 @@ def _person(name: str, wanted: str, seen: Seen) -> Iterator[str]:
 def _accounts(scenario: Scenario, seen: Seen) -> Iterator[str]:
     for name, row in scenario.accounts.items():
         event = name.removeprefix("account of ")
-        account_id = str(seen.events.get(event, {}).get("account")) if event != name else name
+        named = scenario.directories.written(name)
+        account_id = str(seen.events.get(event, {}).get("account")) if event != name else named
         found = seen.accounts.get(account_id)
         if row == "gone":
             if found is not None:
@@ -85,14 +99,21 @@ def _accounts(scenario: Scenario, seen: Seen) -> Iterator[str]:
 
 def _lists(scenario: Scenario, seen: Seen) -> Iterator[str]:
     for deal, row in scenario.opportunities.items():
-        found = seen.opportunities.get(deal)
+        found = seen.opportunities.get(_deal(scenario, deal))
         if found is None:
             yield f"{deal}: expected, got none; there are {', '.join(sorted(seen.opportunities)) or 'no opportunities'}"
             continue
         for field, wanted in row.items():
             yield from _field(f"{deal}.{field}", wanted, found.get(field))
     if scenario.proposals is not None:
-        yield from _proposals(scenario.proposals, seen)
+        yield from _proposals([_written(scenario, row) for row in scenario.proposals], seen)
+
+
+def _deal(scenario: Scenario, text: str) -> str:
+    """`deal:9 of crm:51` as it is stored."""
+    deal, _, account = text.partition(" of ")
+    subject = deal if deal.count(":") > 1 else deal.replace(":", f":{scenario.directories.leading}:", 1)
+    return f"{subject} of {scenario.directories.written(account)}"
 
 
 def _proposals(wanted: list[Row], seen: Seen) -> Iterator[str]:

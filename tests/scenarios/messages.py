@@ -80,12 +80,16 @@ def understood(scenario: Scenario) -> tuple[dict[str, list[CleanTouchpoint]], di
     refused: dict[str, str] = {}
     listed = [{"account": account, "ranges": ranges} for account, ranges in scenario.networks.items()]
     networks = Networks(AttributionConfig.model_validate({"networks": listed}))
+    directories = scenario.directories
     for name, event in scenario.spread():
         for request in requests(name, event):
             for number, result in enumerate(MAPPINGS[request.vendor].read(request)):
-                if isinstance(result, Mapped):
+                if isinstance(result, Mapped) and directories.unclear(result.touchpoint):
+                    refused[name] = "unclear_directory"
+                elif isinstance(result, Mapped):
                     key = f"{name}+{number}" if number else name
-                    mapped.setdefault(key, []).append(felt(networks.located(result.touchpoint, result.address)))
+                    located = networks.located(result.touchpoint, result.address)
+                    mapped.setdefault(key, []).append(felt(directories.touchpoint(located)))
                 else:
                     refused[name] = result.reason
     return mapped, refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import yaml
 from pydantic import Field, model_validator
 
 from schemas.base import Strict, UtcTime
+from schemas.config import AttributionConfig, SourceConfig
+from streams.resolve.directories import Directories
 
 HERE = Path(__file__).parent
 VENDORS = {
@@ -57,12 +59,17 @@ class Event(Strict):
 
 
 class Scenario(Strict):
-    """Events in; person, account, method, phase and persona out."""
+    """Events in; person, account, method, phase and persona out.
+
+    Ids in expectations are as people write them: without a directory they are of the usual source's.
+    """
 
     name: str = Field(description="what is shown, as a sentence")
     why: str = Field("", description="the reason, where the sentence does not say it")
     expected_failure: str = Field("", description="why the code does not do this yet; empty: it must hold")
     networks: dict[str, list[str]] = Field({}, description="account → address ranges the operator listed")
+    sources: dict[str, Row] = Field({}, description="source → what the operator configured of it besides its name")
+    leading: str = Field("", description="directory that leads; empty: the usual CRM's")
     blueprint: Row = Field({}, description="keys of the default blueprint to replace")
     events: dict[str, Event] = Field(min_length=1)
     expect: dict[str, Row] = Field({}, description="event → its fields")
@@ -78,6 +85,18 @@ class Scenario(Strict):
         if not (self.expect or self.accounts or self.proposals or self.opportunities):
             raise ValueError("expects nothing")
         return self
+
+    @cached_property
+    def directories(self) -> Directories:
+        """Of the usual sources and those the scenario names, each with the vendor of its events."""
+        told = {source: {"vendor": vendor} for vendor, source in VENDORS.items()}
+        told["web"]["directory"] = "product"  # as in a fresh configuration
+        for _, event in self.spread():
+            told.setdefault(event.source or VENDORS[event.message[0]], {"vendor": event.message[0]})
+        rows = {name: told.get(name, {}) | self.sources.get(name, {}) for name in told | self.sources}
+        key = ({"env": "NONE"},)
+        sources = tuple(SourceConfig.model_validate({"name": n, "secrets": key, **row}) for n, row in rows.items())
+        return Directories(sources, AttributionConfig(leading_directory=self.leading or "crm"))
 
     def spread(self) -> Iterator[tuple[str, Event]]:
         """Every event by name; one that stands for several is written out as `name1`, `name2`, …"""

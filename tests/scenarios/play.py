@@ -71,7 +71,7 @@ async def _plays(scenario: Scenario) -> dict[str, Seen]:
 
 
 async def _run(scenario: Scenario, arrival: Arrival, seed: int) -> Pipeline:
-    pipeline = Pipeline(_blueprint(scenario), AS_OF, seed)
+    pipeline = Pipeline(_blueprint(scenario), AS_OF, seed, scenario.directories)
     try:
         for group in arrival:
             await pipeline.feed(group)

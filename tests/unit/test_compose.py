@@ -31,6 +31,7 @@ OPS_PORT = "9100"
 PORTS = {"gateway": "8080", "dashboard": "8090", "grafana": "3000"}
 SECRETS_OF = {
     "migrate": {"clickhouse_internal"},
+    "resolve": {"clickhouse_internal"},
     "journey": {"clickhouse_internal"},
     "sink": {"clickhouse_internal"},
     "dashboard": {"clickhouse_internal", "dashboard_token", "source_operators"},

@@ -189,7 +189,7 @@ def test_the_first_configuration_works_and_is_never_overwritten(tmp_path: Path) 
     path = tmp_path / "touchline.yaml"
     assert write_fresh(path, tmp_path)
     config = load_config(path, env={})
-    assert [(s.name, s.vendor) for s in config.sources] == [(name, vendor) for name, vendor, _ in fresh_sources()]
+    assert [(s.name, s.vendor) for s in config.sources] == [(name, vendor) for name, vendor, *_ in fresh_sources()]
     values = {read_secret(source.secrets[0]) for source in config.sources}
     assert len(values) == len(fresh_sources())
     assert all(len(value) >= 32 for value in values)

@@ -73,7 +73,7 @@ def learned(records: Sequence[Record]) -> tuple[Knowledge, list[Link]]:
     knowledge, links = Knowledge(), list[Link]()
     for one in touchpoints(records):
         for link in knowledge.learn(one):
-            links.append(link)
+            links.append(link.changed(scoped=True))  # as they are published
             knowledge.apply(link, len(links))
     return knowledge, links
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.links import LINKS, Decision, Edge, Link, Membership
+from schemas.links import LINKS, AnyLink, Decision, Edge, Link, Membership
 from schemas.touchpoints import CleanTouchpoint
 from streams.resolve.knowledge import Knowledge
 from streams.transport.writer import RecordWriter
@@ -114,7 +114,7 @@ def test_links_of_all_kinds_round_trip() -> None:
         source="crm",
     )
     edge = Edge(a="email:a@b.cc", b="user:u1", typed=True, since=at(0), evidence="e", source="web")
-    links: list[Link] = [stated, edge, decision("link", 1)]
+    links: list[AnyLink] = [stated, edge, decision("link", 1)]
     assert LINKS.validate_json(LINKS.dump_json(links)) == links
     assert len({link.link_id for link in links}) == 3
 

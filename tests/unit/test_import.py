@@ -332,7 +332,7 @@ async def test_what_cannot_be_placed_is_said(tmp_path: Path) -> None:
     run = Run(tmp_path)
     await run.of("id,name,domains\n51,Acme,acme.com\n52,Acme NL,acme.com\n53,Bob,gmail.com\n54,Bee,bee.com\n")
     assert [line for line, _ in doubts(run)] == [3, 4]
-    assert "acme.com is claimed by crm:51 too" in doubts(run)[0][1] and "free mail" in doubts(run)[1][1]
+    assert "acme.com is claimed by crm:crm:51 too" in doubts(run)[0][1] and "free mail" in doubts(run)[1][1]
     run.findings.clear()
     rows = ("1,a@acme.com,", "2,b@gmail.com,", "3,info@bee.com,99", "4,c@bee.com,", "5,d@new.com,", "6,x@gmail.com,51")
     await run.of("id,email,account\n" + "\n".join(rows), "contact")
@@ -355,7 +355,7 @@ async def test_a_daughter_at_a_host_of_her_own_is_no_doubt(tmp_path: Path) -> No
     await run.of("id,email\n1,a@acme.com\n2,b@nl.acme.com\n3,c@be.acme.com\n", "contact")
     assert doubts(run) == []
     await run.of("id,domains\n53,acme.com\n")
-    assert [reason for _, reason in doubts(run)] == ["acme.com is claimed by crm:51, org:7 too"]
+    assert [reason for _, reason in doubts(run)] == ["acme.com is claimed by crm:crm:51, org:support:7 too"]
 
 
 async def test_an_import_that_was_cut_off_goes_on_behind_what_is_safe(

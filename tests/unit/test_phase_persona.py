@@ -377,3 +377,17 @@ def test_the_oracle_catches_what_is_wrong(where: object, name: str, bad: Callabl
 def parse_again() -> Any:
     """The same blueprint with empty caches: what is patched must be asked."""
     return type(BLUEPRINT)(BLUEPRINT.source)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_what_the_crm_calls_an_account_stays(order: tuple[int, ...]) -> None:
+    """Its own record's name comes before that of another of the CRM's, and both before what a helpdesk calls it."""
+    told = [
+        attributed("a", 1, "crm_record", account_refs=("crm:1",), account_traits={"name": "Nordic Pumps"}),
+        attributed("b", 2, "crm_record", account_refs=("crm:2",), account_traits={"name": "Nordic (old)", "plan": "x"}),
+        attributed("c", 3, "support_record", account_refs=("org:7",), account_traits={"name": "nordic", "size": "9"}),
+    ]
+    account = AccountJourney("crm:1", BLUEPRINT)
+    for index in order:
+        account.profile.learn([told[index]])
+    assert account.profile.account_traits() == {"name": "Nordic Pumps", "plan": "x", "size": "9"}

@@ -19,6 +19,7 @@ from streams.agents.memory import Memory
 from streams.journey import account as account_module
 from streams.journey.blueprints import load
 from streams.journey.fold import fold
+from streams.resolve.directories import Directories
 from streams.resolve.knowledge import Knowledge
 from tests.journeys import AS_OF, touchpoint
 from tests.pipeline import Links, Pipeline, Topics
@@ -155,8 +156,8 @@ def test_a_resolver_that_forgets_what_it_had_not_told_is_caught() -> None:
     ]
     stream.append(touchpoint("e9", 9, "identify", aliases=("anonymous:a1", "email:ann@acme.com")))
 
-    def all_told(self: Links, topics: Topics, sent: int = 0) -> None:
-        BEGIN(self, topics, len(topics.logs.get(("identity.links.v1", 0), [])))
+    def all_told(self: Links, topics: Topics, directories: Directories, sent: int = 0) -> None:
+        BEGIN(self, topics, directories, len(topics.logs.get(("identity.links.v1", 0), [])))
 
     for seed in range(10):
         assert played(stream, seed, resolver_restarts=4) == oracle(stream)

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from schemas.links import AccountClaim, RecordChange
 from services.cli.importing.placing import Known
+from streams.resolve.directories import Directories
 from streams.transport.clickhouse import query_rows
 
 _CLAIMS: Final = """
@@ -22,11 +23,12 @@ SELECT account_id FROM account_journeys FINAL WHERE NOT startsWith(account_id, '
 _THERE: Final = "SELECT count() AS there FROM histories WHERE event_id = {event_id:String}"
 
 
-def stored(client: Client) -> Known:
-    """What is known before an import. Raises StoreUnavailable."""
-    known = Known(accounts={str(row["account_id"]) for row in query_rows(client, _ACCOUNTS)})
+def stored(client: Client, directories: Directories | None = None) -> Known:
+    """What is known before an import; `directories` say whose an id is. Raises StoreUnavailable."""
+    current = directories or Directories()
+    known = Known.of(current, accounts={str(row["account_id"]) for row in query_rows(client, _ACCOUNTS)})
     for row in query_rows(client, _CLAIMS):
-        known.take(_LINK.validate_json(str(row["payload"])))
+        known.take(current.link(_LINK.validate_json(str(row["payload"]))))
     return known
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from schemas.base import EPOCH
 from schemas.links import AccountClaim, RecordChange
 from schemas.touchpoints import CleanTouchpoint
+from streams.resolve.directories import Directories
 from streams.resolve.directory import Directory
 from streams.resolve.domains import address_host, claimed_hosts, company_domain, is_free_mail
 
@@ -22,6 +23,12 @@ class Known:
 
     accounts: set[str] = field(default_factory=set)
     directory: Directory = field(default_factory=Directory)
+    directories: Directories = field(default_factory=Directories)
+
+    @classmethod
+    def of(cls, directories: Directories, accounts: set[str]) -> Known:
+        """With accounts that are there, in the order of these directories."""
+        return cls(accounts, Directory(order=directories.in_order), directories)
 
     def take(self, link: AccountClaim | RecordChange) -> None:
         """What is stored of an account."""
@@ -40,7 +47,9 @@ class Known:
 
 def doubt(known: Known, record_kind: str, touchpoint: CleanTouchpoint) -> Doubt | None:
     """Why it is not certain whose this is; None when it is. Accounts are learned on the way."""
-    return _DOUBTS[record_kind](known, touchpoint)
+    if unclear := known.directories.unclear(touchpoint):
+        return (f"{unclear} could be of several directories", "write whose it is, as in `support_user:DIRECTORY:7`")
+    return _DOUBTS[record_kind](known, known.directories.touchpoint(touchpoint))
 
 
 def _account(known: Known, touchpoint: CleanTouchpoint) -> Doubt | None:

@@ -56,6 +56,6 @@ CONNECTOR = Connector(
         settings="`public_base_url`: where browsers reach the gateway; analytics-next is told to send there.",
         limits="A body of 4,000 KiB; an SDK's batch has 500 KB at most.",
     ),
-    fresh=Fresh("web", "any Segment SDK or CDP; the write key is in the file"),
+    fresh=Fresh("web", "any Segment SDK or CDP; the write key is in the file", directory="product"),
     sample=sample,
 )

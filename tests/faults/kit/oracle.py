@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.base import EPOCH
+from schemas.config import SourceConfig
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, RawRequest
 from streams.connectors.registry import CONNECTORS as MAPPINGS
 from streams.connectors.results import Mapped
@@ -22,10 +23,17 @@ from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, fold
 from streams.journey.state import Placed
+from streams.resolve.directories import Directories
 from streams.resolve.knowledge import Knowledge
 from tests.faults.kit.scenario import VENDORS, Call
 
 UNMAPPED = "unmapped"
+DIRECTORIES = Directories(
+    tuple(
+        SourceConfig.model_validate({"name": name, "vendor": vendor, "secrets": ({"env": "NONE"},)})
+        for name, vendor in VENDORS.items()
+    )
+)
 VIEW_LOOKS_BACK = timedelta(days=30)
 Row = Mapping[str, Any]
 Rows = dict[Any, Row]
@@ -58,13 +66,13 @@ def touchpoints_of(sent: Iterable[tuple[Call, float]]) -> dict[str, CleanTouchpo
         )
         for result in MAPPINGS[request.vendor].read(request):
             if isinstance(result, Mapped):
-                found.setdefault(result.touchpoint.event_id, felt(result.touchpoint))
+                found.setdefault(result.touchpoint.event_id, felt(DIRECTORIES.touchpoint(result.touchpoint)))
     return found
 
 
 def attributed(touchpoints: Iterable[CleanTouchpoint]) -> dict[str, list[AttributedTouchpoint]]:
     """The touchpoints of every account, each attributed with all that will ever be known."""
-    told, knowledge = list(touchpoints), Knowledge()
+    told, knowledge = list(touchpoints), Knowledge(DIRECTORIES.in_order)
     for touchpoint in told:
         for link in knowledge.learn(touchpoint):
             knowledge.apply(link, knowledge.position + 1)
