@@ -24,6 +24,7 @@ from streams.agents.memory import Memory
 from streams.agents.refold import Refolds
 from streams.agents.resolve import Reattribute, Resolve
 from streams.agents.shell import Done, Record, Stage
+from streams.connectors.registry import SYSTEMS
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored
 from streams.journey.leaving import Left, outread
@@ -256,7 +257,7 @@ class Pipeline:
     ) -> None:
         self.random = random.Random(seed)
         self.topics, self.store, self.progress = Topics(), Store(), Progress()
-        self.links = Links(self.topics, directories or Directories())
+        self.links = Links(self.topics, directories or Directories(systems=SYSTEMS))
         self.histories = Histories(self.store, self.links.directories)
         self._blueprint, self._as_of = blueprint, as_of
         self.offsets: dict[tuple[str, int], int] = {}

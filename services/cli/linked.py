@@ -17,6 +17,7 @@ from streams.resolve.aliases import is_person
 from streams.resolve.company_names import company_name
 from streams.resolve.directories import Directories
 from streams.resolve.domains import address_host, company_domain
+from streams.resolve.followers import BARE
 from streams.resolve.learning import actors
 from streams.transport.clickhouse import query_rows
 
@@ -128,16 +129,29 @@ def neighbourhood(
 ) -> Neighbourhood:
     """Everything that decides on the people these aliases belong to."""
     found = Neighbourhood(read)
-    waiting = set(names)
+    waiting, asked = set(names), set[str]()
     while waiting:
         found.aliases |= waiting
         ends = {end for _, link in found.take(source.about(sorted(waiting))) for end in _ends(link)}
         waiting = ends - found.aliases
+        if not waiting:  # whom a group or an organisation follows depends on everyone in it
+            waiting = _members(source, found, asked) - found.aliases
         if len(found.aliases) + len(waiting) > MAX_ALIASES:
             found.is_cut = True
             break
     _with_claims(source, found)
     return found
+
+
+def _members(source: LinkSource, found: Neighbourhood, asked: set[str]) -> set[Alias]:
+    """Who is in the groups and organisations that were not asked for yet."""
+    accounts = {account for _, link in found.links.values() for account in _accounts(link)}
+    new = {account for account in accounts if account.startswith(BARE)} - asked
+    asked |= new
+    told = [link for _, link in found.take(source.about(sorted(new)))] if new else []
+    return {
+        link.a if isinstance(link, Decision) else link.alias for link in told if isinstance(link, Decision | Membership)
+    }
 
 
 def _with_claims(source: LinkSource, found: Neighbourhood) -> None:

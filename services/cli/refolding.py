@@ -9,7 +9,7 @@ from schemas.config import Config
 from services.cli.context import Target
 from services.cli.reading_anew import left_as_read, read_anew
 from services.cli.refold import WINDOW, Pace, Say, StoredAccounts, refold, remap, writers
-from streams.connectors.registry import CONNECTORS
+from streams.connectors.registry import CONNECTORS, SYSTEMS
 from streams.journey.blueprints import load
 from streams.resolve.directories import Directories, directories_of
 
@@ -21,7 +21,7 @@ def run_refold(
     config = target.load()
     with target.store() as client:
         stored = StoredAccounts(client)
-        named, unknown = _named(stored, directories_of(config), accounts)
+        named, unknown = _named(stored, directories_of(config, SYSTEMS), accounts)
         known = list(named)
         pages = _pages(known) if accounts else stored.pages(WINDOW)
         pace = Pace("refold", len(known) if accounts else stored.count(), say, rate_per_s)

@@ -16,13 +16,14 @@ def directory_problems(config: Config) -> list[Found]:
     """Each with its place in the configuration."""
     if not config.sources:
         return []
-    from streams.resolve.directories import directories_of, own_family
+    from streams.connectors.registry import SYSTEMS
+    from streams.resolve.directories import directories_of
 
-    known = directories_of(config).known
-    crms = known["crm"] if any(own_family(source.vendor) == "crm" for source in config.sources) else ()
+    known = directories_of(config, SYSTEMS).known
+    crms = known["crm"] if any(SYSTEMS.get(source.vendor) == "crm" for source in config.sources) else ()
     found = [*_leading(config, crms), *_networks(config, known)]
     for index, source in enumerate(config.sources):
-        family = own_family(source.vendor)
+        family = SYSTEMS.get(source.vendor)
         found += [(("sources", index, field), why) for field, why in _source(source, family, crms)]
     return found
 

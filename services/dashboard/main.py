@@ -27,7 +27,7 @@ from services.dashboard.live import Live
 from services.dashboard.pipeline import Pipeline, all_of
 from services.dashboard.reader import Waiting
 from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothing_waited_for
-from streams.connectors.registry import told
+from streams.connectors.registry import SYSTEMS, told
 from streams.journey.blueprints import load
 from streams.resolve.directories import directories_of
 from streams.transport.clickhouse import Store
@@ -53,7 +53,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
         decide=decide_with(config, client),
         behind=pipeline.behind,
         gateway_url=_gateway_here(config),
-        directories=directories_of(config),
+        directories=directories_of(config, SYSTEMS),
     )
     asking = Store(config.clickhouse, password, timeout_s=5)
     disks = Disks(asking, os.environ, utc_now)

@@ -30,7 +30,7 @@ from streams.agents.refold import Refolds
 from streams.agents.shell import Handler, Stage
 from streams.agents.timers import Timers
 from streams.agents.watchdog import Watchdog, lag_of
-from streams.connectors.registry import CONNECTORS
+from streams.connectors.registry import CONNECTORS, SYSTEMS
 from streams.journey.blueprints import load
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
@@ -189,13 +189,13 @@ def _consumer(stage: Stage, handler: Handler) -> Callable[[Any], Coroutine[Any, 
 
 
 async def _plan_normalise(base: Base) -> Plan:
-    networks, directories = Networks(base.config.attribution), directories_of(base.config)
+    networks, directories = Networks(base.config.attribution), directories_of(base.config, SYSTEMS)
     return Plan({normalise.INPUT: normalise.Normalise(base.stage, networks, directories=directories)})
 
 
 async def _plan_resolve(base: Base) -> Plan:
     kafka = base.config.kafka
-    links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config))
+    links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config, SYSTEMS))
     duty = RecallDuty(kafka, links, base.outbox, base.told)
     await _start_patiently(links.start)
     await _start_patiently(duty.start)
@@ -223,7 +223,7 @@ async def _plan_journey(base: Base) -> Plan:
         stage=base.stage,
         blueprint=load(config.journey.blueprint, CONNECTORS),
         memory=Memory(config.journey.max_accounts_in_memory, config.journey.max_touchpoints_in_memory, progress.has),
-        histories=Histories(store, directories_of(config)),
+        histories=Histories(store, directories_of(config, SYSTEMS)),
         progress=progress,
         watermark=Watermark(),
         partitions=partitions(config.kafka, journey_stage.INPUT),

@@ -8,7 +8,7 @@ read by the same rules; and ids of a source that speaks for another directory by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar, get_args
 
@@ -17,28 +17,35 @@ from schemas.ids import FAMILY, Family, Scoped, parts, subject_family
 from schemas.links import AccountClaim, BaseLink, Decision, Declared, Edge, Membership, RecordChange
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 
-#: As the connectors' `ids` say; a test holds it to them.
-_OWN_FAMILY: dict[str, Family] = {
-    "hubspot": "crm",
-    "zendesk": "support",
-    "segment": "product",
-    "rudderstack": "product",
-}
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 _Link = TypeVar("_Link", bound=BaseLink)
 
 
 class Directories:
-    """The directories of a configuration."""
+    """The directories of a configuration. `systems`: vendor → the family of records that its sender numbers itself.
 
-    def __init__(self, sources: tuple[SourceConfig, ...] = (), attribution: AttributionConfig | None = None) -> None:
+    A vendor that is not among them numbers nothing: our own dialect speaks of the others' records.
+    """
+
+    def __init__(
+        self,
+        sources: tuple[SourceConfig, ...] = (),
+        attribution: AttributionConfig | None = None,
+        *,
+        systems: Mapping[str, Family] | None = None,
+    ) -> None:
         self._sources = {source.name: source for source in sources}
-        self.known: dict[Family, tuple[str, ...]] = {family: _directories(sources, family) for family in FAMILIES}
+        self._systems = systems or {}
+        self.known: dict[Family, tuple[str, ...]] = {family: self._of_family(family) for family in FAMILIES}
         self.leading = (attribution or AttributionConfig()).leading_directory or self.known["crm"][0]
         self.renamed = self._renamed()
         self._id = lru_cache(maxsize=65_536)(self._id_of)
         self._subject = lru_cache(maxsize=16_384)(self._subject_of)
+
+    def own(self, vendor: str) -> Family | None:
+        """What a vendor's sender numbers itself."""
+        return self._systems.get(vendor)
 
     @property
     def in_order(self) -> dict[str, int]:
@@ -75,9 +82,9 @@ class Directories:
         found = parts(name) if self.renamed else None
         if found is None:
             return name
-        family = FAMILY.get(found.kind) or subject_family(found.kind)
-        now = self.renamed.get((family, found.directory)) if family else None
-        return str(found._replace(directory=now)) if now else name
+        families = (FAMILY[found.kind],) if found.kind in FAMILY else FAMILIES
+        now = [self.renamed[f, found.directory] for f in families if (f, found.directory) in self.renamed]
+        return str(found._replace(directory=now[0])) if now else name
 
     def written(self, name: str) -> str:
         """An id as a person writes it, in the configuration, a command or a URL: with its directory, or without.
@@ -130,9 +137,9 @@ class Directories:
 
     def _subject_of(self, subject: str, source: str, vendor: str) -> str:
         kind, colon, rest = subject.partition(":")
-        family = subject_family(kind)
-        if kind == "ticket" and self._own(source, vendor) == "crm":
-            family = "crm"
+        family, own = subject_family(kind), self._own(source, vendor)
+        if family and own in ("crm", "support"):  # a case is the case of the system that tells of it
+            family = own
         return self._scoped(kind, rest, family, source, vendor) if colon and family else subject
 
     def _scoped(self, kind: str, rest: str, family: Family, source: str, vendor: str) -> str:
@@ -147,18 +154,18 @@ class Directories:
 
     def _own(self, source: str, vendor: str) -> Family | None:
         known = self._sources.get(source)
-        return own_family(known.vendor if known else vendor)
+        return self.own(known.vendor if known else vendor)
 
     def _meant(self, family: Family, source: str, vendor: str) -> str:
         """The directory of the records of this family that a source speaks of."""
         known = self._sources.get(source)
         if known is None:
-            is_own = own_family(vendor) == family or (not vendor and source)
+            is_own = self.own(vendor) == family or (not vendor and source)
             return source if is_own else self._only(family, source)
-        if own_family(known.vendor) == family:
+        if self.own(known.vendor) == family:
             return known.directory or source
         if family == "crm":
-            own = "" if own_family(known.vendor) else known.directory
+            own = "" if self.own(known.vendor) else known.directory
             return known.crm_directory or own or self.leading
         return self._only(family, source)
 
@@ -168,11 +175,16 @@ class Directories:
             return self.leading
         return self.known[family][0] if len(self.known[family]) == 1 or not source else source
 
+    def _of_family(self, family: Family) -> tuple[str, ...]:
+        """In the order of the configuration; without a source of the family, one that the others speak of."""
+        own = [each.directory or each.name for each in self._sources.values() if self.own(each.vendor) == family]
+        return tuple(dict.fromkeys(own)) or (family,)
+
     def _renamed(self) -> dict[tuple[Family, str], str]:
         """Names that ids may still carry, and the directory they are of now."""
         found: dict[tuple[Family, str], str] = {}
         for source in self._sources.values():
-            family = own_family(source.vendor)
+            family = self.own(source.vendor)
             if family and source.directory and source.name not in self.known[family]:
                 found[family, source.name] = source.directory
         for family in FAMILIES:  # spoken of before there was a source of that kind
@@ -181,20 +193,9 @@ class Directories:
         return found
 
 
-def own_family(vendor: str) -> Family | None:
-    """What a connector's sender numbers itself. Our own dialect numbers nothing: it speaks of the others' records."""
-    return _OWN_FAMILY.get(vendor)
-
-
-def directories_of(config: Config) -> Directories:
+def directories_of(config: Config, systems: Mapping[str, Family]) -> Directories:
     """Those of a whole configuration."""
-    return Directories(config.sources, config.attribution)
-
-
-def _directories(sources: tuple[SourceConfig, ...], family: Family) -> tuple[str, ...]:
-    """Of a family, in the order of the configuration; without a source of it, one that the others speak of."""
-    own = [source.directory or source.name for source in sources if own_family(source.vendor) == family]
-    return tuple(dict.fromkeys(own)) or (family,)
+    return Directories(config.sources, config.attribution, systems=systems)
 
 
 _Rename = Callable[[str], str]

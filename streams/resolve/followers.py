@@ -16,7 +16,7 @@ from streams.resolve.directory import Directory
 from streams.resolve.graph import IdentityGraph
 from streams.resolve.memberships import Memberships
 
-_BARE = ("group:", "org:")
+BARE = ("group:", "org:")
 _NONE = ""
 """Stands among the accounts of somebody of whom it is not certain."""
 
@@ -69,7 +69,7 @@ class Followers:
         return tuple(sorted(accounts))
 
     def _bare_of(self, alias: Alias) -> Iterator[str]:
-        return (account for account in self._memberships.accounts((alias,)) if account.startswith(_BARE))
+        return (account for account in self._memberships.accounts((alias,)) if account.startswith(BARE))
 
     def _count(self, bare: str, alias: Alias, accounts: tuple[str, ...]) -> bool:
         """Whether it says something else than before."""

@@ -16,6 +16,7 @@ from schemas.base import EPOCH
 from schemas.config import SourceConfig
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, RawRequest
 from streams.connectors.registry import CONNECTORS as MAPPINGS
+from streams.connectors.registry import SYSTEMS
 from streams.connectors.results import Mapped
 from streams.emotion.feeling import felt
 from streams.friction.patterns import Signal
@@ -32,7 +33,8 @@ DIRECTORIES = Directories(
     tuple(
         SourceConfig.model_validate({"name": name, "vendor": vendor, "secrets": ({"env": "NONE"},)})
         for name, vendor in VENDORS.items()
-    )
+    ),
+    systems=SYSTEMS,
 )
 VIEW_LOOKS_BACK = timedelta(days=30)
 Row = Mapping[str, Any]
