@@ -22,7 +22,7 @@ class Mapped:
 
     touchpoint: CleanTouchpoint
     address: str = field(default="", repr=False)
-    index: int = 0
+    index: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

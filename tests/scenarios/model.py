@@ -89,11 +89,11 @@ class Scenario(Strict):
 
     @cached_property
     def directories(self) -> Directories:
-        """Of the usual sources and those the scenario names, each with the vendor of its events."""
-        told = {source: {"vendor": vendor} for vendor, source in VENDORS.items()}
-        told["web"]["directory"] = "product"  # as in a fresh configuration
-        for _, event in self.spread():
-            told.setdefault(event.source or VENDORS[event.message[0]], {"vendor": event.message[0]})
+        """Of the sources that the scenario's events come from and those it names, each with its vendor."""
+        vendors = [(event.source or VENDORS[event.message[0]], event.message[0]) for _, event in self.spread()]
+        told = {source: {"vendor": vendor} for source, vendor in vendors}
+        if "web" in told:
+            told["web"]["directory"] = "product"  # as in a fresh configuration
         rows = {name: told.get(name, {}) | self.sources.get(name, {}) for name in told | self.sources}
         key = ({"env": "NONE"},)
         sources = tuple(SourceConfig.model_validate({"name": n, "secrets": key, **row}) for n, row in rows.items())
