@@ -169,7 +169,7 @@ def _meaning(model: type[BaseModel], loc: Loc) -> str:
 
 def _fields_at(model: type[BaseModel], loc: Loc) -> list[str]:
     owner = _model_at(model, loc)
-    return list(owner.model_fields) if owner else []
+    return [info.alias or name for name, info in owner.model_fields.items()] if owner else []
 
 
 def _model_at(model: type[BaseModel], loc: Loc) -> type[BaseModel] | None:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from schemas.base import Strict
 from schemas.ids import DIRECTORY_NAME
+from schemas.mapping import Mapping
 
 
 def _host_name(text: str) -> str:
@@ -67,6 +68,10 @@ class SourceConfig(Strict):
         pattern=f"{DIRECTORY_NAME}|^$",
         description="which CRM's records it means where it names some (a helpdesk's `external_id`, "
         "`crm_account_id` of a call); empty: the only CRM's",
+    )
+    mapping: Mapping | None = Field(
+        None,
+        description="how its requests are read, where the connector must be told: a file beside this one, or here",
     )
 
 

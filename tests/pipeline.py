@@ -24,7 +24,7 @@ from streams.agents.memory import Memory
 from streams.agents.refold import Refolds
 from streams.agents.resolve import Reattribute, Resolve
 from streams.agents.shell import Done, Record, Stage
-from streams.connectors.registry import SYSTEMS
+from streams.connectors.registry import systems_of
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored
 from streams.journey.leaving import Left, outread
@@ -257,7 +257,7 @@ class Pipeline:
     ) -> None:
         self.random = random.Random(seed)
         self.topics, self.store, self.progress = Topics(), Store(), Progress()
-        self.links = Links(self.topics, directories or Directories(systems=SYSTEMS))
+        self.links = Links(self.topics, directories or Directories(systems=systems_of()))
         self.histories = Histories(self.store, self.links.directories)
         self._blueprint, self._as_of = blueprint, as_of
         self.offsets: dict[tuple[str, int], int] = {}

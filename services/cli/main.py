@@ -212,12 +212,11 @@ def identity(
 
     from services.cli.identity import as_text, identify
     from services.cli.linked import StoredLinks
-    from streams.connectors.registry import SYSTEMS
-    from streams.resolve.directories import directories_of
+    from streams.connectors.registry import directories_of
 
     target = Target(data, config, None, clickhouse)
     with exit_codes(), target.store() as client:
-        directories = directories_of(target.load(), SYSTEMS)
+        directories = directories_of(target.load())
         found = identify(StoredLinks(client, directories), who, datetime.now(UTC), directories)
     emit(found) if as_json else print(as_text(found))
     raise typer.Exit(EXIT_OK if found["found"] else EXIT_FINDINGS)

@@ -21,6 +21,7 @@ from schemas.topics import TopicName
 from schemas.touchpoints import RAW, AttributedTouchpoint, RawRequest
 from services.cli.records import consumer, history, producer, send_again, spans
 from services.cli.refold import POLL_S, TOPIC, Say, Watch
+from streams.connectors.registry import for_source
 from streams.journey.leaving import outread
 from streams.transport.clickhouse import query_rows
 from streams.transport.kafka import GroupProgress, partitions
@@ -40,7 +41,7 @@ WAY: Final[tuple[tuple[str, TopicName], ...]] = (
     ("sink", "journey.facts.v1"),
 )
 Mappings = Mapping[str, int]
-"""Connector → the version of its mapping."""
+"""Key of a connector → the version of its mapping."""
 
 _TWICE = """
 SELECT event_id FROM (SELECT event_id, account_id FROM histories FINAL WHERE cityHash64(event_id) % 16 = {slice:UInt8})
@@ -51,14 +52,15 @@ SELECT payload FROM histories FINAL WHERE event_id IN {events:Array(String)}
 """
 _BY_MAPPING = """
 SELECT JSONExtractString(payload, 'touchpoint', 'vendor') AS vendor,
+    JSONExtractString(payload, 'touchpoint', 'source') AS source,
     greatest(JSONExtractUInt(payload, 'touchpoint', 'mapping'), 1) AS mapping, count() AS n
-FROM histories FINAL GROUP BY vendor, mapping ORDER BY vendor, mapping
+FROM histories FINAL GROUP BY vendor, source, mapping ORDER BY vendor, source, mapping
 """
 
 
 def is_outdated(request: RawRequest, mappings: Mappings) -> bool:
     """Whether a newer mapping would read this request than the one it was received under."""
-    return request.mapping < mappings.get(request.vendor, 1)
+    return request.mapping < (for_source(mappings, request.vendor, request.source) or 1)
 
 
 async def send_outdated(kafka: KafkaConfig, mappings: Mappings, say: Say, *, rate_per_s: float = 0.0) -> int:
@@ -115,8 +117,8 @@ def left_as_read(client: Client, mappings: Mappings) -> dict[str, int]:
     """Connector → stored touchpoints that an older mapping read. Raises StoreUnavailable."""
     found: dict[str, int] = {}
     for row in query_rows(client, _BY_MAPPING):
-        if int(str(row["mapping"])) < mappings.get(str(row["vendor"]), 1):
-            vendor = str(row["vendor"])
+        vendor = str(row["vendor"])
+        if int(str(row["mapping"])) < (for_source(mappings, vendor, str(row["source"])) or 1):
             found[vendor] = found.get(vendor, 0) + int(str(row["n"]))
     return found
 

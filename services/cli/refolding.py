@@ -9,9 +9,9 @@ from schemas.config import Config
 from services.cli.context import Target
 from services.cli.reading_anew import left_as_read, read_anew
 from services.cli.refold import WINDOW, Pace, Say, StoredAccounts, refold, remap, writers
-from streams.connectors.registry import CONNECTORS, SYSTEMS
+from streams.connectors.registry import connectors_of, directories_of
 from streams.journey.blueprints import load
-from streams.resolve.directories import Directories, directories_of
+from streams.resolve.directories import Directories
 
 
 def run_refold(
@@ -21,7 +21,7 @@ def run_refold(
     config = target.load()
     with target.store() as client:
         stored = StoredAccounts(client)
-        named, unknown = _named(stored, directories_of(config, SYSTEMS), accounts)
+        named, unknown = _named(stored, directories_of(config), accounts)
         known = list(named)
         pages = _pages(known) if accounts else stored.pages(WINDOW)
         pace = Pace("refold", len(known) if accounts else stored.count(), say, rate_per_s)
@@ -40,7 +40,7 @@ def run_remap(target: Target, *, dry_run: bool, rate_per_s: float, say: Say) -> 
     """
     config = target.load()
     blueprint = load(config.journey.blueprint)
-    mappings = {name: connector.mapping for name, connector in CONNECTORS.items()}
+    mappings = {name: connector.mapping for name, connector in connectors_of(config.sources).items()}
     with target.store() as client:
         stored = StoredAccounts(client)
         if dry_run:

@@ -7,7 +7,7 @@ what has had its way through every stage.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -22,8 +22,9 @@ from services.cli.records import Spans, consumer, producer, records_of, send_aga
 from services.store.presence import Ask, chunks
 from services.store.rows import minute_of
 from services.store.verify import EXAMPLES, Finding
-from streams.connectors.registry import CONNECTORS
+from streams.connectors.registry import CONNECTORS, for_source
 from streams.connectors.results import Mapped
+from streams.connectors.spec import Connector
 from streams.transport.decode import decode
 from streams.transport.kafka import GroupProgress, end_offsets
 
@@ -67,8 +68,14 @@ class _Told:
     record: Any
 
 
-async def find_unseen(
-    kafka: KafkaConfig, ask: Ask, tell: Callable[[str], None], *, from_at: datetime | None, send: bool
+async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are read
+    kafka: KafkaConfig,
+    ask: Ask,
+    tell: Callable[[str], None],
+    *,
+    from_at: datetime | None,
+    send: bool,
+    connectors: Mapping[str, Connector] = CONNECTORS,
 ) -> Unseen:
     """Reads the raw requests from `from_at` on; with `send`, those of events that are missing go through once more.
 
@@ -81,7 +88,7 @@ async def find_unseen(
             tell("the pipeline is behind: whether every kept request came through is not judged")
             return Unseen(judged=False)
         refused = {each async for letter in each_letter(reader, kafka) for each in _ids(letter.original)}
-        missing = await _missing(reader, wanted, ask, refused, found)
+        missing = await _missing(reader, wanted, ask, refused, found, connectors)
         if missing and send:
             found.sent = await _send(kafka, missing)
             if await _flowed(reader, kafka):
@@ -90,23 +97,25 @@ async def find_unseen(
     return found
 
 
-async def _missing(reader: Any, wanted: Spans, ask: Ask, refused: set[str], found: Unseen) -> list[_Told]:
+async def _missing(  # noqa: PLR0913 - as above
+    reader: Any, wanted: Spans, ask: Ask, refused: set[str], found: Unseen, connectors: Mapping[str, Connector]
+) -> list[_Told]:
     missing: list[_Told] = []
     window: list[_Told] = []
     reader.assign(list(wanted))
     async for record in records_of(reader, wanted):
         found.requests += 1
-        window += [told for told in _events(record) if told.event_id not in refused]
+        window += [told for told in _events(record, connectors) if told.event_id not in refused]
         if len(window) >= WINDOW:
             missing += await asyncio.to_thread(_unknown, window, ask)
             window = []
     return missing + await asyncio.to_thread(_unknown, window, ask)
 
 
-def _events(record: Any) -> Iterator[_Told]:
+def _events(record: Any, connectors: Mapping[str, Connector]) -> Iterator[_Told]:
     for _, request in decode(record.value or b"[]", RAW).items:
-        vendor = CONNECTORS.get(request.vendor)
-        for result in vendor.read(request) if vendor else ():
+        connector = for_source(connectors, request.vendor, request.source)
+        for result in connector.read(request) if connector else ():
             if isinstance(result, Mapped):
                 yield _Told(result.touchpoint.event_id, minute_of(result.touchpoint.occurred_at), record)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from schemas.blueprint import Blueprint
-from schemas.complaints import Complaint, complaints_of
+from schemas.complaints import Complaint, checked, complaints_of
 from schemas.config import Config
 from schemas.documents import Document, Loc, dotted
 from schemas.errors import ConfigurationError
+from schemas.mapping import Mapping
 from services.common.config import ConfigReading, read_config
 from services.common.documents import read_document
 from services.common.secrets_check import secret_complaints
 
 
 def problems(path: Path) -> list[Complaint]:
-    """What is wrong with the configuration or blueprint at `path`, all of it; empty when nothing is."""
+    """What is wrong with the configuration, blueprint or mapping at `path`, all of it; empty when nothing is."""
     try:
         document = read_document(path)
     except ConfigurationError as error:
@@ -23,12 +24,20 @@ def problems(path: Path) -> list[Complaint]:
     if _is_part(document):
         what = "a part of a blueprint, not a whole one: validate the file that includes it"
         return [Complaint(document.origin(()), "", what)]
+    if _is_mapping(document):
+        return _mapping(document)
     return _blueprint(path) if _is_blueprint(document) else _config(path)
 
 
 def _is_blueprint(document: Document) -> bool:
     keys = document.data.keys()
     return len(keys & Blueprint.model_fields.keys()) > len(keys & Config.model_fields.keys())
+
+
+def _is_mapping(document: Document) -> bool:
+    keys = document.data.keys()
+    others = max(len(keys & model.model_fields.keys()) for model in (Blueprint, Config))
+    return len(keys & Mapping.model_fields.keys()) > others
 
 
 def _is_part(document: Document) -> bool:
@@ -42,7 +51,36 @@ def _config(path: Path) -> list[Complaint]:
     found = list(reading.complaints)
     if reading.config is not None:
         found += secret_complaints(reading)
+        found += [] if found else _examples(reading, reading.config)
         found += _configured_blueprint(reading, reading.config)
+    return found
+
+
+def _examples(reading: ConfigReading, config: Config) -> list[Complaint]:
+    """The examples of the sources' mappings that come out otherwise."""
+    from streams.connectors.registry import CONNECTORS
+
+    found = []
+    for index, source in enumerate(config.sources):
+        declared = CONNECTORS[source.vendor].declared
+        for loc, told in declared.failures(source.mapping) if declared and source.mapping else ():
+            place: Loc = ("sources", index, "mapping", *loc)
+            found.append(Complaint(reading.origin(place), dotted(place), f"example: {told}"))
+    return found
+
+
+def _mapping(document: Document) -> list[Complaint]:
+    """What is wrong with a mapping that stands alone: what is refused, else which of its examples fail."""
+    from streams.connectors.registry import CONNECTORS
+
+    partial, found = checked(document, Mapping)
+    if partial is None or found:
+        return found
+    for declared in (one.declared for one in CONNECTORS.values() if one.declared is not None):
+        told = declared.problems(partial.model) or [
+            (loc, f"example: {failure}") for loc, failure in declared.failures(partial.model)
+        ]
+        found += [Complaint(document.origin(loc), dotted(loc), message) for loc, message in told]
     return found
 
 
@@ -57,16 +95,17 @@ def _configured_blueprint(reading: ConfigReading, config: Config) -> list[Compla
 
 def notes(path: Path) -> list[str]:
     """What is no problem and still good to know: rules that no configured source feeds. Empty for a blueprint."""
-    from streams.connectors.registry import tellers, told
+    from streams.connectors.registry import tellers, told_by
     from streams.friction.feeds import unfed
     from streams.journey.blueprints import load
 
-    config = None if _is_blueprint(read_document(path)) else read_config(path).config
+    document = read_document(path)
+    config = None if _is_blueprint(document) or _is_mapping(document) else read_config(path).config
     if config is None:
         return []
     if not config.sources:
         return ["no source is configured: nothing can arrive, and no rule finds anything; list some under `sources`"]
-    return unfed(load(config.journey.blueprint).source, told(source.vendor for source in config.sources), tellers)
+    return unfed(load(config.journey.blueprint).source, told_by(config.sources), tellers)
 
 
 def _blueprint(file: Path) -> list[Complaint]:

@@ -19,6 +19,7 @@ from services.store.batch import Item
 from services.store.presence import Ask
 from services.store.sink import Sink
 from services.store.verify import Finding, settled
+from streams.connectors.registry import connectors_of
 from streams.ops.metrics import NoMetrics
 from streams.transport.clickhouse import Store, query_rows
 
@@ -65,7 +66,8 @@ def _against_kafka(
     target: Target, client: Client, options: Options, say: Say
 ) -> tuple[list[Finding], dict[str, object]]:
     """First the facts themselves; then, for what has no fact any more, the requests they came from."""
-    kafka = target.load().kafka
+    config = target.load()
+    kafka, connectors = config.kafka, connectors_of(config.sources)
 
     def ask(sql: str, parameters: dict[str, object]) -> list[dict[str, object]]:
         return query_rows(client, sql, parameters)
@@ -73,7 +75,7 @@ def _against_kafka(
     holes = _holes(target, ask, options, say)
     if holes.mended:
         _refold(target, sorted(holes.accounts), say)
-    unseen = asyncio.run(find_unseen(kafka, ask, say, from_at=options.from_at, send=options.fix))
+    unseen = asyncio.run(find_unseen(kafka, ask, say, from_at=options.from_at, send=options.fix, connectors=connectors))
     done: dict[str, object] = {
         "records_compared": holes.records,
         "facts_compared": holes.items,

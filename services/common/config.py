@@ -16,6 +16,7 @@ from schemas.documents import Document, Loc, dotted
 from schemas.errors import did_you_mean
 from services.common.directories import directory_problems
 from services.common.documents import read_document
+from services.common.mappings import KEY, take_in
 from services.common.overlays import apply_env, apply_flags
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,10 @@ class ConfigReading:
     def origin(self, loc: Loc) -> str:
         """The place of what stands at `loc` in `config`."""
         return self.document.origin(self.partial.written(loc) if self.partial else loc)
+
+    def is_written(self, loc: Loc) -> bool:
+        """Whether anything stands there, sound or not."""
+        return (self.partial.written(loc) if self.partial else loc) in self.document.origins
 
 
 def load_config(
@@ -62,12 +67,16 @@ def read_config(
 ) -> ConfigReading:
     """As `load_config`, but complaints do not raise. Raises ConfigurationError for what is no YAML mapping."""
     document = read_document(path) if path is not None else Document("defaults")
+    unread: list[Complaint] = []
     if path is not None:
-        _anchor(document.data, path.resolve().parent)
+        folder = path.resolve().parent
+        _anchor(document.data, folder)
+        unread = take_in(document, folder)
     for warning in apply_env(document, env):
         _log.warning(warning)
     apply_flags(document, flags or {})
     partial, complaints = checked(document, Config)
+    complaints += unread
     reading = ConfigReading(document, partial, tuple(complaints))
     return replace(reading, complaints=(*complaints, *cross_checks(reading)))
 
@@ -78,6 +87,7 @@ def cross_checks(reading: ConfigReading) -> list[Complaint]:
         return []
     config = reading.config
     found = [*_dashboard(config), *_clickhouse(config), *_names(config), *_vendors(config), *directory_problems(config)]
+    found += _mappings(reading, config)
     return [Complaint(reading.origin(loc), dotted(loc), message) for loc, message in found]
 
 
@@ -137,8 +147,32 @@ def _vendors(config: Config) -> list[_Found]:
     ]
 
 
+def _mappings(reading: ConfigReading, config: Config) -> list[_Found]:
+    """Sources without the mapping they need, with one they do not, and what is wrong in the others."""
+    if not config.sources:
+        return []
+    from streams.connectors.registry import CONNECTORS
+
+    found: list[_Found] = []
+    for index, source in enumerate(config.sources):
+        place: Loc = ("sources", index, KEY)
+        declared = CONNECTORS[source.vendor].declared if source.vendor in CONNECTORS else None
+        stated = reading.is_written(place)
+        if declared is not None and not stated:
+            vendor: Loc = ("sources", index, "vendor")
+            found.append((vendor, f"`{source.vendor}` needs `mapping`, a file such as mappings/{source.name}.yaml"))
+        elif stated and declared is None:
+            found.append((place, f"`{source.vendor}` is understood without a mapping; leave it out"))
+        elif declared is not None and source.mapping is not None:
+            found += [((*place, *loc), message) for loc, message in declared.problems(source.mapping)]
+    return found
+
+
 def _anchor(data: object, folder: Path) -> None:
-    """Make relative `file:` and `blueprint:` paths relative to the configuration file, in place."""
+    """Make relative `file:` and `blueprint:` paths relative to the configuration file, in place.
+
+    A mapping's examples may hold such words, too; they are left as they are.
+    """
     if isinstance(data, list):
         for item in data:
             _anchor(item, folder)
@@ -146,4 +180,5 @@ def _anchor(data: object, folder: Path) -> None:
         for key, value in data.items():
             if key in ("file", "blueprint") and isinstance(value, str) and value:
                 data[key] = str(folder / Path(value).expanduser())
-            _anchor(value, folder)
+            if key != KEY:
+                _anchor(value, folder)

@@ -16,15 +16,14 @@ def directory_problems(config: Config) -> list[Found]:
     """Each with its place in the configuration."""
     if not config.sources:
         return []
-    from streams.connectors.registry import SYSTEMS
-    from streams.resolve.directories import directories_of
+    from streams.connectors.registry import directories_of
 
-    known = directories_of(config, SYSTEMS).known
-    crms = known["crm"] if any(SYSTEMS.get(source.vendor) == "crm" for source in config.sources) else ()
+    directories = directories_of(config)
+    known, own = directories.known, [directories.own(source.vendor, source.name) for source in config.sources]
+    crms = known["crm"] if "crm" in own else ()
     found = [*_leading(config, crms), *_networks(config, known)]
     for index, source in enumerate(config.sources):
-        family = SYSTEMS.get(source.vendor)
-        found += [(("sources", index, field), why) for field, why in _source(source, family, crms)]
+        found += [(("sources", index, field), why) for field, why in _source(source, own[index], crms)]
     return found
 
 

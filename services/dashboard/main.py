@@ -27,9 +27,8 @@ from services.dashboard.live import Live
 from services.dashboard.pipeline import Pipeline, all_of
 from services.dashboard.reader import Waiting
 from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothing_waited_for
-from streams.connectors.registry import SYSTEMS, told
+from streams.connectors.registry import directories_of, feeds_of
 from streams.journey.blueprints import load
-from streams.resolve.directories import directories_of
 from streams.transport.clickhouse import Store
 
 _log = logging.getLogger(__name__)
@@ -48,12 +47,12 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     client = httpx.AsyncClient(timeout=TIMEOUT_S)
     pipeline = Pipeline(config.kafka, utc_now)
     around = Surroundings(
-        sources={source.name: told([source.vendor]) for source in config.sources},
+        sources=feeds_of(config.sources),
         token=read_secret(config.dashboard.token) if config.dashboard.token else None,
         decide=decide_with(config, client),
         behind=pipeline.behind,
         gateway_url=_gateway_here(config),
-        directories=directories_of(config, SYSTEMS),
+        directories=directories_of(config),
     )
     asking = Store(config.clickhouse, password, timeout_s=5)
     disks = Disks(asking, os.environ, utc_now)

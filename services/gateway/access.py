@@ -14,6 +14,7 @@ from schemas.config import SourceConfig
 from schemas.errors import ConfigurationError, did_you_mean
 from services.gateway.answers import Refusal
 from services.gateway.request import Request
+from streams.connectors.registry import for_source
 from streams.connectors.spec import Connector
 from streams.connectors.ways import KeyPlace
 
@@ -72,7 +73,7 @@ class Sources:
 
 
 def _connector(config: SourceConfig, connectors: Mapping[str, Connector]) -> Connector:
-    found = connectors.get(config.vendor)
+    found = for_source(connectors, config.vendor, config.name)
     if found is None:
         hint = did_you_mean(config.vendor, connectors)
         raise ConfigurationError(f"source `{config.name}`: no connector for `{config.vendor}`{hint}")

@@ -10,7 +10,7 @@ from services.gateway.access import Sources
 from services.gateway.app import Gateway, Health
 from services.gateway.intake import Clock, Intake, Writer
 from services.gateway.routes import Routes
-from streams.connectors.registry import CONNECTORS
+from streams.connectors.registry import connectors_of
 from streams.connectors.spec import Connector
 from streams.ops.metrics import Meter, NoMetrics
 
@@ -28,7 +28,7 @@ def build(  # noqa: PLR0913 - one for each thing that it touches
     clock: Clock = now_utc,
     metrics: Meter | None = None,
     health: Health | None = None,
-    connectors: Mapping[str, Connector] = CONNECTORS,
+    connectors: Mapping[str, Connector] | None = None,
 ) -> Gateway:
     """The ASGI app. `secrets` holds every source's keys by its name; `health` adds what only the caller knows.
 
@@ -36,6 +36,7 @@ def build(  # noqa: PLR0913 - one for each thing that it touches
     """
     meter = metrics or NoMetrics()
     intake = Intake(config.gateway, writer, clock, meter)
+    connectors = connectors_of(config.sources) if connectors is None else connectors
     sources = Sources(config.sources, secrets, connectors)
 
     def probe() -> tuple[bool, dict[str, object]]:

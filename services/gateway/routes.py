@@ -62,8 +62,8 @@ class Routes:
         if fixed is not None:
             return fixed
         parts = tuple(path.split("/")[1:])
-        if len(parts) == 2 and parts[0] in self._webhooks:
-            return _webhook_route(*self._webhooks[parts[0]], parts[1])
+        if len(parts) == 2 and (found := self._webhooks.get(path[1:]) or self._webhooks.get(parts[0])):
+            return _webhook_route(*found, parts[1])
         for pattern, route in self._keyed:
             if _fits(pattern, parts):
                 key = parts[pattern.index("{key}")]
@@ -73,7 +73,7 @@ class Routes:
     def _add(self, connector: Connector) -> None:
         for way in connector.ways_in:
             if isinstance(way, Webhook):
-                self._webhooks[connector.name] = (connector, way)
+                self._webhooks[connector.key] = (connector, way)
                 continue
             for call in way.calls:
                 self._share(call.path, Route("call", call.methods, call.cors, calls={connector.name: call}))

@@ -30,11 +30,10 @@ from streams.agents.refold import Refolds
 from streams.agents.shell import Handler, Stage
 from streams.agents.timers import Timers
 from streams.agents.watchdog import Watchdog, lag_of
-from streams.connectors.registry import CONNECTORS, SYSTEMS
+from streams.connectors.registry import CONNECTORS, connectors_of, directories_of
 from streams.journey.blueprints import load
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
-from streams.resolve.directories import directories_of
 from streams.resolve.networks import Networks
 from streams.transport.clickhouse import Store
 from streams.transport.kafka import broadcast_consumer, end_offsets, partitions, producer
@@ -189,13 +188,14 @@ def _consumer(stage: Stage, handler: Handler) -> Callable[[Any], Coroutine[Any, 
 
 
 async def _plan_normalise(base: Base) -> Plan:
-    networks, directories = Networks(base.config.attribution), directories_of(base.config, SYSTEMS)
-    return Plan({normalise.INPUT: normalise.Normalise(base.stage, networks, directories=directories)})
+    networks, connectors = Networks(base.config.attribution), connectors_of(base.config.sources)
+    directories = directories_of(base.config)
+    return Plan({normalise.INPUT: normalise.Normalise(base.stage, networks, connectors, directories)})
 
 
 async def _plan_resolve(base: Base) -> Plan:
     kafka = base.config.kafka
-    links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config, SYSTEMS))
+    links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config))
     duty = RecallDuty(kafka, links, base.outbox, base.told)
     await _start_patiently(links.start)
     await _start_patiently(duty.start)
@@ -223,7 +223,7 @@ async def _plan_journey(base: Base) -> Plan:
         stage=base.stage,
         blueprint=load(config.journey.blueprint, CONNECTORS),
         memory=Memory(config.journey.max_accounts_in_memory, config.journey.max_touchpoints_in_memory, progress.has),
-        histories=Histories(store, directories_of(config, SYSTEMS)),
+        histories=Histories(store, directories_of(config)),
         progress=progress,
         watermark=Watermark(),
         partitions=partitions(config.kafka, journey_stage.INPUT),

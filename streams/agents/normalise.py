@@ -11,7 +11,7 @@ from schemas.facts import IgnoredFact
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, DeadLetter, RawRequest
 from streams.agents.shell import Done, Record, Stage
-from streams.connectors.registry import CONNECTORS
+from streams.connectors.registry import CONNECTORS, for_source
 from streams.connectors.results import Ignored, Refused
 from streams.connectors.spec import Connector
 from streams.emotion.feeling import felt
@@ -53,9 +53,10 @@ class Normalise:
     def _map(
         self, request: RawRequest, index: int, origin: Origin, outputs: list[Output], letters: list[DeadLetter]
     ) -> None:
-        connector = self._connectors.get(request.vendor)
+        connector = for_source(self._connectors, request.vendor, request.source)
         if connector is None:
-            message = f"unknown vendor `{request.vendor}`; known: {', '.join(sorted(self._connectors))}"
+            known = ", ".join(sorted(self._connectors))
+            message = f"no connector `{request.vendor}` for the source `{request.source}`; known: {known}"
             letters.append(_refused(request, request.body, "unknown_vendor", message, origin, index))
             return
         ignored: Counter[str] = Counter()

@@ -2,13 +2,13 @@
 
 | content | the text is | a message is |
 |---|---|---|
-| `json` | an object, an array of them, or an object that holds an array under `batch_key` | each object |
+| `json` | an object, an array of them, or an object that holds an array at `batch_key` | each object |
 | `form` | `name=value&…` in the body | one object; a name given twice holds a list |
 | `query` | the same in the query string | one object; `page.path=/x` nests, of a name given twice the last counts |
 | `xml` | a document; no document type and no entities | one object of its root; see `_Tree` |
 | `text` | anything | `{"text": …}` |
 
-Of `form` and `xml`, `batch_key` is a dotted path to the messages: `Envelope.Body.notifications.Notification`.
+`batch_key` is a dotted path to the messages: `batch`, `Envelope.Body.notifications.Notification`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def original(content: Content, text: str, batch_key: str, index: int) -> str:
 
 def is_empty(value: object, batch_key: str) -> bool:
     """Whether decoded JSON holds no message at all."""
-    return value == [] or (bool(batch_key) and isinstance(value, dict) and value.get(batch_key) == [])
+    return value == [] or (bool(batch_key) and _at(value, batch_key) == [])
 
 
 # -- JSON
@@ -66,7 +66,7 @@ def _json(body: str, batch_key: str) -> Opened:
         return {}, value
     if not isinstance(value, dict):
         raise MalformedPayload(f"the body must be a JSON object or array, not {shown(value)}", "wrong_type")
-    batch = value.get(batch_key) if batch_key else None
+    batch = _at(value, batch_key) if batch_key else None
     return (value, batch) if isinstance(batch, list) else ({}, [value])
 
 
@@ -178,12 +178,16 @@ def _below(message: Message, path: str) -> Opened:
     """The messages at a dotted path, with everything around them as the envelope."""
     if not path:
         return {}, [message]
-    place: object = message
-    for name in path.split("."):
-        place = place.get(name) if isinstance(place, dict) else None
+    place = _at(message, path)
     if place in (None, ""):
         return message, []
     return message, place if isinstance(place, list) else [place]
+
+
+def _at(place: object, path: str) -> object:
+    for name in path.split("."):
+        place = place.get(name) if isinstance(place, dict) else None
+    return place
 
 
 _OPEN: dict[Content, Callable[[str, str], Opened]] = {

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from schemas.capabilities import Capability
+from schemas.config import Config, SourceConfig
 from schemas.ids import FAMILY, Family
 from streams.connectors.crm import hubspot
+from streams.connectors.generic import webhook
 from streams.connectors.own import touchline
 from streams.connectors.spec import Connector
 from streams.connectors.support import intercom, zendesk
 from streams.connectors.web import rudderstack, segment
+from streams.resolve.directories import Directories
+
+T = TypeVar("T")
 
 CONNECTORS: dict[str, Connector] = {
     "segment": segment.CONNECTOR,
@@ -19,6 +25,7 @@ CONNECTORS: dict[str, Connector] = {
     "zendesk": zendesk.CONNECTOR,
     "intercom": intercom.CONNECTOR,
     "touchline": touchline.CONNECTOR,
+    "webhook": webhook.CONNECTOR,
 }
 
 
@@ -29,13 +36,50 @@ def _system(connector: Connector) -> Family | None:
     return FAMILY.get(ids.accounts[0]) if ids.accounts and len(told) < 2 else None
 
 
-#: Connector → the family of records that its sender numbers itself.
-SYSTEMS: dict[str, Family] = {name: family for name, c in CONNECTORS.items() if (family := _system(c))}
+def connectors_of(sources: Iterable[SourceConfig]) -> dict[str, Connector]:
+    """The connectors of a configuration, by their keys: where a source's mapping says what one is, it is that source's
+    own. The gateway, the processors and whoever asks what is told use these. Raises ValueError for an impossible one.
+    """
+    found = {name: one for name, one in CONNECTORS.items() if one.declared is None}
+    for source in sources:
+        declared = CONNECTORS[source.vendor].declared if source.vendor in CONNECTORS else None
+        if declared is not None and source.mapping is not None:
+            own = declared.connector(source.name, source.mapping)
+            found[own.key] = own
+    return found
 
 
-def told(vendors: Iterable[str]) -> frozenset[Capability]:
+def systems_of(sources: Iterable[SourceConfig] = ()) -> dict[str, Family]:
+    """By the connectors' keys, the family of records that their senders number themselves."""
+    return {key: family for key, one in connectors_of(sources).items() if (family := _system(one))}
+
+
+def directories_of(config: Config) -> Directories:
+    """Whose records each source of a configuration speaks of."""
+    return Directories(config.sources, config.attribution, systems=systems_of(config.sources))
+
+
+def for_source(known: Mapping[str, T], vendor: str, source: str) -> T | None:
+    """What stands under the connector's key of this source, else under the connector's name; None for nothing."""
+    own = known.get(f"{vendor}/{source}")
+    return known.get(vendor) if own is None else own
+
+
+def feeds_of(sources: Iterable[SourceConfig]) -> dict[str, frozenset[Capability]]:
+    """What each source can tell; one without a connector tells nothing."""
+    listed = tuple(sources)
+    connectors = connectors_of(listed)
+    return {source.name: told((source.vendor, f"{source.vendor}/{source.name}"), connectors) for source in listed}
+
+
+def told_by(sources: Iterable[SourceConfig]) -> frozenset[Capability]:
+    """What these sources can tell, all together."""
+    return frozenset(word for words in feeds_of(sources).values() for word in words)
+
+
+def told(names: Iterable[str], connectors: Mapping[str, Connector] = CONNECTORS) -> frozenset[Capability]:
     """What these connectors can tell, all together; an unknown one tells nothing."""
-    return frozenset(word for name in vendors if name in CONNECTORS for word in CONNECTORS[name].feeds)
+    return frozenset(word for name in names if name in connectors for word in connectors[name].feeds)
 
 
 def tellers(capability: Capability) -> tuple[str, ...]:

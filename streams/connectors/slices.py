@@ -13,7 +13,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 def slices(body: str, batch_key: str) -> tuple[str, list[str]]:
     """(the envelope without its batch, the text of each message); ValueError when the body is not JSON.
 
-    A top-level array holds the messages itself. An object holds them under `batch_key`, the last of
+    A top-level array holds the messages itself. An object holds them at the dotted path `batch_key`, the last of
     them when a key is repeated, as every JSON reader here does; else the object is the one message.
     """
     start = _skip(body, 0)
@@ -21,14 +21,14 @@ def slices(body: str, batch_key: str) -> tuple[str, list[str]]:
         return "{}", [body[a:b] for a, b in _elements(body, start)]
     if body[start : start + 1] != "{":
         raise ValueError("neither an object nor an array")
-    batch, rest = _members(body, start, batch_key)
+    batch, rest = _members(body, start, batch_key.split(".") if batch_key else [])
     if batch is None:
         return "{}", [body[start:].rstrip(" \t\n\r")]
     return "{" + ",".join(rest) + "}", [body[a:b] for a, b in _elements(body, batch)]
 
 
-def _members(body: str, start: int, batch_key: str) -> tuple[int | None, list[str]]:
-    """Where the batch's array begins, and the text of every other member."""
+def _members(body: str, start: int, path: list[str]) -> tuple[int | None, list[str]]:
+    """Where the array at `path` begins, and the text of every other member."""
     batch: int | None = None
     rest: list[str] = []
     at = _skip(body, start + 1)
@@ -36,8 +36,11 @@ def _members(body: str, start: int, batch_key: str) -> tuple[int | None, list[st
         key, after = _DECODER.raw_decode(body, at)
         value_at = _skip(body, _expect(body, _skip(body, after), ":"))
         _, end = _DECODER.raw_decode(body, value_at)
-        if batch_key and key == batch_key and body[value_at] == "[":
+        if path == [key] and body[value_at] == "[":
             batch = value_at
+        elif path[1:] and key == path[0] and body[value_at] == "{":
+            batch, inner = _members(body, value_at, path[1:])
+            rest.append(body[at:value_at] + "{" + ",".join(inner) + "}")
         else:
             rest.append(body[at:end])
         at = _after_comma(body, end, "}")

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.capabilities import Capability
+from schemas.documents import Loc
 from schemas.errors import MalformedPayload, PermanentError, shown
+from schemas.mapping import Mapping
 from schemas.touchpoints import CleanTouchpoint, RawRequest
 from streams.connectors.content import Content, opened, original
 from streams.connectors.results import Ignored, Mapped, Message, Refused, Result
@@ -74,6 +76,28 @@ class Fresh:
     directory: str = ""
 
 
+Told = list[tuple[Loc, str]]
+"""Places in a mapping, and what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A connector that each source's mapping says anew (schemas/mapping.py).
+
+    `connector(source, mapping)`: its value for one source. `problems`: all that is wrong in a mapping whose fields are
+    sound; only without any may the others be called. `failures`: which of its examples come out otherwise.
+    """
+
+    connector: Callable[[str, Mapping], Connector]
+    problems: Callable[[Mapping], Told]
+    failures: Callable[[Mapping], Told]
+
+
+def is_secret(header: str) -> bool:
+    """Whether a header of this name may hold a credential or an address; such a one is never kept."""
+    return _SECRET.search(header) is not None
+
+
 def nowhere(message: Message, envelope: Message) -> str:
     """The address of senders that tell none."""
     return ""
@@ -87,6 +111,8 @@ class Connector:
     (its topic, its delivery's id); at most eight, lower case, never one that proves who is sending. `batch_key`: see
     `content`. `address`: where a visitor sat, if the sender tells. `feeds`: what its events can tell rules.
     `mapping` counts up with each change by which a stored request would be read otherwise than before.
+    `declared`: only if each source has a mapping that says what it is; the value made of it has that `source`, and
+    reads no other.
     """
 
     name: str
@@ -103,6 +129,8 @@ class Connector:
     address: Callable[[Message, Message], str] = nowhere
     fresh: Fresh | None = None
     mapping: int = 1
+    source: str = ""
+    declared: Declared | None = None
     _contents: dict[str, Content] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -110,12 +138,17 @@ class Connector:
             raise ValueError(f"a connector's name is lower_snake_case, not {self.name!r}")
         proofs = {name for way in self.ways_in if isinstance(way, Webhook) for name in proof_headers(way.scheme)}
         for name in self.keep_headers:
-            if name != name.lower() or name in proofs or _SECRET.search(name):
+            if name != name.lower() or name in proofs or is_secret(name):
                 raise ValueError(f"{self.name}: the header `{name}` must be lower case and no secret")
         if len(self.keep_headers) > MAX_KEPT_HEADERS:
             raise ValueError(f"{self.name}: at most {MAX_KEPT_HEADERS} headers are kept")
         contents = {call.path: call.content for way in self.ways_in if isinstance(way, Keyed) for call in way.calls}
         object.__setattr__(self, "_contents", contents)
+
+    @property
+    def key(self) -> str:
+        """Its key among connectors: the name, and the source it is of, if it is one source's own."""
+        return f"{self.name}/{self.source}" if self.source else self.name
 
     @property
     def keyed(self) -> Keyed | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar, get_args
 
-from schemas.config import AttributionConfig, Config, SourceConfig
+from schemas.config import AttributionConfig, SourceConfig
 from schemas.ids import FAMILY, Family, Scoped, parts, subject_family
 from schemas.links import AccountClaim, BaseLink, Decision, Declared, Edge, Membership, RecordChange
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
@@ -23,7 +23,8 @@ _Link = TypeVar("_Link", bound=BaseLink)
 
 
 class Directories:
-    """The directories of a configuration. `systems`: vendor → the family of records that its sender numbers itself.
+    """The directories of a configuration. `systems`: connector → the family of records that its sender
+    numbers itself.
 
     A vendor that is not among them numbers nothing: our own dialect speaks of the others' records.
     """
@@ -43,9 +44,9 @@ class Directories:
         self._id = lru_cache(maxsize=65_536)(self._id_of)
         self._subject = lru_cache(maxsize=16_384)(self._subject_of)
 
-    def own(self, vendor: str) -> Family | None:
-        """What a vendor's sender numbers itself."""
-        return self._systems.get(vendor)
+    def own(self, vendor: str, source: str = "") -> Family | None:
+        """What a vendor's sender numbers itself; where each source has a mapping of its own, this one's."""
+        return self._systems.get(f"{vendor}/{source}") or self._systems.get(vendor)
 
     @property
     def in_order(self) -> dict[str, int]:
@@ -154,7 +155,7 @@ class Directories:
 
     def _own(self, source: str, vendor: str) -> Family | None:
         known = self._sources.get(source)
-        return self.own(known.vendor if known else vendor)
+        return self.own(known.vendor if known else vendor, source)
 
     def _meant(self, family: Family, source: str, vendor: str) -> str:
         """The directory of the records of this family that a source speaks of."""
@@ -162,10 +163,10 @@ class Directories:
         if known is None:
             is_own = self.own(vendor) == family or (not vendor and source)
             return source if is_own else self._only(family, source)
-        if self.own(known.vendor) == family:
+        if self.own(known.vendor, source) == family:
             return known.directory or source
         if family == "crm":
-            own = "" if self.own(known.vendor) else known.directory
+            own = "" if self.own(known.vendor, source) else known.directory
             return known.crm_directory or own or self.leading
         return self._only(family, source)
 
@@ -177,25 +178,22 @@ class Directories:
 
     def _of_family(self, family: Family) -> tuple[str, ...]:
         """In the order of the configuration; without a source of the family, one that the others speak of."""
-        own = [each.directory or each.name for each in self._sources.values() if self.own(each.vendor) == family]
+        own = [
+            each.directory or each.name for each in self._sources.values() if self.own(each.vendor, each.name) == family
+        ]
         return tuple(dict.fromkeys(own)) or (family,)
 
     def _renamed(self) -> dict[tuple[Family, str], str]:
         """Names that ids may still carry, and the directory they are of now."""
         found: dict[tuple[Family, str], str] = {}
         for source in self._sources.values():
-            family = self.own(source.vendor)
+            family = self.own(source.vendor, source.name)
             if family and source.directory and source.name not in self.known[family]:
                 found[family, source.name] = source.directory
         for family in FAMILIES:  # spoken of before there was a source of that kind
             if family not in self.known[family] and len(self.known[family]) == 1:
                 found.setdefault((family, family), self.known[family][0])
         return found
-
-
-def directories_of(config: Config, systems: Mapping[str, Family]) -> Directories:
-    """Those of a whole configuration."""
-    return Directories(config.sources, config.attribution, systems=systems)
 
 
 _Rename = Callable[[str], str]

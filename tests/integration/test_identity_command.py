@@ -9,7 +9,7 @@ from services.cli.identity import identify
 from services.cli.importing.known import stored
 from services.cli.linked import StoredLinks
 from services.store.rows import TABLES, columns, link_rows
-from streams.connectors.registry import SYSTEMS
+from streams.connectors.registry import systems_of
 from streams.resolve.directories import Directories
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import START, account_fact, touchpoint_fact
@@ -35,7 +35,7 @@ def test_stored_links_say_what_listed_ones_say(clickhouse_url: ClickHouse, click
     with fresh_store(clickhouse_url, clickhouse_database) as (store, config):
         rows = link_rows((link, position) for position, link in enumerate(links, 1))
         store.insert("links", TABLES["links"], columns("links", rows))
-        source = StoredLinks(store.client, Directories(systems=SYSTEMS))
+        source = StoredLinks(store.client, Directories(systems=systems_of()))
         names = ("ann@acme.com", "crm_contact:2", "user:u1", "phone:+31201234567", "new@nowhere.com")
         for asked in (*names, "joe@gone.com", "kim@merged.com"):
             assert identify(source, asked, NOW) == identify(Listed(links), asked, NOW)
@@ -55,6 +55,6 @@ def test_a_person_id_is_found_by_its_touchpoints(clickhouse_url: ClickHouse, cli
         rows = rows_of([touchpoint_fact(1), account_fact("crm:1")], NOW)
         for table in ("touchpoints", "histories", "account_journeys"):
             store.insert(table, TABLES[table], columns(table, rows[table]))
-        assert StoredLinks(store.client, Directories(systems=SYSTEMS)).aliases_of("person-1") == {"anonymous:a1"}
-        assert StoredLinks(store.client, Directories(systems=SYSTEMS)).aliases_of("person-9") == set()
+        assert StoredLinks(store.client, Directories(systems=systems_of())).aliases_of("person-1") == {"anonymous:a1"}
+        assert StoredLinks(store.client, Directories(systems=systems_of())).aliases_of("person-9") == set()
         assert stored(store.client).accounts == {"crm:1"}

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from schemas.base import Strict, UtcTime
 from schemas.config import AttributionConfig, SourceConfig
-from streams.connectors.registry import SYSTEMS
+from streams.connectors.registry import systems_of
 from streams.resolve.directories import Directories
 
 HERE = Path(__file__).parent
@@ -97,7 +97,7 @@ class Scenario(Strict):
         rows = {name: told.get(name, {}) | self.sources.get(name, {}) for name in told | self.sources}
         key = ({"env": "NONE"},)
         sources = tuple(SourceConfig.model_validate({"name": n, "secrets": key, **row}) for n, row in rows.items())
-        return Directories(sources, AttributionConfig(leading_directory=self.leading or "crm"), systems=SYSTEMS)
+        return Directories(sources, AttributionConfig(leading_directory=self.leading or "crm"), systems=systems_of())
 
     def spread(self) -> Iterator[tuple[str, Event]]:
         """Every event by name; one that stands for several is written out as `name1`, `name2`, …"""

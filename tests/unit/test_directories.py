@@ -11,7 +11,7 @@ from schemas.config import AttributionConfig, SourceConfig
 from schemas.ids import FAMILY, bare, directory_of, parts
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
 from services.cli.validate import problems
-from streams.connectors.registry import CONNECTORS, SYSTEMS
+from streams.connectors.registry import CONNECTORS, systems_of
 from streams.resolve.aliases import unique_space
 from streams.resolve.directories import Directories
 from streams.resolve.kept import Kept
@@ -31,7 +31,7 @@ def directories(leading: str = "", **more: dict[str, Any]) -> Directories:
     secrets = ({"env": "NONE"},)
     rows = {**FRESH, **more}
     sources = tuple(SourceConfig.model_validate({"name": n, "secrets": secrets, **row}) for n, row in rows.items())
-    return Directories(sources, AttributionConfig(leading_directory=leading), systems=SYSTEMS)
+    return Directories(sources, AttributionConfig(leading_directory=leading), systems=systems_of())
 
 
 def said(known: Directories, source: str, *names: str, subject: str = "", **fields: Any) -> tuple[str, ...]:
@@ -196,9 +196,9 @@ def test_every_connector_numbers_what_its_ids_say() -> None:
     for name, connector in CONNECTORS.items():
         told = {FAMILY[kind] for kind in (*connector.ids.people, *connector.ids.records) if kind in FAMILY}
         first = FAMILY.get(connector.ids.accounts[0]) if connector.ids.accounts else None
-        assert SYSTEMS.get(name) == (first if len(told) < 2 else None), name
-    assert (SYSTEMS["segment"], SYSTEMS["hubspot"], SYSTEMS["zendesk"]) == ("product", "crm", "support")
-    assert "touchline" not in SYSTEMS
+        assert systems_of().get(name) == (first if len(told) < 2 else None), name
+    assert tuple(map(systems_of().get, ("segment", "hubspot", "zendesk"))) == ("product", "crm", "support")
+    assert "touchline" not in systems_of()
 
 
 def test_a_person_has_one_contact_in_each_directory() -> None:

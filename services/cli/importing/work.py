@@ -26,8 +26,7 @@ from services.cli.importing.run import FileImport, Outside, Way
 from services.cli.importing.sending import AT_ONCE, TIMEOUT_S, Sender
 from services.cli.operators import operator
 from services.demo.progress import Terminal
-from streams.connectors.registry import SYSTEMS
-from streams.resolve.directories import directories_of
+from streams.connectors.registry import directories_of
 
 ARRIVES_WITHIN_S = 20.0
 PROGRESS_EVERY_S = 10.0
@@ -119,7 +118,7 @@ def _known(target: Target) -> Known:
     """What is stored of accounts; nothing, and said so, when the store is away."""
     try:
         with target.store() as client:
-            return stored(client, directories_of(target.load(), SYSTEMS))
+            return stored(client, directories_of(target.load()))
     except TransientError:
         say("ClickHouse does not answer: what is placed is judged by this import's own accounts alone")
-        return Known.of(directories_of(target.load(), SYSTEMS), set())
+        return Known.of(directories_of(target.load()), set())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.config import AttributionConfig, SourceConfig
-from streams.connectors.registry import SYSTEMS
+from streams.connectors.registry import systems_of
 from streams.resolve.directories import Directories
 
 #: The sources of that version's fresh configuration; the operator has said whose the page's groups are.
@@ -27,7 +27,7 @@ SOURCES = tuple(
 
 def directories() -> Directories:
     """Theirs."""
-    return Directories(SOURCES, AttributionConfig(), systems=SYSTEMS)
+    return Directories(SOURCES, AttributionConfig(), systems=systems_of())
 
 
 @cache

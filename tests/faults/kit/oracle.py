@@ -16,7 +16,7 @@ from schemas.base import EPOCH
 from schemas.config import SourceConfig
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, RawRequest
 from streams.connectors.registry import CONNECTORS as MAPPINGS
-from streams.connectors.registry import SYSTEMS
+from streams.connectors.registry import systems_of
 from streams.connectors.results import Mapped
 from streams.emotion.feeling import felt
 from streams.friction.patterns import Signal
@@ -34,7 +34,7 @@ DIRECTORIES = Directories(
         SourceConfig.model_validate({"name": name, "vendor": vendor, "secrets": ({"env": "NONE"},)})
         for name, vendor in VENDORS.items()
     ),
-    systems=SYSTEMS,
+    systems=systems_of(),
 )
 VIEW_LOOKS_BACK = timedelta(days=30)
 Row = Mapping[str, Any]
