@@ -22,8 +22,10 @@ def take_in(document: Document, folder: Path) -> list[Complaint]:
     stated = document.data.get("sources")
     sources = stated if isinstance(stated, list) else []
     for index, source in enumerate(sources):
+        loc: Loc = ("sources", index, KEY)
+        if isinstance(source, dict) and source.get(KEY) is None:
+            document.origins.pop(loc, None)  # `mapping:` with nothing behind it is none
         if isinstance(source, dict) and isinstance(source.get(KEY), str):
-            loc: Loc = ("sources", index, KEY)
             try:
                 read = _read(source[KEY], folder)
             except ConfigurationError as error:

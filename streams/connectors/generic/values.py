@@ -83,8 +83,8 @@ def time_of(rule: TimeRule) -> Callable[[Seen], datetime]:
             raise UnmappableEvent(f"{names} is missing: it is the event's time", "missing_field")
         try:
             return reading.stamp(_zoned(parse(value), zone), rule.path[0])
-        except (ValueError, OverflowError):
-            told = f"{names} is no time of format `{rule.format}`: {revealed(rule.path, value)}"
+        except (ValueError, OverflowError, UnmappableEvent):
+            told = f"{names} is no time of format `{rule.format}` in 1970–2100: {revealed(rule.path, value)}"
             raise UnmappableEvent(f"{told}; mend `time.format` of the mapping", "bad_time") from None
 
     return read
