@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +22,7 @@ from schemas.errors import ConfigurationError
 from schemas.mapping import Mapping
 from schemas.paths import MAX_STEPS, parsed
 from schemas.touchpoints import CLEAN, DEAD, CleanTouchpoint, RawRequest
+from services.cli.reading_anew import is_outdated
 from services.cli.validate import problems as validated
 from services.common.config import load_config, read_config
 from services.gateway.bootstrap import build
@@ -30,9 +32,9 @@ from streams.agents.shell import Record, Stage
 from streams.connectors.generic.conditions import has_shape
 from streams.connectors.generic.looking import Seen, look
 from streams.connectors.generic.webhook import declared, failures, problems
-from streams.connectors.registry import CONNECTORS, connector_for, connectors_of, feeds_of
+from streams.connectors.registry import CONNECTORS, connectors_of, feeds_of, for_source
 from streams.connectors.results import Ignored, Mapped, Refused, Result
-from streams.connectors.schemes import Basic, Hmac, Token
+from streams.connectors.schemes import SCHEMES, Basic, Hmac, Token
 from streams.ops.metrics import Metrics
 from tests.gateway_kit import NOW, FakeWriter, client
 from tests.unit.test_connectors import JSON
@@ -45,6 +47,7 @@ BASIC: dict[str, Any] = {
     "receive": {"scheme": "token"},
     "events": [{"name": "seen", "action": "custom", "id": "id", "time": "at"}],
 }
+NAMES = ("helpdesk", "nps", "gone")
 EVENT: dict[str, Any] = {"id": "1", "at": "2026-11-21T10:00:00Z"}
 
 
@@ -123,6 +126,7 @@ async def test_from_a_file_of_yaml_over_http_to_touchpoints(tmp_path: Path) -> N
         assert (await http.post("/webhook/nobody", content=b"{}")).status_code == 404
         assert (await http.post("/webhook", content=b"{}")).status_code == 404
     assert [item.source for item in writer.items] == ["helpdesk", "nps"]
+    assert [item.mapping for item in writer.items] == [1, 1]
     assert writer.items[0].headers == {"x-desk-event-id": "evt-1"} and writer.items[1].headers == {}
     touchpoints, dead = await normalised(config, writer.items)
     assert dead == []
@@ -157,7 +161,7 @@ async def test_a_source_without_its_mapping_is_never_read_by_another(tmp_path: P
     gone = RawRequest(request_id="r", source="gone", vendor="webhook", received_at=NOW, body='{"items":[]}')
     touchpoints, dead = await normalised(config, [gone])
     assert touchpoints == [] and len(dead) == 1 and "`gone`" in dead[0] and "`webhook`" in dead[0]
-    assert connector_for(CONNECTORS, "webhook", "gone") is not None, "the registry's own value reads a sample"
+    assert for_source(CONNECTORS, "webhook", "gone") is not None, "the registry's own value reads a sample"
 
 
 def test_what_a_source_tells_comes_from_its_mapping(tmp_path: Path) -> None:
@@ -167,7 +171,7 @@ def test_what_a_source_tells_comes_from_its_mapping(tmp_path: Path) -> None:
     assert told["helpdesk"] == {"ticket", "ticket_status", "ticket_reply", "words", "person", "organisation"}
     assert declared("x", made()).feeds == ("product_event", "event")
     assert declared("x", made(channel="billing")).feeds == ("event",)
-    assert declared("x", made()).versions == ("mapping 3",)
+    assert declared("x", made()).mapping == 3 == one(made()).mapping
 
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.yaml")), ids=lambda file: file.stem)
@@ -175,6 +179,31 @@ def test_shipped_mappings_are_sound_and_their_examples_hold(file: Path) -> None:
     assert validated(file) == []
     mapping = Mapping.model_validate(yaml.safe_load(file.read_text()))
     assert problems(mapping) == [] and len(mapping.examples) >= 3
+
+
+def test_what_the_how_to_page_shows_is_sound() -> None:
+    text = (EXAMPLES.parents[1] / "docs" / "webhook-mappings.md").read_text()
+    blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", text, re.S | re.M)]
+    wholes = [Mapping.model_validate(block) for block in blocks if "version" in block]
+    assert len(wholes) == 1 and problems(wholes[0]) == [] == failures(wholes[0]) and wholes[0].examples
+    for block in blocks:
+        if "receive" in block:
+            assert problems(Mapping.model_validate({**BASIC, **block})) == []
+        if "current" in block:
+            made(properties=block)
+        if "time" in block:
+            made(**block)
+    for name in SCHEMES:
+        assert f"`{name}`" in text
+
+
+def test_each_source_has_its_own_version_of_a_mapping(tmp_path: Path) -> None:
+    """What one source's older mapping read is read anew; its neighbour's stays."""
+    config = load_config(installed(tmp_path, "helpdesk", "nps"), env={})
+    versions = {key: connector.mapping for key, connector in connectors_of(config.sources).items()}
+    versions["webhook/nps"] = 2
+    old = [RawRequest(request_id="r", source=name, vendor="webhook", received_at=NOW, body="") for name in NAMES]
+    assert [is_outdated(request, versions) for request in old] == [False, True, False]
 
 
 # --- nothing raises, a resend is the same event ----------------------------------------------------------
@@ -552,6 +581,12 @@ REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
     "a secret's header": ("id: id", "id: $header.authorization", ":9:5", ["`authorization`", "never kept"]),
     "a cookie in a text": ("name: a", 'name: "a{$header.cookie}"', ":7:5", ["`cookie`", "never kept"]),
     "the proof's header": ("id: id", "id: $header.x-webhook-token", ":9:5", ["`x-webhook-token`", "never kept"]),
+    "a handshake's place": (
+        "scheme: token", "scheme: token\n  handshakes: [{when: {$header.x: y}}]", ":4:16", ["no place of a handshake"]
+    ),
+    "a handshake that would open a hole": (
+        "scheme: token", "scheme: token\n  handshakes: [{signed: false}]", ":2:1", ["needs `when`"]
+    ),
     "no time": ("  time: at\n", "  channel: x\n", ":7:5", ["`time` is missing", "received: true"]),
     "time of receipt without id": ("time: at", "time: {received: true}", ":12:5", ["needs an `id`"]),
     "unknown zone": ("time: at", "time: {path: at, zone: Europe/Amsterdm}", ":5:20", ["no time zone"]),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from schemas.documents import Loc
-from schemas.errors import did_you_mean
+from schemas.errors import did_you_mean, shown
 from schemas.mapping import EventRule, Mapping, NamedScheme, Telling
 from schemas.paths import holes, parsed
 from streams.connectors import reading
@@ -26,6 +27,7 @@ _NEEDS = {
     "survey_answered": ("score", ""),
 }
 Found = tuple[Loc, str]
+_HANDSHAKE_PLACE = re.compile(r"\$query\..{1,80}|[^$\[\]*\"]{1,200}")
 
 
 def problems(mapping: Mapping) -> list[Found]:
@@ -63,6 +65,13 @@ def _receive(mapping: Mapping) -> Iterator[Found]:
     receive, scheme = mapping.receive, mapping.receive.scheme
     if (receive.content == "query") != (receive.methods == ("GET",)):
         yield ("receive", "content"), "`content: query` and `methods: [GET]` belong together"
+    for index, shake in enumerate(receive.handshakes):
+        for place in filter(None, (*shake.when, shake.echo, shake.proof)):
+            if not _HANDSHAKE_PLACE.fullmatch(place):
+                told = (
+                    f"no place of a handshake: {shown(place)}; write `$query.challenge`, or fields as `data.challenge`"
+                )
+                yield ("receive", "handshakes", index), told
     if isinstance(scheme, NamedScheme) and scheme.name not in SCHEMES:
         yield ("receive", "scheme"), f"unknown scheme `{scheme.name}`{did_you_mean(scheme.name, SCHEMES)}"
 

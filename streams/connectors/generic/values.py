@@ -42,8 +42,14 @@ def _found(rule: ValueRule) -> Reader:
         return lambda seen: fill(seen) or None
     find, join = first_of(rule.path), rule.join
     if join is None:
-        return lambda seen: next(_scalars(find(seen)), None)
+        return lambda seen: _first(find(seen))
     return lambda seen: join.join(reading.text(one) for one in _scalars(find(seen))) or None
+
+
+def _first(found: list[object]) -> Scalar:
+    if found and isinstance(found[0], str | int | float):
+        return found[0]
+    return next(_scalars(found), None)
 
 
 def _scalars(found: list[object]) -> Iterator[Scalar]:
@@ -58,7 +64,7 @@ def text_with_holes(template: str) -> Callable[[Seen], str]:
     looks = [look(path) for path in holes(template)]
 
     def fill(seen: Seen) -> str:
-        found = tuple(reading.text(next(_scalars(one(seen)), None)) for one in looks)
+        found = tuple(reading.text(_first(one(seen))) for one in looks)
         return filled(template, found)[:MAX_WORD_CHARS] if all(found) else ""
 
     return fill
@@ -78,7 +84,7 @@ def time_of(rule: TimeRule) -> Callable[[Seen], datetime]:
     parse = _PARSERS.get(rule.format, _by_day(rule.format))
 
     def read(seen: Seen) -> datetime:
-        value = next(_scalars(find(seen)), None)
+        value = _first(find(seen))
         if value is None:
             raise UnmappableEvent(f"{names} is missing: it is the event's time", "missing_field")
         try:
