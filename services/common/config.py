@@ -86,8 +86,9 @@ def cross_checks(reading: ConfigReading) -> list[Complaint]:
     if reading.config is None:
         return []
     config = reading.config
-    found = [*_dashboard(config), *_clickhouse(config), *_names(config), *_vendors(config), *directory_problems(config)]
-    found += _mappings(reading, config)
+    found = [*_dashboard(config), *_clickhouse(config), *_names(config), *_vendors(config)]
+    # whose records a source means is only known where its mapping can be read
+    found += _mappings(reading, config) or directory_problems(config)
     return [Complaint(reading.origin(loc), dotted(loc), message) for loc, message in found]
 
 

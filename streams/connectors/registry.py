@@ -30,10 +30,16 @@ CONNECTORS: dict[str, Connector] = {
 
 
 def _system(connector: Connector) -> Family | None:
-    """Whose records its sender numbers: of its first kind of account; who tells of several systems numbers none."""
+    """Whose records its sender numbers: of the people and cases it tells of, else of its first kind of account.
+
+    Who tells of several systems numbers none. Nor is a system a CRM because its mapping names CRM accounts.
+    """
     ids = connector.ids
     told = {FAMILY[kind] for kind in (*ids.people, *ids.records) if kind in FAMILY}
-    return FAMILY.get(ids.accounts[0]) if ids.accounts and len(told) < 2 else None
+    told = told or {FAMILY[kind] for kind in ids.accounts[:1] if kind in FAMILY}
+    family = told.pop() if len(told) == 1 else None
+    is_declared = connector.declared is not None or connector.key != connector.name
+    return None if is_declared and family == "crm" else family
 
 
 def connectors_of(sources: Iterable[SourceConfig]) -> dict[str, Connector]:

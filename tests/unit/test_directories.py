@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from schemas.config import AttributionConfig, SourceConfig
-from schemas.ids import FAMILY, bare, directory_of, parts
+from schemas.ids import bare, directory_of, parts
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
 from services.cli.validate import problems
-from streams.connectors.registry import CONNECTORS, systems_of
+from streams.connectors.registry import systems_of
 from streams.resolve.aliases import unique_space
 from streams.resolve.directories import Directories
 from streams.resolve.kept import Kept
@@ -191,14 +191,15 @@ def test_who_was_there_first_keeps_the_id_of_before() -> None:
     assert Kept().name("ticket:desk_us:4") == "ticket:desk_us:4"
 
 
-def test_every_connector_numbers_what_its_ids_say() -> None:
-    """Its first kind of account is its own; who names people of several systems numbers none."""
-    for name, connector in CONNECTORS.items():
-        told = {FAMILY[kind] for kind in (*connector.ids.people, *connector.ids.records) if kind in FAMILY}
-        first = FAMILY.get(connector.ids.accounts[0]) if connector.ids.accounts else None
-        assert systems_of().get(name) == (first if len(told) < 2 else None), name
-    assert tuple(map(systems_of().get, ("segment", "hubspot", "zendesk"))) == ("product", "crm", "support")
-    assert "touchline" not in systems_of()
+def test_connectors_number_what_their_ids_say() -> None:
+    """People and cases, else its first kind of account; who names those of several systems numbers none."""
+    assert systems_of() == {
+        "segment": "product",
+        "rudderstack": "product",
+        "hubspot": "crm",
+        "zendesk": "support",
+        "intercom": "support",
+    }
 
 
 def test_a_person_has_one_contact_in_each_directory() -> None:
