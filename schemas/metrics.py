@@ -19,6 +19,7 @@ MetricName = Literal[
     "touchline_dead_letters_total",
     "touchline_links_known",
     "touchline_links_offset",
+    "touchline_identity_tangled_aliases",
     "touchline_accounts_in_memory",
     "touchline_touchpoints_in_memory",
     "touchline_touchpoints_waiting",
@@ -73,6 +74,9 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_stage_retries_total", "counter", "Waits for a dependency that was away.", ("stage",)),
         Metric("touchline_dead_letters_total", "counter", "Items dead-lettered.", ("stage", "reason")),
         Metric("touchline_links_known", "gauge", "Identity links in memory."),
+        Metric(
+            "touchline_identity_tangled_aliases", "gauge", "Aliases in tangles: too many edges hang together there."
+        ),
         Metric("touchline_links_offset", "gauge", "How far the links topic is known."),
         Metric("touchline_accounts_in_memory", "gauge", "Account states in memory."),
         Metric("touchline_touchpoints_in_memory", "gauge", "What these states count for, in touchpoints."),

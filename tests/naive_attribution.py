@@ -63,10 +63,12 @@ class Fate(NamedTuple):
     into: str = ""
 
 
-def naive(touchpoints: Iterable[CleanTouchpoint], *, max_aliases: int = 50, max_edges: int = 100) -> dict[str, Place]:
+def naive(
+    touchpoints: Iterable[CleanTouchpoint], *, max_aliases: int = 50, max_edges: int = 100, max_region: int = 100
+) -> dict[str, Place]:
     """The place of every touchpoint, by event id, with all that will ever be known."""
     events = sorted({t.event_id: t for t in touchpoints}.values(), key=lambda t: (t.ordered_at, t.event_id))
-    world = _World(events, max_aliases, max_edges)
+    world = _World(events, max_aliases, max_edges, max_region)
     return {t.event_id: world.place(t) for t in events}
 
 
@@ -110,7 +112,7 @@ def _name_id(alias: str) -> str:
 
 
 class _World:
-    def __init__(self, events: list[CleanTouchpoint], max_aliases: int, max_edges: int) -> None:
+    def __init__(self, events: list[CleanTouchpoint], max_aliases: int, max_edges: int, max_region: int) -> None:
         self.events = events
         self.facts = [t for t in events if t.action != "decision"]
         self.on_people = self._last_words({"link", "unlink"})
@@ -118,7 +120,8 @@ class _World:
         self.fates = [fate for t in self.facts for fate in _fates(t)]  # in the order of time
         self.claims = [(host, ref) for host, ref in self._claimed("domain") if host]
         self.names = [(name, ref) for name, ref in self._claimed("name") if name]
-        self.edges = self._edges(max_edges)
+        self.edges, tree = self._edges(max_edges)
+        self.joining = _untangled(self.edges, tree, max_region)
         self.groups = self._groups(max_aliases)
         self.canonical = {ref: self._canonical(ref) for t in events for ref in (*t.account_refs, t.network) if ref}
 
@@ -136,7 +139,8 @@ class _World:
                 found.update({frozenset((contacts[0], other)): "link" for other in contacts[1:]})
         return found
 
-    def _edges(self, most: int) -> list[Edge]:
+    def _edges(self, most: int) -> tuple[list[Edge], list[Edge]]:
+        """Those that count, and of these the first of each alias with a stronger one."""
         first: dict[tuple[str, str, bool], Edge] = {}
         for t in self.facts:  # earliest first
             people = _people(t)
@@ -154,7 +158,9 @@ class _World:
         for edge in kept:
             for end in {edge.a, edge.b}:
                 touching.setdefault(end, []).append(edge)
-        return [edge for edge in kept if all(edge in touching[end][:most] for end in (edge.a, edge.b))]
+        counting = [edge for edge in kept if all(edge in touching[end][:most] for end in (edge.a, edge.b))]
+        first_of = {edge.b: edge for edge in reversed(counting) if edge.a != edge.b}
+        return counting, list(first_of.values())
 
     def _groups(self, most: int) -> dict[str, set[str]]:
         groups = {name: {name} for t in self.events for name in t.aliases}
@@ -166,7 +172,7 @@ class _World:
         for edge in self.edges:
             given_up |= {edge.b} if kind_of(edge.a) == kind_of(edge.b) == "user" else set()
             one, other = groups[edge.a], groups[edge.b]
-            if one is other or len(one) + len(other) > most:
+            if edge not in self.joining or one is other or len(one) + len(other) > most:
                 continue
             clash = any(
                 (kind_of(x), kind_of(y)) == ("crm_contact", "crm_contact") or taken[x] & taken[y]
@@ -407,6 +413,26 @@ class _World:
                     first.setdefault(value, e.ordered_at)
         before = [since for since in first.values() if since <= t.ordered_at] or sorted(first.values())[:1]
         return {value for value, since in first.items() if before and since == max(before)}
+
+
+def _untangled(edges: list[Edge], tree: list[Edge], most: int) -> set[Edge]:
+    """The edges that may join: all where few hang together, else those of the trees, else none."""
+    found: set[Edge] = set()
+    for group in _hanging_together(edges):
+        if len(group) <= most:
+            found |= group
+            continue
+        for branch in _hanging_together([edge for edge in tree if edge in group]):
+            found |= branch if len(branch) <= most else set()
+    return found
+
+
+def _hanging_together(edges: list[Edge]) -> list[set[Edge]]:
+    groups = {end: {end} for edge in edges for end in (edge.a, edge.b)}
+    for edge in edges:
+        _unite(groups, edge.a, edge.b)
+    distinct = {id(group): group for group in groups.values()}.values()
+    return [{edge for edge in edges if edge.a in group} for group in distinct]
 
 
 def _at(stints: list[Stint], at: datetime) -> Stint | None:

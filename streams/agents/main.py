@@ -28,6 +28,7 @@ from streams.agents.progress import SinkProgress
 from streams.agents.refold import Refolds
 from streams.agents.shell import Handler, Stage
 from streams.agents.timers import Timers
+from streams.agents.turns import STOOD_S, LoopWatch
 from streams.agents.watchdog import Watchdog, lag_of
 from streams.journey.blueprints import load
 from streams.ops.metrics import Metrics
@@ -48,6 +49,7 @@ GC_THRESHOLD = (300_000, 20, 50)
 _log = logging.getLogger("touchline.processor")
 
 Task = Callable[[], Coroutine[Any, Any, None]]
+Checks = Callable[[], tuple[bool, dict[str, object]]]
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class Plan:
     on_revoked: Callable[[], None] = lambda: None
     on_assigned: Callable[[set[int]], Coroutine[Any, Any, None]] | None = None
     closing: list[Task] = field(default_factory=list)
+    checks: Checks = lambda: (True, {})
 
 
 @dataclass(slots=True)
@@ -131,11 +134,12 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
             await on_assigned({tp.partition for tp in assigned})
 
     app.finalize()
-    ops = OpsServer(base.metrics, lambda: _health(app, base.stage), host=base.config.metrics_host)
+    loop = LoopWatch()
+    ops = OpsServer(base.metrics, lambda: _health(app, base.stage, loop, plan.checks), host=base.config.metrics_host)
     watchdog = Watchdog(
         base.stage, lambda: lag_of(app, names(base.config.kafka, list(plan.agents))), base.metrics, base.die
     )
-    watching = asyncio.create_task(watchdog.run())
+    watching = [asyncio.create_task(task) for task in (watchdog.run(), loop.run())]
     crashed = asyncio.create_task(_crash(app, base.die))
     try:
         await ops.start()
@@ -143,24 +147,29 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
         await ended
     finally:
         await ops.close()
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         crashed.cancel()
         await base.stage.drain()
         with contextlib.suppress(Exception):
             await asyncio.wait_for(app.stop(), 5)
 
 
-def _health(app: Any, stage: Stage) -> tuple[bool, dict[str, object]]:
-    """Whether it has partitions and waits for nothing."""
+def _health(app: Any, stage: Stage, loop: LoopWatch, of_stage: Checks) -> tuple[bool, dict[str, object]]:
+    """Whether it has partitions, waits for nothing, keeps up and never stood of late."""
     assigned = len(app.consumer.assignment()) if app.consumer is not None else 0
+    stood_s = loop.longest_s(time.monotonic())
+    is_well, own = of_stage()
     checks: dict[str, object] = {
         "partitions": assigned,
         "waiting_for": stage.waits.what or "nothing",
         "last_ack_s_ago": round(time.monotonic() - stage.moved_at, 1),
+        "stood_for_s": round(stood_s, 1),
+        **own,
     }
     if went_back := app.transport.returns:
         checks["went_back"] = went_back
-    return bool(assigned) and not stage.waits, checks
+    return bool(assigned) and not stage.waits and stood_s < STOOD_S and is_well, checks
 
 
 def _teller(die: Callable[[str], None]) -> Told:
@@ -200,6 +209,7 @@ async def _plan_resolve(base: Base) -> Plan:
         agents={resolve.INPUT: live, resolve.RECALLED_INPUT: resolve.Reattribute(base.stage, links, live)},
         tasks=[links.run, duty.run],
         closing=[duty.stop, links.stop],
+        checks=links.checks,
     )
 
 

@@ -26,6 +26,7 @@ Kind = PersonKind | ObjectKind
 #: Strong to weak. What comes first names the person, and is the key a touchpoint travels by.
 PERSON_KINDS: tuple[str, ...] = get_args(PersonKind)
 OBJECT_KINDS: tuple[str, ...] = get_args(ObjectKind)
+CONTACT, USER = "crm_contact", "user"
 _PEOPLE = frozenset(PERSON_KINDS)
 _RANK = {kind: len(PERSON_KINDS) + len(OBJECT_KINDS) - i for i, kind in enumerate((*PERSON_KINDS, *OBJECT_KINDS))}
 
@@ -107,6 +108,15 @@ def kind_of(name: Alias) -> Kind:
 def strength(name: Alias) -> int:
     """Higher is stronger; 0 for a kind we do not know."""
     return _RANK.get(name.partition(":")[0], 0)
+
+
+def unique_space(name: Alias) -> str | None:
+    """The space of ids of which a person has one only: two aliases of one space are two people. None: of no such space.
+
+    Of user ids that holds within what one source tells.
+    """
+    kind = name.partition(":")[0]
+    return kind if kind in (CONTACT, USER) else None
 
 
 def is_person(name: Alias) -> bool:

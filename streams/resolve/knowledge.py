@@ -50,18 +50,19 @@ class Knowledge:
         """Person and account: the first rule that decides, with what was considered and not taken."""
         return attribute(self.known, touchpoint)
 
-    def apply(self, link: Link, position: int) -> list[Recall]:
-        """Take in the link at `position` (offset + 1); returns the recalls it makes necessary."""
-        self.position = max(self.position, position)
+    def apply(self, link: Link, position: int, *, is_last: bool = True) -> list[Recall]:
+        """Take in a link at `position` (offset + 1), the last of its record; returns the recalls it makes necessary."""
+        if is_last:
+            self.position = max(self.position, position)
         if self.knows(link):
             return []
         due: _Due = {}
         if isinstance(link, Edge):
             changed = self._joined((link.a, link.b), lambda: self.graph.add(link), due)
-            self.proposals.look_again(self._asked_by(link, changed), position)
+            self.proposals.look_again(changed | self.graph.regrouped(), position)
         elif isinstance(link, Decision) and link.about_people:
             changed = self._joined((link.a, link.b), lambda: self.graph.decide(link), due)
-            self.proposals.look_again({link.a, link.b, *changed}, position)
+            self.proposals.look_again({link.a, link.b, *changed} | self.graph.regrouped(), position)
         elif isinstance(link, AccountClaim):
             self.proposals.look_again(self._claimed(link, due), position)
         elif isinstance(link, RecordChange):
@@ -91,8 +92,11 @@ class Knowledge:
             else:
                 self._take_in(link)
                 asking.add(link.a if isinstance(link, Decision) else link.alias)
-        self.graph.derive_all()
-        self.proposals.look_again(asking.union(self.graph.aliases()), position)
+        asking |= self.graph.derive_all()
+        claimed = (
+            names for domain, hosts in self._at.items() if self.directory.claimants(domain) for names in hosts.values()
+        )
+        self.proposals.look_again(asking.union(*claimed), position)
         self.proposals.news.clear()
         self.position = max(self.position, position)
 
@@ -235,10 +239,6 @@ class Knowledge:
         if not is_recorded or self.graph.has(alias) or self.ties.members(alias):
             return False
         return not any(self.memberships.decisions((alias,)))
-
-    def _asked_by(self, edge: Edge, changed: set[Alias]) -> set[Alias]:
-        """Whose questions an edge may change; a shared alias has too many to look at each time."""
-        return changed | {min(edge.a, edge.b, key=self.graph.degree)}
 
     def _index(self, alias: Alias, host: str) -> None:
         if host:

@@ -20,7 +20,7 @@ from streams.ids import named_id
 from streams.resolve.aliases import is_person
 from streams.resolve.company_names import company_name
 from streams.resolve.domains import address_host
-from streams.resolve.graph import pair_of
+from streams.resolve.edges import pair_of
 from streams.resolve.rules import Known, is_settled
 
 MAX_CANDIDATES = 5

@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 
 from schemas.links import AccountClaim, Decision
 from schemas.touchpoints import Attribution, CleanTouchpoint, Recall
-from streams.resolve import graph as graph_module
+from streams.resolve import clusters as clusters_module
+from streams.resolve import edges as edges_module
 from streams.resolve import knowledge as knowledge_module
+from streams.resolve import regions as regions_module
 from streams.resolve import rules
 from streams.resolve.claims import Claims
-from streams.resolve.graph import IdentityGraph
 from streams.resolve.knowledge import Knowledge
 from streams.resolve.memberships import Memberships
 from streams.resolve.records import Records
+from streams.resolve.regions import Region, Regions
 from tests.journeys import at, touchpoint
 from tests.naive_attribution import Place, differences, naive
 
@@ -156,10 +158,14 @@ def told_in_order(history: list[CleanTouchpoint], **options: Any) -> World:
 
 
 @contextmanager
-def small_limits(aliases: int = 4, edges: int = 3) -> Iterator[dict[str, int]]:
-    """Clusters and shared aliases that are reached by a dozen events."""
-    with patch.object(graph_module, "MAX_ALIASES", aliases), patch.object(graph_module, "MAX_EDGES", edges):
-        yield {"max_aliases": aliases, "max_edges": edges}
+def small_limits(aliases: int = 4, edges: int = 3, region: int = 100) -> Iterator[dict[str, int]]:
+    """Clusters, shared aliases and tangles that are reached by a dozen events."""
+    with (
+        patch.object(clusters_module, "MAX_ALIASES", aliases),
+        patch.object(edges_module, "MAX_EDGES", edges),
+        patch.object(regions_module, "MAX_REGION", region),
+    ):
+        yield {"max_aliases": aliases, "max_edges": edges, "max_region": region}
 
 
 @MANY
@@ -173,6 +179,16 @@ def test_whatever_the_order_it_is_what_the_oracle_says(history: list[CleanTouchp
 @given(history=events(), data=st.data())
 def test_also_where_clusters_are_full_and_devices_shared(history: list[CleanTouchpoint], data: st.DataObject) -> None:
     with small_limits() as limits:
+        world = told_in_order(data.draw(st.permutations(history)))
+        assert differences(naive(history, **limits), world.places()) == []
+
+
+@MANY
+@given(history=events(20), data=st.data(), edges=st.integers(2, 5), region=st.integers(2, 9))
+def test_also_where_identities_are_tangled(
+    history: list[CleanTouchpoint], data: st.DataObject, edges: int, region: int
+) -> None:
+    with small_limits(edges=edges, region=region) as limits:
         world = told_in_order(data.draw(st.permutations(history)))
         assert differences(naive(history, **limits), world.places()) == []
 
@@ -210,9 +226,8 @@ def test_without_recalls_it_is_caught() -> None:
     assert told_in_order([visit, identify]).places()["e1"][1] == "domain:acme.com"
 
 
-def _no_edges_beyond(self: IdentityGraph, region: set[str]) -> Any:
-    clusters, _ = REPLAY(self, region)
-    return clusters, []
+def _only_itself(self: Regions, name: str, *, may_part: bool) -> Region:
+    return Region({name}, {edge for edge in self._edges.counting(name) if edge.a == edge.b})
 
 
 def _first_of(self: Records, record: str, *how: str) -> Any:
@@ -225,10 +240,9 @@ def _only_first(self: Claims, claim: AccountClaim) -> None:
 
 
 STATE = Claims.state
-REPLAY = IdentityGraph._replay
 BROKEN: dict[str, tuple[object, str, object]] = {
-    "edges are taken by name, not by time": (graph_module, "_order", lambda edge: (edge.a, edge.b)),
-    "a change is not followed over its border": (IdentityGraph, "_replay", _no_edges_beyond),
+    "edges are taken by name, not by time": (clusters_module, "order_of", lambda edge: (edge.a, edge.b)),
+    "a change is not followed over its border": (Regions, "_hanging_together", _only_itself),
     "the decision that arrives last wins": (Decision, "outdoes", lambda self, known: True),
     "touchpoints are looked for in too few places": (
         knowledge_module,
