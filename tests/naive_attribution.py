@@ -438,8 +438,8 @@ def _hanging_together(edges: list[Edge]) -> list[set[Edge]]:
 def _at(stints: list[Stint], at: datetime) -> Stint | None:
     running = [s for s in stints if s.begin <= at < s.end and not any(gone < at < back for gone, back in s.rests)]
     if running:
-        return max(running, key=lambda s: (s.alias.startswith("crm_contact:"), s.begin, s.account, s.alias))
-    first = min(stints, key=lambda s: (s.begin, s.account, s.alias), default=None)
+        return max(running, key=lambda s: (s.alias.startswith("crm_contact:"), s.begin, s.stated, s.account, s.alias))
+    first = min(stints, key=lambda s: (s.begin, not s.stated, s.account, s.alias), default=None)
     return first if first is not None and not first.stated and at < first.begin else None
 
 

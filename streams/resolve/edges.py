@@ -61,7 +61,13 @@ class Seen:
 
 def seen(edge: Edge, same: Callable[[Alias], Alias] = lambda name: name) -> Seen:
     """As it is kept; `same` gives the text of an alias that is there already."""
-    return Seen(same(edge.a), same(edge.b), edge.typed, edge.since, edge.evidence, intern(edge.source))
+    a, b = ends_of(edge.a, edge.b)
+    return Seen(same(a), same(b), edge.typed, edge.since, edge.evidence, intern(edge.source))
+
+
+def ends_of(a: Alias, b: Alias) -> Pair:
+    """The ends of an edge, the stronger first; version 0.1 told some the other way round."""
+    return (b, a) if strength(a) < strength(b) else (a, b)
 
 
 def order_of(edge: Seen) -> Order:

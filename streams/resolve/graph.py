@@ -13,7 +13,8 @@ Their size is bounded, and so is what an edge costs, whatever else is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -24,7 +25,7 @@ from schemas.touchpoints import Alias, CleanTouchpoint
 from streams.ids import named_id
 from streams.resolve.aliases import kind_of, strength
 from streams.resolve.clusters import clustered
-from streams.resolve.edges import Edges, Moved, Pair, Seen, pair_of, seen
+from streams.resolve.edges import Edges, Moved, Pair, Seen, ends_of, pair_of, seen
 from streams.resolve.regions import Region, Regions
 
 NAMING_KINDS = frozenset({"crm_contact", "email", "support_user", "user"})
@@ -47,6 +48,15 @@ def person_id_of(name: Alias) -> str:
     return named_id(NAMESPACE_URL, f"touchline:person:{name}")
 
 
+def moved(before: Iterable[Person], now: Callable[[Alias], Person]) -> set[Alias]:
+    """Aliases that came to others or left them. Of two that did not, both are together still, or still apart."""
+    ways = [(name, (person.person_id, now(name).person_id)) for person in before for name in person.aliases]
+    most = sorted(Counter(way for _, way in ways).items(), key=lambda counted: counted[::-1])
+    goes_to = {old: new for (old, new), _ in most}
+    comes_from = {new: old for (old, new), _ in most}
+    return {name for name, (old, new) in ways if goes_to[old] != new or comes_from[new] != old}
+
+
 class IdentityGraph:
     """Edges for ever, clusters derived."""
 
@@ -61,6 +71,7 @@ class IdentityGraph:
         self._forced: dict[Alias, set[Alias]] = {}
         self._deferred: set[Alias] | None = None
         self._count = 0
+        self._recounted = set[Alias]()
 
     def __len__(self) -> int:
         return self._count
@@ -84,12 +95,12 @@ class IdentityGraph:
 
     def known(self, a: Alias, b: Alias, *, typed: bool = False) -> Edge | None:
         """The edge as it is known."""
-        found = self._find(a, b, typed)
+        found = self._find(*ends_of(a, b), typed)
         return found.link() if found else None
 
     def knows(self, edge: Edge) -> bool:
         """Whether this edge is known, from evidence at least as early."""
-        found = self._find(edge.a, edge.b, edge.typed)
+        found = self._find(*ends_of(edge.a, edge.b), edge.typed)
         return found is not None and (found.since, found.evidence) <= (edge.since, edge.evidence)
 
     def has_seen(self, pair: tuple[Alias, Alias, bool], touchpoint: CleanTouchpoint) -> bool:
@@ -136,6 +147,11 @@ class IdentityGraph:
         found, self._regions.regrouped = self._regions.regrouped, set()
         return found
 
+    def recounted(self) -> set[Alias]:
+        """Aliases of which other edges count than when this was asked last."""
+        found, self._recounted = self._recounted, set()
+        return found
+
     def defer(self) -> None:
         """From now on only collect what changes; `derive_all` makes up for it."""
         self._deferred = set()
@@ -153,7 +169,7 @@ class IdentityGraph:
 
     def add(self, edge: Edge) -> list[Person]:
         """Take in an edge; returns the people, as they were, whose cluster it changed."""
-        known = self._find(edge.a, edge.b, edge.typed)
+        known = self._find(*ends_of(edge.a, edge.b), edge.typed)
         if known is not None and (known.since, known.evidence) <= (edge.since, edge.evidence):
             return []
         new, moved = seen(edge, self._edges.same), Moved()
@@ -200,6 +216,7 @@ class IdentityGraph:
         if self._deferred is not None:
             self._deferred |= touched
             return []
+        self._recounted |= touched
         self._regions.regrouped |= {
             min(edge.a, edge.b, key=self._edges.degree) for edge in (*moved.came, *moved.went)
         }  # a shared alias has too many to look at each time

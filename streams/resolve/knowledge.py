@@ -14,7 +14,7 @@ from streams.resolve.aliases import is_mailbox, is_person, kind_of
 from streams.resolve.declared import Declarations
 from streams.resolve.directory import Directory
 from streams.resolve.domains import address_host, company_domain, company_host
-from streams.resolve.graph import NAMING_KINDS, IdentityGraph, Person
+from streams.resolve.graph import NAMING_KINDS, IdentityGraph, Person, moved
 from streams.resolve.learning import implied
 from streams.resolve.memberships import Memberships
 from streams.resolve.proposals import Proposals
@@ -58,11 +58,11 @@ class Knowledge:
             return []
         due: _Due = {}
         if isinstance(link, Edge):
-            changed = self._joined((link.a, link.b), lambda: self.graph.add(link), due)
-            self.proposals.look_again(changed | self.graph.regrouped(), position)
+            others, of_accounts = self._joined((link.a, link.b), lambda: self.graph.add(link), due)
+            self.proposals.look_again(others, position, of_accounts)
         elif isinstance(link, Decision) and link.about_people:
-            changed = self._joined((link.a, link.b), lambda: self.graph.decide(link), due)
-            self.proposals.look_again({link.a, link.b, *changed} | self.graph.regrouped(), position)
+            others, of_accounts = self._joined((link.a, link.b), lambda: self.graph.decide(link), due)
+            self.proposals.look_again({link.a, link.b, *others}, position, of_accounts)
         elif isinstance(link, AccountClaim):
             self.proposals.look_again(self._claimed(link, due), position)
         elif isinstance(link, RecordChange):
@@ -137,8 +137,10 @@ class Knowledge:
 
     # -- what a link changes: homes before and after, and where the touchpoints of those who moved may be
 
-    def _joined(self, ends: tuple[Alias, Alias], change: Callable[[], list[Person]], due: _Due) -> set[Alias]:
-        """Change the graph; returns the aliases of the people it changed."""
+    def _joined(
+        self, ends: tuple[Alias, Alias], change: Callable[[], list[Person]], due: _Due
+    ) -> tuple[set[Alias], set[Alias]]:
+        """Change the graph; returns the aliases of which other questions may be asked now, and those of accounts."""
         new = {end for end in ends if self._is_new(end)}
         changed = change()
         for end in ends:
@@ -149,7 +151,14 @@ class Knowledge:
                 after = {now.person_id: now for now in map(self.graph.person, person.aliases)}
                 if any(home(self.known, now) != before for now in after.values()):
                     self._owe(due, person)
-        return {name for person in changed for name in person.aliases}
+        retold = self.graph.recounted().union(*(person.aliases for person in changed))
+        of_accounts = {name for name in retold if self._may_be_asked_of(name)}
+        return moved(changed, self.graph.person) | self.graph.regrouped(), of_accounts
+
+    def _may_be_asked_of(self, name: Alias) -> bool:
+        """Whether accounts may be asked about, for reasons that its person has a part in."""
+        host = address_host(name)
+        return bool(host and self.directory.accounts_at(host)) or self.declared.has_any((name,))
 
     def _told_of(self, link: Membership | Declared | Decision, due: _Due) -> set[Alias]:
         """Take in what is said of one alias; returns the aliases of its person."""

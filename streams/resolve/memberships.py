@@ -91,11 +91,14 @@ class Standing:
     excluded: frozenset[str] = frozenset()
 
     def at(self, moment: datetime) -> Stint | None:
-        """The stint that counts then: a CRM contact's before others, the latest of these; before all, the first."""
+        """The stint that counts then: a CRM contact's before others, the latest of these; before all, the first.
+
+        Of two with one begin the stated one.
+        """
         running = [stint for stint in self.stints if stint.covers(moment)]
         if running:
-            return max(running, key=lambda s: (s.by_crm, s.begin, s.account_id, s.alias))
-        first = min(self.stints, key=lambda s: (s.begin, s.account_id, s.alias), default=None)
+            return max(running, key=lambda s: (s.by_crm, s.begin, s.is_stated, s.account_id, s.alias))
+        first = min(self.stints, key=lambda s: (s.begin, not s.is_stated, s.account_id, s.alias), default=None)
         reaches_back = first is not None and not first.is_stated and moment < first.begin
         return first if reaches_back else None
 
@@ -231,5 +234,7 @@ def _stint(told: _Told, account_id: str, left: list[datetime]) -> Stint:
     return Stint(begin, end, account_id, told.account_id, told.alias, stated, told.evidence)
 
 
-def _by_time(stint: Stint) -> tuple[datetime, datetime, str, Alias]:
-    return (stint.begin, stint.end, stint.account_id, stint.alias)
+def _by_time(stint: Stint) -> tuple[object, ...]:
+    """Total, so that of what is equal the same one is taken whatever was told first."""
+    told = (stint.account_id, stint.alias, stint.is_stated, stint.named, stint.evidence)
+    return (stint.begin, stint.end, *told)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import permutations
 from typing import Any
 from unittest.mock import patch
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.links import AccountClaim, Decision
+from schemas.links import AccountClaim, Decision, Edge
 from schemas.touchpoints import Attribution, CleanTouchpoint, Recall
 from streams.resolve import clusters as clusters_module
 from streams.resolve import edges as edges_module
@@ -215,6 +216,42 @@ def decide(world: World, verdict: str, seconds: float, a: str, b: str) -> None:
     )
     world.decided = [*getattr(world, "decided", []), event]  # type: ignore[attr-defined]
     world.receive(event)
+
+
+TIES: dict[str, list[CleanTouchpoint]] = {
+    "an id that is given up beside a weaker one": [
+        touchpoint("e1", 0, aliases=("user:u2", "anonymous:a1")),
+        touchpoint("e2", 5, "alias", aliases=("user:u1", "anonymous:a1"), properties={"given_up": "user:u1"}),
+    ],
+    "stated to begin when it was seen first": [
+        touchpoint("e1", 0, aliases=("user:u1",)),
+        touchpoint("e2", 5, "group", aliases=("user:u1",), account_refs=("group:acme",)),
+        touchpoint("e3", 9, aliases=("user:u1",), account_refs=("group:acme",), valid_from=at(5)),
+    ],
+    "the same, at two accounts": [
+        touchpoint("e1", 0, aliases=("user:u1",)),
+        touchpoint("e2", 5, "group", aliases=("user:u1",), account_refs=("group:acme",)),
+        touchpoint("e3", 9, aliases=("user:u1",), account_refs=("crm:1",), valid_from=at(5)),
+        touchpoint("e4", 9, aliases=("user:u1",)),
+    ],
+}
+
+
+@pytest.mark.parametrize("what", TIES)
+def test_ties_are_broken_by_rules_and_not_by_arrival(what: str) -> None:
+    for history in permutations(TIES[what]):
+        assert differences(naive(history), told_in_order(list(history)).places()) == []
+
+
+def test_an_edge_that_an_earlier_version_told_the_other_way_round_is_the_same_edge() -> None:
+    knowledge = Knowledge()
+    told = {"since": at(5), "evidence": "e2", "source": "web"}
+    knowledge.apply(Edge.model_validate({"a": "anonymous:a1", "b": "user:u1"} | told), 1)
+    assert not knowledge.learn(TIES["an id that is given up beside a weaker one"][1])
+    assert len(knowledge.graph) == 1
+    earlier = Edge.model_validate({"a": "user:u1", "b": "anonymous:a1"} | told | {"since": at(1)})
+    knowledge.apply(earlier, 2)
+    assert [edge.since for edge in knowledge.graph.edges("anonymous:a1")] == [at(1)]
 
 
 def test_without_recalls_it_is_caught() -> None:

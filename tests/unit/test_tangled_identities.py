@@ -9,12 +9,14 @@ from unittest.mock import patch
 
 import pytest
 
-from benchmarks.tangles import edges, given_up, hot_desks, interleaved, switchboard
-from schemas.links import Decision, Edge, Link
+from benchmarks.tangles import edges, given_up, hot_desks, interleaved, star, switchboard
+from schemas.links import AccountClaim, Decision, Edge, Link
 from streams.resolve import clusters as clusters_module
 from streams.resolve import graph as graph_module
+from streams.resolve import knowledge as knowledge_module
+from streams.resolve import proposals as proposals_module
 from streams.resolve import regions as regions_module
-from streams.resolve.graph import IdentityGraph
+from streams.resolve.graph import IdentityGraph, Person
 from streams.resolve.knowledge import Knowledge
 from streams.resolve.regions import MAX_REGION, Regions
 from tests.journeys import at
@@ -182,3 +184,69 @@ def test_nobody_is_asked_about_each_of_the_edges_of_a_tangle() -> None:
         knowledge.apply(edge, position)
     assert len(knowledge.graph) > 700
     assert len(list(knowledge.proposals)) < 60
+
+
+def questions(knowledge: Knowledge) -> list[Any]:
+    return sorted(knowledge.proposals, key=lambda asked: asked.proposal_id)
+
+
+def test_asking_only_of_what_moved_leaves_no_question_out() -> None:
+    """As if all were asked at once in the end: with the claims that make accounts a question."""
+    claims: list[Link] = [
+        AccountClaim(account_id=account, trait="domain", value="acme.com", since=at(0), evidence=account, source="crm")
+        for account in ("crm:1", "crm:2")
+    ]
+    for seed in range(40):
+        links = [*claims, *with_addresses(history(seed))]
+        with small_limits(edges=4, region=9):
+            live, started = Knowledge(), Knowledge()
+            for position, link in enumerate(links, 1):
+                live.apply(link, position)
+            started.load(links, len(links))
+            open_now = [asked for asked in questions(live) if asked.status != "settled"]
+            assert open_now == questions(started), seed
+
+
+def with_addresses(links: list[Link]) -> Iterator[Link]:
+    for link in links:
+        ends = {end: f"{name}@acme.com" if name.startswith("email") else name for end, name in _ends(link)}
+        yield link.changed(**ends)
+
+
+def _ends(link: Link) -> list[tuple[str, str]]:
+    return [("a", link.a), ("b", link.b)] if isinstance(link, Edge | Decision) else []
+
+
+def asked(links: Iterable[Edge]) -> int:
+    """The most aliases of which anything is asked again after one of these."""
+    knowledge, most, count = Knowledge(), 0, 0
+
+    def derive(known: Any, name: str) -> Iterator[Any]:
+        nonlocal count
+        count += 1
+        return DERIVED(known, name)
+
+    with patch.object(proposals_module, "derived", derive):
+        for position, link in enumerate(links, 1):
+            count = 0
+            knowledge.apply(link, position)
+            most = max(most, count)
+    return most
+
+
+DERIVED = proposals_module.derived
+STAR = list(edges(star(300), lambda n: -n))
+
+
+def test_only_of_what_moved_anything_is_asked_again() -> None:
+    assert asked(STAR) <= 10
+
+
+def _everybody(changed: Iterable[Person], now: object) -> set[str]:
+    return {name for person in changed for name in person.aliases}
+
+
+def test_else_it_is_asked_of_everybody_around() -> None:
+    """Known bad: every alias of the people that changed."""
+    with patch.object(knowledge_module, "moved", _everybody):
+        assert asked(STAR) > 40
