@@ -20,8 +20,10 @@ from schemas.topics import TopicName
 from schemas.touchpoints import Recall
 from streams.agents.turns import Turn
 from streams.ops.metrics import Meter
+from streams.resolve.edges import Seen
 from streams.resolve.knowledge import Knowledge
 from streams.resolve.proposals import Proposal
+from streams.resolve.stored import stored
 from streams.transport.decode import decode
 from streams.transport.kafka import GroupProgress, broadcast_consumer, group_consumer, producer
 from streams.transport.lineage import Lineage, Mark
@@ -60,6 +62,7 @@ class LinksReader:
         self._partition = TopicPartition(kafka.topic_prefix + TOPIC, 0)
         self._consumer: Any = None
         self._moved = asyncio.Condition()
+        self.reading = "the links topic"
         self._level_at = time.monotonic()
         self._told_of = 0
 
@@ -130,9 +133,11 @@ class LinksReader:
         if until:  # a poll may have brought more, and what follows from that is not sent
             self._consumer.seek(self._partition, until)
 
-        def links() -> Iterator[Link]:  # decoded as they are taken in: as objects all of them would take gigabytes
+        def links() -> Iterator[Link | Seen]:  # decoded as they are taken in: as objects all would take gigabytes
             for value, position in kept:
-                yield from (link for _, link in self._decoded(value, position))
+                self.reading = f"reading links, {position:,} of {until:,}"
+                quickly = stored(value or b"[]")
+                yield from quickly if quickly is not None else (link for _, link in self._decoded(value, position))
 
         await asyncio.to_thread(self.knowledge.load, links(), until)
 

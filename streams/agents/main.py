@@ -65,6 +65,13 @@ class Plan:
 
 
 @dataclass(slots=True)
+class Probe:
+    """What `/healthz` answers now: from the first moment of a process, which may wait and read for a while."""
+
+    answer: Checks = lambda: (False, {"waiting_for": "Kafka"})
+
+
+@dataclass(slots=True)
 class Base:
     """What every stage has."""
 
@@ -75,6 +82,7 @@ class Base:
     metrics: Metrics
     die: Callable[[str], None]
     told: Told
+    probe: Probe
 
 
 def run(stage: str, config: Config, clickhouse_password: str = "") -> int:
@@ -101,16 +109,20 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str) -> int
         asyncio.get_running_loop().add_signal_handler(number, end, 0)
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)
-    await ensure_topics(config.kafka, deadline_s=600.0)
-    sender = producer(config.kafka, f"touchline-{stage_name}")
-    await _start_patiently(sender.start)
-    writer = RecordWriter(sender, lambda topic: partitions(config.kafka, topic), topic_prefix=config.kafka.topic_prefix)
-    outbox, metrics = Outbox(writer, die), Metrics()
-    stage = Stage(stage_name, outbox, metrics, die)
-    base = Base(config, clickhouse_password, stage, outbox, metrics, die, _teller(die))
-    plan = await _PLANS[stage_name](base)
-    async with _background(base, plan):
-        await _serve(base, plan, ended)
+    metrics, probe = Metrics(), Probe()
+    async with OpsServer(metrics, lambda: probe.answer(), host=config.metrics_host):
+        await ensure_topics(config.kafka, deadline_s=600.0)
+        sender = producer(config.kafka, f"touchline-{stage_name}")
+        await _start_patiently(sender.start)
+        writer = RecordWriter(
+            sender, lambda topic: partitions(config.kafka, topic), topic_prefix=config.kafka.topic_prefix
+        )
+        outbox = Outbox(writer, die)
+        stage = Stage(stage_name, outbox, metrics, die)
+        base = Base(config, clickhouse_password, stage, outbox, metrics, die, _teller(die), probe)
+        plan = await _PLANS[stage_name](base)
+        async with _background(base, plan):
+            await _serve(base, plan, ended)
     with contextlib.suppress(Exception):
         await asyncio.wait_for(sender.stop(), 5)
     return int(ended.result())
@@ -135,18 +147,16 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
 
     app.finalize()
     loop = LoopWatch()
-    ops = OpsServer(base.metrics, lambda: _health(app, base.stage, loop, plan.checks), host=base.config.metrics_host)
+    base.probe.answer = lambda: _health(app, base.stage, loop, plan.checks)
     watchdog = Watchdog(
         base.stage, lambda: lag_of(app, names(base.config.kafka, list(plan.agents))), base.metrics, base.die
     )
     watching = [asyncio.create_task(task) for task in (watchdog.run(), loop.run())]
     crashed = asyncio.create_task(_crash(app, base.die))
     try:
-        await ops.start()
         await app.start()
         await ended
     finally:
-        await ops.close()
         for task in watching:
             task.cancel()
         crashed.cancel()
@@ -202,6 +212,7 @@ async def _plan_resolve(base: Base) -> Plan:
     kafka = base.config.kafka
     links = LinksReader(kafka, base.metrics, base.told)
     duty = RecallDuty(kafka, links, base.outbox, base.told)
+    base.probe.answer = lambda: (False, {"waiting_for": links.reading})
     await _start_patiently(links.start)
     await _start_patiently(duty.start)
     live = resolve.Resolve(base.stage, links)

@@ -6,7 +6,7 @@ bring two addresses together of which one was only typed into a form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,9 +52,12 @@ class _Cluster:
 
 
 def clustered(
-    names: Iterable[Alias], edges: Iterable[Seen], traits: Callable[[Alias], Traits]
+    names: Iterable[Alias], edges: Collection[Seen], traits: Callable[[Alias], Traits]
 ) -> dict[Alias, set[Alias]]:
-    """The cluster of each of `names`, by edges among them."""
+    """The cluster of each of `names`, by edges among them that hold all of them together, or by none."""
+    names = set(names)
+    if nothing_parts(names, edges):
+        return dict.fromkeys(names, names)
     clusters = {name: _cluster(name, traits) for name in names}
     for edge in sorted(edges, key=order_of):
         one, other = clusters[edge.a], clusters[edge.b]
@@ -66,6 +69,14 @@ def clustered(
         for name in other.names:
             clusters[name] = one
     return {name: cluster.names for name, cluster in clusters.items()}
+
+
+def nothing_parts(names: Collection[Alias], edges: Collection[Seen]) -> bool:
+    """Whether nothing can stand against any of the edges: nearly all people, at a glance."""
+    if len(names) > MAX_ALIASES or len(edges) < len(names) - 1:
+        return False
+    unique = [space for name in names if (space := unique_space(name)) is not None]
+    return len(unique) == len(set(unique)) and not any(edge.typed for edge in edges)
 
 
 def _cluster(name: Alias, traits: Callable[[Alias], Traits]) -> _Cluster:

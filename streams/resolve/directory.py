@@ -116,6 +116,10 @@ class Directory:
         """The accounts that claim a company domain or a host in it, as they call themselves, sorted."""
         return tuple(sorted({account for accounts in self._claims.get(domain, {}).values() for account in accounts}))
 
+    def is_claimed(self, domain: str) -> bool:
+        """Whether any account claims a host of this company domain."""
+        return domain in self._claims
+
     def weaker_at(self, domain: str, account_id: str) -> list[str]:
         """The accounts whose canonical id may change when `account_id` claims a host of this domain."""
         rank = _rank(account_id)

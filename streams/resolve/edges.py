@@ -7,7 +7,7 @@ an edge changes by coming or going is at most one edge more at each end.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from sys import intern
@@ -36,13 +36,15 @@ class Seen:
     since: datetime
     evidence: str
     source: str
+    strength: int
+    """Of its weaker end."""
     beyond: int = 0
     """At how many of its ends it is not among the first; it counts when at none."""
 
     @property
     def order(self) -> Order:
         """Strong ones first, then by time."""
-        return (-strength(self.b), self.since, self.a, self.b, self.typed)
+        return (-self.strength, self.since, self.a, self.b, self.typed)
 
     @property
     def pair(self) -> Pair:
@@ -61,8 +63,15 @@ class Seen:
 
 def seen(edge: Edge, same: Callable[[Alias], Alias] = lambda name: name) -> Seen:
     """As it is kept; `same` gives the text of an alias that is there already."""
-    a, b = ends_of(edge.a, edge.b)
-    return Seen(same(a), same(b), edge.typed, edge.since, edge.evidence, intern(edge.source))
+    return seen_as(same(edge.a), same(edge.b), edge.typed, edge.since, edge.evidence, edge.source)
+
+
+def seen_as(a: Alias, b: Alias, typed: bool, since: datetime, evidence: str, source: str) -> Seen:
+    """The same from what an edge says; its ends in any order."""
+    of_a, of_b = strength(a), strength(b)
+    if of_a < of_b:
+        a, b, of_b = b, a, of_a
+    return Seen(a, b, typed, since, evidence, intern(source), of_b)
 
 
 def ends_of(a: Alias, b: Alias) -> Pair:
@@ -101,10 +110,13 @@ class _Shared:
 
     __slots__ = ("_by_ends", "_rest", "first")
 
-    def __init__(self, edges: Iterable[Seen]) -> None:
-        self.first = list(edges)
-        self._rest: SortedList[Seen] = SortedList()
-        self._by_ends = {(edge.a, edge.b, edge.typed): edge for edge in self.first}
+    def __init__(self, edges: Sequence[Seen]) -> None:
+        """Edges in their order, of which nobody has said yet whether they count at this end."""
+        self.first = list(edges[:MAX_EDGES])
+        for edge in edges[MAX_EDGES:]:
+            edge.beyond += 1
+        self._rest: SortedList[Seen] = SortedList(edges[MAX_EDGES:])
+        self._by_ends = {(edge.a, edge.b, edge.typed): edge for edge in edges}
 
     def __len__(self) -> int:
         return len(self._by_ends)
@@ -201,6 +213,25 @@ class Edges:
             return name
         edge = known if isinstance(known, Seen) else self.first(name)[0]
         return edge.a if edge.a == name else edge.b
+
+    def fill(self, edges: Iterable[Seen]) -> None:
+        """Take in all at once, each of them once, where there are none yet."""
+        ends: dict[Alias, Seen | list[Seen]] = {}
+        for edge in edges:
+            for end in (edge.a, edge.b) if edge.a != edge.b else (edge.a,):
+                known = ends.get(end)
+                if known is None:
+                    ends[end] = edge
+                elif type(known) is list:
+                    known.append(edge)
+                else:
+                    ends[end] = [known, edge]  # type: ignore[list-item]
+        for end, found in ends.items():
+            if type(found) is list:
+                found.sort(key=order_of)
+                self._of[end] = tuple(found) if len(found) <= MAX_EDGES else _Shared(found)
+            else:
+                self._of[end] = found  # type: ignore[assignment]
 
     def add(self, edge: Seen, moved: Moved) -> None:
         """Take it in; notes which edges count from now on, and which no more."""

@@ -23,7 +23,7 @@ from uuid import NAMESPACE_URL
 from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias, CleanTouchpoint
 from streams.ids import named_id
-from streams.resolve.aliases import kind_of, strength
+from streams.resolve.aliases import kind_of, ordered, strength
 from streams.resolve.clusters import clustered
 from streams.resolve.edges import Edges, Moved, Pair, Seen, ends_of, pair_of, seen
 from streams.resolve.regions import Region, Regions
@@ -57,6 +57,10 @@ def moved(before: Iterable[Person], now: Callable[[Alias], Person]) -> set[Alias
     return {name for name, (old, new) in ways if goes_to[old] != new or comes_from[new] != old}
 
 
+def _between(a: Alias, b: Alias) -> Iterator[tuple[Alias, Alias, bool]]:
+    return ((*ends, typed) for ends in {(a, b), (b, a)} for typed in (False, True))
+
+
 class IdentityGraph:
     """Edges for ever, clusters derived."""
 
@@ -69,7 +73,8 @@ class IdentityGraph:
         self._decisions: dict[Pair, Decision] = {}
         self._decided: dict[Alias, set[Alias]] = {}
         self._forced: dict[Alias, set[Alias]] = {}
-        self._deferred: set[Alias] | None = None
+        self._read: dict[tuple[Alias, Alias, bool], Seen] | None = None
+        self._names: dict[Alias, Alias] = {}
         self._count = 0
         self._recounted = set[Alias]()
 
@@ -153,22 +158,44 @@ class IdentityGraph:
         return found
 
     def defer(self) -> None:
-        """From now on only collect what changes; `derive_all` makes up for it."""
-        self._deferred = set()
+        """From now on only collect what is told, while nothing is known yet; `derive_all` makes up for it."""
+        self._read = {}
+
+    def collect(self, edge: Seen) -> None:
+        """Take in an edge since `defer`."""
+        names, read = self._names, self._read
+        assert read is not None
+        edge.a, edge.b = names.setdefault(edge.a, edge.a), names.setdefault(edge.b, edge.b)
+        ends = (edge.a, edge.b, edge.typed)
+        known = read.setdefault(ends, edge)
+        if known is not edge and (edge.since, edge.evidence) < (known.since, known.evidence):
+            read[ends] = edge
 
     def derive_all(self) -> set[Alias]:
         """Derive the clusters of everything collected since `defer`; returns the aliases that something is asked of."""
-        waiting, self._deferred = self._deferred or set(), None
+        read, self._read, self._names = self._read or {}, None, {}
+        self._count = len(read)
+        for pair, decision in self._decisions.items():
+            if decision.verdict == "unlink":
+                self._cut[pair] = [edge for ends in _between(*pair) if (edge := read.pop(ends, None))]
+        self._edges.fill(read.values())
         asked = set(self._decided)
-        for region in self._regions.whole(waiting):
+        for region in self._regions.whole(self._edges):
             clusters = clustered(region.names, region.edges, self._regions.traits)
-            self._settle(region.names, clusters)
+            for cluster in {id(cluster): cluster for cluster in clusters.values()}.values():
+                if len(cluster) > 1:
+                    self._keep(cluster, clusters)
             asked.update(edge.a for edge in region.edges if clusters[edge.a] is not clusters[edge.b])
+        if self._decided:
+            self._settle(self._decided, {name: set(self._natural(name)) for name in self._decided})
         self._regions.regrouped.clear()
         return asked
 
     def add(self, edge: Edge) -> list[Person]:
         """Take in an edge; returns the people, as they were, whose cluster it changed."""
+        if self._read is not None:
+            self.collect(seen(edge))
+            return []
         known = self._find(*ends_of(edge.a, edge.b), edge.typed)
         if known is not None and (known.since, known.evidence) <= (edge.since, edge.evidence):
             return []
@@ -193,6 +220,8 @@ class IdentityGraph:
             self._decided.setdefault(one, set()).add(other)
             joined = self._forced.setdefault(one, set())
             (joined.add if decision.verdict == "link" else joined.discard)(other)
+        if self._read is not None:
+            return []
         moved = Moved()
         if decision.verdict == "unlink":
             cut = self._cut.setdefault(pair, [])
@@ -213,9 +242,6 @@ class IdentityGraph:
 
     def _rederive(self, moved: Moved, decided: Iterable[Alias] = ()) -> list[Person]:
         touched = {end for edge in (*moved.came, *moved.went) for end in (edge.a, edge.b)}.union(decided)
-        if self._deferred is not None:
-            self._deferred |= touched
-            return []
         self._recounted |= touched
         self._regions.regrouped |= {
             min(edge.a, edge.b, key=self._edges.degree) for edge in (*moved.came, *moved.went)
@@ -266,27 +292,32 @@ class IdentityGraph:
 
     def _keep(self, group: set[Alias], clusters: _Clusters) -> Person:
         person = self._person(group)
-        for name in person.aliases:
+        for name in person.aliases if self._decided else ():
             natural = clusters.get(name) or set(self._natural(name))
             if len(natural) < len(group):
                 self._by_evidence[name] = tuple(sorted(natural))
             else:
                 self._by_evidence.pop(name, None)
-        for name in person.aliases:
-            self._people[name] = person
+        if len(group) == 1:
+            self._people.pop(person.aliases[0], None)  # what `person` says of it anyway
+        else:
+            self._people |= dict.fromkeys(person.aliases, person)
         return person
 
     def _person(self, aliases: set[Alias]) -> Person:
         """Named by its earliest naming alias (the older id survives a merge), else by its earliest alias."""
         naming = [name for name in aliases if kind_of(name) in NAMING_KINDS] or list(aliases)
+        first = naming[0]
         if len(naming) > 1:
-            naming.sort(key=lambda name: (self._since(name), -strength(name), name))
-        known = self.person(naming[0])
-        ordered = tuple(sorted(aliases, key=lambda name: (-strength(name), name)))
-        if known.aliases == ordered and known.person_id == person_id_of(naming[0]):
+            first = min(naming, key=lambda name: (self._since(name), -strength(name), name))
+        person_id, in_order = person_id_of(first), ordered(aliases)
+        known = self._people.get(first)
+        if known is not None and known.aliases == in_order and known.person_id == person_id:
             return known
-        return Person(person_id_of(naming[0]), tuple(map(self._edges.same, ordered)))
+        return Person(person_id, tuple(map(self._edges.same, in_order)))
 
     def _since(self, name: Alias) -> datetime:
         """When an alias was first seen; what was only ever decided on comes last."""
-        return self._regions.traits(name).since or _NEVER
+        if self._regions.is_tangled(name):
+            return self._regions.traits(name).since or _NEVER
+        return min((edge.since for edge in self._edges.counting(name)), default=_NEVER)

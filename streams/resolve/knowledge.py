@@ -14,6 +14,7 @@ from streams.resolve.aliases import is_mailbox, is_person, kind_of
 from streams.resolve.declared import Declarations
 from streams.resolve.directory import Directory
 from streams.resolve.domains import address_host, company_domain, company_host
+from streams.resolve.edges import Seen
 from streams.resolve.graph import NAMING_KINDS, IdentityGraph, Person, moved
 from streams.resolve.learning import implied
 from streams.resolve.memberships import Memberships
@@ -72,19 +73,17 @@ class Knowledge:
             self.proposals.look_again(self._told_of(link, due), position)
         return list(_recalls(due, position, _cause(link)))
 
-    def load(self, links: Iterable[Link], position: int) -> None:
+    def load(self, links: Iterable[Link | Seen], position: int) -> None:
         """Take in links whose recalls and questions were sent before, the fast way: at a worker's start."""
         self.graph.defer()
         asking = set[Alias]()
         for link in links:
-            if isinstance(link, Edge):
+            if isinstance(link, Seen):
+                self.graph.collect(link)
+            elif isinstance(link, Edge):
                 self.graph.add(link)
-                self._index(link.a, address_host(link.a))
-                self._index(link.b, address_host(link.b))
             elif isinstance(link, Decision) and link.about_people:
                 self.graph.decide(link)
-                self._index(link.a, address_host(link.a))
-                self._index(link.b, address_host(link.b))
             elif isinstance(link, AccountClaim):
                 self.directory.claim(link)
             elif isinstance(link, RecordChange):
@@ -93,12 +92,22 @@ class Knowledge:
                 self._take_in(link)
                 asking.add(link.a if isinstance(link, Decision) else link.alias)
         asking |= self.graph.derive_all()
-        claimed = (
-            names for domain, hosts in self._at.items() if self.directory.claimants(domain) for names in hosts.values()
-        )
-        self.proposals.look_again(asking.union(*claimed), position)
+        for name in self.graph.aliases():
+            if "@" in name:
+                self._index(name, address_host(name))
+        self.proposals.look_again(asking, position, self._at_claimed_hosts())
         self.proposals.news.clear()
         self.position = max(self.position, position)
+
+    def _at_claimed_hosts(self) -> Iterator[Alias]:
+        """Those of whom it may be asked to which account they belong, since accounts claim where their address is."""
+        for domain, hosts in self._at.items():
+            for host, names in hosts.items() if self.directory.is_claimed(domain) else ():
+                is_sure = len(self.directory.accounts_at(host)) < 2
+                for name in names:
+                    aliases = self.graph.person(name).aliases
+                    if not is_sure or any("@" in other and address_host(other) != host for other in aliases):
+                        yield name
 
     def knows(self, link: Link) -> bool:
         """Whether nothing new would be learned from it."""

@@ -95,20 +95,18 @@ class Regions:
         yield from self._trees(tangled, left & self._tangled.keys())
 
     def whole(self, names: Iterable[Alias]) -> Iterator[Region]:
-        """All the regions of these aliases and what hangs together with them: what a start begins with."""
+        """All the regions of these aliases and what hangs together with them: what a start begins with, once."""
         done = set[Alias]()
         for name in names:
             if name in done:
                 continue
-            names = _reached(name, self._edges.counting)
-            done |= names
-            self._disentangle(names)
-            region = _walk(name, self._edges.counting)
-            if region is not None:
+            region = _everything(name, self._edges.first)
+            done |= region.names
+            if len(region.edges) <= MAX_REGION:
                 yield region
             else:
-                self._enter(names)
-                yield from self._trees(names)
+                self._enter(region.names)
+                yield from self._trees(region.names)
 
     # -- what hangs together
 
@@ -223,6 +221,21 @@ def _walk(
                 waiting.append(other)
         if len(edges) > MAX_REGION:
             return None
+    return Region(names, edges)
+
+
+def _everything(start: Alias, edges_of: Callable[[Alias], Iterable[Seen]]) -> Region:
+    """What hangs together with `start`, however much that is."""
+    names, edges, waiting = {start}, set[Seen](), [start]
+    while waiting:
+        for edge in edges_of(waiting.pop()):
+            if edge.beyond or edge in edges:
+                continue
+            edges.add(edge)
+            for end in (edge.a, edge.b):
+                if end not in names:
+                    names.add(end)
+                    waiting.append(end)
     return Region(names, edges)
 
 
