@@ -64,11 +64,16 @@ class Fate(NamedTuple):
 
 
 def naive(
-    touchpoints: Iterable[CleanTouchpoint], *, max_aliases: int = 50, max_edges: int = 100, max_region: int = 100
+    touchpoints: Iterable[CleanTouchpoint],
+    *,
+    max_aliases: int = 50,
+    max_edges: int = 100,
+    max_region: int = 100,
+    max_seen: int = 50,
 ) -> dict[str, Place]:
     """The place of every touchpoint, by event id, with all that will ever be known."""
     events = sorted({t.event_id: t for t in touchpoints}.values(), key=lambda t: (t.ordered_at, t.event_id))
-    world = _World(events, max_aliases, max_edges, max_region)
+    world = _World(events, max_aliases, max_edges, max_region, max_seen)
     return {t.event_id: world.place(t) for t in events}
 
 
@@ -112,7 +117,10 @@ def _name_id(alias: str) -> str:
 
 
 class _World:
-    def __init__(self, events: list[CleanTouchpoint], max_aliases: int, max_edges: int, max_region: int) -> None:
+    def __init__(
+        self, events: list[CleanTouchpoint], max_aliases: int, max_edges: int, max_region: int, max_seen: int
+    ) -> None:
+        self.max_seen = max_seen
         self.events = events
         self.facts = [t for t in events if t.action != "decision"]
         self.on_people = self._last_words({"link", "unlink"})
@@ -302,12 +310,17 @@ class _World:
             elif t.action != "crm_removed":
                 found.setdefault((alias, named, "seen"), Stint(t.ordered_at, account, alias, LAST, False))
         stints = []
-        for stint in found.values():
+        for stint in self._counting(found):
             ends = [at for account, at in left if account == stint.account and at > stint.begin]
             if verdicts.get(stint.account) != "not_belongs":
                 stints.append(stint._replace(end=min([stint.end, *ends]), rests=self._rests(stint)))
         stints += [Stint(FIRST, account, "", LAST, True) for account, v in verdicts.items() if v == "belongs"]
         return stints
+
+    def _counting(self, found: dict[Any, Stint]) -> list[Stint]:
+        """All but what was seen beyond the first accounts."""
+        seen = sorted((key for key in found if key[-1] == "seen"), key=lambda key: (found[key].begin, key[1], key[0]))
+        return [stint for key, stint in found.items() if key not in seen[self.max_seen :]]
 
     def _rests(self, stint: Stint) -> tuple[tuple[datetime, datetime], ...]:
         """While the CRM has deleted the account or the contact; what was begun since then is news of its own."""
@@ -335,15 +348,15 @@ class _World:
         for t in told:
             alias = _people(t)[0]
             if t.action == "crm_record":
-                found[alias, t.ordered_at] = Stint(t.ordered_at, alias, thing, LAST, False)
+                found[thing, alias, "joined", t.ordered_at] = Stint(t.ordered_at, alias, thing, LAST, False)
             elif t.action != "crm_removed":
-                found.setdefault((alias, "seen"), Stint(t.ordered_at, alias, thing, LAST, False))
+                found.setdefault((thing, alias, "seen"), Stint(t.ordered_at, alias, thing, LAST, False))
         left = [(_people(t)[0], t.ordered_at) for t in told if t.action == "crm_removed"]
         stints = [
             stint._replace(
                 end=min((when for name, when in left if name == stint.account and when > stint.begin), default=LAST)
             )
-            for stint in found.values()
+            for stint in self._counting(found)
         ]
         chosen = _at(stints, at)
         return chosen.account if chosen else ""

@@ -20,6 +20,7 @@ from schemas.touchpoints import Attribution, CleanTouchpoint, Recall
 from streams.resolve import clusters as clusters_module
 from streams.resolve import edges as edges_module
 from streams.resolve import knowledge as knowledge_module
+from streams.resolve import memberships as memberships_module
 from streams.resolve import regions as regions_module
 from streams.resolve import rules
 from streams.resolve.claims import Claims
@@ -159,14 +160,15 @@ def told_in_order(history: list[CleanTouchpoint], **options: Any) -> World:
 
 
 @contextmanager
-def small_limits(aliases: int = 4, edges: int = 3, region: int = 100) -> Iterator[dict[str, int]]:
+def small_limits(aliases: int = 4, edges: int = 3, region: int = 100, seen: int = 2) -> Iterator[dict[str, int]]:
     """Clusters, shared aliases and tangles that are reached by a dozen events."""
     with (
         patch.object(clusters_module, "MAX_ALIASES", aliases),
         patch.object(edges_module, "MAX_EDGES", edges),
         patch.object(regions_module, "MAX_REGION", region),
+        patch.object(memberships_module, "MAX_SEEN", seen),
     ):
-        yield {"max_aliases": aliases, "max_edges": edges, "max_region": region}
+        yield {"max_aliases": aliases, "max_edges": edges, "max_region": region, "max_seen": seen}
 
 
 @MANY
@@ -181,6 +183,23 @@ def test_whatever_the_order_it_is_what_the_oracle_says(history: list[CleanTouchp
 def test_also_where_clusters_are_full_and_devices_shared(history: list[CleanTouchpoint], data: st.DataObject) -> None:
     with small_limits() as limits:
         world = told_in_order(data.draw(st.permutations(history)))
+        assert differences(naive(history, **limits), world.places()) == []
+
+
+@MANY
+@given(order=st.permutations(range(12)), seen=st.integers(1, 3))
+def test_also_where_somebody_is_seen_with_very_many_accounts(order: list[int], seen: int) -> None:
+    """Two browsers with accounts, each again later; what joins them; visits between; one is told to have left."""
+    refs = [("group:acme", 3), ("group:beta", 3), ("org:5", 1), ("crm:1", 9), ("crm:2", 6), ("group:acme", 12)]
+    history = [
+        touchpoint(f"g{n}", moment, "group", aliases=(f"anonymous:a{n % 2}",), account_refs=(ref,))
+        for n, (ref, moment) in enumerate(refs)
+    ]
+    history += [touchpoint(f"v{n}", 4 * n, aliases=(f"anonymous:a{n % 2}",)) for n in range(4)]
+    history.append(touchpoint("i1", 20, "identify", aliases=("email:eve@gmail.com", "anonymous:a0")))
+    history.append(touchpoint("i2", 21, "identify", aliases=("email:eve@gmail.com", "anonymous:a1")))
+    with small_limits(seen=seen) as limits:
+        world = told_in_order([history[n] for n in order])
         assert differences(naive(history, **limits), world.places()) == []
 
 
