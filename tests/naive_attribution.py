@@ -70,10 +70,11 @@ def naive(
     max_edges: int = 100,
     max_region: int = 100,
     max_seen: int = 50,
+    max_claimants: int = 20,
 ) -> dict[str, Place]:
     """The place of every touchpoint, by event id, with all that will ever be known."""
     events = sorted({t.event_id: t for t in touchpoints}.values(), key=lambda t: (t.ordered_at, t.event_id))
-    world = _World(events, max_aliases, max_edges, max_region, max_seen)
+    world = _World(events, max_aliases, max_edges, max_region, max_seen, max_claimants)
     return {t.event_id: world.place(t) for t in events}
 
 
@@ -118,9 +119,15 @@ def _name_id(alias: str) -> str:
 
 class _World:
     def __init__(
-        self, events: list[CleanTouchpoint], max_aliases: int, max_edges: int, max_region: int, max_seen: int
+        self,
+        events: list[CleanTouchpoint],
+        max_aliases: int,
+        max_edges: int,
+        max_region: int,
+        max_seen: int,
+        max_claimants: int,
     ) -> None:
-        self.max_seen = max_seen
+        self.max_seen, self.max_claimants = max_seen, max_claimants
         self.events = events
         self.facts = [t for t in events if t.action != "decision"]
         self.on_people = self._last_words({"link", "unlink"})
@@ -281,7 +288,8 @@ class _World:
         return self.survivor(account)
 
     def accounts_at(self, host: str) -> set[str]:
-        return {self.canonical[account] for account in self._claimants(host)}
+        found = self._claimants(host)
+        return {self.canonical[account] for account in found} if len(found) <= self.max_claimants else set()
 
     def _verdicts(self, owners: set[str]) -> dict[str, str]:
         """The last word on each account, of whichever alias and under whichever of its ids it was said."""

@@ -5,6 +5,7 @@ Claims are sets, so what follows from them does not depend on the order in which
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from sys import intern
@@ -16,6 +17,9 @@ from streams.resolve.records import Records
 
 #: Strong to weak: a weaker account is the stronger one that a directory says it is, or that alone claims its domain.
 NAMESPACES = ("crm", "group", "org")
+
+MAX_CLAIMANTS = 20
+"""Accounts that claim one host; where more do, it tells nothing of whose an address is, as if nobody did."""
 
 _Claims = dict[str, set[str]]
 """Host → the accounts that claim it."""
@@ -43,6 +47,8 @@ class Directory:
         self._is: dict[str, set[str]] = {}
         self._named: dict[str, set[str]] = {}
         self._names: dict[str, set[str]] = {}
+        self._of_rank: dict[tuple[str, int], Counter[str]] = {}
+        """Domain and rank → the accounts that claim hosts in it, and how many."""
 
     def claim(self, claim: AccountClaim) -> list[str]:
         """An account claims a domain or a name; returns the accounts that are another one from now on, as they were."""
@@ -101,8 +107,17 @@ class Directory:
             return ()
         found = self._at.setdefault(domain, {})
         if host not in found:
-            found[host] = tuple(sorted({self.canonical(account) for account in self._claimants(host, domain)}))
+            claimants = self._claimants(host, domain)
+            few = claimants if len(claimants) <= MAX_CLAIMANTS else ()
+            found[host] = tuple(sorted({self.canonical(account) for account in few}))
         return found[host]
+
+    def is_crowded(self, host: str, claim: AccountClaim) -> bool:
+        """Whether so many accounts claim what a host is looked up by that one more seen claim is no news."""
+        domain = company_domain(host)
+        claims, around = self._claims.get(domain, {}), set(_upwards(host, domain))
+        is_nearer = any(value in around and value not in claims for _, value in compared(claim))
+        return not is_nearer and len(self._claimants(host, domain)) > MAX_CLAIMANTS
 
     def accounts_named(self, name: str) -> tuple[str, ...]:
         """The accounts of this company name (as `company_name` gives it), each under its canonical id, sorted."""
@@ -123,7 +138,8 @@ class Directory:
     def weaker_at(self, domain: str, account_id: str) -> list[str]:
         """The accounts whose canonical id may change when `account_id` claims a host of this domain."""
         rank = _rank(account_id)
-        weaker = [other for other in self.claimants(domain) if _rank(other) > rank] if rank < len(NAMESPACES) else []
+        places = ((domain, weak) for weak in range(rank + 1, len(NAMESPACES) + 1))
+        weaker = [other for place in places for other in self._of_rank.get(place, ())]
         return [*weaker, account_id] if rank > 0 else weaker
 
     def domains_of(self, account_id: str) -> set[str]:
@@ -145,6 +161,7 @@ class Directory:
                 domain = company_domain(value)
                 self._claims.setdefault(domain, {}).setdefault(value, set()).add(account_id)
                 changed.add(domain)
+                self._of_rank.setdefault((domain, _rank(account_id)), Counter())[account_id] += 1
                 own = self._hosts
             if _rank(account_id) > 0:
                 own.setdefault(account_id, set()).add(value)
@@ -154,6 +171,7 @@ class Directory:
             else:
                 domain = company_domain(value)
                 _drop(self._claims[domain], value, account_id)
+                self._uncount((domain, _rank(account_id)), account_id)
                 if not self._claims[domain]:
                     del self._claims[domain]
                 changed.add(domain)
@@ -162,6 +180,13 @@ class Directory:
         for domain in changed:
             self._at.pop(domain, None)
         return self._renamed({other for domain in changed for other in self.weaker_at(domain, account_id)})
+
+    def _uncount(self, place: tuple[str, int], account_id: str) -> None:
+        self._of_rank[place][account_id] -= 1
+        if not self._of_rank[place][account_id]:
+            del self._of_rank[place][account_id]
+        if not self._of_rank[place]:
+            del self._of_rank[place]
 
     def _renamed(self, accounts: Iterable[str]) -> list[str]:
         """Derive who these accounts are anew; returns those that are another one, as they were."""
@@ -200,8 +225,12 @@ class Directory:
     def _claimants(self, host: str, domain: str, namespace: str = "") -> set[str]:
         """Who claims the host, or the nearest domain around it, or else anything of the company."""
         claims = self._claims.get(domain, {})
+        if namespace and (domain, _rank(namespace)) not in self._of_rank:
+            return set()
         for place in _upwards(host, domain):
-            if found := {account for account in claims.get(place, ()) if account.startswith(namespace)}:
+            there = claims.get(place, set())
+            found = {account for account in there if account.startswith(namespace)} if namespace else there
+            if found:
                 return found
         return {account for accounts in claims.values() for account in accounts if account.startswith(namespace)}
 

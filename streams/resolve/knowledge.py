@@ -197,10 +197,13 @@ class Knowledge:
     def _claimed(self, link: AccountClaim | RecordChange, due: _Due) -> set[Alias]:
         """What accounts claim or are changes; returns the aliases for which that may be news."""
         directory, reach = self.directory, self.directory.reach(link)
+        seen = link if isinstance(link, AccountClaim) and not link.stated_as else None
+        called = {account: directory.canonical(account) for account in reach.accounts}
         at_before = {host: directory.accounts_at(host) for name in reach.domains for host in self._at.get(name, ())}
         named_before = {name: directory.accounts_named(name) for name in reach.names}
-        members = self._homes(name for account in reach.accounts for name in self.memberships.members(account))
-        people = self._homes(name for names in reach.domains for at in self._at.get(names, {}).values() for name in at)
+        members = {} if isinstance(link, AccountClaim) else self._homes(self._members(reach.accounts))
+        hosts = (host for host in at_before if not (seen and directory.is_crowded(host, seen)))
+        people = self._homes(name for host in hosts for name in self._at[company_domain(host)][host])
         for before in self._change(link):
             due.setdefault(before, set()).add(_EVERYONE)
         moved = {host for host, accounts in at_before.items() if directory.accounts_at(host) != accounts}
@@ -208,11 +211,18 @@ class Knowledge:
         for name, (person, before_home, where) in {**people, **members}.items():
             if name in at_moved or (name in members and home(self.known, person) != before_home):
                 self._owe_at(due, where, person)
+        if isinstance(link, AccountClaim):  # what they were called before is recalled whole
+            members = self._homes(self._members(a for a, before in called.items() if directory.canonical(a) != before))
+            for person, _, where in members.values():
+                self._owe_at(due, where, person)
         renamed = {name for name, accounts in named_before.items() if directory.accounts_named(name) != accounts}
-        called = {alias for name in renamed for alias in self.declared.named(name)}
-        self._owe_all(called, due)
-        concerned = at_moved | members.keys() | called
+        declaring = {alias for name in renamed for alias in self.declared.named(name)}
+        self._owe_all(declaring, due)
+        concerned = at_moved | members.keys() | declaring
         return {alias for name in concerned for alias in self.graph.person(name).aliases}
+
+    def _members(self, accounts: Iterable[str]) -> Iterator[Alias]:
+        return (name for account in accounts for name in self.memberships.members(account))
 
     def _change(self, link: AccountClaim | RecordChange) -> list[str]:
         """Take it in; returns the accounts that are another one from now on, as they were."""

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from schemas.links import AccountClaim, Decision, Edge
 from schemas.touchpoints import Attribution, CleanTouchpoint, Recall
 from streams.resolve import clusters as clusters_module
+from streams.resolve import directory as directory_module
 from streams.resolve import edges as edges_module
 from streams.resolve import knowledge as knowledge_module
 from streams.resolve import memberships as memberships_module
@@ -160,15 +161,24 @@ def told_in_order(history: list[CleanTouchpoint], **options: Any) -> World:
 
 
 @contextmanager
-def small_limits(aliases: int = 4, edges: int = 3, region: int = 100, seen: int = 2) -> Iterator[dict[str, int]]:
+def small_limits(
+    aliases: int = 4, edges: int = 3, region: int = 100, seen: int = 2, claimants: int = 2
+) -> Iterator[dict[str, int]]:
     """Clusters, shared aliases and tangles that are reached by a dozen events."""
     with (
         patch.object(clusters_module, "MAX_ALIASES", aliases),
         patch.object(edges_module, "MAX_EDGES", edges),
         patch.object(regions_module, "MAX_REGION", region),
         patch.object(memberships_module, "MAX_SEEN", seen),
+        patch.object(directory_module, "MAX_CLAIMANTS", claimants),
     ):
-        yield {"max_aliases": aliases, "max_edges": edges, "max_region": region, "max_seen": seen}
+        yield {
+            "max_aliases": aliases,
+            "max_edges": edges,
+            "max_region": region,
+            "max_seen": seen,
+            "max_claimants": claimants,
+        }
 
 
 @MANY
