@@ -30,6 +30,7 @@ class Part:
 PARTS = {
     "core": Part("benchmarks.core"),
     "identity": Part("benchmarks.identity"),
+    "tangles": Part("benchmarks.tangles", 900.0),
     "attribution": Part("benchmarks.attribution"),
     "refold": Part("benchmarks.refold"),
     "memory": Part("benchmarks.memory", 600.0),

@@ -20,6 +20,7 @@ MetricName = Literal[
     "touchline_ignored_total",
     "touchline_links_known",
     "touchline_links_offset",
+    "touchline_identity_tangled_aliases",
     "touchline_accounts_in_memory",
     "touchline_touchpoints_in_memory",
     "touchline_touchpoints_waiting",
@@ -76,6 +77,9 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_dead_letters_total", "counter", "Items dead-lettered.", ("stage", "reason")),
         Metric("touchline_ignored_total", "counter", "Messages that concern no customer.", ("source", "reason")),
         Metric("touchline_links_known", "gauge", "Identity links in memory."),
+        Metric(
+            "touchline_identity_tangled_aliases", "gauge", "Aliases in tangles: too many edges hang together there."
+        ),
         Metric("touchline_links_offset", "gauge", "How far the links topic is known."),
         Metric("touchline_accounts_in_memory", "gauge", "Account states in memory."),
         Metric("touchline_touchpoints_in_memory", "gauge", "What these states count for, in touchpoints."),

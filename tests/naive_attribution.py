@@ -63,12 +63,25 @@ class Fate(NamedTuple):
     into: str = ""
 
 
-def naive(
-    touchpoints: Iterable[CleanTouchpoint], *, max_aliases: int = 50, max_edges: int = 100, leads: Sequence[str] = ()
-) -> dict[str, Place]:
-    """The place of every touchpoint, by event id, knowing all. `leads`: directories, the first leads."""
+class Limits(NamedTuple):
+    """Sizes from which on something does not grow any more."""
+
+    max_aliases: int = 50
+    max_edges: int = 100
+    max_region: int = 100
+    max_seen: int = 50
+    max_claimants: int = 20
+
+
+def naive(touchpoints: Iterable[CleanTouchpoint], **limits: int) -> dict[str, Place]:
+    """The place of every touchpoint, by event id, knowing all; `limits` as in Limits."""
+    return led(touchpoints, (), **limits)
+
+
+def led(touchpoints: Iterable[CleanTouchpoint], leads: Sequence[str], **limits: int) -> dict[str, Place]:
+    """`naive` where directories lead, the first of `leads` before the others."""
     events = sorted({t.event_id: t for t in touchpoints}.values(), key=lambda t: (t.ordered_at, t.event_id))
-    world = _World(events, max_aliases, max_edges, leads)
+    world = _World(events, Limits(**limits), leads)
     return {t.event_id: world.place(t) for t in events}
 
 
@@ -117,7 +130,8 @@ def _name_id(alias: str) -> str:
 
 
 class _World:
-    def __init__(self, events: list[CleanTouchpoint], max_aliases: int, max_edges: int, leads: Sequence[str]) -> None:
+    def __init__(self, events: list[CleanTouchpoint], limits: Limits, leads: Sequence[str]) -> None:
+        self.max_seen, self.max_claimants = limits.max_seen, limits.max_claimants
         self.events = events
         self.leads = list(leads)
         self.facts = [t for t in events if t.action != "decision"]
@@ -126,8 +140,9 @@ class _World:
         self.fates = [fate for t in self.facts for fate in _fates(t)]  # in the order of time
         self.claims = [(host, ref) for host, ref in self._claimed("domain") if host]
         self.names = [(name, ref) for name, ref in self._claimed("name") if name]
-        self.edges = self._edges(max_edges)
-        self.groups = self._groups(max_aliases)
+        self.edges, tree = self._edges(limits.max_edges)
+        self.joining = _untangled(self.edges, tree, limits.max_region)
+        self.groups = self._groups(limits.max_aliases)
         self.canonical = {ref: self._canonical(ref) for t in events for ref in (*t.account_refs, t.network) if ref}
 
     # -- decisions and edges
@@ -144,7 +159,8 @@ class _World:
                 found.update({frozenset((contacts[0], other)): "link" for other in contacts[1:]})
         return found
 
-    def _edges(self, most: int) -> list[Edge]:
+    def _edges(self, most: int) -> tuple[list[Edge], list[Edge]]:
+        """Those that count, and of these the first of each alias with a stronger one."""
         first: dict[tuple[str, str, bool], Edge] = {}
         for t in self.facts:  # earliest first
             people = _people(t)
@@ -162,7 +178,9 @@ class _World:
         for edge in kept:
             for end in {edge.a, edge.b}:
                 touching.setdefault(end, []).append(edge)
-        return [edge for edge in kept if all(edge in touching[end][:most] for end in (edge.a, edge.b))]
+        counting = [edge for edge in kept if all(edge in touching[end][:most] for end in (edge.a, edge.b))]
+        first_of = {edge.b: edge for edge in reversed(counting) if edge.a != edge.b}
+        return counting, list(first_of.values())
 
     def _groups(self, most: int) -> dict[str, set[str]]:
         groups = {name: {name} for t in self.events for name in t.aliases}
@@ -174,7 +192,7 @@ class _World:
         for edge in self.edges:
             given_up |= {edge.b} if kind_of(edge.a) == kind_of(edge.b) == "user" else set()
             one, other = groups[edge.a], groups[edge.b]
-            if one is other or len(one) + len(other) > most:
+            if edge not in self.joining or one is other or len(one) + len(other) > most:
                 continue
             clash = any(
                 ((kind_of(x), kind_of(y)) == ("crm_contact", "crm_contact") and _whose(x) == _whose(y))
@@ -306,7 +324,8 @@ class _World:
         }
 
     def accounts_at(self, host: str) -> set[str]:
-        return {self.canonical[account] for account in self._claimants(host)}
+        found = self._claimants(host)
+        return {self.canonical[account] for account in found} if len(found) <= self.max_claimants else set()
 
     def _verdicts(self, owners: set[str]) -> dict[str, str]:
         """The last word on each account, of whichever alias and under whichever of its ids it was said."""
@@ -335,12 +354,17 @@ class _World:
             elif t.action != "crm_removed":
                 found.setdefault((alias, named, "seen"), Stint(t.ordered_at, account, alias, LAST, False))
         stints = []
-        for stint in found.values():
+        for stint in self._counting(found):
             ends = [at for account, at in left if account == stint.account and at > stint.begin]
             if verdicts.get(stint.account) != "not_belongs":
                 stints.append(stint._replace(end=min([stint.end, *ends]), rests=self._rests(stint)))
         stints += [Stint(FIRST, account, "", LAST, True) for account, v in verdicts.items() if v == "belongs"]
         return stints
+
+    def _counting(self, found: dict[Any, Stint]) -> list[Stint]:
+        """All but what was seen beyond the first accounts."""
+        seen = sorted((key for key in found if key[-1] == "seen"), key=lambda key: (found[key].begin, key[1], key[0]))
+        return [stint for key, stint in found.items() if key not in seen[self.max_seen :]]
 
     def _rests(self, stint: Stint) -> tuple[tuple[datetime, datetime], ...]:
         """While the CRM has deleted the account or the contact; what was begun since then is news of its own."""
@@ -368,15 +392,15 @@ class _World:
         for t in told:
             alias = _people(t)[0]
             if t.action == "crm_record":
-                found[alias, t.ordered_at] = Stint(t.ordered_at, alias, thing, LAST, False)
+                found[thing, alias, "joined", t.ordered_at] = Stint(t.ordered_at, alias, thing, LAST, False)
             elif t.action != "crm_removed":
-                found.setdefault((alias, "seen"), Stint(t.ordered_at, alias, thing, LAST, False))
+                found.setdefault((thing, alias, "seen"), Stint(t.ordered_at, alias, thing, LAST, False))
         left = [(_people(t)[0], t.ordered_at) for t in told if t.action == "crm_removed"]
         stints = [
             stint._replace(
                 end=min((when for name, when in left if name == stint.account and when > stint.begin), default=LAST)
             )
-            for stint in found.values()
+            for stint in self._counting(found)
         ]
         chosen = _at(stints, at)
         return chosen.account if chosen else ""
@@ -448,11 +472,31 @@ class _World:
         return {value for value, since in first.items() if before and since == max(before)}
 
 
+def _untangled(edges: list[Edge], tree: list[Edge], most: int) -> set[Edge]:
+    """The edges that may join: all where few hang together, else those of the trees, else none."""
+    found: set[Edge] = set()
+    for group in _hanging_together(edges):
+        if len(group) <= most:
+            found |= group
+            continue
+        for branch in _hanging_together([edge for edge in tree if edge in group]):
+            found |= branch if len(branch) <= most else set()
+    return found
+
+
+def _hanging_together(edges: list[Edge]) -> list[set[Edge]]:
+    groups = {end: {end} for edge in edges for end in (edge.a, edge.b)}
+    for edge in edges:
+        _unite(groups, edge.a, edge.b)
+    distinct = {id(group): group for group in groups.values()}.values()
+    return [{edge for edge in edges if edge.a in group} for group in distinct]
+
+
 def _at(stints: list[Stint], at: datetime) -> Stint | None:
     running = [s for s in stints if s.begin <= at < s.end and not any(gone < at < back for gone, back in s.rests)]
     if running:
-        return max(running, key=lambda s: (s.alias.startswith("crm_contact:"), s.begin, s.account, s.alias))
-    first = min(stints, key=lambda s: (s.begin, s.account, s.alias, s.end), default=None)
+        return max(running, key=lambda s: (s.alias.startswith("crm_contact:"), s.begin, s.stated, s.account, s.alias))
+    first = min(stints, key=lambda s: (s.begin, not s.stated, s.account, s.alias, s.end), default=None)
     return first if first is not None and not first.stated and at < first.begin else None
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -16,10 +18,13 @@ from schemas.links import LINKS, AnyLink, Carried, Link
 from schemas.metrics import MetricName
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
+from streams.agents.turns import Turn
 from streams.ops.metrics import Meter
 from streams.resolve.directories import Directories
+from streams.resolve.edges import Seen
 from streams.resolve.knowledge import Knowledge
 from streams.resolve.proposals import Proposal
+from streams.resolve.stored import stored
 from streams.transport.decode import decode
 from streams.transport.kafka import GroupProgress, broadcast_consumer, group_consumer, producer
 from streams.transport.lineage import Lineage, Mark
@@ -31,14 +36,15 @@ RECALL_GROUP = "touchline-recall"
 FORGET_EVERY_S = 5.0
 #: What the one on duty sends at once; the rest waits, and what lives goes between.
 SENT_AT_ONCE = 200
-#: Links of one poll are applied in slices of this many: a flood of them must not hold up what waits for an answer.
-APPLIED_AT_ONCE = 200
+#: So long the links may be behind before a probe calls that unhealthy.
+BEHIND_S = 10.0
 ASKED_AT_MOST = 20
 FILLER = b"nothing"
 #: Positions that may have been used after the last one that was committed.
 FILLED_BEYOND = 1_000
 _KNOWN: MetricName = "touchline_links_known"
 _OFFSET: MetricName = "touchline_links_offset"
+_TANGLED: MetricName = "touchline_identity_tangled_aliases"
 _log = logging.getLogger("touchline.links")
 
 
@@ -60,6 +66,9 @@ class LinksReader:
         self._moved = asyncio.Condition()
         self.carried: dict[str, int] = {}
         """How far it is with ids of before, and the position that says so."""
+        self.reading = "the links topic"
+        self._level_at = time.monotonic()
+        self._told_of = 0
 
     async def start(self) -> None:
         """Connect and read everything that is there now."""
@@ -121,14 +130,20 @@ class LinksReader:
 
     async def _load(self, until: int) -> None:
         """Read the records before `until`, whose consequences are sent, and derive what they say at once."""
-        links: list[Link] = []
+        kept: list[tuple[bytes | None, int]] = []
         while until and await self._consumer.position(self._partition) < until:
             for records in (await self._consumer.getmany(self._partition, timeout_ms=500)).values():
-                before = (record for record in records if record.offset < until)
-                links += (link for record in before for _, link in self._decoded(record.value, record.offset + 1))
+                kept += ((record.value, record.offset + 1) for record in records if record.offset < until)
         if until:  # a poll may have brought more, and what follows from that is not sent
             self._consumer.seek(self._partition, until)
-        await asyncio.to_thread(self.knowledge.load, links, until)
+
+        def links() -> Iterator[Link | Seen]:  # decoded as they are taken in: as objects all would take gigabytes
+            for value, position in kept:
+                self.reading = f"reading links, {position:,} of {until:,}"
+                quickly = None if self.directories.renamed else stored(value or b"[]")
+                yield from quickly if quickly is not None else (link for _, link in self._decoded(value, position))
+
+        await asyncio.to_thread(self.knowledge.load, links(), until)
 
     async def run(self) -> None:
         """Follow the topic until cancelled."""
@@ -159,18 +174,32 @@ class LinksReader:
             while waiting and waiting[0][0] <= position:
                 waiting.popleft()
 
+    def checks(self) -> tuple[bool, dict[str, object]]:
+        """Whether the links are known as far as they are written, or were a moment ago; and what a probe is told."""
+        end = (self._consumer.highwater(self._partition) if self._consumer is not None else None) or 0
+        behind = max(end - self.knowledge.position, 0)
+        now = time.monotonic()
+        self._level_at = self._level_at if behind else now
+        told: dict[str, object] = {"links_behind": behind, "tangled_aliases": self.knowledge.graph.tangled}
+        return now - self._level_at < BEHIND_S, told
+
     async def _read(self) -> None:
         batches = await self._consumer.getmany(self._partition, timeout_ms=500)
+        turn = Turn()
         for records in batches.values():
-            for start in range(0, len(records), APPLIED_AT_ONCE):
-                for record in records[start : start + APPLIED_AT_ONCE]:
-                    self._apply(record.value, record.offset + 1)
-                await self._tell()
+            for record in records:
+                await self._apply(record.value, record.offset + 1, turn)
+            await self._tell()
 
     async def _tell(self) -> None:
         """Whoever waits for what is known now may go on."""
+        tangled = self.knowledge.graph.tangled
         self._meter.set(_KNOWN, len(self.knowledge.graph))
         self._meter.set(_OFFSET, self.knowledge.position)
+        self._meter.set(_TANGLED, tangled)
+        if tangled > 2 * self._told_of:
+            self._told_of = tangled
+            _log.warning("identities are tangled", extra={"aliases": tangled})
         async with self._moved:
             self._moved.notify_all()
         await asyncio.sleep(0)
@@ -183,12 +212,14 @@ class LinksReader:
         self.carried.update({link.how: position for _, link in found.items if isinstance(link, Carried)})
         return [(index, self.knowledge.graph.kept.current(link, self.directories)) for index, link in links]
 
-    def _apply(self, value: bytes | None, position: int) -> None:
+    async def _apply(self, value: bytes | None, position: int, turn: Turn) -> None:
+        """Take in a record's links, however long that takes; its position counts once all of them are known."""
         for _, link in self._decoded(value, position):
             better = self.knowledge.outdone(link)
             if better is not None:
                 self.repairs.append((position, better))
-            self.recalls.extend(self.knowledge.apply(link, position))
+            self.recalls.extend(self.knowledge.apply(link, position, is_last=False))
+            await turn.give_way()
         self.knowledge.position = max(self.knowledge.position, position)
 
 

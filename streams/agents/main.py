@@ -29,6 +29,7 @@ from streams.agents.progress import SinkProgress, StoredSince
 from streams.agents.refold import Refolds
 from streams.agents.shell import Handler, Stage
 from streams.agents.timers import Timers
+from streams.agents.turns import STOOD_S, LoopWatch
 from streams.agents.watchdog import Watchdog, lag_of
 from streams.connectors.registry import CONNECTORS, connectors_of, directories_of
 from streams.journey.blueprints import load
@@ -50,6 +51,7 @@ GC_THRESHOLD = (300_000, 20, 50)
 _log = logging.getLogger("touchline.processor")
 
 Task = Callable[[], Coroutine[Any, Any, None]]
+Checks = Callable[[], tuple[bool, dict[str, object]]]
 
 
 @dataclass(slots=True)
@@ -61,6 +63,14 @@ class Plan:
     on_revoked: Callable[[], None] = lambda: None
     on_assigned: Callable[[set[int]], Coroutine[Any, Any, None]] | None = None
     closing: list[Task] = field(default_factory=list)
+    checks: Checks = lambda: (True, {})
+
+
+@dataclass(slots=True)
+class Probe:
+    """What `/healthz` answers now: from the first moment of a process, which may wait and read for a while."""
+
+    answer: Checks = lambda: (False, {"waiting_for": "Kafka"})
 
 
 @dataclass(slots=True)
@@ -74,6 +84,7 @@ class Base:
     metrics: Metrics
     die: Callable[[str], None]
     told: Told
+    probe: Probe
 
 
 def run(stage: str, config: Config, clickhouse_password: str = "") -> int:
@@ -100,16 +111,20 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str) -> int
         asyncio.get_running_loop().add_signal_handler(number, end, 0)
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)
-    await ensure_topics(config.kafka, deadline_s=600.0)
-    sender = producer(config.kafka, f"touchline-{stage_name}")
-    await _start_patiently(sender.start)
-    writer = RecordWriter(sender, lambda topic: partitions(config.kafka, topic), topic_prefix=config.kafka.topic_prefix)
-    outbox, metrics = Outbox(writer, die), Metrics()
-    stage = Stage(stage_name, outbox, metrics, die)
-    base = Base(config, clickhouse_password, stage, outbox, metrics, die, _teller(die))
-    plan = await _PLANS[stage_name](base)
-    async with _background(base, plan):
-        await _serve(base, plan, ended)
+    metrics, probe = Metrics(), Probe()
+    async with OpsServer(metrics, lambda: probe.answer(), host=config.metrics_host):
+        await ensure_topics(config.kafka, deadline_s=600.0)
+        sender = producer(config.kafka, f"touchline-{stage_name}")
+        await _start_patiently(sender.start)
+        writer = RecordWriter(
+            sender, lambda topic: partitions(config.kafka, topic), topic_prefix=config.kafka.topic_prefix
+        )
+        outbox = Outbox(writer, die)
+        stage = Stage(stage_name, outbox, metrics, die)
+        base = Base(config, clickhouse_password, stage, outbox, metrics, die, _teller(die), probe)
+        plan = await _PLANS[stage_name](base)
+        async with _background(base, plan):
+            await _serve(base, plan, ended)
     with contextlib.suppress(Exception):
         await asyncio.wait_for(sender.stop(), 5)
     return int(ended.result())
@@ -133,36 +148,40 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
             await on_assigned({tp.partition for tp in assigned})
 
     app.finalize()
-    ops = OpsServer(base.metrics, lambda: _health(app, base.stage), host=base.config.metrics_host)
+    loop = LoopWatch()
+    base.probe.answer = lambda: _health(app, base.stage, loop, plan.checks)
     watchdog = Watchdog(
         base.stage, lambda: lag_of(app, names(base.config.kafka, list(plan.agents))), base.metrics, base.die
     )
-    watching = asyncio.create_task(watchdog.run())
+    watching = [asyncio.create_task(task) for task in (watchdog.run(), loop.run())]
     crashed = asyncio.create_task(_crash(app, base.die))
     try:
-        await ops.start()
         await app.start()
         await ended
     finally:
-        await ops.close()
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         crashed.cancel()
         await base.stage.drain()
         with contextlib.suppress(Exception):
             await asyncio.wait_for(app.stop(), 5)
 
 
-def _health(app: Any, stage: Stage) -> tuple[bool, dict[str, object]]:
-    """Whether it has partitions and waits for nothing."""
+def _health(app: Any, stage: Stage, loop: LoopWatch, of_stage: Checks) -> tuple[bool, dict[str, object]]:
+    """Whether it has partitions, waits for nothing, keeps up and never stood of late."""
     assigned = len(app.consumer.assignment()) if app.consumer is not None else 0
+    stood_s = loop.longest_s(time.monotonic())
+    is_well, own = of_stage()
     checks: dict[str, object] = {
         "partitions": assigned,
         "waiting_for": stage.waits.what or "nothing",
         "last_ack_s_ago": round(time.monotonic() - stage.moved_at, 1),
+        "stood_for_s": round(stood_s, 1),
+        **own,
     }
     if went_back := app.transport.returns:
         checks["went_back"] = went_back
-    return bool(assigned) and not stage.waits, checks
+    return bool(assigned) and not stage.waits and stood_s < STOOD_S and is_well, checks
 
 
 def _teller(die: Callable[[str], None]) -> Told:
@@ -197,6 +216,7 @@ async def _plan_resolve(base: Base) -> Plan:
     kafka = base.config.kafka
     links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config))
     duty = RecallDuty(kafka, links, base.outbox, base.told)
+    base.probe.answer = lambda: (False, {"waiting_for": links.reading})
     await _start_patiently(links.start)
     await _start_patiently(duty.start)
     live = resolve.Resolve(base.stage, links)
@@ -212,6 +232,7 @@ async def _plan_resolve(base: Base) -> Plan:
         agents={resolve.INPUT: live, resolve.RECALLED_INPUT: resolve.Reattribute(base.stage, links, live)},
         tasks=[links.run, duty.run, carrying.run],
         closing=[duty.stop, links.stop, close],
+        checks=links.checks,
     )
 
 

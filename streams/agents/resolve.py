@@ -23,6 +23,7 @@ from schemas.touchpoints import (
 )
 from streams.agents.links import LinksReader, published
 from streams.agents.shell import Done, Record, Stage
+from streams.agents.turns import Turn
 from streams.transport.outbox import Output
 
 INPUT: TopicName = "touchpoints.clean.v1"
@@ -55,14 +56,19 @@ class Resolve:
         await self._teach(touchpoints)
         # records of several partitions, told in the order of events: an account's writer then need not step again
         in_order = sorted(touchpoints, key=attrgetter("ordered_at"))
-        outputs = [_attributed(self._attribute(touchpoint)) for touchpoint in in_order]
+        outputs, turn = list[Output](), Turn()
+        for touchpoint in in_order:
+            outputs.append(_attributed(self._attribute(touchpoint)))
+            await turn.give_way()
         outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
 
     async def _teach(self, touchpoints: Iterable[CleanTouchpoint]) -> None:
         """Publish new links and wait until they are known; an event is attributed with what it taught itself."""
         news: dict[str, Link] = {}
+        turn = Turn()
         for touchpoint in touchpoints:
+            await turn.give_way()
             for link in self._links.knowledge.learn(touchpoint):
                 known = news.get(link.link_id)
                 if known is None or _outdoes(link, known):

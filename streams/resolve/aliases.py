@@ -27,6 +27,7 @@ Kind = PersonKind | ObjectKind
 #: Strong to weak. What comes first names the person, and is the key a touchpoint travels by.
 PERSON_KINDS: tuple[str, ...] = get_args(PersonKind)
 OBJECT_KINDS: tuple[str, ...] = get_args(ObjectKind)
+CONTACT, USER = "crm_contact", "user"
 _PEOPLE = frozenset(PERSON_KINDS)
 _RANK = {kind: len(PERSON_KINDS) + len(OBJECT_KINDS) - i for i, kind in enumerate((*PERSON_KINDS, *OBJECT_KINDS))}
 
@@ -116,10 +117,14 @@ def is_person(name: Alias) -> bool:
 
 
 def unique_space(name: Alias) -> str | None:
-    """Of what a person has one at most: a contact of each CRM's directory. None for an alias of any number."""
-    if not name.startswith("crm_contact:"):
-        return None
-    return f"crm_contact:{directory_of(name)}"
+    """The space of ids of which a person has one only: two aliases of one space are two people. None: of no such space.
+
+    Of contacts that holds within a CRM's directory, of user ids within what one source tells.
+    """
+    kind = name.partition(":")[0]
+    if kind == CONTACT:
+        return f"{CONTACT}:{directory_of(name)}"
+    return USER if kind == USER else None
 
 
 def is_mailbox(name: Alias) -> bool:

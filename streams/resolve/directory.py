@@ -5,6 +5,7 @@ Claims are sets, so what follows from them does not depend on the order in which
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,8 @@ NAMESPACES = ("crm", "group", "org")
 
 _Rank = tuple[int, int, str]
 _STRONGEST: _Rank = (0, 0, "")
+MAX_CLAIMANTS = 20
+"""Accounts that claim one host; where more do, it tells nothing of whose an address is, as if nobody did."""
 
 _Claims = dict[str, set[str]]
 """Host → the accounts that claim it."""
@@ -53,6 +56,8 @@ class Directory:
         self._named: dict[str, set[str]] = {}
         self._names: dict[str, set[str]] = {}
         self._followed: dict[str, str] = {}
+        self._by_rank: dict[str, dict[_Rank, Counter[str]]] = {}
+        """Domain → rank → the accounts that claim hosts in it, and how many."""
 
     def claim(self, claim: AccountClaim) -> list[str]:
         """An account claims a domain or a name; returns the accounts that are another one from now on, as they were."""
@@ -123,8 +128,17 @@ class Directory:
             return ()
         found = self._at.setdefault(domain, {})
         if host not in found:
-            found[host] = tuple(sorted({self.canonical(account) for account in self._claimants(host, domain)}))
+            claimants = self._claimants(host, domain)
+            few = claimants if len(claimants) <= MAX_CLAIMANTS else ()
+            found[host] = tuple(sorted({self.canonical(account) for account in few}))
         return found[host]
+
+    def is_crowded(self, host: str, claim: AccountClaim) -> bool:
+        """Whether so many accounts claim what a host is looked up by that one more seen claim is no news."""
+        domain = company_domain(host)
+        claims, around = self._claims.get(domain, {}), set(_upwards(host, domain))
+        is_nearer = any(value in around and value not in claims for _, value in compared(claim))
+        return not is_nearer and len(self._claimants(host, domain)) > MAX_CLAIMANTS
 
     def accounts_named(self, name: str) -> tuple[str, ...]:
         """The accounts of this company name (as `company_name` gives it), each under its canonical id, sorted."""
@@ -138,11 +152,15 @@ class Directory:
         """The accounts that claim a company domain or a host in it, as they call themselves, sorted."""
         return tuple(sorted({account for accounts in self._claims.get(domain, {}).values() for account in accounts}))
 
+    def is_claimed(self, domain: str) -> bool:
+        """Whether any account claims a host of this company domain."""
+        return domain in self._claims
+
     def weaker_at(self, domain: str, account_id: str) -> list[str]:
         """The accounts whose canonical id may change when `account_id` claims a host of this domain."""
-        rank = self._rank(account_id)
+        rank, there = self._rank(account_id), self._by_rank.get(domain, {})
         is_strong = rank[0] < len(NAMESPACES)
-        weaker = [other for other in self.claimants(domain) if self._rank(other) > rank] if is_strong else []
+        weaker = [other for at, accounts in there.items() if at > rank for other in accounts] if is_strong else []
         found = [*weaker, account_id] if rank > _STRONGEST else weaker
         return [*{one for other in found for one in self.records.family(other)}] if self.records else found
 
@@ -165,6 +183,7 @@ class Directory:
                 domain = company_domain(value)
                 self._claims.setdefault(domain, {}).setdefault(value, set()).add(account_id)
                 changed.add(domain)
+                self._by_rank.setdefault(domain, {}).setdefault(self._rank(account_id), Counter())[account_id] += 1
                 own = self._hosts
             if self._rank(account_id) > _STRONGEST:
                 own.setdefault(account_id, set()).add(value)
@@ -174,6 +193,7 @@ class Directory:
             else:
                 domain = company_domain(value)
                 _drop(self._claims[domain], value, account_id)
+                self._uncount(domain, account_id)
                 if not self._claims[domain]:
                     del self._claims[domain]
                 changed.add(domain)
@@ -182,6 +202,16 @@ class Directory:
         for domain in changed:
             self._at.pop(domain, None)
         return self._renamed({other for domain in changed for other in self.weaker_at(domain, account_id)})
+
+    def _uncount(self, domain: str, account_id: str) -> None:
+        ranks, rank = self._by_rank[domain], self._rank(account_id)
+        ranks[rank][account_id] -= 1
+        if not ranks[rank][account_id]:
+            del ranks[rank][account_id]
+        if not ranks[rank]:
+            del ranks[rank]
+        if not ranks:
+            del self._by_rank[domain]
 
     def _renamed(self, accounts: Iterable[str]) -> list[str]:
         """Derive who these accounts are anew; returns those that are another one, as they were."""
@@ -204,8 +234,8 @@ class Directory:
         ours = {*self._hosts.get(account_id, ()), *self._hosts.get(self.records.survivor(account_id), ())}
         hosts = [(host, company_domain(host)) for host in ours]
         named = self._is.get(account_id, set())
-        others = named.union(*(self.claimants(domain) for _, domain in hosts))
-        for rank in sorted({rank for other in others if (rank := self._rank(other)) < self._rank(account_id)}):
+        ranks = {self._rank(other) for other in named}.union(*(self._by_rank.get(domain, ()) for _, domain in hosts))
+        for rank in sorted(rank for rank in ranks if rank < self._rank(account_id)):
             stated = {self.records.survivor(other) for other in named if self._rank(other) == rank}
             claiming = {
                 self.records.survivor(other) for host, domain in hosts for other in self._claimants(host, domain, rank)
@@ -219,6 +249,8 @@ class Directory:
     def _claimants(self, host: str, domain: str, rank: _Rank | None = None) -> set[str]:
         """Who claims the host, or the nearest domain around it, or else anything of the company; all, or of a rank."""
         claims = self._claims.get(domain, {})
+        if rank is not None and rank not in self._by_rank.get(domain, ()):
+            return set()
         for place in _upwards(host, domain):
             if found := self._of_rank(claims.get(place, ()), rank):
                 return found

@@ -14,8 +14,9 @@ from streams.resolve.aliases import is_mailbox, is_person, kind_of
 from streams.resolve.declared import Declarations
 from streams.resolve.directory import Directory
 from streams.resolve.domains import address_host, company_domain, company_host
+from streams.resolve.edges import Seen
 from streams.resolve.followers import Followers
-from streams.resolve.graph import NAMING_KINDS, IdentityGraph, Person
+from streams.resolve.graph import NAMING_KINDS, IdentityGraph, Person, moved
 from streams.resolve.learning import implied
 from streams.resolve.memberships import Memberships
 from streams.resolve.proposals import Proposals
@@ -53,18 +54,20 @@ class Knowledge:
         """Person and account: the first rule that decides, with what was considered and not taken."""
         return attribute(self.known, touchpoint)
 
-    def apply(self, link: Link, position: int) -> list[Recall]:
-        """Take in the link at `position` (offset + 1); returns the recalls it makes necessary."""
-        self.position = max(self.position, position)
+    def apply(self, link: Link, position: int, *, is_last: bool = True) -> list[Recall]:
+        """Take in a link at `position` (offset + 1), the last of its record; returns the recalls it makes necessary."""
+        if is_last:
+            self.position = max(self.position, position)
         if self.knows(link):
             return []
         due: _Due = {}
+        of_accounts = set[Alias]()
         if isinstance(link, Edge):
-            changed = self._joined((link.a, link.b), lambda: self.graph.add(link), due)
-            asked = self._asked_by(link, changed) | self._followed({link.a, link.b, *changed}, (), due)
+            asked, of_accounts, changed = self._joined((link.a, link.b), lambda: self.graph.add(link), due)
+            asked |= self._followed({link.a, link.b, *changed}, (), due)
         elif isinstance(link, Decision) and link.about_people:
-            changed = self._joined((link.a, link.b), lambda: self.graph.decide(link), due)
-            asked = {link.a, link.b, *changed} | self._followed({link.a, link.b, *changed}, (), due)
+            asked, of_accounts, changed = self._joined((link.a, link.b), lambda: self.graph.decide(link), due)
+            asked |= {link.a, link.b} | self._followed({link.a, link.b, *changed}, (), due)
         elif isinstance(link, AccountClaim) or (isinstance(link, RecordChange) and link.is_of_account):
             reach = self.directory.reach(link)
             asked = self._claimed(link, due) | self._followed((), _accounts_of(link) | reach.accounts, due)
@@ -73,22 +76,20 @@ class Knowledge:
         else:
             asked = self._told_of(link, due)
             asked |= self._followed({*asked, link.a if isinstance(link, Decision) else link.alias}, (), due)
-        self.proposals.look_again(asked, position)
+        self.proposals.look_again(asked, position, of_accounts)
         return list(_recalls(due, position, _cause(link)))
 
-    def load(self, links: Iterable[Link], position: int) -> None:
+    def load(self, links: Iterable[Link | Seen], position: int) -> None:
         """Take in links whose recalls and questions were sent before, the fast way: at a worker's start."""
         self.graph.defer()
         asking = set[Alias]()
         for link in links:
-            if isinstance(link, Edge):
+            if isinstance(link, Seen):
+                self.graph.collect(link)
+            elif isinstance(link, Edge):
                 self.graph.add(link)
-                self._index(link.a, address_host(link.a))
-                self._index(link.b, address_host(link.b))
             elif isinstance(link, Decision) and link.about_people:
                 self.graph.decide(link)
-                self._index(link.a, address_host(link.a))
-                self._index(link.b, address_host(link.b))
             elif isinstance(link, AccountClaim):
                 self.directory.claim(link)
             elif isinstance(link, RecordChange):
@@ -96,12 +97,25 @@ class Knowledge:
             else:
                 self._take_in(link)
                 asking.add(link.a if isinstance(link, Decision) else link.alias)
-        self.graph.derive_all()
-        for account in sorted(self.followers.look_again(asking.union(self.graph.aliases()))):
+        asking |= self.graph.derive_all()
+        for name in self.graph.aliases():
+            if "@" in name:
+                self._index(name, address_host(name))
+        for account in sorted(self.followers.look_again(asking)):  # whoever is in an account is among them
             self.directory.follow(account, self.followers.followed(account))
-        self.proposals.look_again(asking.union(self.graph.aliases()), position)
+        self.proposals.look_again(asking, position, self._at_claimed_hosts())
         self.proposals.news.clear()
         self.position = max(self.position, position)
+
+    def _at_claimed_hosts(self) -> Iterator[Alias]:
+        """Those of whom it may be asked to which account they belong, since accounts claim where their address is."""
+        for domain, hosts in self._at.items():
+            for host, names in hosts.items() if self.directory.is_claimed(domain) else ():
+                is_sure = len(self.directory.accounts_at(host)) < 2
+                for name in names:
+                    aliases = self.graph.person(name).aliases
+                    if not is_sure or any("@" in other and address_host(other) != host for other in aliases):
+                        yield name
 
     def knows(self, link: Link) -> bool:
         """Whether nothing new would be learned from it."""
@@ -140,8 +154,12 @@ class Knowledge:
 
     # -- what a link changes: homes before and after, and where the touchpoints of those who moved may be
 
-    def _joined(self, ends: tuple[Alias, Alias], change: Callable[[], list[Person]], due: _Due) -> set[Alias]:
-        """Change the graph; returns the aliases of the people it changed."""
+    def _joined(
+        self, ends: tuple[Alias, Alias], change: Callable[[], list[Person]], due: _Due
+    ) -> tuple[set[Alias], set[Alias], set[Alias]]:
+        """Change the graph; returns the aliases of which other questions may be asked now, those of accounts, and all
+        of the people that changed.
+        """
         new = {end for end in ends if self._is_new(end)}
         changed = change()
         for end in ends:
@@ -152,7 +170,14 @@ class Knowledge:
                 after = {now.person_id: now for now in map(self.graph.person, person.aliases)}
                 if any(home(self.known, now) != before for now in after.values()):
                     self._owe(due, person)
-        return {name for person in changed for name in person.aliases}
+        theirs = {name for person in changed for name in person.aliases}
+        of_accounts = {name for name in self.graph.recounted() | theirs if self._may_be_asked_of(name)}
+        return moved(changed, self.graph.person) | self.graph.regrouped(), of_accounts, theirs
+
+    def _may_be_asked_of(self, name: Alias) -> bool:
+        """Whether accounts may be asked about, for reasons that its person has a part in."""
+        host = address_host(name)
+        return bool(host and self.directory.accounts_at(host)) or self.declared.has_any((name,))
 
     def _told_of(self, link: Membership | Declared | Decision, due: _Due) -> set[Alias]:
         """Take in what is said of one alias; returns the aliases of its person."""
@@ -182,10 +207,13 @@ class Knowledge:
     def _claimed(self, link: AccountClaim | RecordChange, due: _Due) -> set[Alias]:
         """What accounts claim or are changes; returns the aliases for which that may be news."""
         directory, reach = self.directory, self.directory.reach(link)
+        seen = link if isinstance(link, AccountClaim) and not link.stated_as else None
+        called = {account: directory.canonical(account) for account in reach.accounts}
         at_before = {host: directory.accounts_at(host) for name in reach.domains for host in self._at.get(name, ())}
         named_before = {name: directory.accounts_named(name) for name in reach.names}
-        members = self._homes(name for account in reach.accounts for name in self.memberships.members(account))
-        people = self._homes(name for names in reach.domains for at in self._at.get(names, {}).values() for name in at)
+        members = {} if isinstance(link, AccountClaim) else self._homes(self._members(reach.accounts))
+        hosts = (host for host in at_before if not (seen and directory.is_crowded(host, seen)))
+        people = self._homes(name for host in hosts for name in self._at[company_domain(host)][host])
         for before in self._change(link):
             due.setdefault(before, set()).add(_EVERYONE)
         moved = {host for host, accounts in at_before.items() if directory.accounts_at(host) != accounts}
@@ -193,10 +221,14 @@ class Knowledge:
         for name, (person, before_home, where) in {**people, **members}.items():
             if name in at_moved or (name in members and home(self.known, person) != before_home):
                 self._owe_at(due, where, person)
+        if isinstance(link, AccountClaim):  # what they were called before is recalled whole
+            members = self._homes(self._members(a for a, before in called.items() if directory.canonical(a) != before))
+            for person, _, where in members.values():
+                self._owe_at(due, where, person)
         renamed = {name for name, accounts in named_before.items() if directory.accounts_named(name) != accounts}
-        called = {alias for name in renamed for alias in self.declared.named(name)}
-        self._owe_all(called, due)
-        concerned = at_moved | members.keys() | called
+        declaring = {alias for name in renamed for alias in self.declared.named(name)}
+        self._owe_all(declaring, due)
+        concerned = at_moved | members.keys() | declaring
         return {alias for name in concerned for alias in self.graph.person(name).aliases}
 
     def _followed(self, aliases: Iterable[Alias], accounts: Iterable[str], due: _Due) -> set[Alias]:
@@ -219,6 +251,9 @@ class Knowledge:
         called = {alias for n in renamed for alias in self.declared.named(n)}
         self._owe_all(called, due)
         return {alias for name in (members.keys() | called) for alias in self.graph.person(name).aliases}
+
+    def _members(self, accounts: Iterable[str]) -> Iterator[Alias]:
+        return (name for account in accounts for name in self.memberships.members(account))
 
     def _change(self, link: AccountClaim | RecordChange) -> list[str]:
         """Take it in; returns the accounts that are another one from now on, as they were."""
@@ -263,10 +298,6 @@ class Knowledge:
         if not is_recorded or self.graph.has(alias) or self.ties.members(alias):
             return False
         return not any(self.memberships.decisions((alias,)))
-
-    def _asked_by(self, edge: Edge, changed: set[Alias]) -> set[Alias]:
-        """Whose questions an edge may change; a shared alias has too many to look at each time."""
-        return changed | {min(edge.a, edge.b, key=self.graph.degree)}
 
     def _index(self, alias: Alias, host: str) -> None:
         if host:

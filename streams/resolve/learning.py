@@ -248,8 +248,8 @@ def _pairs(touchpoint: CleanTouchpoint, people: tuple[Alias, ...]) -> Iterator[P
     for other in linking[1:]:
         one = linking[0]
         is_typed = may_be_typed and (one.startswith("email:") or other.startswith("email:"))
-        is_reversed = is_typed and strength(one) < strength(other)  # an address stands last among the actors
-        yield (other, one, is_typed) if is_reversed else (one, other, is_typed)
+        # an address that was typed, and an id that was given up, stand last among the actors
+        yield (other, one, is_typed) if strength(one) < strength(other) else (one, other, is_typed)
     alone = people[0] if len(linking) < 2 and people else ""
     if alone and (is_mailbox(alone) or kind_of(alone) in NAMING_KINDS):
         yield (alone, alone, False)

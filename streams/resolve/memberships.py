@@ -7,7 +7,7 @@ the order in which it was learned never shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from sys import intern
@@ -16,6 +16,10 @@ from typing import Literal, TypeAlias
 from schemas.links import Decision, Membership
 from schemas.touchpoints import Alias
 from streams.resolve.records import Gap, Records
+
+MAX_SEEN = 50
+"""Accounts that an alias, or a person, was seen with and that count: the first. Whoever is seen with more says little,
+and each of them costs every event."""
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _END = datetime.max.replace(tzinfo=UTC)
@@ -91,11 +95,14 @@ class Standing:
     excluded: frozenset[str] = frozenset()
 
     def at(self, moment: datetime) -> Stint | None:
-        """The stint that counts then: a CRM contact's before others, the latest of these; before all, the first."""
+        """The stint that counts then: a CRM contact's before others, the latest of these; before all, the first.
+
+        Of two with one begin the stated one.
+        """
         running = [stint for stint in self.stints if stint.covers(moment)]
         if running:
-            return max(running, key=lambda s: (s.by_crm, s.begin, s.account_id, s.alias))
-        first = min(self.stints, key=lambda s: (s.begin, s.account_id, s.alias), default=None)
+            return max(running, key=lambda s: (s.by_crm, s.begin, s.is_stated, s.account_id, s.alias))
+        first = min(self.stints, key=lambda s: (s.begin, not s.is_stated, s.account_id, s.alias), default=None)
         reaches_back = first is not None and not first.is_stated and moment < first.begin
         return first if reaches_back else None
 
@@ -111,6 +118,7 @@ class Memberships:
         self._told: dict[Alias, _All] = {}
         self._decisions: dict[Alias, dict[str, Decision]] = {}
         self._members: dict[str, list[Alias]] = {}
+        self._beyond: dict[Alias, set[str]] = {}
 
     def known(self, link: Membership) -> Membership | None:
         """The link with this id, as it is known."""
@@ -120,7 +128,16 @@ class Memberships:
     def knows(self, link: Membership) -> bool:
         """Whether nothing new would be learned from it."""
         known = self.known(link)
-        return known is not None and not link.outdoes(known)
+        if known is None:
+            return link.how == "seen" and self._is_beyond(link)
+        return not link.outdoes(known)
+
+    def _is_beyond(self, link: Membership) -> bool:
+        """Whether others that this alias was seen with come before, as many as count, and that it was seen is known."""
+        if link.account_id not in self._beyond.get(link.alias, ()):
+            return False
+        known, own = self._told.get(link.alias, ()), (link.since, link.account_id, link.alias)
+        return len(known) >= MAX_SEEN and sum(one.how == "seen" and _first_seen(one) < own for one in known) >= MAX_SEEN
 
     def add(self, link: Membership) -> None:
         """Take it in, unless nothing new is learned."""
@@ -129,7 +146,11 @@ class Memberships:
         told = _told(link)
         about = told.about()
         kept = tuple(known for known in self._told.get(told.alias, ()) if known.about() != about)
-        self._told[told.alias] = (*kept, told)
+        counting = _counting((*kept, told))
+        self._told[told.alias] = counting
+        if len(counting) <= len(kept):
+            beyond = {one.account_id for one in (*kept, told)} - {one.account_id for one in counting}
+            self._beyond.setdefault(told.alias, set()).update(beyond)
         self._index(told.alias, told.account_id)
 
     def decide(self, decision: Decision) -> bool:
@@ -157,7 +178,8 @@ class Memberships:
 
     def accounts(self, aliases: Iterable[Alias]) -> set[str]:
         """Every account these aliases were ever tied to, as it is called there."""
-        return {told.account_id for name in aliases for told in self._told.get(name, ())}
+        found = {told.account_id for name in aliases for told in self._told.get(name, ())}
+        return found.union(*(self._beyond[name] for name in aliases if name in self._beyond))
 
     def has_ended(self, aliases: Iterable[Alias], namespace: str) -> bool:
         """Whether any of these aliases ever left an account of a namespace, or is to leave one at a stated time."""
@@ -174,6 +196,7 @@ class Memberships:
         for name in aliases:
             if name in self._told:
                 told += self._told[name]
+        told = list(_counting(told))
         verdicts = self._verdicts(aliases, canonical) if self._decisions else {}
         if not told and not verdicts:
             return _NOTHING
@@ -220,6 +243,17 @@ class Memberships:
             members.append(alias)
 
 
+def _counting(told: Sequence[_Told]) -> _All:
+    """Without those that were seen beyond the first. What goes never comes back but by earlier evidence."""
+    seen = [one for one in told if one.how == "seen"] if len(told) > MAX_SEEN else []
+    beyond = set(sorted(seen, key=_first_seen)[MAX_SEEN:])
+    return tuple(one for one in told if one not in beyond) if beyond else tuple(told)
+
+
+def _first_seen(told: _Told) -> tuple[datetime, str, Alias]:
+    return (told.since, told.account_id, told.alias)
+
+
 def _told(link: Membership) -> _Told:
     return _Told(
         intern(link.alias), intern(link.account_id), link.how, link.since, link.evidence, intern(link.source),
@@ -236,5 +270,7 @@ def _stint(told: _Told, account_id: str, left: list[datetime]) -> Stint:
     return Stint(begin, end, account_id, told.account_id, told.alias, stated, told.evidence)
 
 
-def _by_time(stint: Stint) -> tuple[datetime, datetime, str, Alias]:
-    return (stint.begin, stint.end, stint.account_id, stint.alias)
+def _by_time(stint: Stint) -> tuple[object, ...]:
+    """Total, so that of what is equal the same one is taken whatever was told first."""
+    told = (stint.account_id, stint.alias, stint.is_stated, stint.named, stint.evidence)
+    return (stint.begin, stint.end, *told)

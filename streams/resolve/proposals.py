@@ -20,7 +20,7 @@ from streams.ids import named_id
 from streams.resolve.aliases import is_person
 from streams.resolve.company_names import company_name
 from streams.resolve.domains import address_host
-from streams.resolve.graph import pair_of
+from streams.resolve.edges import pair_of
 from streams.resolve.rules import Known, is_settled
 
 MAX_CANDIDATES = 5
@@ -84,11 +84,17 @@ class Proposals:
     def __iter__(self) -> Iterator[Proposal]:
         return iter(self._standing.values())
 
-    def look_again(self, aliases: Iterable[Alias], position: int) -> None:
-        """Derive the questions of these aliases anew; what changed is news at this position of the links."""
+    def look_again(self, aliases: Iterable[Alias], position: int, of_accounts: Iterable[Alias] = ()) -> None:
+        """Derive the questions of these aliases anew; of the second ones only whether they belong to accounts.
+
+        What changed is news at this position of the links.
+        """
         names = set(aliases)
-        before = {key: self._standing[key] for name in names for key in self._of.get(name, ())}
+        rest = set(of_accounts) - names
+        before = {key: found for name in names for key, found in self._asked_of(name)}
+        before |= {key: found for name in rest for key, found in self._asked_of(name) if found.question == "belongs"}
         after = {found.proposal_id: found for name in names for found in derived(self._known, name)}
+        after |= {found.proposal_id: found for name in rest for found in belonging(self._known, name)}
         for key, gone in before.items():
             if key not in after:
                 self._forget(key, gone)
@@ -99,6 +105,9 @@ class Proposals:
                 for end in (found.a, found.b):
                     self._of.setdefault(end, set()).add(key)
                 self.news.append((position, found))
+
+    def _asked_of(self, name: Alias) -> Iterator[tuple[str, Proposal]]:
+        return ((key, self._standing[key]) for key in self._of.get(name, ()))
 
     def _forget(self, key: str, gone: Proposal) -> None:
         del self._standing[key]
@@ -116,6 +125,11 @@ def derived(known: Known, name: Alias) -> Iterator[Proposal]:
         yield Proposal("same_person", a, b, reason, edge.evidence, 0.5, edge.since)
     for decision in known.graph.decisions(name):
         yield _answered(decision, "same_person", pair_of(decision.a, decision.b))
+    yield from belonging(known, name)
+
+
+def belonging(known: Known, name: Alias) -> Iterator[Proposal]:
+    """Whether an alias belongs to accounts, with the answers."""
     decided = {decision.b for decision in known.memberships.decisions((name,))}
     for decision in known.memberships.decisions((name,)):
         yield _answered(decision, "belongs", (decision.a, decision.b))

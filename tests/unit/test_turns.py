@@ -1,0 +1,70 @@
+"""Turns on the event loop: long work gives way, a loop that stood is remembered for a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from schemas.config import KafkaConfig
+from schemas.links import LINKS, AnyLink, Edge
+from streams.agents import turns
+from streams.agents.links import LinksReader
+from streams.agents.turns import REMEMBERED_S, LoopWatch, Turn
+from streams.ops.metrics import Metrics
+from tests.journeys import at
+
+
+async def test_long_work_lets_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_S", -1.0)
+    seen: list[str] = []
+    asyncio.get_running_loop().call_soon(seen.append, "another")
+    turn = Turn()
+    await turn.give_way()
+    assert seen == ["another"]
+
+
+async def test_short_work_goes_on() -> None:
+    seen: list[str] = []
+    asyncio.get_running_loop().call_soon(seen.append, "another")
+    await Turn().give_way()
+    assert seen == []
+
+
+def test_a_loop_that_stood_is_remembered_for_a_minute() -> None:
+    watch = LoopWatch()
+    watch.note(100.0, 24.0)
+    watch.note(101.0, 3.0)
+    watch.note(102.0, 0.01)
+    assert watch.longest_s(102.0) == 24.0
+    assert watch.longest_s(100.5 + REMEMBERED_S) == 3.0
+    assert watch.longest_s(102.5 + REMEMBERED_S) == 0.0
+
+
+async def test_it_is_the_loop_that_is_watched() -> None:
+    watch = LoopWatch()
+    watching = asyncio.create_task(watch.run())
+    await asyncio.sleep(0)
+    time.sleep(3 * turns.LOOK_EVERY_S)  # noqa: ASYNC251  it is to stand
+    await asyncio.sleep(0.01)
+    watching.cancel()
+    assert watch.longest_s(time.monotonic()) > turns.LOOK_EVERY_S
+
+
+async def test_a_record_counts_as_known_once_all_its_links_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its many links are taken in turns, and whoever looks in between is not told that they are known."""
+    monkeypatch.setattr(turns, "TURN_S", -1.0)
+    reader = LinksReader(KafkaConfig(), Metrics(), lambda broken: None)
+    links: list[AnyLink] = [
+        Edge(a=f"email:p{n}@acme.com", b=f"user:u{n}", since=at(n), evidence=f"e{n}", source="web") for n in range(5)
+    ]
+    taking = asyncio.create_task(reader._apply(LINKS.dump_json(links), 7, Turn()))
+    positions, known = [], []
+    while not taking.done():
+        await asyncio.sleep(0)
+        positions.append(reader.knowledge.position)
+        known.append(len(reader.knowledge.graph))
+    assert {1, 3} <= set(known)
+    assert {position for position, count in zip(positions, known, strict=True) if count < 5} == {0}
+    assert reader.knowledge.position == 7
