@@ -29,9 +29,13 @@ from streams.resolve.knowledge import Knowledge
 from tests.faults.kit.scenario import VENDORS, Call
 
 UNMAPPED = "unmapped"
+#: As a fresh configuration says: the page's SDK and the server's speak of the same groups.
+SAID = {"web": {"directory": "product"}}
 DIRECTORIES = Directories(
     tuple(
-        SourceConfig.model_validate({"name": name, "vendor": vendor, "secrets": ({"env": "NONE"},)})
+        SourceConfig.model_validate(
+            {"name": name, "vendor": vendor, "secrets": ({"env": "NONE"},)} | SAID.get(name, {})
+        )
         for name, vendor in VENDORS.items()
     ),
     systems=systems_of(),
