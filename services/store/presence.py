@@ -40,7 +40,7 @@ KEYED: Final[Mapping[str, _Keyed]] = {
     "proposals": _Keyed(("proposal_id",), "revision"),
     "links": _Keyed(("link_id",), "position"),
 }
-"""Every table of facts. How fresh a source is comes again with its next event."""
+"""Every table of facts that stay. How fresh a source is comes again with its next event; what was ignored expires."""
 
 
 def missing(items: Sequence[Item], ask: Ask) -> dict[str, list[Item]]:
