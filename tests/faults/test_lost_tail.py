@@ -23,7 +23,7 @@ from tests.faults.kit.scenario import PLACES, Call
 from tests.faults.kit.system import System
 from tests.faults.kit.tail import truncate_log
 
-pytestmark = [pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
+pytestmark = [pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse, pytest.mark.slow]
 CANARIES = 12
 LOST_RECORDS = 3
 VISIBLE_WITHIN_S = 90.0
