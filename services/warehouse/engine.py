@@ -22,7 +22,7 @@ from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTI
 from services.warehouse.guard import check
 from services.warehouse.heads import HEADS
 from services.warehouse.insert import insert_rows
-from services.warehouse.roles import USERS_XML, Role, workloads
+from services.warehouse.roles import USERS_XML, WORKLOAD, Role, workloads
 from services.warehouse.room import check_room
 from services.warehouse.settings import WarehouseSettings, reader_settings
 from services.warehouse.statement import Insert, Statement, split_insert
@@ -233,6 +233,7 @@ class Engine:
             "max_result_rows": str(limits.reader_max_result_rows),
             "max_result_bytes": str(limits.reader_max_result_bytes),
             "max_memory_usage": str(limits.reader_max_memory_bytes),
+            "workload": WORKLOAD,
             "prefer_column_name_to_alias": "1",
         }
 
