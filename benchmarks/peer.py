@@ -47,7 +47,7 @@ REQUEST_EVENTS: Final = 20
 REQUESTS_A_RECORD: Final = 5
 WARM_EVENTS: Final = ACCOUNTS * PEOPLE_AN_ACCOUNT
 GIVE_UP_S: Final = 300.0
-STAGES: Final = ("normalise", "resolve", "journey")
+PROCESSORS: Final = ("normalise", "resolve", "journey")
 _STAGE = "import sys; from schemas.config import Config; from streams.agents.main import run; " + (
     "sys.exit(run(sys.argv[1], Config.model_validate_json(sys.argv[2]), sys.argv[3]))"
 )
@@ -149,7 +149,8 @@ class _Arena:
         migrate(config.clickhouse, self._clickhouse.token)
         asyncio.run(ensure_topics(kafka))
         commands = [
-            [sys.executable, "-c", _STAGE, stage, config.model_dump_json(), self._clickhouse.token] for stage in STAGES
+            [sys.executable, "-c", _STAGE, stage, config.model_dump_json(), self._clickhouse.token]
+            for stage in PROCESSORS
         ]
         sink = [sys.executable, "-c", _SINK, config.model_dump_json()]
         topics = (f"{name}-touchpoints.raw.v1", f"{name}-journey.facts.v1")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from schemas.errors import did_you_mean
+from schemas.processes import STAGES
 from schemas.touchpoints import DeadLetter
 from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
@@ -26,8 +27,6 @@ app = typer.Typer(
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 picks a free port; default: the configuration's.")]
 SqlPort = Annotated[int, typer.Option(min=0, max=65535, help="Port for SQL clients; 0 picks a free one and keeps it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
-#: Those that put letters away.
-STAGES = ("normalise", "resolve", "journey", "sink")
 StageOption = Annotated[str, typer.Option(help="Only of this stage.")]
 ReasonOption = Annotated[str, typer.Option(help="Only for this reason.")]
 

@@ -17,6 +17,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from clickhouse_connect.driver.client import Client
 
 from schemas.config import KafkaConfig
+from schemas.processes import INPUTS
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, AttributedTouchpoint, RawRequest
 from services.cli.records import consumer, history, producer, send_again, spans
@@ -27,18 +28,15 @@ from streams.transport.clickhouse import query_rows
 from streams.transport.kafka import GroupProgress, partitions
 from streams.transport.writer import RecordWriter
 
-RAW_TOPIC: Final[TopicName] = "touchpoints.raw.v1"
+RAW_TOPIC: Final = INPUTS["normalise"]
 WINDOW: Final = 500
 SLICE: Final = 500
 SAY_EVERY_S: Final = 10.0
 #: The way of a request through the stages; what recalls send back goes through two of them again.
 WAY: Final[tuple[tuple[str, TopicName], ...]] = (
-    ("normalise", RAW_TOPIC),
-    ("resolve", "touchpoints.clean.v1"),
-    ("journey", "touchpoints.attributed.v1"),
+    *((stage, INPUTS[stage]) for stage in ("normalise", "resolve", "journey")),
     ("resolve", "touchpoints.recalled.v1"),
-    ("journey", "touchpoints.attributed.v1"),
-    ("sink", "journey.facts.v1"),
+    *((stage, INPUTS[stage]) for stage in ("journey", "sink")),
 )
 Mappings = Mapping[str, int]
 """Key of a connector → the version of its mapping."""

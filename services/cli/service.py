@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from schemas.config import Config
 from schemas.errors import ConfigurationError, TransientError
+from schemas.processes import STAGES
 from services.common.config import load_config
 from streams.ops.logs import configure_logging
 
@@ -83,7 +84,7 @@ def _processor(stage: str, config: Config) -> int:
     from services.common.secrets import read_secret
     from streams.agents.main import run
 
-    secret = config.clickhouse.password if stage != "normalise" else None  # which never asks the store
+    secret = config.clickhouse.password if STAGES[stage].asks_clickhouse else None
     return run(stage, config, read_secret(secret).decode() if secret else "")
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from schemas.config import KafkaConfig
+from schemas.processes import INPUTS
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW
 from services.cli.letters import each_letter
@@ -28,12 +29,6 @@ from streams.connectors.spec import Connector
 from streams.transport.decode import decode
 from streams.transport.kafka import GroupProgress, end_offsets
 
-STAGES: Final[tuple[tuple[str, TopicName], ...]] = (
-    ("normalise", "touchpoints.raw.v1"),
-    ("resolve", "touchpoints.clean.v1"),
-    ("journey", "touchpoints.attributed.v1"),
-    ("sink", "journey.facts.v1"),
-)
 WINDOW: Final = 2_000
 FLOW_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.5
@@ -145,7 +140,7 @@ async def _flowed(reader: Any, kafka: KafkaConfig) -> bool:
     """Waits until what Kafka has now has had its way through every stage; False when that takes too long."""
     try:
         async with asyncio.timeout(FLOW_TIMEOUT_S):
-            for stage, topic in STAGES:
+            for stage, topic in INPUTS.items():
                 await _passed(reader, kafka, stage, topic)
     except TimeoutError:
         return False

@@ -16,18 +16,11 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
-from schemas.topics import TopicName
+from schemas.processes import INPUTS
 from services.dashboard.reader import Clock, Waiting
 from services.dashboard.views import StageBehind, Wait
 from streams.transport.kafka import GroupProgress, broadcast_consumer, end_offsets
 
-STAGES: Mapping[str, TopicName] = {
-    "normalise": "touchpoints.raw.v1",
-    "resolve": "touchpoints.clean.v1",
-    "journey": "touchpoints.attributed.v1",
-    "sink": "journey.facts.v1",
-}
-"""In their order; each commits its input's offsets in a group of its own name."""
 BEHIND_AFTER = timedelta(seconds=10)
 """What takes this long is said; a healthy pipeline takes a second."""
 LOOK_EVERY_S = 2.0
@@ -74,8 +67,8 @@ class Pipeline:
     def __init__(self, kafka: KafkaConfig, clock: Clock) -> None:
         self._kafka = kafka
         self._clock = clock
-        self._backlogs = {stage: Backlog(stage) for stage in STAGES}
-        self._groups = {stage: GroupProgress(kafka, f"touchline-{stage}") for stage in STAGES}
+        self._backlogs = {stage: Backlog(stage) for stage in INPUTS}
+        self._groups = {stage: GroupProgress(kafka, f"touchline-{stage}") for stage in INPUTS}
         self._reader: Any = None
         self._seen_at = clock()
 
@@ -112,7 +105,7 @@ class Pipeline:
                 await reader.stop()
                 raise
             self._reader = reader
-        for stage, topic in STAGES.items():
+        for stage, topic in INPUTS.items():
             # the ends first: a stage that commits in between is not taken for one that is behind
             ends = await end_offsets(self._reader, self._kafka, topic)
             committed = await self._groups[stage].committed(topic)

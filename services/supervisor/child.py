@@ -14,14 +14,13 @@ from typing import Literal
 from services.broker.child import BoundedLog, die_with_parent
 from services.broker.ports import pick_free
 from services.common.space import FIX, MIB, of_folder
-from services.supervisor.forks import Forked, Forks
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.probe import http_status
 from services.supervisor.spec import ChildSpec
 from streams.ops.server import OPS_PORT_ENV
 
 State = Literal["waiting", "starting", "ready", "restarting", "no space", "done", "refused", "stopped"]
-EXIT_FAILED, EXIT_CONFIGURATION = 1, 78
+EXIT_CONFIGURATION = 78
 LOG_MAX_BYTES = 5 * 1024 * 1024
 PROBE_EVERY_S = 0.1
 SPAWN_WAIT_S = 3.0
@@ -31,9 +30,8 @@ SPACE_EVERY_S = 2.0
 class Child:
     """Runs `spec` until `stop`. `notify(child, text)` is called when its state changes."""
 
-    def __init__(self, spec: ChildSpec, log_dir: Path, notify: Callable[[Child, str], None], forks: Forks) -> None:
+    def __init__(self, spec: ChildSpec, log_dir: Path, notify: Callable[[Child, str], None]) -> None:
         self.spec = spec
-        self._forks = forks
         self.state: State = "waiting"
         self.restarts = 0
         self.pid: int | None = None
@@ -44,7 +42,7 @@ class Child:
         self._notify = notify
         self._log_path = log_dir / f"{spec.name}.log"
         self._log = BoundedLog(self._log_path, LOG_MAX_BYTES)
-        self._process: asyncio.subprocess.Process | Forked | None = None
+        self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._started_s = time.monotonic()
         self._ready_s = 0.0
@@ -125,11 +123,7 @@ class Child:
 
     async def _live_once(self) -> int:
         """From start to death; the exit code."""
-        try:
-            self._process = process = await self._start()
-        except ConnectionError as error:
-            self._log.write(f"{error}\n".encode())
-            return EXIT_FAILED
+        self._process = process = await self._start()
         self.pid = process.pid
         self._change("starting", "")
         if self._stopping.is_set():  # told to stop while it was being started
@@ -146,15 +140,10 @@ class Child:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _start(self) -> asyncio.subprocess.Process | Forked:
+    async def _start(self) -> asyncio.subprocess.Process:
         self._started_s = time.monotonic()
         self.ops_port = pick_free()
         env = os.environ | self.spec.env | {OPS_PORT_ENV: str(self.ops_port), "PYTHONUNBUFFERED": "1"}
-        if self.spec.loads:
-            _, _, module, *arguments = self.spec.argv
-            return await self._forks.fork(
-                {"module": module, "arguments": arguments, "loads": self.spec.loads, "env": env}
-            )
         return await asyncio.create_subprocess_exec(
             *die_with_parent(list(self.spec.argv)),
             env=env,
@@ -164,7 +153,7 @@ class Child:
             start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor only, which stops in order
         )
 
-    async def _pump(self, process: asyncio.subprocess.Process | Forked) -> None:
+    async def _pump(self, process: asyncio.subprocess.Process) -> None:
         """Its output → its log; the line that says it is ready is heard on the way."""
         assert process.stdout is not None
         rest = b""

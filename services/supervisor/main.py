@@ -14,13 +14,14 @@ from schemas.base import Strict
 from schemas.complaints import Refused
 from schemas.config import Config
 from schemas.errors import ConfigurationError
+from schemas.processes import SERVICES
 from services.broker.ports import pick_free
 from services.common.config import ConfigReading, read_config
 from services.common.fresh import write_fresh
 from services.common.secrets import ensure_secret_file
 from services.common.secrets_check import secret_complaints
 from services.supervisor.folder import DataFolder, Run
-from services.supervisor.plan import PROCESSES, Site, addresses, plan
+from services.supervisor.plan import Site, addresses, plan
 from services.supervisor.private import keep_private
 from services.supervisor.space import watch_space
 from services.supervisor.supervisor import Say, Supervisor
@@ -122,7 +123,7 @@ async def _up(config: Config, site: Site, folder: DataFolder, say: Say, on_ready
 
     def ready() -> None:
         say(f"everything  ready {time.monotonic() - began_s:.1f} s")
-        pids = {name: supervisor.record.pids[name] for name in PROCESSES if name in supervisor.record.pids}
+        pids = {name: supervisor.record.pids[name] for name in SERVICES if name in supervisor.record.pids}
         on_ready({**places, "data_dir": str(site.data_dir), "pids": pids})
 
     port = supervisor.record.ops_ports["supervisor"] = pick_free()
@@ -152,7 +153,7 @@ async def _tell_page(supervisor: Supervisor, url: str, say: Say, began_s: float)
 
 
 def _recovered(last: Run) -> str:
-    was = ", ".join(name for name in PROCESSES if name in last.states) or "nothing"
+    was = ", ".join(name for name in SERVICES if name in last.states) or "nothing"
     return (
         f"recovery    the run of {last.started_at} ended without a stop; Kafka's log and ClickHouse's files are taken "
         f"up where they stood, the services continue from their committed offsets (had been running: {was})"

@@ -10,26 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from schemas.config import Config
+from schemas.processes import STAGES
 from services.broker.settings import BrokerSettings
 from services.supervisor.spec import EDGE, STORES, ChildSpec
 
-PROCESSES = ("kafka", "clickhouse", "gateway", "normalise", "resolve", "journey", "sink", "dashboard")
-"""What an operator knows as a service; `topics` and `migrate` are jobs."""
-
 KAFKA_START_BYTES: int = BrokerSettings.model_fields["min_free_bytes"].default
 """Free space that the broker asks for before it starts; a running one ends when a write fails."""
-
-LOADS = {
-    "dashboard": "services.dashboard.main",
-    "topics": "streams.transport.topics_admin",
-    "migrate": "services.store.migrate",
-    "gateway": "services.gateway.main",
-    "sink": "services.store.main",
-    "normalise": "streams.agents.main",
-    "resolve": "streams.agents.main",
-    "journey": "streams.agents.main",
-}
-"""The module a service is made of, as `services.cli.service` imports it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +75,6 @@ def plan(site: Site, config: Config) -> list[ChildSpec]:
     """The children, each after those it waits for.
 
     The page comes first and shows what it waits for; whoever needs topics or tables begins when they are there.
-    All but the stores are forks of one process, which loads their modules beside the starting broker.
     """
     stores = _stores(site, config)
     names = [spec.name for spec in stores]
@@ -98,7 +83,7 @@ def plan(site: Site, config: Config) -> list[ChildSpec]:
     def service(name: str, **options: Any) -> ChildSpec:
         argv = (sys.executable, "-m", "services.cli.service", name, "--config", str(site.config_path))
         options = {"probe_host": _reachable(config.metrics_host)} | options
-        return ChildSpec(name, argv, loads=LOADS[name], env=env, **options)
+        return ChildSpec(name, argv, env=env, **options)
 
     kafka = tuple(name for name in names if name == "kafka")
     clickhouse = tuple(name for name in names if name == "clickhouse")
@@ -110,8 +95,7 @@ def plan(site: Site, config: Config) -> list[ChildSpec]:
         service("topics", after=kafka, spawn_after=first, job=True),
         service("migrate", after=clickhouse, spawn_after=first, job=True),
         service("gateway", spawn_after=first, probe_port=site.gateway_port, probe_host=edge, stop_wave=EDGE),
-        service("sink", after=ready),
-        *(service(stage, after=ready) for stage in ("normalise", "resolve", "journey")),
+        *(service(stage, after=ready) for stage in STAGES),
     ]
 
 

@@ -13,8 +13,6 @@ EDGE, PROCESSORS, STORES = 0, 1, 2
 class ChildSpec:
     """One process.
 
-    `argv`: (interpreter, "-m", MODULE, …). With `loads` it is forked from a process that has loaded that module and
-    MODULE, instead of started.
     `after`: names that must be ready before. `spawn_after`: names that may come first, for some seconds.
     `space`: it cannot start with less than so many bytes free where this folder is; it is waited for, not tried.
     `probe_port`: GET /healthz there answers 200 when it is ready; None takes the port it is given for /healthz and
@@ -23,7 +21,6 @@ class ChildSpec:
 
     name: str
     argv: tuple[str, ...]
-    loads: str = ""
     after: tuple[str, ...] = ()
     spawn_after: tuple[str, ...] = ()
     job: bool = False

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from schemas.errors import ConfigurationError, TouchlineError
 from services.supervisor.child import Child
 from services.supervisor.folder import DataFolder, Run, birth
-from services.supervisor.forks import Forks
 from services.supervisor.spec import ChildSpec, checked
 from streams.ops.metrics import Metrics
 from streams.ops.server import Checks
@@ -43,8 +42,7 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         self.signal = 0
         self.record = Run(pid=os.getpid(), started_at=datetime.now(UTC).isoformat(timespec="seconds"), stopped=False)
-        self._forks = Forks(list(dict.fromkeys(spec.loads for spec in specs if spec.loads)))
-        self.children = {spec.name: Child(spec, folder.logs, self._changed, self._forks) for spec in checked(specs)}
+        self.children = {spec.name: Child(spec, folder.logs, self._changed) for spec in checked(specs)}
 
     async def run(self, on_ready: Callable[[], None], *, start_timeout_s: float) -> None:
         """Start everything, call `on_ready` once when all are ready, watch until `stop` or a signal.
@@ -91,7 +89,6 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._forks.close()
         self.record.stopped = True
         self._save()
 

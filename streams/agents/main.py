@@ -43,7 +43,6 @@ from streams.transport.outbox import Outbox
 from streams.transport.topics_admin import ensure_topics
 from streams.transport.writer import RecordWriter
 
-STAGES = ("normalise", "resolve", "journey")
 EXIT_FAILED = 1
 #: Batches make many objects and few cycles; the default threshold spends a third of the time looking for them, and a
 #: lower one than this still a twentieth: what waits for its ack is looked at, though it is gone a second later.
@@ -89,8 +88,8 @@ class Base:
 
 def run(stage: str, config: Config, clickhouse_password: str = "") -> int:
     """Run one processor until SIGTERM; returns the exit code."""
-    if stage not in STAGES:
-        raise ConfigurationError(f"unknown stage `{stage}`; stages are {', '.join(STAGES)}")
+    if stage not in _PLANS:
+        raise ConfigurationError(f"unknown stage `{stage}`; stages are {', '.join(_PLANS)}")
     if stage == "journey":
         load(config.journey.blueprint, CONNECTORS)  # a refused one is said at once, not when Kafka is there
     return asyncio.run(_run(stage, config, clickhouse_password))

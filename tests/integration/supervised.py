@@ -18,20 +18,20 @@ from streams.ops.metrics import Metrics
 
 READY = "import time; print('{\"ready\": true}', flush=True); "
 WAIT = "time.sleep(600)"
-HTTP = "import sys; from tests.integration.forked import main; sys.exit(main(['serve']))"
+HTTP = "import sys; from tests.integration.probed import main; sys.exit(main(['serve']))"
 
 
 def specs(endings: dict[str, int]) -> list[ChildSpec]:
-    """Four children that look like the real ones: store, job, a forked worker, edge."""
+    """Four children that look like the real ones: store, job, a worker, edge."""
     code = {"store": READY + WAIT, "prepare": "print('prepared')", "edge": HTTP}
     code |= {name: f"raise SystemExit({ending})" for name, ending in endings.items()}
     argv = {name: (sys.executable, "-S", "-c", text) for name, text in code.items()}
     worker = ["end", str(endings["worker"])] if "worker" in endings else ["serve"]
-    forked = (sys.executable, "-m", "tests.integration.forked", *worker)
+    probed = (sys.executable, "-m", "tests.integration.probed", *worker)
     return [
         ChildSpec("store", argv["store"], probe_port=0, stop_wave=STORES),
         ChildSpec("prepare", argv["prepare"], after=("store",), job=True),
-        ChildSpec("worker", forked, loads="json", after=("prepare",)),
+        ChildSpec("worker", probed, after=("prepare",)),
         ChildSpec("edge", argv["edge"], stop_wave=EDGE),
     ]
 

@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.config import KafkaConfig
+from schemas.processes import STAGES
 from services.cli.context import Target
 from services.cli.doctor import seen
 from services.cli.doctor.check import Check
@@ -120,7 +121,7 @@ def test_a_fresh_cluster_has_no_problem_but_nobody_works(patient: Patient) -> No
     flat = [check for checks in found.values() for check in checks]
     assert [check for check in flat if check.state == "problem"] == []
     assert {name for name, checks in found.items() if any(check.state == "warning" for check in checks)} >= {
-        f"stage {stage}" for stage in seen.STAGES
+        f"stage {stage}" for stage in STAGES
     }
     assert found["topics"][0].detail == "7, as configured"
     assert found["clock of Kafka"][0].detail == "agrees with this machine's to 2 s", "it was learnt"

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from services.supervisor.folder import Run, birth, read_run
-from tests.processes import parent
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc, as the supervisor does")
 NAMES = {"store", "worker", "edge"}
@@ -63,18 +62,6 @@ def test_a_killed_child_comes_back(tmp_path: Path) -> None:
         assert process.wait(10) == 0
         assert process.stderr is not None
         assert "was ended by SIGKILL; starting again in 0.25 s" in process.stderr.read()
-
-
-def test_when_the_process_they_are_forked_from_is_killed_forked_ones_come_back(tmp_path: Path) -> None:
-    with supervised(tmp_path) as process:
-        said_ready(process)
-        before = read_run(tmp_path)
-        os.kill(parent(before.pids["worker"]), signal.SIGKILL)
-        wait_until(lambda: "worker" in alive(now := read_run(tmp_path)) and now.pids["worker"] != before.pids["worker"])
-        now = read_run(tmp_path)
-        assert {name: now.pids[name] for name in NAMES - {"worker"}} == {
-            name: before.pids[name] for name in NAMES - {"worker"}
-        }
 
 
 def test_nothing_outlives_a_killed_supervisor_and_the_next_start_says_so(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from schemas.processes import SERVICES
 from services.supervisor.folder import birth, read_run
-from services.supervisor.plan import PROCESSES
 from tests.permissions import open_to_others
 
 pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
@@ -69,7 +69,7 @@ def test_everything_starts_is_one_line_of_json_and_refuses_a_second_one(tmp_path
     data = tmp_path / "data"
     with running(data) as (process, ready):
         assert set(ready) == {"gateway_url", "dashboard_url", "sql_url", "data_dir", "pids"}
-        assert set(ready["pids"]) == set(PROCESSES)
+        assert set(ready["pids"]) == set(SERVICES)
         send(ready, data, "first")
         assert wait_for(data, "first")["touchpoint"]["source"] == "web"
         for command in ("verify", "doctor"):

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from schemas.config import Config, SecretRef
+from schemas.processes import METRICS_PORT, PROCESSES
 from schemas.topics import TOPICS
 from services.cli.cluster_secrets import NAMES, PASSWORDS, write_secrets
-from services.cli.service import SERVICES
 from services.common.config import load_config
 from services.common.overlays import env_names
 from streams.ops.server import OPS_PORT_ENV
@@ -23,17 +23,14 @@ from streams.transport.kafka import INSTANCE_ENV
 from streams.transport.topics_admin import partitions_of, settings_of
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = {"gateway", "dashboard", "grafana"}
-JOBS = {"topics", "migrate"}
+#: Ours that a container is made for: the stores of a cluster are programs of their own.
+SERVICES = {process.name: process for process in PROCESSES if process.role != "store"}
+JOBS = {name for name, process in SERVICES.items() if process.role == "job"}
 #: Names that are no settings: where to look, and who one is.
 OTHER_ENV = {"TOUCHLINE_CONFIG", OPS_PORT_ENV, INSTANCE_ENV}
-OPS_PORT = "9100"
-PORTS = {"gateway": "8080", "dashboard": "8090", "grafana": "3000"}
+PORTS = {name: process.port for name, process in SERVICES.items() if process.port} | {"grafana": 3000}
 SECRETS_OF = {
-    "migrate": {"clickhouse_internal"},
-    "resolve": {"clickhouse_internal"},
-    "journey": {"clickhouse_internal"},
-    "sink": {"clickhouse_internal"},
+    **{name: {"clickhouse_internal"} for name, process in SERVICES.items() if process.asks_clickhouse},
     "dashboard": {"clickhouse_internal", "dashboard_token", "source_operators"},
     "gateway": {"source_web", "source_product", "source_crm", "source_support", "source_operators"},
     "clickhouse": {PASSWORDS},
@@ -74,7 +71,7 @@ def confinement(compose: Compose) -> Iterator[str]:
             yield f"{name}: is not confined"
         if entry.get("security_opt") != ["no-new-privileges:true"] or entry.get("privileged"):
             yield f"{name}: may gain privileges"
-        if entry.get("restart") not in ({"on-failure:3"} if name in JOBS else {"unless-stopped"}):
+        if entry.get("restart") != (SERVICES[name].restart if name in SERVICES else "unless-stopped"):
             yield f"{name}: has no restart policy"
 
 
@@ -92,7 +89,7 @@ def environment(compose: Compose) -> Iterator[str]:
     for name, entry in ours(compose).items():
         given = entry["environment"]
         yield from (f"{name}: {key} is no setting" for key in given.keys() - env_names().keys() - OTHER_ENV)
-        if given.get(OPS_PORT_ENV) != OPS_PORT or INSTANCE_ENV not in given:
+        if given.get(OPS_PORT_ENV) != str(METRICS_PORT) or INSTANCE_ENV not in given:
             yield f"{name}: does not say where its health is, or who it is"
         if name not in JOBS and not entry.get("container_name"):
             yield f"{name}: could be scaled to two of one name"
@@ -104,11 +101,12 @@ def health(compose: Compose) -> Iterator[str]:
     """Who serves has a check, on the port where /healthz is; who waits, waits for health or for the end of a job."""
     for name, entry in compose["services"].items():
         test = entry.get("healthcheck", {}).get("test", [])
-        port = PORTS["dashboard"] if name == "dashboard" else OPS_PORT
         if name not in JOBS and not test:
             yield f"{name}: has no health check"
-        if name in ours(compose).keys() - JOBS and test != ["CMD", "python", "-m", "services.cli.healthcheck", port]:
-            yield f"{name}: {test} does not ask /healthz"
+        if name in SERVICES.keys() - JOBS:
+            port = str(SERVICES[name].health_port)
+            if test != ["CMD", "python", "-m", "services.cli.healthcheck", port]:
+                yield f"{name}: {test} does not ask /healthz"
         for other, how in entry.get("depends_on", {}).items():
             wanted = "service_completed_successfully" if other in JOBS else "service_healthy"
             if how["condition"] != wanted or other not in compose["services"]:
@@ -118,10 +116,10 @@ def health(compose: Compose) -> Iterator[str]:
 def published(compose: Compose) -> Iterator[str]:
     """Only the edge has ports, on loopback unless told otherwise; the rest is on a network without a way out."""
     for name, entry in compose["services"].items():
-        ports = [f"${{TOUCHLINE_BIND:-127.0.0.1}}:{PORTS[name]}:{PORTS[name]}"] if name in PUBLISHED else []
+        ports = [f"${{TOUCHLINE_BIND:-127.0.0.1}}:{PORTS[name]}:{PORTS[name]}"] if name in PORTS else []
         if entry.get("ports", []) != ports:
             yield f"{name}: publishes {entry.get('ports')}"
-        if "outer" in entry["networks"] and name not in {*PUBLISHED, "alertmanager"}:
+        if "outer" in entry["networks"] and name not in {*PORTS, "alertmanager"}:
             yield f"{name}: has a way out"
     if compose["networks"]["inner"] != {"internal": True}:
         yield "inner: has a way out"
@@ -242,10 +240,22 @@ def test_the_check_can_fail(compose: Compose, check: Check, spoil: Callable[[Com
 
 
 def test_ports_and_addresses_are_those_of_the_configuration(compose: Compose, config: Config) -> None:
-    assert {"gateway": str(config.gateway.port), "dashboard": str(config.dashboard.port)}.items() <= PORTS.items()
+    assert {"gateway": config.gateway.port, "dashboard": config.dashboard.port}.items() <= PORTS.items()
     assert config.metrics_host == config.gateway.host == config.dashboard.host == "0.0.0.0"
     assert config.clickhouse.url.split("//")[1].split(":")[0] in compose["services"]
     assert config.log_format == "json"
+
+
+def test_prometheus_asks_every_service_where_its_metrics_are() -> None:
+    jobs = yaml.safe_load((ROOT / "infra/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    asked = [
+        (entry["labels"]["service"], target)
+        for job in jobs
+        if job["job_name"].startswith("touchline")
+        for entry in job["static_configs"]
+        for target in entry["targets"]
+    ]
+    assert asked == [(name, f"{name}:{one.health_port}") for name, one in SERVICES.items() if name not in JOBS]
 
 
 def test_every_secret_of_the_configuration_is_mounted_where_it_is_read(compose: Compose, config: Config) -> None:

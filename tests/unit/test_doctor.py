@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from schemas.config import KafkaConfig
+from schemas.processes import STAGES
 from schemas.topics import TOPICS
 from schemas.touchpoints import DeadLetter
 from services.cli.context import Target
@@ -24,7 +25,7 @@ from services.cli.doctor.machine import locked, packages_of, python_of
 from services.cli.doctor.processes import services
 from services.cli.doctor.refusals import refusals_of
 from services.cli.doctor.registry import CHECKS, FIXES, examine
-from services.cli.doctor.seen import STAGES, GroupSeen, KafkaSeen, TopicSeen, java_hash
+from services.cli.doctor.seen import GroupSeen, KafkaSeen, TopicSeen, java_hash
 from services.cli.doctor.stalls import sink_of, stages_of
 from services.cli.doctor.tables import drift
 from services.cli.doctor.topics import topics_of
@@ -131,7 +132,7 @@ def seen(**changes: Any) -> KafkaSeen:
         name: TopicSeen(partitions_of(topic, KAFKA), 1, 1, settings_of(topic, KAFKA)) for name, topic in TOPICS.items()
     }
     ends = {(name, number): 10 for name, topic in topics.items() for number in range(topic.partitions)}
-    done = {stage: {at: 10 for at in ends if at[0] in inputs} for stage, inputs in STAGES.items()}
+    done = {name: {at: 10 for at in ends if at[0] in stage.reads} for name, stage in STAGES.items()}
     groups = {stage: GroupSeen(1, done[stage], done[stage]) for stage in STAGES}
     well = KafkaSeen(1, {1: (4, 18)}, topics, groups, ends, dict.fromkeys(ends, 0), 0.0)
     return replace(well, **changes)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
-import subprocess
-import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from schemas.config import Config, DashboardConfig, SqlConfig
 from schemas.errors import ConfigurationError
+from schemas.processes import PROCESSES
 from services.broker.ports import pick_free
-from services.cli.service import SERVICES
+from services.cli import service
 from services.common.config import load_config
 from services.supervisor.folder import DataFolder
 from services.supervisor.main import UpOptions, prepare
-from services.supervisor.plan import LOADS, PROCESSES, Site, addresses, instance, plan, service_env
+from services.supervisor.plan import Site, addresses, instance, plan, service_env
 from services.supervisor.spec import EDGE, STORES, checked
 from services.warehouse.main import arguments as warehouse_settings
 
@@ -39,10 +36,9 @@ EXTERNAL = replace(SITE, embedded_kafka=False, embedded_clickhouse=False)
 @pytest.mark.parametrize("site", [SITE, EXTERNAL])
 def test_everything_known_is_started_in_an_order_that_works(site: Site) -> None:
     specs = checked(plan(site, Config()))
-    embedded = {"kafka", "clickhouse"} if site is SITE else set()
-    assert {spec.name for spec in specs} == {*SERVICES, *embedded}
+    known = {process.name for process in PROCESSES if site is SITE or process.role != "store"}
+    assert {spec.name for spec in specs} == known
     assert specs[0].name == "dashboard"
-    assert {spec.name for spec in specs} - {"topics", "migrate"} <= set(PROCESSES)
 
 
 def test_the_embedded_clickhouse_is_told_who_may_call_it() -> None:
@@ -51,23 +47,17 @@ def test_the_embedded_clickhouse_is_told_who_may_call_it() -> None:
     assert warehouse_settings(spec.argv[spec.argv.index("--data") :]).sql == told
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_what_a_service_imports_is_loaded_before_it_is_forked(name: str) -> None:
-    work = SERVICES[name]
-    assert f"from {LOADS[name]} import" in inspect.getsource(work.func if isinstance(work, partial) else work)
-
-
-def test_loading_starts_no_thread() -> None:
-    """A fork has only the thread that forked; a lock that another one held then would stay locked for ever."""
-    code = f"import os, {', '.join(LOADS.values())}; print(len(os.listdir('/proc/self/task')))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "1\n"
-
-
 def test_intake_stops_first_and_stores_last() -> None:
     waves = {spec.name: spec.stop_wave for spec in plan(SITE, Config())}
-    assert {name for name, wave in waves.items() if wave == EDGE} == {"gateway", "dashboard"}
-    assert {name for name, wave in waves.items() if wave == STORES} == {"kafka", "clickhouse"}
+    for role, wave in (("edge", EDGE), ("store", STORES)):
+        members = {process.name for process in PROCESSES if process.role == role}
+        assert {name for name, when in waves.items() if when == wave} == members
+
+
+def test_a_process_can_be_run_by_its_name() -> None:
+    roles = {process.name: process.role for process in PROCESSES}
+    assert {name for name, role in roles.items() if role == "store"} == set(service.STORES)
+    assert {name for name, role in roles.items() if role != "store"} == set(service.SERVICES)
 
 
 def test_no_secret_is_on_a_command_line_or_in_the_environment() -> None:

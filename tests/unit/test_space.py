@@ -21,7 +21,6 @@ from services.store.health import SinkHealth
 from services.store.space import SpaceWatch
 from services.supervisor import child as supervised
 from services.supervisor.child import Child
-from services.supervisor.forks import Forks
 from services.supervisor.spec import ChildSpec
 from services.warehouse.errors import ClickHouseError
 from services.warehouse.room import check_room
@@ -148,7 +147,7 @@ async def test_the_broker_is_not_tried_but_waits_for_space_says_so_once_and_retu
     told: list[tuple[str, str]] = []
     script = "import time; print('{\"ready\": true}', flush=True); time.sleep(60)"
     spec = ChildSpec("kafka", (sys.executable, "-c", script), probe_port=0, space=(tmp_path, 256 << 20))
-    child = Child(spec, tmp_path, lambda c, text: told.append((c.state, text)), Forks([]))
+    child = Child(spec, tmp_path, lambda c, text: told.append((c.state, text)))
     running = asyncio.create_task(child.run({}))
     await asyncio.sleep(0.2)
     assert [state for state, _ in told] == ["no space"], "told once, and nothing was started"

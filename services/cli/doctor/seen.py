@@ -16,17 +16,11 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from schemas.config import KafkaConfig
-from schemas.topics import TOPICS, TopicName
+from schemas.processes import STAGES
+from schemas.topics import TOPICS
 from services.cli.records import KafkaAway, consumer
 from streams.transport.kafka import broadcast_consumer
 
-STAGES: Mapping[str, tuple[TopicName, ...]] = {
-    "normalise": ("touchpoints.raw.v1",),
-    "resolve": ("touchpoints.clean.v1", "touchpoints.recalled.v1"),
-    "journey": ("touchpoints.attributed.v1",),
-    "sink": ("journey.facts.v1", "identity.links.v1"),
-}
-"""What each stage's group reads and commits."""
 PROBE_GROUP = "touchline-doctor"
 OFFSETS_TOPIC = "__consumer_offsets"
 TIMEOUT_S = 30.0
@@ -74,7 +68,7 @@ class KafkaSeen:
     def lag(self, stage: str) -> int:
         """Records that were there at the first look and are not committed at the second."""
         done = self.groups[stage].after
-        places = [place for place in self.ends if place[0] in STAGES[stage]]
+        places = [place for place in self.ends if place[0] in STAGES[stage].reads]
         return sum(max(self.ends[at] - max(done.get(at, 0), self.begins.get(at, 0)), 0) for at in places)
 
 

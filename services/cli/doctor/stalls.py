@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from schemas.processes import STAGES
 from services.cli.doctor.check import Check, Place, State
-from services.cli.doctor.seen import STAGES, GroupSeen, KafkaSeen, Offsets
+from services.cli.doctor.seen import GroupSeen, KafkaSeen, Offsets
 from streams.transport.clickhouse import query_rows
 
 RESTART = "see its log and /healthz, then restart the stage"

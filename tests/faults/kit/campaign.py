@@ -16,13 +16,13 @@ from tests.faults.kit.checks import Verdict, settled
 from tests.faults.kit.driver import Answer, deliver, sending
 from tests.faults.kit.report import Report
 from tests.faults.kit.scenario import PLACES, Call, Scenario, scenario
-from tests.faults.kit.system import FORK_SERVER, SERVICES, System
+from tests.faults.kit.system import SERVICES, System
 
 RECOVERY_BUDGET_S = 15.0
 """Printed beside what was measured; on a shared machine it is no ground to fail."""
 MESSAGES_A_PERSON = 28
 EVERYTHING = "everything"
-COMPONENTS = (*SERVICES, FORK_SERVER, EVERYTHING)
+COMPONENTS = (*SERVICES, EVERYTHING)
 Harm = Callable[[System, str], float]
 """Does it, and returns when a recovery could begin, as `time.monotonic()` has it."""
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from tests.faults.kit import disks, floods
 from tests.faults.kit.campaign import COMPONENTS, Campaign, Sent, campaign
 from tests.faults.kit.report import Report
-from tests.faults.kit.system import FORK_SERVER, SERVICES, SUPERVISOR, System
+from tests.faults.kit.system import SERVICES, SUPERVISOR, System
 
-FREEZABLE = (*SERVICES, FORK_SERVER, SUPERVISOR)
+FREEZABLE = (*SERVICES, SUPERVISOR)
 
 
 @dataclass(frozen=True, slots=True)

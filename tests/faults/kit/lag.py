@@ -10,16 +10,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.config import KafkaConfig
-from schemas.topics import TopicName
+from schemas.processes import STAGES
 from streams.transport.kafka import partitions
 from tests.faults.kit.system import System
 
-GROUPS: dict[str, tuple[TopicName, ...]] = {
-    "touchline-normalise": ("touchpoints.raw.v1",),
-    "touchline-resolve": ("touchpoints.clean.v1", "touchpoints.recalled.v1"),
-    "touchline-journey": ("touchpoints.attributed.v1",),
-    "touchline-sink": ("journey.facts.v1", "identity.links.v1"),
-}
+GROUPS = {f"touchline-{name}": stage.reads for name, stage in STAGES.items()}
 QUIET_S = 3.0
 
 

@@ -15,18 +15,16 @@ from typing import Any, TextIO
 
 import httpx
 
+from schemas import processes
 from services.common.fresh import write_fresh
 from services.common.secrets import ensure_secret_file
 from services.supervisor.folder import Run, birth, read_run
-from services.supervisor.plan import PROCESSES
 from streams.transport.kafka import INSTANCE_ENV
-from tests.processes import family, parent
+from tests.processes import family
 
 START_TIMEOUT_S = 150.0
-SERVICES = tuple(name for name in PROCESSES if name != "dashboard")
+SERVICES = tuple(name for name in processes.SERVICES if name != "dashboard")
 """What is killed; the page holds nothing."""
-FORK_SERVER = "fork server"
-"""Also killed: what all services but the stores are forked from, and go with."""
 SUPERVISOR = "supervisor"
 NOISY = "noisy"
 """A source that a fresh configuration does not have."""
@@ -112,8 +110,8 @@ class System:
     # -- hurting a part
 
     def kill(self, name: str) -> int:
-        """SIGKILL to a service, or to what services are forked from; returns its pid."""
-        pid = parent(self.pid("gateway")) if name == FORK_SERVER else self.pid(name)
+        """SIGKILL to a service; returns its pid."""
+        pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
         return pid
 
@@ -126,15 +124,10 @@ class System:
     def frozen(self, name: str) -> Iterator[None]:
         """SIGSTOP to a service and what it started itself (the broker's JVM), SIGCONT at the end of the block.
 
-        Of the supervisor and the fork server only they themselves: what they started are services of their own.
+        Of the supervisor only itself: what it started are services of their own.
         """
         assert self._process is not None
-        if name == SUPERVISOR:
-            pids = [self._process.pid]
-        elif name == FORK_SERVER:
-            pids = [parent(self.pid("gateway"))]
-        else:
-            pids = family(self.pid(name))
+        pids = [self._process.pid] if name == SUPERVISOR else family(self.pid(name))
         births = {pid: birth(pid) for pid in pids}
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)

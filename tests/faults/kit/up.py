@@ -20,7 +20,7 @@ def swapped(spec: ChildSpec, swaps: dict[str, str]) -> ChildSpec:
     module = swaps.get(spec.name)
     if module is None:
         return spec
-    return replace(spec, argv=(sys.executable, "-m", *module.split(":"), *spec.argv[3:]), loads="")
+    return replace(spec, argv=(sys.executable, "-m", *module.split(":"), *spec.argv[3:]))
 
 
 def main(data: Path, swaps: dict[str, str]) -> int:
