@@ -7,7 +7,6 @@ TouchlineError
 ├── TransientError      may succeed later      → wait and retry in place, for ever
 │   └── StoreUnavailable
 │       └── StoreFull
-├── BackpressureError   too much at once       → pause the input
 └── ConfigurationError  refused at start       → exit 78
 """
 
@@ -54,10 +53,6 @@ class StoreUnavailable(TransientError):
 
 class StoreFull(StoreUnavailable):
     """ClickHouse has no disk space left for what it was asked to store; nothing of it is stored."""
-
-
-class BackpressureError(TouchlineError):
-    """A bounded queue is full."""
 
 
 class ConfigurationError(TouchlineError):

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from schemas.config import GatewayConfig
 from schemas.errors import PermanentError
 from services.gateway import handshakes, signatures
-from services.gateway.access import HEAD_KEYS, Source, key_of_body, without_key
+from services.gateway.access import HEAD_KEYS, Source, Sources, key_of_body, without_key
 from services.gateway.answers import Answer, Refusal, replied
 from services.gateway.decoding import decode, json_of, text_of
+from services.gateway.intake import Intake
 from services.gateway.request import Request
 from services.gateway.routes import Route
 from streams.connectors.content import Content, is_empty, opened
 from streams.connectors.ways import Call, KeyPlace, Webhook
 
-if TYPE_CHECKING:
-    from services.gateway.app import Gateway
+
+class Gateway(Protocol):
+    """What is needed of a gateway to take an event: its limits, who may send, and the way into Kafka."""
+
+    config: GatewayConfig
+    sources: Sources
+    intake: Intake
 
 
 async def take_call(gateway: Gateway, request: Request, route: Route) -> Answer:
