@@ -25,7 +25,7 @@ from services.cli.doctor.machine import locked, packages_of, python_of
 from services.cli.doctor.processes import services
 from services.cli.doctor.refusals import refusals_of
 from services.cli.doctor.registry import CHECKS, FIXES, examine
-from services.cli.doctor.seen import GroupSeen, KafkaSeen, TopicSeen, java_hash
+from services.cli.doctor.seen import GroupSeen, KafkaSeen, TopicSeen, partition_of
 from services.cli.doctor.stalls import sink_of, stages_of
 from services.cli.doctor.tables import drift
 from services.cli.doctor.topics import topics_of
@@ -211,9 +211,11 @@ def test_an_old_broker_and_a_folder_from_the_future(tmp_path: Path) -> None:
     assert states(folder_of(identity)) == ["problem"]
 
 
-def test_the_hash_is_java_s() -> None:
-    """As `"…".hashCode()` gives them; the last one is the least there is."""
-    assert [java_hash(text) for text in ("", "a", "ab", "polygenelubricants")] == [0, 97, 3105, -(2**31)]
+def test_a_groups_partition_is_the_brokers() -> None:
+    """Of `"…".hashCode()` the absolute value, of the least there is (the last one) zero; not the lower 31 bits."""
+    hashes = {"": 0, "a": 97, "ab": 3105, "touchline-sink": 1_409_810_323, "polygenelubricants": 0}
+    assert {text: partition_of(text, 2**31) for text in hashes} == hashes
+    assert partition_of("touchline-sink", 50) == 23, "25 by the lower bits"
 
 
 # -- clocks

@@ -182,7 +182,7 @@ async def _probed(admin: Any, kafka: KafkaConfig, places: list[TopicPartition]) 
         (described,) = await admin.describe_topics([OFFSETS_TOPIC])
         if not described["partitions"]:
             return None
-        place = TopicPartition(OFFSETS_TOPIC, (java_hash(group) & 0x7FFFFFFF) % len(described["partitions"]))
+        place = TopicPartition(OFFSETS_TOPIC, partition_of(group, len(described["partitions"])))
         reader.assign([place])
         reader.seek(place, (await reader.end_offsets([place]))[place])
         sent_s = time.time()
@@ -202,9 +202,9 @@ def _outside(at_s: float, sent_s: float, acked_s: float) -> float:
     return max(at_s - acked_s, 0.0) + min(at_s + 0.001 - sent_s, 0.0)
 
 
-def java_hash(text: str) -> int:
-    """String.hashCode of Java: the broker chooses a group's partition by it."""
-    code = 0
-    for char in text:
+def partition_of(group: str, partitions: int) -> int:
+    """The partition of the offsets' topic that the broker keeps a group in: GroupCoordinatorService.partitionFor."""
+    code = 0  # as String.hashCode of Java
+    for char in group:
         code = (31 * code + ord(char)) & 0xFFFFFFFF
-    return code - (1 << 32) if code >> 31 else code
+    return min(code, (1 << 32) - code) % (1 << 31) % partitions
