@@ -159,6 +159,7 @@ async def _goes_back_and_reads(kafka: Kafka, to: int, wanted: list[str]) -> None
     assert (await kafka.committed())[1].back == mark.back, "it is told on and on"
 
 
+@pytest.mark.slow
 async def test_a_tail_lost_while_nobody_reads(kafka: Kafka) -> None:
     await _read_ten(kafka)
     assert kafka.lose(4) == 6
@@ -182,6 +183,7 @@ async def test_without_the_guard_what_was_written_over_is_never_seen(kafka: Kafk
         assert await one.read(4) == list("efgh")
 
 
+@pytest.mark.slow
 async def test_lost_twice_in_different_epochs(kafka: Kafka) -> None:
     await kafka.write(*_numbers(0, 6))
     kafka.lose(0)
@@ -195,6 +197,7 @@ async def test_lost_twice_in_different_epochs(kafka: Kafka) -> None:
     await _goes_back_and_reads(kafka, 4, list("bcdefg"))
 
 
+@pytest.mark.slow
 async def test_a_topic_made_again_while_nobody_reads(kafka: Kafka) -> None:
     await _read_ten(kafka)
     _, mark = await kafka.committed()
@@ -244,6 +247,7 @@ async def test_a_restart_without_loss_is_nothing(kafka: Kafka) -> None:
         assert not one.broken
 
 
+@pytest.mark.slow
 async def test_commits_of_an_older_version_go_on_or_start_over(kafka: Kafka) -> None:
     await kafka.write(*_numbers(0, 10))
     async with reader(kafka, guarded=False) as one:

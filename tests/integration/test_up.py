@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,6 @@ import httpx
 import pytest
 
 from schemas.processes import SERVICES
-from services.supervisor.folder import birth, read_run
 from tests.permissions import open_to_others
 
 pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
@@ -81,32 +79,3 @@ def test_everything_starts_is_one_line_of_json_and_refuses_a_second_one(tmp_path
         assert f"(pid {process.pid})" in second.stderr
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
-
-
-@pytest.mark.fault
-@pytest.mark.parametrize("name", ["normalise", "resolve", "journey", "sink"])
-def test_an_event_sent_while_a_service_is_killed_reaches_the_map(name: str, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with running(data) as (_, ready):
-        send(ready, data, "first")
-        wait_for(data, "first")
-        os.kill(ready["pids"][name], signal.SIGKILL)
-        send(ready, data, "second")
-        wait_for(data, "second")
-
-
-@pytest.mark.fault
-def test_a_crash_of_everything_loses_nothing_and_the_next_start_says_so(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with running(data) as (process, ready):
-        send(ready, data, "first")
-        before = read_run(data)
-        process.kill()
-        process.wait(10)
-    deadline = time.monotonic() + 10
-    while any(birth(pid) == before.births[name] for name, pid in before.pids.items()):
-        assert time.monotonic() < deadline, "children outlived the supervisor"
-        time.sleep(0.05)
-    with running(data):
-        wait_for(data, "first")
-    assert "ended without a stop" in (tmp_path / "up.log").read_text()
