@@ -23,7 +23,7 @@ Action = Literal[
     "ticket_changed",
     "survey_answered",  # score, score_kind
     "lifecycle_changed",  # properties: value
-    "deal_stage_changed",  # properties: value
+    "deal_stage_changed",  # properties: value (the stage), outcome (open, won, lost)
     "deal_created",
     "crm_record",  # a record appeared, changed, was linked: knowledge, not a contact
     "crm_removed",

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 from pydantic import Field, model_validator
 
 from schemas.actions import ACTIONS
 from schemas.base import Strict
 from schemas.errors import did_you_mean
 from schemas.touchpoints import Scalar
+
+DealStatus = Literal["open", "won", "lost", "removed"]
+
+#: Actions by which a CRM tells of a deal.
+DEAL_ACTIONS: Final = frozenset({"deal_created", "deal_stage_changed", "crm_record", "crm_removed"})
 
 
 class Match(Strict):
@@ -24,12 +31,24 @@ class Match(Strict):
     title: str = Field("", description="glob over the title")
     properties: dict[str, tuple[Scalar, ...]] = Field({}, description="property name → accepted values")
 
+    deal: tuple[DealStatus, ...] = Field(
+        (), description="what the deal it is about is then, by all that the CRM said of it, any of these"
+    )
+    deal_becomes: tuple[DealStatus, ...] = Field((), description="what the deal became by this event, any of these")
+
     @model_validator(mode="after")
     def _known_action(self) -> Match:
         if self.action and self.action not in ACTIONS:
             known = did_you_mean(self.action, ACTIONS) or f"; known: {', '.join(ACTIONS)}"
             raise ValueError(f"unknown action `{self.action}`{known}")
+        if self.asks_deal and self.action and self.action not in DEAL_ACTIONS:
+            raise ValueError(f"`{self.action}` is about no deal; actions that are: {', '.join(sorted(DEAL_ACTIONS))}")
         return self
+
+    @property
+    def asks_deal(self) -> bool:
+        """Whether it asks what becomes of a deal, which only the account's whole story tells."""
+        return bool(self.deal or self.deal_becomes)
 
 
 class Compare(Strict):

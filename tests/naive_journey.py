@@ -89,7 +89,8 @@ class NaiveJourney:
 
     def _tell(self, item: AttributedTouchpoint) -> None:
         """Decisive evidence first; what did not move the account may still be a hint."""
-        evidence = [d for d in self.blueprint.decisive if _meets(d.match, item.touchpoint)]
+        became = self._became(item)
+        evidence = [d for d in self.blueprint.decisive if _meets(d.match, item.touchpoint, became)]
         counting = [d for d in evidence if self.phase in (d.only_from or [self.phase])]
         if evidence and not self._is_beside(item, (counting or evidence)[0].phase):
             target = (counting or evidence)[0].phase
@@ -104,6 +105,15 @@ class NaiveJourney:
         kind, hinted = self.type_of(item.touchpoint), self.blueprint.indicative.get(self.phase)
         if hinted and kind.on_map and kind.phase in self._journey() and self._is_later(kind.phase):
             self._move(item, hinted)
+
+    def _became(self, item: AttributedTouchpoint) -> str:
+        """Won, lost or open, if the deal was something else before this event, whether it is there or removed."""
+        if not _about_deal(item.touchpoint):
+            return ""
+        told = self.items[: self.items.index(item) + 1]
+        mine = [i for i in told if _about_deal(i.touchpoint) and i.touchpoint.subject == item.touchpoint.subject]
+        now = self._standing(mine)
+        return now if now != self._standing(mine[:-1]) else ""
 
     def _ways(self, source: str, target: str) -> Iterator[tuple[str, ...]]:
         """Every allowed way: one move, or forward moves only (after the re-entry, from an exit)."""
@@ -165,38 +175,75 @@ class NaiveJourney:
 
     def _opportunity(self, subject: str, told: Sequence[AttributedTouchpoint]) -> dict[str, Any]:
         mine = [item for item in told if _about_deal(item.touchpoint) and item.touchpoint.subject == subject]
-        stages = [_stage(item.touchpoint) for item in mine]
-        named = [stage for stage in stages if stage]
-        statuses = ["open"]
-        closed_at: datetime | None = None
+        named = [stage for stage in (_stage(item.touchpoint) for item in mine) if stage]
+        statuses = [("open", mine[0].touchpoint.ordered_at)]
         for index, item in enumerate(mine):
-            so_far = [stage for stage in stages[: index + 1] if stage]
-            status = self._status(so_far[-1] if so_far else "", item.touchpoint)
-            if status != statuses[-1]:
-                closed_at = None if status == "open" else item.touchpoint.ordered_at
-            statuses.append(status)
-        first = mine[0]
+            removed = item.touchpoint.action == "crm_removed"
+            status = "removed" if removed else self._standing(mine[: index + 1])
+            statuses.append((status, item.touchpoint.ordered_at))
+        changes = [(a, *b) for (a, _), b in zip(statuses, statuses[1:], strict=False) if a != b[0]]
+        closed = [at for _, status, at in changes[-1:] if status != "open"]
         kinds = {phase.id: phase.kind for phase in self.blueprint.phases}
         order = [stage.lower() for stage in self.blueprint.opportunities.stages]
         ranked = [order.index(stage.lower()) if stage.lower() in order else None for stage in named]
         return {
-            "kind": "expansion" if kinds[self.phase_before[first.event_id]] == "customer" else "new",
-            "status": statuses[-1],
+            "kind": "expansion" if kinds[self.phase_before[mine[0].event_id]] == "customer" else "new",
+            "status": statuses[-1][0],
             "stage": named[-1] if named else "",
-            "opened_at": first.touchpoint.ordered_at,
-            "closed_at": closed_at,
+            "opened_at": mine[0].touchpoint.ordered_at,
+            "closed_at": closed[0] if closed else None,
             "regressions": sum(
                 a is not None and b is not None and b < a for a, b in zip(ranked, ranked[1:], strict=False)
             ),
-            "reopened": sum(a != "open" and b == "open" for a, b in zip(statuses, statuses[1:], strict=False)),
+            "reopened": sum(
+                to == "open" and not _is_passing((to, at), changes[n + 1 :]) for n, (_, to, at) in enumerate(changes)
+            ),
             "amount": next((amount for amount in map(_amount, reversed(mine)) if amount is not None), None),
         }
 
-    def _status(self, stage: str, touchpoint: CleanTouchpoint) -> str:
-        if touchpoint.action == "crm_removed":
-            return "removed"
+    def _standing(self, mine: Sequence[AttributedTouchpoint]) -> str:
+        """Walk back from the newest word of each fact; the first that says what the deal is decides.
+
+        Of one time a flag that is set comes first, then the stage, then what is taken back.
+        """
+        last = {fact: (value, item.touchpoint.ordered_at) for item in mine for fact, value in _facts(item.touchpoint)}
+        flags = [(at, 2, fact) for fact, (value, at) in last.items() if fact in ("won", "lost") and value]
+        taken = [(at, 0, fact) for fact, (value, at) in last.items() if fact != "stage" and not value]
+        stage, stage_at = last.get("stage", ("", None))
         known = self.blueprint.opportunities
-        return "won" if stage.lower() in known.won else "lost" if stage.lower() in known.lost else "open"
+        ends = dict.fromkeys(known.won, "won") | dict.fromkeys(known.lost, "lost") | dict.fromkeys(known.stages, "open")
+        means, denied = ends.get(str(stage).lower(), ""), set[str]()
+        walk = [*flags, *taken, *([(stage_at, 1, "stage")] if stage_at and means else [])]
+        for at, _, fact in sorted(walk, reverse=True):
+            if fact == "closed":
+                return "open"
+            if fact == "stage":
+                flag_at, _, end = max(flags, default=(at, 0, means), key=lambda flag: (flag[0], flag[2]))
+                reopened = [t for t, _, f in taken if f == "closed" and flag_at < t]
+                if end == means or reopened or not flag_at <= at <= flag_at + timedelta(minutes=1):
+                    return "open" if means in denied else means
+            elif last[fact][0]:
+                return fact
+            else:
+                denied.add(fact)
+        return "open"
+
+
+def _is_passing(opened: tuple[str, datetime], later: Sequence[tuple[str, str, datetime]]) -> bool:
+    """Whether a deal was open only within one save, on the way from one end to the other."""
+    return any(to in ("won", "lost") and at - opened[1] <= timedelta(minutes=1) for _, to, at in later[:1])
+
+
+def _facts(touchpoint: CleanTouchpoint) -> Iterator[tuple[str, str | bool]]:
+    """What the test's events say of a deal: its stage, a flag that is set, or one that is taken back."""
+    properties = touchpoint.properties
+    if stage := _stage(touchpoint):
+        yield "stage", stage
+    if (outcome := properties.get("outcome")) in ("won", "lost"):
+        yield str(outcome), True
+    for name, fact in (("hs_is_closed_won", "won"), ("hs_is_closed_lost", "lost"), ("hs_is_closed", "closed")):
+        if properties.get("property") == name and properties.get("value") == "false":
+            yield fact, False
 
 
 def _about_deal(touchpoint: CleanTouchpoint) -> bool:
@@ -206,7 +253,8 @@ def _about_deal(touchpoint: CleanTouchpoint) -> bool:
 
 
 def _stage(touchpoint: CleanTouchpoint) -> str:
-    return str(touchpoint.properties["value"]) if touchpoint.action == "deal_stage_changed" else ""
+    is_stage = touchpoint.action == "deal_stage_changed" and "outcome" not in touchpoint.properties
+    return str(touchpoint.properties["value"]) if is_stage else ""
 
 
 def _amount(item: AttributedTouchpoint) -> float | None:
@@ -215,10 +263,11 @@ def _amount(item: AttributedTouchpoint) -> float | None:
     return float(said) if re.fullmatch(r"\d+(\.\d+)?", said) else None
 
 
-def _meets(match: Match, touchpoint: CleanTouchpoint) -> bool:
-    """Only what the test's blueprint uses: the action, the vendor type as it stands, values of properties."""
+def _meets(match: Match, touchpoint: CleanTouchpoint, became: str) -> bool:
+    """Only what the test's blueprint uses: the action, the vendor type as it stands, values of properties, deals."""
     return (
-        match.action == touchpoint.action
+        match.action in ("", touchpoint.action)
+        and became in (match.deal_becomes or (became,))
         and match.vendor_type.lower() in ("", touchpoint.vendor_type.lower())
         and all(touchpoint.properties.get(name) in values for name, values in match.properties.items())
     )

@@ -54,7 +54,7 @@ def problems(
     the whole (unreachable phases) is not asked. `vendors`: the connectors there are; None: any name will do.
     """
     found = [*_twice(blueprint), *_unknown(blueprint, excused or frozenset(), vendors), *_stages(blueprint)]
-    found += _ambiguous(blueprint)
+    found += [*_of_deals(blueprint), *_ambiguous(blueprint)]
     return found if excused is not None or found else [*_unreachable(blueprint), *_barred(blueprint)]
 
 
@@ -156,6 +156,13 @@ def _stages(blueprint: Blueprint) -> Iterator[Problem]:
             first = seen.setdefault(str(folded(stage)), loc)
             if first != loc:
                 yield Problem(loc, f"stage `{stage}` stands twice, first at {{other}}", first)
+
+
+def _of_deals(blueprint: Blueprint) -> Iterator[Problem]:
+    """Which type an event is does not depend on the account's story."""
+    for loc, match in below(blueprint.types, Match, ("types",)):
+        if match.asks_deal:
+            yield Problem(loc, "`deal` and `deal_becomes` are for `decisive` and rules; a type asks the event alone")
 
 
 def below(value: object, wanted: type[Found], loc: Loc = ()) -> Iterator[tuple[Loc, Found]]:

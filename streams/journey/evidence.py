@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from schemas.actions import ACTIONS
 from schemas.blueprint import Decisive
+from schemas.matching import DEAL_ACTIONS, Match
 from schemas.touchpoints import CleanTouchpoint
 from streams.journey.matching import Predicate, compile_kind, compile_properties, kind_key
 
@@ -22,7 +23,7 @@ class EvidenceBook:
         self._by_action = {
             action: found
             for action in ACTIONS
-            if (found := [entry for entry in compiled if entry[2].match.action in ("", action)])
+            if (found := [entry for entry in compiled if _may_be(entry[2].match, action)])
         }
         self._kinds: dict[tuple[str, ...], _Pairs] = {}
 
@@ -47,3 +48,7 @@ class EvidenceBook:
             entries = self._by_action[touchpoint.action]
             found = self._kinds[key] = tuple((holds, one) for is_kind, holds, one in entries if is_kind(touchpoint))
         return found
+
+
+def _may_be(match: Match, action: str) -> bool:
+    return match.action in ("", action) and (action in DEAL_ACTIONS or not match.asks_deal)

@@ -8,7 +8,7 @@ from fnmatch import translate
 from functools import lru_cache
 from math import inf, isfinite
 
-from schemas.matching import Compare, Match
+from schemas.matching import DEAL_ACTIONS, Compare, Match
 from schemas.touchpoints import CleanTouchpoint, Scalar
 from streams.names import spaced
 
@@ -33,6 +33,8 @@ def compile_pageless(match: Match) -> Predicate:
 
 def _kind_tests(match: Match) -> list[Predicate]:
     tests: list[Predicate] = []
+    if match.asks_deal:
+        tests.append(lambda touchpoint: touchpoint.action in DEAL_ACTIONS)
     if match.action:
         tests.append(_equals("action", match.action))
     if match.name:
@@ -49,7 +51,19 @@ def _kind_tests(match: Match) -> list[Predicate]:
 def compile_properties(match: Match) -> Predicate:
     """The conditions on properties and the title; `always` when there are none."""
     tests = [_has_property(name, values) for name, values in match.properties.items()]
+    deal = {_DEAL_IS: match.deal, _DEAL_BECAME: match.deal_becomes}
+    tests += [_has_property(name, values) for name, values in deal.items() if values]
     return _all([*tests, *([_globs("title", match.title)] if match.title else [])])
+
+
+#: Where conditions find what an event's deal is and became: names that no sender's property can have.
+_DEAL_IS, _DEAL_BECAME = "\x1fdeal", "\x1fdeal_became"
+
+
+def with_deal(touchpoint: CleanTouchpoint, status: str, became: str) -> CleanTouchpoint:
+    """The event as conditions see it once its deal was followed. Never stored."""
+    told = {_DEAL_IS: status, _DEAL_BECAME: became}
+    return touchpoint.changed(properties=touchpoint.properties | told)
 
 
 def kind_key(touchpoint: CleanTouchpoint) -> tuple[str, ...]:

@@ -1,19 +1,22 @@
-"""An account's deals, beside its phase: what the CRM says of each, and whether it may still move the phase."""
+"""An account's deals, beside its phase: what the CRM says of each, and what that makes of it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, Final
 
 from schemas.blueprint import OpportunityStages
 from schemas.facts import Opportunity
+from schemas.matching import DEAL_ACTIONS
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, Scalar
+from streams.journey.deal_words import FLAG_NAMES, SAVE, DealWords, Standing, flags_of
+from streams.journey.matching import with_deal
 from streams.journey.state import JourneyState
 
 MAX_OPPORTUNITIES: Final = 100
 _PREFIX: Final = "deal:"
-_ACTIONS: Final = frozenset({"deal_created", "deal_stage_changed", "crm_record", "crm_removed"})
 _NAMES: Final = {
     "dealstage": "stage",
     "closedate": "close_due_at",
@@ -31,10 +34,12 @@ class Deals:
         self._won = frozenset(map(_folded, stages.won))
         self._lost = frozenset(map(_folded, stages.lost))
 
-    def status(self, stage: str) -> str:
-        """Whether a deal in that stage is open, won or lost."""
+    def meaning(self, stage: str) -> Standing | None:
+        """Whether a deal in that stage is open, won or lost; None for a stage the blueprint does not name."""
         stage = _folded(stage)
-        return "won" if stage in self._won else "lost" if stage in self._lost else "open"
+        if stage in self._won:
+            return "won"
+        return "lost" if stage in self._lost else "open" if stage in self._rank else None
 
     def goes_back(self, before: str, after: str) -> bool:
         """Whether both are open stages, and the second is the earlier one."""
@@ -47,57 +52,81 @@ def is_about_deal(touchpoint: CleanTouchpoint) -> bool:
 
     An association that ended is none, unless it was the one with the account: then the deal is another's now.
     """
-    if not touchpoint.subject.startswith(_PREFIX) or touchpoint.action not in _ACTIONS:
+    if not touchpoint.subject.startswith(_PREFIX) or touchpoint.action not in DEAL_ACTIONS:
         return False
     return touchpoint.properties.get("removed") is not True or bool(touchpoint.account_refs)
 
 
-def follow_deal(deals: Deals, state: JourneyState, item: AttributedTouchpoint, *, is_customer: bool) -> None:
-    """Take in what an event says of its deal; `is_customer`: the account's phase before the event is a customer's."""
+def follow_deal(deals: Deals, state: JourneyState, item: AttributedTouchpoint, *, is_customer: bool) -> CleanTouchpoint:
+    """Take in what an event says of its deal. Returns the event as conditions see it: with what the deal is now.
+
+    `is_customer`: the account's phase before the event is a customer's.
+    """
     touchpoint = item.touchpoint
     if not is_about_deal(touchpoint):
-        return
-    known = before = state.opportunities.get(touchpoint.subject)
-    if before is None:
-        at = touchpoint.ordered_at
-        before = Opportunity.model_construct(
-            opportunity_id=touchpoint.subject,
-            kind="expansion" if is_customer else "new",
-            status="open",
-            opened_at=at,
-            changed_at=at,
-        )
-    after = _after(deals, before, touchpoint)
-    if after is not known:
-        state.opportunities = _bounded(state.opportunities | {touchpoint.subject: after})
-
-
-def _after(deals: Deals, before: Opportunity, touchpoint: CleanTouchpoint) -> Opportunity:
+        return touchpoint
+    subject, at = touchpoint.subject, touchpoint.ordered_at
+    known = state.opportunities.get(subject)
+    before = known or Opportunity.model_construct(
+        opportunity_id=subject,
+        kind="expansion" if is_customer else "new",
+        status="open",
+        opened_at=at,
+        changed_at=at,
+    )
+    words = state.deal_words.get(subject, DealWords())
     said = _said(touchpoint)
-    stage = said.get("stage", before.stage)
-    status = "removed" if touchpoint.action == "crm_removed" else deals.status(stage)
-    changes = said | {"stage": stage, "status": status}
+    told = words.after(said.get("stage"), flags_of(_named(touchpoint)), at)
+    standing, stood = told.standing(deals.meaning), words.standing(deals.meaning)
+    is_removed = touchpoint.action == "crm_removed"
+    after = _after(deals, before, said | {"status": "removed" if is_removed else standing}, told, at)
+    if after.reopened > before.reopened:
+        told = replace(told, reopened_at=at)
+    if after is not known or told is not words:
+        state.opportunities, state.deal_words = _bounded(
+            state.opportunities | {subject: after}, state.deal_words | {subject: told}
+        )
+    became = "removed" if is_removed and before.status != "removed" else standing if standing != stood else ""
+    return with_deal(touchpoint, after.status, became)
+
+
+def _after(deals: Deals, before: Opportunity, said: dict[str, Any], words: DealWords, at: datetime) -> Opportunity:
+    changes = {"stage": before.stage} | said
     if {**before.__dict__, **changes} == before.__dict__:
         return before
-    at = touchpoint.ordered_at
+    stage, status = changes["stage"], changes["status"]
     changes["changed_at"] = at
     changes["regressions"] = before.regressions + deals.goes_back(before.stage, stage)
-    changes["reopened"] = before.reopened + (status == "open" != before.status)
     if status != before.status:
         changes["closed_at"] = None if status == "open" else at
+        changes["reopened"] = before.reopened + _reopening(before.status, status, words, at)
     return before.model_copy(update=changes)
 
 
+def _reopening(before: str, status: str, words: DealWords, at: datetime) -> int:
+    """1 for a deal that opens again; -1 for one that did so only within the save that ends it the other way."""
+    if status == "open":
+        return 1
+    opened, is_ending = words.reopened_at, before == "open" and status != "removed"
+    return -1 if is_ending and opened is not None and at - opened <= SAVE else 0
+
+
 def _said(touchpoint: CleanTouchpoint) -> dict[str, Any]:
-    """The fields of an opportunity that an event tells, read from one changed property or from a whole record."""
-    properties = touchpoint.properties
-    if touchpoint.action == "deal_stage_changed":
-        properties = {"stage": properties.get("value")} | properties
-    if "property" in properties:
-        properties = {str(properties["property"]): properties.get("value")} | properties
-    named = {_NAMES.get(name, name): value for name, value in properties.items()}
+    """The fields of an opportunity that an event tells."""
+    named = _named(touchpoint)
     read = {name: reader(named.get(name)) for name, reader in _READERS.items()}
     return {name: value for name, value in read.items() if value is not None}
+
+
+def _named(touchpoint: CleanTouchpoint) -> dict[str, Scalar]:
+    """What an event tells by its names, read from one changed property or from a whole record."""
+    properties = touchpoint.properties
+    changed = str(properties.get("property") or "")
+    if touchpoint.action == "deal_stage_changed" and changed not in FLAG_NAMES:
+        properties = {"stage": properties.get("value")} | properties
+    if changed:
+        properties = {changed: properties.get("value")} | properties
+    return {_NAMES.get(name, name): value for name, value in properties.items()}
 
 
 def _text(value: Scalar) -> str | None:
@@ -127,12 +156,15 @@ def _moment(value: Scalar) -> datetime | None:
 _READERS: Final = {"stage": _text, "amount": _amount, "currency": _text, "close_due_at": _moment}
 
 
-def _bounded(deals: dict[str, Opportunity]) -> dict[str, Opportunity]:
+def _bounded(
+    deals: dict[str, Opportunity], words: dict[str, DealWords]
+) -> tuple[dict[str, Opportunity], dict[str, DealWords]]:
     """At most so many: the one that has rested longest goes, closed ones first."""
     if len(deals) > MAX_OPPORTUNITIES:
         resting = min(deals.values(), key=lambda o: (o.status == "open", o.changed_at, o.opportunity_id))
         del deals[resting.opportunity_id]
-    return deals
+        words.pop(resting.opportunity_id, None)
+    return deals, words
 
 
 def _folded(stage: str) -> str:

@@ -5,16 +5,23 @@ from __future__ import annotations
 from schemas.blueprint import Decisive, TouchpointType
 from schemas.facts import PhaseChange
 from schemas.ids import bare
-from schemas.touchpoints import AttributedTouchpoint
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.state import MAX_TRANSITIONS, JourneyState
 
 
 def move_phase(
-    blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType
+    blueprint: CompiledBlueprint,
+    state: JourneyState,
+    item: AttributedTouchpoint,
+    seen: CleanTouchpoint,
+    kind: TouchpointType,
 ) -> None:
-    """What one touchpoint says of the phase: decisive evidence first; what does not move it so may be a hint."""
-    found = blueprint.evidence(item.touchpoint, state.phase)
+    """What one touchpoint says of the phase: decisive evidence first; what does not move it so may be a hint.
+
+    `seen`: the touchpoint as conditions see it.
+    """
+    found = blueprint.evidence(seen, state.phase)
     if found is not None and not _runs_beside(blueprint, state, item, found[0]):
         decisive, counts = found
         if decisive.phase == state.phase or _follow(blueprint, state, item, decisive, counts=counts):

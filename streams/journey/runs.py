@@ -34,7 +34,7 @@ def each(watch: Watch, scene: Scene) -> None:
 def burst(watch: Watch, scene: Scene) -> None:
     """Events of one group, each within the gap after the previous; a vendor's own verdict makes one alone."""
     rule, item = watch.rule, scene.placed.item
-    suffices = watch.suffices(item.touchpoint)
+    suffices = watch.suffices(scene.seen)
     if not suffices and not counts(watch, scene):
         return
     slot, before = _run(rule, scene) if rule.rule.near_px else _only_run(rule, scene)
@@ -76,7 +76,7 @@ def sequence(watch: Watch, scene: Scene) -> None:
     if not has_steps(trail, len(rule.rule.steps)):
         return
     soon = len(trail) < 2 or trail[-1].at - trail[-2].at <= rule.within
-    if soon and watch.steps[-1](item.touchpoint) and _returns(rule, trail):
+    if soon and watch.steps[-1](scene.seen) and _returns(rule, trail):
         episode = patterns.gathered(trail, scene.at, len(trail))
         _found(rule, scene, (rule.key, rule.subject(item)), episode, keep=False)
 
@@ -89,7 +89,7 @@ def regress(watch: Watch, scene: Scene) -> None:
     value = str(item.touchpoint.properties.get(rule.rule.field, "")).lower()
     slot = (rule.key, rule.subject(item))
     if value not in rule.order:
-        if watch.breaks(item.touchpoint):
+        if watch.breaks(scene.seen):
             scene.state.trails.pop(slot, None)
         return
     before = scene.state.trails.get(slot, ())
@@ -125,8 +125,7 @@ def counts(watch: Watch, scene: Scene) -> bool:
     """Whether the event counts for the rule."""
     if watch.plain:
         return True
-    item, rule = scene.placed.item, watch.rule
-    touchpoint = item.touchpoint
+    item, rule, touchpoint = scene.placed.item, watch.rule, scene.seen
     return (
         watch.when(touchpoint)
         and rule.crosses(touchpoint, scene.place.targets)
@@ -141,7 +140,7 @@ def remember_step(watch: Watch, scene: Scene) -> tuple[Mark, ...]:
     slot = (rule.key, rule.subject(item))
     bits = watch.sure_steps
     for bit, step in watch.other_steps:
-        if step(item.touchpoint):
+        if step(scene.seen):
             bits |= bit
     mark = Mark(scene.at, item.event_id, rule.value(item) if rule.value else "", bits)
     trail = (*scene.state.trails.get(slot, ()), mark)[-len(rule.rule.steps) :]

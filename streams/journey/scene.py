@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from schemas.touchpoints import CleanTouchpoint
 from streams.friction.book import RuleBook
 from streams.friction.cases import Bearing
 from streams.friction.patterns import Place, Signal
@@ -14,15 +15,18 @@ from streams.journey.state import Effects, JourneyState, Placed, with_case
 
 
 class Scene:
-    """`placed` is the touchpoint that happens, or the opener of a wait whose time is up.
+    """`placed` is the touchpoint that happens, or the opener of a wait whose time is up; `seen`: as conditions see it.
 
     `stirred`: something was found, so deadlines of incidents may have moved.
     """
 
-    __slots__ = ("at", "book", "effects", "place", "placed", "state", "stirred")
+    __slots__ = ("at", "book", "effects", "place", "placed", "seen", "state", "stirred")
 
-    def __init__(self, book: RuleBook, state: JourneyState, placed: Placed, effects: Effects) -> None:
+    def __init__(
+        self, book: RuleBook, state: JourneyState, placed: Placed, effects: Effects, seen: CleanTouchpoint | None = None
+    ) -> None:
         self.book, self.state, self.placed, self.effects = book, state, placed, effects
+        self.seen = placed.item.touchpoint if seen is None else seen
         self.stirred, self.at = False, placed.item.touchpoint.ordered_at
         self.place = Place(placed.touchpoint_type, placed.phase, book.targets(placed.touchpoint_type))
 

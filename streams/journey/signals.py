@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from schemas.touchpoints import CleanTouchpoint
 from streams.journey import incidents, runs, waits
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.scene import Scene
@@ -28,8 +29,13 @@ def fire_until(
         state.clock = deadline if state.clock is None else max(state.clock, deadline)
 
 
-def apply_rules(blueprint: CompiledBlueprint, state: JourneyState, placed: Placed, effects: Effects) -> Placed:
-    """The touchpoint with the signals it carries. What it opens, grows and closes is in the state."""
+def apply_rules(
+    blueprint: CompiledBlueprint, state: JourneyState, placed: Placed, seen: CleanTouchpoint, effects: Effects
+) -> Placed:
+    """The touchpoint with the signals it carries. What it opens, grows and closes is in the state.
+
+    `seen`: the touchpoint as conditions see it.
+    """
     book, item = blueprint.rulebook, placed.item
     watches = book.watches(item.touchpoint)
     moved = book.advances if state.transitions and state.transitions[-1].event_id == item.event_id else ()
@@ -37,7 +43,7 @@ def apply_rules(blueprint: CompiledBlueprint, state: JourneyState, placed: Place
         state.last_contact_at = item.touchpoint.ordered_at
     if not (watches or moved or (placed.on_map and state.silent)):
         return placed
-    scene, properties = Scene(book, state, placed, effects), item.touchpoint.properties
+    scene, properties = Scene(book, state, placed, effects, seen), item.touchpoint.properties
     if placed.on_map and state.silent:
         waits.broken_silence(scene)
     for watch in watches:

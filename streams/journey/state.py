@@ -10,6 +10,7 @@ from schemas.facts import Opportunity, PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.cases import Case
 from streams.friction.patterns import Episode, Mark, Signal, Wait
+from streams.journey.deal_words import DealWords
 
 SortKey = tuple[datetime, str]
 Slot = tuple[str, str]
@@ -76,6 +77,7 @@ class JourneyState:
     people: dict[str, None] = field(default_factory=dict)
     transitions: tuple[PhaseChange, ...] = ()
     opportunities: dict[str, Opportunity] = field(default_factory=dict)  # never changed, always replaced
+    deal_words: dict[str, DealWords] = field(default_factory=dict)  # what the CRM said of each; also replaced
     last_contact_at: datetime | None = None
     episodes: dict[Slot, Episode] = field(default_factory=dict)
     trails: dict[Slot, tuple[Mark, ...]] = field(default_factory=dict)
@@ -110,6 +112,7 @@ class JourneyState:
             people=dict(self.people),
             transitions=self.transitions,
             opportunities=self.opportunities,
+            deal_words=self.deal_words,
             last_contact_at=self.last_contact_at,
             episodes=dict(self.episodes),
             trails=dict(self.trails),

@@ -36,8 +36,9 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
     at = touchpoint.ordered_at
     fire_until(context.blueprint, state, at, effects, inclusive=False)
     kind = context.blueprint.type_of(touchpoint)
-    follow_deal(context.blueprint.deals, state, item, is_customer=state.phase in context.blueprint.customer_phases)
-    move_phase(context.blueprint, state, item, kind)
+    is_customer = state.phase in context.blueprint.customer_phases
+    seen = follow_deal(context.blueprint.deals, state, item, is_customer=is_customer)
+    move_phase(context.blueprint, state, item, seen, kind)
     _count(state, item, kind)
     placed = Placed(
         item=item,
@@ -51,7 +52,7 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
         importance=kind.importance,
         emotion=stated_emotion(touchpoint),
     )
-    placed = apply_rules(context.blueprint, state, placed, effects)
+    placed = apply_rules(context.blueprint, state, placed, seen, effects)
     if item.event_id in state.openers:
         state.openers[item.event_id] = placed
     effects.place(placed)

@@ -18,7 +18,7 @@ MAX_WAITS: Final = 512
 
 def absence(watch: Watch, scene: Scene) -> None:
     """One event's effect on the waits of one rule: it may end them, fire them, turn their clock, or open one."""
-    rule, item, touchpoint = watch.rule, scene.placed.item, scene.placed.item.touchpoint
+    rule, item, touchpoint = watch.rule, scene.placed.item, scene.seen
     opens = _opens(watch, scene)
     found = _waits(rule, scene, rule.subject(item))
     if watch.closes(touchpoint):
@@ -94,7 +94,7 @@ def drop(state: JourneyState, slot: Slot) -> None:
 
 def _opens(watch: Watch, scene: Scene) -> bool:
     rule, item = watch.rule, scene.placed.item
-    opens = watch.opens(item.touchpoint) and not watch.unless(item.touchpoint) and rule.is_whole(item)
+    opens = watch.opens(scene.seen) and not watch.unless(scene.seen) and rule.is_whole(item)
     if not watch.steps:
         return opens
     ready = opens and runs.has_steps(scene.state.trails.get((rule.key, rule.subject(item)), ()), len(watch.steps))
@@ -112,7 +112,7 @@ def _waits(rule: CompiledRule, scene: Scene, subject: str) -> list[Slot]:
 
 def _touch(watch: Watch, scene: Scene, slot: Slot, *, opens: bool) -> None:
     """An event that does not simply end the wait."""
-    state, touchpoint = scene.state, scene.placed.item.touchpoint
+    state, touchpoint = scene.state, scene.seen
     wait, rule = state.waits[slot], watch.rule
     if wait.done:
         return

@@ -473,6 +473,11 @@ def test_people_and_accounts_are_cleaned_as_everywhere() -> None:
         ),
         ({"action": "survey_answered", "score": "n", "score_kind": "nps"}, {"n": 11}, ["11", "0–10", "`scale`"]),
         ({"action": "deal_stage_changed", "properties": {"value": "v"}}, {}, ["`properties.value` is empty"]),
+        (
+            {"action": "deal_stage_changed", "properties": {"outcome": "o"}},
+            {"o": "gewonnen"},
+            ["`properties.outcome`", "'gewonnen'", "open, won, lost", "`values`"],
+        ),
     ],
 )
 def test_a_refused_message_names_field_value_and_way_out(
@@ -487,6 +492,14 @@ def test_a_stage_is_told_as_every_crm_tells_it() -> None:
     told = one(made(action="deal_stage_changed", properties={"value": "s", "amount": "n"}), s="Closed Won", n=5)
     assert told.properties == {"property": "dealstage", "value": "closedwon", "amount": 5}
     assert told.channel == "crm"
+
+
+def test_how_a_deal_ended_is_told_beside_its_stage() -> None:
+    told = {"value": "s", "outcome": {"path": "won", "values": {"true": "won"}}}
+    both = one(made(action="deal_stage_changed", properties=told), s="Gewonnen", won=True)
+    assert both.properties == {"property": "dealstage", "value": "gewonnen", "outcome": "won"}
+    alone = one(made(action="deal_stage_changed", properties=told), won=True)
+    assert alone.properties == {"outcome": "won"}
 
 
 def test_what_nothing_fits_may_be_ignored() -> None:

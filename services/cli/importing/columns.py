@@ -65,7 +65,9 @@ KNOWN: dict[str, dict[str, str]] = {
         "deal_owner": "owner",
         "associated_contact_ids": "contacts",
         "contact_ids": "contacts",
-    },
+    }
+    | {"is_closed_won": "won", "is_won": "won", "iswon": "won", "is_closed_lost": "lost", "is_lost": "lost"}
+    | {"is_closed": "closed", "isclosed": "closed", "is_deal_closed": "closed"},
     "touchpoint": {
         "external_id": "id",
         "type": "name",
@@ -89,7 +91,7 @@ KNOWN: dict[str, dict[str, str]] = {
 _TIMES = ("occurred_at", "valid_from", "valid_to", "closes_at")
 _NUMBERS = ("amount", "score")
 _LISTS = ("domains", "contacts")
-_FLAGS = ("online", "deleted", "restored")
+_FLAGS = ("online", "deleted", "restored", "won", "lost", "closed")
 _WORDS = {"true": True, "yes": True, "1": True, "ja": True, "false": False, "no": False, "0": False, "nee": False}
 _NUMBER = re.compile(r"(?:[A-Z]{3}|[€$£¥])?\s*([+-]?[\d.,'\s\u00a0]+)\s*(?:[A-Z]{3}|[€$£¥])?")
 _PARTS: dict[str, Any] = {"person": PersonPart, "account": AccountPart}

@@ -50,8 +50,9 @@ _ACCOUNT_PROPERTIES = {"name": "name", "domain": "domain", "website": "domain", 
     "hs_additional_domains": "domain",
     "numberofemployees": "employees",
 }
-#: In pipelines of the customer's own, stages are numbers; these properties say what the deal came to, true or false.
-_OUTCOMES = {"hs_is_closed_won": "closedwon", "hs_is_closed_lost": "closedlost"}
+#: In pipelines of the customer's own, stages are numbers; these properties say what the deal came to, true or false:
+#: a fact beside the stage, told in any order. What is set is also told in the words of HubSpot's own pipeline.
+_OUTCOMES = {"hs_is_closed_won": ("won", "closedwon"), "hs_is_closed_lost": ("lost", "closedlost")}
 _ASSOCIATION = re.compile(r"([A-Z]+)_TO_([A-Z]+)")
 
 
@@ -60,7 +61,8 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     kind, change = _subscription(message)
     occurred_at = reading.stamp(message.get("occurredAt"), "occurredAt")
     records = _records(message, kind, change)
-    name, value = _property(message, kind)
+    name, value = ident(message, "propertyName"), text(message.get("propertyValue"))
+    is_outcome = _is_outcome(kind, name, value)
     vendor_event_id = _identity(message)
     return CleanTouchpoint(
         event_id=reading.event_id(request.source, vendor_event_id),
@@ -68,7 +70,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         vendor=request.vendor,
         vendor_type=f"{kind}.{change}:{name}" if name else f"{kind}.{change}",
         vendor_event_id=vendor_event_id,
-        action=_action(message, kind, change, name),
+        action="deal_stage_changed" if is_outcome else _action(message, kind, change, name),
         occurred_at=occurred_at,
         received_at=request.received_at,
         clock_suspect=reading.is_suspect(occurred_at, request.received_at),
@@ -78,7 +80,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         account_traits=_account_traits(kind, name, value),
         channel="crm",
         subject=f"{kind}:{records[0][1]}",
-        properties=_properties(message, change, name, value) | _merged(records, change),
+        properties=_properties(message, change, name, value) | _merged(records, change) | _outcome(name, is_outcome),
         backfill=request.backfill,
     )
 
@@ -97,12 +99,9 @@ def _subscription(message: Message) -> tuple[str, str]:
     return kind, change
 
 
-def _property(message: Message, kind: str) -> tuple[str, str]:
-    """(name, value) of what changed; how a deal ended is its stage, whichever property says so."""
-    name, value = ident(message, "propertyName"), text(message.get("propertyValue"))
-    if kind == "deal" and name in _OUTCOMES and value.lower() == "true":
-        return "dealstage", _OUTCOMES[name]
-    return name, value
+def _is_outcome(kind: str, name: str, value: str) -> bool:
+    """Whether it says that a deal is won, or lost."""
+    return kind == "deal" and name in _OUTCOMES and value.lower() == "true"
 
 
 def _identity(message: Message) -> str:
@@ -208,6 +207,11 @@ def _properties(message: Message, change: str, name: str, value: str) -> dict[st
     return {**found, "change_source": source} if source else found
 
 
+def _outcome(name: str, is_outcome: bool) -> dict[str, Scalar]:
+    outcome, value = _OUTCOMES[name] if is_outcome else ("", "")
+    return {"value": value, "outcome": outcome} if is_outcome else {}
+
+
 def _merged(records: list[tuple[str, str]], change: str) -> dict[str, Scalar]:
     """The ids that are the first record's from now on."""
     return {"merged": " ".join(value for _, value in records[1:])} if change == "merge" else {}
@@ -244,6 +248,7 @@ CONNECTOR = Connector(
     versions=("v3",),
     ways_in=(Webhook(SCHEME),),
     map=touchpoint,
+    mapping=2,
     feeds=("ticket", "deal", "lifecycle", "person", "organisation"),
     ids=Scope(accounts=("crm",), people=("crm_contact",), records=("crm_deal", "crm_ticket")),
     docs=Docs(

@@ -19,12 +19,11 @@ ACCOUNT_KINDS = ("crm", "group", "org", "domain")
 PEOPLE = (*(kind for kind in PERSON_KINDS if kind != "mailbox"), *OBJECT_KINDS)
 #: What only Touchline's own dialect may say.
 _NOT_HERE = ("decision",)
-#: Fields without which an action says nothing.
+#: Properties of which an action needs one: else it says nothing.
 _NEEDS = {
-    "ticket_status": ("properties", "current"),
-    "deal_stage_changed": ("properties", "value"),
-    "lifecycle_changed": ("properties", "value"),
-    "survey_answered": ("score", ""),
+    "ticket_status": ("current",),
+    "deal_stage_changed": ("value", "outcome"),
+    "lifecycle_changed": ("value",),
 }
 Found = tuple[Loc, str]
 _HANDSHAKE_PLACE = re.compile(r"\$query\..{1,80}|[^$\[\]*\"]{1,200}")
@@ -105,7 +104,9 @@ def _event(rule: EventRule, place: Loc) -> Iterator[Found]:
         yield (*place, "name"), "`time: {received: true}` needs an `id` of paths: else a resend would be another event"
     if rule.score is not None and not rule.score_kind:
         yield (*place, "score"), "`score_kind` is missing: nps, csat, ces or rating"
-    field, name = _NEEDS.get(rule.action, ("", ""))
-    if field and (name not in rule.properties if name else rule.score is None and rule.text is None):
-        wanted = f"`properties.{name}`" if name else "`score` (or `text`)"
+    needed = _NEEDS.get(rule.action, ())
+    wanted = " or ".join(f"`properties.{name}`" for name in needed if rule.properties.keys().isdisjoint(needed))
+    if rule.action == "survey_answered" and rule.score is None and rule.text is None:
+        wanted = "`score` (or `text`)"
+    if wanted:
         yield (*place, "action"), f"`{rule.action}` needs {wanted}"

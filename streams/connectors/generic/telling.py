@@ -19,6 +19,7 @@ from streams.resolve.aliases import Kind, alias, is_placeholder, ordered
 
 Fields = dict[str, Any]
 Part = Callable[[Seen], Fields]
+OUTCOMES = ("open", "won", "lost")
 STATUSES = ("new", "open", "pending", "hold", "solved", "closed")
 #: The channel of an action, where the mapping names none.
 _CHANNELS = {"ticket": "support", "support": "support", "deal": "crm", "crm": "crm", "lifecycle": "crm"}
@@ -234,8 +235,19 @@ def _change(rule: EventRule, values: dict[str, Scalar]) -> dict[str, Scalar]:
     return {"property": _CHANGES[rule.action], **values, "value": value}
 
 
+def _deal_change(rule: EventRule, values: dict[str, Scalar]) -> dict[str, Scalar]:
+    """A deal's stage, its outcome, or both: of an own pipeline's stage nobody knows whether it is won."""
+    outcome = reading.text(values.get("outcome")).lower()
+    if outcome and outcome not in OUTCOMES:
+        told = f"`properties.outcome` is {shown(values['outcome'])}, but an outcome is one of {', '.join(OUTCOMES)}"
+        raise UnmappableEvent(f"{told}; say under its `values` what the word means", "wrong_value")
+    told_stage = values.get("value") not in (None, "")
+    changed = _change(rule, values) if told_stage or not outcome else values
+    return changed | ({"outcome": outcome} if outcome else {})
+
+
 _SETTLED: dict[Action, Callable[[EventRule, dict[str, Scalar]], dict[str, Scalar]]] = {
     "ticket_status": _status,
-    "deal_stage_changed": _change,
+    "deal_stage_changed": _deal_change,
     "lifecycle_changed": _change,
 }
