@@ -225,7 +225,7 @@ ONE_OF_TWO_LOST = Story([stage("contractsent"), stage("qualifiedtobuy", "deal:2"
 BOTH_LOST = Story([*ONE_OF_TWO_LOST.entries, stage("closedlost", "deal:2")])
 LOST_THEN_WON = Story([flag("lost", is_set=True), flag("lost", is_set=False), flag("won", is_set=True)])
 OWN_PIPELINE = Story([flag("won", is_set=True), stage("1122399"), flag("won", is_set=False)])
-RENAMED_STAGE = Story([flag("won", is_set=True), stage("contractsent"), stage("qualifiedtobuy")])
+RENAMED_STAGE = Story([flag("won", is_set=True), stage("contractsent")])
 PAINED = Story([TICKET, TICKET, TICKET, stage("contractsent")])
 CORPUS = [LOST_THEN_WON, OWN_PIPELINE, RENAMED_STAGE, WON_AND_EXPANDED, JUMP, PAINED, ONE_OF_TWO_LOST, BOTH_LOST]
 
