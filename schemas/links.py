@@ -1,8 +1,11 @@
 """Who is who, as broadcast facts. One compacted partition, so that everyone reads them in one order.
 
 A link record is keyed by `link_id`; a later record with the same key replaces the earlier one. Of two links with
-one key the one that `outdoes` the other stands, whatever order they are learned in; what several may be true at
+one key the one that `supersedes` the other stands, whatever order they are learned in; what several may be true at
 once (decisions, changes of a membership or of a record) has a key each. So knowledge is a set, and order never shows.
+
+What a newer mapping no longer says is told anew under a higher generation: from the best evidence that is left, or,
+without any, as retracted. Evidence that comes later counts in that generation, and before the retraction.
 """
 
 from __future__ import annotations
@@ -15,16 +18,27 @@ from schemas.base import Contract, UtcTime
 from schemas.touchpoints import Alias
 
 
+_FIRST_TOLD = {"mapping", "generation", "retracted"}
+
+
 class BaseLink(Contract):
     """What every link says of where it comes from."""
 
     evidence: str = Field(description="event id of the evidence that stands")
     source: str = Field(description="configured source of that event")
     scoped: bool = Field(False, description="whether its ids carry their source; false: written before they did")
+    mapping: int = Field(1, description="version of the mapping whose reading of the event is the evidence")
+    generation: int = Field(0, description="how often it was told anew because a newer mapping no longer said so")
+    retracted: bool = Field(False, description="no evidence for it was left when this generation began")
 
     @property
     def link_id(self) -> str:
         raise NotImplementedError
+
+    def encoded(self) -> bytes:
+        """As JSON. There are millions of links, and hardly any of them was ever told anew."""
+        told = _FIRST_TOLD if (self.mapping, self.generation, self.retracted) == (1, 0, False) else None
+        return self.__pydantic_serializer__.to_json(self, exclude=told)
 
 
 class _Earliest(BaseLink):
@@ -192,5 +206,13 @@ class Carried(BaseLink):
 
 
 Link = Edge | Membership | AccountClaim | RecordChange | Declared | Decision
+
+
+def supersedes(link: Link, known: Link) -> bool:
+    """Of two links with one id, whether the first stands: its generation, then what is not retracted, its evidence."""
+    rank, standing = ((one.generation, not one.retracted) for one in (link, known))
+    return rank > standing if rank != standing else link.outdoes(known)  # type: ignore[arg-type]
+
+
 AnyLink = Link | Carried
 LINKS = TypeAdapter[list[AnyLink]](list[Annotated[AnyLink, Field(discriminator="kind")]])

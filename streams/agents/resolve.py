@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
-from schemas.links import Link
+from schemas.links import Link, supersedes
 from schemas.topics import TopicName
 from schemas.touchpoints import (
     CLEAN,
@@ -71,7 +71,7 @@ class Resolve:
             await turn.give_way()
             for link in self._links.knowledge.learn(touchpoint):
                 known = news.get(link.link_id)
-                if known is None or _outdoes(link, known):
+                if known is None or supersedes(link, known):
                     news[link.link_id] = link
         if news:
             positions = await self._stage.outbox.deliver([published(link) for link in news.values()], at_once=True)
@@ -98,6 +98,8 @@ class Reattribute(Resolve):
         """Records of recalled touchpoints."""
         found = self._stage.read(records, RECALLED)
         await self._links.wait_for(max((recalled.knowledge for recalled in found.items), default=0))
+        if self._links.knowledge.retold:  # they may be evidence for what was told anew
+            await self._teach(self._links.directories.touchpoint(recalled.item.touchpoint) for recalled in found.items)
         outputs = self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         futures = self._stage.outbox.put(outputs)
         for start in range(0, len(found.items), SLICE):
@@ -130,11 +132,6 @@ class Reattribute(Resolve):
             )
             outputs.append((OUTPUT, before, withdraw.encoded()))
         return outputs
-
-
-def _outdoes(link: Link, known: Link) -> bool:
-    """Of two links with one id, whether the first stands."""
-    return link.outdoes(known)  # type: ignore[arg-type]
 
 
 def _attributed(item: AttributedTouchpoint) -> Output:

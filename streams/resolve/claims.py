@@ -90,11 +90,37 @@ class Claims:
         )
         self._stated[account_id] = (*(one for one in self._stated.get(account_id, ()) if one is not replaced), new)
 
+    def retell(self, claim: AccountClaim) -> None:
+        """Put a claim in the place of what was known of it, or, retracted, nothing."""
+        replaced = self._statement(claim) if claim.stated_as else None
+        if replaced is not None:
+            told = self._stated.pop(claim.account_id)
+            if rest := tuple(one for one in told if one is not replaced):
+                self._stated[claim.account_id] = rest
+        if not claim.stated_as:
+            self._unsee((claim.account_id, claim.trait, claim.value))
+        if not claim.retracted:
+            (self.state if claim.stated_as else self.see)(claim)
+
+    def _unsee(self, seen: _Seen) -> None:
+        if self._since.pop(seen, None) is None:
+            return
+        known = self._seen.pop(seen[0])
+        if isinstance(known, list) and (rest := [one for one in known if one != seen]):
+            self._seen[seen[0]] = rest
+
+    def is_told_by(self, claim: AccountClaim) -> bool:
+        """Whether just this is what is known, from evidence of just this time."""
+        if claim.stated_as:
+            stated = self._statement(claim)
+            return stated is not None and stated.link(claim.account_id) == claim
+        return self._since.get((claim.account_id, claim.trait, claim.value)) == claim.since
+
     def changed_by(self, claim: AccountClaim) -> set[Trait]:
         """What the account may claim after it and did not before, or the other way round."""
         new, replaced = set(compared(claim)), self._statement(claim) if claim.stated_as else None
         old = set(compared(replaced)) if replaced else set[Trait]()
-        return new | old if self._records.gone(claim.account_id) else new ^ old
+        return new | old if claim.generation or self._records.gone(claim.account_id) else new ^ old
 
     def standing(self, account_id: str) -> set[Trait]:
         """What the account claims now."""

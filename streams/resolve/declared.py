@@ -56,6 +56,14 @@ class Declarations:
             if alias not in called:
                 called.append(alias)
 
+    def retell(self, link: Declared) -> None:
+        """Put a link in the place of what was known of it, or, retracted, nothing."""
+        rest = [s for s in self._said.pop(link.alias, ()) if (s.trait, s.value) != (link.trait, link.value)]
+        if rest:
+            self._said[intern(link.alias)] = tuple(rest)
+        if not link.retracted:
+            self.add(link)
+
     def has_any(self, aliases: Iterable[Alias]) -> bool:
         """Whether any of these aliases declared anything."""
         return any(name in self._said for name in aliases)

@@ -75,11 +75,26 @@ class Directory:
             return self._renamed({account_id})
         return [] if self.records.gone(account_id) else self._take(account_id, set(compared(claim)), set())
 
+    def retell(self, claim: AccountClaim) -> list[str]:
+        """Put a claim in the place of what was known of it, or, retracted, nothing; returns the same."""
+        account_id = intern(claim.account_id)
+        before = self.claims.standing(account_id)
+        self.claims.retell(claim)
+        if claim.trait == "is":
+            named = self._is.pop(account_id, set()) - {claim.value}
+            if not claim.retracted and self._rank(claim.value) < self._rank(account_id):
+                named.add(claim.value)
+            if named:
+                self._is[account_id] = named
+            return self._renamed({account_id})
+        stands = self.claims.standing(account_id)
+        return self._take(account_id, stands - before, before - stands)
+
     def change(self, change: RecordChange) -> list[str]:
-        """An account's record is deleted, restored or merged; returns the same."""
+        """An account's record is deleted, restored or merged, or was not after all; returns the same."""
         family, reach = self.records.family(change.record), self.reach(change)
         before = {account: self.claims.standing(account) for account in family}
-        self.records.add(change)
+        (self.records.retell if change.generation else self.records.add)(change)
         renamed = []
         for account, stood in before.items():
             stands = self.claims.standing(account)

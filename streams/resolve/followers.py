@@ -39,6 +39,10 @@ class Followers:
                 concerned |= {bare for bare in self._bare_of(alias) if self._count(bare, alias, accounts)}
         return concerned
 
+    def left(self, bare: str, alias: Alias) -> None:
+        """An alias was never in a bare account: it has no say there."""
+        self._count(bare, alias, ())
+
     def naming(self, accounts: Iterable[str]) -> set[str]:
         """The bare accounts that may follow any of these CRM accounts, and those among them."""
         told = set(accounts)

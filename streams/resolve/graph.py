@@ -28,6 +28,7 @@ from streams.resolve.clusters import clustered
 from streams.resolve.edges import Edges, Moved, Pair, Seen, ends_of, pair_of, seen
 from streams.resolve.kept import Kept
 from streams.resolve.regions import Region, Regions
+from streams.resolve.verdicts import Verdicts
 
 NAMING_KINDS = frozenset({"crm_contact", "email", "support_user", "user"})
 
@@ -72,7 +73,7 @@ class IdentityGraph:
         self._cut: dict[Pair, list[Seen]] = {}
         self._people: dict[Alias, Person] = {}
         self._by_evidence: dict[Alias, tuple[Alias, ...]] = {}
-        self._decisions: dict[Pair, Decision] = {}
+        self._decisions = Verdicts[Pair]()
         self._decided: dict[Alias, set[Alias]] = {}
         self._forced: dict[Alias, set[Alias]] = {}
         self._read: dict[tuple[Alias, Alias, bool], Seen] | None = None
@@ -122,11 +123,16 @@ class IdentityGraph:
 
     def decision(self, a: Alias, b: Alias) -> Decision | None:
         """What was decided last on two aliases."""
-        return self._decisions.get(pair_of(a, b))
+        return self._decisions.last(pair_of(a, b))
+
+    def knows_decision(self, decision: Decision) -> bool:
+        """Whether this decision is known, be it the last word or not."""
+        return self._decisions.knows(pair_of(decision.a, decision.b), decision)
 
     def decisions(self, name: Alias) -> Iterator[Decision]:
         """What was decided on an alias and others."""
-        return (self._decisions[pair_of(name, other)] for other in sorted(self._decided.get(name, ())))
+        told = (self._decisions.last(pair_of(name, other)) for other in sorted(self._decided.get(name, ())))
+        return (decision for decision in told if decision is not None)
 
     def aliases(self) -> Iterator[Alias]:
         """Every alias with edges or decisions."""
@@ -181,8 +187,8 @@ class IdentityGraph:
         """Derive the clusters of everything collected since `defer`; returns the aliases that something is asked of."""
         read, self._read, self._names = self._read or {}, None, {}
         self._count = len(read)
-        for pair, decision in self._decisions.items():
-            if decision.verdict == "unlink":
+        for pair in {pair_of(name, other) for name, others in self._decided.items() for other in others}:
+            if self._is_unlinked(pair):
                 self._cut[pair] = [edge for ends in _between(*pair) if (edge := read.pop(ends, None))]
         self._edges.fill(read.values())
         asked = set(self._decided)
@@ -215,27 +221,54 @@ class IdentityGraph:
         self._edges.add(new, moved)
         return self._rederive(moved)
 
+    def retell(self, edge: Edge) -> list[Person]:
+        """Put an edge in the place of what was known of it, or, retracted, nothing; returns the same as `add`."""
+        if self._read is not None:
+            self._read.pop((*ends_of(edge.a, edge.b), edge.typed), None)
+            return [] if edge.retracted else self.add(edge)
+        known, new, moved = self._find(*ends_of(edge.a, edge.b), edge.typed), seen(edge, self._edges.same), Moved()
+        self._count += (not edge.retracted) - (known is not None)
+        if new.pair in self._cut:
+            rest = [kept for kept in self._cut[new.pair] if kept is not known]
+            self._cut[new.pair] = rest if edge.retracted else [*rest, new]
+            return []
+        if known is not None:
+            self._edges.remove(known, moved)
+        if not edge.retracted:
+            self._edges.add(new, moved)
+        return self._rederive(moved)
+
     def decide(self, decision: Decision) -> list[Person]:
         """Take in a decision on two aliases; returns the people, as they were, whose cluster it changed."""
         pair = pair_of(decision.a, decision.b)
-        known = self._decisions.get(pair)
-        if known is not None and not decision.outdoes(known):
-            return []
-        self._decisions[pair] = decision
+        return self._ruled(pair) if self._decisions.add(pair, decision) else []
+
+    def undecide(self, decision: Decision) -> list[Person]:
+        """A decision was never made; returns the same."""
+        pair = pair_of(decision.a, decision.b)
+        return self._ruled(pair) if self._decisions.drop(pair, decision) else []
+
+    def _is_unlinked(self, pair: Pair) -> bool:
+        last = self._decisions.last(pair)
+        return last is not None and last.verdict == "unlink"
+
+    def _ruled(self, pair: Pair) -> list[Person]:
+        """Another decision on these two holds, or none any more."""
+        last = self._decisions.last(pair)
         for one, other in (pair, pair[::-1]):
-            self._decided.setdefault(one, set()).add(other)
-            joined = self._forced.setdefault(one, set())
-            (joined.add if decision.verdict == "link" else joined.discard)(other)
+            _put(self._decided, one, other, holds=last is not None)
+            _put(self._forced, one, other, holds=last is not None and last.verdict == "link")
         if self._read is not None:
             return []
         moved = Moved()
-        if decision.verdict == "unlink":
+        if self._is_unlinked(pair):
             cut = self._cut.setdefault(pair, [])
             for edge in self._edges.between(*pair):
                 self._edges.remove(edge, moved)
                 cut.append(edge)
-        for edge in self._cut.pop(pair, []) if decision.verdict == "link" else ():
-            self._edges.add(edge, moved)
+        else:
+            for edge in self._cut.pop(pair, []):
+                self._edges.add(edge, moved)
         return self._rederive(moved, pair)
 
     def _find(self, a: Alias, b: Alias, typed: bool) -> Seen | None:
@@ -298,7 +331,7 @@ class IdentityGraph:
 
     def _keep(self, group: set[Alias], clusters: _Clusters) -> Person:
         person = self._person(group)
-        for name in person.aliases if self._decided else ():
+        for name in person.aliases if self._decided or self._by_evidence else ():
             natural = clusters.get(name) or set(self._natural(name))
             if len(natural) < len(group):
                 self._by_evidence[name] = tuple(sorted(natural))
@@ -327,3 +360,13 @@ class IdentityGraph:
         if self._regions.is_tangled(name):
             return self._regions.traits(name).since or _NEVER
         return min((edge.since for edge in self._edges.counting(name)), default=_NEVER)
+
+
+def _put(sets: dict[Alias, set[Alias]], name: Alias, other: Alias, *, holds: bool) -> None:
+    """`other` is in the set of `name`, or is not; what is empty is not kept."""
+    if holds:
+        sets.setdefault(name, set()).add(other)
+    elif name in sets:
+        sets[name].discard(other)
+        if not sets[name]:
+            del sets[name]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
+from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange, supersedes
 from schemas.touchpoints import Alias, Attribution, CleanTouchpoint, Recall
 from streams.resolve.aliases import is_mailbox, is_person, kind_of
 from streams.resolve.declared import Declarations
@@ -21,6 +21,7 @@ from streams.resolve.learning import implied
 from streams.resolve.memberships import Memberships
 from streams.resolve.proposals import Proposals
 from streams.resolve.records import Records
+from streams.resolve.retold import Retold, accounts_of, aliases_of
 from streams.resolve.rules import Home, Known, attribute, home, places
 
 MAX_PEOPLE_IN_A_RECALL = 500
@@ -43,12 +44,21 @@ class Knowledge:
         self.declared = Declarations()
         self.known = Known(self.graph, self.directory, self.memberships, self.ties, self.declared)
         self.proposals = Proposals(self.known)
+        self.retold = Retold()
         self.position = 0
         self._at: dict[str, dict[str, list[Alias]]] = {}
 
     def learn(self, touchpoint: CleanTouchpoint) -> list[Link]:
-        """The links this touchpoint is evidence for and that are not known yet."""
-        return [link for link in implied(touchpoint, self.graph.has_seen) if not self.knows(link)]
+        """The links this touchpoint is evidence for and that are not known yet.
+
+        A newer reading also repeats what an older one taught, so that what it does not repeat can be told from that.
+        """
+        if touchpoint.mapping == 1 and not self.retold:
+            return [link for link in implied(touchpoint, self.graph.has_seen) if not self.knows(link)]
+        told = implied(touchpoint) if touchpoint.read_anew else implied(touchpoint, self.graph.has_seen)
+        repeats = self._stands if touchpoint.read_anew else lambda link: False
+        news = [link for link in map(self.retold.stamped, told) if not self.knows(link) or repeats(link)]
+        return [link.changed(mapping=touchpoint.mapping) for link in news]
 
     def attribute(self, touchpoint: CleanTouchpoint) -> Attribution:
         """Person and account: the first rule that decides, with what was considered and not taken."""
@@ -61,12 +71,23 @@ class Knowledge:
         if self.knows(link):
             return []
         due: _Due = {}
+        if link.generation:
+            self.retold.take(link)
+            self._owe_evidence(link, due)
+        asked, of_accounts = self._applied(link, due)
+        if link.generation:
+            self._owe_evidence(link, due)
+        self.proposals.look_again(asked, position, of_accounts)
+        return list(_recalls(due, position, _cause(link)))
+
+    def _applied(self, link: Link, due: _Due) -> tuple[set[Alias], set[Alias]]:
+        """Take it in; returns the aliases of which other questions may be asked now, and those only of accounts."""
         of_accounts = set[Alias]()
         if isinstance(link, Edge):
-            asked, of_accounts, changed = self._joined((link.a, link.b), lambda: self.graph.add(link), due)
+            asked, of_accounts, changed = self._joined((link.a, link.b), lambda: self._see(link), due)
             asked |= self._followed({link.a, link.b, *changed}, (), due)
         elif isinstance(link, Decision) and link.about_people:
-            asked, of_accounts, changed = self._joined((link.a, link.b), lambda: self.graph.decide(link), due)
+            asked, of_accounts, changed = self._joined((link.a, link.b), lambda: self._decide(link), due)
             asked |= {link.a, link.b} | self._followed({link.a, link.b, *changed}, (), due)
         elif isinstance(link, AccountClaim) or (isinstance(link, RecordChange) and link.is_of_account):
             reach = self.directory.reach(link)
@@ -75,9 +96,16 @@ class Knowledge:
             asked = self._contact_changed(link, due)
         else:
             asked = self._told_of(link, due)
-            asked |= self._followed({*asked, link.a if isinstance(link, Decision) else link.alias}, (), due)
-        self.proposals.look_again(asked, position, of_accounts)
-        return list(_recalls(due, position, _cause(link)))
+            alias = link.a if isinstance(link, Decision) else link.alias
+            asked |= self._followed({*asked, alias}, accounts_of(link) if link.retracted else (), due)
+        return asked, of_accounts
+
+    def _owe_evidence(self, link: Link, due: _Due) -> None:
+        """Whatever may be evidence for a link that is told anew is attributed again, and learned from again."""
+        for name in aliases_of(link):
+            self._owe(due, self.graph.person(name))
+        for account in accounts_of(link) if isinstance(link, (AccountClaim, RecordChange)) else ():
+            due.setdefault(self.directory.canonical(account), set()).add(_EVERYONE)
 
     def load(self, links: Iterable[Link | Seen], position: int) -> None:
         """Take in links whose recalls and questions were sent before, the fast way: at a worker's start."""
@@ -86,17 +114,12 @@ class Knowledge:
         for link in links:
             if isinstance(link, Seen):
                 self.graph.collect(link)
-            elif isinstance(link, Edge):
-                self.graph.add(link)
-            elif isinstance(link, Decision) and link.about_people:
-                self.graph.decide(link)
-            elif isinstance(link, AccountClaim):
-                self.directory.claim(link)
-            elif isinstance(link, RecordChange):
-                self._change(link)
+            elif link.generation:
+                self.retold.take(link)
             else:
-                self._take_in(link)
-                asking.add(link.a if isinstance(link, Decision) else link.alias)
+                asking |= self._collect(link)
+        for link in self.retold:  # whatever is older than these is known now
+            asking |= self._collect(link)
         asking |= self.graph.derive_all()
         for name in self.graph.aliases():
             if "@" in name:
@@ -106,6 +129,19 @@ class Knowledge:
         self.proposals.look_again(asking, position, self._at_claimed_hosts())
         self.proposals.news.clear()
         self.position = max(self.position, position)
+
+    def _collect(self, link: Link) -> set[Alias]:
+        """Take in a link at a start; returns the aliases of which something may be asked."""
+        if isinstance(link, Edge):
+            self._see(link)
+        elif isinstance(link, Decision) and link.about_people:
+            self._decide(link)
+        elif isinstance(link, (AccountClaim, RecordChange)):
+            self._change(link)
+        else:
+            self._take_in(link)
+            return {link.a if isinstance(link, Decision) else link.alias}
+        return set()
 
     def _at_claimed_hosts(self) -> Iterator[Alias]:
         """Those of whom it may be asked to which account they belong, since accounts claim where their address is."""
@@ -119,6 +155,9 @@ class Knowledge:
 
     def knows(self, link: Link) -> bool:
         """Whether nothing new would be learned from it."""
+        standing = self.retold.standing(link)
+        if standing is not None or link.generation:
+            return standing is not None and not supersedes(link, standing)
         if isinstance(link, Edge):
             return self.graph.knows(link)
         if isinstance(link, Membership):
@@ -129,28 +168,36 @@ class Knowledge:
             return self.records.knows(link)
         if isinstance(link, Declared):
             return self.declared.knows(link)
-        last = self.graph.decision(link.a, link.b) if link.about_people else self.memberships.decision(link.a, link.b)
-        return last is not None and not link.outdoes(last)
+        return (self.graph if link.about_people else self.memberships).knows_decision(link)
 
     def outdone(self, link: Link) -> Link | None:
         """The link that stands in this one's place, if its evidence is better.
 
         A compacted topic keeps the last record of a key. Where that is not the best one, the best must be told again.
         """
-        known: Edge | Membership | AccountClaim | RecordChange | Declared | None = None
+        known = self.retold.standing(link) or self._known(link)
+        return known if known is not None and supersedes(known, link) else None
+
+    def _known(self, link: Link) -> Link | None:
+        """The link with this id as it is known; of decisions and of what an account was only seen with, none is."""
         if isinstance(link, Edge):
-            known = self.graph.known(link.a, link.b, typed=link.typed)
-        elif isinstance(link, Membership):
-            known = self._kept(link).known(link)
-        elif isinstance(link, AccountClaim):
-            known = self.directory.claims.known(link)
-        elif isinstance(link, RecordChange):
-            known = self.records.known(link)
-        elif isinstance(link, Declared):
-            known = self.declared.known(link)
-        if known is None or isinstance(link, Decision):
-            return None
-        return known if known.outdoes(link) else None
+            return self.graph.known(link.a, link.b, typed=link.typed)
+        if isinstance(link, Membership):
+            return self._kept(link).known(link)
+        if isinstance(link, AccountClaim):
+            return self.directory.claims.known(link)
+        if isinstance(link, RecordChange):
+            return self.records.known(link)
+        return self.declared.known(link) if isinstance(link, Declared) else None
+
+    def _stands(self, link: Link) -> bool:
+        """Whether just this evidence is what a link rests on."""
+        standing = self.retold.standing(link)
+        if standing is not None:
+            return standing.changed(mapping=1) == link
+        if isinstance(link, AccountClaim):
+            return self.directory.claims.is_told_by(link)
+        return isinstance(link, Decision) or self._known(link) == link
 
     # -- what a link changes: homes before and after, and where the touchpoints of those who moved may be
 
@@ -190,24 +237,32 @@ class Knowledge:
             self._owe_at(due, where, person)
         return set(person.aliases)
 
+    def _see(self, link: Edge) -> list[Person]:
+        return self.graph.retell(link) if link.generation else self.graph.add(link)
+
+    def _decide(self, link: Decision) -> list[Person]:
+        return self.graph.undecide(link) if link.retracted else self.graph.decide(link)
+
     def _kept(self, link: Membership) -> Memberships:
         """With which memberships this one is kept: people's and things' in accounts, or things' with people."""
         return self.ties if is_person(link.account_id) else self.memberships
 
     def _take_in(self, link: Membership | Declared | Decision) -> None:
         if isinstance(link, Membership):
-            self._kept(link).add(link)
+            (self._kept(link).retell if link.generation else self._kept(link).add)(link)
+            if link.retracted:
+                self.followers.left(link.account_id, link.alias)
         elif isinstance(link, Decision):
-            self.memberships.decide(link)
+            (self.memberships.undecide if link.retracted else self.memberships.decide)(link)
             self._index(link.a, address_host(link.a))
         else:
-            self.declared.add(link)
+            (self.declared.retell if link.generation else self.declared.add)(link)
             self._index(link.alias, company_host(link.value) if link.trait == "domain" else "")
 
     def _claimed(self, link: AccountClaim | RecordChange, due: _Due) -> set[Alias]:
         """What accounts claim or are changes; returns the aliases for which that may be news."""
         directory, reach = self.directory, self.directory.reach(link)
-        seen = link if isinstance(link, AccountClaim) and not link.stated_as else None
+        seen = link if isinstance(link, AccountClaim) and not link.stated_as and not link.generation else None
         called = {account: directory.canonical(account) for account in reach.accounts}
         at_before = {host: directory.accounts_at(host) for name in reach.domains for host in self._at.get(name, ())}
         named_before = {name: directory.accounts_named(name) for name in reach.names}
@@ -258,10 +313,10 @@ class Knowledge:
     def _change(self, link: AccountClaim | RecordChange) -> list[str]:
         """Take it in; returns the accounts that are another one from now on, as they were."""
         if isinstance(link, AccountClaim):
-            return self.directory.claim(link)
+            return (self.directory.retell if link.generation else self.directory.claim)(link)
         if link.is_of_account:
             return self.directory.change(link)
-        self.records.add(link)
+        (self.records.retell if link.generation else self.records.add)(link)
         return []
 
     def _contact_changed(self, link: RecordChange, due: _Due) -> set[Alias]:
@@ -295,7 +350,7 @@ class Knowledge:
     def _is_new(self, alias: Alias) -> bool:
         """Whether no touchpoint of this alias can have been attributed yet: each would have told an edge."""
         is_recorded = is_mailbox(alias) or kind_of(alias) in NAMING_KINDS
-        if not is_recorded or self.graph.has(alias) or self.ties.members(alias):
+        if not is_recorded or self.graph.has(alias) or self.ties.members(alias) or self.retold.names(alias):
             return False
         return not any(self.memberships.decisions((alias,)))
 
@@ -323,6 +378,14 @@ def _accounts_of(link: AccountClaim | RecordChange) -> set[str]:
 
 
 def _cause(link: Link) -> str:
+    """Why touchpoints move, in words."""
+    if link.generation:
+        again = "nothing says so any more" if link.retracted else "what says so has changed"
+        return f"a newer mapping reads otherwise, and {again}: {_said(link)}"
+    return _said(link)
+
+
+def _said(link: Link) -> str:
     if isinstance(link, Edge):
         return f"{link.a} and {link.b} are the same person"
     if isinstance(link, AccountClaim):

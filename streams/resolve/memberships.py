@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 from schemas.links import Decision, Membership
 from schemas.touchpoints import Alias
 from streams.resolve.records import Gap, Records
+from streams.resolve.verdicts import Verdicts
 
 MAX_SEEN = 50
 """Accounts that an alias, or a person, was seen with and that count: the first. Whoever is seen with more says little,
@@ -116,9 +117,10 @@ class Memberships:
     def __init__(self, records: Records | None = None) -> None:
         self._records = Records() if records is None else records
         self._told: dict[Alias, _All] = {}
-        self._decisions: dict[Alias, dict[str, Decision]] = {}
+        self._decisions = Verdicts[tuple[Alias, str]]()
+        self._decided: dict[Alias, set[str]] = {}
         self._members: dict[str, list[Alias]] = {}
-        self._beyond: dict[Alias, set[str]] = {}
+        self._beyond: dict[Alias, dict[str, _Told]] = {}
 
     def known(self, link: Membership) -> Membership | None:
         """The link with this id, as it is known."""
@@ -128,16 +130,7 @@ class Memberships:
     def knows(self, link: Membership) -> bool:
         """Whether nothing new would be learned from it."""
         known = self.known(link)
-        if known is None:
-            return link.how == "seen" and self._is_beyond(link)
-        return not link.outdoes(known)
-
-    def _is_beyond(self, link: Membership) -> bool:
-        """Whether others that this alias was seen with come before, as many as count, and that it was seen is known."""
-        if link.account_id not in self._beyond.get(link.alias, ()):
-            return False
-        known, own = self._told.get(link.alias, ()), (link.since, link.account_id, link.alias)
-        return len(known) >= MAX_SEEN and sum(one.how == "seen" and _first_seen(one) < own for one in known) >= MAX_SEEN
+        return known is not None and not link.outdoes(known)
 
     def add(self, link: Membership) -> None:
         """Take it in, unless nothing new is learned."""
@@ -148,28 +141,54 @@ class Memberships:
         kept = tuple(known for known in self._told.get(told.alias, ()) if known.about() != about)
         counting = _counting((*kept, told))
         self._told[told.alias] = counting
+        beyond = self._beyond.get(told.alias, {})
+        if told.how == "seen":
+            beyond.pop(told.account_id, None)
         if len(counting) <= len(kept):
-            beyond = {one.account_id for one in (*kept, told)} - {one.account_id for one in counting}
-            self._beyond.setdefault(told.alias, set()).update(beyond)
+            beyond |= {one.account_id: one for one in (*kept, told) if one not in counting}
+            self._beyond[told.alias] = beyond
         self._index(told.alias, told.account_id)
 
-    def decide(self, decision: Decision) -> bool:
-        """Take in what somebody says of an alias and an account; whether it is the last word."""
-        decisions = self._decisions.setdefault(decision.a, {})
-        known = decisions.get(decision.b)
-        if known is not None and not decision.outdoes(known):
-            return False
-        decisions[decision.b] = decision
+    def retell(self, link: Membership) -> None:
+        """Put a link in the place of what was known of it, or, retracted, nothing: then others may count again."""
+        told, alias = _told(link), intern(link.alias)
+        about, known = told.about(), (*self._told.pop(alias, ()), *self._beyond.pop(alias, {}).values())
+        rest = tuple(one for one in known if one.about() != about)
+        told_now = rest if link.retracted else (*rest, told)
+        if counting := _counting(told_now):
+            self._told[alias] = counting
+        if beyond := {one.account_id: one for one in told_now if one not in counting}:
+            self._beyond[alias] = beyond
+        if not link.retracted:
+            self._index(alias, told.account_id)
+
+    def decide(self, decision: Decision) -> None:
+        """Take in what somebody says of an alias and an account."""
+        self._ruled(decision, changes=self._decisions.add((decision.a, decision.b), decision))
+
+    def undecide(self, decision: Decision) -> None:
+        """A decision was never made."""
+        self._ruled(decision, changes=self._decisions.drop((decision.a, decision.b), decision))
+
+    def _ruled(self, decision: Decision, *, changes: bool) -> None:
+        if not changes:
+            return
+        decided = self._decided.setdefault(decision.a, set())
+        (decided.add if (decision.a, decision.b) in self._decisions else decided.discard)(decision.b)
         self._index(decision.a, decision.b)
-        return True
 
     def decision(self, alias: Alias, account_id: str) -> Decision | None:
         """What was decided last on an alias and an account."""
-        return self._decisions.get(alias, {}).get(account_id)
+        return self._decisions.last((alias, account_id))
+
+    def knows_decision(self, decision: Decision) -> bool:
+        """Whether this decision is known, be it the last word or not."""
+        return self._decisions.knows((decision.a, decision.b), decision)
 
     def decisions(self, aliases: Iterable[Alias]) -> Iterator[Decision]:
         """What was decided on these aliases and accounts, the last word on each pair."""
-        return (decision for name in aliases for decision in self._decisions.get(name, {}).values())
+        told = (self._decisions.last((name, other)) for name in aliases for other in self._decided.get(name, ()))
+        return (decision for decision in told if decision is not None)
 
     def links(self, aliases: Iterable[Alias]) -> list[Membership]:
         """Every membership told of these aliases, earliest first."""
@@ -235,7 +254,10 @@ class Memberships:
 
     def _find(self, told: _Told) -> _Told | None:
         about = told.about()
-        return next((known for known in self._told.get(told.alias, ()) if known.about() == about), None)
+        for known in self._told.get(told.alias, ()):
+            if known.about() == about:
+                return known
+        return self._beyond.get(told.alias, {}).get(told.account_id) if told.how == "seen" else None
 
     def _index(self, alias: Alias, account_id: str) -> None:
         members = self._members.setdefault(account_id, [])

@@ -78,6 +78,14 @@ class Records:
         if into:
             self._merged.setdefault(into, set()).add(record)
 
+    def retell(self, change: RecordChange) -> None:
+        """Put a link in the place of what was known of it, or, retracted, nothing."""
+        rest = tuple(told for told in self._changes.pop(change.record, ()) if not told.is_about(change))
+        if rest:
+            self._changes[change.record] = rest
+        if not change.retracted:
+            self.add(change)
+
     def survivor(self, record: str) -> str:
         """The record that this one is now: itself, or what it was merged into, and that one in turn."""
         if not self._changes:

@@ -38,7 +38,7 @@ def _links(items: Any) -> Iterator[Link | Seen]:
     for item in items:
         if item["scoped"] is not True:  # written before ids carried their source: to be read with the configuration
             raise _UnusualError
-        if item["kind"] == _EDGE:
+        if item["kind"] == _EDGE and "generation" not in item:
             yield _edge(item)
         else:
             yield from (link for link in _LINKS.validate_python([item]) if not isinstance(link, Carried))

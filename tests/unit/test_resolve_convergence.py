@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.links import AccountClaim, Decision, Edge
+from schemas.links import AccountClaim, Edge
 from schemas.touchpoints import Attribution, CleanTouchpoint, Recall
 from streams.resolve import clusters as clusters_module
 from streams.resolve import directory as directory_module
@@ -29,6 +29,7 @@ from streams.resolve.knowledge import Knowledge
 from streams.resolve.memberships import Memberships
 from streams.resolve.records import Records
 from streams.resolve.regions import Region, Regions
+from streams.resolve.verdicts import Verdicts
 from tests.journeys import at, touchpoint
 from tests.naive_attribution import Place, differences, led, naive
 
@@ -340,7 +341,7 @@ STATE = Claims.state
 BROKEN: dict[str, tuple[object, str, object]] = {
     "edges are taken by name, not by time": (clusters_module, "order_of", lambda edge: (edge.a, edge.b)),
     "a change is not followed over its border": (Regions, "_hanging_together", _only_itself),
-    "the decision that arrives last wins": (Decision, "outdoes", lambda self, known: True),
+    "the decision that arrives last wins": (Verdicts, "_in_order", lambda self, told: list(told)),
     "touchpoints are looked for in too few places": (
         knowledge_module,
         "places",
