@@ -17,7 +17,6 @@ from pydantic import Field, TypeAdapter
 from schemas.base import Contract, UtcTime
 from schemas.touchpoints import Alias
 
-
 _FIRST_TOLD = {"mapping", "generation", "retracted"}
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from schemas.facts import FACTS, AccountFact, Correction, Fact, SignalFact, Tomb
 from schemas.links import LINKS, Carried, Link
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, Recall, Refold
 from streams.agents.clock import Watermark
+from streams.agents.history import Copies
 from streams.agents.journey import Journey, Parts
 from streams.agents.memory import Memory
 from streams.agents.refold import Refolds
@@ -27,7 +28,7 @@ from streams.agents.shell import Done, Record, Stage
 from streams.connectors.registry import systems_of
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored
-from streams.journey.leaving import Left, outread
+from streams.journey.leaving import Left, unread
 from streams.ops.metrics import NoMetrics
 from streams.resolve.directories import Directories
 from streams.resolve.knowledge import Knowledge
@@ -204,10 +205,15 @@ class Histories:
                 self._take_in(found.setdefault((item.account_id, item.event_id), Stored()), row)
         return found
 
-    async def copies(self, events: Iterable[str]) -> list[AttributedTouchpoint]:
-        wanted = set(events)
-        rows = [row for (_, event_id), row in self._store.touchpoints.items() if event_id in wanted]
-        return [self._directories.attributed(row.input) for row in rows if isinstance(row, TouchpointFact)]
+    async def copies(self, events: Iterable[str]) -> Copies:
+        await asyncio.sleep(0)
+        wanted, found = set(events), Copies()
+        for (_, event_id), row in self._store.touchpoints.items():
+            if event_id in wanted and isinstance(row, TouchpointFact):
+                found.items.append(self._directories.attributed(row.input))
+            elif event_id in wanted and isinstance(row, Tombstone):
+                found.leave(event_id, row.mapping)
+        return found
 
     async def overdue(self, as_of: datetime, most: int = 1_000) -> list[str]:
         return []
@@ -253,8 +259,15 @@ class Pipeline:
     make_memory = staticmethod(lambda stored: Memory(1_000, 100_000, stored))
 
     def __init__(
-        self, blueprint: CompiledBlueprint, as_of: datetime, seed: int, directories: Directories | None = None
+        self,
+        blueprint: CompiledBlueprint,
+        as_of: datetime,
+        seed: int,
+        directories: Directories | None = None,
+        mappings: Mapping[str, int] | None = None,
     ) -> None:
+        """`mappings`: of the version that runs, by source."""
+        self._mappings = mappings or {}
         self.random = random.Random(seed)
         self.topics, self.store, self.progress = Topics(), Store(), Progress()
         self.links = Links(self.topics, directories or Directories(systems=systems_of()))
@@ -277,6 +290,7 @@ class Pipeline:
             progress=self.progress,  # type: ignore[arg-type]
             watermark=FixedClock(self._as_of),
             partitions=PARTITIONS,
+            mappings=self._mappings,
         )
         self.journey = Journey(parts)
         ends = {p: len(self.topics.logs.get(("journey.facts.v1", p), [])) for p in range(PARTITIONS)}
@@ -323,10 +337,12 @@ class Pipeline:
             item = refold.encoded()
             self.topics.put([("touchpoints.attributed.v1", refold.account_id, item)])
 
-    async def withdraw_older_readings(self) -> None:
-        """What `touchline remap` does when all has run through: older readings may have moved meanwhile."""
-        rows = [row.input for row in self.store.touchpoints.values() if isinstance(row, TouchpointFact)]
-        self.topics.put([("touchpoints.attributed.v1", w.account_id, w.encoded()) for w in outread(rows)])
+    async def withdraw_unread(self, events: Iterable[str], mapping: int) -> None:
+        """What `touchline remap` does, when all has run through, with events that the newest mapping does not tell."""
+        gone = set(events)
+        rows = [row for row in self.store.touchpoints.values() if isinstance(row, TouchpointFact)]
+        told = [unread(row.account_id, row.event_id, mapping) for row in rows if row.event_id in gone]
+        self.topics.put([("touchpoints.attributed.v1", w.account_id, w.encoded()) for w in told])
 
     async def restart_with(self, blueprint: CompiledBlueprint) -> None:
         """The journey worker is stopped, and started with another blueprint."""

@@ -1,39 +1,41 @@
 """`touchline remap`, its first part: what an older mapping read is read anew, from the requests that Kafka still has.
 
-The requests are sent through the pipeline once more. The newer reading replaces the older one wherever it stands; what
-had moved to a third account meanwhile is withdrawn there at the end. What Kafka no longer has stays as it was read, and
-is counted.
+The requests are sent through the pipeline once more, and the newer readings replace the older ones. Then what nothing
+came of is withdrawn, and links that only older readings taught are taken back. What Kafka no longer has stays as it
+was read, and is counted. Each step asks what is left to do, so a run that was broken off is simply started again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from clickhouse_connect.driver.client import Client
 
-from schemas.config import KafkaConfig
+from schemas.config import Config, KafkaConfig
 from schemas.processes import INPUTS
 from schemas.topics import TopicName
-from schemas.touchpoints import RAW, AttributedTouchpoint, RawRequest
+from schemas.touchpoints import RAW, RawRequest
+from services.cli.doubted_links import find_retellings
 from services.cli.records import consumer, history, producer, send_again, spans
 from services.cli.refold import POLL_S, TOPIC, Say, Watch
-from streams.connectors.registry import for_source
-from streams.journey.leaving import outread
+from services.cli.unread import RAW_TOPIC, find_unread
+from streams.agents.links import published
+from streams.connectors.registry import connectors_of, directories_of, for_source, mappings_of
 from streams.transport.clickhouse import query_rows
 from streams.transport.kafka import GroupProgress, partitions
+from streams.transport.outbox import Output
 from streams.transport.writer import RecordWriter
 
-RAW_TOPIC: Final = INPUTS["normalise"]
 WINDOW: Final = 500
-SLICE: Final = 500
 SAY_EVERY_S: Final = 10.0
-#: The way of a request through the stages; what recalls send back goes through two of them again.
+#: The way of a link and of a request through the stages; what recalls send back goes through two of them again.
 WAY: Final[tuple[tuple[str, TopicName], ...]] = (
+    ("recall", "identity.links.v1"),
     *((stage, INPUTS[stage]) for stage in ("normalise", "resolve", "journey")),
     ("resolve", "touchpoints.recalled.v1"),
     *((stage, INPUTS[stage]) for stage in ("journey", "sink")),
@@ -41,13 +43,6 @@ WAY: Final[tuple[tuple[str, TopicName], ...]] = (
 Mappings = Mapping[str, int]
 """Key of a connector → the version of its mapping."""
 
-_TWICE = """
-SELECT event_id FROM (SELECT event_id, account_id FROM histories FINAL WHERE cityHash64(event_id) % 16 = {slice:UInt8})
-GROUP BY event_id HAVING count() > 1 ORDER BY event_id
-"""
-_COPIES = """
-SELECT payload FROM histories FINAL WHERE event_id IN {events:Array(String)}
-"""
 _BY_MAPPING = """
 SELECT JSONExtractString(payload, 'touchpoint', 'vendor') AS vendor,
     JSONExtractString(payload, 'touchpoint', 'source') AS source,
@@ -97,18 +92,13 @@ async def gone_through(kafka: KafkaConfig) -> None:
                 await progress.close()
 
 
-async def withdraw_older(kafka: KafkaConfig, client: Client) -> int:
-    """Withdraw older readings that stand beside newer ones in other accounts; how many. Raises StoreUnavailable."""
+async def send(kafka: KafkaConfig, outputs: Iterable[Output]) -> None:
+    """Send items to their topics; returns once Kafka has them. Raises KafkaAway."""
     async with producer(kafka) as sender:
         writer = RecordWriter(
             sender, lambda topic: partitions(kafka, topic), topic_prefix=kafka.topic_prefix, linger_s=0.01
         )
-        withdrawn = 0
-        for copies in await asyncio.to_thread(list, _copies(client)):
-            sent = [writer.put(TOPIC, w.account_id, w.encoded()) for w in outread(copies)]
-            await asyncio.gather(*sent)
-            withdrawn += len(sent)
-    return withdrawn
+        await asyncio.gather(*(writer.put(*output) for output in outputs))
 
 
 def left_as_read(client: Client, mappings: Mappings) -> dict[str, int]:
@@ -121,26 +111,42 @@ def left_as_read(client: Client, mappings: Mappings) -> dict[str, int]:
     return found
 
 
-async def read_anew(
-    kafka: KafkaConfig, client: Client, mappings: Mappings, say: Say, *, rate_per_s: float = 0.0
-) -> dict[str, object]:
+async def read_anew(config: Config, client: Client, say: Say, *, rate_per_s: float = 0.0) -> dict[str, object]:
     """All of it, one after the other; what was done. May be broken off and started again.
 
     Raises KafkaAway, StoreUnavailable and NothingMoves.
     """
-    if not await asyncio.to_thread(left_as_read, client, mappings):
+    kafka, connectors, sources = config.kafka, connectors_of(config.sources), mappings_of(config.sources)
+    mappings = {key: connector.mapping for key, connector in connectors.items()}
+    if all(version == 1 for version in sources.values()):
         return {"requests_read_anew": 0}
-    requests = await send_outdated(kafka, mappings, say, rate_per_s=rate_per_s)
-    say(f"remap       {requests:,} requests are read anew; waiting until they have gone through")
-    await gone_through(kafka)
-    withdrawn = await withdraw_older(kafka, client)
-    if withdrawn:
+    await gone_through(kafka)  # what the version before was at may not be stored yet
+    requests = 0
+    if await asyncio.to_thread(left_as_read, client, mappings):
+        requests = await send_outdated(kafka, mappings, say, rate_per_s=rate_per_s)
+        say(f"remap       {requests:,} requests are read anew; waiting until they have gone through")
+        await gone_through(kafka)
+    gone = await find_unread(kafka, client, connectors, sources)
+    if gone:
+        say(f"remap       {len(gone):,} touchpoints leave: the newer mapping makes nothing of their messages")
+        await send(kafka, [(TOPIC, withdraw.account_id, withdraw.encoded()) for withdraw in gone])
+        await gone_through(kafka)
+    links = await find_retellings(kafka, client, directories_of(config), sources)
+    if links:
+        say(f"remap       {len(links):,} links are told anew or taken back")
+        await send(kafka, map(published, links))
         await gone_through(kafka)
     left = await asyncio.to_thread(left_as_read, client, mappings)
     if left:
         what = ", ".join(f"{count:,} of {vendor}" for vendor, count in sorted(left.items()))
         say(f"remap       {what} stay as an older mapping read them: Kafka no longer has their requests")
-    return {"requests_read_anew": requests, "withdrawn": withdrawn, "left_as_read": left}
+    return {
+        "requests_read_anew": requests,
+        "touchpoints_withdrawn": len(gone),
+        "links_taken_back": sum(link.retracted for link in links),
+        "links_told_anew": sum(not link.retracted for link in links),
+        "left_as_read": left,
+    }
 
 
 def _requests(value: bytes) -> list[RawRequest]:
@@ -148,15 +154,6 @@ def _requests(value: bytes) -> list[RawRequest]:
         return RAW.validate_json(value)
     except ValueError:  # normalise has put it among the dead letters
         return []
-
-
-def _copies(client: Client) -> Iterator[list[AttributedTouchpoint]]:
-    """Touchpoints that stand in more than one account, all copies of some at a time."""
-    for number in range(16):
-        twice = [str(row["event_id"]) for row in query_rows(client, _TWICE, {"slice": number})]
-        for start in range(0, len(twice), SLICE):
-            rows: list[dict[str, Any]] = query_rows(client, _COPIES, {"events": twice[start : start + SLICE]})
-            yield [AttributedTouchpoint.decoded(row["payload"]) for row in rows]
 
 
 async def _reaches(progress: GroupProgress, topic: TopicName, ends: Mapping[int, int], watch: Watch) -> None:

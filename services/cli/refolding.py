@@ -49,7 +49,7 @@ def run_remap(target: Target, *, dry_run: bool, rate_per_s: float, say: Say) -> 
             return {"accounts": accounts, "blueprint_version": blueprint.version, "outdated_touchpoints": outdated}
 
         async def ask(config: Config) -> dict[str, object]:
-            anew = await read_anew(config.kafka, client, mappings, say, rate_per_s=rate_per_s)
+            anew = await read_anew(config, client, say, rate_per_s=rate_per_s)
             async with writers(config.kafka) as found:
                 return anew | await remap(stored, found.ask, blueprint, say, rate_per_s=rate_per_s)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -31,7 +32,7 @@ GROUP BY account_id, event_id
 """
 _ELSEWHERE = """
 SELECT account_id, event_id, argMax(is_deleted, revision) AS gone, argMax(payload, revision) AS payload
-FROM histories WHERE event_id IN {events:Array(String)} GROUP BY account_id, event_id HAVING gone = 0
+FROM histories WHERE event_id IN {events:Array(String)} GROUP BY account_id, event_id
 """
 _LARGE = """
 SELECT account_id FROM histories WHERE account_id IN {accounts:Array(String)}
@@ -56,6 +57,18 @@ ORDER BY next_deadline_at LIMIT {most:UInt32}
 
 
 PAGE = 5_000
+
+
+@dataclass(slots=True)
+class Copies:
+    """The copies of some events, and by which mapping each has left an account at last."""
+
+    items: list[AttributedTouchpoint] = field(default_factory=list)
+    left: dict[str, int] = field(default_factory=dict)
+
+    def leave(self, event_id: str, mapping: int) -> None:
+        """An account is left."""
+        self.left[event_id] = max(mapping, self.left.get(event_id, 1))
 
 
 class Rows(Protocol):
@@ -120,10 +133,16 @@ class Histories:
             self._take_in(found.setdefault((row["account_id"], row["event_id"]), Stored()), row)
         return found
 
-    async def copies(self, events: Iterable[str]) -> list[AttributedTouchpoint]:
+    async def copies(self, events: Iterable[str]) -> Copies:
         """The copies of these events that are stored, in whichever account."""
-        rows = await self._ask(_ELSEWHERE, {"events": sorted(set(events))})
-        return [self._directories.attributed(AttributedTouchpoint.decoded(row["payload"])) for row in rows]
+        found = Copies()
+        for row in await self._ask(_ELSEWHERE, {"events": sorted(set(events))}):
+            if row["gone"]:
+                found.leave(row["event_id"], int(row["payload"] or 1))
+            else:
+                item = AttributedTouchpoint.decoded(row["payload"])
+                found.items.append(self._directories.attributed(item))
+        return found
 
     async def overdue(self, as_of: datetime, most: int = 1_000) -> list[str]:
         """Accounts whose silence should have become a signal by `as_of`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +19,7 @@ from streams.agents.clock import Watermark
 from streams.agents.history import Histories
 from streams.agents.memory import Dirty, Live, Memory
 from streams.agents.progress import SinkProgress
+from streams.agents.readings import Readings
 from streams.agents.shell import Done, Record, Stage
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.causes import IDS_OF_BEFORE, LATE, LOAD, READ_ANEW, REPAIR, Cause, attributed_anew
@@ -27,7 +28,7 @@ from streams.journey.corrections import mended_from_memory
 from streams.journey.facts import account_fact, facts_of
 from streams.ops.metrics import Meter, NoMetrics
 from streams.transport.outbox import Output
-from streams.transport.writer import Position
+from streams.transport.writer import Position, partition_of
 
 INPUT: TopicName = "touchpoints.attributed.v1"
 OUTPUT: TopicName = "journey.facts.v1"
@@ -52,6 +53,19 @@ class Parts:
     facts_end: dict[int, int] = field(default_factory=dict)
 
     meter: Meter = field(default_factory=NoMetrics)
+    mappings: Mapping[str, int] = field(default_factory=dict)
+    """Source → version of the mapping that reads it."""
+
+    async def stored(self, accounts: Iterable[str]) -> None:
+        """Return once the store has everything that was told of these accounts. Raises TransientError."""
+        for account_id in accounts:
+            partition, live = partition_of(account_id, self.partitions), self.memory.live.get(account_id)
+            if (leaving := self.memory.emptied.get(account_id)) is not None:
+                await self.progress.reached(partition, await _acked_at(leaving) + 1)
+            elif live is None:
+                await self.progress.reached(partition, self.facts_end.get(partition, 0))
+            elif live.told is not None:
+                await self.progress.reached(partition, await _acked_at(live.told) + 1)
 
     def shrink(self) -> None:
         """Keep memory within its bounds, and tell how full it is."""
@@ -72,6 +86,7 @@ class _Batch:
     told: list[tuple[Live, int]] = field(default_factory=list)
     rows: asyncio.Future[None] | None = None
     waits: dict[str, Dirty] = field(default_factory=dict)
+    read: list[AttributedTouchpoint] = field(default_factory=list)
 
 
 class Journey:
@@ -80,6 +95,7 @@ class Journey:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._stage, self._memory, self._watermark = parts.stage, parts.memory, parts.watermark
+        self._readings = Readings(parts.stage, parts.histories, parts.mappings)
         self._rows_due: dict[str, Live] = {}
         self._rows_done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._rows_wanted = asyncio.Event()
@@ -119,7 +135,7 @@ class Journey:
         new = await self._new_now(partitions)
         touchpoints = [item for item in found.items if isinstance(item, AttributedTouchpoint)]
         self._watermark.see(touchpoints)
-        batch = _Batch(self._watermark.as_of())
+        batch = _Batch(self._watermark.as_of(), read=touchpoints)
         for account_id, group in _by_account(touchpoints, batch, self._memory).items():
             self._accept(account_id, group, batch, known_new=account_id in new)
         for item in found.items:
@@ -232,10 +248,8 @@ class Journey:
         elif isinstance(item, Refold):
             entry = self._memory.soil(item.account_id, Cause("asked", item.cause), must_read=True)
         else:
-            because = f": {item.cause}" if item.cause else ""
             self._memory.leave(item)
-            moved = Cause("links", f"touchpoints moved to {item.to_account_id}{because}")
-            entry = self._memory.soil(item.account_id, moved, must_read=True)
+            entry = self._memory.soil(item.account_id, _why_withdrawn(item), must_read=True)
             entry.withdraw(item)
         batch.waits[item.account_id] = entry
 
@@ -280,13 +294,31 @@ class Journey:
     def _delivered(self, batch: _Batch) -> Done:
         futures = self._put(batch)
         waits = [entry.done for entry in batch.waits.values()]
+        read = [item for item in batch.read if self._readings.others_may_be(item)]
 
         async def done() -> None:
             await self._acked(batch, futures)
             for wait in [*waits, *([batch.rows] if batch.rows else [])]:
                 await asyncio.shield(wait)
+            await self._readings.settle(read, self._parts.stored)
 
         return done()
+
+
+async def _acked_at(told: asyncio.Future[Position]) -> int:
+    """The offset of what was told. Raises TransientError when that failed: it is being put again."""
+    try:
+        _, offset = await asyncio.shield(told)
+    except KafkaError as error:
+        raise TransientError(f"Kafka: {error!r}") from error
+    return offset
+
+
+def _why_withdrawn(item: Withdraw) -> Cause:
+    if not item.to_account_id:
+        return Cause("copy", item.cause)
+    because = f": {item.cause}" if item.cause else ""
+    return Cause("links", f"touchpoints moved to {item.to_account_id}{because}")
 
 
 def fact_outputs(facts: Iterable[AccountsFact]) -> list[Output]:

@@ -31,7 +31,7 @@ from streams.agents.shell import Handler, Stage
 from streams.agents.timers import Timers
 from streams.agents.turns import STOOD_S, LoopWatch
 from streams.agents.watchdog import Watchdog, lag_of
-from streams.connectors.registry import CONNECTORS, connectors_of, directories_of
+from streams.connectors.registry import CONNECTORS, connectors_of, directories_of, mappings_of
 from streams.journey.blueprints import load
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
@@ -248,6 +248,7 @@ async def _plan_journey(base: Base) -> Plan:
         watermark=Watermark(),
         partitions=partitions(config.kafka, journey_stage.INPUT),
         meter=base.metrics,
+        mappings=mappings_of(config.sources),
     )
     handler = journey_stage.Journey(parts)
     refolds = Refolds(parts, debounce_s=config.journey.refold_debounce_s, meter=base.metrics)

@@ -8,19 +8,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from aiokafka.errors import KafkaError
-
 from schemas.errors import TransientError
 from streams.agents.conclusion import Conclusion, concluded, is_stored
-from streams.agents.journey import INPUT, Parts
+from streams.agents.journey import Parts
 from streams.agents.memory import Dirty, Live
 from streams.agents.pace import Pace
+from streams.agents.readings import Readings
 from streams.journey.causes import Cause
 from streams.journey.corrections import Stored
-from streams.journey.leaving import outread
 from streams.ops.metrics import Meter
-from streams.transport.outbox import Output
-from streams.transport.writer import Position, partition_of
+from streams.transport.writer import Position
 
 BATCH = 200
 ASKED_BATCH = 50
@@ -46,6 +43,7 @@ class Refolds:
         self._large: set[str] = set()
         self._one_large = asyncio.Semaphore(1)
         self._pace = Pace(parts.stage, parts.progress)
+        self._readings = Readings(parts.stage, parts.histories, parts.mappings)
 
     async def run(self) -> None:
         """For ever: wait for dirty accounts, gather a little, mend them; large ones apart, one at a time."""
@@ -82,7 +80,7 @@ class Refolds:
         rest = {a: entry for a, entry in batch.items() if self._memory.dirty.get(a) is entry}
         large = await self._histories.large(list(rest), LARGE_HISTORY) if rest else set()
         if rest := {a: entry for a, entry in rest.items() if a not in large}:
-            await self._fence(rest)
+            await self._parts.stored(rest)
             for account_id, stored in (await self._histories.read(list(rest))).items():
                 await self._mend_one(account_id, rest[account_id], stored)
             self._parts.shrink()
@@ -96,7 +94,7 @@ class Refolds:
                 try:
                     await self._stands_still(entry)
                     await self._call_back([entry])
-                    await self._fence({account_id: entry})
+                    await self._parts.stored([account_id])
                     stored = await self._histories.read_large(account_id)
                     await self._mend_one(account_id, entry, stored, at_ease=True)
                 except TransientError as error:
@@ -138,30 +136,10 @@ class Refolds:
                 _settle(entry)
 
     async def _call_back(self, entries: Iterable[Dirty]) -> None:
-        """Withdraw what an older mapping read of the same requests from the accounts it was put in.
-
-        Told before the new readings are, and again whenever they come again, so that no crash leaves both.
-        """
+        """Withdraw older readings before the new ones are told: so they are hardly ever seen beside each other."""
         anew = [item for entry in entries for item in entry.items if item.touchpoint.read_anew]
-        if not anew:
-            return
-        there = await self._histories.copies(item.event_id for item in anew)
-        outputs: list[Output] = [(INPUT, w.account_id, w.encoded()) for w in outread([*there, *anew])]
-        await self._parts.stage.outbox.acked(outputs, self._parts.stage.outbox.put(outputs))
-
-    async def _fence(self, batch: dict[str, Dirty]) -> None:
-        """Wait until the store has everything that was told of these accounts."""
-        for account_id in batch:
-            partition, progress = partition_of(account_id, self._parts.partitions), self._parts.progress
-            live = self._memory.live.get(account_id)
-            if (leaving := self._memory.emptied.get(account_id)) is not None:
-                offset = await _acked_at(leaving)
-                await progress.reached(partition, offset + 1)
-            elif live is None:
-                await progress.reached(partition, self._parts.facts_end.get(partition, 0))
-            elif live.told is not None:
-                offset = await _acked_at(live.told)
-                await progress.reached(partition, offset + 1)
+        if anew:
+            await self._readings.call_back(anew, anew)
 
     async def _mend_one(self, account_id: str, entry: Dirty, stored: Stored, *, at_ease: bool = False) -> None:
         """Conclude and tell. `at_ease`: in slices that leave room for live events."""
@@ -251,15 +229,6 @@ class Refolds:
     def _count(self, entry: Dirty) -> None:
         for kind in {cause.kind for cause in entry.causes}:
             self._meter.inc("touchline_refolds_total", cause=kind)
-
-
-async def _acked_at(told: asyncio.Future[Position]) -> int:
-    """The offset of what was told. Raises TransientError when that failed: it is being put again."""
-    try:
-        _, offset = await asyncio.shield(told)
-    except KafkaError as error:
-        raise TransientError(f"Kafka: {error!r}") from error
-    return offset
 
 
 def _known(position: Position) -> asyncio.Future[Position]:

@@ -55,6 +55,14 @@ def connectors_of(sources: Iterable[SourceConfig]) -> dict[str, Connector]:
     return found
 
 
+def mappings_of(sources: Iterable[SourceConfig]) -> dict[str, int]:
+    """By source, the version of the mapping that reads it."""
+    listed = tuple(sources)
+    connectors = connectors_of(listed)
+    found = {source.name: for_source(connectors, source.vendor, source.name) for source in listed}
+    return {name: connector.mapping for name, connector in found.items() if connector is not None}
+
+
 def systems_of(sources: Iterable[SourceConfig] = ()) -> dict[str, Family]:
     """By the connectors' keys, the family of records that their senders number themselves."""
     return {key: family for key, one in connectors_of(sources).items() if (family := _system(one))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.touchpoints import AttributedTouchpoint, Withdraw
@@ -21,6 +21,8 @@ class Left:
 
     def keeps_out(self, item: AttributedTouchpoint) -> bool:
         """Whether a copy that comes knows nothing that was not known when it left."""
+        if item.touchpoint.mapping > self.mapping:
+            return item.knowledge < self.knowledge
         return item.knowledge <= self.knowledge or self.is_newer_than(item)
 
     def is_newer_than(self, item: AttributedTouchpoint) -> bool:
@@ -32,13 +34,18 @@ class Left:
         return Left(max(self.knowledge, other.knowledge), max(self.mapping, other.mapping))
 
 
+NOTHING = "a newer mapping makes nothing of the sender's message"
 NEVER = Left(-1)
 """It did not leave: takes no copy and keeps none out."""
 
 
-def outread(copies: Iterable[AttributedTouchpoint]) -> Iterator[Withdraw]:
-    """Of copies of the same receipts in several accounts, the withdrawals of those that an older mapping read."""
-    copies = list(copies)
+def outread(copies: Iterable[AttributedTouchpoint], left: Mapping[str, int] | None = None) -> Iterator[Withdraw]:
+    """Of copies of the same receipts in several accounts, the withdrawals of those that an older mapping read.
+
+    `left`: event → newest mapping by which it has left an account. What has left by a newer one than a copy that
+    stands alone is nobody's: the newer mapping made nothing of the message.
+    """
+    copies, left = list(copies), left or {}
     newest: dict[tuple[str, object], AttributedTouchpoint] = {}
     for copy in copies:
         best = newest.setdefault(_receipt(copy), copy)
@@ -46,7 +53,8 @@ def outread(copies: Iterable[AttributedTouchpoint]) -> Iterator[Withdraw]:
             newest[_receipt(copy)] = copy
     for copy in copies:
         best = newest[_receipt(copy)]
-        if copy.account_id != best.account_id and copy.touchpoint.mapping < best.touchpoint.mapping:
+        mapping = copy.touchpoint.mapping
+        if copy.account_id != best.account_id and mapping < best.touchpoint.mapping:
             yield Withdraw(
                 account_id=copy.account_id,
                 event_id=copy.event_id,
@@ -55,6 +63,15 @@ def outread(copies: Iterable[AttributedTouchpoint]) -> Iterator[Withdraw]:
                 cause="a newer mapping reads the sender's request otherwise",
                 mapping=best.touchpoint.mapping,
             )
+        elif mapping == best.touchpoint.mapping < left.get(copy.event_id, 1):
+            yield unread(copy.account_id, copy.event_id, left[copy.event_id])
+
+
+def unread(account_id: str, event_id: str, mapping: int) -> Withdraw:
+    """The withdrawal of a touchpoint of which a newer mapping makes nothing."""
+    return Withdraw(
+        account_id=account_id, event_id=event_id, to_account_id="", knowledge=0, cause=NOTHING, mapping=mapping
+    )
 
 
 def _receipt(copy: AttributedTouchpoint) -> tuple[str, object]:

@@ -1,4 +1,4 @@
-"""Decisions by what they are about: all that were told, the last of which holds; one that is taken back is forgotten."""
+"""Decisions by what they are about: of all that were told the last one holds; what is taken back is forgotten."""
 
 from __future__ import annotations
 

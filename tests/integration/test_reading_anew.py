@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.config import KafkaConfig
-from schemas.touchpoints import ACCOUNT_INPUTS, RawRequest, Withdraw
+from schemas.facts import Tombstone, TouchpointFact
+from schemas.topics import TopicName
+from schemas.touchpoints import CleanTouchpoint, RawRequest
 from services.cli import refold as refold_module
-from services.cli.reading_anew import RAW_TOPIC, WAY, gone_through, left_as_read, send_outdated, withdraw_older
+from services.cli.doubted_links import find_retellings
+from services.cli.reading_anew import WAY, gone_through, left_as_read, send, send_outdated
 from services.cli.records import consumer, history, producer
-from services.cli.refold import TOPIC, NothingMoves
+from services.cli.refold import NothingMoves
+from services.cli.unread import RAW_TOPIC, find_unread
+from streams.agents.history import Histories
+from streams.agents.links import published
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.results import Ignored, Mapped
+from streams.resolve.directories import Directories
+from streams.resolve.learning import implied
 from streams.transport.clickhouse import Store
+from streams.transport.kafka import partitions
 from streams.transport.topics_admin import ensure_topics
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import touchpoint_fact
@@ -38,16 +51,17 @@ def store(clickhouse_url: ClickHouse, clickhouse_database: str) -> Iterator[Stor
         yield made
 
 
-def request(mapping: int | None, vendor: str = "segment") -> bytes:
-    made = RawRequest(
-        request_id="r", source="web", vendor=vendor, received_at=datetime(2026, 3, 1, tzinfo=UTC), body="{}"
-    )
+AT = datetime(2026, 3, 1, 8, 0, 0, 123_456, tzinfo=UTC)
+
+
+def request(mapping: int | None, vendor: str = "segment", body: str = "{}", at: datetime = AT) -> bytes:
+    made = RawRequest(request_id="r", source="web", vendor=vendor, received_at=at, body=body)
     fields = orjson.loads(made.encoded())
     del fields["mapping"]
     return orjson.dumps(fields | ({} if mapping is None else {"mapping": mapping}))
 
 
-async def send(kafka: KafkaConfig, *records: bytes) -> None:
+async def put_records(kafka: KafkaConfig, *records: bytes) -> None:
     async with producer(kafka) as writer:
         for record in records:
             await writer.send_and_wait(kafka.topic_prefix + RAW_TOPIC, record, partition=0)
@@ -57,7 +71,7 @@ async def send(kafka: KafkaConfig, *records: bytes) -> None:
 async def test_records_with_an_outdated_request_are_sent_again_as_they_are(kafka: KafkaConfig) -> None:
     old, mixed = b"[" + request(None) + b"]", b"[" + request(2) + b"," + request(1) + b"]"
     fine = b"[" + request(2) + b"," + request(None, "zendesk") + b"]"
-    await send(kafka, old, mixed, fine, b"not json")
+    await put_records(kafka, old, mixed, fine, b"not json")
     assert await send_outdated(kafka, MAPPINGS, print) == 2
     async with consumer(kafka) as reader:
         found = [record.value async for record in history(reader, kafka, RAW_TOPIC)]
@@ -69,7 +83,7 @@ async def test_waits_for_every_stage_and_says_which_one_stands(
     kafka: KafkaConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refold_module, "STALLED_AFTER_S", 1.0)
-    await send(kafka, b"[" + request(1) + b"]")
+    await put_records(kafka, b"[" + request(1) + b"]")
     with pytest.raises(NothingMoves, match="normalise does not go on"):
         await gone_through(kafka)
     for stage, topic in dict(WAY).items():
@@ -78,7 +92,7 @@ async def test_waits_for_every_stage_and_says_which_one_stands(
         await gone_through(kafka)
 
 
-async def _commit_all(kafka: KafkaConfig, stage: str, topic: str) -> None:
+async def _commit_all(kafka: KafkaConfig, stage: str, topic: TopicName) -> None:
     worker = AIOKafkaConsumer(
         bootstrap_servers=list(kafka.bootstrap),
         group_id=f"{kafka.topic_prefix}touchline-{stage}",
@@ -86,29 +100,90 @@ async def _commit_all(kafka: KafkaConfig, stage: str, topic: str) -> None:
     )
     await worker.start()
     try:
-        places = [TopicPartition(kafka.topic_prefix + topic, number) for number in range(kafka.partitions)]
+        places = [TopicPartition(kafka.topic_prefix + topic, number) for number in range(partitions(kafka, topic))]
         worker.assign(places)
         await worker.commit(await worker.end_offsets(places))
     finally:
         await worker.stop()
 
 
+def read_by(mapping: int, touchpoint: CleanTouchpoint, account: str = "crm:1", **fields: Any) -> TouchpointFact:
+    """A touchpoint as a mapping read it, stored."""
+    read = touchpoint.changed(mapping=mapping, source="web", **fields)
+    fact = touchpoint_fact(1, account=account)
+    item = fact.input.changed(touchpoint=read)
+    return replace(fact, event_id=read.event_id, account_id=account, input=item)
+
+
+def message(number: int) -> str:
+    stamp = AT.isoformat()
+    event = {"type": "track", "event": "Asked", "messageId": f"m{number}", "userId": "u1", "timestamp": stamp}
+    return orjson.dumps(event).decode()
+
+
+def told_of(body: str, at: datetime = AT) -> CleanTouchpoint:
+    raw = RawRequest(request_id="r", source="web", vendor="segment", received_at=at, body=body)
+    (result,) = CONNECTORS["segment"].read(raw)
+    assert isinstance(result, Mapped)
+    return result.touchpoint
+
+
 @pytest.mark.clickhouse
 @pytest.mark.kafka
-async def test_an_older_reading_in_another_account_is_withdrawn_and_what_stays_old_is_counted(
-    kafka: KafkaConfig, store: Store
-) -> None:
-    old = touchpoint_fact(1, account="crm:1")
-    mended = old.input.touchpoint.changed(mapping=2, read_anew=True)
-    item = touchpoint_fact(1, account="crm:2").input.changed(touchpoint=mended)
-    new = touchpoint_fact(1, account="crm:2", input=item)
-    put(store, [old, new, touchpoint_fact(2, account="crm:1")])
-    vendor = old.input.touchpoint.vendor
-    assert left_as_read(store.client, {vendor: 2}) == {vendor: 2}
-    assert left_as_read(store.client, {vendor: 1}) == {}
-    assert await withdraw_older(kafka, store.client) == 1
-    async with consumer(kafka) as reader:
-        found = [i async for r in history(reader, kafka, TOPIC) for i in ACCOUNT_INPUTS.validate_json(r.value)]
-    (withdraw,) = found
-    assert isinstance(withdraw, Withdraw)
-    assert (withdraw.account_id, withdraw.event_id, withdraw.mapping) == ("crm:1", old.event_id, 2)
+async def test_what_a_newer_mapping_makes_nothing_of_is_found_by_its_receipt(kafka: KafkaConfig, store: Store) -> None:
+    """Of three messages the newer mapping ignores one; of a fourth Kafka no longer has the request."""
+    moments = [AT + timedelta(seconds=number) for number in range(4)]
+    read = [told_of(message(number), at) for number, at in enumerate(moments)]
+    put(store, [read_by(1, read[0]), read_by(1, read[1]), read_by(2, read[2]), read_by(1, read[3])])
+    requests = [request(1, body=message(number), at=moments[number]) for number in range(3)]
+    await put_records(kafka, *(b"[" + one + b"]" for one in requests))
+
+    def mapped(body: Any, envelope: Any, raw: RawRequest) -> Any:
+        return Ignored("asked") if body["messageId"] == "m1" else CONNECTORS["segment"].map(body, envelope, raw)
+
+    connectors = {"segment": replace(CONNECTORS["segment"], mapping=2, map=mapped)}
+    (gone,) = await find_unread(kafka, store.client, connectors, {"web": 2})
+    assert (gone.account_id, gone.event_id, gone.mapping, gone.to_account_id) == ("crm:1", read[1].event_id, 2, "")
+    assert await find_unread(kafka, store.client, connectors, {"web": 1}) == []
+    assert left_as_read(store.client, {"segment": 2}) == {"segment": 3}
+
+
+@pytest.mark.clickhouse
+@pytest.mark.kafka
+async def test_links_that_were_not_repeated_are_found_and_told_anew_once(kafka: KafkaConfig, store: Store) -> None:
+    """Three pairs were seen together by the first mapping; the second sees one. One more was seen elsewhere, too."""
+    old = told_of(message(1)).changed(aliases=("user:u1", "anonymous:a1"), scoped=True)
+    both = old.changed(event_id="e2", aliases=("user:u2", "anonymous:a2"))
+    later = both.changed(event_id="e3", occurred_at=AT + timedelta(hours=1))
+    gone = old.changed(event_id="e4", aliases=("user:u4", "anonymous:a4"))
+    same = old.changed(event_id="e5", aliases=("user:u5", "anonymous:a5"))
+    taught = [link for event in (old, both, gone, same) for link in implied(event)]
+    repeated = [link.changed(mapping=2) for link in implied(same)]
+    await send(kafka, list(map(published, [*taught, *repeated])))
+    facts = [read_by(2, old, aliases=("user:u1",)), read_by(2, both, aliases=("user:u2",)), read_by(1, later)]
+    left = Tombstone(
+        account_id="crm:1", event_id="e4", occurred_at=AT, knowledge=0, mapping=2, revision=9, source="web"
+    )
+    put(store, [*facts, read_by(2, same), left])
+    news = await find_retellings(kafka, store.client, Directories(), {"web": 2})
+    found = {link.link_id: (link.evidence, link.generation, link.retracted) for link in news}
+    assert found == {
+        "edge|user:u1|anonymous:a1": (old.event_id, 1, True),
+        "edge|user:u2|anonymous:a2": ("e3", 1, False),
+        "edge|user:u4|anonymous:a4": ("e4", 1, True),
+    }
+    await send(kafka, list(map(published, news)))
+    assert await find_retellings(kafka, store.client, Directories(), {"web": 2}) == []
+    assert await find_retellings(kafka, store.client, Directories(), {"web": 1}) == []
+
+
+@pytest.mark.clickhouse
+async def test_copies_say_by_which_mapping_an_account_was_left(store: Store) -> None:
+    one, other = told_of(message(1)), told_of(message(2))
+    left = Tombstone(
+        account_id="crm:2", event_id=one.event_id, occurred_at=AT, knowledge=5, mapping=3, revision=9, source="web"
+    )
+    put(store, [read_by(2, one), read_by(1, other), left])
+    found = await Histories(store).copies([one.event_id, other.event_id])
+    assert {item.event_id: item.touchpoint.mapping for item in found.items} == {one.event_id: 2, other.event_id: 1}
+    assert found.left == {one.event_id: 3}

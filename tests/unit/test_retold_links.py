@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from schemas.links import Edge, Link, Membership, supersedes
 from schemas.touchpoints import CleanTouchpoint, Recall
-from streams.resolve import learning
 from streams.resolve.doubts import evidence, is_doubted, told_anew
 from streams.resolve.knowledge import Knowledge
 from streams.resolve.retold import Retold
@@ -86,11 +84,11 @@ def played(
     world = Kept()
     for event in history:
         world.receive(event)
-    for name, event in anew.items():
-        if event is None:
+    for name, read in anew.items():
+        if read is None:
             del world.stored[name]
         else:
-            world.receive(event)
+            world.receive(read)
     world.mend([name for name, event in anew.items() if event is None], unseen=unseen, heed=heed)
     for event in again:
         world.receive(event)
