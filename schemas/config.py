@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_network
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -131,6 +131,11 @@ class DashboardConfig(Strict):
     )
 
 
+# The embedded ClickHouse's caches at their largest (208 MiB, see its configuration), and what it counts late.
+_CACHES_BYTES: Final = 256 << 20
+_SERVICES_BYTES: Final = 128 << 20
+
+
 class SqlConfig(Strict):
     """The SQL endpoint of the embedded ClickHouse: who may call, and how much readers get of it."""
 
@@ -141,20 +146,39 @@ class SqlConfig(Strict):
         (), description="web pages of others that may query, e.g. `https://bi.example.com`"
     )
     max_connections: int = Field(500, ge=16, description="open connections; who waits longest gives way to a new one")
-    memory_bytes: int = Field(1 << 30, ge=128 << 20, description="memory all statements together may use")
-    reader_memory_bytes: int = Field(
-        384 << 20, ge=32 << 20, description="memory all queries of readers together may use; at most half of the whole"
+    memory_bytes: int = Field(
+        1 << 30, ge=512 << 20, description="memory all statements and caches together may use; the caches up to 256 MiB"
     )
-    reader_threads: int = Field(4, ge=1, le=64, description="queries of readers run at once")
+    reader_memory_bytes: int = Field(
+        512 << 20,
+        ge=32 << 20,
+        description="memory all queries of readers together may use, each an equal part; at most half of the whole",
+    )
+    reader_threads: int = Field(4, ge=1, le=64, description="queries of readers run at once, and share their memory")
     reader_queue: int = Field(64, ge=1, description="queries of readers that run or wait before new ones are refused")
     service_threads: int = Field(8, ge=1, le=64, description="statements of services run at once")
     service_queue: int = Field(256, ge=1, description="statements of services that run or wait")
 
     @model_validator(mode="after")
-    def _services_keep_half(self) -> SqlConfig:
+    def _services_keep_their_part(self) -> SqlConfig:
         if self.reader_memory_bytes > self.memory_bytes // 2:
             raise ValueError("`reader_memory_bytes` must be at most half of `memory_bytes`: services need the rest")
+        if self.sure_bytes < _SERVICES_BYTES:
+            raise ValueError(
+                f"`memory_bytes` less `reader_memory_bytes` and 256 MiB of caches leaves {self.sure_bytes >> 20} MiB "
+                f"for services, who need {_SERVICES_BYTES >> 20}: raise the first or lower the second"
+            )
         return self
+
+    @property
+    def one_reader_bytes(self) -> int:
+        """What one query of a reader may use: so much that all that run at once cannot have more than theirs."""
+        return self.reader_memory_bytes // self.reader_threads
+
+    @property
+    def sure_bytes(self) -> int:
+        """What services have, whatever readers do and however full the caches are."""
+        return self.memory_bytes - self.reader_memory_bytes - _CACHES_BYTES
 
 
 class JourneyConfig(Strict):

@@ -6,9 +6,7 @@ open, and chdb releases the GIL while it works: so nothing leaks from one reques
 
 from __future__ import annotations
 
-import logging
 import re
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTI
 from services.warehouse.guard import check
 from services.warehouse.heads import HEADS
 from services.warehouse.insert import insert_rows
-from services.warehouse.roles import USERS_XML, WORKLOAD, Role, workloads
+from services.warehouse.roles import USERS_XML, Role
 from services.warehouse.room import check_room
 from services.warehouse.settings import WarehouseSettings, reader_settings
 from services.warehouse.statement import Insert, Statement, split_insert
@@ -30,15 +28,15 @@ from services.warehouse.statement import Insert, Statement, split_insert
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
 
-_log = logging.getLogger("touchline.warehouse")
 # takes a piece of the answer; False when nobody wants more
 Emit = Callable[[bytes], bool]
 _METADATA_BYTES: Final = 16 << 20
 _ALLOWED_BYTES: Final = 8 << 20
+_PIECE_BYTES: Final = 1 << 20
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# Caches are sized for one laptop: ClickHouse's defaults (5 GB for marks alone) are for a server. Every insert
-# and merge writes parts and removes others, and files are what they cost: a wide part of touchpoints has 165, a compact
-# one 15, a packed one a single file. Small parts are packed, middling ones compact.
+# Caches are sized for one laptop: ClickHouse's defaults (5 GB for marks alone) are for a server. Their sum counts in
+# `SqlConfig.sure_bytes`. Every insert and merge writes parts and removes others, and files are what they cost: a wide
+# part of touchpoints has 165, a compact one 15, a packed one a single file. Small ones are packed, larger ones compact.
 _CONFIG_XML: Final = """<clickhouse>
 <users_config>{users}</users_config>
 <max_server_memory_usage>{memory}</max_server_memory_usage>
@@ -105,11 +103,8 @@ class Engine:
         config = self._write_config()
         try:
             # chdb shuts the engine down with its last connection: this one keeps it open
-            # files of workloads are not loaded at a start, but in the way of making them
-            shutil.rmtree(self._settings.engine_dir / "workload", ignore_errors=True)
             self._anchor = _connect(f"{self._path}?config-file={config}")
             self._make_bi_database(self._anchor)
-            self._hold_readers(self._anchor)
         except Exception as error:
             raise ConfigurationError(f"cannot open the ClickHouse data in {self._path}: {error}") from error
 
@@ -119,16 +114,6 @@ class Engine:
         if bytes(there.bytes()).strip() != b"1":
             check_room(self._settings.engine_dir, _METADATA_BYTES)
             connection.query(f"CREATE DATABASE IF NOT EXISTS {name}", "Null")
-
-    def _hold_readers(self, connection: Connection) -> None:
-        """Make the readers' workload anew; on a full disk the engine opens without it, to be read."""
-        try:
-            check_room(self._settings.engine_dir, _METADATA_BYTES)
-        except ClickHouseError:
-            _log.warning("no disk space: all readers together are held to no memory until the next start")
-            return
-        for statement in workloads(self._settings.sql.reader_memory_bytes):
-            connection.query(statement, "Null")
 
     def cancel(self) -> None:
         """Stops the statements under way; theirs is ClickHouse's error 394. An insert is whole or not there."""
@@ -232,8 +217,9 @@ class Engine:
             "max_execution_time": str(limits.reader_max_execution_s),
             "max_result_rows": str(limits.reader_max_result_rows),
             "max_result_bytes": str(limits.reader_max_result_bytes),
-            "max_memory_usage": str(limits.reader_max_memory_bytes),
-            "workload": WORKLOAD,
+            # the one limit that holds at each allocation: workloads stop a query only after it has taken too much, and
+            # limits of users do not tell readers from services
+            "max_memory_usage": str(self._settings.sql.one_reader_bytes),
             "prefer_column_name_to_alias": "1",
         }
 
@@ -309,8 +295,12 @@ def _stream(connection: Connection, statement: Statement, emit: Emit) -> Result:
 
 def _query(connection: Connection, statement: Statement, emit: Emit) -> Result:
     got: Any = connection.query(statement.sql, statement.default_format, params=dict(statement.params))
-    if body := got.bytes():
-        emit(body)
+    if size_bytes := got.size():
+        # a whole answer lies in the engine's memory, within the statement's limit, and is not copied as a whole
+        body = got.get_memview().view()
+        for start in range(0, size_bytes, _PIECE_BYTES):
+            if not emit(bytes(body[start : start + _PIECE_BYTES])):
+                break
     return _told(got)
 
 

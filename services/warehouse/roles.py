@@ -27,18 +27,6 @@ USERS_XML: Final = """<clickhouse>
 """
 
 
-WORKLOAD: Final = "readers"
-
-
-def workloads(reader_memory_bytes: int) -> tuple[str, ...]:
-    """SQL that holds all queries of readers together to so much memory; they are one user with the services, so a
-    limit of users would not. To be run at each start, with no files of it left: the engine does not load them."""
-    return (
-        "CREATE RESOURCE IF NOT EXISTS memory (MEMORY RESERVATION)",
-        f"CREATE OR REPLACE WORKLOAD {WORKLOAD} SETTINGS max_memory = {reader_memory_bytes}",
-    )
-
-
 class Role(StrEnum):
     """What the engine holds a connection to."""
 

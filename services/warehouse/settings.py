@@ -87,7 +87,6 @@ class Limits(Strict):
     reader_max_execution_s: int = Field(30, ge=1, description="a reader's query is stopped after this time")
     reader_max_result_rows: int = Field(1_000_000, ge=1, description="a reader's query fails beyond this many rows")
     reader_max_result_bytes: int = Field(256 << 20, ge=1 << 10, description="and beyond this many bytes")
-    reader_max_memory_bytes: int = Field(256 << 20, ge=1 << 20, description="memory one query of a reader may use")
     head_timeout_s: float = Field(10.0, gt=0, description="a connection without a whole head after this is closed")
     body_timeout_s: float = Field(30.0, gt=0, description="one without a whole body after this, too")
     stall_timeout_s: float = Field(30.0, gt=0, description="and one whose client takes nothing of its answer")

@@ -149,7 +149,7 @@ def test_without_its_grants_the_checks_above_would_fail(folder: Path) -> None:
 
 
 def test_what_chdb_does_not_read_of_the_server_is_there() -> None:
-    """A reader is kept out of the system tables, and may set its time limit.
+    """A reader is kept out of the system tables, may set its time limit, and shares its memory with other readers.
 
     Grafana and JDBC send one with every query; a server takes it under `readonly` only with both of these."""
     users = ElementTree.parse(SERVER / "users.xml").getroot()
@@ -157,6 +157,10 @@ def test_what_chdb_does_not_read_of_the_server_is_there() -> None:
     assert limit is not None
     assert limit.find("changeable_in_readonly") is not None
     assert (limit.findtext("min"), limit.findtext("max")) == ("1", "60")
+    # a server knows its users apart, which chdb does not: here is the readers' memory bounded
+    one, all_of_them = (int(users.findtext(f"profiles/reader/max_memory_usage{of}", "0")) for of in ("", "_for_user"))
+    assert 0 < one < all_of_them
+    assert users.find("profiles/reader/max_concurrent_queries_for_user") is not None
     config = ElementTree.parse(SERVER / "config.xml").getroot()
     assert config.findtext("access_control_improvements/settings_constraints_replace_previous") == "true"
     assert config.findtext("access_control_improvements/select_from_system_db_requires_grant") == "true"

@@ -111,4 +111,16 @@ def test_an_origin_is_scheme_host_and_port(wrong: str) -> None:
 
 def test_readers_may_not_be_given_more_than_half() -> None:
     with pytest.raises(ValidationError, match="at most half"):
-        SqlConfig(memory_bytes=512 << 20, reader_memory_bytes=300 << 20)
+        SqlConfig(memory_bytes=1024 << 20, reader_memory_bytes=600 << 20)
+
+
+def test_services_keep_some_memory_beside_readers_and_caches() -> None:
+    assert SqlConfig().sure_bytes == 256 << 20
+    with pytest.raises(ValidationError, match="leaves 0 MiB for services"):
+        SqlConfig(memory_bytes=512 << 20, reader_memory_bytes=256 << 20)
+
+
+@pytest.mark.parametrize("threads", [1, 3, 4, 64])
+def test_readers_at_once_cannot_have_more_than_theirs(threads: int) -> None:
+    config = SqlConfig(reader_threads=threads)
+    assert config.one_reader_bytes * threads <= config.reader_memory_bytes
