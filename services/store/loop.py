@@ -32,6 +32,8 @@ MAX_BATCH_BYTES: Final = 16 << 20
 IDLE_S: Final = 1.0
 RETRY_FIRST_S: Final = 0.5
 RETRY_MAX_S: Final = 5.0
+#: A step that takes longer says that it waits for ClickHouse: it may hang as well as fail.
+PATIENCE_S: Final = 10.0
 _RECORDS_AT_ONCE: Final = 40
 _FULL: Final = "disk space for ClickHouse"
 
@@ -131,11 +133,9 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         delay_s = RETRY_FIRST_S
         while True:
             try:
-                result = await asyncio.to_thread(step)
+                result = await self._in_thread(step)
             except StoreUnavailable as error:
-                what = _FULL if isinstance(error, StoreFull) else "ClickHouse"
-                if self._health.wait(what, str(error)):
-                    _log.warning("waiting for %s", what, extra={"error": str(error)[:200]})
+                self._wait(_FULL if isinstance(error, StoreFull) else "ClickHouse", str(error))
                 self._meter.inc("touchline_stage_retries_total", stage=STAGE)
                 await self._sleep(delay_s * random.uniform(0.6, 1.0))
                 delay_s = min(delay_s * 2, RETRY_MAX_S)
@@ -143,6 +143,18 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
                 if (waited_s := self._health.go_on()) is not None:
                     _log.info("ClickHouse is back", extra={"waited_s": round(waited_s, 1)})
                 return result
+
+    async def _in_thread(self, step: Callable[[], T]) -> T:
+        words = f"it has not answered for {PATIENCE_S:.0f} s"
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._wait, "ClickHouse", words)
+        try:
+            return await asyncio.to_thread(step)
+        finally:
+            patience.cancel()
+
+    def _wait(self, what: str, error: str) -> None:
+        if self._health.wait(what, error):
+            _log.warning("waiting for %s", what, extra={"error": error[:200]})
 
     async def _sleep(self, delay_s: float) -> None:
         try:

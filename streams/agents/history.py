@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from schemas.facts import SignalFact
 from schemas.touchpoints import AttributedTouchpoint
+from streams.agents.waits import Waits
 from streams.journey.corrections import Stored
 from streams.journey.leaving import Left
 from streams.resolve.directories import Directories
@@ -57,6 +58,7 @@ ORDER BY next_deadline_at LIMIT {most:UInt32}
 
 
 PAGE = 5_000
+_WHO = "histories"
 
 
 @dataclass(slots=True)
@@ -78,11 +80,15 @@ class Rows(Protocol):
 
 
 class Histories:
-    """Reads histories off the event loop, one query at a time. Raises StoreUnavailable."""
+    """Reads histories off the event loop, one query at a time. Raises StoreUnavailable.
 
-    def __init__(self, rows: Rows, directories: Directories | None = None) -> None:
+    `waits` is told while ClickHouse takes long: it may hang, and that is no stall of ours.
+    """
+
+    def __init__(self, rows: Rows, directories: Directories | None = None, waits: Waits | None = None) -> None:
         self._rows = rows
         self._directories = directories or Directories()
+        self._waits = Waits() if waits is None else waits
         self._lock = asyncio.Lock()
 
     async def existing(self, accounts: Sequence[str]) -> set[str]:
@@ -165,7 +171,8 @@ class Histories:
     async def _ask(self, sql: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
         ask: Callable[..., list[dict[str, Any]]] = self._rows.rows
         async with self._lock:
-            return await asyncio.to_thread(ask, sql, parameters)
+            with self._waits.for_an_answer(_WHO, "ClickHouse"):
+                return await asyncio.to_thread(ask, sql, parameters)
 
 
 def _take_in_account(stored: Stored, row: Mapping[str, Any]) -> None:

@@ -243,7 +243,7 @@ async def _plan_journey(base: Base) -> Plan:
         stage=base.stage,
         blueprint=load(config.journey.blueprint, CONNECTORS),
         memory=Memory(config.journey.max_accounts_in_memory, config.journey.max_touchpoints_in_memory, progress.has),
-        histories=Histories(store, directories_of(config)),
+        histories=Histories(store, directories_of(config), base.stage.waits),
         progress=progress,
         watermark=Watermark(),
         partitions=partitions(config.kafka, journey_stage.INPUT),

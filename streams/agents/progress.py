@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
 from schemas.topics import TopicName
-from streams.agents.waits import Waits
+from streams.agents.waits import PATIENCE_S, Waits
 from streams.transport.kafka import GroupProgress
 
 FACTS: TopicName = "journey.facts.v1"
@@ -22,8 +22,6 @@ SINK_GROUP = "touchline-sink"
 POLL_S = 0.1
 IDLE_POLL_S = 1.0
 LOOK_TIMEOUT_S = 10.0
-#: A sink that stands still for so long while somebody needs it is said to be waited for.
-PATIENCE_S = 5.0
 #: So often it is asked whether Kafka has what is needed at all.
 ASK_EVERY_S = 10.0
 _WHO = "sink's progress"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+#: Who has waited for so long for somebody else says so.
+PATIENCE_S = 5.0
 _log = logging.getLogger("touchline.stage")
 
 
@@ -25,6 +30,17 @@ class Waits:
     def go_on(self, who: str) -> None:
         """What `who` waited for is there."""
         self._of.pop(who, None)
+
+    @contextmanager
+    def for_an_answer(self, who: str, of: str) -> Iterator[None]:
+        """While the block waits for `of` longer than PATIENCE_S, `who` does so knowingly: it may hang, too."""
+        words = f"{of}, which has not answered for {PATIENCE_S:.0f} s"
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, self.wait, who, words)
+        try:
+            yield
+        finally:
+            patience.cancel()
+            self.go_on(who)
 
     @property
     def what(self) -> str:

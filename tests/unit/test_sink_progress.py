@@ -11,8 +11,9 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from schemas.config import KafkaConfig
-from streams.agents.progress import ASK_EVERY_S, PATIENCE_S, SinkProgress
+from streams.agents.progress import ASK_EVERY_S, SinkProgress
 from streams.agents.shell import Stage
+from streams.agents.waits import PATIENCE_S
 from streams.agents.watchdog import LOOK_EVERY_S, STALL_S, Watchdog
 from streams.ops.metrics import NoMetrics
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from threading import Event
 from typing import Any
 
+import pytest
+
+from streams.agents import waits
+from streams.agents.history import Histories
 from streams.agents.shell import Stage
-from streams.agents.watchdog import STALL_S, Watchdog
+from streams.agents.watchdog import LOOK_EVERY_S, STALL_S, Watchdog
 from streams.ops.metrics import NoMetrics
 
 
@@ -40,6 +47,35 @@ def test_waiting_for_a_store_that_is_away_is_no_stall() -> None:
     watchdog, stage = _watchdog()
     stage.waits.wait("refolds", "ClickHouse is away")
     assert not watchdog.stalled(True, 10 * STALL_S)
+
+
+async def test_a_store_that_hangs_is_waited_for_knowingly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers nothing and closes nothing, as a process that was stopped; said before the watchdog loses patience."""
+    monkeypatch.setattr(waits, "PATIENCE_S", 0.01)
+    watchdog, stage = _watchdog()
+    answer = Event()
+
+    class Hanging:
+        def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+            answer.wait(30)
+            return []
+
+    asking = asyncio.create_task(Histories(Hanging(), waits=stage.waits).existing(["a"]))
+    try:
+        async with asyncio.timeout(10):
+            while not stage.waits:
+                await asyncio.sleep(0.005)
+        assert stage.waits.what == "ClickHouse, which has not answered for 0 s"
+        assert not watchdog.stalled(True, 10 * STALL_S)
+    finally:
+        answer.set()
+    assert await asking == set()
+    assert not stage.waits
+    assert watchdog.stalled(True, 11 * STALL_S + 1)  # the control: answered, and still nothing moves
+
+
+def test_the_watchdog_has_more_patience_than_those_who_wait() -> None:
+    assert waits.PATIENCE_S + LOOK_EVERY_S < STALL_S
 
 
 def test_a_wait_that_is_over_for_one_is_not_over_for_another_and_once_over_hides_no_stall() -> None:
