@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.faults.kit import page
-from tests.faults.kit.disks import cut_tails
 from tests.faults.kit.driver import Answer
 from tests.faults.kit.faults import FAULTS, FREEZABLE
 from tests.faults.kit.floods import MAX_GROWTH_MB, Noise, burst_promises, noise_promises, nonsense
@@ -51,15 +50,6 @@ def test_nonsense_must_be_refused_as_such_and_become_one_letter_each(tmp_path: P
     noise.unexpected.append("500 instead of 400")
     assert noise_promises(noise, 0), "a wrong answer"
     assert {nonsense(number).status for number in range(6)} == {200, 400, 401, 413}
-
-
-def test_a_cut_log_is_shorter_and_nothing_else_is(tmp_path: Path) -> None:
-    logs = tmp_path / "kafka" / "kafka"
-    for name in ("touchpoints.raw.v1-0", "__consumer_offsets-0"):
-        (logs / name).mkdir(parents=True)
-        (logs / name / "00000000000000000000.log").write_bytes(bytes(300))
-    assert cut_tails(tmp_path) == 1
-    assert [path.stat().st_size for path in sorted(logs.glob("*/*.log"))] == [300, 200]
 
 
 def test_a_crowd_is_unknown_and_has_its_size() -> None:

@@ -15,6 +15,7 @@ from tests.faults.kit.checks import settled
 from tests.faults.kit.driver import sending
 from tests.faults.kit.report import Report
 from tests.faults.kit.system import System
+from tests.faults.kit.tail import truncate_logs
 
 TMPFS_MIB = 700
 """Kafka wants 256 MiB free to start."""
@@ -112,7 +113,7 @@ def truncated_log(data: Path, seed: int, rate_per_s: float) -> Report:
         verdict = settled(system, sent.pairs)
         assert verdict, f"before anything was done: {verdict}"
         system.kill_all()
-        cut = cut_tails(data)
+        cut = truncate_logs(data / "kafka", share=1 / 3)
         over = time.monotonic()
         system.start()
         sent.probe(system)
@@ -124,13 +125,3 @@ def truncated_log(data: Path, seed: int, rate_per_s: float) -> Report:
         system.stop()
     said = f"{cut} logs cut"
     return report("truncated-log", "", seed, acked, verdict, [recovered_s], said=said)
-
-
-def cut_tails(data: Path, keep: float = 2 / 3) -> int:
-    """Cut the end off every log of ours in a stopped broker's folder, as a power cut may; how many were cut."""
-    cut = 0
-    for log in sorted((data / "kafka" / "kafka").glob("*.v1-*/*.log")):
-        if size := log.stat().st_size:
-            os.truncate(log, int(size * keep))
-            cut += 1
-    return cut

@@ -14,12 +14,13 @@ _BEFORE_LENGTH_COUNTS = 12
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A record batch: its first and last offset, and where it stands in its segment."""
+    """A record batch: its first and last offset, where it stands in its segment, and how much of it that is."""
 
     first: int
     last: int
     segment: Path
     start_byte: int
+    size_bytes: int
 
 
 def batches(log: Path) -> Iterator[Batch]:
@@ -30,15 +31,27 @@ def batches(log: Path) -> Iterator[Batch]:
             base, length, _epoch, magic, _attributes, delta = _HEADER.unpack_from(content, at)
             if length <= 0 or magic != 2 or at + _BEFORE_LENGTH_COUNTS + length > len(content):
                 break
-            yield Batch(base, base + delta, segment, at)
-            at += _BEFORE_LENGTH_COUNTS + length
+            size = _BEFORE_LENGTH_COUNTS + length
+            yield Batch(base, base + delta, segment, at, size)
+            at += size
 
 
-def truncate_log(folder: Path, topic: str, partition: int, records: int) -> int:
+def truncate_logs(folder: Path, share: float) -> int:
+    """`truncate_log` on each log of ours, by so much of its records, torn; how many logs are shorter now."""
+    ends = {log: [batch.last + 1 for batch in batches(log)] for log in (folder / "kafka").glob("*.v1-*")}
+    lost = {log: round(share * found[-1]) for log, found in ends.items() if found}
+    for log, records in lost.items():
+        topic, _, partition = log.name.rpartition("-")
+        truncate_log(folder, topic, int(partition), records, torn=True)
+    return sum(records > 0 for records in lost.values())
+
+
+def truncate_log(folder: Path, topic: str, partition: int, records: int, *, torn: bool = False) -> int:
     """Cut at least the last `records` records off a log; whole batches go. The broker must be down.
 
     `folder` is the broker's data folder (`DIR/kafka` of `touchline up --data DIR`). Returns the log's new end: the
     offset that the next record will get. The broker takes the folder for one that was not stopped in order.
+    `torn`: half of the first batch that is lost stays, for the broker to find and to drop.
     """
     kept_in = folder / "kafka"
     log = kept_in / f"{topic}-{partition}"
@@ -48,7 +61,7 @@ def truncate_log(folder: Path, topic: str, partition: int, records: int) -> int:
     if cut is None or records <= 0:
         return found[-1].last + 1 if found else 0
     with cut.segment.open("r+b") as segment:
-        segment.truncate(cut.start_byte)
+        segment.truncate(cut.start_byte + (cut.size_bytes // 2 if torn else 0))
     for later in (file for file in log.glob("*.log") if file.name > cut.segment.name):
         later.unlink()
     for derived in (*log.glob("*.index"), *log.glob("*.timeindex"), *log.glob("*.snapshot")):
