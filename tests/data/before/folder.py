@@ -118,7 +118,8 @@ def settle(checkout: Path, folder: Path) -> None:
 def share_groups(folder: Path) -> None:
     """What the changelog asks for: the page and the server speak of one product's groups."""
     config = folder / "touchline.yaml"
-    config.write_text(config.read_text().replace("    vendor: segment\n", "    vendor: segment\n    directory: product\n"))
+    vendor = "    vendor: segment\n"
+    config.write_text(config.read_text().replace(vendor, f"{vendor}    directory: product\n"))
 
 
 def kill_while_it_opens(folder: Path, chance: random.Random) -> None:
