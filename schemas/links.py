@@ -68,14 +68,16 @@ class Edge(_Earliest):
 class Membership(_Earliest):
     """A person (or a deal, a ticket …) and an account; or a deal or ticket and the person it is of.
 
-    `seen`: on one event, the earliest counts. `joined` and `left`: the CRM tied or untied them, each time counts.
+    `seen`: a group call, a helpdesk's record or a deal's or ticket's event says so; the earliest counts. `named`: one
+    event of theirs named the account, which makes nobody a member. `joined` and `left`: the CRM tied or untied them,
+    each time counts.
     `stated`: someone states from when to when; of statements with one begin the last stands.
     """
 
     kind: Literal["membership"] = "membership"
     alias: Alias
     account_id: str = Field(description="account; or alias of the person whose a deal or ticket is")
-    how: Literal["seen", "joined", "left", "stated"] = "seen"
+    how: Literal["seen", "named", "joined", "left", "stated"] = "seen"
     valid_from: UtcTime | None = Field(None, description="stated begin; None: from the beginning")
     valid_to: UtcTime | None = Field(None, description="stated end, exclusive; None: until now")
 
@@ -84,6 +86,8 @@ class Membership(_Earliest):
         about = f"{self.alias}|{self.account_id}"
         if self.how == "seen":
             return f"membership|{about}"
+        if self.how == "named":
+            return f"named|{about}"
         if self.how == "stated":
             return f"stated|{about}|{self.valid_from.isoformat() if self.valid_from else ''}"
         return f"{self.how}|{about}|{self.since.isoformat()}"

@@ -65,5 +65,6 @@ def comparable(state: JourneyState) -> tuple[object, ...]:
     return (
         state.phase, state.high_water_phase, state.phase_since, state.transitions, state.touchpoints,
         state.friction_signals, sorted(state.people), state.episodes, state.trails, state.waits, state.silent,
-        state.last_contact_at, state.cases, state.case_of, state.adopted, state.next_deadline,
+        state.last_contact_at, state.cases, state.case_of, state.adopted, state.next_deadline, state.opportunities,
+        state.deal_words,
     )  # fmt: skip

@@ -97,6 +97,13 @@ def _subject(t: CleanTouchpoint) -> str:
     return (_people(t) or list(ordered(t.aliases)) or [f"event:{t.event_id}"])[0]
 
 
+def _belonging(t: CleanTouchpoint) -> list[str]:
+    """Who belongs to the account that an event names: the one who acted, if it says so, and deals and tickets."""
+    says_so = t.action in ("group", "support_record", "lifecycle_changed", "crm_record", "crm_removed")
+    things = [name for name in t.aliases if kind_of(name) not in PERSON_KINDS]
+    return [*({_subject(t)} if t.aliases and (says_so or t.valid_from or t.valid_to) else ()), *things]
+
+
 def _fates(t: CleanTouchpoint) -> list[Fate]:
     """Deletions, restorations and merges of the CRM's accounts and contacts that an event tells."""
     kind, _, own = t.subject.partition(":")
@@ -307,8 +314,9 @@ class _World:
 
     def _of_members(self, account: str) -> set[str]:
         """What the CRM ever said of the contacts of those who were seen in a bare account."""
-        told = [(_subject(t), t.account_refs[0]) for t in self.facts if t.account_refs and t.aliases]
-        inside = [self.groups[alias] for alias, named in told if named == account]
+        told = [(alias, t.account_refs[0]) for t in self.facts if t.account_refs for alias in _belonging(t)]
+        seen = [(_subject(t), t.account_refs[0]) for t in self.facts if t.account_refs and t.aliases]
+        inside = [self.groups[alias] for alias, named in [*seen, *told] if named == account]
         for t in self.facts:  # who left a customer, or is there for a time, is nobody's to follow
             is_over = t.valid_to is not None or (t.action == "crm_removed" and t.valid_from is None)
             of_crm = bool(t.account_refs) and t.account_refs[0].startswith("crm:") and t.aliases != ()
@@ -337,15 +345,15 @@ class _World:
         return found
 
     def _stints(self, owners: set[str], verdicts: dict[str, str]) -> list[Stint]:
-        told = [t for t in self.facts if t.account_refs and _subject(t) in owners]
+        told = [(t, alias) for t in self.facts if t.account_refs for alias in {*_belonging(t)} & owners]
         left = [
             (self.canonical[t.account_refs[0]], t.ordered_at)
-            for t in told
+            for t, _ in told
             if t.action == "crm_removed" and not (t.valid_from or t.valid_to)
         ]
         found: dict[Any, Stint] = {}
-        for t in told:
-            alias, named, account = _subject(t), t.account_refs[0], self.canonical[t.account_refs[0]]
+        for t, alias in told:
+            named, account = t.account_refs[0], self.canonical[t.account_refs[0]]
             if t.valid_from or t.valid_to:  # the last statement of one begin stands
                 begin = t.valid_from or FIRST
                 found[alias, named, "stated", begin] = Stint(begin, account, alias, t.valid_to or LAST, True)

@@ -64,7 +64,7 @@ class Followers:
         Who left one, or is there for a time only, may be in a group of anyone's: that speaks against all.
         """
         contacts = [name for name in aliases if name.startswith("crm_contact:")]
-        accounts = {account for account in self._memberships.accounts(contacts) if account.startswith("crm:")}
+        accounts = {account for account in self._memberships.tied(contacts) if account.startswith("crm:")}
         if accounts and self._memberships.has_ended(contacts, "crm:"):
             accounts.add(_NONE)
         if accounts:

@@ -23,6 +23,8 @@ TYPED_ACTIONS = frozenset(
 
 #: What the CRM's own records do: what they say of an account is a statement, and they come and go.
 RECORD_ACTIONS = frozenset({"crm_record", "crm_removed", "lifecycle_changed", "alias"})
+#: What says of a person where they belong. Any other event that names an account says only where it happened itself.
+MEMBERSHIP_ACTIONS = frozenset({"group", "support_record", "lifecycle_changed"})
 _HOW: dict[str, Literal["joined", "left"]] = {"crm_record": "joined", "crm_removed": "left"}
 
 #: Property of an account's record → the trait that it claims.
@@ -72,7 +74,7 @@ def implied(
         yield from _record_changes(touchpoint, people)
     if touchpoint.account_refs:
         if touchpoint.aliases:  # what has none is nobody who could belong
-            yield _membership(touchpoint, subject)
+            yield from _memberships(touchpoint, subject)
         yield from _claims(touchpoint)
     if people:
         yield from (_tie(touchpoint, name, people[0]) for name in touchpoint.aliases if not is_person(name))
@@ -126,12 +128,21 @@ def _how(touchpoint: CleanTouchpoint) -> Literal["seen", "joined", "left"]:
     return _HOW.get(touchpoint.action, "seen")
 
 
+def _memberships(touchpoint: CleanTouchpoint, subject: Alias) -> Iterator[Membership]:
+    """Of the one who acted, and of the deal or ticket it is about."""
+    yield _membership(touchpoint, subject)
+    things = [name for name in touchpoint.aliases if name != subject and not is_person(name)]
+    yield from (_membership(touchpoint, thing) for thing in things)
+
+
 def _membership(touchpoint: CleanTouchpoint, subject: Alias) -> Membership:
     is_stated = touchpoint.valid_from is not None or touchpoint.valid_to is not None
+    how = _how(touchpoint)
+    is_named = how == "seen" and is_person(subject) and touchpoint.action not in MEMBERSHIP_ACTIONS
     return Membership(
         alias=subject,
         account_id=touchpoint.account_refs[0],
-        how="stated" if is_stated else _how(touchpoint),
+        how="stated" if is_stated else "named" if is_named else how,
         valid_from=touchpoint.valid_from,
         valid_to=touchpoint.valid_to,
         since=touchpoint.ordered_at,

@@ -22,6 +22,9 @@ MAX_SEEN = 50
 """Accounts that an alias, or a person, was seen with and that count: the first. Whoever is seen with more says little,
 and each of them costs every event."""
 
+_ONCE = ("seen", "named")
+"""Kinds of which the earliest evidence stands. What is only named says where to look, and makes nobody a member."""
+
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _END = datetime.max.replace(tzinfo=UTC)
 
@@ -32,7 +35,7 @@ class _Told:
 
     alias: Alias
     account_id: str
-    how: Literal["seen", "joined", "left", "stated"]
+    how: Literal["seen", "named", "joined", "left", "stated"]
     since: datetime
     evidence: str
     source: str
@@ -53,7 +56,7 @@ class _Told:
 
     def about(self) -> tuple[object, ...]:
         """Equal for links with one id."""
-        if self.how == "seen":
+        if self.how in _ONCE:
             return (self.alias, self.account_id, self.how)
         moment = self.valid_from if self.how == "stated" else self.since
         return (self.alias, self.account_id, self.how, moment)
@@ -120,7 +123,7 @@ class Memberships:
         self._decisions = Verdicts[tuple[Alias, str]]()
         self._decided: dict[Alias, set[str]] = {}
         self._members: dict[str, list[Alias]] = {}
-        self._beyond: dict[Alias, dict[str, _Told]] = {}
+        self._beyond: dict[Alias, dict[tuple[str, str], _Told]] = {}
 
     def known(self, link: Membership) -> Membership | None:
         """The link with this id, as it is known."""
@@ -142,10 +145,9 @@ class Memberships:
         counting = _counting((*kept, told))
         self._told[told.alias] = counting
         beyond = self._beyond.get(told.alias, {})
-        if told.how == "seen":
-            beyond.pop(told.account_id, None)
+        beyond.pop((told.how, told.account_id), None)
         if len(counting) <= len(kept):
-            beyond |= {one.account_id: one for one in (*kept, told) if one not in counting}
+            beyond |= {(one.how, one.account_id): one for one in (*kept, told) if one not in counting}
             self._beyond[told.alias] = beyond
         self._index(told.alias, told.account_id)
 
@@ -157,7 +159,7 @@ class Memberships:
         told_now = rest if link.retracted else (*rest, told)
         if counting := _counting(told_now):
             self._told[alias] = counting
-        if beyond := {one.account_id: one for one in told_now if one not in counting}:
+        if beyond := {(one.how, one.account_id): one for one in told_now if one not in counting}:
             self._beyond[alias] = beyond
         if not link.retracted:
             self._index(alias, told.account_id)
@@ -195,10 +197,15 @@ class Memberships:
         found = [told for name in aliases for told in self._told.get(name, ())]
         return [told.link() for told in sorted(found, key=lambda t: (t.since, t.account_id, t.alias, t.how))]
 
+    def tied(self, aliases: Iterable[Alias]) -> set[str]:
+        """Every account these aliases were ever members of."""
+        known = (one for name in aliases for one in (*self._told.get(name, ()), *self._beyond.get(name, {}).values()))
+        return {one.account_id for one in known if _counts(one)}
+
     def accounts(self, aliases: Iterable[Alias]) -> set[str]:
-        """Every account these aliases were ever tied to, as it is called there."""
+        """Every account these aliases were ever tied to, or named, as it is called there."""
         found = {told.account_id for name in aliases for told in self._told.get(name, ())}
-        return found.union(*(self._beyond[name] for name in aliases if name in self._beyond))
+        return found | {account for name in aliases for _, account in self._beyond.get(name, ())}
 
     def has_ended(self, aliases: Iterable[Alias], namespace: str) -> bool:
         """Whether any of these aliases ever left an account of a namespace, or is to leave one at a stated time."""
@@ -214,7 +221,7 @@ class Memberships:
         told: list[_Told] = []
         for name in aliases:
             if name in self._told:
-                told += self._told[name]
+                told += filter(_counts, self._told[name])
         told = list(_counting(told))
         verdicts = self._verdicts(aliases, canonical) if self._decisions else {}
         if not told and not verdicts:
@@ -257,7 +264,7 @@ class Memberships:
         for known in self._told.get(told.alias, ()):
             if known.about() == about:
                 return known
-        return self._beyond.get(told.alias, {}).get(told.account_id) if told.how == "seen" else None
+        return self._beyond.get(told.alias, {}).get((told.how, told.account_id))
 
     def _index(self, alias: Alias, account_id: str) -> None:
         members = self._members.setdefault(account_id, [])
@@ -265,10 +272,18 @@ class Memberships:
             members.append(alias)
 
 
+def _counts(told: _Told) -> bool:
+    """Whether it says that somebody belongs to an account."""
+    return told.how != "named"
+
+
 def _counting(told: Sequence[_Told]) -> _All:
-    """Without those that were seen beyond the first. What goes never comes back but by earlier evidence."""
-    seen = [one for one in told if one.how == "seen"] if len(told) > MAX_SEEN else []
-    beyond = set(sorted(seen, key=_first_seen)[MAX_SEEN:])
+    """Without those that were seen, or named, beyond the first. What goes never comes back but by earlier evidence."""
+    if len(told) <= MAX_SEEN:
+        return tuple(told)
+    beyond = {
+        one for how in _ONCE for one in sorted((one for one in told if one.how == how), key=_first_seen)[MAX_SEEN:]
+    }
     return tuple(one for one in told if one not in beyond) if beyond else tuple(told)
 
 

@@ -18,7 +18,7 @@ from streams.resolve.graph import IdentityGraph, Person
 from streams.resolve.learning import actors, declared_hosts, declared_name, owner
 from streams.resolve.memberships import Memberships, Standing
 
-RULE_VERSION = 5
+RULE_VERSION = 6
 MAX_REJECTED = 20
 CONFIDENCE = {
     "explicit": 1.0,

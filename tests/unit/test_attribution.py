@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from schemas.touchpoints import Attribution, CleanTouchpoint
 from streams.resolve.domains import company_domain, corporate_domain
 from streams.resolve.graph import person_id_of
@@ -42,16 +44,26 @@ def test_a_group_is_the_crm_account_that_claims_its_domain() -> None:
 
 
 def test_membership_is_dated_and_the_first_reaches_back() -> None:
-    may = event("a", 100, "user:u1", refs=("group:apple",))
-    june = event("b", 200, "user:u1", refs=("group:adobe",))
+    may = event("a", 100, "user:u1", refs=("group:apple",), action="group")
+    june = event("b", 200, "user:u1", refs=("group:adobe",), action="group")
     knowledge = told(may, june)
     accounts = [knowledge.attribute(event("q", at, "user:u1")).account_id for at in (50, 150, 250)]
     assert accounts == ["group:apple", "group:apple", "group:adobe"]
     assert knowledge.attribute(event("q", 250, "user:u1")).rejected[0].account_id == "group:apple"
 
 
+@pytest.mark.parametrize(
+    "action", ["page_view", "custom", "identify", "form_submitted", "ticket_created", "survey_answered"]
+)
+def test_one_event_that_names_an_account_makes_no_member(action: str) -> None:
+    knowledge = told(event("a", 100, "user:u1", refs=("crm:1",), action=action))
+    assert knowledge.attribute(event("a", 100, "user:u1", refs=("crm:1",), action=action)).account_id == "crm:1"
+    places = {knowledge.attribute(event("q", at, "user:u1")).method for at in (50, 150)}
+    assert places == {"unidentified"}
+
+
 def test_a_crm_contact_is_certain() -> None:
-    contact = event("c", 0, "crm_contact:7", refs=("crm:1",))
+    contact = event("c", 0, "crm_contact:7", refs=("crm:1",), action="crm_record")
     assert decided(told(contact).attribute(event("e", 5, "crm_contact:7"))) == ("crm:1", "crm_contact", 1.0)
 
 

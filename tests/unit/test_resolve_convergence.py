@@ -21,6 +21,7 @@ from streams.resolve import clusters as clusters_module
 from streams.resolve import directory as directory_module
 from streams.resolve import edges as edges_module
 from streams.resolve import knowledge as knowledge_module
+from streams.resolve import learning as learning_module
 from streams.resolve import memberships as memberships_module
 from streams.resolve import regions as regions_module
 from streams.resolve import rules
@@ -360,6 +361,12 @@ BROKEN: dict[str, tuple[object, str, object]] = {
         "_contact_changed",
         lambda self, link, due: self.records.add(link) or set(),
     ),
+    "whoever names an account belongs to it": (
+        learning_module,
+        "MEMBERSHIP_ACTIONS",
+        learning_module.MEMBERSHIP_ACTIONS | {"custom"},
+    ),
+    "who was named is a member": (memberships_module, "_counts", lambda told: True),
     "a deal stays where its contact was": (Memberships, "members", lambda self, name: []),
     "a deal's way to its contact is forgotten": (rules, "_tied", lambda known, thing: []),
 }
@@ -447,6 +454,13 @@ HISTORIES: dict[str, list[CleanTouchpoint]] = {
             "r2", 7, "crm_record", aliases=("crm_contact:7",), subject="contact:7", properties={"restored": True}
         ),
     ],
+    **dict.fromkeys(
+        ("whoever names an account belongs to it", "who was named is a member"),
+        [
+            touchpoint("e1", 0, "custom", aliases=("user:u1",), account_refs=("crm:1",)),
+            touchpoint("e2", 5, aliases=("user:u1",)),
+        ],
+    ),
     "a deal stays where its contact was": [
         touchpoint("e1", 0, "crm_record", aliases=("crm_contact:7", "crm_deal:9")),
         touchpoint("e2", 5, "deal_stage_changed", aliases=("crm_deal:9",)),

@@ -55,6 +55,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoint,
+    mapping=2,
     batch_key="batch",
     address=address,
     answers=Answers(refused="text"),

@@ -37,6 +37,7 @@ CONNECTOR = Connector(
         Keyed(CALLS, settings=(Setting("/v1/projects/{key}/settings", settings, unknown=404),), swallowed=(TELEMETRY,)),
     ),
     map=touchpoint,
+    mapping=2,
     batch_key="batch",
     address=address,
     answers=Answers(ok=SUCCESS),
