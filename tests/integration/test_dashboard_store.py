@@ -326,3 +326,39 @@ async def test_a_missing_table_is_waited_for_not_a_crash(store: ClickHouseStore,
     client.command("DROP TABLE journey_minutes")
     with pytest.raises(StoreUnavailable):
         await reader_on(store).map(Scope("24h"))
+
+
+#: Column of `bi.journey_map` → the page's field of a cell.
+SHOWN_TWICE = {
+    "volume": "volume",
+    "accounts": "accounts_reached",
+    "identified_accounts": "accounts_reached",
+    "visitors": "visitors_reached",
+    "reach_percent": "reach_percent",
+    "people": "people",
+    "friction_touchpoints": "friction_touchpoints",
+    "friction_rate": "friction_rate",
+    "delight_touchpoints": "delight_touchpoints",
+    "emotion": "emotion",
+    "pain_index": "pain_index",
+    "importance": "importance",
+    "moment_of_truth": "moment_of_truth",
+}
+
+
+@pytest.mark.parametrize("is_rolled_up", [False, True])
+async def test_bi_shows_what_the_page_shows(store: ClickHouseStore, client: Client, is_rolled_up: bool) -> None:
+    """Every number that both show of a cell, with visitors among those who came."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    seed.store(client, seed.world(BLUEPRINT, now - timedelta(minutes=5), touchpoints=3000, days=20))
+    if is_rolled_up:
+        assert roll_up(Commands(client), None, limit=100)
+    page = await Reader(store, Catalogue(BLUEPRINT), lambda: now, {}).map(Scope("30d"))
+    rows = client.query(f"SELECT * FROM {client.database}_bi.journey_map").named_results()
+    bi = {(row["phase"], row["touchpoint_type"]): row for row in rows}
+    cells = {(phase.id, cell.id): cell for phase in page.phases for cell in phase.types if cell.volume}
+    assert bi.keys() >= cells.keys() and any(cell.visitors_reached for cell in cells.values())
+    for key, cell in cells.items():
+        told = {column: bi[key][column] if bi[key][column] == bi[key][column] else None for column in SHOWN_TWICE}
+        wanted = {column: getattr(cell, field) for column, field in SHOWN_TWICE.items()}
+        assert rounded(told) == rounded(wanted), key
