@@ -159,7 +159,10 @@ class Memberships:
         told_now = rest if link.retracted else (*rest, told)
         if counting := _counting(told_now):
             self._told[alias] = counting
-        if beyond := {(one.how, one.account_id): one for one in told_now if one not in counting}:
+        beyond: dict[tuple[str, str], _Told] = {
+            (one.how, one.account_id): one for one in told_now if one not in counting
+        }
+        if beyond:
             self._beyond[alias] = beyond
         if not link.retracted:
             self._index(alias, told.account_id)
