@@ -34,6 +34,7 @@ SECRETS = {
     "crm": (b"old", b"new"),
     "support": (b"Z",),
     "operators": (b"OK",),
+    "app": (b"phc_x",),
 }
 VENDOR_OF = {
     "web": "segment",
@@ -41,6 +42,7 @@ VENDOR_OF = {
     "crm": "hubspot",
     "support": "zendesk",
     "operators": "touchline",
+    "app": "posthog",
 }
 MESSAGE = {"type": "track", "event": "A", "userId": "u", "messageId": "m", "timestamp": "2026-11-21T10:00:00Z"}
 

@@ -17,8 +17,8 @@ SAMPLE_AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 _KEYS = {
     "bearer": "HTTP Bearer",
     "basic": "the user of HTTP Basic",
-    "query": "`writeKey` in the query",
-    "body": "`writeKey` in the body",
+    "query": "`{name}` in the query",
+    "body": "`{name}` in the body",
 }
 
 
@@ -98,7 +98,9 @@ def _paths(named: tuple[Connector, Keyed | Webhook]) -> str:
     if isinstance(way, Webhook):
         return f"`{'`, `'.join(way.methods)} /{connector.name}/{{source}}`"
     calls = _grouped(way.calls)
-    settings = [f"`GET {setting.path}`" for setting in way.settings]
+    settings = [
+        f"`{', '.join(one for one in setting.methods if one != 'HEAD')} {setting.path}`" for setting in way.settings
+    ]
     swallowed = [f"`{path}` is swallowed" for path in way.swallowed]
     return ", ".join([*calls, *settings, *swallowed])
 
@@ -116,8 +118,8 @@ def _grouped(calls: Iterable[Call]) -> list[str]:
 def _proof(way: Keyed | Webhook) -> str:
     if isinstance(way, Webhook):
         return _scheme(way.scheme)
-    places = dict.fromkeys(place for call in way.calls for place in call.keys)
-    return f"key: {', '.join(_KEYS[place] for place in places)}"
+    places = dict.fromkeys(_KEYS[place].format(name=call.key_names[0]) for call in way.calls for place in call.keys)
+    return f"key: {', '.join(places)}"
 
 
 def _scheme(scheme: Scheme) -> str:

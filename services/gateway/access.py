@@ -18,8 +18,6 @@ from streams.connectors.registry import for_source
 from streams.connectors.spec import Connector
 from streams.connectors.ways import KeyPlace
 
-_KEY_NAMES = ("writeKey", "writekey")
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -97,30 +95,38 @@ def key_of_bearer(headers: Mapping[bytes, bytes]) -> bytes:
     return value.strip() if scheme.lower() == b"bearer" else b""
 
 
-def key_of_query(query: str) -> bytes:
+def key_of_query(query: str, names: tuple[str, ...]) -> bytes:
     """`?writeKey=…`; the bytes as sent."""
-    if "rite" not in query:
+    if not any(name in query for name in names):
         return b""
     pairs = (part.partition("=") for part in query.split("&"))
-    return next((unquote_to_bytes(value) for name, _, value in pairs if name in _KEY_NAMES), b"")
+    return next((unquote_to_bytes(value) for name, _, value in pairs if name in names), b"")
 
 
-def key_of_body(value: Any) -> bytes:
-    """`writeKey` of a JSON body."""
-    found = value.get("writeKey") if isinstance(value, dict) else None
-    return found.encode(errors="replace") if isinstance(found, str) else b""
+def key_of_body(value: Any, names: tuple[str, ...]) -> bytes:
+    """`writeKey` of a JSON body, or of the first object of an array."""
+    if isinstance(value, list):
+        value = next((one for one in value if isinstance(one, dict)), None)
+    found = next((text for name in names if isinstance(text := _at(value, name), str) and text), "")
+    return found.encode(errors="replace")
+
+
+def _at(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 #: How a key is read that is known before the body: by its place, in the order they are tried.
-HEAD_KEYS: dict[KeyPlace, Callable[[Request], bytes]] = {
-    "bearer": lambda request: key_of_bearer(request.headers),
-    "basic": lambda request: key_of_header(request.headers),
-    "query": lambda request: key_of_query(request.query),
+HEAD_KEYS: dict[KeyPlace, Callable[[Request, tuple[str, ...]], bytes]] = {
+    "bearer": lambda request, names: key_of_bearer(request.headers),
+    "basic": lambda request, names: key_of_header(request.headers),
+    "query": lambda request, names: key_of_query(request.query, names),
 }
 
 
-def without_key(query: str) -> str:
-    """The query as it may be stored: everything but the key."""
-    if not query or not any(name == known for name, _ in parse_qsl(query, True) for known in _KEY_NAMES):
+def without(query: str, names: tuple[str, ...]) -> str:
+    """The query as it may be stored: everything but the key, and what was stored as the body."""
+    if not query or not any(name in names for name, _ in parse_qsl(query, True)):
         return query
-    return "&".join(part for part in query.split("&") if part.partition("=")[0] not in _KEY_NAMES)
+    return "&".join(part for part in query.split("&") if part.partition("=")[0] not in names)

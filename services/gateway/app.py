@@ -84,14 +84,16 @@ class Gateway:
             return json_answer({"status": "ready" if ok else "unready", "checks": checks}, 200 if ok else 503)
         if route.purpose == "version":
             return json_answer({"name": "touchline", "version": installed_version()})
-        if route.purpose == "setting":
-            return browser.setting(self.sources, request, route)
+        if route.purpose == "setting" and not route.has_body:
+            return browser.setting(self.sources, request, route, self.config.max_body_bytes)
         if route.purpose == "call" and not route.has_body:
             return await take_call(self, request, route)
         size = await self._read(request, receive)
         try:
             if route.purpose == "swallow":
                 return replied(SUCCESS)
+            if route.purpose == "setting":
+                return browser.setting(self.sources, request, route, self.config.max_body_bytes)
             return await (take_webhook if route.purpose == "webhook" else take_call)(self, request, route)
         finally:
             self.intake.release(size)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import json
 import re
 import zlib
 from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
 
 import brotli
 import orjson
@@ -44,6 +47,27 @@ def decode(raw: bytes, encoding: str, cap: int, *, short_is_fine: bool = False) 
     if not complete and not short_is_fine:
         raise Refusal(400, "invalid_encoding", f"the {encoding} body ends too early")
     return inflated
+
+
+def unwrapped(body: bytes, query: str, field: str, cap: int) -> bytes:
+    """The JSON in a field of a form, or of the query where there is no body: in base64, gzipped or not, or plain.
+
+    `body` as it is where it is JSON itself, or holds no such field. Refusal 400 for what is no base64.
+    """
+    if not field or body.lstrip()[:1] in (b"{", b"["):
+        return body
+    pairs = (part.partition(b"=") for part in (body or query.encode("latin-1")).split(b"&"))
+    found = next((value for name, _, value in pairs if name.strip() == field.encode()), b"")
+    value = unquote_to_bytes(found.replace(b"+", b" ")).strip()
+    if not value:
+        return body
+    if value[:1] in (b"{", b"["):
+        return value
+    try:
+        packed = base64.b64decode(value.replace(b" ", b"+") + b"=" * (-len(value) % 4), validate=True)
+    except binascii.Error:
+        raise Refusal(400, "invalid_encoding", f"`{field}` is neither JSON nor base64") from None
+    return decode(packed, "", cap)
 
 
 def text_of(body: bytes) -> str:

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from schemas.config import GatewayConfig
 from schemas.errors import PermanentError
 from services.gateway import handshakes, signatures
-from services.gateway.access import HEAD_KEYS, Source, Sources, key_of_body, without_key
+from services.gateway.access import HEAD_KEYS, Source, Sources, key_of_body, without
 from services.gateway.answers import Answer, Refusal, replied
-from services.gateway.decoding import decode, json_of, text_of
+from services.gateway.decoding import decode, json_of, text_of, unwrapped
 from services.gateway.intake import Intake
 from services.gateway.request import Request
 from services.gateway.routes import Route
@@ -33,11 +33,12 @@ async def take_call(gateway: Gateway, request: Request, route: Route) -> Answer:
     except Refusal as refusal:
         if source is None or not route.calls[source.connector.name].keeps_cut or refusal.code != "invalid_encoding":
             raise
-        return await _keep_cut(gateway, request, source)
+        return await _keep_cut(gateway, request, source, route.calls[source.connector.name])
+    body = unwrapped(body, request.query, route.wrapped_in, gateway.config.max_body_bytes)
     if source is not None:
         return await _take_body(gateway, request, source, route.calls[source.connector.name], body)
     value = _checked(json_of(body, text_of(body)))
-    source = _known(gateway, request, route, key_of_body(value), "body")
+    source = _known(gateway, request, route, key_of_body(value, route.key_names), "body")
     return await _take_body(gateway, request, source, route.calls[source.connector.name], body, value)
 
 
@@ -68,7 +69,7 @@ def _by_head(gateway: Gateway, request: Request, route: Route) -> Source | None:
     """The source whose key stands in the head; None when it may still stand in the body. Refusal 401."""
     accepted = {place for call in route.calls.values() for place in call.keys}
     for place, key_of in HEAD_KEYS.items():
-        key = key_of(request) if place in accepted else b""
+        key = key_of(request, route.key_names) if place in accepted else b""
         if key:
             return _known(gateway, request, route, key, place)
     return None if "body" in accepted else _known(gateway, request, route, b"", "body")
@@ -99,16 +100,16 @@ async def _take_body(
     if problem is not None:
         raise Refusal(400, *problem)
     if not is_empty(value, source.connector.batch_key):
-        await gateway.intake.store(source, request, without_key(request.query), text)
-    return replied(call.always or source.connector.answers.ok)
+        await gateway.intake.store(source, request, without(request.query, (*call.key_names, call.wrapped_in)), text)
+    return replied(call.always or call.ok or source.connector.answers.ok)
 
 
-async def _keep_cut(gateway: Gateway, request: Request, source: Source) -> Answer:
+async def _keep_cut(gateway: Gateway, request: Request, source: Source, call: Call) -> Answer:
     """What came of a cut body is kept and dead-lettered: its sender is gone and will not send it again."""
     encoding, cap = request.header(b"content-encoding"), gateway.config.max_body_bytes
     came = decode(request.body, encoding, cap, short_is_fine=True).decode(errors="ignore")
-    await gateway.intake.store(source, request, without_key(request.query), came)
-    return replied(source.connector.answers.ok)
+    await gateway.intake.store(source, request, without(request.query, call.key_names), came)
+    return replied(call.ok or source.connector.answers.ok)
 
 
 def _prove(gateway: Gateway, request: Request, source: Source, webhook: Webhook) -> None:

@@ -36,9 +36,25 @@ class Route:
         return next((call.always for call in self.calls.values()), None)
 
     @property
+    def key_names(self) -> tuple[str, ...]:
+        """What the key is called in the query and in the body."""
+        found = [one.key_names for one in self._told]
+        return found[0] if len(found) == 1 else tuple(dict.fromkeys(name for names in found for name in names))
+
+    @property
+    def wrapped_in(self) -> str:
+        """The field in which the JSON may stand; connectors that share a path agree."""
+        return next((one.wrapped_in for one in self._told), "")
+
+    @property
+    def _told(self) -> list[Call | Setting]:
+        return [*self.calls.values(), *self.settings.values()]
+
+    @property
     def has_body(self) -> bool:
         """Whether a body is read at all."""
-        return any(call.content != "query" for call in self.calls.values())
+        in_body = any(call.content != "query" for call in self.calls.values())
+        return in_body or (bool(self.settings) and "POST" in self.methods)
 
 
 class Routes:
@@ -80,7 +96,7 @@ class Routes:
             for path in way.swallowed:
                 self._share(path, Route("swallow"))
             for setting in way.settings:
-                route = Route("setting", _READ, settings={connector.name: setting})
+                route = Route("setting", setting.methods, settings={connector.name: setting})
                 if "{key}" in setting.path:
                     self._keyed.append((tuple(setting.path.split("/")[1:]), route))
                 else:
@@ -88,10 +104,14 @@ class Routes:
 
     def _share(self, path: str, route: Route) -> None:
         there = self._fixed.get(path, route)
-        if (there.purpose, there.methods, there.cors) != (route.purpose, route.methods, route.cors):
+        if _manner(there) != _manner(route):
             raise ValueError(f"`{path}` is used by connectors in different ways")
         calls, settings = {**there.calls, **route.calls}, {**there.settings, **route.settings}
         self._fixed[path] = Route(route.purpose, route.methods, route.cors, calls=calls, settings=settings)
+
+
+def _manner(route: Route) -> tuple[object, ...]:
+    return route.purpose, route.methods, route.cors, route.wrapped_in
 
 
 def _fits(pattern: tuple[str, ...], parts: tuple[str, ...]) -> bool:

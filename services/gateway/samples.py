@@ -48,9 +48,9 @@ def _outgoing(sample: Sample, path: str) -> Outgoing:
 def _keyed(connector: Connector, request: Outgoing, sender: Sender) -> Outgoing:
     """With the key where the call looks for it first."""
     calls = connector.keyed.calls if connector.keyed is not None else ()
-    place = next(call.keys[0] for call in calls if call.path == request.path)
+    place, name = next((call.keys[0], call.key_names[0]) for call in calls if call.path == request.path)
     if place == "query":
-        query = f"{request.query}&writeKey={sender.secret.decode()}".removeprefix("&")
+        query = f"{request.query}&{name}={sender.secret.decode()}".removeprefix("&")
         return replace(request, query=query)
     proof = b"Bearer " + sender.secret if place == "bearer" else b"Basic " + base64.b64encode(sender.secret + b":")
     return replace(request, headers={**request.headers, "authorization": proof.decode()})

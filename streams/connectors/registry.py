@@ -13,7 +13,7 @@ from streams.connectors.generic import webhook
 from streams.connectors.own import touchline
 from streams.connectors.spec import Connector
 from streams.connectors.support import intercom, zendesk
-from streams.connectors.web import rudderstack, segment
+from streams.connectors.web import posthog, rudderstack, segment
 from streams.resolve.directories import Directories
 
 T = TypeVar("T")
@@ -21,6 +21,7 @@ T = TypeVar("T")
 CONNECTORS: dict[str, Connector] = {
     "segment": segment.CONNECTOR,
     "rudderstack": rudderstack.CONNECTOR,
+    "posthog": posthog.CONNECTOR,
     "hubspot": hubspot.CONNECTOR,
     "zendesk": zendesk.CONNECTOR,
     "intercom": intercom.CONNECTOR,

@@ -10,7 +10,7 @@ from streams.connectors.content import Content
 from streams.connectors.schemes import Scheme
 
 KeyPlace = Literal["bearer", "basic", "query", "body"]
-"""`query` and `body`: under the name `writeKey`; `basic`: the user of HTTP Basic."""
+"""`query` and `body`: under one of the call's `key_names`; `basic`: the user of HTTP Basic."""
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 GIF = b"image/gif"
@@ -46,8 +46,11 @@ class Answers:
 class Call:
     """A path of a protocol whose senders are known by a key. Connectors may share one: the key says who speaks.
 
-    `batch`: the body holds several messages. `keeps_cut`: what came of a body that broke off is kept and
-    dead-lettered, since its sender is gone. `always`: what is answered whatever happens; the status still tells.
+    `batch`: the body holds several messages. `key_names`: what the key is called in the query and in a JSON body, there
+    a dotted path; of an array its first object is asked. `wrapped_in`: the field of a form, or of the query, in which
+    old browsers send the JSON, in base64. `keeps_cut`: what came of a body that broke off is kept and dead-lettered,
+    since its sender is gone. `ok`: the success of this path, where it is another than the connector's. `always`: what
+    is answered whatever happens; the status still tells.
     """
 
     path: str
@@ -55,21 +58,28 @@ class Call:
     batch: bool = False
     content: Content = "json"
     keys: tuple[KeyPlace, ...] = ("basic", "query", "body")
+    key_names: tuple[str, ...] = ("writeKey", "writekey")
+    wrapped_in: str = ""
     cors: bool = True
     keeps_cut: bool = False
+    ok: Reply | None = None
     always: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an SDK loads before it sends: `answer(key, source, public_base_url)` as JSON.
+    """What an SDK loads before it sends: `answer(key, source, public_base_url)` as JSON, or a Reply as it is.
 
-    `{key}` in the path stands for the key; else it comes as in a call. `unknown` is the status for a key nobody has.
+    `{key}` in the path stands for the key; else it comes as in a call, with `key_names` and `wrapped_in` as there.
+    `unknown` is the status for a key nobody has.
     """
 
     path: str
     answer: Callable[[str, str, str], object]
     unknown: int = 401
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    key_names: tuple[str, ...] = ("writeKey", "writekey")
+    wrapped_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,10 @@ def _dialect(name: str, event: Event, message: Row) -> Any:
     return {"messageId": name, "timestamp": event.at.isoformat(), **message}
 
 
+def _posthog(name: str, event: Event, message: Row) -> Any:
+    return {"batch": [{"uuid": name, "timestamp": event.at.isoformat(), "properties": {}, **message}]}
+
+
 def _hubspot(name: str, event: Event, message: Row) -> Any:
     common = {"eventId": crc32(name.encode()), "subscriptionId": 25, "portalId": 33, "appId": 7, "attemptNumber": 0}
     return [{**common, "occurredAt": int(event.at.timestamp() * 1000), "changeSource": "CRM_UI", **message}]
@@ -46,6 +50,7 @@ def _touchline(name: str, event: Event, message: Row) -> Any:
 BODIES: dict[str, Callable[[str, Event, Row], Any]] = {
     "segment": _dialect,
     "rudderstack": _dialect,
+    "posthog": _posthog,
     "hubspot": _hubspot,
     "zendesk": _zendesk,
     "intercom": _intercom,

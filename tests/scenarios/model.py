@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 VENDORS = {
     "segment": "web",
     "rudderstack": "product",
+    "posthog": "app",
     "hubspot": "crm",
     "zendesk": "support",
     "intercom": "desk",
@@ -42,6 +43,7 @@ class Event(Strict):
     each: int = Field(0, description="stands for that many events, a minute apart; `{n}` in texts is their number")
     segment: Row | None = None
     rudderstack: Row | None = None
+    posthog: Row | None = None
     hubspot: Row | None = None
     zendesk: Row | None = None
     intercom: Row | None = None

@@ -244,7 +244,7 @@ HOSTILE: dict[str, Hostile] = {
     "PUT": Hostile(405, method="PUT"),
     "unknown path": Hostile(404, path="/v2/track"),
     "path with dots": Hostile(404, path="/v1/../../etc/passwd"),
-    "double slash": Hostile(404, path="//v1/track"),
+    "double slash": Hostile(404, path="/v1//track"),
     "unknown webhook source": Hostile(404, path="/hubspot/nobody", headers=hubspot_headers(BODY)),
     "webhook of another vendor": Hostile(404, path="/zendesk/crm", headers=zendesk_headers(BODY)),
     "webhook without signature": Hostile(401, path="/hubspot/crm", auth=None),

@@ -19,6 +19,7 @@ from streams.connectors import reading
 from streams.connectors.reading import MAX_TEXT_CHARS, first_text, ident, member
 from streams.connectors.results import Message
 from streams.connectors.web.events import Event, page_event, track_event
+from streams.connectors.web.traits import company_traits, person_traits
 from streams.resolve.aliases import alias, is_email, is_placeholder, ordered
 
 Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
@@ -28,17 +29,6 @@ _STAMPS = ("originalTimestamp", "timestamp")
 #: Fields that say how a message travelled, not what happened.
 TRANSPORT = frozenset({"sentAt", "_metadata", "receivedAt", "request_ip", "writeKey", "rudderId", "retryCount"})
 
-_ACCOUNT_TRAITS = {
-    "name": ("name", "company_name", "companyName"),
-    "industry": ("industry",),
-    "employees": ("employees", "employee_count", "employeeCount", "numberofemployees"),
-    "plan": ("plan",),
-}
-_PERSON_TRAITS = {
-    "title": ("title", "job_title", "jobTitle", "jobtitle", "position"),
-    "department": ("department",),
-    "role": ("role",),
-}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _STATUS = ("status_code", "statusCode", "http_status")
 _TAGS = ("tag", "tag_name", "tagName")
@@ -231,25 +221,12 @@ def _account_traits(parts: _Parts) -> dict[str, str]:
         if isinstance(company, str):
             return {"name": company.strip()[:200]} if company.strip() else {}
         place = company if isinstance(company, dict) else {}
-    if not place:
-        return {}
-    found = {trait: first_text((place,), names) for trait, names in _ACCOUNT_TRAITS.items()}
-    found["domain"] = reading.domain_of(place.get("domain")) or reading.domain_of(place.get("website"))
-    return {trait: value for trait, value in found.items() if value}
+    return company_traits(place)
 
 
 def _person_traits(parts: _Parts) -> dict[str, str]:
-    if parts.kind == "group":
-        places: tuple[dict[str, Any], ...] = (parts.context_traits,)
-    else:
-        places = (parts.traits, parts.context_traits)
-    if not any(places):
-        return {}
-    found = {trait: first_text(places, names) for trait, names in _PERSON_TRAITS.items()}
-    found["name"] = first_text(places, ("name",)) or " ".join(
-        filter(None, (first_text(places, ("firstName", "first_name")), first_text(places, ("lastName", "last_name"))))
-    )
-    return {trait: value for trait, value in found.items() if value}
+    # a group's traits speak of the company
+    return person_traits(*(() if parts.kind == "group" else (parts.traits,)), parts.context_traits)
 
 
 def _channel(message: Message, parts: _Parts) -> str:

@@ -1,0 +1,339 @@
+"""PostHog's capture API: v0 (`/e/`, `/batch/`) of browsers and servers, and v1 of servers.
+
+A person is known by `distinct_id`, in whose place browsers put a UUID of version 7 until somebody signs in. So such
+an id is a browser's wherever it is seen, any other is the sender's own user id; `$identify` and alias calls tie them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from schemas.errors import UnmappableEvent, shown
+from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
+from streams.connectors import reading
+from streams.connectors.reading import ident, member, text
+from streams.connectors.results import Ignored, Message
+from streams.connectors.spec import Connector, Docs, Sample, Scope
+from streams.connectors.ways import JSON, Answers, Call, Keyed, Reply, Setting
+from streams.connectors.web.posthog_events import MERGES, event_of, told_of
+from streams.connectors.web.traits import company_traits, person_traits
+from streams.resolve.aliases import alias, is_placeholder, ordered
+
+#: Group types that mean the company; of others nobody is a member.
+COMPANY_GROUPS = ("company", "organization", "organisation", "account")
+TRANSPORT = frozenset({"sent_at", "offset", "api_key", "token", "uuid"})
+#: SDKs on a customer's device; all others are on servers.
+_DEVICES = ("web", "js", "posthog-js", "posthog-ios", "posthog-android", "posthog-react-native", "posthog-flutter")
+_MOBILE = _DEVICES[3:]
+#: Of visitors who must not be recognised: all of them have it.
+_NOBODY = frozenset({"$posthog_cookieless", "distinct_id", "not_authenticated"})
+
+
+def touchpoint(message: Message, envelope: Message, request: RawRequest) -> CleanTouchpoint | Ignored:
+    """One event."""
+    properties = member(message, "properties")
+    name = text(message.get("event"))
+    if not name:
+        raise UnmappableEvent(f"`event` must name the event, not {shown(message.get('event'))}", "missing_field")
+    library = _library(properties, request)
+    by_server = library not in _DEVICES and not properties.get("$device_id")
+    event = event_of(name, properties, by_server=by_server)
+    if isinstance(event, Ignored):
+        return event
+    if name == "$groupidentify" and ident(properties, "$group_type") not in COMPANY_GROUPS:
+        return Ignored("other_group")
+    aliases = _aliases(message, properties, library, by_server=by_server)
+    occurred_at = _time(message, envelope, request)
+    vendor_event_id = _event_id(message, properties)
+    said = member(message, "$set_once") | member(properties, "$set_once") | member(message, "$set")
+    said |= member(properties, "$set")
+    return CleanTouchpoint(
+        event_id=reading.event_id(request.source, vendor_event_id),
+        source=request.source,
+        vendor=request.vendor,
+        vendor_type=name if name.startswith("$") or name == "survey sent" else f"track:{name}",
+        vendor_event_id=vendor_event_id,
+        action=event.action,
+        occurred_at=occurred_at,
+        received_at=request.received_at,
+        clock_suspect=reading.is_suspect(occurred_at, request.received_at),
+        aliases=ordered([*aliases, *_addresses(said)] if aliases else []),
+        account_refs=_account_refs(name, properties),
+        person_traits=person_traits(said) if aliases else {},
+        account_traits=company_traits(member(properties, "$group_set")) if name == "$groupidentify" else {},
+        channel="mobile" if library in _MOBILE or name == "$screen" else "web",
+        session_id=text(message.get("session_id")) or text(properties.get("$session_id")),
+        page=_page(properties),
+        element=event.element,
+        subject=event.subject,
+        title=event.title,
+        text=event.text,
+        score=event.score,
+        score_kind=event.score_kind,
+        properties=_properties(name, message, properties, library),
+        backfill=request.backfill or envelope.get("historical_migration") is True,
+    )
+
+
+def address(message: Message, envelope: Message) -> str:
+    """The visitor's network address, where a server tells it."""
+    properties = message.get("properties")
+    return text(properties.get("$ip")) if isinstance(properties, dict) else ""
+
+
+def _library(properties: Message, request: RawRequest) -> str:
+    """The SDK: `$lib`, and in v1, which leaves it out, a header (`posthog-python/7.91.1`)."""
+    stated = text(properties.get("$lib")) or request.headers.get("posthog-sdk-info", "").partition("/")[0]
+    return stated.lower()
+
+
+# -- who
+
+
+def _aliases(message: Message, properties: Message, library: str, *, by_server: bool) -> list[Alias]:
+    """The ids of one person; none where the event is of nobody in particular."""
+    stated = ident(message, "distinct_id") or ident(properties, "distinct_id")
+    if not stated:
+        raise UnmappableEvent("`distinct_id` is missing", "no_identity")
+    if stated in _NOBODY or (by_server and _is_made_up(stated, message, properties)):
+        return []
+    found = _of_server(stated) if by_server else _of_device(stated, properties)
+    found += [alias("anonymous", ident(properties, "$anon_distinct_id"))]
+    if text(message.get("event")) in MERGES:
+        found += [alias("anonymous", stated), *_other(properties)]
+    return [one for one in found if one]
+
+
+def _is_made_up(stated: str, message: Message, properties: Message) -> bool:
+    """What an SDK of a server writes where it was told no person: for a company, or for an event of nobody."""
+    version = _uuid_version(stated)
+    if message.get("event") == "$groupidentify":
+        of_group = f"${ident(properties, '$group_type')}_{ident(properties, '$group_key')}"
+        return bool(version) or stated == of_group
+    options = member(message, "options")
+    is_nobody = False in (properties.get("$process_person_profile"), options.get("process_person_profile"))
+    return bool(version) and is_nobody
+
+
+def _of_server(stated: str) -> list[Alias | None]:
+    if _uuid_version(stated) == 7:
+        return [alias("anonymous", stated)]
+    return [alias("user", stated), alias("email", stated) if "@" in stated else None]
+
+
+def _of_device(stated: str, properties: Message) -> list[Alias | None]:
+    """A user id once somebody is known; one that looks like a browser's is on servers taken for one, so it is both."""
+    known = properties.get("$is_identified")
+    if not isinstance(known, bool):
+        known = ident(properties, "$user_id") == stated or properties.get("$device_id") not in (None, stated)
+    if not known:
+        return [alias("anonymous", stated)]
+    return [*_of_server(stated), alias("user", stated)]
+
+
+def _other(properties: Message) -> list[Alias | None]:
+    """The other id of an alias call, whichever of the two it is."""
+    other = ident(properties, "alias")
+    if not other:
+        raise UnmappableEvent("an alias call needs `properties.alias`", "missing_field")
+    return [*_of_server(other), alias("anonymous", other)]
+
+
+def _given_up(message: Message, properties: Message, library: str) -> dict[str, Scalar]:
+    """The user id that an alias call gives up: Python's SDK sends the former id as `distinct_id`, others as `alias`."""
+    former = ident(message, "distinct_id") if library == "posthog-python" else ident(properties, "alias")
+    found = alias("user", former) if _uuid_version(former) != 7 and "@" not in former else None
+    return {"given_up": found} if found else {}
+
+
+def _uuid_version(value: str) -> int:
+    """Of a UUID as text; 0 for anything else."""
+    try:
+        return UUID(value).version or 0 if len(value) == 36 else 0
+    except ValueError:
+        return 0
+
+
+def _addresses(said: Message) -> list[Alias]:
+    """The person's own, as their traits tell them."""
+    found = [alias(kind, value) for kind in ("email", "phone") if isinstance(value := said.get(kind), str)]
+    return [one for one in found if one]
+
+
+def _account_refs(name: str, properties: Message) -> tuple[str, ...]:
+    """The company that the event names: the CRM's id of it first."""
+    groups = member(properties, "$groups")
+    if name == "$groupidentify":
+        groups = {ident(properties, "$group_type"): properties.get("$group_key")}
+    of_crm = [ident(place, "crm_account_id") for place in (properties, member(properties, "$group_set"))]
+    named = [("crm", value) for value in of_crm] + [("group", ident(groups, kind)) for kind in COMPANY_GROUPS]
+    refs = tuple(dict.fromkeys(f"{kind}:{value}" for kind, value in named if not is_placeholder(value)))
+    if name == "$groupidentify" and not refs:
+        raise UnmappableEvent("`$groupidentify` needs `$group_key`", "missing_field")
+    return refs
+
+
+# -- what, when, where
+
+
+def _event_id(message: Message, properties: Message) -> str:
+    """The event's UUID; of senders without one `$insert_id`, else its content."""
+    stated = ident(message, "uuid") or ident(properties, "$insert_id")
+    return stated or reading.content_id(message, TRANSPORT)
+
+
+def _time(message: Message, envelope: Message, request: RawRequest) -> datetime:
+    """The event's own stamp; else when it was sent, less what it had waited (`offset`, in ms); else when it came."""
+    if message.get("timestamp") not in (None, ""):
+        return reading.stamp(message["timestamp"], "timestamp")
+    sent = message.get("sent_at", envelope.get("sent_at"))
+    if sent in (None, ""):
+        return request.received_at
+    waited_ms = reading.number(message.get("offset")) or 0.0
+    return reading.stamp(sent, "sent_at") - timedelta(milliseconds=min(abs(waited_ms), 86_400_000))
+
+
+def _page(properties: Message) -> str:
+    found = next(
+        (properties[name] for name in ("$pathname", "$current_url", "$screen_name") if properties.get(name)), ""
+    )
+    return reading.path_of(found)
+
+
+def _properties(name: str, message: Message, properties: Message, library: str) -> dict[str, Scalar]:
+    """The sender's own; what the SDK adds to each event begins with `$`."""
+    without = ("token", "distinct_id", "alias" if name in MERGES else "")
+    own = {key: value for key, value in properties.items() if key[:1] != "$" and key not in without}
+    found = told_of(name, properties) | (_given_up(message, properties, library) if name in MERGES else {})
+    return reading.scalars({**found, **own})
+
+
+# -- the protocol
+
+V0 = Reply(b'{"status":1}', JSON)
+V1 = Reply(b'{"results":{}}', JSON)
+"""Events that are not among the results are accepted."""
+_NAMES = ("api_key", "token", "properties.token")
+
+
+def remote_config(key: str, source: str, public_base_url: str) -> dict[str, Any]:
+    """What posthog-js loads before it starts: what to capture. Everything that needs PostHog itself is off."""
+    return {
+        "supportedCompression": ["gzip", "gzip-js"],
+        "autocapture_opt_out": False,
+        "captureDeadClicks": True,
+        "autocaptureExceptions": True,
+        "capturePerformance": {"web_vitals": True, "network_timing": False},
+        "hasFeatureFlags": False,
+        "sessionRecording": False,
+        "heatmaps": False,
+        "surveys": False,
+        "conversations": False,
+        "productTours": False,
+        "siteApps": [],
+        "toolbarParams": {},
+        "isAuthenticated": False,
+        "defaultIdentifiedOnly": True,
+        "elementsChainAsString": False,
+    }
+
+
+def remote_script(key: str, source: str, public_base_url: str) -> Reply:
+    """The same as the script that some builds load first."""
+    told = orjson.dumps({"config": remote_config(key, source, public_base_url), "siteApps": []})
+    place = b"window._POSTHOG_REMOTE_CONFIG"
+    body = b"%s=%s||{};%s[%s]=%s;" % (place, place, place, orjson.dumps(key), told)
+    return Reply(body, b"text/javascript; charset=utf-8", ((b"x-content-type-options", b"nosniff"),))
+
+
+def flags(key: str, source: str, public_base_url: str) -> dict[str, Any]:
+    """No feature flags; older SDKs ask for the configuration in the same call."""
+    none = {"flags": {}, "featureFlags": {}, "featureFlagPayloads": {}, "errorsWhileComputingFlags": False}
+    return remote_config(key, source, public_base_url) | none
+
+
+def sample(now: datetime) -> Sample:
+    """A page seen by somebody known."""
+    event = {
+        "event": "$pageview",
+        "uuid": f"018f0000-0000-7000-8000-{int(now.timestamp()):012d}",
+        "distinct_id": "sample-user",
+        "timestamp": (now - timedelta(seconds=2)).isoformat(),
+        "options": {},
+        "properties": {"$pathname": "/pricing", "title": "Pricing", "$groups": {"company": "sample"}},
+    }
+    headers = (("posthog-sdk-info", "posthog-js/1.449.2"), ("posthog-attempt", "1"))
+    body = orjson.dumps({"created_at": now.isoformat(), "batch": [event]}).decode()
+    return Sample(body, path="/i/v1/analytics/events", headers=headers)
+
+
+def _v0(path: str) -> Call:
+    keys = ("body", "query")
+    return Call(path, ("POST", "GET"), True, keys=keys, key_names=_NAMES, wrapped_in="data", ok=V0)  # type: ignore[arg-type]
+
+
+def _asked(path: str) -> Setting:
+    return Setting(path, flags, methods=("POST", "GET"), key_names=_NAMES, wrapped_in="data")
+
+
+CONNECTOR = Connector(
+    name="posthog",
+    versions=("v0", "v1"),
+    ways_in=(
+        Keyed(
+            (
+                *map(_v0, ("/e", "/batch", "/capture", "/track", "/i/v0/e", "/i/v0/ai/batch")),
+                Call("/i/v1/analytics/events", batch=True, keys=("bearer",)),
+            ),
+            settings=(
+                Setting("/array/{key}/config", remote_config, unknown=404),
+                Setting("/array/{key}/config.js", remote_script, unknown=404),
+                _asked("/flags"),
+                _asked("/decide"),
+            ),
+            swallowed=("/s",),
+        ),
+    ),
+    keep_headers=("posthog-sdk-info",),
+    map=touchpoint,
+    batch_key="batch",
+    address=address,
+    answers=Answers(ok=V1),
+    feeds=(
+        *("page_view", "click", "form", "client_error", "product_event", "event"),
+        *("survey", "words", "person", "organisation"),
+    ),
+    ids=Scope(accounts=("group", "crm")),
+    docs=Docs(
+        title="PostHog's SDKs",
+        setup=(
+            "Make a project key (any text nobody guesses; SDKs expect `phc_…`) and put it into the source's secret.",
+            "Point your SDK at the gateway:\n"
+            "   - posthog-python: `Posthog(KEY, host=GATEWAY)`, with or without `capture_mode='v1'`\n"
+            "   - posthog-node: `new PostHog(KEY, {host: GATEWAY})`\n"
+            "   - posthog-js: `posthog.init(KEY, {api_host: GATEWAY})`, of the build that holds everything: "
+            "`import posthog from 'posthog-js/dist/module.full.no-external'`, or `array.full.no-external.js` as a "
+            "script of your own. Other builds load dead clicks, exceptions and web vitals later, from the gateway, "
+            "which has them not, and do without.",
+        ),
+        settings="Who is a company's member is told by `group()` or `groupIdentify()` with the person's id, of the "
+        f"group types {', '.join(f'`{kind}`' for kind in COMPANY_GROUPS)}. What `$groups` names counts for that event "
+        "alone.",
+        limits="A body of 4,000 KiB, unpacked. There are no feature flags, recordings, surveys or toolbar: they are "
+        "answered as switched off.",
+        reads="`$pageview` and `$screen` are views. `$autocapture`, `$rageclick` and `$dead_click` are clicks; "
+        "`change` and `submit` within a form are its fields touched and the form sent. `$exception` is an error that "
+        "the visitor had; one that a server reports is an event of its own. `$web_vitals` tells slow pages. `survey "
+        "sent` is a survey: its score is NPS, CSAT or CES if its name says so, else a rating of 1–5. All other events "
+        "that begin with `$` are ignored and counted: page leaves, recordings, heatmaps, flags. Events of your own are "
+        "`track:NAME` to the blueprint, as those of Segment. A `distinct_id` that is a UUID of version 7 is a "
+        "browser's, all others are your user ids; `$identify` and alias calls tie them; `$set` and `$set_once` tell "
+        "address, name, title. What a server sends of nobody (no `distinct_id`, or `group_identify` without one) makes "
+        "no person.",
+    ),
+    sample=sample,
+)
