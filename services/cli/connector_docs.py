@@ -86,7 +86,9 @@ def _ways() -> Iterable[tuple[str, ...]]:
 
 
 def _answer(connector: Connector) -> str:
-    return f"`{connector.answers.ok.body.decode(errors='replace')}`"
+    own = [call.ok for call in connector.keyed.calls if call.ok] if connector.keyed else []
+    bodies = dict.fromkeys(reply.body.decode(errors="replace") for reply in (connector.answers.ok, *own))
+    return ", ".join(f"`{body}`" for body in bodies)
 
 
 def _named(connector: Connector) -> list[tuple[Connector, Keyed | Webhook]]:

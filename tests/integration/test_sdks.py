@@ -27,6 +27,8 @@ PACKAGES = (
     "@rudderstack/rudder-sdk-node@3.0.13",
     "@segment/analytics-next@1.84.3",
     "@rudderstack/analytics-js@3.34.1",
+    "posthog-node@5.70.0",
+    "posthog-js@1.449.2",
 )
 CALLS = {"identify", "track", "page", "group", "alias"}
 
@@ -100,7 +102,7 @@ CALLS
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
     """The SDKs of npm, installed once per machine and version."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "touchline" / "node-sdks-1"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "touchline" / "node-sdks-2"
     folder = cache / "node_modules"
     if not (cache / "complete").exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -112,9 +114,10 @@ def node_modules() -> Path:
     return folder
 
 
-def run(*command: str, cwd: Path | None = None) -> None:
+def run(*command: str, cwd: Path | None = None) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def touchpoints(writer: FakeWriter) -> list[CleanTouchpoint]:
