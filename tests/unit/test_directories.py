@@ -196,6 +196,7 @@ def test_connectors_number_what_their_ids_say() -> None:
     assert systems_of() == {
         "segment": "product",
         "rudderstack": "product",
+        "posthog": "product",
         "hubspot": "crm",
         "zendesk": "support",
         "intercom": "support",
