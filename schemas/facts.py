@@ -175,9 +175,9 @@ class ProposalFact(Contract):
     kind: Literal["proposal"] = "proposal"
     proposal_id: str
     revision: int = Field(description="how far the links were known: offset + 1")
-    question: Literal["same_person", "belongs"]
-    a: str = Field(description="alias")
-    b: str = Field(description="alias; for `belongs` an account")
+    question: Literal["same_person", "belongs", "same_account"]
+    a: str = Field(description="alias; for `same_account` a helpdesk's organisation or a product's group")
+    b: str = Field(description="alias; for `belongs` and `same_account` an account")
     reason: str
     evidence: str = Field(description="event id")
     confidence: float

@@ -37,6 +37,8 @@ SUBJECTS: dict[str, Family] = {
     "ticket": "support",
     "user": "support",
 }
+#: Accounts that stand for people who work together, and may be a customer of the CRM: groups and organisations.
+BARE = ("group:", "org:")
 #: What a directory may be called; like a source's name, which it is by default.
 DIRECTORY_NAME = r"^[a-z][a-z0-9_]{0,39}$"
 

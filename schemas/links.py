@@ -170,7 +170,7 @@ class Decision(BaseLink):
     """
 
     kind: Literal["decision"] = "decision"
-    a: Alias
+    a: str = Field(description="alias; or an organisation or group that is, or is not, the account `b`")
     b: str = Field(description="alias; for `belongs` and `not_belongs` an account")
     verdict: Verdict
     by: str

@@ -177,9 +177,12 @@ class DecisionRecord(_Record):
 
     kind: Literal["decision"]
     verdict: Literal["link", "unlink", "belongs", "not_belongs"] = Field(
-        description="`a` and `b` are one person or not; or `a` belongs to `account` or not"
+        description="`a` and `b` are one person or not; or `a` belongs to `account` or not; or is it, if it is a group"
     )
-    a: Id = Field(description="an alias, `email:ann@acme.example`, `crm_contact:51`; or a bare e-mail address")
+    a: Id = Field(
+        description="an alias, `email:ann@acme.example`, `crm_contact:51`; or a bare e-mail address; for belongs and "
+        "not_belongs also an organisation or group, `org:7`, `group:acme`"
+    )
     b: Short = Field("", description="the other alias, for link and unlink")
     account: Short = Field("", description="the account, for belongs and not_belongs")
     by: Id = Field(description="who decided")

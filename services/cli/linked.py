@@ -10,14 +10,13 @@ import orjson
 from clickhouse_connect.driver.client import Client
 from pydantic import TypeAdapter
 
-from schemas.ids import bare
+from schemas.ids import BARE, bare
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
 from schemas.touchpoints import Alias, AttributedTouchpoint
 from streams.resolve.aliases import is_person
 from streams.resolve.company_names import company_name
 from streams.resolve.directories import Directories
 from streams.resolve.domains import address_host, company_domain
-from streams.resolve.followers import BARE
 from streams.resolve.learning import actors
 from streams.transport.clickhouse import query_rows
 

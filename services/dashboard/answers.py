@@ -25,6 +25,8 @@ VERDICTS: dict[tuple[str, Answer], str] = {
     ("same_person", "reject"): "unlink",
     ("belongs", "accept"): "belongs",
     ("belongs", "reject"): "not_belongs",
+    ("same_account", "accept"): "belongs",
+    ("same_account", "reject"): "not_belongs",
 }
 PATH = "/v1/touchline"
 TIMEOUT_S = 15.0

@@ -233,8 +233,15 @@ SELECT * FROM corrections FINAL WHERE account_id = {account_id:String}
 ORDER BY corrected_at DESC, correction_id LIMIT {limit:UInt32}
 """
 
+# A yes moves all that an organisation or group has of its own; what has moved since is counted no more.
 PROPOSALS = """
-SELECT * FROM proposals FINAL
+SELECT p.*, if(p.kind = 'same_account' AND p.status = 'open', moving.touchpoints, 0) AS would_move
+FROM (SELECT * FROM proposals FINAL) AS p
+LEFT JOIN
+(
+    SELECT account_id, touchpoints FROM account_journeys FINAL
+    WHERE account_id IN (SELECT a FROM proposals WHERE kind = 'same_account')
+) AS moving ON moving.account_id = p.a
 WHERE ({status:String} = '' OR status = {status:String})
   AND (since, proposal_id) < ({before:DateTime64(3, 'UTC')}, {before_id:String})
 ORDER BY since DESC, proposal_id DESC LIMIT {limit:UInt32}

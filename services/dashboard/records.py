@@ -150,6 +150,7 @@ def proposal_view(row: Row, answer: str = "") -> ProposalView:
         by=row["by"],
         decided_at=_since(row["decided_at"]),
         answer=answer,
+        would_move=row.get("would_move", 0),
     )
 
 

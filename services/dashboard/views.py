@@ -394,7 +394,10 @@ class AccountView:
 
 @dataclass(frozen=True, slots=True)
 class ProposalView:
-    """A question of who is who that evidence leaves to people. `answer`: given, and on its way through the pipeline."""
+    """A question of who is who that evidence leaves to people. `answer`: given, and on its way through the pipeline.
+
+    `would_move`: touchpoints that are the account's of their own, and move to another one with a yes.
+    """
 
     proposal_id: str
     kind: str
@@ -408,6 +411,7 @@ class ProposalView:
     by: str
     decided_at: datetime | None
     answer: str = ""
+    would_move: int = 0
 
 
 @dataclass(frozen=True, slots=True)

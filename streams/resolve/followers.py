@@ -1,5 +1,7 @@
 """Groups and organisations that nothing else ties to the CRM: they are the account of those who are in them.
 
+Where these are of several accounts, people are asked, and what they decide holds.
+
 A helpdesk's organisation without a domain, a product's bare group id: if everyone in it of whom a CRM account is known
 is of one and the same, it is that one, until somebody of another one is seen there. It follows from sets, so the order
 in which they were learned never shows.
@@ -9,14 +11,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from sys import intern
 
+from schemas.ids import BARE
+from schemas.links import Decision
 from schemas.touchpoints import Alias
 from streams.resolve.directory import Directory
 from streams.resolve.graph import IdentityGraph
 from streams.resolve.memberships import Memberships
 
-BARE = ("group:", "org:")
 _NONE = ""
 """Stands among the accounts of somebody of whom it is not certain."""
 
@@ -49,14 +53,45 @@ class Followers:
         return {bare for account in told for bare in self._named_by.get(account, ())} | (told & self._votes.keys())
 
     def followed(self, bare: str) -> str:
-        """The one account that all known members of a bare one are of; empty where there is none, or several."""
-        votes = self._votes.get(bare) if not self._directory.domains_of(bare) else None
-        found = {self._directory.canonical(account) for account in votes} if votes else set[str]()
+        """The account that it was decided to be, else the one that all its known members are of; empty: none."""
+        decided = self.decisions(bare)
+        if decided and decided[-1].verdict == "belongs":
+            return self._directory.canonical(decided[-1].b)
+        not_it = {self._directory.canonical(decision.b) for decision in decided}
+        found = self.voted(bare).keys() - not_it
         return found.pop() if len(found) == 1 else ""
+
+    def voted(self, bare: str) -> Counter[str]:
+        """Of which accounts its known members are, and how many ids of theirs say so."""
+        found: Counter[str] = Counter()
+        for account, votes in self._votes.get(bare, Counter()).items() if not self._directory.domains_of(bare) else ():
+            found[self._directory.canonical(account)] += votes
+        return found
+
+    def decisions(self, bare: str) -> list[Decision]:
+        """What was decided on it and accounts, the last word on each; yes before no, the latest last."""
+        told = self._memberships.decisions((bare,))
+        return sorted(told, key=lambda decision: (decision.verdict == "belongs", decision.rank))
 
     def members(self, bare: str) -> int:
         """How many ids of known members say so."""
-        return sum(self._votes.get(bare, Counter()).values())
+        return self.voted(bare).total()
+
+    def asked_about(self, bare: str) -> list[str]:
+        """The accounts that it may be and that nobody has decided on, while it follows none."""
+        decided = {self._directory.canonical(decision.b) for decision in self.decisions(bare)}
+        return [] if self.followed(bare) else sorted(self.voted(bare).keys() - decided - {_NONE})
+
+    def first_seen(self, bare: str) -> tuple[datetime, str]:
+        """When a known member was seen there, always the same one; and the event that shows it."""
+        member = min(name for name in self._memberships.members(bare) if (bare, name) in self._said)
+        link = next(link for link in self._memberships.links((member,)) if link.account_id == bare)
+        return link.since, link.evidence
+
+    def decide(self, bare: str, account: str) -> None:
+        """Somebody says whether a bare account is this one: changes of either may be news for it."""
+        self._votes.setdefault(intern(bare), Counter())
+        self._named_by.setdefault(account, set()).add(bare)
 
     def _crm_accounts(self, aliases: tuple[Alias, ...]) -> tuple[str, ...]:
         """What a person's CRM contacts were ever tied to, without what somebody decided not to be theirs.

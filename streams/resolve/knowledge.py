@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from schemas.ids import BARE
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange, supersedes
 from schemas.touchpoints import Alias, Attribution, CleanTouchpoint, Recall
 from streams.resolve.aliases import is_mailbox, is_person, kind_of
@@ -43,7 +44,7 @@ class Knowledge:
         self.followers = Followers(self.graph, self.memberships, self.directory)
         self.declared = Declarations()
         self.known = Known(self.graph, self.directory, self.memberships, self.ties, self.declared)
-        self.proposals = Proposals(self.known)
+        self.proposals = Proposals(self.known, self.followers)
         self.retold = Retold()
         self.position = 0
         self._at: dict[str, dict[str, list[Alias]]] = {}
@@ -97,7 +98,8 @@ class Knowledge:
         else:
             asked = self._told_of(link, due)
             alias = link.a if isinstance(link, Decision) else link.alias
-            asked |= self._followed({*asked, alias}, accounts_of(link) if link.retracted else (), due)
+            bare = (alias,) if alias.startswith(BARE) else ()
+            asked |= self._followed({*asked, alias}, (*bare, *(accounts_of(link) if link.retracted else ())), due)
         return asked, of_accounts
 
     def _owe_evidence(self, link: Link, due: _Due) -> None:
@@ -124,7 +126,8 @@ class Knowledge:
         for name in self.graph.aliases():
             if "@" in name:
                 self._index(name, address_host(name))
-        for account in sorted(self.followers.look_again(asking)):  # whoever is in an account is among them
+        asking |= self.followers.look_again(asking)  # whoever is in an account is among them
+        for account in sorted(name for name in asking if name.startswith(BARE)):
             self.directory.follow(account, self.followers.followed(account))
         self.proposals.look_again(asking, position, self._at_claimed_hosts())
         self.proposals.news.clear()
@@ -254,6 +257,8 @@ class Knowledge:
                 self.followers.left(link.account_id, link.alias)
         elif isinstance(link, Decision):
             (self.memberships.undecide if link.retracted else self.memberships.decide)(link)
+            if link.a.startswith(BARE):
+                self.followers.decide(link.a, link.b)
             self._index(link.a, address_host(link.a))
         else:
             (self.declared.retell if link.generation else self.declared.add)(link)
@@ -293,7 +298,7 @@ class Knowledge:
         now = {name: self.followers.followed(name) for name in bare}
         moved = {name: other for name, other in now.items() if directory.followed_by_members(name) != other}
         if not moved:
-            return set()
+            return bare
         named_before = {n: directory.accounts_named(n) for name in moved for n in directory.names_of(name)}
         members = self._homes(alias for name in moved for alias in self.memberships.members(name))
         for name, other in sorted(moved.items()):
@@ -305,7 +310,7 @@ class Knowledge:
         renamed = {n for n, before in named_before.items() if directory.accounts_named(n) != before}
         called = {alias for n in renamed for alias in self.declared.named(n)}
         self._owe_all(called, due)
-        return {alias for name in (members.keys() | called) for alias in self.graph.person(name).aliases}
+        return bare | {alias for name in (members.keys() | called) for alias in self.graph.person(name).aliases}
 
     def _members(self, accounts: Iterable[str]) -> Iterator[Alias]:
         return (name for account in accounts for name in self.memberships.members(account))

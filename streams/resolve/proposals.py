@@ -14,6 +14,7 @@ from typing import Literal
 from uuid import NAMESPACE_URL
 
 from schemas.facts import ProposalFact
+from schemas.ids import BARE
 from schemas.links import Decision, Declared
 from schemas.touchpoints import Alias
 from streams.ids import named_id
@@ -21,6 +22,7 @@ from streams.resolve.aliases import is_person
 from streams.resolve.company_names import company_name
 from streams.resolve.domains import address_host
 from streams.resolve.edges import pair_of
+from streams.resolve.followers import Followers
 from streams.resolve.rules import Known, is_settled
 
 MAX_CANDIDATES = 5
@@ -34,12 +36,15 @@ _ANSWERS: dict[str, Literal["accepted", "rejected"]] = {
 }
 
 
+Question = Literal["same_person", "belongs", "same_account"]
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """One question and how it stands."""
 
-    question: Literal["same_person", "belongs"]
-    a: Alias
+    question: Question
+    a: str
     b: str
     reason: str
     evidence: str
@@ -75,8 +80,8 @@ class Proposal:
 class Proposals:
     """The questions as they stand, and those that changed since somebody told them."""
 
-    def __init__(self, known: Known) -> None:
-        self._known = known
+    def __init__(self, known: Known, followers: Followers) -> None:
+        self._known, self._followers = known, followers
         self._standing: dict[str, Proposal] = {}
         self._of: dict[Alias, set[str]] = {}
         self.news: deque[tuple[int, Proposal]] = deque()
@@ -93,7 +98,7 @@ class Proposals:
         rest = set(of_accounts) - names
         before = {key: found for name in names for key, found in self._asked_of(name)}
         before |= {key: found for name in rest for key, found in self._asked_of(name) if found.question == "belongs"}
-        after = {found.proposal_id: found for name in names for found in derived(self._known, name)}
+        after = {found.proposal_id: found for name in names for found in self._derived(name)}
         after |= {found.proposal_id: found for name in rest for found in belonging(self._known, name)}
         for key, gone in before.items():
             if key not in after:
@@ -105,6 +110,9 @@ class Proposals:
                 for end in (found.a, found.b):
                     self._of.setdefault(end, set()).add(key)
                 self.news.append((position, found))
+
+    def _derived(self, name: str) -> Iterator[Proposal]:
+        return same_account(self._followers, name) if name.startswith(BARE) else derived(self._known, name)
 
     def _asked_of(self, name: Alias) -> Iterator[tuple[str, Proposal]]:
         return ((key, self._standing[key]) for key in self._of.get(name, ()))
@@ -128,6 +136,21 @@ def derived(known: Known, name: Alias) -> Iterator[Proposal]:
     yield from belonging(known, name)
 
 
+def same_account(followers: Followers, bare: str) -> Iterator[Proposal]:
+    """Whether an organisation or a group is one of the accounts that its members are of, with the answers."""
+    for decision in followers.decisions(bare):
+        yield _answered(decision, "same_account", (decision.a, decision.b))
+    asked = followers.asked_about(bare)
+    if not 0 < len(asked) <= MAX_CANDIDATES:
+        return
+    votes, (since, evidence) = followers.voted(bare), followers.first_seen(bare)
+    known = sum(votes.values())
+    for account in asked:
+        reason = f"{votes[account]} of its {known} members that the CRM knows belong to it, the others do not"
+        confidence = round(0.9 * votes[account] / known, 2)
+        yield Proposal("same_account", bare, account, reason, evidence, confidence, since)
+
+
 def belonging(known: Known, name: Alias) -> Iterator[Proposal]:
     """Whether an alias belongs to accounts, with the answers."""
     decided = {decision.b for decision in known.memberships.decisions((name,))}
@@ -138,7 +161,7 @@ def belonging(known: Known, name: Alias) -> Iterator[Proposal]:
         yield from asked
 
 
-def _answered(decision: Decision, question: Literal["same_person", "belongs"], about: tuple[str, str]) -> Proposal:
+def _answered(decision: Decision, question: Question, about: tuple[str, str]) -> Proposal:
     return Proposal(
         question,
         *about,

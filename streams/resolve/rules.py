@@ -152,7 +152,7 @@ def _explicit(case: _Case) -> _Found | None:
     if not refs or case.touchpoint.action == "decision":  # a decision speaks of an account, it does not happen there
         return None
     followed = case.known.directory.followed_by_members(refs[0])
-    why = f", all of whose known members belong to {followed}" if followed else ""
+    why = f", which is {followed} by decision, or by all its known members" if followed else ""
     return (case.known.directory.canonical(refs[0]), "explicit", f"the event names {refs[0]}{why}")
 
 

@@ -27,6 +27,7 @@ async def test_the_real_store_answers_as_the_list_does(clickhouse_url: ClickHous
         proposal("p1", "user:a", "user:b", NOW),
         proposal("p2", "user:a", "crm:1", NOW - timedelta(hours=1)),
         proposal("p3", "user:c", "user:d", NOW, status="accepted", by="Bo", decided_at=NOW),
+        proposal("p4", account_id, "crm:1", NOW - timedelta(hours=2), kind="same_account"),
     ]
     made.corrections = [correction(account_id, NOW, f"cause {n}", signals_withdrawn=n) for n in range(3)]
     fake, client = FakeStore(made), clickhouse_url.client(clickhouse_database)
@@ -40,11 +41,13 @@ async def test_the_real_store_answers_as_the_list_does(clickhouse_url: ClickHous
         real = ClickHouseStore(partial(connect, config, clickhouse_url.token))
         for query in (ProposalQuery(), ProposalQuery(""), ProposalQuery("", 1), ProposalQuery("accepted")):
             found = [_without(row) for row in await real.proposals(query)]
+            moving = {row["proposal_id"]: row.pop("would_move") for row in found}
+            assert moving.pop("p4", None) in (None, made.accounts[0]["touchpoints"]) and not any(moving.values())
             assert found == [dict(row) for row in await fake.proposals(query)]
         first: Any = (await real.proposals(ProposalQuery("", 1)))[0]
         rest = await real.proposals(ProposalQuery("", 10, (first["since"], first["proposal_id"])))
-        assert [row["proposal_id"] for row in (first, *rest)] == ["p3", "p1", "p2"]
-        assert await real.open_proposals() == await fake.open_proposals() == 2
+        assert [row["proposal_id"] for row in (first, *rest)] == ["p3", "p1", "p2", "p4"]
+        assert await real.open_proposals() == await fake.open_proposals() == 3
         assert (await real.proposal("p3") or {})["status"] == "accepted" and await real.proposal("none") is None
         causes = [str(row["cause"]) for row in await real.corrections(account_id, 10)]
         assert sorted(causes) == ["cause 0", "cause 1", "cause 2"]

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.ids import BARE
 from schemas.touchpoints import CleanTouchpoint
 from streams.resolve.company_names import company_name
 from streams.resolve.knowledge import Knowledge
-from streams.resolve.proposals import derived
+from streams.resolve.proposals import derived, same_account
 from tests.journeys import at, touchpoint
 from tests.unit.test_resolve_convergence import events, said, told_in_order
 
@@ -90,6 +91,8 @@ def test_every_order_asks_the_same_and_tells_how_it_stands(history: list[CleanTo
     knowledge = told(*data.draw(st.permutations(history)))
     everyone = {*knowledge.graph.aliases(), *(alias for event in history for alias in event.aliases)}
     scratch = {found for alias in everyone for found in derived(knowledge.known, alias)}
+    groups = {ref for event in history for ref in event.account_refs if ref.startswith(BARE)}
+    scratch |= {found for group in groups for found in same_account(knowledge.followers, group)}
     assert set(knowledge.proposals) == scratch
     assert standing(knowledge) == standing(told(*history))
     last = {p.proposal_id: p for _, p in knowledge.proposals.news}

@@ -15,6 +15,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import UnmappableEvent, shown
+from schemas.ids import BARE
 from schemas.records import (
     RECORDS,
     AccountRecord,
@@ -263,7 +264,8 @@ def _decision(record: DecisionRecord) -> Fields:
         raise RefusedField("b", None, f"is missing: {record.verdict} is about two aliases", "missing_field")
     if not about_people and not record.account:
         raise RefusedField("account", None, f"is missing: {record.verdict} is about an account", "missing_field")
-    named = [_required_alias("a", alias_of(record.a), record.a)]
+    is_group = not about_people and record.a.startswith(BARE)
+    named = [account_ref(record.a) if is_group else _required_alias("a", alias_of(record.a), record.a)]
     if about_people:
         named.append(_required_alias("b", alias_of(record.b), record.b))
     if len(set(named)) < len(named):
