@@ -13,12 +13,17 @@ TopicName = Literal[
     "touchpoints.attributed.v1",
     "journey.facts.v1",
     "touchpoints.dead.v1",
+    "touchpoints.parked.v1",
+    "sources.standings.v1",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`key` names what the partition is chosen by (murmur2); `single` topics have one partition, in total order."""
+    """`key` names what the partition is chosen by (murmur2); `single` topics have one partition, in total order.
+
+    `extra`: settings of the broker's that only this topic has.
+    """
 
     name: TopicName
     key: str
@@ -32,6 +37,9 @@ class Topic:
 #: The largest request body the gateway takes is 4 MiB; escaped as a JSON string it may double.
 RAW_MAX_BYTES = 10 * 1024 * 1024
 
+#: A log that everyone reads whole at the start, and whose keys are few: kept short by frequent compaction.
+SMALL = {"segment.bytes": str(4 << 20)}
+
 TOPICS: dict[TopicName, Topic] = {
     t.name: t
     for t in (
@@ -42,5 +50,7 @@ TOPICS: dict[TopicName, Topic] = {
         Topic("touchpoints.attributed.v1", "account_id", "AccountInput"),
         Topic("journey.facts.v1", "account_id", "Fact"),
         Topic("touchpoints.dead.v1", "letter_id", "DeadLetter", max_message_bytes=RAW_MAX_BYTES),
+        Topic("touchpoints.parked.v1", "source", "Parked", max_message_bytes=RAW_MAX_BYTES),
+        Topic("sources.standings.v1", "kind and source", "Standing", cleanup="compact", single=True, extra=SMALL),
     )
 }

@@ -106,6 +106,8 @@ class Harness:
                     NewTopic(self.links_topic, 1, 1, topic_configs={"cleanup.policy": "compact"}),
                     NewTopic(self.dead_topic, PARTITIONS, 1),
                     *(NewTopic(self.config.kafka.topic_prefix + name, PARTITIONS, 1) for name in BEFORE_FACTS),
+                    NewTopic(self.config.kafka.topic_prefix + "touchpoints.parked.v1", PARTITIONS, 1),
+                    NewTopic(self.config.kafka.topic_prefix + "sources.standings.v1", 1, 1),
                 ]
             )
         finally:

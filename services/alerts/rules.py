@@ -133,6 +133,24 @@ RULES: tuple[Rule, ...] = (
         "`touchline dlq ls` lists them; `touchline dlq replay` sends them again once the cause is gone.",
     ),
     Rule(
+        "TouchlineSourceSetAside",
+        "max by (source) (touchline_source_set_aside) > 0",
+        "1m",
+        "ticket",
+        "Most of what {{ $labels.source }} sends is refused: it is kept unread, its neighbours go on",
+        "`touchline sources ls` says why. Mend the sender or its mapping; it is tried again by itself, or resume it.",
+    ),
+    Rule(
+        "TouchlineParkedTooLong",
+        "max by (source) (touchline_parked_retention_ratio) > 0.5"
+        " or sum by (source) (increase(touchline_parked_lost_total[1h])) > 0"
+        " or sum by (source) (touchline_parked_lost_total unless touchline_parked_lost_total offset 1h) > 0",
+        "1m",
+        "page",
+        "What {{ $labels.source }} sent has waited unread for half of Kafka's retention, or is lost to it",
+        "Resume it now: `touchline sources resume {{ $labels.source }}`, or let Kafka keep records for longer.",
+    ),
+    Rule(
         "TouchlineWatchdogExit",
         _new_or_rising("touchline_watchdog_exits_total", "stage", "15m"),
         "0m",

@@ -15,6 +15,7 @@ from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emi
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
 from services.cli.demo import demo
 from services.cli.importing.command import import_files
+from services.cli.sources import sources
 
 app = typer.Typer(
     name="touchline",
@@ -326,6 +327,7 @@ def replay(
 
 app.command()(demo)
 app.command("import")(import_files)
+app.add_typer(sources, name="sources")
 
 dlq = typer.Typer(no_args_is_help=True, help="What could not be processed: list, show, send again.")
 app.add_typer(dlq, name="dlq")

@@ -117,10 +117,17 @@ async def record_at(reader: Any, topic: str, partition: int, offset: int) -> Any
     return None
 
 
-async def send_again(writer: Any, record: Any) -> Awaitable[object]:
-    """Send a record once more, to the partition it was in. Returns what resolves with Kafka's ack."""
+async def send_again(writer: Any, record: Any, value: bytes | None = None) -> Awaitable[object]:
+    """Send a record once more, to the partition it was in; `value` in place of its own, if given.
+
+    Returns what resolves with Kafka's ack.
+    """
     headers = list(record.headers or ())
     future: Awaitable[object] = await writer.send(
-        record.topic, record.value, key=record.key, partition=record.partition, headers=headers
+        record.topic,
+        record.value if value is None else value,
+        key=record.key,
+        partition=record.partition,
+        headers=headers,
     )
     return future

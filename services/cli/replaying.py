@@ -1,19 +1,23 @@
 """`touchline replay`: every raw request Kafka still has, or those since a time, sent through the pipeline again.
 
-No figure may change by it: ids come from the events, and everything downstream overwrites by id.
+No figure may change by it: ids come from the events, and everything downstream overwrites by id. Requests that wait
+unread, because their source is set aside, are left out: they are still to be read, and would wait there twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from datetime import datetime
 from typing import Final
 
 from schemas.config import KafkaConfig
 from schemas.topics import TopicName
+from schemas.touchpoints import RAW
+from services.cli.parked import Unread
 from services.cli.records import consumer, producer, records_of, send_again, spans_since
+from streams.transport.decode import decode, items_bytes
 
 TOPIC: Final[TopicName] = "touchpoints.raw.v1"
 WINDOW = 500
@@ -28,13 +32,19 @@ async def replay_raw(
     At most `rate_per_s` (0: as fast as Kafka acks).
     """
     began_s = said_s = time.monotonic()
-    sent = 0
+    sent = left_out = 0
     waiting: list[Awaitable[object]] = []
     async with consumer(kafka) as reader, producer(kafka) as writer:
+        unread = await Unread.begin(reader, kafka)
+        await unread.read(reader)
         wanted = await spans_since(reader, kafka, TOPIC, since)
         total = sum(end - first for first, end in wanted.values())
         async for record in records_of(reader, wanted):
-            waiting.append(await send_again(writer, record))
+            kept, left = without(record.value or b"[]", unread.ids)
+            left_out += left
+            if left and kept == b"[]":
+                continue
+            waiting.append(await send_again(writer, record, kept))
             sent += 1
             if len(waiting) >= WINDOW:
                 await asyncio.gather(*waiting)
@@ -45,7 +55,18 @@ async def replay_raw(
                 said_s = time.monotonic()
                 say(_progress(sent, total, said_s - began_s))
         await asyncio.gather(*waiting)
-    return {"records": sent, "duration_s": round(time.monotonic() - began_s, 3)}
+    return {"records": sent, "parked_requests_left_out": left_out, "duration_s": round(time.monotonic() - began_s, 3)}
+
+
+def without(value: bytes, ids: Set[str]) -> tuple[bytes, int]:
+    """A record's value without the requests of these ids, the others byte by byte; and how many it is without."""
+    if not ids:
+        return value, 0
+    left = [index for index, request in decode(value, RAW).items if request.request_id in ids]
+    if not left:
+        return value, 0
+    found = [item for index, item in enumerate(items_bytes(value)) if index not in left]
+    return b"[" + b",".join(found) + b"]", len(left)
 
 
 def _progress(sent: int, total: int, passed_s: float) -> str:

@@ -1,7 +1,7 @@
 """Events of kept requests that the store has never heard of: found by id, and their requests sent through once more.
 
 This finds what Kafka's facts can no longer tell, because retention took them before the raw requests. Judged is only
-what has had its way through every stage.
+what has had its way through every stage: not requests that wait unread because their source is set aside.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import orjson
 from schemas.config import KafkaConfig
 from schemas.processes import INPUTS
 from schemas.topics import TopicName
-from schemas.touchpoints import RAW
+from schemas.touchpoints import RAW, RawRequest
 from services.cli.letters import each_letter
+from services.cli.parked import Unread
 from services.cli.records import Spans, consumer, producer, records_of, send_again, spans_since
 from services.store.presence import Ask, chunks
 from services.store.rows import minute_of
@@ -42,10 +43,14 @@ _ANYWHERE: Final = "SELECT DISTINCT event_id FROM histories WHERE event_id IN {e
 
 @dataclass(slots=True)
 class Unseen:
-    """`ids` are still missing; `sent`: requests sent once more. `judged` is False where the pipeline is behind."""
+    """`ids` are still missing; `sent`: requests sent once more; `parked`: those that wait unread.
+
+    `judged` is False where the pipeline is behind.
+    """
 
     judged: bool = True
     requests: int = 0
+    parked: int = 0
     sent: int = 0
     ids: list[str] = field(default_factory=list)
 
@@ -61,6 +66,14 @@ class _Told:
     event_id: str
     minute: int
     record: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Why an event may rightly not be stored: ids of events that were refused, and of requests that wait unread."""
+
+    refused: set[str]
+    parked: set[str]
 
 
 async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are read
@@ -79,11 +92,13 @@ async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are re
     found = Unseen()
     async with consumer(kafka) as reader:
         wanted = await spans_since(reader, kafka, "touchpoints.raw.v1", from_at)
+        unread = await Unread.begin(reader, kafka)
         if not await _flowed(reader, kafka):
             tell("the pipeline is behind: whether every kept request came through is not judged")
             return Unseen(judged=False)
         refused = {each async for letter in each_letter(reader, kafka) for each in _ids(letter.original)}
-        missing = await _missing(reader, wanted, ask, refused, found, connectors)
+        await unread.read(reader)
+        missing = await _missing(reader, wanted, ask, _Known(refused, unread.ids), found, connectors)
         if missing and send:
             found.sent = await _send(kafka, missing)
             if await _flowed(reader, kafka):
@@ -93,22 +108,25 @@ async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are re
 
 
 async def _missing(  # noqa: PLR0913 - as above
-    reader: Any, wanted: Spans, ask: Ask, refused: set[str], found: Unseen, connectors: Mapping[str, Connector]
+    reader: Any, wanted: Spans, ask: Ask, known: _Known, found: Unseen, connectors: Mapping[str, Connector]
 ) -> list[_Told]:
     missing: list[_Told] = []
     window: list[_Told] = []
     reader.assign(list(wanted))
     async for record in records_of(reader, wanted):
         found.requests += 1
-        window += [told for told in _events(record, connectors) if told.event_id not in refused]
+        requests = [request for _, request in decode(record.value or b"[]", RAW).items]
+        read = [request for request in requests if request.request_id not in known.parked]
+        found.parked += len(requests) - len(read)
+        window += [told for told in _events(record, read, connectors) if told.event_id not in known.refused]
         if len(window) >= WINDOW:
             missing += await asyncio.to_thread(_unknown, window, ask)
             window = []
     return missing + await asyncio.to_thread(_unknown, window, ask)
 
 
-def _events(record: Any, connectors: Mapping[str, Connector]) -> Iterator[_Told]:
-    for _, request in decode(record.value or b"[]", RAW).items:
+def _events(record: Any, requests: Sequence[RawRequest], connectors: Mapping[str, Connector]) -> Iterator[_Told]:
+    for request in requests:
         connector = for_source(connectors, request.vendor, request.source)
         for result in connector.read(request) if connector else ():
             if isinstance(result, Mapped):

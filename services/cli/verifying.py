@@ -81,8 +81,11 @@ def _against_kafka(
         "facts_compared": holes.items,
         "facts_stored_again": holes.mended,
         "requests_compared": unseen.requests,
+        "requests_parked": unseen.parked,
         "requests_sent_again": unseen.sent,
     }
+    if unseen.parked:
+        say(f"{unseen.parked} requests wait unread: their source is set aside, see `touchline sources ls`")
     if options.fix and unseen.ids:
         say(f"still not stored: {' '.join(unseen.ids)}\n{_AGAIN}")
     return holes.findings() + unseen.findings(), done

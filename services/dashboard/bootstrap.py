@@ -23,6 +23,7 @@ from services.common.config import is_loopback
 from services.common.visitors import Visitors
 from services.dashboard import api, failures, pages, questions
 from services.dashboard.answers import Decide, not_configured
+from services.dashboard.aside import Aside, none_aside
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.guard import PROBED_PATHS, Guard
 from services.dashboard.live import Live
@@ -52,6 +53,7 @@ class Surroundings:
     token: bytes | None = None
     decide: Decide = not_configured
     behind: Behind = tuple
+    aside: Aside = none_aside
     gateway_url: str = ""
     directories: Directories = field(default_factory=Directories)
     metrics: Metrics = field(default_factory=Metrics)
@@ -70,7 +72,7 @@ def build(
     around = around or Surroundings()
     if not is_loopback(config.host) and not around.token:
         raise ConfigurationError(f"dashboard.host {config.host} is not loopback: dashboard.token is required")
-    reader = Reader(store, Catalogue(blueprint), clock, around.sources, around.behind, around.directories)
+    reader = Reader(store, Catalogue(blueprint), clock, around.sources, around.behind, around.directories, around.aside)
     snapshots = Snapshots(reader, waiting)
     shown = pages.Pages(reader.catalogue, pages.environment(), around.gateway_url)
     live = Live(snapshots, {"json": pages.json_parts, "html": shown.fragments}, around.metrics)

@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from schemas.base import EPOCH
-from services.dashboard.views import Freshness, IgnoredMessages, SourceFreshness, SourceState, StageBehind
+from services.dashboard.views import Freshness, IgnoredMessages, SetAside, SourceFreshness, SourceState, StageBehind
 
 IGNORED_WITHIN = timedelta(days=1)
 STALE_AFTER_S = 900.0
 """A source that has not sent for this long is shown as stale."""
 
 
-def build_freshness(
+def build_freshness(  # noqa: PLR0913 - what is known of sources, from five places
     rows: Iterable[Mapping[str, Any]],
     configured: Iterable[str],
     as_of: datetime,
     behind: Sequence[StageBehind] = (),
     ignored: Iterable[Mapping[str, Any]] = (),
+    aside: Mapping[str, SetAside] = MappingProxyType({}),
 ) -> Freshness:
     """Sources of the configuration and of the store; one that never sent is listed as `never`."""
     known = {row["source"]: row for row in rows}
     left = _left_out(ignored)
-    names = sorted({*configured, *known, *left})
-    sources = tuple(replace(_source(name, known.get(name), as_of), ignored=left.get(name, ())) for name in names)
+    names = sorted({*configured, *known, *left, *aside})
+    sources = tuple(
+        replace(_source(name, known.get(name), as_of), ignored=left.get(name, ()), set_aside=aside.get(name))
+        for name in names
+    )
     lags = [_pipeline_lag_s(sources), *((as_of - stage.since).total_seconds() for stage in behind)]
     if behind:
         sources = tuple(each if each.state == "never" else replace(each, state="behind") for each in sources)

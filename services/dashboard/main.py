@@ -20,6 +20,7 @@ from services.common.connection import Bounds, server_settings
 from services.common.secrets import read_secret
 from services.common.sockets import listen
 from services.dashboard.answers import TIMEOUT_S, Decide, ToGateway, not_configured
+from services.dashboard.aside import aside_of
 from services.dashboard.bootstrap import Surroundings, build, utc_now
 from services.dashboard.clickhouse import ClickHouseStore, connect
 from services.dashboard.disks import Disks
@@ -30,6 +31,7 @@ from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothin
 from streams.connectors.registry import directories_of, feeds_of
 from streams.journey.blueprints import load
 from streams.transport.clickhouse import Store
+from streams.transport.standings import Standings, StandingsReader
 
 _log = logging.getLogger(__name__)
 GOODBYE_S = 2
@@ -46,11 +48,13 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     store = ClickHouseStore(partial(connect, config.clickhouse, password))
     client = httpx.AsyncClient(timeout=TIMEOUT_S)
     pipeline = Pipeline(config.kafka, utc_now)
+    standings = StandingsReader(config.kafka, Standings(), "touchline-dashboard-standings")
     around = Surroundings(
         sources=feeds_of(config.sources),
         token=read_secret(config.dashboard.token) if config.dashboard.token else None,
         decide=decide_with(config, client),
         behind=pipeline.behind,
+        aside=lambda: aside_of(standings.standings),
         gateway_url=_gateway_here(config),
         directories=directories_of(config),
     )
@@ -64,13 +68,14 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     _log.info("dashboard is up", extra={"host": host, "port": port})
     bounds = replace(BOUNDS, connections=config.dashboard.max_connections)
     settings = server_settings(app, bounds, timeout_graceful_shutdown=GOODBYE_S)
-    watching = [asyncio.create_task(pipeline.run()), asyncio.create_task(disks.run())]
+    watching = [asyncio.create_task(each.run()) for each in (pipeline, disks, standings)]
     try:
         await _Server(settings, app.state.live).serve([listener])
     finally:
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
+        await standings.stop()
         store.close()
         asking.close()
         await client.aclose()

@@ -14,6 +14,7 @@ from schemas.base import EPOCH
 from schemas.capabilities import Capability
 from services.dashboard import cursors, records
 from services.dashboard.answers import Given
+from services.dashboard.aside import Aside, none_aside
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
 from services.dashboard.mapping import MapInputs, build_map
@@ -58,9 +59,10 @@ class Reader:
     """`sources`: the configured ones and what each can tell; a source that never sent is listed too.
 
     `behind`: stages of the pipeline that do not keep up. `directories`: of which of them an id without one may be.
+    `aside`: sources that are not read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it asks, and what it is told
         self,
         store: JourneyStore,
         catalogue: Catalogue,
@@ -68,11 +70,13 @@ class Reader:
         sources: Mapping[str, Collection[Capability]] | None = None,
         behind: Behind = tuple,
         directories: Directories | None = None,
+        aside: Aside = none_aside,
     ) -> None:
         self.store = store
         self.catalogue = catalogue
         self.clock = clock
         self.behind = behind
+        self.aside = aside
         self._sources = dict(sources or {})
         self._ignored: tuple[datetime, Sequence[Row]] = (EPOCH, ())
         self._directories = directories or Directories()
@@ -135,7 +139,8 @@ class Reader:
         """Raises StoreUnavailable."""
         as_of = self.clock()
         rows, ignored = await asyncio.gather(self.store.freshness(), self._left_out(as_of))
-        return build_freshness(cast(Sequence[Row], rows), self._sources, as_of, self.behind(), ignored)
+        found = cast(Sequence[Row], rows)
+        return build_freshness(found, self._sources, as_of, self.behind(), ignored, self.aside())
 
     async def _left_out(self, as_of: datetime) -> Sequence[Row]:
         """Ignored messages, asked every ten seconds: a sender that talks much has many."""

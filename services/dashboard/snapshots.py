@@ -11,7 +11,7 @@ from datetime import datetime
 from schemas.errors import StoreUnavailable
 from services.dashboard.reader import Reader, Waiting
 from services.dashboard.scope import Scope
-from services.dashboard.views import Snapshot, StageBehind, Wait
+from services.dashboard.views import SetAside, Snapshot, StageBehind, Wait
 
 MAX_SCOPES = 64
 REUSE_S = 0.5
@@ -35,12 +35,12 @@ class Snapshots:
     def unsettled(self) -> bool:
         """Whether the page should be looked at though nothing was written.
 
-        The store was away, waits changed, or the pipeline fell or was behind.
+        The store was away, waits changed, the pipeline fell or was behind, or a source is set aside.
         """
         return self._away_since is not None or self._said() != self._shown
 
-    def _said(self) -> tuple[tuple[Wait, ...], tuple[StageBehind, ...]]:
-        return tuple(self._waiting()), tuple(self._reader.behind())
+    def _said(self) -> tuple[tuple[Wait, ...], tuple[StageBehind, ...], dict[str, SetAside]]:
+        return tuple(self._waiting()), tuple(self._reader.behind()), dict(self._reader.aside())
 
     async def latest(self, scope: Scope) -> Snapshot:
         """At most half a second old, so that a burst of visitors costs one computation."""

@@ -193,11 +193,21 @@ class IgnoredMessages:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """What a source sends is kept unread, because most of it was refused. `requests`: how many wait."""
+
+    resuming: bool
+    since: datetime
+    cause: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFreshness:
     """How recent a source's data is. `lag_s`: age of its newest stored event; null when there is none.
 
     `behind`: the pipeline is, so nobody can say from the store whether the source is fresh or stale.
-    `ignored`: within the last day, commonest first.
+    `ignored`: within the last day, commonest first. `set_aside`: null while the source is read.
     """
 
     source: str
@@ -207,6 +217,7 @@ class SourceFreshness:
     last_written_at: datetime | None
     lag_s: float | None
     ignored: tuple[IgnoredMessages, ...] = ()
+    set_aside: SetAside | None = None
 
 
 @dataclass(frozen=True, slots=True)

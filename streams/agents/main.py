@@ -24,10 +24,13 @@ from streams.agents.carrying import Carrying
 from streams.agents.clock import Watermark
 from streams.agents.history import Histories
 from streams.agents.links import LinksReader, RecallDuty
+from streams.agents.mapper import Mapper
 from streams.agents.memory import Memory
+from streams.agents.parking import Parking
 from streams.agents.progress import SinkProgress, StoredSince
 from streams.agents.refold import Refolds
 from streams.agents.shell import Handler, Stage
+from streams.agents.shift import Shift
 from streams.agents.timers import Timers
 from streams.agents.turns import STOOD_S, LoopWatch
 from streams.agents.watchdog import Watchdog, lag_of
@@ -37,9 +40,11 @@ from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
 from streams.resolve.networks import Networks
 from streams.transport.clickhouse import Store
+from streams.transport.dead import SourceFuses
 from streams.transport.kafka import broadcast_consumer, end_offsets, partitions, producer
 from streams.transport.log_guard import Broken, Told
 from streams.transport.outbox import Outbox
+from streams.transport.standings import Standings, StandingsReader
 from streams.transport.topics_admin import ensure_topics
 from streams.transport.writer import RecordWriter
 
@@ -206,9 +211,25 @@ def _consumer(stage: Stage, handler: Handler) -> Callable[[Any], Coroutine[Any, 
 
 
 async def _plan_normalise(base: Base) -> Plan:
-    networks, connectors = Networks(base.config.attribution), connectors_of(base.config.sources)
-    directories = directories_of(base.config)
-    return Plan({normalise.INPUT: normalise.Normalise(base.stage, networks, connectors, directories)})
+    config, fuses = base.config, SourceFuses()
+    mapper = Mapper(Networks(config.attribution), connectors_of(config.sources), directories_of(config))
+    standings = Standings(on_flowing=fuses.forget)
+    reader = StandingsReader(config.kafka, standings)
+    parking = Parking(config.kafka, lambda: Shift(config.kafka, standings, mapper, base.stage, base.metrics))
+    base.probe.answer = lambda: (False, {"waiting_for": "where the sources stand"})
+    await _start_patiently(reader.start)
+    await _start_patiently(parking.start)
+
+    def checks() -> tuple[bool, dict[str, object]]:
+        aside = {standing.source: standing.state for standing in standings.aside}
+        return True, {"set_aside": aside} if aside else {}
+
+    return Plan(
+        agents={normalise.INPUT: normalise.Normalise(base.stage, mapper, standings, fuses)},
+        tasks=[reader.run, parking.run],
+        closing=[parking.stop, reader.stop],
+        checks=checks,
+    )
 
 
 async def _plan_resolve(base: Base) -> Plan:

@@ -1,102 +1,103 @@
-"""normalise: vendor requests in, clean touchpoints out."""
+"""normalise: vendor requests in, clean touchpoints out; those of a source that is set aside are kept as they are."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from schemas.config import AttributionConfig
-from schemas.errors import shown
-from schemas.facts import IgnoredFact
+from schemas.parking import Parked, Standing
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, DeadLetter, RawRequest
+from streams.agents.mapper import Mapper, Reading
 from streams.agents.shell import Done, Record, Stage
-from streams.connectors.registry import CONNECTORS, for_source
-from streams.connectors.results import Ignored, Refused
-from streams.connectors.spec import Connector
-from streams.emotion.feeling import felt
-from streams.resolve.aliases import strongest
-from streams.resolve.directories import Directories
-from streams.resolve.networks import Networks
-from streams.transport.dead import Origin, letter
+from streams.transport.dead import FuseBlown, Origin, SourceFuses
 from streams.transport.outbox import Output
+from streams.transport.standings import Standings, said
 
 INPUT: TopicName = "touchpoints.raw.v1"
-OUTPUT: TopicName = "touchpoints.clean.v1"
-IGNORED: TopicName = "journey.facts.v1"
+PARKED: TopicName = "touchpoints.parked.v1"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What some requests came to. `fates`: (source, what became of it) → requests."""
+
+    outputs: list[Output] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    fates: Counter[tuple[str, str]] = field(default_factory=Counter)
+    messages: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def took(self, source: str, reading: Reading, fate: str) -> None:
+        """A request was read."""
+        self.outputs += reading.outputs
+        self.letters += reading.letters
+        self.fates[source, fate] += 1
+        told = {"touchpoint": reading.touchpoints, "dead": len(reading.letters), "ignored": reading.ignored.total()}
+        self.messages.update({(source, name): count for name, count in told.items() if count})
+        self.ignored.update({(source, reason): count for reason, count in reading.ignored.items()})
+
+    def settled(self, stage: Stage) -> list[Output]:
+        """All outputs, letters last; and everything is counted."""
+        messages = self.messages.total() + len([letter for letter in self.letters if not letter.source])
+        outputs = self.outputs + stage.refuse(self.letters, messages)
+        for (source, reason), count in self.ignored.items():
+            stage.ignore(source, reason, count)
+        stage.account(self.fates, self.messages)
+        return outputs
 
 
 class Normalise:
-    """Maps every request of a record; what a vendor mapping refuses becomes a dead letter, its neighbours go on."""
+    """Maps every request of a record, or parks it. A source of which most is refused is set aside: only it waits."""
 
     def __init__(
         self,
         stage: Stage,
-        networks: Networks | None = None,
-        connectors: Mapping[str, Connector] = CONNECTORS,
-        directories: Directories | None = None,
+        mapper: Mapper | None = None,
+        standings: Standings | None = None,
+        fuses: SourceFuses | None = None,
     ) -> None:
         self._stage = stage
-        self._connectors = connectors
-        self._networks = networks or Networks(AttributionConfig())
-        self._directories = directories or Directories()
+        self._mapper = mapper or Mapper()
+        self._fuses = fuses or SourceFuses()
+        self._standings = standings or Standings(self._fuses.forget)
 
     async def handle(self, records: Sequence[Record]) -> Done:
         """Records of raw requests."""
         found = self._stage.read(records, RAW)
-        outputs: list[Output] = []
+        outcome = Outcome(letters=found.letters)
         for request, (origin, index) in zip(found.items, found.origins, strict=True):
-            self._map(request, index, origin, outputs, found.letters)
-        outputs += self._stage.refuse(found.letters, len(outputs) + len(found.letters))
+            self._take(request, origin, index, outcome)
+        outputs = outcome.settled(self._stage)
         return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
 
-    def _map(
-        self, request: RawRequest, index: int, origin: Origin, outputs: list[Output], letters: list[DeadLetter]
-    ) -> None:
-        connector = for_source(self._connectors, request.vendor, request.source)
-        if connector is None:
-            known = ", ".join(sorted(self._connectors))
-            message = f"no connector `{request.vendor}` for the source `{request.source}`; known: {known}"
-            letters.append(_refused(request, request.body, "unknown_vendor", message, origin, index))
+    def _take(self, request: RawRequest, origin: Origin, index: int, outcome: Outcome) -> None:
+        source = request.source
+        if self._standings.is_aside(source):
+            outcome.outputs.append(parked(request, origin, index))
+            outcome.fates[source, "parked"] += 1
             return
-        ignored: Counter[str] = Counter()
-        for position, result in enumerate(connector.read(request)):
-            place = index * 100_000 + position
-            if isinstance(result, Refused):
-                letters.append(_refused(request, result.original, result.reason, result.message, origin, place))
-            elif isinstance(result, Ignored):
-                ignored[result.reason] += 1
-            elif unclear := self._directories.unclear(result.touchpoint):
-                whole = connector.original(request, result.index)
-                letters.append(_refused(request, whole, "unclear_directory", _whose(unclear), origin, place))
-            else:
-                located = self._networks.located(result.touchpoint, result.address)
-                touchpoint = felt(self._directories.touchpoint(located))
-                key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
-                outputs.append((OUTPUT, key, touchpoint.encoded()))
-        for reason, messages in ignored.items():
-            self._stage.ignore(request.source, reason, messages)
-            outputs.append((IGNORED, request.source, _ignored(request, reason, messages)))
+        reading = self._mapper.read(request, origin, index)
+        outcome.took(source, reading, "read")
+        try:
+            self._fuses.note(source, reading.messages, len(reading.letters))
+        except FuseBlown as blown:
+            outcome.outputs.append(said(self._set_aside(source, blown, reading)))
+
+    def _set_aside(self, source: str, blown: FuseBlown, reading: Reading) -> Standing:
+        """From now on, here; everywhere once the others have read it."""
+        self._fuses.forget(source)
+        last = reading.letters[-1] if reading.letters else None
+        cause = f"{blown}; the last: {last.reason}: {last.message[:120]}" if last else str(blown)
+        standing = Standing(source=source, state="parked", since=datetime.now(UTC), cause=cause)
+        self._standings.learn([standing])
+        return standing
 
 
-def _ignored(request: RawRequest, reason: str, messages: int) -> bytes:
-    fact = IgnoredFact(
-        request_id=request.request_id,
-        source=request.source,
-        reason=reason,
-        messages=messages,
-        received_at=request.received_at,
-    )
-    return fact.encoded()
-
-
-def _whose(name: str) -> str:
-    kind, _, value = name.partition(":")
-    return f"`{shown(name)}` could be of several directories; write whose it is: `{kind}:DIRECTORY:{value[:80]}`"
-
-
-def _refused(request: RawRequest, original: str, reason: str, message: str, origin: Origin, index: int) -> DeadLetter:
-    found = letter(
-        "normalise", original.encode(), reason, message, origin, index, source=request.source, vendor=request.vendor
-    )
-    return found.model_copy(update={"received_at": request.received_at})
+def parked(request: RawRequest, origin: Origin, index: int) -> Output:
+    """A request as it is kept, in the one partition of its source."""
+    topic, partition, offset = origin
+    kept = Parked(request=request, topic=topic, partition=partition, offset=offset, index=index)
+    return (PARKED, request.source, kept.encoded())

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -35,6 +35,7 @@ RETRY_S = (0.2, 5.0)
 DRAIN_S = 2.0
 #: Its input's name among those who wait; the stage's other parts have their own.
 INPUT = "input"
+FUSE = "dead-letter fuse"
 _log = logging.getLogger("touchline.stage")
 
 T = TypeVar("T")
@@ -138,6 +139,7 @@ class Stage:
         self._meter = meter
         self._die = die
         self._fuse = Fuse()
+        self._is_blown = False
         self.acks = Acks(MAX_UNDER_WAY)
         self._tasks: set[asyncio.Task[None]] = set()
         self.waits = Waits()
@@ -169,15 +171,27 @@ class Stage:
         return found
 
     def refuse(self, letters: Sequence[DeadLetter], items: int) -> list[Output]:
-        """Count a batch and its refusals; the outputs that keep them. A blown fuse ends the process."""
+        """Count a batch and its refusals; the outputs that keep them.
+
+        Refusals that no source is to blame for are a mistake of ours, or a record that we did not write. When they are
+        most of the input the stage takes in nothing more: what waits stays in Kafka, for whoever mends it.
+        """
         self._meter.inc("touchline_stage_items_total", items, stage=self.name)
         for refused in letters:
             self._meter.inc("touchline_dead_letters_total", stage=self.name, reason=refused.reason)
         try:
-            self._fuse.note(items, len(letters))
-        except FuseBlown as error:
-            self._die(f"{self.name}: dead-letter fuse: {error}")
+            self._fuse.note(items, sum(not refused.source for refused in letters))
+        except FuseBlown as blown:
+            self.waits.wait(FUSE, f"{FUSE}: {blown}; fix the cause and restart")
+            self._is_blown = True
         return [dead_output(refused) for refused in letters]
+
+    def account(self, requests: Mapping[tuple[str, str], int], messages: Mapping[tuple[str, str], int]) -> None:
+        """Count by source what became of requests, and of the messages in those that were read."""
+        for (source, fate), count in requests.items():
+            self._meter.inc("touchline_source_requests_total", count, source=source, fate=fate)
+        for (source, fate), count in messages.items():
+            self._meter.inc("touchline_source_messages_total", count, source=source, fate=fate)
 
     def ignore(self, source: str, reason: str, messages: int) -> None:
         """Count messages that concern no customer."""
@@ -201,10 +215,19 @@ class Stage:
                 size += group[-1].size
             failpoints.hit(f"{self.name}_after_read")
             self.behind_s = time.time() - min(slot.event.message.timestamp or time.time() for slot in group)
-            for slots, done in await self._attempt(handler, group):
+            attempted = await self._attempt(handler, group)
+            if self._is_blown:
+                await self._stand_still(attempted)
+            for slots, done in attempted:
                 task = asyncio.get_running_loop().create_task(self._finish(slots, done))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+
+    async def _stand_still(self, attempted: list[tuple[list[Slot], Done]]) -> None:
+        """Until the process is ended. Nothing more is acked: the next process reads it again."""
+        for _, done in attempted:
+            done.close()
+        await asyncio.Event().wait()
 
     async def _attempt(self, handler: Handler, group: list[Slot]) -> list[tuple[list[Slot], Done]]:
         """Hand records over until they are taken; a bug of ours costs one record, not the stream.

@@ -45,6 +45,11 @@ def item_bytes(value: bytes, index: int) -> bytes:
     return _slices(value)[index]
 
 
+def items_bytes(value: bytes) -> list[bytes]:
+    """The exact bytes of each item of such a record."""
+    return _slices(value)
+
+
 def _one_by_one(value: bytes, model: TypeAdapter[list[T]]) -> Decoded[T]:
     try:
         slices = _slices(value)

@@ -32,7 +32,7 @@ def settings_of(topic: Topic, kafka: KafkaConfig) -> dict[str, str]:
     if topic.cleanup == "delete":
         settings["retention.ms"] = str(kafka.retention_hours * 3_600_000)
         settings["retention.bytes"] = str(kafka.retention_bytes)
-    return settings
+    return settings | topic.extra
 
 
 async def ensure_topics(kafka: KafkaConfig, *, deadline_s: float = 60.0) -> list[str]:

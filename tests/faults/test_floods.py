@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Victim
+from tests.faults.kit.aside import set_aside
 from tests.faults.kit.disks import NotHere, full_disk, truncated_log
 from tests.faults.kit.faults import Ground, Options, reports
 from tests.faults.kit.floods import burst, hot_account, noisy_source
@@ -27,6 +28,11 @@ def test_one_account_that_is_half_of_everything(victim: Victim) -> None:
 
 def test_one_source_that_talks_nonsense(victim: Victim) -> None:
     check(noisy_source(victim.system, victim.sent, SEED, rate_per_s=60, lasts_s=8))
+
+
+@pytest.mark.timeout(300)
+def test_a_source_set_aside_and_resumed_while_its_process_is_killed(victim: Victim) -> None:
+    check(set_aside(victim.system, victim.sent, SEED, rate_per_s=40, requests=60))
 
 
 def test_frozen_for_longer_than_a_session(victim: Victim, tmp_path: Path) -> None:

@@ -114,6 +114,11 @@ SPOILS: dict[str, tuple[str, str]] = {
     "TouchlineLagGrows": (" and deriv", " or deriv"),
     "TouchlineStageStalled": (" unless sum by (stage) (rate(touchline_stage_records_total[5m])) > 0", ""),
     "TouchlineDeadLetters": (" or ", " and "),
+    "TouchlineSourceSetAside": ("max by", "min by"),
+    "TouchlineParkedTooLong": (
+        " or sum by (source) (touchline_parked_lost_total unless",
+        " and sum by (source) (up unless",
+    ),
     "TouchlineWatchdogExit": (" or ", " and "),
     "TouchlineRestartsLoop": ("> 3", "> 0"),
 }

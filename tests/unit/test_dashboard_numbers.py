@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.blueprint import TouchpointType
+from schemas.parking import Backlog, Ledger, Standing
 from services.dashboard import cursors, numbers, words
+from services.dashboard.aside import aside_of
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.charts import emotion_curve, sparkline
 from services.dashboard.freshness import STALE_AFTER_S, build_freshness
@@ -21,7 +23,9 @@ from services.dashboard.numbers import Counts
 from services.dashboard.reader import Reader
 from services.dashboard.records import phase_moves
 from services.dashboard.scope import MAX_GAPS, MINUTE, Range, Scope, range_of, reading
+from services.dashboard.views import SetAside
 from services.dashboard.waiting import from_status_file
+from streams.transport.standings import Standings
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
 from tests.dashboard_seed import World, world
 
@@ -275,6 +279,20 @@ def test_what_concerns_no_customer_stands_beside_its_source() -> None:
     found = {each.source: each for each in build_freshness([], ["web"], NOW, (), ignored).sources}
     assert [(each.reason, each.messages) for each in found["desk"].ignored] == [("unsubscribed_topic", 12), ("ping", 3)]
     assert (found["desk"].state, found["web"].ignored) == ("never", ())
+
+
+def test_a_source_that_is_set_aside_is_shown_as_that_and_its_neighbours_are_not() -> None:
+    standings = Standings()
+    standings.learn(
+        [
+            Standing(source="desk", state="parked", since=NOW, cause="500 of the last 500 items were refused"),
+            Standing(source="web", state="flowing", since=NOW),
+            Ledger(partition=0, looked=9, backlogs=(Backlog(source="desk", position=1, end=9, requests=7),)),
+        ]
+    )
+    found = {s.source: s for s in build_freshness([], ["web"], NOW, aside=aside_of(standings)).sources}
+    assert found["web"].set_aside is None
+    assert found["desk"].set_aside == SetAside(False, NOW, "500 of the last 500 items were refused", 7)
 
 
 @pytest.mark.parametrize("text", ["x", "%%%", "W10", "", "bm90IGpzb24", cursors.encode("soon", "e")])

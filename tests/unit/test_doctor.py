@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from schemas.config import KafkaConfig
+from schemas.parking import Backlog, Ledger, Standing
 from schemas.processes import STAGES
 from schemas.topics import TOPICS
 from schemas.touchpoints import DeadLetter
@@ -26,6 +27,7 @@ from services.cli.doctor.processes import services
 from services.cli.doctor.refusals import refusals_of
 from services.cli.doctor.registry import CHECKS, FIXES, examine
 from services.cli.doctor.seen import GroupSeen, KafkaSeen, TopicSeen, partition_of
+from services.cli.doctor.sources import sources_of
 from services.cli.doctor.stalls import sink_of, stages_of
 from services.cli.doctor.tables import drift
 from services.cli.doctor.topics import topics_of
@@ -33,6 +35,7 @@ from services.cli.doctor.versions import clickhouse_of, folder_of, kafka_of
 from services.common.fresh import write_fresh
 from services.supervisor.folder import Run
 from streams.ops.metrics import Metrics
+from streams.transport.standings import Standings
 from streams.transport.topics_admin import partitions_of, settings_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -262,6 +265,21 @@ def test_letters_by_stage_reason_and_source() -> None:
     assert "2 of `web` at normalise: bad_time, the newest at 2026-03-01T13:00" in found[0].detail
     many = [letter(number, f"reason_{number}") for number in range(20)]
     assert len(list(letters_of(many))) == 9
+
+
+def test_a_source_that_is_set_aside_is_a_problem_once_half_of_the_retention_is_over() -> None:
+    standings, week = Standings(), timedelta(days=7)
+    assert states(sources_of(standings, week, NOW)) == ["ok"]
+    backlog = Backlog(source="web", position=1, end=9, requests=7, oldest_at=NOW)
+    standings.learn([Standing(source="web", state="parked", since=NOW, cause="500 of the last 500 items were refused")])
+    standings.learn([Ledger(partition=0, looked=9, backlogs=(backlog,))])
+    (found,) = sources_of(standings, week, NOW + timedelta(days=3.4))
+    assert found.state == "warning" and "7 requests wait" in found.detail and "resume web" in found.fix
+    assert states(sources_of(standings, week, NOW + timedelta(days=3.6))) == ["problem"]
+    standings.learn([Ledger(partition=0, looked=9, backlogs=(backlog.changed(lost=3),))])
+    assert states(sources_of(standings, week, NOW)) == ["problem"]
+    standings.learn([Standing(source="web", state="flowing", since=NOW)])
+    assert states(sources_of(standings, week, NOW)) == ["warning", "ok"]
 
 
 def test_refusals_by_source_and_reason_since_when() -> None:

@@ -20,6 +20,7 @@ from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
 from services.gateway.samples import Outgoing, Sender, sample_of
 from services.gateway.signatures import Signed, prove
+from streams.agents.mapper import Mapper
 from streams.agents.normalise import Normalise
 from streams.agents.shell import Record, Stage
 from streams.connectors import reading
@@ -125,7 +126,7 @@ async def normalised(connector: Connector, requests: list[RawRequest]) -> tuple[
     outbox: Any = Outbox()
     metrics = Metrics()
     stage = Stage("normalise", outbox, metrics, pytest.fail)
-    handler = Normalise(stage, connectors={connector.name: connector})
+    handler = Normalise(stage, Mapper(connectors={connector.name: connector}))
     record = Record(RAW.dump_json(requests), ("touchpoints.raw.v1", 0, 7))
     await asyncio.wait_for(await handler.handle([record]), 5)
     return outbox.outputs, metrics

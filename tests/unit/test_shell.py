@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import StoreUnavailable
-from schemas.touchpoints import DEAD, RAW
+from schemas.touchpoints import DEAD, RAW, DeadLetter
 from streams.agents import shell
 from streams.agents.shell import Done, Record, Stage
 from streams.ops.metrics import NoMetrics
@@ -168,11 +168,33 @@ async def test_outputs_that_cannot_be_delivered_end_the_process() -> None:
     assert world.acked == [] and world.died
 
 
-async def test_the_fuse_ends_the_process_when_most_input_is_refused() -> None:
+def letters_of(world: World, count: int) -> list[DeadLetter]:
+    """Refusals of items that nobody can say the source of."""
+    value = b"[" + b",".join([b"7"] * count) + b"]"
+    return world.stage.read([Record(value, ("in", 0, 4))], RAW).letters
+
+
+async def test_when_most_input_cannot_be_read_the_stage_stands_still_and_says_so() -> None:
+    """Nothing of it is acked, nobody's process ends: whoever mends the cause starts it again, and nothing is lost."""
+
+    def refuse(records: Sequence[Record]) -> Done:
+        return world.outbox.deliver(world.stage.refuse(letters_of(world, 1_200), 1_200))
+
+    world = World(refuse)
+    world.outbox.release.set()
+    await world.play()
+    assert world.acked == [] and world.died == [] and len(world.handler.seen) == 1
+    assert "dead-letter fuse: 1,200 of the last 1,200" in world.stage.waits.what
+
+
+async def test_refusals_that_a_source_is_to_blame_for_never_stop_the_stage() -> None:
+    """Its own fuse sets that source aside; one that counted them here would stop everybody."""
     world = World(lambda records: _nothing())
-    letters = world.stage.read([Record(b"[" + b",".join([b"7"] * 1200) + b"]", ("in", 0, 4))], RAW).letters
-    world.stage.refuse(letters, 1200)
-    assert "fuse" in world.died[0]
+    blamed = [each.changed(source="noisy") for each in letters_of(world, 1_200)]
+    world.stage.refuse(blamed, 1_200)
+    assert not world.stage.waits
+    world.stage.refuse(letters_of(world, 1_201), 1_201)
+    assert world.stage.waits
 
 
 async def _nothing() -> None:

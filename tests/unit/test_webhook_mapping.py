@@ -27,6 +27,7 @@ from services.cli.validate import problems as validated
 from services.common.config import load_config, read_config
 from services.gateway.bootstrap import build
 from services.gateway.samples import Sender, sample_of
+from streams.agents.mapper import Mapper
 from streams.agents.normalise import Normalise
 from streams.agents.shell import Record, Stage
 from streams.connectors.generic.conditions import has_shape
@@ -96,7 +97,7 @@ async def normalised(config: Config, requests: list[RawRequest]) -> tuple[list[C
     """What the processor makes of stored requests: touchpoints, and why others became dead letters."""
     outbox: Any = Outbox()
     stage = Stage("normalise", outbox, Metrics(), pytest.fail)
-    handler = Normalise(stage, connectors=connectors_of(config.sources))
+    handler = Normalise(stage, Mapper(connectors=connectors_of(config.sources)))
     items = b"[" + b",".join(request.encoded() for request in requests) + b"]"
     await asyncio.wait_for(await handler.handle([Record(items, ("touchpoints.raw.v1", 0, 7))]), 5)
     clean = [CLEAN.validate_json(b"[" + value + b"]")[0] for topic, _, value in outbox.outputs if "clean" in topic]

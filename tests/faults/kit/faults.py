@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.faults.kit import disks, floods
+from tests.faults.kit import aside, disks, floods
 from tests.faults.kit.campaign import COMPONENTS, Campaign, Sent, campaign
 from tests.faults.kit.report import Report
 from tests.faults.kit.system import SERVICES, SUPERVISOR, System
@@ -81,6 +81,10 @@ def _noisy(ground: Ground, options: Options) -> Iterator[Report]:
     yield floods.noisy_source(ground.shared(), ground.sent, options.seed, options.rate_per_s, options.flood_s)
 
 
+def _aside(ground: Ground, options: Options) -> Iterator[Report]:
+    yield aside.set_aside(ground.shared(), ground.sent, options.seed, options.rate_per_s / 2, requests=500)
+
+
 def _hot(ground: Ground, options: Options) -> Iterator[Report]:
     yield floods.hot_account(ground.shared(), ground.sent, options.seed, options.rate_per_s, options.flood_s)
 
@@ -126,6 +130,13 @@ FAULTS: dict[str, Fault] = {
         "One source sends only what is refused (no JSON, a wrong key, too large, nothing that can be understood) for "
         "30 s while its neighbours go on; the recovery is how long an event of a neighbour takes to the map meanwhile.",
         _noisy,
+    ),
+    "set-aside": Fault(
+        "Most of what one source sends is refused, so it is set aside; it sends on, and is resumed by hand. "
+        "`normalise` is killed while it sets aside and while it reads what waited; the recovery is how long an event "
+        "of a neighbour takes to the map after the first kill.",
+        _aside,
+        runs=3,
     ),
     "hot-account": Fault(
         "Half of all people belong to one account; the recovery is how long an event of somebody else takes meanwhile.",

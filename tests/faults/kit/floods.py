@@ -211,6 +211,8 @@ def noisy_source(system: System, sent: Sent, seed: int, rate_per_s: float, lasts
     sent.pairs += noise.acked
     verdict, before_this = sent.settled(system)
     wait_idle(system)
+    done = system.cli("sources", "resume", NOISY)  # so much nonsense sets it aside
+    assert done.returncode == 0, done.stderr
     letters = _letters(system) - before
     said = f"{sum(noise.statuses.values())} hostile requests, {letters} dead letters"
     said += f"; {before_this}" if before_this else ""

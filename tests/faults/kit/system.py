@@ -232,6 +232,11 @@ class System:
         command = [sys.executable, "-m", "services.cli.main", *arguments, "--data", str(self.data)]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
+    def command(self, *arguments: str) -> subprocess.Popen[str]:
+        """`touchline …` on this folder, beside what the test does; what it says goes to one pipe."""
+        command = [sys.executable, "-m", "services.cli.main", *arguments, "--data", str(self.data)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
     def rss_mb(self, name: str) -> float:
         """Resident memory of a service."""
         pages = int(Path(f"/proc/{self.pid(name)}/statm").read_text().split()[1])

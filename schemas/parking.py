@@ -1,0 +1,84 @@
+"""Sources that are set aside: what they sent meanwhile, and where each of them stands.
+
+A source of which most is refused is *set aside*: its requests go to a topic of their own, unread, until it is resumed.
+Where each source stands is said in `sources.standings.v1`, one compacted partition that everyone reads in one order:
+of several items with one key the last one in the log counts.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from schemas.base import EPOCH, Contract, UtcTime
+from schemas.touchpoints import RawRequest
+
+State = Literal["flowing", "parked", "resuming"]
+"""`parked`: its requests are kept unread. `resuming`: so are new ones, while those from before are read in order."""
+
+
+class Parked(Contract):
+    """A request of a source that is set aside, with the place in the raw topic that it came from.
+
+    The place names its dead letters, so that one that is read later, or twice, has the letters it would have had.
+    """
+
+    request: RawRequest
+    topic: str
+    partition: int
+    offset: int
+    index: int = Field(description="position in that record")
+
+
+class Standing(Contract):
+    """Whether a source's requests are read, since when, and why."""
+
+    kind: Literal["standing"] = "standing"
+    source: str
+    state: State
+    since: UtcTime
+    cause: str = Field("", description="why, in words")
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}|{self.source}"
+
+
+class Backlog(Contract):
+    """What waits of a source: what its partition of the parked topic has of it from `position` up to `end`."""
+
+    source: str
+    position: int
+    end: int = Field(0, description="after its last record that was seen; not beyond `position`: nothing waits")
+    requests: int = Field(0, description="how many wait, each once though it may have been parked twice")
+    oldest_at: UtcTime | None = Field(None, description="when the first that waits was parked; None: none waits")
+    lost: int = Field(0, description="requests that Kafka's retention took before they were read")
+    tries: int = Field(0, description="trials of late; the next waits longer")
+    tried_at: UtcTime = Field(EPOCH, description="when the last one was")
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is anything left to read."""
+        return self.position < self.end
+
+
+class Ledger(Contract):
+    """How far a partition of the parked topic is: what lies before `looked` is read, or waits in a backlog.
+
+    Both in one item, so that an old one, by a worker that was frozen or knew little, costs reading twice at worst.
+    """
+
+    kind: Literal["ledger"] = "ledger"
+    partition: int
+    looked: int
+    backlogs: tuple[Backlog, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}|{self.partition}"
+
+
+AnyStanding = Annotated[Standing | Ledger, Field(discriminator="kind")]
+PARKED = TypeAdapter(list[Parked])
+STANDINGS = TypeAdapter[list[Standing | Ledger]](list[AnyStanding])
