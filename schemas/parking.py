@@ -30,6 +30,11 @@ class Parked(Contract):
     offset: int
     index: int = Field(description="position in that record")
 
+    @property
+    def origin(self) -> tuple[str, int, int]:
+        """Topic, partition and offset of that record."""
+        return (self.topic, self.partition, self.offset)
+
 
 class Standing(Contract):
     """Whether a source's requests are read, since when, and why."""

@@ -34,6 +34,12 @@ async def standings_now(reader: Any, kafka: KafkaConfig) -> Standings:
     return found
 
 
+async def standings_of(kafka: KafkaConfig) -> Standings:
+    """The same, by a connection of its own. Raises KafkaAway."""
+    async with consumer(kafka) as reader:
+        return await standings_now(reader, kafka)
+
+
 @dataclass(slots=True)
 class Unread:
     """The requests that wait unread in the parked topic, by their ids; begun before what is judged, read after it.

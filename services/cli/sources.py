@@ -54,14 +54,15 @@ def sources_resume(
     kafka: KafkaOption = None,
 ) -> None:
     """Read what a source that was set aside has sent since, then let it flow; what is refused becomes dead letters."""
-    with exit_codes():
-        loaded = Target(data, config, kafka).load()
-    known = [source.name for source in loaded.sources]
-    if name not in known:
-        raise typer.BadParameter(f"no source {name!r}{did_you_mean(name, known)}")
-    from services.cli.parked import resume
+    from services.cli.parked import resume, standings_of
 
     with exit_codes():
+        loaded = Target(data, config, kafka).load()
+        known = [source.name for source in loaded.sources]
+        if name not in known:  # its backlog outlives its place in the configuration
+            known += asyncio.run(standings_of(loaded.kafka)).of
+        if name not in known:
+            raise typer.BadParameter(f"no source {name!r}{did_you_mean(name, known)}")
         emit(asyncio.run(resume(loaded.kafka, name, say)))
 
 

@@ -15,9 +15,11 @@ from typing import Final
 
 from schemas.base import EPOCH
 from schemas.parking import Backlog, Parked, Standing
-from streams.agents.mapper import Mapper
+from streams.agents.mapper import Reading
 
 TRIAL_REQUESTS: Final = 50
+TRIAL_BYTES: Final = 4 << 20
+"""Of their bodies, that are kept in memory; at least the newest request is."""
 TRIAL_REFUSED_AT_MOST: Final = 0.25
 """Less than what sets a source aside, so that one near the line does not come and go."""
 FIRST_TRIAL: Final = timedelta(seconds=30)
@@ -43,11 +45,12 @@ class Waiting:
     tried_at: datetime = EPOCH
     expected: int = 0
     """What was counted before retention took some of it; 0: nothing was taken."""
-    newest: deque[Parked] = field(default_factory=lambda: deque(maxlen=TRIAL_REQUESTS))
+    newest: deque[Parked] = field(default_factory=deque)
     is_news: bool = True
     """Whether something came since the last trial, or nobody here has tried yet."""
     goal: int = -1
     passes: int = 0
+    _newest_size: int = 0
     _seen: Places = field(default_factory=lambda: Places())
     _read: Places = field(default_factory=lambda: Places())
 
@@ -72,8 +75,14 @@ class Waiting:
             if self._seen.is_new(item):
                 self.requests += 1
                 self.oldest_at = self.oldest_at or parked_at
-                self.newest.append(item)
-                self.is_news = True
+                self._keep(item)
+
+    def _keep(self, item: Parked) -> None:
+        self.newest.append(item)
+        self._newest_size += len(item.request.body)
+        while len(self.newest) > TRIAL_REQUESTS or (self._newest_size > TRIAL_BYTES and len(self.newest) > 1):
+            self._newest_size -= len(self.newest.popleft().request.body)
+        self.is_news = True
 
     def counted(self) -> int:
         """All that was told of has been looked at: how many requests retention took, where it took any."""
@@ -153,13 +162,21 @@ def is_due(standing: Standing, waiting: Waiting, now: datetime) -> bool:
     return waiting.is_news and now - begun >= pause_before_trial(tries_of(standing, waiting))
 
 
-def trial(waiting: Waiting, mapper: Mapper) -> str:
-    """Read the newest without consequences: why the source may be resumed; empty when it may not."""
-    messages = refused = 0
-    for item in waiting.newest:
-        reading = mapper.read(item.request, (item.topic, item.partition, item.offset), item.index)
-        messages += reading.messages
-        refused += len(reading.letters)
-    if not messages or refused > TRIAL_REFUSED_AT_MOST * messages:
-        return ""
-    return f"a trial could read {messages - refused:,} of the newest {messages:,} messages"
+@dataclass(slots=True)
+class Trial:
+    """Requests read without consequences."""
+
+    messages: int = 0
+    refused: int = 0
+
+    def add(self, reading: Reading) -> None:
+        """Count what one of them would have become."""
+        self.messages += reading.messages
+        self.refused += len(reading.letters)
+
+    @property
+    def verdict(self) -> str:
+        """Why the source may be resumed; empty when it may not."""
+        if not self.messages or self.refused > TRIAL_REFUSED_AT_MOST * self.messages:
+            return ""
+        return f"a trial could read {self.messages - self.refused:,} of the newest {self.messages:,} messages"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from streams.transport.standings import Standings, said
 
 INPUT: TopicName = "touchpoints.raw.v1"
 PARKED: TopicName = "touchpoints.parked.v1"
+_log = logging.getLogger("touchline.normalise")
 
 
 @dataclass(slots=True)
@@ -35,9 +37,13 @@ class Outcome:
         self.outputs += reading.outputs
         self.letters += reading.letters
         self.fates[source, fate] += 1
-        told = {"touchpoint": reading.touchpoints, "dead": len(reading.letters), "ignored": reading.ignored.total()}
-        self.messages.update({(source, name): count for name, count in told.items() if count})
-        self.ignored.update({(source, reason): count for reason, count in reading.ignored.items()})
+        if touchpoints := reading.touchpoints:
+            self.messages[source, "touchpoint"] += touchpoints
+        if reading.letters:
+            self.messages[source, "dead"] += len(reading.letters)
+        for reason, count in reading.ignored.items():
+            self.messages[source, "ignored"] += count
+            self.ignored[source, reason] += count
 
     def settled(self, stage: Stage) -> list[Output]:
         """All outputs, letters last; and everything is counted."""
@@ -91,6 +97,7 @@ class Normalise:
         self._fuses.forget(source)
         last = reading.letters[-1] if reading.letters else None
         cause = f"{blown}; the last: {last.reason}: {last.message[:120]}" if last else str(blown)
+        _log.warning("a source is set aside", extra={"source": source, "why": cause})
         standing = Standing(source=source, state="parked", since=datetime.now(UTC), cause=cause)
         self._standings.learn([standing])
         return standing

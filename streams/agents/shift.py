@@ -18,7 +18,7 @@ from aiokafka import TopicPartition
 
 from schemas.config import KafkaConfig
 from schemas.parking import PARKED, Backlog, Ledger, Parked, Standing, State
-from streams.agents.backlogs import Waiting, is_due, trial
+from streams.agents.backlogs import Trial, Waiting, is_due
 from streams.agents.mapper import Mapper
 from streams.agents.normalise import PARKED as TOPIC
 from streams.agents.normalise import Outcome
@@ -173,7 +173,7 @@ class Shift:
 
     def _read(self, source: str, items: Sequence[Parked], outcome: Outcome) -> None:
         for item in items:
-            reading = self._mapper.read(item.request, (item.topic, item.partition, item.offset), item.index)
+            reading = self._mapper.read(item.request, item.origin, item.index)
             outcome.took(source, reading, "replayed")
 
     async def _deliver(self, outcome: Outcome) -> None:
@@ -202,10 +202,13 @@ class Shift:
     async def _try(self, standing: Standing, waiting: Waiting) -> None:
         waiting.goal, waiting.passes = -1, 0
         if is_due(standing, waiting, now := self._clock()):
-            cause = trial(waiting, self._mapper)
+            found, turn = Trial(), Turn()
+            for item in list(waiting.newest):
+                found.add(self._mapper.read(item.request, item.origin, item.index))
+                await turn.give_way()
             waiting.tried(standing, now)
-            if cause:
-                await self._change(standing, "resuming", cause)
+            if found.verdict:
+                await self._change(standing, "resuming", found.verdict)
 
     async def _replay(self, waiting: Waiting, end: int) -> None:
         """Read some records of its backlog; they count as read once all that they became is in Kafka."""
@@ -241,6 +244,7 @@ class Shift:
         await self._tell(at_once=True)
         failpoints.hit(f"parking_before_{state}")
         await self._stage.outbox.deliver([said(changed)], at_once=True)
+        _log.warning("a source is %s", state, extra={"source": standing.source, "why": cause})
         self._standings.learn([changed])
 
     async def _tell(self, *, at_once: bool = False) -> None:

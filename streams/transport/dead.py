@@ -29,6 +29,8 @@ class Fuse:
 
     def note(self, items: int, refused: int) -> None:
         """Count a batch. Raises FuseBlown."""
+        if not items and not refused:
+            return
         self._batches.append((items, refused))
         self._items += items
         self._refused += refused

@@ -65,12 +65,7 @@ class Standings:
         return [standing for _, standing in sorted(self.of.items()) if standing.state != "flowing"]
 
     def _stands(self, standing: Standing) -> None:
-        was = self.of.get(standing.source)
         self.of[standing.source] = standing
-        if was is not None and was.state != standing.state:
-            _log.warning(
-                "source %s: %s", standing.source, standing.state, extra={"was": was.state, "why": standing.cause}
-            )
         if standing.state == "flowing":
             self._on_flowing(standing.source)
 

@@ -19,7 +19,7 @@ from schemas.config import KafkaConfig
 from schemas.parking import PARKED, STANDINGS, Backlog, Ledger, Parked, Standing
 from schemas.touchpoints import CLEAN, DEAD, RAW, RawRequest
 from streams.agents import backlogs, shift
-from streams.agents.backlogs import Waiting, is_due, pause_before_trial, trial
+from streams.agents.backlogs import Trial, Waiting, is_due, pause_before_trial
 from streams.agents.mapper import Mapper
 from streams.agents.normalise import Normalise
 from streams.agents.shell import Record, Stage
@@ -88,12 +88,27 @@ def test_trials_wait_longer_each_time_and_a_mended_source_starts_again() -> None
 def test_a_trial_asks_the_newest_and_wants_more_than_what_sets_aside() -> None:
     waiting = Waiting("web", 0, 0)
     waiting.add((parked(request("web", n, is_good=False), n) for n in range(500)), 0, NOW)
-    assert trial(waiting, Mapper()) == ""
+    assert verdict(waiting) == ""
     waiting.add((parked(request("web", n, is_good=n % 2 == 0), n) for n in range(500, 550)), 0, NOW)
-    assert trial(waiting, Mapper()) == "", "every second one would set it aside again"
+    assert verdict(waiting) == "", "every second one would set it aside again"
     waiting.add((parked(request("web", n, is_good=n % 10 != 0), n) for n in range(550, 600)), 0, NOW)
-    assert trial(waiting, Mapper()) == "a trial could read 45 of the newest 50 messages"
-    assert trial(Waiting("web", 0, 0), Mapper()) == ""
+    assert verdict(waiting) == "a trial could read 45 of the newest 50 messages"
+    assert verdict(Waiting("web", 0, 0)) == ""
+
+
+def verdict(waiting: Waiting) -> str:
+    found = Trial()
+    for item in waiting.newest:
+        found.add(Mapper().read(item.request, item.origin, item.index))
+    return found.verdict
+
+
+def test_what_is_kept_for_a_trial_is_bounded_in_bytes() -> None:
+    waiting, large = Waiting("web", 0, 0), request("web", 0, is_good=True).changed(body="x" * (3 << 20))
+    waiting.add((parked(large, offset) for offset in range(9)), 0, NOW)
+    assert (len(waiting.newest), waiting.requests) == (1, 9)
+    waiting.add((parked(request("web", n, is_good=True), n) for n in range(9, 99)), 0, NOW)
+    assert len(waiting.newest) == backlogs.TRIAL_REQUESTS
 
 
 def parked(one: RawRequest, offset: int, index: int = 0) -> Parked:

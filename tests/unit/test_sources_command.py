@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from schemas.config import Config, SecretRef, SourceConfig
 from schemas.parking import Backlog, Ledger, Standing
 from schemas.touchpoints import RAW, RawRequest
+from services.cli import parked
 from services.cli.main import app
 from services.cli.replaying import without
 from services.cli.sources import rows_of
@@ -38,7 +40,13 @@ def test_each_source_has_a_line_and_one_that_is_set_aside_says_why() -> None:
     assert web["ignored_messages"] is None, "not known is not zero"
 
 
-def test_a_name_that_is_no_source_is_refused_with_what_was_meant(tmp_path: Path) -> None:
+def test_a_name_that_is_no_source_is_refused_with_what_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nobody(kafka: object) -> Standings:
+        return Standings()
+
+    monkeypatch.setattr(parked, "standings_of", nobody)
     config = tmp_path / "touchline.yaml"
     config.write_text("sources:\n  - {name: web, vendor: segment, secrets: [{env: SECRET}]}\n")
     found = CliRunner().invoke(app, ["sources", "resume", "wab", "--config", str(config)])

@@ -16,17 +16,11 @@ MEND = "see its newest dead letters (`touchline dlq ls`), mend the sender or its
 def sources(place: Place) -> Iterator[Check]:
     """One finding for each, or that there is none."""
     if TOPIC in place.kafka.topics and "touchpoints.parked.v1" in place.kafka.topics:
-        standings = asyncio.run(_standings(place))
+        from services.cli.parked import standings_of
+
+        standings = asyncio.run(standings_of(place.config.kafka))
         retention = timedelta(hours=place.config.kafka.retention_hours)
         yield from sources_of(standings, retention, datetime.now(UTC))
-
-
-async def _standings(place: Place) -> Standings:
-    from services.cli.parked import standings_now
-    from services.cli.records import consumer
-
-    async with consumer(place.config.kafka) as reader:
-        return await standings_now(reader, place.config.kafka)
 
 
 def sources_of(standings: Standings, retention: timedelta, now: datetime) -> Iterator[Check]:

@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from schemas.config import KafkaConfig
-from services.cli.parked import standings_now
-from services.cli.records import consumer
+from services.cli.parked import standings_of
 from streams.transport.standings import Standings
 from tests.faults.kit.campaign import Sent, load_of, report
 from tests.faults.kit.driver import deliver, sending
@@ -115,13 +114,7 @@ def letters_of(system: System) -> set[str]:
 
 def standings(system: System) -> Standings:
     """Where the sources stand, as Kafka has it."""
-
-    async def look() -> Standings:
-        kafka = KafkaConfig(bootstrap=(system.kafka,))
-        async with consumer(kafka) as reader:
-            return await standings_now(reader, kafka)
-
-    return asyncio.run(look())
+    return asyncio.run(standings_of(KafkaConfig(bootstrap=(system.kafka,))))
 
 
 def until(system: System, is_so: Callable[[Standings], bool]) -> None:
