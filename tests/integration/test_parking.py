@@ -93,7 +93,7 @@ async def events(kafka: KafkaConfig) -> list[str]:
     return [one.vendor_event_id for value in values for one in CLEAN.validate_json(value)]
 
 
-async def until(is_so: Any, timeout_s: float = 20.0) -> None:
+async def until(is_so: Any, timeout_s: float = 60.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not is_so():
             await asyncio.sleep(0.05)
@@ -110,12 +110,12 @@ async def test_resumed_by_the_command_and_its_neighbours_backlog_stays(kafka: Ka
             await worker.outbox.deliver(mixed)
         await until(lambda: {b.requests for b in worker.standings.backlogs.values()} == {200})
         assert await events(kafka) == [], "nothing is read of a source that is set aside"
-        done = await asyncio.wait_for(resume(kafka, "web", print), 30)
+        done = await asyncio.wait_for(resume(kafka, "web", print), 60)
         assert done == {"source": "web", "state": "flowing", "replayed_requests": 200}
         assert await events(kafka) == [f"web-{number}" for number in range(200)], "each once, in their order"
         assert (await resume(kafka, "web", print))["replayed_requests"] == 0
         await worker.outbox.deliver(waiting("web", range(200, 210)))  # by one who had not heard of it
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(found := await events(kafka)) < 210:
                 await asyncio.sleep(0.1)
         assert len(found) == 210
@@ -141,7 +141,7 @@ async def test_the_next_on_duty_goes_on_where_the_last_one_was(kafka: KafkaConfi
     async with Worker(kafka).at_work() as third:
         await third.outbox.deliver(waiting("web", range(100, 150)))
         await until(lambda: waits(third) == 150)
-        await asyncio.wait_for(resume(kafka, "web", print), 30)
+        await asyncio.wait_for(resume(kafka, "web", print), 60)
         assert await events(kafka) == [f"web-{number}" for number in range(150)]
 
 

@@ -64,13 +64,11 @@ class Babble:
 
 def set_aside(system: System, sent: Sent, seed: int, rate_per_s: float, requests: int) -> Report:
     """Set a source aside, send on, resume it; `normalise` is killed during each. Its neighbours do not wait."""
-    babble, before = Babble(system, f"babble{seed}"), letters_of(system)
+    before = letters_of(system)
     load = load_of("besides", seed, rate_per_s * 12)
     waits, recoveries = list[float](), list[float]()
     with sending(load, system, rate_per_s) as running:
-        while not standings(system).is_aside(NOISY):
-            babble.send(10)
-            assert len(babble.acked) < 200, "most of it is refused, and it is not set aside"
+        babble = set_aside_only(system, name=f"babble{seed}")
         pid = system.kill("normalise")
         killed_at = time.monotonic()
         babble.send(requests)
@@ -91,6 +89,16 @@ def set_aside(system: System, sent: Sent, seed: int, rate_per_s: float, requests
     broken = aside_promises(babble, letters_of(system) - before, standings(system))
     said = f"{len(babble.acked)} requests of the noisy source; neighbours waited {max(waits):.1f} s at most; {told}"
     return report("set-aside", "normalise", seed, acked, verdict, recoveries, broken=broken, said=said)
+
+
+def set_aside_only(system: System, *, requests: int = 0, name: str = "babble") -> Babble:
+    """Send until the source is set aside, and so many requests more."""
+    babble = Babble(system, name)
+    while not standings(system).is_aside(NOISY):
+        babble.send(10)
+        assert len(babble.acked) < 200, "most of it is refused, and it is not set aside"
+    babble.send(requests)
+    return babble
 
 
 def aside_promises(babble: Babble, letters: set[str] | frozenset[str], found: Standings) -> list[str]:
