@@ -56,6 +56,9 @@ class SourceConfig(Strict):
     public_base_url: str = Field(
         "", description="scheme and host the sender calls, where its signature covers the URL or its SDK is told"
     )
+    tenant: str = Field(
+        "", max_length=200, description="your own account at the vendor, where its connector asks for it"
+    )
     allow_query_key: bool = Field(True, description="accept the write key in the query string (beacons)")
     directory: str = Field(
         "",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from schemas.capabilities import CAPABILITIES
 from services.cli.marked import markdown, put
 from streams.connectors.registry import CONNECTORS, tellers
-from streams.connectors.schemes import Basic, Scheme, Token, covers_url
+from streams.connectors.schemes import Basic, QueryToken, Scheme, Token, covers_url
 from streams.connectors.spec import Connector
 from streams.connectors.ways import Call, Handshake, Keyed, Webhook
 from streams.journey.blueprints import load
@@ -39,7 +39,7 @@ def page(connector: Connector) -> str:
         "[connectors](../connectors.md). GATEWAY is the gateway's address, SOURCE the source's name.",
         "## Set up",
         "```yaml\nsources:\n  - name: SOURCE\n"
-        f"    vendor: {connector.name}\n    secrets: [{{file: secrets/SOURCE}}]\n```",
+        f"    vendor: {connector.name}\n    secrets: [{{file: secrets/SOURCE}}]\n{_tenant(connector)}```",
         "\n".join(f"{number}. {step}" for number, step in enumerate(docs.setup, 1)),
         *_said("Subscribe to", docs.subscribe),
         *_said("Settings", docs.settings),
@@ -54,6 +54,11 @@ def page(connector: Connector) -> str:
         _sample(connector),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _tenant(connector: Connector) -> str:
+    tenant = connector.webhook.tenant if connector.webhook else None
+    return f"    tenant: {tenant.example}  # {tenant.what}\n" if tenant else ""
 
 
 def _said(title: str, text: str) -> list[str]:
@@ -127,6 +132,8 @@ def _proof(way: Keyed | Webhook) -> str:
 def _scheme(scheme: Scheme) -> str:
     if isinstance(scheme, Basic):
         return "HTTP Basic"
+    if isinstance(scheme, QueryToken):
+        return f"the secret as `{scheme.name}` in the query"
     name = f"`{scheme.header.decode()}`"
     return f"the secret in {name}" if isinstance(scheme, Token) else f"signature in {name}"
 
@@ -135,7 +142,9 @@ def _ways_of(connector: Connector) -> Iterable[str]:
     for way in connector.ways_in:
         yield f"- {_paths((connector, way))}: {_proof(way)}"
         if isinstance(way, Webhook):
-            yield f"- the body is {way.content}"
+            yield f"- the body is {way.content.replace('_', ' ')}"
+            if way.tenant is not None:
+                yield f"- `{way.tenant.place}` must be the source's `tenant`: {way.tenant.what}"
             yield from (f"- {_handshake(shake)}" for shake in way.handshakes)
             if covers_url(way.scheme):
                 yield "- the address that was called is signed: `public_base_url` must be what the sender calls"

@@ -51,8 +51,21 @@ def _config(path: Path) -> list[Complaint]:
     found = list(reading.complaints)
     if reading.config is not None:
         found += secret_complaints(reading)
+        found += _tenants(reading, reading.config)
         found += [] if found else _examples(reading, reading.config)
         found += _configured_blueprint(reading, reading.config)
+    return found
+
+
+def _tenants(reading: ConfigReading, config: Config) -> list[Complaint]:
+    """Sources that do not say whose messages they take, though their vendor signs nothing."""
+    from streams.connectors.registry import CONNECTORS, missing_tenant
+
+    found = []
+    for index, source in enumerate(config.sources):
+        if problem := missing_tenant(CONNECTORS[source.vendor], source):
+            place: Loc = ("sources", index, "tenant")
+            found.append(Complaint(reading.origin(place), dotted(place), problem))
     return found
 
 

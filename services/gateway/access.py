@@ -14,7 +14,8 @@ from schemas.config import SourceConfig
 from schemas.errors import ConfigurationError, did_you_mean
 from services.gateway.answers import Refusal
 from services.gateway.request import Request
-from streams.connectors.registry import for_source
+from streams.connectors.content import at
+from streams.connectors.registry import for_source, missing_tenant
 from streams.connectors.spec import Connector
 from streams.connectors.ways import KeyPlace
 
@@ -75,6 +76,8 @@ def _connector(config: SourceConfig, connectors: Mapping[str, Connector]) -> Con
     if found is None:
         hint = did_you_mean(config.vendor, connectors)
         raise ConfigurationError(f"source `{config.name}`: no connector for `{config.vendor}`{hint}")
+    if problem := missing_tenant(found, config):
+        raise ConfigurationError(f"source `{config.name}`: {problem}")
     return found
 
 
@@ -107,14 +110,8 @@ def key_of_body(value: Any, names: tuple[str, ...]) -> bytes:
     """`writeKey` of a JSON body, or of the first object of an array."""
     if isinstance(value, list):
         value = next((one for one in value if isinstance(one, dict)), None)
-    found = next((text for name in names if isinstance(text := _at(value, name), str) and text), "")
+    found = next((text for name in names if isinstance(text := at(value, name), str) and text), "")
     return found.encode(errors="replace")
-
-
-def _at(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
 
 
 #: How a key is read that is known before the body: by its place, in the order they are tried.

@@ -13,8 +13,8 @@ from services.gateway.decoding import decode, json_of, text_of, unwrapped
 from services.gateway.intake import Intake
 from services.gateway.request import Request
 from services.gateway.routes import Route
-from streams.connectors.content import Content, is_empty, opened
-from streams.connectors.ways import Call, KeyPlace, Webhook
+from streams.connectors.content import Content, at, is_empty, is_markup, opened
+from streams.connectors.ways import Call, KeyPlace, Tenant, Webhook
 
 
 class Gateway(Protocol):
@@ -55,13 +55,16 @@ async def take_webhook(gateway: Gateway, request: Request, route: Route) -> Answ
     body = decode(request.body, request.header(b"content-encoding"), gateway.config.max_body_bytes)
     text = text_of(body)
     value = _read(webhook.content, body, text, request.query)
+    if webhook.tenant is not None:
+        _check_tenant(webhook.tenant, source.config.tenant, value)
     shaken = handshakes.signed(webhook, request, value)
     if shaken is not None:
         return shaken
     if request.method not in webhook.methods:
         raise Refusal(400, "no_handshake", f"a {request.method} here must be a handshake")
     if not is_empty(value, source.connector.batch_key):
-        await gateway.intake.store(source, request, request.query, text)
+        query = without(request.query, signatures.query_secrets(webhook.scheme))
+        await gateway.intake.store(source, request, query, text)
     return replied(source.connector.answers.ok)
 
 
@@ -115,15 +118,27 @@ async def _keep_cut(gateway: Gateway, request: Request, source: Source, call: Ca
 def _prove(gateway: Gateway, request: Request, source: Source, webhook: Webhook) -> None:
     """Refusal 401 for a call that is not its sender's."""
     urls = signatures.called_urls(webhook.scheme, request, source.config.public_base_url)
-    signed = signatures.Signed(request.method.encode(), urls, request.headers, request.body)
+    signed = signatures.Signed(request.method.encode(), urls, request.headers, request.body, request.query)
     problem = signatures.verify(webhook.scheme, source.secrets, signed, gateway.intake.now())
     if problem:
         raise Refusal(401, "invalid_signature", problem)
 
 
+def _check_tenant(tenant: Tenant, configured: str, value: Any) -> None:
+    """Refusal 401 for a message of another customer of the vendor."""
+    outermost = tenant.place.partition(".")[0]
+    for body in value if isinstance(value, list) else [value]:
+        if isinstance(body, dict) and outermost in body:
+            stated = at(body, tenant.place)
+            if not isinstance(stated, str) or tenant.same(stated) != tenant.same(configured):
+                raise Refusal(401, "other_tenant", f"`{tenant.place}` is not this source's `tenant`")
+
+
 def _read(content: Content, body: bytes, text: str, query: str) -> Any:
     """The decoded JSON, or the messages of anything else; Refusal 400 when it is not what it should be."""
     if content == "json":
+        return _checked(json_of(body, text))
+    if content == "xml_or_json" and not is_markup(text):
         return _checked(json_of(body, text))
     try:
         return opened(content, query if content == "query" else text)[1]

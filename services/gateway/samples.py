@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.gateway.signatures import Signed, prove, signed_url
+from services.gateway.signatures import Signed, prove, query_proof, signed_url
 from streams.connectors.schemes import Hmac
 from streams.connectors.spec import Connector, Sample
 from streams.connectors.ways import Webhook
@@ -63,5 +63,6 @@ def _proved(webhook: Webhook, request: Outgoing, sender: Sender, now: datetime) 
     headers = {name.encode(): value.encode() for name, value in request.headers.items()}
     signed = Signed(request.method.encode(), (url,), headers, request.body)
     proof = prove(scheme, sender.secret, signed, now)
+    query = "&".join(filter(None, (request.query, query_proof(scheme, sender.secret))))
     told = {name.decode(): value.decode() for name, value in proof.items()}
-    return replace(request, headers={**request.headers, **told})
+    return replace(request, query=query, headers={**request.headers, **told})

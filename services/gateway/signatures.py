@@ -16,19 +16,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, unquote_to_bytes
 
 from services.gateway.request import Request
-from streams.connectors.schemes import Basic, Hmac, Part, Scheme, Token, covers_url
+from streams.connectors.schemes import Basic, Hmac, Part, QueryToken, Scheme, Token, covers_url
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What was received. `urls` are the addresses the sender may have called, normally one."""
+    """What was received. `urls` are the addresses the sender may have called, normally one. `query` as it was sent."""
 
     method: bytes
     urls: tuple[bytes, ...]
     headers: Mapping[bytes, bytes]
     body: bytes
+    query: str = ""
 
 
 def verify(scheme: Scheme, secrets: Iterable[bytes], signed: Signed, now: datetime) -> str:
@@ -37,7 +39,10 @@ def verify(scheme: Scheme, secrets: Iterable[bytes], signed: Signed, now: dateti
 
 
 def prove(scheme: Scheme, secret: bytes, signed: Signed, now: datetime) -> dict[bytes, bytes]:
-    """The headers a sender would prove itself with; for samples, demos and tests. `signed` holds the id, if any."""
+    """The headers a sender would prove itself with; for samples, demos and tests. `signed` holds the id, if any.
+
+    Empty where it is the URL that proves: see `query_proof`.
+    """
     return _KINDS[type(scheme)].prove(scheme, secret, signed, now)
 
 
@@ -161,6 +166,28 @@ def _prove_basic(scheme: Basic, secret: bytes, signed: Signed, now: datetime) ->
     return {b"authorization": b"Basic " + base64.b64encode(pair)}
 
 
+def _verify_query_token(scheme: QueryToken, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> str:
+    pairs = (part.partition("=") for part in signed.query.split("&"))
+    given = [unquote_to_bytes(value) for name, _, value in pairs if name == scheme.name][:8]
+    if not any(given):
+        return f"`{scheme.name}` is missing in the query"
+    return "" if _any_equal(given, secrets) else "the token does not match"
+
+
+def _prove_query_token(scheme: QueryToken, secret: bytes, signed: Signed, now: datetime) -> dict[bytes, bytes]:
+    return {}
+
+
+def query_proof(scheme: Scheme, secret: bytes) -> str:
+    """What a sender adds to the query to prove itself; empty where it proves itself otherwise."""
+    return f"{scheme.name}={quote(secret, safe='')}" if isinstance(scheme, QueryToken) else ""
+
+
+def query_secrets(scheme: Scheme) -> tuple[str, ...]:
+    """Parameters of the query that must not be stored."""
+    return (scheme.name,) if isinstance(scheme, QueryToken) else ()
+
+
 def _any_equal(given: Iterable[bytes], expected: Iterable[bytes]) -> bool:
     """Every pair is compared, so that the time taken does not say which secret was nearly right."""
     wanted = [secret for secret in expected if secret]
@@ -180,6 +207,7 @@ _KINDS: dict[type[Scheme], _Kind] = {
     Hmac: _Kind(_verify_hmac, _prove_hmac),
     Token: _Kind(_verify_token, _prove_token),
     Basic: _Kind(_verify_basic, _prove_basic),
+    QueryToken: _Kind(_verify_query_token, _prove_query_token),
 }
 
 

@@ -6,6 +6,7 @@
 | `form` | `name=value&…` in the body | one object; a name given twice holds a list |
 | `query` | the same in the query string | one object; `page.path=/x` nests, of a name given twice the last counts |
 | `xml` | a document; no document type and no entities | one object of its root; see `_Tree` |
+| `xml_or_json` | a document where it begins with `<`, else JSON; both with the same `batch_key` | as in each |
 | `text` | anything | `{"text": …}` |
 
 `batch_key` is a dotted path to the messages: `batch`, `Envelope.Body.notifications.Notification`.
@@ -26,11 +27,12 @@ from schemas.errors import MalformedPayload, shown
 from streams.connectors.results import Message
 from streams.connectors.slices import slices
 
-Content = Literal["json", "form", "query", "xml", "text"]
+Content = Literal["json", "form", "query", "xml", "xml_or_json", "text"]
 Opened = tuple[Message, list[Any]]
 """The envelope around the messages, empty where there is none, and the messages."""
 MAX_DEPTH = 64
 MAX_FIELDS = 1_000
+MAX_ELEMENTS = 100_000
 
 
 def opened(content: Content, text: str, batch_key: str = "") -> Opened:
@@ -41,7 +43,7 @@ def opened(content: Content, text: str, batch_key: str = "") -> Opened:
 
 def original(content: Content, text: str, batch_key: str, index: int) -> str:
     """The exact text of one message; where it has none of its own, of all."""
-    if content != "json":
+    if content != "json" and not (content == "xml_or_json" and not is_markup(text)):
         return text
     try:
         return slices(text, batch_key)[1][index]
@@ -51,7 +53,7 @@ def original(content: Content, text: str, batch_key: str, index: int) -> str:
 
 def is_empty(value: object, batch_key: str) -> bool:
     """Whether decoded JSON holds no message at all."""
-    return value == [] or (bool(batch_key) and _at(value, batch_key) == [])
+    return value == [] or (bool(batch_key) and at(value, batch_key) == [])
 
 
 # -- JSON
@@ -66,7 +68,7 @@ def _json(body: str, batch_key: str) -> Opened:
         return {}, value
     if not isinstance(value, dict):
         raise MalformedPayload(f"the body must be a JSON object or array, not {shown(value)}", "wrong_type")
-    batch = _at(value, batch_key) if batch_key else None
+    batch = at(value, batch_key) if batch_key else None
     return (value, batch) if isinstance(batch, list) else ({}, [value])
 
 
@@ -126,6 +128,15 @@ def _text(body: str, batch_key: str) -> Opened:
     return {}, [{"text": body}]
 
 
+def _xml_or_json(body: str, batch_key: str) -> Opened:
+    return (_xml if is_markup(body) else _json)(body, batch_key)
+
+
+def is_markup(text: str) -> bool:
+    """Whether a text begins as a document does."""
+    return text.lstrip()[:1] == "<"
+
+
 def _xml(body: str, batch_key: str) -> Opened:
     tree = _Tree()
     parser = XMLParser(target=tree, forbid_dtd=True)
@@ -144,10 +155,14 @@ class _Tree:
     def __init__(self) -> None:
         self.root: Message = {}
         self._open: list[tuple[Message, list[str]]] = [(self.root, [])]
+        self._elements = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         if len(self._open) > MAX_DEPTH:
             raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise ValueError(f"more than {MAX_ELEMENTS} elements")
         self._open.append(({f"@{_local(name)}": value for name, value in attributes.items()}, []))
 
     def data(self, text: str) -> None:
@@ -178,13 +193,14 @@ def _below(message: Message, path: str) -> Opened:
     """The messages at a dotted path, with everything around them as the envelope."""
     if not path:
         return {}, [message]
-    place = _at(message, path)
+    place = at(message, path)
     if place in (None, ""):
         return message, []
     return message, place if isinstance(place, list) else [place]
 
 
-def _at(place: object, path: str) -> object:
+def at(place: object, path: str) -> object:
+    """What stands at a dotted path; None for nothing."""
     for name in path.split("."):
         place = place.get(name) if isinstance(place, dict) else None
     return place
@@ -195,5 +211,6 @@ _OPEN: dict[Content, Callable[[str, str], Opened]] = {
     "form": _form,
     "query": _query,
     "xml": _xml,
+    "xml_or_json": _xml_or_json,
     "text": _text,
 }

@@ -8,7 +8,7 @@ from typing import TypeVar
 from schemas.capabilities import Capability
 from schemas.config import Config, SourceConfig
 from schemas.ids import FAMILY, Family
-from streams.connectors.crm import hubspot
+from streams.connectors.crm import hubspot, salesforce
 from streams.connectors.generic import webhook
 from streams.connectors.own import touchline
 from streams.connectors.spec import Connector
@@ -23,6 +23,7 @@ CONNECTORS: dict[str, Connector] = {
     "rudderstack": rudderstack.CONNECTOR,
     "posthog": posthog.CONNECTOR,
     "hubspot": hubspot.CONNECTOR,
+    "salesforce": salesforce.CONNECTOR,
     "zendesk": zendesk.CONNECTOR,
     "intercom": intercom.CONNECTOR,
     "touchline": touchline.CONNECTOR,
@@ -78,6 +79,12 @@ def for_source(known: Mapping[str, T], vendor: str, source: str) -> T | None:
     """What stands under the connector's key of this source, else under the connector's name; None for nothing."""
     own = known.get(f"{vendor}/{source}")
     return known.get(vendor) if own is None else own
+
+
+def missing_tenant(connector: Connector, source: SourceConfig) -> str:
+    """What to set where a source does not say whose messages it takes; empty where it does, or need not."""
+    tenant = connector.webhook.tenant if connector.webhook else None
+    return f"set `tenant` to {tenant.what}" if tenant is not None and not source.tenant else ""
 
 
 def feeds_of(sources: Iterable[SourceConfig]) -> dict[str, frozenset[Capability]]:

@@ -46,7 +46,14 @@ class Basic:
     """The secret is `user:password` of HTTP Basic, or the password alone, and then any user will do."""
 
 
-Scheme = Hmac | Token | Basic
+@dataclass(frozen=True, slots=True)
+class QueryToken:
+    """The secret itself, in a parameter of the URL, for senders that take nothing but a URL; it is not stored."""
+
+    name: str
+
+
+Scheme = Hmac | Token | Basic | QueryToken
 
 SCHEMES: dict[str, Scheme] = {
     "standard_webhooks": Hmac(
@@ -83,5 +90,7 @@ def proof_headers(scheme: Scheme) -> tuple[str, ...]:
     """The headers a sender proves itself with, lower case."""
     if isinstance(scheme, Basic):
         return ("authorization",)
+    if isinstance(scheme, QueryToken):
+        return ()
     named = (scheme.header,) if isinstance(scheme, Token) else (scheme.header, scheme.timestamp_header)
     return tuple(name.decode() for name in named if name)

@@ -126,13 +126,28 @@ class Handshake:
 
 
 @dataclass(frozen=True, slots=True)
+class Tenant:
+    """Whose account at the vendor a message is of, where many customers of the vendor could send to one address.
+
+    `place`: a dotted path in the body; a body that has its outermost part must hold there what the source's `tenant`
+    says, both as `same` writes them. `what`: what an operator calls it, and finds where. `example`: the sample's.
+    """
+
+    place: str
+    what: str
+    same: Callable[[str], str]
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class Webhook:
-    """Calls to `/{connector}/{source}`, proved by `scheme` before anything reads them."""
+    """Calls to `/{connector}/{source}`, proved by `scheme` before anything reads them, and of one `tenant`."""
 
     scheme: Scheme
     content: Content = "json"
     methods: tuple[str, ...] = ("POST",)
     handshakes: tuple[Handshake, ...] = ()
+    tenant: Tenant | None = None
 
 
 WayIn = Keyed | Webhook

@@ -30,6 +30,15 @@ def _hubspot(name: str, event: Event, message: Row) -> Any:
     return [{**common, "occurredAt": int(event.at.timestamp() * 1000), "changeSource": "CRM_UI", **message}]
 
 
+def _salesforce(name: str, event: Event, message: Row) -> Any:
+    """A change event: `is` says what of which record, the rest are its fields."""
+    kind, change, record_id = message["is"].split()
+    header = {"entityName": kind, "changeType": change, "recordIds": [record_id], "transactionKey": name}
+    at = {"sequenceNumber": 1, "commitTimestamp": int(event.at.timestamp() * 1000)}
+    fields = {field: value for field, value in message.items() if field != "is"}
+    return {"schema": "s", "payload": {"ChangeEventHeader": header | at, **fields}, "event": {"replayId": 1}}
+
+
 def _zendesk(name: str, event: Event, message: Row) -> Any:
     kind = f"zen:event-type:{message['type']}"
     return {"id": name, "time": event.at.isoformat(), "detail": {}, "event": {}, **message, "type": kind}
@@ -52,6 +61,7 @@ BODIES: dict[str, Callable[[str, Event, Row], Any]] = {
     "rudderstack": _dialect,
     "posthog": _posthog,
     "hubspot": _hubspot,
+    "salesforce": _salesforce,
     "zendesk": _zendesk,
     "intercom": _intercom,
     "touchline": _touchline,

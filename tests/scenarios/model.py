@@ -22,6 +22,7 @@ VENDORS = {
     "rudderstack": "product",
     "posthog": "app",
     "hubspot": "crm",
+    "salesforce": "sales",
     "zendesk": "support",
     "intercom": "desk",
     "touchline": "operators",
@@ -45,6 +46,7 @@ class Event(Strict):
     rudderstack: Row | None = None
     posthog: Row | None = None
     hubspot: Row | None = None
+    salesforce: Row | None = None
     zendesk: Row | None = None
     intercom: Row | None = None
     touchline: Row | None = None

@@ -23,7 +23,7 @@ from services.gateway.samples import Outgoing, Sender, sample_of
 from services.gateway.signatures import Signed, prove
 from streams.connectors.registry import CONNECTORS, tellers, told
 from streams.connectors.results import Mapped
-from streams.connectors.schemes import Hmac
+from streams.connectors.schemes import Hmac, QueryToken
 from streams.connectors.spec import Connector
 from tests.gateway_kit import NOW, REF, FakeWriter, client
 
@@ -37,7 +37,9 @@ EACH = pytest.mark.parametrize("connector", CONNECTORS.values(), ids=list(CONNEC
 
 def gateway_of(connector: Connector) -> tuple[Gateway, FakeWriter]:
     """A gateway with one source, `it`, of this connector."""
-    source = SourceConfig(name="it", vendor=connector.name, secrets=REF, public_base_url=BASE)
+    asked = connector.webhook.tenant if connector.webhook else None
+    tenant = asked.example if asked else ""
+    source = SourceConfig(name="it", vendor=connector.name, secrets=REF, public_base_url=BASE, tenant=tenant)
     writer = FakeWriter()
     made = build(
         Config(sources=(source,)),
@@ -78,6 +80,8 @@ async def test_one_byte_changed_is_refused(connector: Connector) -> None:
     webhook = connector.webhook
     if webhook is not None and isinstance(webhook.scheme, Hmac):
         bad = replace(good, body=good.body[:-2] + b" " + good.body[-1:])
+    elif webhook is not None and isinstance(webhook.scheme, QueryToken):
+        bad = replace(good, query=good.query[:-1] + ("A" if good.query[-1] != "A" else "B"))
     else:
         told = good.headers["authorization"]
         other = told[:-3] + ("A" if told[-3] != "A" else "B") + told[-2:]
@@ -146,7 +150,8 @@ def touchpoints(connector: Connector) -> list[CleanTouchpoint]:
     found: list[CleanTouchpoint] = []
     for path in sorted((FIXTURES / connector.name).glob("*.json")):
         example = json.loads(path.read_text())
-        body = "" if example["body"] is None else json.dumps(example["body"])
+        told = "" if example["body"] is None else example["body"]
+        body = told if isinstance(told, str) else json.dumps(told)
         request = RawRequest(
             request_id="r", source="web", vendor=connector.name, received_at=NOW,
             path=example["path"], query=example["query"], body=body, headers=example.get("headers", {}),

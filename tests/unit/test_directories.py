@@ -198,6 +198,7 @@ def test_connectors_number_what_their_ids_say() -> None:
         "rudderstack": "product",
         "posthog": "product",
         "hubspot": "crm",
+        "salesforce": "crm",
         "zendesk": "support",
         "intercom": "support",
     }
