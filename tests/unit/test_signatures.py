@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.gateway import access, signatures
-from services.gateway.signatures import Signed, prove, sign, signed_url, verify
+from services.gateway.signatures import Signed, prove, query_proof, sign, signed_url, verify
 from streams.connectors.crm import hubspot as hubspot_connector
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.schemes import SCHEMES, Basic, Hmac, Scheme
@@ -150,8 +150,10 @@ def test_every_scheme_accepts_its_own_proof_and_no_other(name: str) -> None:
     base = {b"webhook-id": b"id"}
     proof = prove(scheme, SECRET, Signed(b"POST", (URL,), base, BODY), NOW)
 
-    def problem_of(headers: dict[bytes, bytes], body: bytes = BODY, secret: bytes = SECRET) -> str:
-        return verify(scheme, (secret,), Signed(b"POST", (URL,), headers, body), NOW)
+    def problem_of(
+        headers: dict[bytes, bytes], query: str = query_proof(scheme, SECRET), secret: bytes = SECRET
+    ) -> str:
+        return verify(scheme, (secret,), Signed(b"POST", (URL,), headers, BODY, query), NOW)
 
     assert problem_of({**base, **proof}) == ""
     assert problem_of({**base, **proof}, secret=b"whsec_b3RoZXI=") != ""
@@ -159,6 +161,8 @@ def test_every_scheme_accepts_its_own_proof_and_no_other(name: str) -> None:
         assert problem_of({name: value for name, value in {**base, **proof}.items() if name != header}) != ""
         for changed in (b"", b"x" + proof[header], proof[header][:-2] + b"\xff\xfe", proof[header][:-3]):
             assert problem_of({**base, **proof, header: changed}) != ""
+    if not proof:
+        assert problem_of(base, query="") != "" != problem_of(base, query=query_proof(scheme, SECRET) + "x")
 
 
 @pytest.mark.parametrize("name", sorted(name for name, scheme in ALL.items() if isinstance(scheme, Hmac)))

@@ -413,3 +413,15 @@ def test_every_key_is_where_it_is_said_to_be(loader: type[yaml.SafeLoader], tree
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(ConfigurationError):
         assert isinstance(parse_document(text, "f").data, dict)
+
+
+def test_a_source_that_must_say_whose_messages_it_takes(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "crm").write_text("s")
+    path = tmp_path / "touchline.yaml"
+    source = "name: crm, vendor: salesforce, secrets: [{file: secrets/crm}]"
+    path.write_text(f"sources: [{{{source}}}]\n")
+    found = [str(one) for one in problems(path)]
+    assert len(found) == 1 and "sources.0.tenant" in found[0] and "the organisation's id" in found[0], found
+    path.write_text(f"sources: [{{{source}, tenant: 00D000000000001EAA}}]\n")
+    assert problems(path) == []

@@ -371,7 +371,7 @@ def sample(now: datetime) -> Sample:
     fields = {
         "Id": "006000000000001AAA",
         "AccountId": "001000000000001AAA",
-        "Name": "Sample & Co",
+        "Name": "A sample & more",
         "StageName": "Closed Won",
         "Amount": "12000.0",
         "LastModifiedDate": (now - timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
