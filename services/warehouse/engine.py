@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import ConfigurationError
+from services.warehouse.aggregates import Aggregates
 from services.warehouse.cache import BoundedCache
 from services.warehouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError, hidden
-from services.warehouse.guard import check
+from services.warehouse.guard import Ask, check
 from services.warehouse.heads import HEADS
 from services.warehouse.insert import insert_rows
+from services.warehouse.meaning import as_meant
 from services.warehouse.roles import USERS_XML, Role
 from services.warehouse.room import check_room
-from services.warehouse.settings import WarehouseSettings, reader_settings
+from services.warehouse.settings import COLUMNS_FIRST, WarehouseSettings, reader_settings
 from services.warehouse.statement import Insert, Statement, split_insert
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ class Engine:
         own = (str(settings.data_dir), str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))
         self._hidden = hidden(*own, socket.gethostname())
         self._allowed: BoundedCache[tuple[object, ...]] = BoundedCache(_ALLOWED_BYTES)
+        self._aggregates: Aggregates | None = None
 
     def open(self) -> None:
         """Opens the path and recovers what a kill left. Raises ConfigurationError when it cannot be owned."""
@@ -156,26 +159,46 @@ class Engine:
             return _query(connection, statement, emit)
 
     def _guarded(self, statement: Statement) -> Statement:
-        """The statement with its canonical text. Raises ClickHouseError when a reader may not run it."""
+        """The statement with the text to run. Raises ClickHouseError when a reader may not run it."""
         statement = replace(statement, database=statement.database or self._settings.bi_database)
-        key = (statement.sql, statement.database, *sorted(statement.params.items()))
+        # who says which meaning a name has gets that one
+        is_decided = COLUMNS_FIRST in statement.settings
+        key = (statement.sql, statement.database, is_decided, *sorted(statement.params.items()))
         # the verdict depends on the text alone, and dashboards repeat theirs: 1.5 ms saved
         if (canonical := self._allowed.get(key)) is None:
-            canonical = self._judged(statement)
+            canonical = self._judged(statement, is_decided).encode()
             bound = sum(len(name) + len(value) for name, value in statement.params.items())
             self._allowed.put(key, canonical, 4 * (len(statement.text) + len(statement.database) + bound))
         return replace(statement, text=canonical)
 
-    def _judged(self, statement: Statement) -> bytes:
+    def _judged(self, statement: Statement, is_decided: bool) -> str:
+        with self._asking(statement, columns_first=True) as ask, self._asking(statement, columns_first=False) as other:
+
+            def resolve(text: str, columns_first: bool) -> str:
+                return (ask if columns_first else other)(f"EXPLAIN QUERY TREE {text}")
+
+            canonical = check(statement.sql, statement.database, ask)
+            if is_decided:
+                return canonical
+            self._aggregates = self._aggregates or Aggregates.told_by(ask)
+            meant = as_meant(canonical, resolve, self._aggregates.has)
+            return canonical if meant == canonical else check(meant, statement.database, ask)
+
+    @contextmanager
+    def _asking(self, statement: Statement, columns_first: bool) -> Iterator[Ask]:
         # on a connection of its own, so that nothing of it remains, and without the reader's settings: with
         # max_result_rows = 1 and result_overflow_mode = 'break' only the root of the syntax tree would be seen
-        with self.session(replace(statement, settings={}), Role.READER) as connection:
+        asking = replace(statement, settings={COLUMNS_FIRST: str(int(columns_first))})
+        with self.session(asking, Role.READER) as connection:
 
             def ask(sql: str) -> str:
-                got: Any = connection.query(sql, "TabSeparatedRaw", params=dict(statement.params))
+                try:
+                    got: Any = connection.query(sql, "TabSeparatedRaw", params=dict(statement.params))
+                except Exception as error:
+                    raise ClickHouseError.from_engine(error, self._hidden) from None
                 return bytes(got.bytes() or b"").decode()
 
-            return check(statement.sql, statement.database, ask).encode()
+            yield ask
 
     @contextmanager
     def session(self, statement: Statement, role: Role) -> Iterator[Connection]:
@@ -220,7 +243,7 @@ class Engine:
             # the one limit that holds at each allocation: workloads stop a query only after it has taken too much, and
             # limits of users do not tell readers from services
             "max_memory_usage": str(self._settings.sql.one_reader_bytes),
-            "prefer_column_name_to_alias": "1",
+            COLUMNS_FIRST: "1",
         }
 
     @staticmethod

@@ -12,6 +12,8 @@ from schemas.base import Strict
 from schemas.config import SqlConfig
 from services.common.config import is_loopback
 
+# ClickHouse's setting: a name that is both a column and an alias is the column.
+COLUMNS_FIRST: Final = "prefer_column_name_to_alias"
 # A reader may ask for less of these, never for more.
 READER_LIMITS: Final = frozenset(
     ["max_execution_time", "max_memory_usage", "max_result_bytes", "max_result_rows", "max_threads"]
@@ -54,7 +56,7 @@ READER_SETTINGS: Final = READER_LIMITS | frozenset(
         "extremes",
         "group_by_use_nulls",
         "join_use_nulls",
-        "prefer_column_name_to_alias",
+        COLUMNS_FIRST,
         "result_overflow_mode",
         "union_default_mode",
         *("alter_sync", "insert_distributed_sync", "lightweight_deletes_sync", "mutations_sync"),
