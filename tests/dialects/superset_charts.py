@@ -5,8 +5,8 @@ Needs no database and no part of Touchline, but 800 MB of packages, so it has an
     uv run --no-project --isolated --python 3.11 --with apache-superset==6.1.0 --with flask-caching==2.3.1 --with rich \
         --with cachetools --with pillow --with clickhouse-connect==1.12.0 python tests/dialects/superset_charts.py
 
-It writes `tests/fixtures/statements/superset-VERSION-clickhouse-connect-VERSION.json`. Up to clickhouse-connect 0.12 the
-dialect repeated an expression in GROUP BY, later it names the alias: there is a file for each.
+It writes `tests/fixtures/statements/superset-VERSION-clickhouse-connect-VERSION.json`. The dialect of
+clickhouse-connect 0.8 repeats an expression in GROUP BY, that of 1.12 names the alias: there is a file of each.
 """
 
 from __future__ import annotations

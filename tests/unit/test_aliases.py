@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,8 @@ def written(sql: str) -> str:
             id="a repeated expression is of columns",
         ),
         pytest.param(
-            "SELECT sum(a) AS a, a / count() AS m, sum(a) OVER (ORDER BY a ASC) AS w FROM v HAVING a > 3 ORDER BY -a ASC",
+            "SELECT sum(a) AS a, a / count() AS m, sum(a) OVER (ORDER BY a ASC) AS w FROM v"
+            " HAVING a > 3 ORDER BY -a ASC",
             "SELECT sum(a) AS a, (sum(a)) / count() AS m, sum((sum(a))) OVER (ORDER BY (sum(a)) ASC) AS w FROM v"
             " HAVING (sum(a)) > 3 ORDER BY -(sum(a)) ASC",
             id="where a grouped query can have no column, the name is the alias",
@@ -66,8 +69,8 @@ def written(sql: str) -> str:
             id="each query has its own aliases",
         ),
         pytest.param(
-            "SELECT upper(`naïve ``x`) AS `naïve ``x`, 'GROUP BY a AS b' AS c FROM v GROUP BY ROLLUP(`naïve ``x`)",
-            "SELECT upper(`naïve ``x`) AS `naïve ``x`, 'GROUP BY a AS b' AS c FROM v GROUP BY ROLLUP((upper(`naïve ``x`)))",
+            "SELECT upper(`ï ``x`) AS `ï ``x`, 'GROUP BY a AS b' AS c FROM v GROUP BY ROLLUP(`ï ``x`)",
+            "SELECT upper(`ï ``x`) AS `ï ``x`, 'GROUP BY a AS b' AS c FROM v GROUP BY ROLLUP((upper(`ï ``x`)))",
             id="quoted names",
         ),
         pytest.param(
@@ -121,10 +124,8 @@ def test_what_cannot_be_read(sql: str, why: str) -> None:
 
 @given(st.text(alphabet="ab1'\"`()[]{},.;:+-*/ \\\n", max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
+    with suppress(Unreadable):
         written(f"SELECT {text} AS a FROM v GROUP BY a")
-    except Unreadable:
-        pass
 
 
 def test_aggregates() -> None:

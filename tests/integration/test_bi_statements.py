@@ -1,0 +1,207 @@
+"""What BI tools really send, against the truth: a wrong chart is worse than none."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.clickhouse_fixture import ClickHouse
+
+pytestmark = pytest.mark.clickhouse
+
+STATEMENTS = Path(__file__).parents[1] / "fixtures" / "statements"
+SUPERSET = {path.stem: json.loads(path.read_text())["statements"] for path in STATEMENTS.glob("superset-*.json")}
+REPEATS, NAMES = "superset-6.1.0-clickhouse-connect-0.8.18", "superset-6.1.0-clickhouse-connect-1.12.0"
+SINCE = datetime(2026, 1, 1, 10, tzinfo=UTC)
+#: Hour by hour from midnight, ten of them before the charts begin; then one a month, so that no grain has one bucket.
+TIMES = [SINCE + timedelta(hours=hour) for hour in range(-10, 43)] + [
+    SINCE + timedelta(days=31 * n) for n in range(2, 9)
+]
+MOMENTS = [(at, "ab"[at.hour % 2], at.hour / 8) for at in TIMES]
+SHOWN = [moment for moment in MOMENTS if moment[0] >= SINCE]
+
+Bucket = Callable[[datetime], datetime]
+
+
+def _every(seconds: int) -> Bucket:
+    return lambda at: datetime.fromtimestamp(at.timestamp() // seconds * seconds, UTC)
+
+
+GRAINS: dict[str, Bucket] = {
+    **{f"PT{minutes}M": _every(60 * minutes) for minutes in (1, 5, 10, 15, 30)},
+    "PT1H": _every(3600),
+    "P1D": _every(86400),
+    "P1W": lambda at: _every(86400)(at - timedelta(days=at.weekday())),
+    "P1M": lambda at: _every(86400)(at).replace(day=1),
+    "P3M": lambda at: _every(86400)(at).replace(day=1, month=(at.month - 1) // 3 * 3 + 1),
+    "P1Y": lambda at: _every(86400)(at).replace(day=1, month=1),
+}
+
+
+@pytest.fixture(scope="module")
+def target(clickhouse_url: ClickHouse) -> Iterator[ClickHouse]:
+    client = clickhouse_url.client()
+    client.command("CREATE DATABASE truth")
+    client.command(
+        "CREATE TABLE truth.t (occurred_at DateTime64(3, 'UTC'), phase LowCardinality(String),"
+        " emotion Nullable(Decimal(9, 6)), pain Float64) ENGINE = MergeTree ORDER BY occurred_at"
+    )
+    client.command(
+        "CREATE VIEW bi.touchpoints (occurred_at DateTime64(3, 'UTC'), event_date Date, phase LowCardinality(String),"
+        " emotion Nullable(Decimal(9, 6)), pain Float64) DEFINER = CURRENT_USER SQL SECURITY DEFINER AS"
+        " SELECT occurred_at, toDate(occurred_at) AS event_date, phase, emotion, pain FROM truth.t"
+    )
+    rows = [[at, phase, 0.5 if phase == "a" else None, pain] for at, phase, pain in MOMENTS]
+    client.insert("truth.t", rows, column_names=["occurred_at", "phase", "emotion", "pain"])
+    yield clickhouse_url
+    client.command("DROP VIEW bi.touchpoints")
+    client.command("DROP DATABASE truth")
+    client.close()
+
+
+def rows(target: ClickHouse, sql: str, **params: str) -> list[list[object]]:
+    """What a reader gets; an error of ClickHouse as its code."""
+    given = {"default_format": "JSONCompactEachRow", "output_format_json_quote_64bit_integers": "0"} | params
+    reply = httpx.post(target.base_url, content=sql.encode(), auth=("reader", ""), params=given, timeout=60)
+    if reply.status_code != 200:
+        return [[int(reply.headers["x-clickhouse-exception-code"])]]
+    return [[_plain(value) for value in json.loads(line)] for line in reply.text.splitlines()]
+
+
+def _plain(value: object) -> object:
+    """A time in one form, whether it is a Date, a DateTime or a DateTime64."""
+    text = value[:19] if isinstance(value, str) else ""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        return value
+
+
+def truth(chart: str, bucket: Bucket) -> Counter[tuple[object, ...]]:
+    """What the chart of this name must show."""
+    if chart.startswith("dates"):
+        return Counter((bucket(at.replace(hour=0)),) for at, _, _ in SHOWN)
+    if chart.startswith("series by phase"):
+        return Counter((bucket(at), phase) for at, phase, _ in SHOWN)
+    return Counter((bucket(at),) for at, _, _ in SHOWN)
+
+
+def counted(found: list[list[object]]) -> dict[tuple[object, ...], object]:
+    """Buckets and their counts; a bucket that comes twice is wrong."""
+    told = {tuple(row[:-1]): row[-1] for row in found}
+    assert len(told) == len(found)
+    return told
+
+
+@pytest.mark.parametrize("made_by", [NAMES, REPEATS])
+@pytest.mark.parametrize("grain", GRAINS)
+@pytest.mark.parametrize("chart", ["series", "dates", "series by phase", "granularity"])
+def test_superset_over_time(target: ClickHouse, made_by: str, grain: str, chart: str) -> None:
+    statement = SUPERSET[made_by].get(f"{chart} {grain}")
+    if statement is None:
+        pytest.fail(f"Superset made no statement for {grain}")
+    assert counted(rows(target, statement)) == truth(chart, GRAINS[grain])
+
+
+def test_every_grain_of_superset_is_here() -> None:
+    assert {name.rpartition(" ")[2] for name in SUPERSET[NAMES] if name.startswith("series P")} == set(GRAINS)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "setting", "is_right"),
+    [(NAMES, "0", False), (NAMES, "1", False), (REPEATS, "0", False), (REPEATS, "1", True)],
+)
+def test_no_setting_is_right(target: ClickHouse, made_by: str, setting: str, is_right: bool) -> None:
+    """The control: what ClickHouse makes of the same statements by itself; who sends the setting gets that."""
+    found = rows(target, SUPERSET[made_by]["series P1D"], prefer_column_name_to_alias=setting)
+    assert ({tuple(row[:-1]): row[-1] for row in found} == truth("series", GRAINS["P1D"])) is is_right
+
+
+@pytest.mark.parametrize("made_by", [NAMES, REPEATS])
+def test_superset_without_time(target: ClickHouse, made_by: str) -> None:
+    charts = SUPERSET[made_by]
+    assert rows(target, charts["ordered by time"]) == [
+        [*key, n] for key, n in sorted(truth("series", GRAINS["P1D"]).items())
+    ]
+    many = [[*key, n] for key, n in truth("series", GRAINS["P1D"]).items() if n > 10]
+    assert sorted(rows(target, charts["having"])) == sorted(many)
+    assert rows(target, charts["mean and sum"]) == [[0.5, sum(pain for *_, pain in SHOWN)]]
+    pains = {letter: sum(pain for _, phase, pain in SHOWN if phase == letter) for letter in "ab"}
+    in_order = sorted(pains.items(), key=lambda one: -one[1])
+    assert rows(target, charts["sum with the name of its column"]) == [list(one) for one in in_order]
+
+
+DAYS = [[*key, n] for key, n in sorted(truth("series", GRAINS["P1D"]).items())]
+SPAN = "occurred_at >= toDateTime(1767261600) AND occurred_at <= toDateTime(1798761600)"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param(
+            "SELECT toStartOfInterval(toDateTime(occurred_at), INTERVAL 86400 second) AS time, count() AS n"
+            f" FROM bi.touchpoints WHERE {SPAN} GROUP BY time ORDER BY time",
+            id="Grafana: $__timeInterval AS time, $__timeFilter",
+        ),
+        pytest.param(
+            "SELECT toStartOfInterval(toDateTime(occurred_at), INTERVAL 86400 second) AS occurred_at, count() AS n"
+            f" FROM bi.touchpoints WHERE {SPAN} GROUP BY occurred_at ORDER BY occurred_at ASC LIMIT 1000",
+            id="Grafana: the same under the name of the column",
+        ),
+        pytest.param(
+            "SELECT toStartOfDay(`bi`.`touchpoints`.`occurred_at`) AS `occurred_at`, COUNT(*) AS `count`"
+            " FROM `bi`.`touchpoints` WHERE `bi`.`touchpoints`.`occurred_at` >= '2026-01-01 10:00:00.000'"
+            " GROUP BY toStartOfDay(`bi`.`touchpoints`.`occurred_at`)"
+            " ORDER BY toStartOfDay(`bi`.`touchpoints`.`occurred_at`) ASC",
+            id="Metabase: by day",
+        ),
+        pytest.param(
+            "SELECT `source`.`occurred_at` AS `occurred_at`, COUNT(*) AS `count` FROM (SELECT"
+            " toStartOfDay(`bi`.`touchpoints`.`occurred_at`) AS `occurred_at` FROM `bi`.`touchpoints`"
+            " WHERE `bi`.`touchpoints`.`occurred_at` >= '2026-01-01 10:00:00.000') AS `source`"
+            " GROUP BY `source`.`occurred_at` ORDER BY `source`.`occurred_at` ASC",
+            id="Metabase: on a question",
+        ),
+        pytest.param(
+            "SELECT * FROM (SELECT toStartOfDay(occurred_at) AS occurred_at, count() AS n FROM touchpoints"
+            f" WHERE {SPAN} GROUP BY toStartOfDay(occurred_at) ORDER BY occurred_at) FORMAT JSONCompactEachRow",
+            id="a repeated expression, ordered by the alias",
+        ),
+        pytest.param(
+            "SELECT toStartOfDay(occurred_at) AS occurred_at, sum(pain) * 0 + count() AS pain FROM touchpoints"
+            f" WHERE {SPAN} GROUP BY occurred_at HAVING pain > 0 ORDER BY occurred_at, pain",
+            id="a sum with the name of its column",
+        ),
+    ],
+)
+def test_days(target: ClickHouse, sql: str) -> None:
+    assert rows(target, sql) == DAYS
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("WITH toStartOfDay(occurred_at) AS occurred_at SELECT occurred_at, count() FROM touchpoints GROUP BY 1", 207),
+        ("SELECT toDate(occurred_at) AS occurred_at, " + "f(" * 90 + ")" * 90 + " FROM touchpoints", 46),
+        (
+            "SELECT toDate(occurred_at) AS occurred_at, " + "(1 + " * 90 + "1" + ")" * 90
+            + " FROM touchpoints GROUP BY occurred_at",
+            207,
+        ),
+    ],
+)  # fmt: skip
+def test_what_stays_wrong_fails(target: ClickHouse, sql: str, code: int) -> None:
+    assert rows(target, sql) == [[code]]
+
+
+def test_what_is_rewritten_is_judged_again(target: ClickHouse) -> None:
+    """An alias that nobody may name is none of the names in the first text only by being written out."""
+    sql = "SELECT toDate(occurred_at) AS occurred_at, {} AS x FROM bi.touchpoints GROUP BY occurred_at"
+    assert rows(target, sql.format("file('/etc/passwd')")) == [[497]]
+    assert rows(target, sql.format("max(pain) INTO OUTFILE '/tmp/x' --")) == [[497]]
