@@ -11,7 +11,7 @@ from schemas.capabilities import Capability
 from schemas.documents import Loc
 from schemas.errors import MalformedPayload, PermanentError, shown
 from schemas.mapping import Mapping
-from schemas.touchpoints import CleanTouchpoint, RawRequest
+from schemas.touchpoints import CleanTouchpoint, RawRequest, Scalar
 from streams.connectors.content import Content, opened, original
 from streams.connectors.results import Ignored, Mapped, Message, Refused, Result
 from streams.connectors.schemes import proof_headers
@@ -103,6 +103,18 @@ def nowhere(message: Message, envelope: Message) -> str:
     return ""
 
 
+#: What begins a wait → what of its end a source must tell, or the wait says nothing.
+_ENDS: dict[str, tuple[Capability, ...]] = {
+    "ticket_created": ("ticket_answer", "ticket_status"),
+}
+
+
+def _silences(feeds: tuple[Capability, ...]) -> dict[str, dict[str, Scalar]]:
+    """Action → properties that say what a source does not show, such as `shows_ticket_answer: false`."""
+    found = {action: {f"shows_{end}": False for end in ends if end not in feeds} for action, ends in _ENDS.items()}
+    return {action: dict[str, Scalar](silences) for action, silences in found.items() if silences}
+
+
 @dataclass(frozen=True, slots=True)
 class Connector:
     """One vendor. Raises ValueError for what cannot be: a connector is checked where it is made.
@@ -132,6 +144,7 @@ class Connector:
     source: str = ""
     declared: Declared | None = None
     _contents: dict[str, Content] = field(init=False, repr=False, compare=False)
+    _silences: dict[str, dict[str, Scalar]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -144,6 +157,7 @@ class Connector:
             raise ValueError(f"{self.name}: at most {MAX_KEPT_HEADERS} headers are kept")
         contents = {call.path: call.content for way in self.ways_in if isinstance(way, Keyed) for call in way.calls}
         object.__setattr__(self, "_contents", contents)
+        object.__setattr__(self, "_silences", _silences(self.feeds))
 
     @property
     def key(self) -> str:
@@ -190,6 +204,11 @@ class Connector:
         content = self.content_of(request.path)
         return original(content, request.query if content == "query" else request.body, self.batch_key, index)
 
+    def _with_silences(self, touchpoint: CleanTouchpoint) -> CleanTouchpoint:
+        """What waits for an answer, saying whether its source could show one."""
+        silences = self._silences.get(touchpoint.action)
+        return touchpoint.changed(properties=touchpoint.properties | silences) if silences else touchpoint
+
     def _one(self, index: int, message: object, envelope: Message, request: RawRequest) -> list[Result]:
         if isinstance(message, PermanentError):
             raise message
@@ -201,6 +220,7 @@ class Connector:
         told = found if isinstance(found, tuple) else (found,)
         if not told:
             raise ValueError("a mapping gives a touchpoint, or says why it gives none")
+        told = tuple(self._with_silences(one) for one in told)
         if self.mapping > 1:
             again = request.mapping < self.mapping
             told = tuple(one.changed(mapping=self.mapping, read_anew=again) for one in told)

@@ -172,6 +172,7 @@ TELLS: dict[Capability, Callable[[CleanTouchpoint], Any]] = {
     "ticket": lambda one: one.action == "ticket_created",
     "ticket_status": lambda one: one.action == "ticket_status",
     "ticket_reply": lambda one: one.action.startswith("ticket_replied"),
+    "ticket_answer": lambda one: one.action == "ticket_replied_by_agent",
     "deal": lambda one: one.action.startswith("deal_"),
     "lifecycle": lambda one: one.action == "lifecycle_changed",
     "person": lambda one: one.person_traits,

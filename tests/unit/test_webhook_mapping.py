@@ -169,7 +169,15 @@ def test_what_a_source_tells_comes_from_its_mapping(tmp_path: Path) -> None:
     config = load_config(installed(tmp_path, "helpdesk", "nps"), env={})
     told = feeds_of(config.sources)
     assert told["nps"] == {"survey", "words", "person"}
-    assert told["helpdesk"] == {"ticket", "ticket_status", "ticket_reply", "words", "person", "organisation"}
+    assert told["helpdesk"] == {
+        "ticket",
+        "ticket_status",
+        "ticket_reply",
+        "ticket_answer",
+        "words",
+        "person",
+        "organisation",
+    }
     assert declared("x", made()).feeds == ("product_event", "event")
     assert declared("x", made(channel="billing")).feeds == ("event",)
     assert declared("x", made()).mapping == 3 == one(made()).mapping

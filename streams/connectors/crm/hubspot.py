@@ -53,6 +53,8 @@ _ACCOUNT_PROPERTIES = {"name": "name", "domain": "domain", "website": "domain", 
 #: In pipelines of the customer's own, stages are numbers; these properties say what the deal came to, true or false:
 #: a fact beside the stage, told in any order. What is set is also told in the words of HubSpot's own pipeline.
 _OUTCOMES = {"hs_is_closed_won": ("won", "closedwon"), "hs_is_closed_lost": ("lost", "closedlost")}
+#: Stages of HubSpot's own pipeline of tickets: waiting for the customer is to have answered.
+_TICKET_STAGES = {"1": "new", "2": "pending", "3": "open", "4": "closed"}
 _ASSOCIATION = re.compile(r"([A-Z]+)_TO_([A-Z]+)")
 
 
@@ -63,6 +65,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     records = _records(message, kind, change)
     name, value = ident(message, "propertyName"), text(message.get("propertyValue"))
     is_outcome = _is_outcome(kind, name, value)
+    status = _ticket_status(name, value) if kind == "ticket" and change == "propertyChange" else ""
     vendor_event_id = _identity(message)
     return CleanTouchpoint(
         event_id=reading.event_id(request.source, vendor_event_id),
@@ -70,7 +73,11 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         vendor=request.vendor,
         vendor_type=f"{kind}.{change}:{name}" if name else f"{kind}.{change}",
         vendor_event_id=vendor_event_id,
-        action="deal_stage_changed" if is_outcome else _action(message, kind, change, name),
+        action="deal_stage_changed"
+        if is_outcome
+        else "ticket_status"
+        if status
+        else _action(message, kind, change, name),
         occurred_at=occurred_at,
         received_at=request.received_at,
         clock_suspect=reading.is_suspect(occurred_at, request.received_at),
@@ -80,7 +87,9 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         account_traits=_account_traits(kind, name, value),
         channel="crm",
         subject=f"{kind}:{records[0][1]}",
-        properties=_properties(message, change, name, value) | _merged(records, change) | _outcome(name, is_outcome),
+        properties=_properties(message, change, name, value)
+        | _merged(records, change)
+        | _told(name, is_outcome, status),
         backfill=request.backfill,
     )
 
@@ -207,9 +216,22 @@ def _properties(message: Message, change: str, name: str, value: str) -> dict[st
     return {**found, "change_source": source} if source else found
 
 
-def _outcome(name: str, is_outcome: bool) -> dict[str, Scalar]:
+def _told(name: str, is_outcome: bool, status: str) -> dict[str, Scalar]:
+    """How a deal ended, or a ticket's status, in the words of every source."""
     outcome, value = _OUTCOMES[name] if is_outcome else ("", "")
-    return {"value": value, "outcome": outcome} if is_outcome else {}
+    found: dict[str, Scalar] = {"value": value, "outcome": outcome} if is_outcome else {}
+    return found | ({"current": status} if status else {})
+
+
+def _ticket_status(name: str, value: str) -> str:
+    """The status that a ticket's property says; empty for another property, or a stage of a pipeline of one's own."""
+    if name == "hs_pipeline_stage":
+        return _TICKET_STAGES.get(value, "")
+    if name == "closed_date":
+        return "closed" if value else "open"
+    if name == "hs_is_closed":
+        return {"true": "closed", "false": "open"}.get(value.lower(), "")
+    return ""
 
 
 def _merged(records: list[tuple[str, str]], change: str) -> dict[str, Scalar]:
@@ -249,7 +271,7 @@ CONNECTOR = Connector(
     ways_in=(Webhook(SCHEME),),
     map=touchpoint,
     mapping=2,
-    feeds=("ticket", "deal", "lifecycle", "person", "organisation"),
+    feeds=("ticket", "ticket_status", "deal", "lifecycle", "person", "organisation"),
     ids=Scope(accounts=("crm",), people=("crm_contact",), records=("crm_deal", "crm_ticket")),
     docs=Docs(
         title="HubSpot",
@@ -259,8 +281,8 @@ CONNECTOR = Connector(
             "Set `public_base_url` on the source to the scheme and host that HubSpot calls.",
         ),
         subscribe="Contacts, companies, deals and tickets: creation, deletion, merge, restore, association changes, "
-        "and property changes of at least `email`, `jobtitle`, `lifecyclestage`, `dealstage`, the company's `name` "
-        "and `domain`.",
+        "and property changes of at least `email`, `jobtitle`, `lifecyclestage`, `dealstage`, `hs_is_closed_won`, "
+        "`hs_is_closed_lost`, the company's `name` and `domain`, a ticket's `hs_pipeline_stage` and `hs_is_closed`.",
         settings="`public_base_url`: HubSpot signs the URL it calls. Without it the signature is checked against the "
         "address the gateway itself listens on.",
         limits="A stamp more than 5 minutes off is refused. HubSpot sends up to 100 changes a request.",

@@ -96,6 +96,8 @@ def failures(mapping: Mapping) -> Told:
 def _feeds(event: EventRule) -> Iterator[Capability]:
     if event.action in _TELLS:
         yield _TELLS[event.action]
+    if event.action == "ticket_replied_by_agent":
+        yield "ticket_answer"
     if event.action == "custom" and (event.channel or "web") in _PRODUCT:
         yield "product_event"
     if event.score is not None:

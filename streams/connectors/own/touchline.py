@@ -342,7 +342,7 @@ CONNECTOR = Connector(
     batch_key=BATCH_KEY,
     answers=Answers(ok=SUCCESS),
     feeds=(
-        *("event", "survey", "words", "ticket", "ticket_status", "ticket_reply"),
+        *("event", "survey", "words", "ticket", "ticket_status", "ticket_reply", "ticket_answer"),
         *("deal", "lifecycle", "person", "organisation"),
     ),
     ids=Scope(

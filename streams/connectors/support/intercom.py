@@ -439,7 +439,7 @@ CONNECTOR = Connector(
     ways_in=(Webhook(SCHEMES["hub_sha1"], handshakes=(Handshake(methods=("HEAD",), signed=False),)),),
     map=touchpoints,
     mapping=2,
-    feeds=("ticket", "ticket_status", "ticket_reply", "survey", "words", "person", "organisation"),
+    feeds=("ticket", "ticket_status", "ticket_reply", "ticket_answer", "survey", "words", "person", "organisation"),
     ids=Scope(accounts=("org", "crm"), people=("support_user",), records=("ticket",)),
     docs=Docs(
         title="Intercom",

@@ -250,7 +250,7 @@ CONNECTOR = Connector(
     keep_headers=("x-zendesk-webhook-id", "x-zendesk-webhook-invocation-id"),
     map=touchpoint,
     mapping=2,
-    feeds=("ticket", "ticket_status", "ticket_reply", "survey", "words", "person", "organisation"),
+    feeds=("ticket", "ticket_status", "ticket_reply", "ticket_answer", "survey", "words", "person", "organisation"),
     ids=Scope(accounts=("org", "crm"), people=("support_user",), records=("ticket",)),
     docs=Docs(
         title="Zendesk",
