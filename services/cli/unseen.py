@@ -18,6 +18,7 @@ from schemas.config import KafkaConfig
 from schemas.processes import INPUTS
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, RawRequest
+from services.cli.forgotten import attributed_so_far, forget
 from services.cli.letters import each_letter
 from services.cli.parked import Unread
 from services.cli.records import Spans, consumer, producer, records_of, send_again, spans_since
@@ -87,7 +88,7 @@ async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are re
 ) -> Unseen:
     """Reads the raw requests from `from_at` on; with `send`, those of events that are missing go through once more.
 
-    Raises KafkaAway, StoreUnavailable.
+    Again where a running `journey` takes them for repetitions. Raises KafkaAway, StoreUnavailable, NothingMoves.
     """
     found = Unseen()
     async with consumer(kafka) as reader:
@@ -100,9 +101,12 @@ async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are re
         await unread.read(reader)
         missing = await _missing(reader, wanted, ask, _Known(refused, unread.ids), found, connectors)
         if missing and send:
+            so_far = await attributed_so_far(reader, kafka)
             found.sent = await _send(kafka, missing)
-            if await _flowed(reader, kafka):
-                missing = await asyncio.to_thread(_unknown, missing, ask)
+            missing = await _still(reader, kafka, missing, ask)
+            if missing and await forget(reader, kafka, so_far, {told.event_id for told in missing}):
+                await _send(kafka, missing)
+                missing = await _still(reader, kafka, missing, ask)
     found.ids = [told.event_id for told in missing]
     return found
 
@@ -144,6 +148,11 @@ def _unknown(told: Sequence[_Told], ask: Ask) -> list[_Told]:
         for row in ask(_ANYWHERE, {"events": [event for (event,) in keys]}):
             left.pop(str(row["event_id"]), None)
     return list(left.values())
+
+
+async def _still(reader: Any, kafka: KafkaConfig, missing: list[_Told], ask: Ask) -> list[_Told]:
+    """Those of the missing that are not stored once what was sent has come through."""
+    return await asyncio.to_thread(_unknown, missing, ask) if await _flowed(reader, kafka) else missing
 
 
 async def _send(kafka: KafkaConfig, missing: Sequence[_Told]) -> int:

@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 CAUSE = "facts that the store had lost were stored again"
 TOLD_ACCOUNTS = 5
-_AGAIN = (
-    "A running `journey` remembers events that the store has forgotten and does not conclude them anew: restart it, "
-    "then `touchline verify --fix` again. What is listed then is gone, but for a backup."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ def _against_kafka(
     if unseen.parked:
         say(f"{unseen.parked} requests wait unread: their source is set aside, see `touchline sources ls`")
     if options.fix and unseen.ids:
-        say(f"still not stored: {' '.join(unseen.ids)}\n{_AGAIN}")
+        say(f"still not stored: {' '.join(unseen.ids)}\nWhat is listed is gone, but for a backup.")
     return holes.findings() + unseen.findings(), done
 
 

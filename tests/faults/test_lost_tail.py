@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from schemas.config import KafkaConfig
 from schemas.topics import TOPICS
@@ -27,23 +29,26 @@ pytestmark = [pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse, pyte
 CANARIES = 12
 LOST_RECORDS = 3
 VISIBLE_WITHIN_S = 90.0
+AT = (datetime.now(UTC) - timedelta(days=2)).isoformat()
 
 
 def _send(system: System, name: str) -> set[str]:
     """A page view each, in a request of its own, so that each is a record of its own."""
 
-    async def send() -> set[str]:
-        at = (datetime.now(UTC) - timedelta(days=2)).isoformat()
-        async with httpx.AsyncClient(timeout=30.0) as client:
-            for number in range(CANARIES):
-                who = f"{name}-{number}"
-                page = {"type": "page", "messageId": who, "anonymousId": who, "timestamp": at}
-                told = page | {"context": {"page": {"path": "/pricing"}}}
-                call = Call("web", PLACES["web"], json.dumps({"batch": [told]}))
-                assert (await deliver(client, system.url, call, system.secrets["web"])).status == 200
-        return {f"{name}-{number}" for number in range(CANARIES)}
+    names = {f"{name}-{number}" for number in range(CANARIES)}
+    for who in sorted(names):
+        assert asyncio.run(_sent(system, _page(who))) == 200
+    return names
 
-    return asyncio.run(send())
+
+def _page(who: str) -> Call:
+    page = {"type": "page", "messageId": who, "anonymousId": who, "timestamp": AT}
+    return Call("web", PLACES["web"], json.dumps({"batch": [page | {"context": {"page": {"path": "/pricing"}}}]}))
+
+
+async def _sent(system: System, call: Call) -> int:
+    async with httpx.AsyncClient(timeout=30.0) as client:
+        return (await deliver(client, system.url, call, system.secrets["web"])).status
 
 
 def _missing(system: System, wanted: set[str], within_s: float) -> set[str]:
@@ -93,6 +98,46 @@ def test_after_a_lost_tail_everything_new_is_seen(tmp_path: Path) -> None:
         assert "had lost its tail; read again from offset" in told, told
         found = system.cli("verify")
         assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_an_event_that_store_and_facts_have_lost_is_sent_again_beside_a_journey_that_remembers_it(
+    tmp_path: Path,
+) -> None:
+    """Repeating the request alone is not enough: the control."""
+    with System(tmp_path / "data") as system:
+        before = _send(system, "before")
+        assert not _missing(system, before, VISIBLE_WITHIN_S)
+        wait_idle(system)
+        asyncio.run(_expire_facts(system.kafka))
+        _lose(system, "before-3")
+        call = _page("before-3")
+        assert asyncio.run(_sent(system, call)) == 200
+        wait_idle(system)
+        assert _missing(system, before, 0.5) == {"before-3"}
+        fixed = system.cli("verify", "--fix")
+        assert fixed.returncode == 0, fixed.stdout + fixed.stderr
+        assert not _missing(system, before, VISIBLE_WITHIN_S)
+
+
+async def _expire_facts(bootstrap: str) -> None:
+    """As retention does."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        places = [TopicPartition("journey.facts.v1", n) for n in range(partitions(KafkaConfig(), "journey.facts.v1"))]
+        await admin.delete_records({place: RecordsToDelete(before_offset=-1) for place in places})
+    finally:
+        await admin.close()
+
+
+def _lose(system: System, vendor_event_id: str) -> None:
+    """The store forgets an event, rows and all."""
+    at = system.run().addresses
+    auth = ("internal", Path(at["token_file"]).read_text().strip())
+    (row,) = system.rows(f"SELECT event_id FROM bi.touchpoints WHERE vendor_event_id = '{vendor_event_id}'")
+    for table in ("touchpoints", "histories"):
+        sql = f"ALTER TABLE touchline.{table} DELETE WHERE event_id = '{row['event_id']}' SETTINGS mutations_sync = 1"
+        httpx.post(f"{at['sql_url']}/", content=sql, auth=auth, timeout=60).raise_for_status()
 
 
 @pytest.mark.parametrize("guarded", [True, False])
