@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from statistics import median
 
 import httpx
 
@@ -35,6 +36,8 @@ class Sent:
     probes: int = 0
     wrong: set[tuple[str, object]] = field(default_factory=set)
     """Rows that differed after an earlier fault on this system: not the doing of the next one, unless it mends them."""
+    taken: float = 0.0
+    """When the last probe was answered, as `time.monotonic()` has it: Kafka and the gateway are back."""
 
     def probe(self, system: System, timeout_s: float = 60.0) -> float:
         """Send one visitor's page view and wait until it is visible; the seconds from now on."""
@@ -46,6 +49,7 @@ class Sent:
         call = Call("web", PLACES["web"], json.dumps({"batch": [message | {"context": {"page": {"path": "/p"}}}]}))
         answer = asyncio.run(_send(system, call))
         assert answer.status == 200, f"the probe was answered with {answer.status}"
+        self.taken = time.monotonic()
         self.pairs.append((call, answer.at_s))
         while time.monotonic() - began < timeout_s:
             if _is_visible(system, name):
@@ -119,16 +123,19 @@ def campaign(system: System, sent: Sent, plan: Campaign, harm: Harm = strike) ->
     runs = list(plan.components) * plan.runs
     name = f"{plan.fault}-{plan.of}".replace(" ", "-")
     load = load_of(name, plan.seed, (plan.lasts_s * len(runs) + 4) * plan.rate_per_s)
-    recoveries: list[float] = []
+    recoveries, taken = list[float](), list[float]()
     with sending(load, system, plan.rate_per_s) as running:
         for component in runs:
             time.sleep(rng.uniform(0.5, 3.0))
             over = harm(system, component)
             sent.probe(system)
             recoveries.append(time.monotonic() - over)
+            taken.append(sent.taken - over)
         answers = running.finish()
     acked = sent.took(load, answers)
-    verdict, said = sent.settled(system)
+    verdict, earlier = sent.settled(system)
+    until_taken = f"of the recovery until the gateway takes an event: p50 {median(taken):.1f} s, max {max(taken):.1f} s"
+    said = "; ".join(words for words in (until_taken, earlier) if words)
     return report(plan.fault, plan.of, plan.seed, acked, verdict, recoveries, said=said)
 
 

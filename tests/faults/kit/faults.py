@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -66,15 +67,21 @@ def _kill(ground: Ground, options: Options) -> Iterator[Report]:
 
 def _freeze(ground: Ground, options: Options) -> Iterator[Report]:
     def harm(system: System, component: str) -> float:
-        with system.frozen(component):
+        with system.frozen(component), contextlib.ExitStack() as beside:
+            if component == "kafka":
+                grown.append(beside.enter_context(floods.memory(system, "gateway")))
             time.sleep(options.freeze_s)
         return time.monotonic()
 
+    grown: list[list[float]] = []
     for component in options.components:
         plan = Campaign(
             (component,), options.runs, options.seed, options.rate_per_s / 3, "sigstop", options.freeze_s + 6
         )
-        yield campaign(ground.shared(), ground.sent, plan, harm)
+        done = campaign(ground.shared(), ground.sent, plan, harm)
+        growth_mb = max((max(seen) - seen[0] for seen in grown if seen), default=0.0)
+        said = f"; the gateway grew by {growth_mb:.0f} MB in {options.freeze_s:.0f} s without Kafka"
+        yield replace(done, said=done.said + said) if component == "kafka" else done
 
 
 def _noisy(ground: Ground, options: Options) -> Iterator[Report]:

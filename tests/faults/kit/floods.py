@@ -44,7 +44,7 @@ def burst(data: Path, seed: int, lasts_s: float) -> Report:
         rate = _sustained(system, sent, seed)
         load = crowd(f"burst{seed}", seed, events=round(BURST * rate * lasts_s))
         before_mb = system.rss_mb("gateway")
-        with _memory(system, "gateway") as seen, sending(load, system, BURST * rate, connections=1_000) as running:
+        with memory(system, "gateway") as seen, sending(load, system, BURST * rate, connections=1_000) as running:
             time.sleep(lasts_s * 2 / 3)
             with system.frozen("kafka"):
                 time.sleep(lasts_s / 3)
@@ -88,7 +88,7 @@ def _sustained(system: System, sent: Sent, seed: int) -> float:
 
 
 @contextmanager
-def _memory(system: System, name: str) -> Iterator[list[float]]:
+def memory(system: System, name: str) -> Iterator[list[float]]:
     """Resident memory of a service in MB, sampled ten times a second while the block runs."""
     seen: list[float] = []
     over = threading.Event()
