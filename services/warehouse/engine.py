@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from services.warehouse.heads import HEADS
 from services.warehouse.insert import insert_rows
 from services.warehouse.meaning import as_meant
 from services.warehouse.roles import USERS_XML, Role
-from services.warehouse.room import check_room
+from services.warehouse.room import RoomWatch, check_room, free_bytes
 from services.warehouse.settings import COLUMNS_FIRST, WarehouseSettings, reader_settings
 from services.warehouse.statement import Insert, Statement, split_insert
 
@@ -100,6 +101,12 @@ class Engine:
         self._hidden = hidden(*own, socket.gethostname())
         self._allowed: BoundedCache[tuple[object, ...]] = BoundedCache(_ALLOWED_BYTES)
         self._aggregates: Aggregates | None = None
+        self._room = RoomWatch(
+            lambda: free_bytes(settings.engine_dir),
+            self._let_merge,
+            needed_bytes=_METADATA_BYTES,
+            merge_bytes=2 * settings.keep_free_bytes,
+        )
 
     def open(self) -> None:
         """Opens the path and recovers what a kill left. Raises ConfigurationError when it cannot be owned."""
@@ -108,6 +115,7 @@ class Engine:
             # chdb shuts the engine down with its last connection: this one keeps it open
             self._anchor = _connect(f"{self._path}?config-file={config}")
             self._make_bi_database(self._anchor)
+            self._room.start()
         except Exception as error:
             raise ConfigurationError(f"cannot open the ClickHouse data in {self._path}: {error}") from error
 
@@ -117,6 +125,10 @@ class Engine:
         if bytes(there.bytes()).strip() != b"1":
             check_room(self._settings.engine_dir, _METADATA_BYTES)
             connection.query(f"CREATE DATABASE IF NOT EXISTS {name}", "Null")
+
+    def _let_merge(self, may: bool) -> None:
+        with _connect(self._path) as connection:
+            connection.query("SYSTEM START MERGES" if may else "SYSTEM STOP MERGES", "Null")
 
     def cancel(self) -> None:
         """Stops the statements under way; theirs is ClickHouse's error 394. An insert is whole or not there."""
@@ -132,6 +144,7 @@ class Engine:
 
     def close(self) -> None:
         """Ends the engine after the statements under way; safe to call twice."""
+        self._room.stop()
         anchor, self._anchor = self._anchor, None
         if anchor is not None:
             anchor.close()
@@ -150,6 +163,13 @@ class Engine:
             statement = self._guarded(statement)
         elif statement.changes:
             check_room(self._settings.engine_dir, _METADATA_BYTES)
+        began = time.monotonic()
+        result = self._answer(statement, role, emit)
+        if role is Role.INTERNAL and statement.changes:
+            self._room.check(began)
+        return result
+
+    def _answer(self, statement: Statement, role: Role, emit: Emit) -> Result:
         with self.session(statement, role) as connection:
             insert = split_insert(statement.text) if role is Role.INTERNAL else None
             if insert is not None:
