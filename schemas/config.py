@@ -28,7 +28,17 @@ def _origin(text: str) -> str:
     return text.lower()
 
 
+def _base_url(text: str) -> str:
+    if (
+        text
+        and re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?", text) is None
+    ):
+        raise ValueError(f"`{text}` is no address: give scheme and host, as in `https://touchline.example.com`")
+    return text.rstrip("/")
+
+
 HostName = Annotated[str, AfterValidator(_host_name)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 
 
@@ -53,8 +63,15 @@ class SourceConfig(Strict):
     secrets: tuple[SecretRef, ...] = Field(
         min_length=1, description="write key(s) or signing secret(s); several while rotating"
     )
-    public_base_url: str = Field(
-        "", description="scheme and host the sender calls, where its signature covers the URL or its SDK is told"
+    public_base_url: BaseUrl = Field(
+        "",
+        description="scheme and host (and path, if any) the sender calls, where its signature covers the URL or its "
+        "SDK is told; empty: this machine's own address",
+    )
+    sdk_folder: str = Field(
+        "",
+        description="folder with the files of the vendor's browser SDK, for pages that load it from the gateway by "
+        "the vendor's `<script>` snippet; see the connector's page",
     )
     tenant: str = Field(
         "", max_length=200, description="your own account at the vendor, where its connector asks for it"

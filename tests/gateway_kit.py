@@ -109,9 +109,11 @@ def proof(scheme: Scheme, secret: bytes, unsigned: Signed, at: datetime) -> dict
 
 
 @contextmanager
-def listening(writer: FakeWriter | None = None, bounds: Bounds = BOUNDS) -> Iterator[tuple[str, FakeWriter]]:
+def listening(
+    writer: FakeWriter | None = None, bounds: Bounds = BOUNDS, sdk_files: dict[str, dict[str, bytes]] | None = None
+) -> Iterator[tuple[str, FakeWriter]]:
     """A gateway on a free port in a thread, for SDKs that know only URLs."""
     writer = writer or FakeWriter()
-    app = build(config(), secrets=SECRETS, writer=writer)
+    app = build(config(), secrets=SECRETS, writer=writer, sdk_files=sdk_files)
     with served(settings(app, bounds, port=0)) as port:
         yield f"http://127.0.0.1:{port}", writer

@@ -108,8 +108,9 @@ def _paths(named: tuple[Connector, Keyed | Webhook]) -> str:
     settings = [
         f"`{', '.join(one for one in setting.methods if one != 'HEAD')} {setting.path}`" for setting in way.settings
     ]
+    scripts = [f"`GET {path}`" for path in (way.sdk.entry, way.sdk.parts)] if way.sdk is not None else []
     swallowed = [f"`{path}` is swallowed" for path in way.swallowed]
-    return ", ".join([*calls, *settings, *swallowed])
+    return ", ".join([*calls, *settings, *scripts, *swallowed])
 
 
 def _grouped(calls: Iterable[Call]) -> list[str]:

@@ -52,6 +52,7 @@ def _config(path: Path) -> list[Complaint]:
     if reading.config is not None:
         found += secret_complaints(reading)
         found += _tenants(reading, reading.config)
+        found += _sdk_folders(reading, reading.config)
         found += [] if found else _examples(reading, reading.config)
         found += _configured_blueprint(reading, reading.config)
     return found
@@ -66,6 +67,20 @@ def _tenants(reading: ConfigReading, config: Config) -> list[Complaint]:
         if problem := missing_tenant(CONNECTORS[source.vendor], source):
             place: Loc = ("sources", index, "tenant")
             found.append(Complaint(reading.origin(place), dotted(place), problem))
+    return found
+
+
+def _sdk_folders(reading: ConfigReading, config: Config) -> list[Complaint]:
+    """Folders of SDKs that the gateway could not serve."""
+    from services.gateway.sdk import files_of
+
+    found = []
+    for index, source in enumerate(config.sources):
+        loc: Loc = ("sources", index, "sdk_folder")
+        try:
+            files_of(source)
+        except ConfigurationError as error:
+            found.append(Complaint(reading.origin(loc), dotted(loc), str(error)))
     return found
 
 

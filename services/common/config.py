@@ -170,7 +170,7 @@ def _mappings(reading: ConfigReading, config: Config) -> list[_Found]:
 
 
 def _anchor(data: object, folder: Path) -> None:
-    """Make relative `file:` and `blueprint:` paths relative to the configuration file, in place.
+    """Make relative paths (`file:`, `blueprint:`, `sdk_folder:`) relative to the configuration file, in place.
 
     A mapping's examples may hold such words, too; they are left as they are.
     """
@@ -179,7 +179,7 @@ def _anchor(data: object, folder: Path) -> None:
             _anchor(item, folder)
     elif isinstance(data, dict):
         for key, value in data.items():
-            if key in ("file", "blueprint") and isinstance(value, str) and value:
+            if key in ("file", "blueprint", "sdk_folder") and isinstance(value, str) and value:
                 data[key] = str(folder / Path(value).expanduser())
             if key != KEY:
                 _anchor(value, folder)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -22,11 +22,12 @@ from streams.connectors.ways import KeyPlace
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A configured sender with its secrets and its connector."""
+    """A configured sender with its secrets, its connector, and the files of the SDK that its pages load."""
 
     config: SourceConfig
     secrets: tuple[bytes, ...]
     connector: Connector
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 class Sources:
@@ -37,9 +38,14 @@ class Sources:
         configs: tuple[SourceConfig, ...],
         secrets: Mapping[str, tuple[bytes, ...]],
         connectors: Mapping[str, Connector],
+        sdk_files: Mapping[str, Mapping[str, bytes]] | None = None,
     ) -> None:
+        files = sdk_files or {}
         self._by_name = {
-            config.name: Source(config, secrets[config.name], _connector(config, connectors)) for config in configs
+            config.name: Source(
+                config, secrets[config.name], _connector(config, connectors), files.get(config.name, {})
+            )
+            for config in configs
         }
         self._keyed = [source for source in self._by_name.values() if source.connector.keyed]
         seen: dict[bytes, str] = {}
@@ -62,6 +68,10 @@ class Sources:
                 if hmac.compare_digest(secret, key):
                     found = source
         return found
+
+    def sdk_files(self) -> Iterator[Mapping[str, bytes]]:
+        """The files of every source whose pages load an SDK from here."""
+        return (source.files for source in self._by_name.values() if source.files)
 
     def webhook(self, connector: Connector | None, name: str) -> Source:
         """The source a webhook's path names; Refusal 404 when there is none of that connector."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from schemas.config import GatewayConfig
-from services.gateway import browser
+from services.gateway import browser, sdk
 from services.gateway.access import Sources
 from services.gateway.answers import Answer, Refusal, json_answer, refused, replied
 from services.gateway.browser import cors, preflight
@@ -70,6 +70,8 @@ class Gateway:
             self.metrics.inc("touchline_gateway_refusals_total", source=request.source, reason=refusal.code)
             if route is not None and route.always is not None:
                 return replied(route.always, refusal.status)
+            if route is not None and route.sdk is not None:
+                return sdk.said(refusal)
             return refused(refusal, _answers(request))
         except asyncio.CancelledError:
             raise
@@ -86,6 +88,10 @@ class Gateway:
             return json_answer({"name": "touchline", "version": installed_version()})
         if route.purpose == "setting" and not route.has_body:
             return browser.setting(self.sources, request, route, self.config.max_body_bytes)
+        if route.purpose == "sdk":
+            return sdk.entry(self.sources, request, route)
+        if route.purpose == "sdk_part":
+            return sdk.part(self.sources, route)
         if route.purpose == "call" and not route.has_body:
             return await take_call(self, request, route)
         size = await self._read(request, receive)

@@ -10,6 +10,7 @@ from services.gateway.access import Sources
 from services.gateway.app import Gateway, Health
 from services.gateway.intake import Clock, Intake, Writer
 from services.gateway.routes import Routes
+from services.gateway.sdk import Files
 from streams.connectors.registry import connectors_of
 from streams.connectors.spec import Connector
 from streams.ops.metrics import Meter, NoMetrics
@@ -29,15 +30,17 @@ def build(  # noqa: PLR0913 - one for each thing that it touches
     metrics: Meter | None = None,
     health: Health | None = None,
     connectors: Mapping[str, Connector] | None = None,
+    sdk_files: Mapping[str, Files] | None = None,
 ) -> Gateway:
     """The ASGI app. `secrets` holds every source's keys by its name; `health` adds what only the caller knows.
+    `sdk_files`: by source, what its pages load from the gateway.
 
     Raises ConfigurationError when two sources share a write key, or one has no connector.
     """
     meter = metrics or NoMetrics()
     intake = Intake(config.gateway, writer, clock, meter)
     connectors = connectors_of(config.sources) if connectors is None else connectors
-    sources = Sources(config.sources, secrets, connectors)
+    sources = Sources(config.sources, secrets, connectors, sdk_files)
 
     def probe() -> tuple[bool, dict[str, object]]:
         ok, checks = health() if health is not None else (True, {})

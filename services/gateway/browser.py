@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from services.gateway.access import Sources, key_of_body, key_of_header, key_of_query
+from services.gateway.address import base_url
 from services.gateway.answers import Answer, Header, Refusal, json_answer, replied
 from services.gateway.decoding import decode, json_of, text_of, unwrapped
 from services.gateway.request import Request
@@ -10,6 +13,8 @@ from services.gateway.routes import Route
 from streams.connectors.ways import Reply
 
 MAX_AGE_S = b"3600"
+#: What names the gateway depends on who asks: no cache between may give it to others.
+_NOT_KEPT: Header = (b"cache-control", b"no-store")
 
 
 def cors(request: Request) -> tuple[Header, ...]:
@@ -37,7 +42,7 @@ def preflight(request: Request, route: Route) -> Answer:
 
 
 def setting(sources: Sources, request: Request, route: Route, cap: int) -> Answer:
-    """What an SDK loads before it sends, for the source whose key it is."""
+    """What an SDK loads before it sends, for the source whose key it is. Refusal 400, 401, 404."""
     key = route.argument.encode() or key_of_header(request.headers) or key_of_query(request.query, route.key_names)
     key = key or _key_sent(request, route, cap)
     source = sources.by_key(key)
@@ -46,8 +51,11 @@ def setting(sources: Sources, request: Request, route: Route, cap: int) -> Answe
         status = max(one.unknown for one in route.settings.values())
         code, message = ("unknown_key", "no such write key") if status == 404 else ("invalid_key", "invalid write key")
         raise Refusal(status, code, message)
-    told = found.answer(key.decode(), source.config.name, source.config.public_base_url)
-    return replied(told) if isinstance(told, Reply) else json_answer(told)
+    request.source, request.connector = source.config.name, source.connector
+    base = base_url(source.config, request) if found.names_us else source.config.public_base_url
+    told = found.answer(key.decode(), source.config.name, base)
+    answer = replied(told) if isinstance(told, Reply) else json_answer(told)
+    return replace(answer, headers=(*answer.headers, _NOT_KEPT)) if found.names_us else answer
 
 
 def _key_sent(request: Request, route: Route, cap: int) -> bytes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import io
 import json
 import re
 import zlib
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import brotli
@@ -16,6 +17,7 @@ import orjson
 import zstandard
 
 from services.gateway.answers import Refusal
+from streams.connectors.lenient import without_bom
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_PADDING = re.compile(rb"\0*")
@@ -36,7 +38,7 @@ def decode(raw: bytes, encoding: str, cap: int, *, short_is_fine: bool = False) 
         encoding = "gzip"
     if len(raw) > cap:
         raise too_large(cap)
-    if encoding in ("", "identity") or raw[:1] in (b"{", b"["):
+    if encoding in ("", "identity") or raw.removeprefix(codecs.BOM_UTF8)[:1] in (b"{", b"["):
         return raw
     try:
         inflated, complete = _inflate(raw, encoding, cap)
@@ -81,15 +83,15 @@ def text_of(body: bytes) -> str:
 def json_of(body: bytes, text: str) -> Any:
     """The decoded JSON; Refusal 400 when it is none, or nested too deep.
 
-    What JSON allows but a double or UTF-8 cannot hold (`1e400`, half a surrogate pair) passes: the
-    mapping refuses that one message, and the others of its batch are kept.
+    What senders write besides passes (streams/connectors/lenient.py), and so does what no double can hold (`1e400`):
+    the mapping refuses that one message, and the others of its batch are kept.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         first = str(error)
     try:
-        return json.loads(text, parse_constant=_not_json)
+        return json.loads(without_bom(text))
     except (ValueError, RecursionError):
         raise Refusal(400, "invalid_json", f"invalid json: {first}") from None
 
@@ -97,10 +99,6 @@ def json_of(body: bytes, text: str) -> Any:
 def too_large(cap: int) -> Refusal:
     """413; permanent for every SDK that knows it."""
     return Refusal(413, "too_large", f"request size too large: at most {cap} bytes")
-
-
-def _not_json(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _inflate(raw: bytes, encoding: str, cap: int) -> tuple[bytes, bool]:

@@ -147,7 +147,7 @@ def _read(content: Content, body: bytes, text: str, query: str) -> Any:
 
 
 def _checked(value: Any) -> Any:
-    """An object, or an array of objects; anything else is not a payload of any vendor."""
-    if isinstance(value, dict) or (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
+    """An object, or an array with objects: what else is in it costs itself alone. Nothing else is any vendor's."""
+    if isinstance(value, dict) or value == [] or (isinstance(value, list) and any(isinstance(v, dict) for v in value)):
         return value
     raise Refusal(400, "invalid_payload", "the body must be a JSON object or an array of objects")

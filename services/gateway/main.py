@@ -18,6 +18,7 @@ from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
 from services.gateway.connection import settings
 from services.gateway.outlet import Outlet, connection
+from services.gateway.sdk import files_of
 from services.gateway.trim import Trim, to_the_system
 from streams.ops.metrics import Metrics
 from streams.ops.server import OpsServer
@@ -32,13 +33,15 @@ async def serve(
 ) -> None:
     """Runs until SIGTERM, SIGINT or `stop`; `on_listening` gets the URL.
 
-    Raises ConfigurationError for missing secrets, a doubled write key or an unknown host, OSError for a taken port.
+    Raises ConfigurationError for missing secrets, a doubled write key, an `sdk_folder` without the SDK or an unknown
+    host, OSError for a taken port.
     """
     stop = stop or asyncio.Event()
     secrets = {source.name: tuple(read_secret(ref) for ref in source.secrets) for source in config.sources}
     outlet = Outlet(config.kafka, lambda: connection(config.kafka, config.gateway.ack_timeout_s))
     metrics = Metrics()
-    app = build(config, secrets=secrets, writer=outlet, metrics=metrics, health=outlet.health)
+    files = {source.name: files_of(source) for source in config.sources}
+    app = build(config, secrets=secrets, writer=outlet, metrics=metrics, health=outlet.health, sdk_files=files)
     outlet.oldest_wait_s = app.intake.oldest_wait_s
     with _listener(config) as listener:
         async with OpsServer(metrics, app.health, host=config.metrics_host):

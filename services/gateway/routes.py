@@ -4,14 +4,15 @@ SDKs follow a redirect with an empty GET."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from streams.connectors.spec import Connector
-from streams.connectors.ways import Call, Reply, Setting, Webhook
+from streams.connectors.ways import Call, Reply, Sdk, Setting, Webhook
 
-Purpose = Literal["call", "webhook", "setting", "swallow", "health", "version"]
+Purpose = Literal["call", "webhook", "setting", "swallow", "sdk", "sdk_part", "health", "version"]
 _READ = ("GET", "HEAD")
+_VARY = ("{key}", "{file}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Route:
     """One path: what it is for and who may call it how.
 
     `cors`: whether a page of another origin may call it. `calls`, `settings`: by connector, whose key decides.
-    `argument` is the part of the path that varies: a webhook's source, or a key.
+    `argument` is the part of the path that varies: a webhook's source, a key, or a file.
     """
 
     purpose: Purpose
@@ -28,6 +29,7 @@ class Route:
     calls: Mapping[str, Call] = field(default_factory=dict)
     settings: Mapping[str, Setting] = field(default_factory=dict)
     connector: Connector | None = None
+    sdk: Sdk | None = None
     argument: str = ""
 
     @property
@@ -82,8 +84,9 @@ class Routes:
             return _webhook_route(*found, parts[1])
         for pattern, route in self._keyed:
             if _fits(pattern, parts):
-                key = parts[pattern.index("{key}")]
-                return Route(route.purpose, route.methods, route.cors, settings=route.settings, argument=key)
+                return replace(
+                    route, argument=next(part for one, part in zip(pattern, parts, strict=True) if one in _VARY)
+                )
         return None
 
     def _add(self, connector: Connector) -> None:
@@ -96,13 +99,15 @@ class Routes:
             for path in way.swallowed:
                 self._share(path, Route("swallow"))
             for setting in way.settings:
-                route = Route("setting", setting.methods, settings={connector.name: setting})
-                if "{key}" in setting.path:
-                    self._keyed.append((tuple(setting.path.split("/")[1:]), route))
-                else:
-                    self._share(setting.path, route)
+                self._share(setting.path, Route("setting", setting.methods, settings={connector.name: setting}))
+            if way.sdk is not None:
+                self._share(way.sdk.entry, Route("sdk", _READ, sdk=way.sdk))
+                self._share(way.sdk.parts, Route("sdk_part", _READ, sdk=way.sdk))
 
     def _share(self, path: str, route: Route) -> None:
+        if "{" in path:
+            self._keyed.append((tuple(path.split("/")[1:]), route))
+            return
         there = self._fixed.get(path, route)
         if _manner(there) != _manner(route):
             raise ValueError(f"`{path}` is used by connectors in different ways")
@@ -116,7 +121,7 @@ def _manner(route: Route) -> tuple[object, ...]:
 
 def _fits(pattern: tuple[str, ...], parts: tuple[str, ...]) -> bool:
     same = len(pattern) == len(parts)
-    return same and all(one in ("{key}", part) for one, part in zip(pattern, parts, strict=True))
+    return same and all(one == part or one in _VARY for one, part in zip(pattern, parts, strict=True))
 
 
 def _webhook_route(connector: Connector, webhook: Webhook, source: str) -> Route:

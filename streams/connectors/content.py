@@ -24,6 +24,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
 
 from schemas.errors import MalformedPayload, shown
+from streams.connectors.lenient import decoded, without_bom
 from streams.connectors.results import Message
 from streams.connectors.slices import slices
 
@@ -36,9 +37,9 @@ MAX_ELEMENTS = 100_000
 
 
 def opened(content: Content, text: str, batch_key: str = "") -> Opened:
-    """The messages of a request. One that JSON allows but no double or UTF-8 can hold (`1e400`) becomes an error in
-    its place. Raises MalformedPayload where the text is not what `content` says."""
-    return _OPEN[content](text, batch_key)
+    """The messages of a request. One with a number that no double can hold (`1e400`) becomes an error in its place;
+    see `lenient` for what else senders write. Raises MalformedPayload where the text is not what `content` says."""
+    return _OPEN[content](without_bom(text), batch_key)
 
 
 def original(content: Content, text: str, batch_key: str, index: int) -> str:
@@ -46,7 +47,7 @@ def original(content: Content, text: str, batch_key: str, index: int) -> str:
     if content != "json" and not (content == "xml_or_json" and not is_markup(text)):
         return text
     try:
-        return slices(text, batch_key)[1][index]
+        return slices(without_bom(text), batch_key)[1][index]
     except (ValueError, RecursionError, IndexError):
         return text
 
@@ -73,9 +74,10 @@ def _json(body: str, batch_key: str) -> Opened:
 
 
 def _piecewise(body: str, batch_key: str, error: orjson.JSONDecodeError) -> Opened:
+    """Each message by itself, so that what one holds does not touch its neighbours."""
     try:
         rest, texts = slices(body, batch_key)
-        return orjson.loads(rest), [_parsed(text) for text in texts]
+        return decoded(rest), [_parsed(text) for text in texts]
     except (ValueError, RecursionError):
         raise MalformedPayload(f"not JSON: {error}", "malformed") from None
 
@@ -83,8 +85,12 @@ def _piecewise(body: str, batch_key: str, error: orjson.JSONDecodeError) -> Open
 def _parsed(text: str) -> Any:
     try:
         return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        return MalformedPayload(f"{error.msg}: {shown(text)}", "not_representable")
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return decoded(text)
+    except ValueError as error:
+        return MalformedPayload(f"{error}: {shown(text)}", "not_representable")
 
 
 # -- what is no JSON

@@ -68,10 +68,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an SDK loads before it sends: `answer(key, source, public_base_url)` as JSON, or a Reply as it is.
+    """What an SDK loads before it sends: `answer(key, source, base_url)` as JSON, or a Reply as it is.
 
     `{key}` in the path stands for the key; else it comes as in a call, with `key_names` and `wrapped_in` as there.
-    `unknown` is the status for a key nobody has.
+    `unknown` is the status for a key nobody has. `names_us`: whether the answer tells the SDK where to send, which
+    needs the gateway's own address; for others `base_url` is what is configured.
     """
 
     path: str
@@ -80,6 +81,24 @@ class Setting:
     methods: tuple[str, ...] = ("GET", "HEAD")
     key_names: tuple[str, ...] = ("writeKey", "writekey")
     wrapped_in: str = ""
+    names_us: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sdk:
+    """A browser SDK that pages load from the gateway. Its files are the vendor's and come from the operator's copy.
+
+    `entry`: the path that the vendor's snippet names, with `{key}`; it is answered with `file`. `parts`: where that
+    loads the rest from, with `{file}`. `renamed`: what stands in `file` for the vendor's own hosts, and what is put
+    in its place; of `{base}` and `{host}` the gateway's address is made, with and without its scheme. `folder`: where
+    the vendor ships the files, in words.
+    """
+
+    entry: str
+    file: str
+    parts: str
+    renamed: tuple[tuple[str, str], ...]
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +106,14 @@ class Keyed:
     """Senders known by a key they send, on paths of their protocol.
 
     `swallowed` are paths whose calls are answered and dropped. `screen(body, batch)` is the refusal of a whole
-    request, as (code, message), where the protocol documents one.
+    request, as (code, message), where the protocol documents one. `sdk`: what pages load from the gateway itself.
     """
 
     calls: tuple[Call, ...]
     settings: tuple[Setting, ...] = ()
     swallowed: tuple[str, ...] = ()
     screen: Callable[[object, bool], tuple[str, str] | None] = lambda body, batch: None
+    sdk: Sdk | None = None
 
 
 Where = tuple[Literal["query", "body"], str]

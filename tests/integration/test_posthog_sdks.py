@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,7 @@ from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Ignored, Mapped
 from streams.connectors.ways import Reply
 from tests.gateway_kit import FakeWriter, listening
-from tests.integration.test_sdks import node_modules, run, site, touchpoints
-
-__all__ = ["node_modules"]
+from tests.sdk_kit import node_modules, run, site, touchpoints
 
 CALLS = {"track:Quote Requested", "$set", "$groupidentify", "$create_alias", "$exception"}
 PYTHON = """
@@ -110,17 +107,17 @@ def test_python(version: str, packed: str) -> None:
 
 @pytest.mark.node
 @pytest.mark.parametrize(("script", "path"), [(NODE, "/batch/"), (NODE_V1, "/i/v1/analytics/events")], ids=["v0", "v1"])
-def test_node(script: str, path: str, node_modules: Path) -> None:
+def test_node(script: str, path: str) -> None:
     with listening() as (url, writer):
-        run("node", "-e", script, url, cwd=node_modules.parent)
+        run("node", "-e", script, url, cwd=node_modules().parent)
     assert_understood(writer)
     assert {item.path for item in writer.items} == {path}
 
 
 @pytest.mark.node
 @pytest.mark.browser
-def test_browser(node_modules: Path) -> None:
-    with listening() as (url, writer), site(node_modules, PAGE.replace("GATEWAY", url)) as address:
+def test_browser() -> None:
+    with listening() as (url, writer), site(PAGE.replace("GATEWAY", url)) as address:
         done = run(sys.executable, "-c", VISIT, address)
     hosts = set(done.split())
     assert hosts == {url.split("/")[2], address.split("/")[2]}

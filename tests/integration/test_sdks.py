@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import os
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from schemas.touchpoints import CleanTouchpoint
-from services.gateway import events
-from services.gateway.answers import Answer
-from streams.connectors.registry import CONNECTORS
-from streams.connectors.results import Mapped
-from tests.gateway_kit import FakeWriter, listening
+from services.gateway import address as address_module
+from services.gateway import browser, events
+from services.gateway.answers import Answer, json_answer
+from tests.gateway_kit import listening
+from tests.sdk_kit import SEGMENT_FILES, node_modules, run, site, touchpoints, visit
 
-PACKAGES = (
-    "@segment/analytics-node@3.1.0",
-    "@rudderstack/rudder-sdk-node@3.0.13",
-    "@segment/analytics-next@1.84.3",
-    "@rudderstack/analytics-js@3.34.1",
-    "posthog-node@5.70.0",
-    "posthog-js@1.449.2",
-)
 CALLS = {"identify", "track", "page", "group", "alias"}
 
 PYTHON = {
@@ -82,14 +68,35 @@ sdk.page("docs", "Pricing", {path: "/pricing"});
 sdk.group("acme", {name: "Acme", domain: "acme.example"});
 sdk.alias("u1", "an1");
 """
+LOADED = """<script src="/@segment/analytics-next/dist/umd/index.js"></script><script>
+const sdk = AnalyticsNext.AnalyticsBrowser.load({writeKey: "WK", cdnURL: "GATEWAY"}, OPTIONS);
+CALLS
+</script>"""
+#: As Segment documents it, with the gateway in the place of its own host.
+SNIPPET = """<script>
+const analytics = window.analytics = [];
+for (const method of ["identify", "track", "page", "group", "alias"])
+  analytics[method] = (...given) => (analytics.push([method, ...given]), analytics);
+analytics.load = (key) => {
+  const script = document.createElement("script");
+  script.async = true;
+  script.dataset.globalSegmentAnalyticsKey = "analytics";
+  script.src = "GATEWAY/analytics.js/v1/" + key + "/analytics.min.js";
+  document.head.append(script);
+};
+analytics._writeKey = "WK";
+analytics.SNIPPET_VERSION = "5.2.0";
+analytics.load("WK");
+const sdk = analytics;
+CALLS
+</script>"""
 PAGES = {
-    "segment": """<script src="/@segment/analytics-next/dist/umd/index.js"></script><script>
-fetch("GATEWAY/v1/projects/WK/settings").then(r => r.json()).then(cdnSettings => {
-  const [host, protocol] = ["GATEWAY".slice(7) + "/v1", "http"];
-  const sdk = AnalyticsNext.AnalyticsBrowser.load({writeKey: "WK", cdnSettings},
-    {integrations: {"Segment.io": {apiHost: host, protocol}}});
-  CALLS
-});</script>""",
+    "segment": LOADED.replace("OPTIONS", "{}"),
+    "segment, batching": LOADED.replace(
+        "OPTIONS",
+        "{integrations: {'Segment.io': {deliveryStrategy: {strategy: 'batching', config: {timeout: 500}}}}}",
+    ),
+    "segment, its snippet": SNIPPET,
     "rudderstack": """<script>window.rudderanalytics = undefined;</script>
 <script src="/@rudderstack/analytics-js/dist/npm/legacy/bundled/umd/index.js"></script><script>
 const sdk = new rudderanalytics.RudderAnalytics();
@@ -97,34 +104,6 @@ sdk.load("RK", "GATEWAY", {configUrl: "GATEWAY"});
 CALLS
 </script>""",
 }
-
-
-@pytest.fixture(scope="session")
-def node_modules() -> Path:
-    """The SDKs of npm, installed once per machine and version."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "touchline" / "node-sdks-2"
-    folder = cache / "node_modules"
-    if not (cache / "complete").exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(cache), *PACKAGES]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-        if done.returncode:
-            pytest.skip(f"npm could not install the SDKs: {done.stderr[-200:]}")
-        (cache / "complete").touch()
-    return folder
-
-
-def run(*command: str, cwd: Path | None = None) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def touchpoints(writer: FakeWriter) -> list[CleanTouchpoint]:
-    results = [result for item in writer.items for result in CONNECTORS[item.vendor].read(item)]
-    refused = [result for result in results if not isinstance(result, Mapped)]
-    assert not refused, refused
-    return [result.touchpoint for result in results if isinstance(result, Mapped)]
 
 
 def kinds(found: list[CleanTouchpoint]) -> set[str]:
@@ -156,61 +135,57 @@ def test_python(vendor: str) -> None:
 
 @pytest.mark.node
 @pytest.mark.parametrize("vendor", sorted(NODE))
-def test_node(vendor: str, node_modules: Path) -> None:
+def test_node(vendor: str) -> None:
     with listening() as (url, writer):
-        run("node", "-e", NODE[vendor] % NODE_CALLS, url, cwd=node_modules.parent)
+        run("node", "-e", NODE[vendor] % NODE_CALLS, url, cwd=node_modules().parent)
     assert_understood(touchpoints(writer))
-
-
-@contextmanager
-def site(node_modules: Path, page: str) -> Iterator[str]:
-    """Another origin than the gateway's: one page, and the SDKs' files."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path != "/":
-                return super().do_GET()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(f"<!doctype html><title>Shop</title>{page}".encode())
-            return None
-
-        def log_message(self, *_: object) -> None: ...
-
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=node_modules)
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
-
-
-VISIT = """
-import shutil, sys, time
-from playwright.sync_api import sync_playwright
-with sync_playwright() as tools:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    browser = tools.chromium.launch(executable_path=path, args=["--no-sandbox"])
-    page = browser.new_page()
-    page.on("console", lambda line: print(line.text, file=sys.stderr))
-    page.goto(sys.argv[1])
-    page.wait_for_timeout(float(sys.argv[2]) * 1000)
-    browser.close()
-"""
 
 
 @pytest.mark.node
 @pytest.mark.browser
-@pytest.mark.parametrize("vendor", sorted(PAGES))
-def test_browser(vendor: str, node_modules: Path) -> None:
-    with listening() as (url, writer):
-        page = PAGES[vendor].replace("CALLS", BROWSER_CALLS).replace("GATEWAY", url)
-        with site(node_modules, page) as address:
-            run(sys.executable, "-c", VISIT, address, "4")
+@pytest.mark.parametrize("kind", sorted(PAGES))
+def test_browser(kind: str, tmp_path: Path) -> None:
+    """And nobody else hears of it: every host that the browser calls is ours."""
+    files = {"web": sdk_files()} if "snippet" in kind else None
+    with listening(sdk_files=files) as (url, writer), site(filled(kind, url)) as address:
+        called = visit(tmp_path, f"{address}@4")
     assert_understood(touchpoints(writer))
+    assert called == set()
+
+
+@pytest.mark.node
+@pytest.mark.browser
+def test_a_gateway_that_cannot_know_its_address_sends_nobody_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address_module, "_called", lambda request: "")
+    for kind in ("segment", "segment, its snippet"):
+        with listening(sdk_files={"web": sdk_files()}) as (url, writer), site(filled(kind, url)) as address:
+            assert visit(tmp_path / kind, f"{address}@2") == set()
+        assert writer.items == []
+
+
+@pytest.mark.node
+@pytest.mark.browser
+def test_the_check_of_hosts_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known bad: settings that name no host of ours, as they once did, send names and addresses to the vendor."""
+    monkeypatch.setattr(browser, "json_answer", without_host)
+    with listening() as (url, writer), site(filled("segment", url)) as address:
+        called = visit(tmp_path, f"{address}@3")
+    assert called == {"api.segment.io"} and writer.items == []
+
+
+def filled(kind: str, url: str) -> str:
+    return PAGES[kind].replace("CALLS", BROWSER_CALLS).replace("GATEWAY", url)
+
+
+def without_host(value: Any) -> Answer:
+    del value["integrations"]["Segment.io"]["apiHost"]
+    return json_answer(value)
+
+
+def sdk_files() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (node_modules() / SEGMENT_FILES).glob("*.js")}
 
 
 def test_the_once_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:

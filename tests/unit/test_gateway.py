@@ -229,7 +229,7 @@ HOSTILE: dict[str, Hostile] = {
     "UTF-16": Hostile(400, BODY.decode().encode("utf-16")),
     "10k nesting": Hostile(400, DEEP),
     "10k nesting inside": Hostile(400, b'{"userId":"u","properties":' + b'{"a":' * 10_000 + b"1" + b"}" * 10_001),
-    "NaN": Hostile(400, b'{"userId":NaN}'),
+    "a constant that is none": Hostile(400, b'{"userId":Nan}'),
     "a number": Hostile(400, b"1"),
     "a list of numbers": Hostile(400, b"[1,2]"),
     "a form": Hostile(400, b"data=abc"),

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-import orjson
-
 from services.cli.console import UsageError
 from services.cli.importing.findings import BadRow
+from streams.connectors.lenient import decoded
 
 DELIMITERS = ",;\t|"
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -155,9 +154,9 @@ def _json_rows(lines: _Lines) -> Iterator[Row | BadRow]:
 
 def _json_row(number: int, line: str) -> Row | BadRow:
     try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return BadRow(number, "", line.strip(), f"not JSON ({error.msg})", "one JSON object a line, or name it .csv")
+        value = decoded(line)
+    except ValueError as error:
+        return BadRow(number, "", line.strip(), f"not JSON ({error})", "one JSON object a line, or name it .csv")
     if not isinstance(value, dict):
         return BadRow(number, "", value, "not a JSON object", "one JSON object a line")
     return Row(number, value)

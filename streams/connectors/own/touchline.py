@@ -31,7 +31,7 @@ from streams.connectors import reading
 from streams.connectors.results import Message
 from streams.connectors.spec import Connector, Docs, Fresh, Sample, Scope
 from streams.connectors.ways import SUCCESS, Answers, Call, Keyed
-from streams.connectors.web.events import SCALES
+from streams.connectors.web.surveys import SCALES
 from streams.resolve.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_email, is_placeholder, ordered
 
 BATCH_KEY = "records"
@@ -339,6 +339,7 @@ CONNECTOR = Connector(
     versions=("v1",),
     ways_in=(Keyed((Call(PATH, batch=True, keys=("bearer", "basic"), cors=False),)),),
     map=touchpoint,
+    mapping=2,
     batch_key=BATCH_KEY,
     answers=Answers(ok=SUCCESS),
     feeds=(

@@ -1,16 +1,14 @@
 """The message format Segment and RudderStack share: identify, track, page, screen, group, alias.
 
-`occurred_at` is the sender's own stamp, `originalTimestamp` before `timestamp`, not corrected by `sentAt`:
-a resend carries another `sentAt`, and one event must have one time however often it is sent.
-A message without any stamp takes `sentAt`, else the time we received it. If it also lacks a `messageId`,
-the `sentAt` that gave its time is part of its identity; `received_at` never is.
+When it happened is told in `clock`. Where a message has neither a stamp nor a `messageId`, the `sentAt` that gave its
+time is part of its identity; `received_at` never is.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import islice
 from typing import Any, Literal, get_args
 
 from schemas.errors import UnmappableEvent, shown
@@ -18,6 +16,7 @@ from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
 from streams.connectors.reading import MAX_TEXT_CHARS, first_text, ident, member
 from streams.connectors.results import Message
+from streams.connectors.web.clock import Moment, moment
 from streams.connectors.web.events import Event, page_event, track_event
 from streams.connectors.web.traits import company_traits, person_traits
 from streams.resolve.aliases import alias, is_email, is_placeholder, ordered
@@ -25,7 +24,6 @@ from streams.resolve.aliases import alias, is_email, is_placeholder, ordered
 Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
 KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 _PATH_KINDS = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias"}
-_STAMPS = ("originalTimestamp", "timestamp")
 #: Fields that say how a message travelled, not what happened.
 TRANSPORT = frozenset({"sentAt", "_metadata", "receivedAt", "request_ip", "writeKey", "rudderId", "retryCount"})
 
@@ -52,8 +50,8 @@ class _Parts:
 def touchpoint(message: Message, envelope: Message, request: RawRequest) -> CleanTouchpoint:
     """One message in our words; raises UnmappableEvent for what cannot be a touchpoint."""
     parts = _parts(message, envelope, request)
-    occurred_at, stamped_by = _time(message, envelope, request)
-    vendor_event_id = _message_id(message, envelope, parts.kind, stamped_by)
+    when = moment(message, envelope, request)
+    vendor_event_id = _message_id(message, envelope, parts.kind, when.stamped_by)
     event = _event(message, parts)
     refs = _account_refs(message, parts)
     return CleanTouchpoint(
@@ -63,9 +61,9 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         vendor_type=f"{parts.kind}:{event.name}" if event.name else parts.kind,
         vendor_event_id=vendor_event_id,
         action=event.action,
-        occurred_at=occurred_at,
+        occurred_at=when.occurred_at,
         received_at=request.received_at,
-        clock_suspect=reading.is_suspect(occurred_at, request.received_at),
+        clock_suspect=reading.is_suspect(when.occurred_at, request.received_at),
         aliases=_aliases(message, parts),
         account_refs=refs,
         person_traits=_person_traits(parts),
@@ -79,7 +77,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         text=event.text,
         score=event.score,
         score_kind=event.score_kind,
-        properties=reading.scalars(parts.properties) | _circumstances(parts, event) | _previously(message, parts),
+        properties=_properties(message, parts, event, when),
         backfill=request.backfill,
     )
 
@@ -121,18 +119,6 @@ def _kind(message: Message, path: str) -> Kind:
     if isinstance(found, str) and found in KINDS:
         return KINDS[found]
     raise UnmappableEvent(f"`type` must be one of {', '.join(sorted(KINDS))}, not {shown(found)}", "unknown_type")
-
-
-def _time(message: Message, envelope: Message, request: RawRequest) -> tuple[datetime, str]:
-    """(when it happened, the transport stamp that had to say so or "")."""
-    for field in _STAMPS:
-        if message.get(field) not in (None, ""):
-            return reading.stamp(message[field], field), ""
-    for place in (message, envelope):
-        sent = place.get("sentAt")
-        if sent not in (None, ""):
-            return reading.stamp(sent, "sentAt"), str(sent)
-    return request.received_at, ""
 
 
 def _message_id(message: Message, envelope: Message, kind: str, stamped_by: str) -> str:
@@ -235,6 +221,12 @@ def _channel(message: Message, parts: _Parts) -> str:
     if stated:
         return stated
     return "mobile" if parts.kind == "screen" else "web"
+
+
+def _properties(message: Message, parts: _Parts, event: Event, when: Moment) -> dict[str, Scalar]:
+    """What the sender says, and first what we say ourselves of how it came about."""
+    ours = when.told | _circumstances(parts, event) | _previously(message, parts)
+    return dict(islice((ours | reading.scalars(parts.properties) | ours).items(), reading.MAX_PROPERTIES))
 
 
 def _circumstances(parts: _Parts, event: Event) -> dict[str, Scalar]:

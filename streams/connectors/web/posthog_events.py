@@ -8,7 +8,8 @@ from typing import Any
 from schemas.touchpoints import Scalar
 from streams.connectors.reading import MAX_TEXT_CHARS, first_text, number, text
 from streams.connectors.results import Ignored
-from streams.connectors.web.events import SCALES, SURVEYS, Event, ScoreKind, track_event
+from streams.connectors.web.events import SURVEYS, Event, track_event
+from streams.connectors.web.surveys import SCALES, ScoreKind
 from streams.names import spaced
 
 Properties = dict[str, Any]

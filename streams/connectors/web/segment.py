@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from streams.connectors.spec import Connector, Docs, Fresh, Scope
-from streams.connectors.ways import SUCCESS, Answers, Keyed, Setting
+from streams.connectors.ways import SUCCESS, Answers, Keyed, Sdk, Setting
+from streams.connectors.web.clock import CLOCK_HEADERS
 from streams.connectors.web.dialect import address, touchpoint
 from streams.connectors.web.protocol import CALLS, FEEDS, TELEMETRY, sample
 
 
-def settings(key: str, source: str, public_base_url: str) -> dict[str, Any]:
-    """What analytics-next loads before it starts; sends its events back here when `public_base_url` is set."""
-    destination: dict[str, Any] = {"apiKey": key, "unbundledIntegrations": [], "addBundledMetadata": True}
-    base = urlsplit(public_base_url)
-    if base.netloc:
-        destination |= {"apiHost": f"{base.netloc}/v1", "protocol": base.scheme}
+def settings(key: str, source: str, base_url: str) -> dict[str, Any]:
+    """What analytics-next loads before it starts. Without `apiHost` it would send to the vendor's own host."""
+    scheme, _, host = base_url.partition("://")
+    destination = {
+        "apiKey": key,
+        "apiHost": f"{host}/v1",
+        "protocol": scheme,
+        "unbundledIntegrations": [],
+        "addBundledMetadata": True,
+    }
     return {
         "integrations": {"Segment.io": destination},
         "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},
@@ -24,20 +28,34 @@ def settings(key: str, source: str, public_base_url: str) -> dict[str, Any]:
         "analyticsNextEnabled": True,
         "middlewareSettings": {},
         "enabledMiddleware": {},
-        "metrics": {"sampleRate": 0},
+        "metrics": {"sampleRate": 0, "host": f"{host}/v1"},
         "legacyVideoPluginsEnabled": False,
         "remotePlugins": [],
     }
 
 
+SDK = Sdk(
+    entry="/analytics.js/v1/{key}/analytics.min.js",
+    file="standalone.js",
+    parts="/analytics-next/bundles/{file}",
+    renamed=(("https://cdn.segment.com", "{base}"), ("api.segment.io/v1", "{host}/v1")),
+    folder="`dist/umd` of the npm package `@segment/analytics-next`",
+)
+
 CONNECTOR = Connector(
     name="segment",
     versions=("v1",),
     ways_in=(
-        Keyed(CALLS, settings=(Setting("/v1/projects/{key}/settings", settings, unknown=404),), swallowed=(TELEMETRY,)),
+        Keyed(
+            CALLS,
+            settings=(Setting("/v1/projects/{key}/settings", settings, unknown=404, names_us=True),),
+            swallowed=(TELEMETRY,),
+            sdk=SDK,
+        ),
     ),
     map=touchpoint,
     mapping=2,
+    keep_headers=CLOCK_HEADERS,
     batch_key="batch",
     address=address,
     answers=Answers(ok=SUCCESS),
@@ -50,11 +68,18 @@ CONNECTOR = Connector(
             "Point your SDK at the gateway:\n"
             "   - analytics-python: `analytics.host = GATEWAY`, `analytics.write_key`\n"
             "   - @segment/analytics-node: `new Analytics({writeKey, host: GATEWAY})`\n"
-            "   - @segment/analytics-next: `AnalyticsBrowser.load({writeKey, cdnURL: GATEWAY})`, with "
-            "`public_base_url` set on the source; or give "
-            "`integrations: {'Segment.io': {apiHost: 'HOST/v1', protocol: 'https'}}`",
+            "   - @segment/analytics-next from npm: `AnalyticsBrowser.load({writeKey, cdnURL: GATEWAY})`, and nothing "
+            "else; without `cdnURL` it asks Segment's own host for its settings\n"
+            "   - the `<script>` snippet: replace `https://cdn.segment.com` in it by GATEWAY, and set `sdk_folder` on "
+            "the source",
+            "Set `public_base_url` on the source to the address at which browsers reach the gateway. On this machine "
+            "alone (a page and a gateway on localhost) it is not needed.",
         ),
-        settings="`public_base_url`: where browsers reach the gateway; analytics-next is told to send there.",
+        settings="`public_base_url`: the SDK is told to send there; with a proxy in front the gateway cannot know it, "
+        "and refuses to guess: it answers what to set, and the SDK sends nothing to anybody. `sdk_folder`: a folder "
+        "with the SDK's files, for the snippet: `npm pack @segment/analytics-next@1.84.3`, unpack it, and name "
+        "its `package/dist/umd`. The gateway puts its own address in the place of Segment's hosts. Browsers "
+        "too old for the SDK load a polyfill from cdnjs.cloudflare.com.",
         limits="A body of 4,000 KiB; an SDK's batch has 500 KB at most.",
     ),
     fresh=Fresh("web", "any Segment SDK or CDP; the write key is in the file", directory="product"),

@@ -1,0 +1,62 @@
+"""JSON as senders really write it. What the standard allows is read by orjson; this is for what it refuses.
+
+| sent | by | read as |
+|---|---|---|
+| `NaN`, `Infinity`, `-Infinity` | Python's json, unless told otherwise | null: no value is known |
+| half a surrogate pair, `"\\ud83d"` | a text that was cut in the middle of an emoji | U+FFFD, in values and in names |
+| a byte-order mark before it | .NET, and editors on Windows | nothing |
+
+What JSON allows but no double can hold (`1e400`) stays an error: it is a number, and not this one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from math import isfinite
+from typing import Any
+
+BOM = "\ufeff"
+_HALF = re.compile("[\ud800-\udfff]")
+_INT64 = range(-(2**63), 2**64)
+
+
+def decoded(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError, also for what is nested too deep."""
+    try:
+        return _mended(_DECODER.decode(without_bom(text)))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def without_bom(text: str) -> str:
+    """The text behind its byte-order mark, if it has one."""
+    return text.removeprefix(BOM)
+
+
+def _mended(value: Any) -> Any:
+    """The value without halves of surrogate pairs, which no UTF-8 can hold; whole pairs have been joined before."""
+    if isinstance(value, str):
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_mended(name): _mended(one) for name, one in value.items()}
+    return [_mended(one) for one in value] if isinstance(value, list) else value
+
+
+def _unknown(name: str) -> None:
+    """A constant that is no number."""
+
+
+def _double(text: str) -> float:
+    found = float(text)
+    if not isfinite(found):
+        raise ValueError(f"number is infinity when parsed as double: {text[:40]}")
+    return found
+
+
+def _whole(text: str) -> int | float:
+    """As orjson has it: beyond 64 bits a double."""
+    return int(text) if len(text) <= 20 and int(text) in _INT64 else _double(text)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_unknown, parse_float=_double, parse_int=_whole)

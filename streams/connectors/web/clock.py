@@ -1,0 +1,94 @@
+"""When a message happened: what its sender says, and what the sender's clock is worth.
+
+`timestamp` is what the caller chose, or what a server before us corrected; `originalTimestamp` and a `timestamp` that
+stands alone come from the sender's clock. How wrong that is, `sentAt` tells beside our own time of receipt. More than a
+minute ahead of it the clock is fast, since nobody sends later than it is received: the stamp is moved back by as much.
+More than a minute behind, it is a slow clock, an outage's retry or an archive sent again, which look the same. It is
+taken for a slow clock, and by at most a day, only where a page sent it by an SDK that stamps `sentAt` anew each time
+it sends; else the stamp is kept and the event flagged.
+
+A message without any stamp takes `sentAt`, else the time of receipt. Whatever is corrected depends on the receipt
+alone, so reading a stored request again gives the same. Of several copies of an event the one received first counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from schemas.errors import UnmappableEvent
+from schemas.touchpoints import RawRequest, Scalar
+from streams.connectors import reading
+from streams.connectors.results import Message
+
+CLOCK_HEADERS = ("origin",)
+"""What tells that a page sent a request, and no program that sends again what it kept."""
+TOLERANCE = timedelta(minutes=1)
+SLOWEST = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`told` are properties: what was corrected, or looks late. `stamped_by`: the transport's stamp that was all there
+    was, or empty."""
+
+    occurred_at: datetime
+    stamped_by: str = ""
+    told: dict[str, Scalar] = field(default_factory=dict)
+
+
+def moment(message: Message, envelope: Message, request: RawRequest) -> Moment:
+    """When it happened. Raises UnmappableEvent for a stamp that is none."""
+    chosen = _chosen(message)
+    if chosen is not None:
+        return Moment(chosen)
+    sent, written = _sent_at(message, envelope)
+    for name in ("originalTimestamp", "timestamp"):
+        if message.get(name) not in (None, ""):
+            return _by_clock(reading.stamp(message[name], name), "", sent, message, request)
+    if written in (None, ""):
+        return Moment(request.received_at)
+    return _by_clock(reading.stamp(written, "sentAt"), str(written), sent, message, request)
+
+
+def _chosen(message: Message) -> datetime | None:
+    """The time that the caller chose: a `timestamp` beside another one of the clock's."""
+    stated, clock = message.get("timestamp"), message.get("originalTimestamp")
+    return _stamp(stated) if clock not in (None, "", stated) else None
+
+
+def _sent_at(message: Message, envelope: Message) -> tuple[datetime | None, object]:
+    """(the time of sending by the sender's clock, as written); none where it is not given, or no time."""
+    written = next((place["sentAt"] for place in (message, envelope) if place.get("sentAt") not in (None, "")), None)
+    return _stamp(written), written
+
+
+def _stamp(value: object) -> datetime | None:
+    try:
+        return reading.stamp(value, "")
+    except UnmappableEvent:
+        return None
+
+
+def _by_clock(
+    stated: datetime, stamped_by: str, sent: datetime | None, message: Message, request: RawRequest
+) -> Moment:
+    off = sent - request.received_at if sent is not None else timedelta(0)
+    is_slow = -SLOWEST <= off < -TOLERANCE and _stamps_anew(message, request)
+    corrected = _stamp((stated - off).isoformat()) if off > TOLERANCE or is_slow else None
+    if corrected is not None:
+        return Moment(corrected, stamped_by, {"clock_corrected": True, "stated_at": stated.isoformat()})
+    late = {"sent_late_s": -int(off.total_seconds())} if off < -TOLERANCE else {}
+    return Moment(stated, stamped_by, dict(late))
+
+
+def _stamps_anew(message: Message, request: RawRequest) -> bool:
+    """Whether a page sent it by an SDK of which tests/integration/test_sdk_faults.py shows that each retry has another
+    `sentAt`: Segment's for browsers. Not in what is imported."""
+    if request.backfill or request.path.rstrip("/").endswith("/import") or not request.headers.get("origin"):
+        return False
+    context = message.get("context")
+    library = context.get("library") if isinstance(context, dict) else None
+    if not isinstance(library, dict) or library.get("name") != "analytics.js":
+        return False
+    return "next-" in reading.text(library.get("version"))
