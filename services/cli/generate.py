@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.metrics import METRICS
 from services.alerts import board, rules
-from services.cli import blueprint_schema, cluster_sources, connector_docs, record_docs
+from services.cli import blueprint_schema, cluster_sources, connector_docs, record_docs, superset_sets
 from services.cli.marked import markdown, put
 from streams.connectors.registry import CONNECTORS
 
@@ -27,6 +27,10 @@ def _page_of(name: str) -> Callable[[str], str]:
     return lambda _: connector_docs.page(CONNECTORS[name])
 
 
+def _dataset_of(view: str) -> Callable[[str], str]:
+    return lambda _: superset_sets.dataset(view)
+
+
 #: What → (file, its text as it stands → the text it must have).
 GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "rules": (Path("infra/prometheus/rules/touchline.yml"), lambda _: rules.rendered()),
@@ -38,6 +42,12 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "connectors": (Path("docs/connectors.md"), connector_docs.with_tables),
     "cluster-sources": (Path("infra/docker/touchline.yaml"), cluster_sources.with_sources),
     "compose": (Path("docker-compose.yml"), cluster_sources.with_secrets),
+    "superset-metadata": (superset_sets.FOLDER / "metadata.yaml", lambda _: superset_sets.metadata()),
+    "superset-database": (superset_sets.FOLDER / "databases/Touchline.yaml", lambda _: superset_sets.database()),
+    **{
+        f"superset-{view}": (superset_sets.FOLDER / f"datasets/Touchline/{view}.yaml", _dataset_of(view))
+        for view in superset_sets.TIMES
+    },
     **{f"connector-{name}": (Path(f"docs/connectors/{name}.md"), _page_of(name)) for name in CONNECTORS},
 }
 ALL = "all"

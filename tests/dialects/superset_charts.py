@@ -53,6 +53,9 @@ def _dataset() -> Any:
     dataset.columns = [
         TableColumn(column_name=name, type=kind, is_dttm=kind.startswith("Date")) for name, kind in COLUMNS.items()
     ]
+    # as in the generated datasets, for servers
+    kind = COLUMNS["occurred_at"]
+    dataset.columns.append(TableColumn(column_name="event_time", expression="occurred_at", type=kind, is_dttm=True))
     dataset.metrics = [SqlMetric(metric_name="count", expression="COUNT(*)")]
     db.session.add_all([database, dataset])
     db.session.commit()
@@ -81,6 +84,11 @@ def _charts(grains: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for grain in grains:
         yield f"series {grain}", _chart(columns=[_axis("occurred_at", grain)], orderby=[["count", False]])
         yield f"dates {grain}", _chart(columns=[_axis("event_date", grain)], orderby=[["count", False]])
+        own = {"col": "event_time", "op": "TEMPORAL_RANGE", "val": RANGE}
+        yield (
+            f"own name {grain}",
+            _chart(columns=[_axis("event_time", grain)], filters=[own], orderby=[["count", False]]),
+        )
         by_phase = [_axis("occurred_at", grain), "phase"]
         yield f"series by phase {grain}", _chart(columns=by_phase, series_columns=["phase"], series_limit=2)
         old = {"time_grain_sqla": grain, "having": "", "where": ""}

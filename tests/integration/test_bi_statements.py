@@ -124,6 +124,15 @@ def test_no_setting_is_right(target: ClickHouse, made_by: str, setting: str, is_
 
 
 @pytest.mark.parametrize("made_by", [NAMES, REPEATS])
+@pytest.mark.parametrize("grain", GRAINS)
+def test_a_time_of_its_own_name_needs_no_rewriting(target: ClickHouse, made_by: str, grain: str) -> None:
+    """The generated datasets, as a server runs them."""
+    for setting in ("0", "1"):
+        found = rows(target, SUPERSET[made_by][f"own name {grain}"], prefer_column_name_to_alias=setting)
+        assert counted(found) == truth("series", GRAINS[grain])
+
+
+@pytest.mark.parametrize("made_by", [NAMES, REPEATS])
 def test_superset_without_time(target: ClickHouse, made_by: str) -> None:
     charts = SUPERSET[made_by]
     assert rows(target, charts["ordered by time"]) == [
