@@ -27,6 +27,7 @@ MetricName = Literal[
     "touchline_links_known",
     "touchline_links_offset",
     "touchline_identity_tangled_aliases",
+    "touchline_identity_limited",
     "touchline_accounts_in_memory",
     "touchline_touchpoints_in_memory",
     "touchline_touchpoints_waiting",
@@ -106,6 +107,9 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_links_known", "gauge", "Identity links in memory."),
         Metric(
             "touchline_identity_tangled_aliases", "gauge", "Aliases in tangles: too many edges hang together there."
+        ),
+        Metric(
+            "touchline_identity_limited", "gauge", "What grew to a limit of identity, and grows no more.", ("limit",)
         ),
         Metric("touchline_links_offset", "gauge", "How far the links topic is known."),
         Metric("touchline_accounts_in_memory", "gauge", "Account states in memory."),

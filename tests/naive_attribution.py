@@ -197,7 +197,8 @@ class _World:
         }
         given_up: set[str] = set()
         for edge in self.edges:
-            given_up |= {edge.b} if kind_of(edge.a) == kind_of(edge.b) == "user" else set()
+            are_user_ids = kind_of(edge.a) == kind_of(edge.b) == "user"
+            given_up |= {edge.b} if are_user_ids and edge.a != edge.b else set()
             one, other = groups[edge.a], groups[edge.b]
             if edge not in self.joining or one is other or len(one) + len(other) > most:
                 continue

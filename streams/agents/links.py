@@ -45,6 +45,7 @@ FILLED_BEYOND = 1_000
 _KNOWN: MetricName = "touchline_links_known"
 _OFFSET: MetricName = "touchline_links_offset"
 _TANGLED: MetricName = "touchline_identity_tangled_aliases"
+_LIMITED: MetricName = "touchline_identity_limited"
 _log = logging.getLogger("touchline.links")
 
 
@@ -181,6 +182,7 @@ class LinksReader:
         now = time.monotonic()
         self._level_at = self._level_at if behind else now
         told: dict[str, object] = {"links_behind": behind, "tangled_aliases": self.knowledge.graph.tangled}
+        told |= {"limits": {limit: count for limit, count in self.knowledge.limited().items() if count}}
         return now - self._level_at < BEHIND_S, told
 
     async def _read(self) -> None:
@@ -197,6 +199,8 @@ class LinksReader:
         self._meter.set(_KNOWN, len(self.knowledge.graph))
         self._meter.set(_OFFSET, self.knowledge.position)
         self._meter.set(_TANGLED, tangled)
+        for limit, count in self.knowledge.limited().items():
+            self._meter.set(_LIMITED, count, limit=limit)
         if tangled > 2 * self._told_of:
             self._told_of = tangled
             _log.warning("identities are tangled", extra={"aliases": tangled})

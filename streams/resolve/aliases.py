@@ -28,8 +28,11 @@ Kind = PersonKind | ObjectKind
 PERSON_KINDS: tuple[str, ...] = get_args(PersonKind)
 OBJECT_KINDS: tuple[str, ...] = get_args(ObjectKind)
 CONTACT, USER = "crm_contact", "user"
+NAMING_KINDS = frozenset({"crm_contact", "email", "support_user", "user"})
+"""Of these the earliest names a person; others do where there is none."""
 _PEOPLE = frozenset(PERSON_KINDS)
-_RANK = {kind: len(PERSON_KINDS) + len(OBJECT_KINDS) - i for i, kind in enumerate((*PERSON_KINDS, *OBJECT_KINDS))}
+RANK = {kind: len(PERSON_KINDS) + len(OBJECT_KINDS) - i for i, kind in enumerate((*PERSON_KINDS, *OBJECT_KINDS))}
+"""Kind → strength."""
 
 # fmt: off
 PLACEHOLDERS = frozenset(
@@ -108,7 +111,7 @@ def kind_of(name: Alias) -> Kind:
 
 def strength(name: Alias) -> int:
     """Higher is stronger; 0 for a kind we do not know."""
-    return _RANK.get(name.partition(":")[0], 0)
+    return RANK.get(name.partition(":")[0], 0)
 
 
 def is_person(name: Alias) -> bool:
@@ -139,7 +142,7 @@ def ordered(names: Iterable[Alias | None]) -> tuple[Alias, ...]:
 
 
 def _place(name: Alias) -> tuple[int, Alias]:
-    return (-_RANK.get(name.partition(":")[0], 0), name)
+    return (-RANK.get(name.partition(":")[0], 0), name)
 
 
 def strongest(names: Iterable[Alias]) -> Alias | None:

@@ -38,7 +38,7 @@ def traits_of(name: Alias, edges: Iterable[Seen]) -> Traits:
         return Traits(since)
     if space != USER:
         return Traits(since, (space,))
-    given_up = (edge.order for edge in edges if edge.b == name and unique_space(edge.a) == USER)
+    given_up = (edge.order for edge in edges if edge.b == name != edge.a and unique_space(edge.a) == USER)
     sources = {edge.source for edge in edges}
     return Traits(since, tuple(f"{space} {source}" for source in sources), min(given_up, default=None))
 

@@ -56,39 +56,39 @@ class Directory:
         self._named: dict[str, set[str]] = {}
         self._names: dict[str, set[str]] = {}
         self._followed: dict[str, str] = {}
+        self.crowded = set[str]()
+        """Hosts that more accounts claim than may."""
         self._by_rank: dict[str, dict[_Rank, Counter[str]]] = {}
         """Domain → rank → the accounts that claim hosts in it, and how many."""
 
     def claim(self, claim: AccountClaim) -> list[str]:
         """An account claims a domain or a name; returns the accounts that are another one from now on, as they were."""
         account_id = intern(claim.account_id)
+        before = self.claims.standing(account_id)
         if claim.stated_as:
-            before = self.claims.standing(account_id)
             self.claims.state(claim)
-            stands = self.claims.standing(account_id)
-            return self._take(account_id, stands - before, before - stands)
-        if not self.claims.see(claim):
+        elif not self.claims.see(claim):
             return []
-        if claim.trait == "is":
-            if self._rank(claim.value) < self._rank(account_id):
-                self._is.setdefault(account_id, set()).add(claim.value)
-            return self._renamed({account_id})
-        return [] if self.records.gone(account_id) else self._take(account_id, set(compared(claim)), set())
+        return self._told_of(account_id, claim, before)
 
     def retell(self, claim: AccountClaim) -> list[str]:
         """Put a claim in the place of what was known of it, or, retracted, nothing; returns the same."""
         account_id = intern(claim.account_id)
         before = self.claims.standing(account_id)
         self.claims.retell(claim)
-        if claim.trait == "is":
-            named = self._is.pop(account_id, set()) - {claim.value}
-            if not claim.retracted and self._rank(claim.value) < self._rank(account_id):
-                named.add(claim.value)
-            if named:
-                self._is[account_id] = named
-            return self._renamed({account_id})
-        stands = self.claims.standing(account_id)
-        return self._take(account_id, stands - before, before - stands)
+        return self._told_of(account_id, claim, before)
+
+    def _told_of(self, account_id: str, claim: AccountClaim, before: set[Trait]) -> list[str]:
+        """Index what its claims are now; returns the accounts that are another one from now on, as they were."""
+        if claim.trait != "is":
+            stands = self.claims.standing(account_id)
+            return self._take(account_id, stands - before, before - stands)
+        named = (other for _, trait, other in self.claims.counting(account_id) if trait == "is")
+        if stronger := {other for other in named if self._rank(other) < self._rank(account_id)}:
+            self._is[account_id] = stronger
+        else:
+            self._is.pop(account_id, None)
+        return self._renamed({account_id})
 
     def change(self, change: RecordChange) -> list[str]:
         """An account's record is deleted, restored or merged, or was not after all; returns the same."""
@@ -189,34 +189,44 @@ class Directory:
 
     def _take(self, account_id: str, gained: Iterable[Trait], lost: Iterable[Trait]) -> list[str]:
         """Index what an account claims from now on, and no more; returns the accounts that are another one."""
-        changed = set[str]()
+        changed, is_weaker = set[str](), self._rank(account_id) > _STRONGEST
         for trait, value in gained:
             if trait == "name":
                 self._named.setdefault(value, set()).add(account_id)
-                own = self._names
             else:
-                domain = company_domain(value)
-                self._claims.setdefault(domain, {}).setdefault(value, set()).add(account_id)
-                changed.add(domain)
-                self._by_rank.setdefault(domain, {}).setdefault(self._rank(account_id), Counter())[account_id] += 1
-                own = self._hosts
-            if self._rank(account_id) > _STRONGEST:
-                own.setdefault(account_id, set()).add(value)
+                changed.add(self._claimed_by(account_id, value))
+            if is_weaker:
+                (self._names if trait == "name" else self._hosts).setdefault(account_id, set()).add(value)
         for trait, value in lost:
             if trait == "name":
                 _drop(self._named, value, account_id)
             else:
-                domain = company_domain(value)
-                _drop(self._claims[domain], value, account_id)
-                self._uncount(domain, account_id)
-                if not self._claims[domain]:
-                    del self._claims[domain]
-                changed.add(domain)
-            if self._rank(account_id) > _STRONGEST:
+                changed.add(self._claimed_no_more(account_id, value))
+            if is_weaker:
                 _drop(self._names if trait == "name" else self._hosts, account_id, value)
         for domain in changed:
             self._at.pop(domain, None)
         return self._renamed({other for domain in changed for other in self.weaker_at(domain, account_id)})
+
+    def _claimed_by(self, account_id: str, host: str) -> str:
+        """Index who claims a host; returns its domain."""
+        domain = company_domain(host)
+        claimants = self._claims.setdefault(domain, {}).setdefault(host, set())
+        claimants.add(account_id)
+        if len(claimants) > MAX_CLAIMANTS:
+            self.crowded.add(host)
+        self._by_rank.setdefault(domain, {}).setdefault(self._rank(account_id), Counter())[account_id] += 1
+        return domain
+
+    def _claimed_no_more(self, account_id: str, host: str) -> str:
+        domain = company_domain(host)
+        _drop(self._claims[domain], host, account_id)
+        if len(self._claims[domain].get(host, ())) <= MAX_CLAIMANTS:
+            self.crowded.discard(host)
+        self._uncount(domain, account_id)
+        if not self._claims[domain]:
+            del self._claims[domain]
+        return domain
 
     def _uncount(self, domain: str, account_id: str) -> None:
         ranks, rank = self._by_rank[domain], self._rank(account_id)

@@ -33,6 +33,10 @@ _EXTRACT = TLDExtract(
 )
 
 
+ADDRESSES = ("email:", "mailbox:")
+"""What an alias begins with that is an address."""
+
+
 @lru_cache(maxsize=65_536)
 def company_domain(text: str) -> str:
     """The registrable domain of a host, URL or address (`www.acme.co.uk/x` → `acme.co.uk`), else empty."""
@@ -56,7 +60,7 @@ def is_free_mail(domain: str) -> bool:
 
 def address_host(alias: Alias) -> str:
     """The company host of an address, a person's or a role's; empty for other aliases and for free mail."""
-    return company_host(alias.rpartition("@")[2]) if alias.startswith(("email:", "mailbox:")) else ""
+    return company_host(alias.rpartition("@")[2]) if alias.startswith(ADDRESSES) else ""
 
 
 def corporate_domain(alias: Alias) -> str:

@@ -7,11 +7,13 @@ an edge changes by coming or going is at most one edge more at each end.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from operator import attrgetter
 from sys import intern
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from sortedcontainers import SortedList
 
@@ -22,6 +24,7 @@ from streams.resolve.aliases import strength
 MAX_EDGES = 100
 """Of one alias; a cluster cannot hold more anyway, and without a bound a shared device would cost every event."""
 
+_T = TypeVar("_T", str, datetime)
 Order: TypeAlias = "tuple[int, datetime, Alias, Alias, bool]"
 Pair = tuple[Alias, Alias]
 
@@ -63,7 +66,7 @@ class Seen:
 
 def seen(edge: Edge, same: Callable[[Alias], Alias] = lambda name: name) -> Seen:
     """As it is kept; `same` gives the text of an alias that is there already."""
-    return seen_as(same(edge.a), same(edge.b), edge.typed, edge.since, edge.evidence, edge.source)
+    return seen_as(same(edge.a), same(edge.b), edge.typed, once(edge.since), edge.evidence, edge.source)
 
 
 def seen_as(a: Alias, b: Alias, typed: bool, since: datetime, evidence: str, source: str) -> Seen:
@@ -71,12 +74,21 @@ def seen_as(a: Alias, b: Alias, typed: bool, since: datetime, evidence: str, sou
     of_a, of_b = strength(a), strength(b)
     if of_a < of_b:
         a, b, of_b = b, a, of_a
-    return Seen(a, b, typed, since, evidence, intern(source), of_b)
+    return Seen(a, b, typed, since, once(evidence), intern(source), of_b)
+
+
+@lru_cache(maxsize=64)
+def once(told: _T) -> _T:
+    """The very object that was told a moment ago, if it is equal: links of one event share when and by what."""
+    return told
 
 
 def ends_of(a: Alias, b: Alias) -> Pair:
     """The ends of an edge, the stronger first; version 0.1 told some the other way round."""
     return (b, a) if strength(a) < strength(b) else (a, b)
+
+
+_ENDS, _SINCE, _STRENGTH = attrgetter("a", "b", "typed"), attrgetter("since"), attrgetter("strength")
 
 
 def order_of(edge: Seen) -> Order:
@@ -151,7 +163,7 @@ class _Shared:
                 moved.comes(promoted)
 
 
-_Edges: TypeAlias = "Seen | tuple[Seen, ...] | _Shared"
+KeptEdges: TypeAlias = "Seen | tuple[Seen, ...] | _Shared"
 """Of one alias: most have one, few several, in their order."""
 
 
@@ -159,13 +171,18 @@ class Edges:
     """Edges by alias."""
 
     def __init__(self) -> None:
-        self._of: dict[Alias, _Edges] = {}
+        self._of: dict[Alias, KeptEdges] = {}
 
     def __contains__(self, name: Alias) -> bool:
         return name in self._of
 
     def __iter__(self) -> Iterator[Alias]:
         return iter(self._of)
+
+    @property
+    def kept(self) -> Mapping[Alias, KeptEdges]:
+        """As they are kept, for those who look at all of them."""
+        return self._of
 
     def degree(self, name: Alias) -> int:
         """How many an alias has, counting or not."""
@@ -218,20 +235,14 @@ class Edges:
         """Take in all at once, each of them once, where there are none yet."""
         ends: dict[Alias, Seen | list[Seen]] = {}
         for edge in edges:
-            for end in (edge.a, edge.b) if edge.a != edge.b else (edge.a,):
-                known = ends.get(end)
-                if known is None:
-                    ends[end] = edge
-                elif type(known) is list:
-                    known.append(edge)
-                else:
-                    ends[end] = [known, edge]  # type: ignore[list-item]
+            known = ends.setdefault(edge.a, edge)
+            if known is not edge:
+                ends[edge.a] = _with(known, edge)
+            known = ends.setdefault(edge.b, edge)
+            if known is not edge and edge.a is not edge.b:
+                ends[edge.b] = _with(known, edge)
         for end, found in ends.items():
-            if type(found) is list:
-                found.sort(key=order_of)
-                self._of[end] = tuple(found) if len(found) <= MAX_EDGES else _Shared(found)
-            else:
-                self._of[end] = found  # type: ignore[assignment]
+            self._of[end] = _sorted(found) if type(found) is list else found  # type: ignore[assignment]
 
     def add(self, edge: Seen, moved: Moved) -> None:
         """Take it in; notes which edges count from now on, and which no more."""
@@ -265,6 +276,21 @@ class Edges:
                 self._of[end] = rest[0] if len(rest) == 1 else rest
             else:
                 del self._of[end]
+
+
+def _with(known: Seen | list[Seen], edge: Seen) -> list[Seen]:
+    if type(known) is list:
+        known.append(edge)
+        return known
+    return [known, edge]  # type: ignore[list-item]
+
+
+def _sorted(found: list[Seen]) -> tuple[Seen, ...] | _Shared:
+    """In their order: by each part of it, the last first, which costs half of what the whole does."""
+    found.sort(key=_ENDS)
+    found.sort(key=_SINCE)
+    found.sort(key=_STRENGTH, reverse=True)
+    return tuple(found) if len(found) <= MAX_EDGES else _Shared(found)
 
 
 def _inserted(known: tuple[Seen, ...], edge: Seen) -> tuple[Seen, ...]:

@@ -23,14 +23,15 @@ from uuid import NAMESPACE_URL
 from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias, CleanTouchpoint
 from streams.ids import named_id
-from streams.resolve.aliases import kind_of, ordered, strength
+from streams.resolve.aliases import NAMING_KINDS, kind_of, ordered, strength
 from streams.resolve.clusters import clustered
 from streams.resolve.edges import Edges, Moved, Pair, Seen, ends_of, pair_of, seen
 from streams.resolve.kept import Kept
 from streams.resolve.regions import Region, Regions
 from streams.resolve.verdicts import Verdicts
 
-NAMING_KINDS = frozenset({"crm_contact", "email", "support_user", "user"})
+MAX_DECIDED = 200
+"""Aliases of a person as decisions join them, several clusters; decisions that would join more join none of them."""
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _Clusters = dict[Alias, set[Alias]]
@@ -40,8 +41,14 @@ _Clusters = dict[Alias, set[Alias]]
 class Person:
     """One cluster of aliases."""
 
-    person_id: str
+    name: str
+    """What the id is made of."""
     aliases: tuple[Alias, ...]
+
+    @property
+    def person_id(self) -> str:
+        """Not kept: of a hundred thousand people it would take ten megabytes."""
+        return person_id_of(self.name)
 
 
 @lru_cache(maxsize=16_384)
@@ -76,6 +83,8 @@ class IdentityGraph:
         self._decisions = Verdicts[Pair]()
         self._decided: dict[Alias, set[Alias]] = {}
         self._forced: dict[Alias, set[Alias]] = {}
+        self.undone = set[Alias]()
+        """Aliases that decisions do not join with others, because they would join too many."""
         self._read: dict[tuple[Alias, Alias, bool], Seen] | None = None
         self._names: dict[Alias, Alias] = {}
         self._count = 0
@@ -95,7 +104,7 @@ class IdentityGraph:
 
     def person(self, name: Alias) -> Person:
         """The person an alias belongs to; an alias without edges is its own person."""
-        return self._people.get(name) or Person(self.person_id(name), (name,))
+        return self._people.get(name) or Person(self.kept.name(name), (name,))
 
     def person_id(self, name: Alias) -> str:
         """The id of a person (or a thing) who is named by this alias."""
@@ -192,7 +201,13 @@ class IdentityGraph:
                 self._cut[pair] = [edge for ends in _between(*pair) if (edge := read.pop(ends, None))]
         self._edges.fill(read.values())
         asked = set(self._decided)
-        for region in self._regions.whole(self._edges):
+        for region in self._regions.whole():
+            if not isinstance(region, Region):
+                first, aliases = region
+                person = Person(self.kept.name(first), aliases)
+                for name in aliases if len(aliases) > 1 else ():
+                    self._people[name] = person
+                continue
             clusters = clustered(region.names, region.edges, self._regions.traits)
             for cluster in {id(cluster): cluster for cluster in clusters.values()}.values():
                 if len(cluster) > 1:
@@ -305,34 +320,48 @@ class IdentityGraph:
 
     def _settle(self, region: Iterable[Alias], clusters: _Clusters) -> list[Person]:
         """Lay the decisions over the clusters; returns the people, as they were, that are no more as they were."""
-        before = {person.person_id: person for person in map(self.person, region)}
+        before = {person.name: person for person in map(self.person, region)}
         waiting = {name for person in before.values() for name in person.aliases}.union(region)
         after: dict[str, Person] = {}
+        too_many = set[Alias]()
         while waiting:
-            group = self._joined(waiting.pop(), clusters, before)
+            group = self._joined(waiting.pop(), clusters, before, too_many)
             waiting -= group
             person = self._keep(group, clusters)
-            after[person.person_id] = person
-        return [person for person in before.values() if person != after.get(person.person_id)]
+            after[person.name] = person
+        return [person for person in before.values() if person != after.get(person.name)]
 
-    def _joined(self, start: Alias, clusters: _Clusters, before: dict[str, Person]) -> set[Alias]:
-        """The cluster of `start` and those that decisions join it with; notes the people these were."""
-        group, waiting = set[Alias](), [start]
+    def _joined(self, start: Alias, clusters: _Clusters, before: dict[str, Person], too_many: set[Alias]) -> set[Alias]:
+        """The cluster of `start` and those that decisions join it with; notes the people these were.
+
+        Where that is more than a person may be, it is the cluster alone; notes those of whom that is known.
+        """
+        cluster = self._cluster(start, clusters)
+        group, waiting = set[Alias](), {start}
         while waiting:
             name = waiting.pop()
-            if name in group:
-                continue
             person = self.person(name)
-            before.setdefault(person.person_id, person)
-            cluster = clusters.get(name) or set(self._natural(name))
-            group |= cluster
-            waiting += [other for member in cluster for other in self._forced.get(member, ())]
+            before.setdefault(person.name, person)
+            members = self._cluster(name, clusters)
+            group |= members
+            decided = [self._forced[member] for member in members if member in self._forced]
+            waiting = waiting.union(*(others for others in decided if len(others) <= MAX_DECIDED)) - group
+            is_shared = any(len(others) > MAX_DECIDED for others in decided)
+            if is_shared or len(group) + len(waiting) > MAX_DECIDED or not group.isdisjoint(too_many):
+                too_many |= group
+                self.undone |= cluster & self._decided.keys()
+                return cluster
+        if self.undone:
+            self.undone -= group
         return group
+
+    def _cluster(self, name: Alias, clusters: _Clusters) -> set[Alias]:
+        return clusters.get(name) or set(self._natural(name))
 
     def _keep(self, group: set[Alias], clusters: _Clusters) -> Person:
         person = self._person(group)
         for name in person.aliases if self._decided or self._by_evidence else ():
-            natural = clusters.get(name) or set(self._natural(name))
+            natural = self._cluster(name, clusters)
             if len(natural) < len(group):
                 self._by_evidence[name] = tuple(sorted(natural))
             else:
@@ -349,11 +378,11 @@ class IdentityGraph:
         first = naming[0]
         if len(naming) > 1:
             first = min(naming, key=lambda name: (self._since(name), -strength(name), name))
-        person_id, in_order = self.person_id(first), ordered(aliases)
+        name, in_order = self.kept.name(first), ordered(aliases)
         known = self._people.get(first)
-        if known is not None and known.aliases == in_order and known.person_id == person_id:
+        if known is not None and known.aliases == in_order and known.name == name:
             return known
-        return Person(person_id, tuple(map(self._edges.same, in_order)))
+        return Person(self._edges.same(name), tuple(map(self._edges.same, in_order)))
 
     def _since(self, name: Alias) -> datetime:
         """When an alias was first seen; what was only ever decided on comes last."""

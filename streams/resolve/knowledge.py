@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from schemas.ids import BARE
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange, supersedes
 from schemas.touchpoints import Alias, Attribution, CleanTouchpoint, Recall
-from streams.resolve.aliases import is_mailbox, is_person, kind_of
+from streams.resolve.aliases import NAMING_KINDS, is_mailbox, is_person, kind_of
 from streams.resolve.declared import Declarations
 from streams.resolve.directory import Directory
-from streams.resolve.domains import address_host, company_domain, company_host
+from streams.resolve.domains import ADDRESSES, address_host, company_domain, company_host
 from streams.resolve.edges import Seen
 from streams.resolve.followers import Followers
-from streams.resolve.graph import NAMING_KINDS, IdentityGraph, Person, moved
+from streams.resolve.graph import IdentityGraph, Person, moved
 from streams.resolve.learning import implied
 from streams.resolve.memberships import Memberships
 from streams.resolve.proposals import Proposals
@@ -123,9 +123,7 @@ class Knowledge:
         for link in self.retold:  # whatever is older than these is known now
             asking |= self._collect(link)
         asking |= self.graph.derive_all()
-        for name in self.graph.aliases():
-            if "@" in name:
-                self._index(name, address_host(name))
+        self._index_all()
         asking |= self.followers.look_again(asking)  # whoever is in an account is among them
         for account in sorted(name for name in asking if name.startswith(BARE)):
             self.directory.follow(account, self.followers.followed(account))
@@ -146,6 +144,17 @@ class Knowledge:
             return {link.a if isinstance(link, Decision) else link.alias}
         return set()
 
+    def _index_all(self) -> None:
+        """Whose addresses are where, besides what is indexed; each alias is there once."""
+        indexed = {name for hosts in self._at.values() for names in hosts.values() for name in names}
+        at: dict[str, list[Alias]] = {}
+        for name in self.graph.aliases():
+            if name.startswith(ADDRESSES) and name not in indexed:
+                at.setdefault(name.rpartition("@")[2], []).append(name)
+        for written, names in at.items():
+            if host := company_host(written):
+                self._at.setdefault(company_domain(host), {}).setdefault(host, []).extend(names)
+
     def _at_claimed_hosts(self) -> Iterator[Alias]:
         """Those of whom it may be asked to which account they belong, since accounts claim where their address is."""
         for domain, hosts in self._at.items():
@@ -155,6 +164,16 @@ class Knowledge:
                     aliases = self.graph.person(name).aliases
                     if not is_sure or any("@" in other and address_host(other) != host for other in aliases):
                         yield name
+
+    def limited(self) -> dict[str, int]:
+        """How much grew to each limit, and grows no more."""
+        return {
+            "aliases_tangled": self.graph.tangled,
+            "aliases_with_more_accounts_than_count": self.memberships.beyond + self.ties.beyond,
+            "accounts_with_more_claims_than_count": len(self.directory.claims.crowded),
+            "hosts_with_more_claimants_than_count": len(self.directory.crowded),
+            "aliases_that_decisions_do_not_join": len(self.graph.undone),
+        }
 
     def knows(self, link: Link) -> bool:
         """Whether nothing new would be learned from it."""

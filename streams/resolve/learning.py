@@ -12,9 +12,8 @@ from typing import Literal, cast, get_args
 
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange, Verdict
 from schemas.touchpoints import Alias, CleanTouchpoint
-from streams.resolve.aliases import is_mailbox, is_person, kind_of, ordered, strength
+from streams.resolve.aliases import NAMING_KINDS, is_mailbox, is_person, kind_of, ordered, strength
 from streams.resolve.domains import address_host, claimed_hosts
-from streams.resolve.graph import NAMING_KINDS
 
 #: What people do on pages: an address in such an event was typed by someone, not necessarily its owner.
 TYPED_ACTIONS = frozenset(

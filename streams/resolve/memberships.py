@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from sys import intern
 from typing import Literal, TypeAlias
 
 from schemas.links import Decision, Membership
 from schemas.touchpoints import Alias
+from streams.resolve.edges import once
 from streams.resolve.records import Gap, Records
 from streams.resolve.verdicts import Verdicts
 
 MAX_SEEN = 50
 """Accounts that an alias, or a person, was seen with and that count: the first. Whoever is seen with more says little,
 and each of them costs every event."""
+MAX_CHANGES = 100
+"""Of what a CRM tied and untied and of stated dates, so many count of an alias, or a person: the last."""
+MAX_REMEMBERED = 500
+"""Accounts of an alias beyond those that count, of which it is known that it was seen there. More are not told."""
 
 _ONCE = ("seen", "named")
 """Kinds of which the earliest evidence stands. What is only named says where to look, and makes nobody a member."""
@@ -123,7 +128,7 @@ class Memberships:
         self._decisions = Verdicts[tuple[Alias, str]]()
         self._decided: dict[Alias, set[str]] = {}
         self._members: dict[str, list[Alias]] = {}
-        self._beyond: dict[Alias, dict[tuple[str, str], _Told]] = {}
+        self._beyond: dict[Alias, dict[tuple[object, ...], _Told]] = {}
 
     def known(self, link: Membership) -> Membership | None:
         """The link with this id, as it is known."""
@@ -133,39 +138,55 @@ class Memberships:
     def knows(self, link: Membership) -> bool:
         """Whether nothing new would be learned from it."""
         known = self.known(link)
-        return known is not None and not link.outdoes(known)
+        if known is None:
+            return self._is_forgotten(_told(link))
+        return not link.outdoes(known)
+
+    @property
+    def beyond(self) -> int:
+        """How many aliases are told to belong to more than counts."""
+        return len(self._beyond)
+
+    def _is_forgotten(self, told: _Told) -> bool:
+        """Whether so many others of this alias come before it that it is not even remembered."""
+        beyond = self._beyond.get(told.alias)
+        if beyond is None or len(beyond) < MAX_REMEMBERED:
+            return False
+        return told not in _parted((*self._told.get(told.alias, ()), *beyond.values(), told))[0]
 
     def add(self, link: Membership) -> None:
         """Take it in, unless nothing new is learned."""
         if self.knows(link):
             return
         told = _told(link)
-        about = told.about()
-        kept = tuple(known for known in self._told.get(told.alias, ()) if known.about() != about)
-        counting = _counting((*kept, told))
-        self._told[told.alias] = counting
-        beyond = self._beyond.get(told.alias, {})
-        beyond.pop((told.how, told.account_id), None)
-        if len(counting) <= len(kept):
-            beyond |= {(one.how, one.account_id): one for one in (*kept, told) if one not in counting}
-            self._beyond[told.alias] = beyond
+        self._keep(told.alias, (*self._others(told), told))
         self._index(told.alias, told.account_id)
 
     def retell(self, link: Membership) -> None:
         """Put a link in the place of what was known of it, or, retracted, nothing: then others may count again."""
-        told, alias = _told(link), intern(link.alias)
-        about, known = told.about(), (*self._told.pop(alias, ()), *self._beyond.pop(alias, {}).values())
-        rest = tuple(one for one in known if one.about() != about)
-        told_now = rest if link.retracted else (*rest, told)
-        if counting := _counting(told_now):
-            self._told[alias] = counting
-        beyond: dict[tuple[str, str], _Told] = {
-            (one.how, one.account_id): one for one in told_now if one not in counting
-        }
-        if beyond:
-            self._beyond[alias] = beyond
+        told = _told(link)
+        others = self._others(told)
+        self._keep(told.alias, others if link.retracted else (*others, told))
         if not link.retracted:
-            self._index(alias, told.account_id)
+            self._index(told.alias, told.account_id)
+
+    def _others(self, told: _Told) -> _All:
+        """What is known of its alias, without what has its id."""
+        about, known = told.about(), self._told.get(told.alias, ())
+        if beyond := self._beyond.get(told.alias):
+            known = (*known, *beyond.values())
+        return tuple(one for one in known if one.about() != about)
+
+    def _keep(self, alias: Alias, told: _All) -> None:
+        remembered, counting = _parted(told)
+        if counting:
+            self._told[alias] = counting
+        else:
+            self._told.pop(alias, None)
+        if beyond := remembered.difference(counting):
+            self._beyond[alias] = {one.about(): one for one in beyond}
+        else:
+            self._beyond.pop(alias, None)
 
     def decide(self, decision: Decision) -> None:
         """Take in what somebody says of an alias and an account."""
@@ -208,7 +229,8 @@ class Memberships:
     def accounts(self, aliases: Iterable[Alias]) -> set[str]:
         """Every account these aliases were ever tied to, or named, as it is called there."""
         found = {told.account_id for name in aliases for told in self._told.get(name, ())}
-        return found | {account for name in aliases for _, account in self._beyond.get(name, ())}
+        beyond = (told for name in aliases if name in self._beyond for told in self._beyond[name].values())
+        return found.union(told.account_id for told in beyond)
 
     def has_ended(self, aliases: Iterable[Alias], namespace: str) -> bool:
         """Whether any of these aliases ever left an account of a namespace, or is to leave one at a stated time."""
@@ -267,7 +289,7 @@ class Memberships:
         for known in self._told.get(told.alias, ()):
             if known.about() == about:
                 return known
-        return self._beyond.get(told.alias, {}).get((told.how, told.account_id))
+        return self._beyond.get(told.alias, {}).get(about)
 
     def _index(self, alias: Alias, account_id: str) -> None:
         members = self._members.setdefault(account_id, [])
@@ -281,23 +303,36 @@ def _counts(told: _Told) -> bool:
 
 
 def _counting(told: Sequence[_Told]) -> _All:
-    """Without those that were seen, or named, beyond the first. What goes never comes back but by earlier evidence."""
-    if len(told) <= MAX_SEEN:
-        return tuple(told)
-    beyond = {
-        one for how in _ONCE for one in sorted((one for one in told if one.how == how), key=_first_seen)[MAX_SEEN:]
-    }
-    return tuple(one for one in told if one not in beyond) if beyond else tuple(told)
+    """Without those that were seen beyond the first, or changed before the last."""
+    return _parted(told)[1]
+
+
+def _parted(told: Sequence[_Told]) -> tuple[frozenset[_Told], _All]:
+    """Those that are remembered, where not all count; and those that count. A function of the set of them."""
+    if len(told) <= min(MAX_SEEN, MAX_CHANGES):
+        return frozenset(), tuple(told)
+    changed = sorted((one for one in told if one.how not in _ONCE), key=_last_changed)
+    remembered, counting = changed[: MAX_CHANGES + MAX_REMEMBERED], changed[:MAX_CHANGES]
+    for how in _ONCE:
+        first = sorted((one for one in told if one.how == how), key=_first_seen)
+        remembered += first[: MAX_SEEN + MAX_REMEMBERED]
+        counting += first[:MAX_SEEN]
+    counted = set(counting)
+    return frozenset(remembered), tuple(one for one in told if one in counted)
 
 
 def _first_seen(told: _Told) -> tuple[datetime, str, Alias]:
     return (told.since, told.account_id, told.alias)
 
 
+def _last_changed(told: _Told) -> tuple[timedelta, str, Alias, str, str]:
+    return (_END - told.since, told.account_id, told.alias, told.how, told.evidence)
+
+
 def _told(link: Membership) -> _Told:
     return _Told(
-        intern(link.alias), intern(link.account_id), link.how, link.since, link.evidence, intern(link.source),
-        link.valid_from, link.valid_to,
+        intern(link.alias), intern(link.account_id), link.how, once(link.since), once(link.evidence),
+        intern(link.source), link.valid_from, link.valid_to,
     )  # fmt: skip
 
 

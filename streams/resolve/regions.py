@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from schemas.touchpoints import Alias
+from streams.resolve import clusters
 from streams.resolve.clusters import Traits, traits_of
 from streams.resolve.edges import Edges, Moved, Seen
+from streams.resolve.plain import Plain, plain
 
 MAX_REGION = 100
 """Edges: twice what holds a full cluster together. All of them are looked at again at every change, and as many people
@@ -94,11 +96,17 @@ class Regions:
                 done |= tangled
         yield from self._trees(tangled, left & self._tangled.keys())
 
-    def whole(self, names: Iterable[Alias]) -> Iterator[Region]:
-        """All the regions of these aliases and what hangs together with them: what a start begins with, once."""
-        done = set[Alias]()
-        for name in names:
+    def whole(self) -> Iterator[Region | Plain]:
+        """All the regions that there are: what a start begins with, once. Of people at a glance nothing but who they
+        are.
+        """
+        done, edges, most_ends = set[Alias](), self._edges.kept, min(clusters.MAX_ALIASES, MAX_REGION)
+        for name in edges:
             if name in done:
+                continue
+            if (found := plain(name, edges, most_ends)) is not None:
+                done.update(found[1])
+                yield found
                 continue
             region = _everything(name, self._edges.first)
             done |= region.names

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -28,6 +29,10 @@ def stored(value: bytes) -> list[Link | Seen] | None:
         return None
 
 
+_moment = lru_cache(maxsize=64)(datetime.fromisoformat)
+"""Links of one event share it."""
+
+
 class _UnusualError(Exception):
     """Not as this version writes it."""
 
@@ -46,7 +51,7 @@ def _links(items: Any) -> Iterator[Link | Seen]:
 
 def _edge(told: dict[str, Any]) -> Seen:
     a, b, evidence, source = told["a"], told["b"], told["evidence"], told["source"]
-    typed, since = told.get("typed", False), datetime.fromisoformat(told["since"])
+    typed, since = told.get("typed", False), _moment(told["since"])
     is_usual = type(a) is type(b) is type(evidence) is type(source) is str and type(typed) is bool
     if not is_usual or since.tzinfo is not UTC:
         raise _UnusualError

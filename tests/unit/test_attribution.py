@@ -158,6 +158,15 @@ def test_user_ids_are_unique_per_source() -> None:
     assert graph.person("user:1001") == graph.person("user:p77") != graph.person("user:1002")
 
 
+def test_a_user_id_that_came_alone_is_nobodys_but_its_own() -> None:
+    """What was seen alone is given up for nothing: a shared screen does not make one of two who signed in elsewhere."""
+    alone = [event("a", 0, "user:1"), event("b", 1, "user:2")]
+    shared = [event("c", 2, "user:1", "device:d"), event("d", 3, "user:2", "device:d")]
+    for events in (alone + shared, shared + alone):
+        graph = told(*events).graph
+        assert graph.person("user:1").person_id != graph.person("user:2").person_id
+
+
 def test_a_typed_address_of_a_colleague_leaves_the_typist_who_they_are() -> None:
     ann = event("a", 0, "user:u1", "email:ann@acme.com", action="identify")
     form = event("b", 5, "user:u1", "email:bob@acme.com", action="form_submitted")

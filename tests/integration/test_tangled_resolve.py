@@ -1,0 +1,158 @@
+"""A running resolve that is fed what a public write key allows: it keeps its place in its group, its probe tells the
+truth, and everything it is given goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from benchmarks.tangles import hot_desks
+from schemas.config import KafkaConfig
+from schemas.touchpoints import ACCOUNT_INPUTS, AttributedTouchpoint, CleanTouchpoint
+from streams.ops.server import OPS_PORT_ENV
+from streams.transport.kafka import broadcast_consumer, end_offsets
+from streams.transport.topics_admin import ensure_topics
+from tests.integration.test_identity_links import outbox_on
+from tests.journeys import touchpoint
+
+pytestmark = pytest.mark.kafka
+
+EVENTS = 1_200
+_RUN = """
+import sys
+from schemas.config import Config, KafkaConfig
+from streams.agents import main, turns
+from streams.resolve import regions
+if sys.argv[3] == "unbounded":
+    regions.MAX_REGION, turns.TURN_S = 10**9, 10**9
+kafka = KafkaConfig(bootstrap=(sys.argv[1],), topic_prefix=sys.argv[2], partitions=1)
+sys.exit(main.run("resolve", Config(kafka=kafka)))
+"""
+
+
+def hostile() -> list[CleanTouchpoint]:
+    """Sixty people on thirty desks, the latest first: each event may change what all later ones decided."""
+    return [
+        touchpoint(f"e{n:05}", -n, "identify", aliases=pair) for n, pair in enumerate(hot_desks(60, 30, EVENTS // 2))
+    ]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def resolve(kafka: KafkaConfig, how: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    argv = [sys.executable, "-c", _RUN, kafka.bootstrap[0], kafka.topic_prefix, how]
+    with subprocess.Popen(argv, env=os.environ | {OPS_PORT_ENV: str(port)}) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            process.kill()
+
+
+def probe(port: int) -> tuple[int, dict[str, Any]]:
+    """What /healthz answers within two seconds: its status (0: nothing), and what it checks."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+    except OSError:
+        return 0, {}
+
+
+async def well(port: int) -> None:
+    while (await asyncio.to_thread(probe, port))[0] != 200:
+        await asyncio.sleep(0.2)
+
+
+async def member(kafka: KafkaConfig) -> str:
+    """Who is in the group; empty while it is not at rest."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=list(kafka.bootstrap))
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_consumer_groups([f"{kafka.topic_prefix}touchline-resolve"])
+        (group,) = answer.groups
+        return ",".join(one[0] for one in group[5]) if group[2] == "Stable" else ""
+    finally:
+        await admin.close()
+
+
+async def feed(kafka: KafkaConfig, touchpoints: list[CleanTouchpoint]) -> None:
+    async with outbox_on(kafka) as outbox:
+        for start in range(0, len(touchpoints), 200):
+            some = touchpoints[start : start + 200]
+            await outbox.deliver([("touchpoints.clean.v1", one.aliases[0], one.encoded()) for one in some])
+
+
+async def carried_on(kafka: KafkaConfig) -> set[str]:
+    """The events on the attributed topic."""
+    consumer = broadcast_consumer(kafka, "look")
+    await consumer.start()
+    try:
+        ends = await end_offsets(consumer, kafka, "touchpoints.attributed.v1")
+        place = TopicPartition(f"{kafka.topic_prefix}touchpoints.attributed.v1", 0)
+        consumer.assign([place])
+        await consumer.seek_to_beginning(place)
+        found = set[str]()
+        while await consumer.position(place) < ends[0]:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                items = (item for record in records for item in ACCOUNT_INPUTS.validate_json(record.value))
+                found |= {item.event_id for item in items if isinstance(item, AttributedTouchpoint)}
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def test_it_goes_on_and_tells_the_truth(kafka_bootstrap: str, topic_prefix: str) -> None:
+    kafka = KafkaConfig(bootstrap=(kafka_bootstrap,), topic_prefix=topic_prefix, partitions=1)
+    await ensure_topics(kafka)
+    port, events, seen = free_port(), hostile(), list[tuple[int, dict[str, Any]]]()
+    with resolve(kafka, "bounded", port) as process:
+        async with asyncio.timeout(180):
+            await well(port)
+            before = await member(kafka)
+            feeding = asyncio.create_task(feed(kafka, events))
+            while len(await carried_on(kafka)) < len(events):
+                seen.append(await asyncio.to_thread(probe, port))
+            await feeding
+        assert process.poll() is None
+        assert await member(kafka) == before != ""
+        _, last = await asyncio.to_thread(probe, port)
+    assert {status for status, _ in seen} == {200}
+    assert last["checks"]["limits"]["aliases_tangled"] == last["checks"]["tangled_aliases"] > 60
+
+
+@pytest.mark.slow
+async def test_without_the_bounds_the_probe_says_that_it_stands(kafka_bootstrap: str, topic_prefix: str) -> None:
+    """Known bad: regions of any size, and no turns. That this is seen shows that the test above could fail."""
+    kafka = KafkaConfig(bootstrap=(kafka_bootstrap,), topic_prefix=topic_prefix, partitions=1)
+    await ensure_topics(kafka)
+    port = free_port()
+    with resolve(kafka, "unbounded", port):
+        async with asyncio.timeout(180):
+            await well(port)
+            feeding = asyncio.create_task(feed(kafka, hostile()))
+            while (await asyncio.to_thread(probe, port))[0] == 200:
+                await asyncio.sleep(0.2)
+            await feeding
