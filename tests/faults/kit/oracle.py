@@ -186,17 +186,19 @@ def _sum_up(picture: Picture, placed: list[tuple[str, Placed]], as_of: datetime)
 
 
 def _api_cell(placed: list[tuple[str, Placed]]) -> Row:
-    """As the API tells it: visitors that are not yet identified are counted apart."""
-    visitors = {account_id for account_id, _ in placed if account_id.startswith("anon:")}
-    cell = _cell(placed)
-    return {**cell, "accounts": cell["accounts"] - len(visitors), "visitors": len(visitors)}
+    """As the API tells it: with the visitors that are not yet identified."""
+    return {**_cell(placed), "visitors": len({account_id for account_id, _ in placed if _is_visitor(account_id)})}
+
+
+def _is_visitor(account_id: str) -> bool:
+    return account_id.startswith("anon:")
 
 
 def _cell(placed: list[tuple[str, Placed]]) -> Row:
     emotions = [round(place.emotion * 1e6) for _, place in placed if place.emotion is not None]
     return {
         "volume": len(placed),
-        "accounts": len({account_id for account_id, _ in placed}),
+        "accounts": len({account_id for account_id, _ in placed if not _is_visitor(account_id)}),
         "people": len({p.item.attribution.person_id for _, p in placed if p.item.attribution.person_id}),
         "friction_touchpoints": sum(bool(place.friction) for _, place in placed),
         "delight_touchpoints": sum(bool(place.delight) for _, place in placed),
