@@ -22,6 +22,7 @@ TIMES: Final = {
     "account_phases": "changed_at",
     "accounts": "first_seen_at",
     "cases": "opened_at",
+    "compounds": "opened_at",
     "corrections": "corrected_at",
     "directory": "since",
     "journey_map_daily": "event_date",

@@ -181,6 +181,7 @@ def test_views_are_exact(store: Store, setting: str) -> None:
     moved = facts[8]
     newer = facts[4].changed(revision=9 << 32, pain=0.9)
     put(store, [*facts, account_fact("crm:0"), signal_fact(1), signal_fact(2, withdrawn=True), correction()])
+    put(store, [signal_fact(3).changed(parts=("signal-1",), rule="champion_in_pain")])
     put(store, [tombstone_of(moved, revision=5), newer, signal_fact(1)])
     bi = f"bi_{store.client.database}"
     alive = [newer if fact.event_id == newer.event_id else fact for fact in facts if fact is not moved]
@@ -192,6 +193,8 @@ def test_views_are_exact(store: Store, setting: str) -> None:
     assert all(row["is_identified"] for row in rows.values())
     assert (rows["event-000003"]["account_name"], rows["event-000001"]["account_name"]) == ("Acme, the 'best'", "1")
     assert [row["signal_id"] for row in store.rows(f"SELECT * FROM {bi}.signals {setting}")] == ["signal-1"]
+    (compound,) = store.rows(f"SELECT * FROM {bi}.compounds {setting}")  # of no case, and still to be seen
+    assert (compound["signal_id"], compound["parts"], compound["parts_count"]) == ("signal-3", "signal-1", 1)
     (change,) = store.rows(f"SELECT * FROM {bi}.account_phases {setting}")
     assert (change["to_phase"], change["is_accepted"], change["dwell_s"]) == ("purchase", True, 3600.0)
     assert change["changed_at"] == START.replace(tzinfo=None)

@@ -19,8 +19,8 @@ from tests.faults.kit.system import System
 SETTLE_S = 60.0
 STAYS_S = 1.5
 VIEWS = (
-    "accounts", "account_phases", "corrections", "freshness", "journey_map", "journey_map_daily", "signals",
-    "touchpoints",
+    "accounts", "account_phases", "compounds", "corrections", "freshness", "journey_map", "journey_map_daily",
+    "signals", "touchpoints",
 )  # fmt: skip
 _TOUCHPOINT = (
     "account_id", "account_method", "person_id", "vendor_event_id", "touchpoint_type", "phase", "persona", "segment",
@@ -38,7 +38,11 @@ def observed(system: System) -> Picture:
     """Everything visible now, through the views BI tools use and the dashboard's API."""
     return Picture(
         touchpoints={row["event_id"]: _touchpoint(row) for row in system.rows("SELECT * FROM bi.touchpoints")},
-        signals={row["signal_id"]: _signal(row) for row in system.rows("SELECT * FROM bi.signals")},
+        signals={
+            row["signal_id"]: _signal(row)
+            for view in ("signals", "compounds")
+            for row in system.rows(f"SELECT * FROM bi.{view}")
+        },
         accounts={row["account_id"]: _account(row) for row in system.rows("SELECT * FROM bi.accounts")},
         phases={_phase_key(row): _phase(row) for row in system.rows("SELECT * FROM bi.account_phases")},
         cells={_cell_key(row): _cell(row) for row in system.rows("SELECT * FROM bi.journey_map")},
@@ -158,7 +162,8 @@ def _signal(row: dict[str, Any]) -> Row:
 
 
 def _account(row: dict[str, Any]) -> Row:
-    times = {name: _ms(row[name]) for name in ("phase_since", "first_seen_at", "last_seen_at")}
+    times = {name: _ms(row[name]) for name in ("first_seen_at", "last_seen_at")}
+    times["phase_since"] = _ms(row["phase_since"]) if row["has_phase_since"] else 0
     return {name: row[name] for name in _ACCOUNT} | {name: int(row[name]) for name in _COUNTS} | times
 
 
