@@ -67,6 +67,12 @@ def parsed(text: str) -> tuple[exp.Expr, list[Token]]:
         raise Unreadable("it is nested too deeply") from None
     except SqlglotError as error:
         raise Unreadable(str(error).partition(". Line")[0][:200]) from None
+    except Unreadable:
+        raise
+    except (
+        Exception
+    ):  # `{:}` ends in an AttributeError: what a stranger's text sets off in the library is no mistake of ours
+        raise Unreadable("it cannot be told apart into its clauses") from None
     if len(found) != 1 or not isinstance(found[0], exp.Query):
         raise Unreadable("it is not one SELECT")
     return found[0], tokens

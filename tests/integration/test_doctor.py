@@ -20,6 +20,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.config import KafkaConfig
 from schemas.processes import STAGES
+from schemas.topics import TOPICS
 from services.cli.context import Target
 from services.cli.doctor import seen
 from services.cli.doctor.check import Check
@@ -123,7 +124,7 @@ def test_a_fresh_cluster_has_no_problem_but_nobody_works(patient: Patient) -> No
     assert {name for name, checks in found.items() if any(check.state == "warning" for check in checks)} >= {
         f"stage {stage}" for stage in STAGES
     }
-    assert found["topics"][0].detail == "7, as configured"
+    assert found["topics"][0].detail == f"{len(TOPICS)}, as configured"
     assert found["clock of Kafka"][0].detail == "agrees with this machine's to 2 s", "it was learnt"
     assert found["tables"][0].state == found["schema"][0].state == found["dead letters"][0].state == "ok"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.warehouse.aggregates import Aggregates
@@ -122,6 +122,7 @@ def test_what_cannot_be_read(sql: str, why: str) -> None:
         written(sql)
 
 
+@example("{:}")
 @given(st.text(alphabet="ab1'\"`()[]{},.;:+-*/ \\\n", max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(Unreadable):

@@ -98,7 +98,7 @@ def test_validate_says_which_rules_nothing_feeds(tmp_path: Path) -> None:
     path = tmp_path / "touchline.yaml"
     write_fresh(path, tmp_path)
     assert "note: rule" not in invoke("validate", str(path))[2]
-    only = [s for s in yaml.safe_load(path.read_text())["sources"] if s["vendor"] == "hubspot"]
+    only = [s for s in yaml.safe_load(path.read_text())["sources"] if s["vendor"] == "segment"]
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"sources": only}))
     code, _, err = invoke("validate", str(path))
     assert code == 0
