@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,18 +18,24 @@ NEEDS = {
     "clickhouse_url": "clickhouse",
     "clickhouse_database": "clickhouse",
 }
+UNIT = Path(__file__).parent / "unit"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 _guarded_ports: dict[int, str] = {9092: "kafka", 8123: "clickhouse", 9000: "clickhouse"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what this machine cannot run."""
+    """Skip, with the reason, what this machine cannot run; where two workers share the run, one has all real parts.
+
+    So Kafka and ClickHouse are started once, and what is hurt is hurt by one test at a time.
+    """
     missing = {
         "node": "" if shutil.which("node") else "Node.js is not installed",
         "browser": "" if any(map(shutil.which, CHROMIUM)) else "Chromium is not installed",
     }
     for item in items:
+        if UNIT not in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("parts"))
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -28,6 +28,7 @@ def test_one_account_that_is_half_of_everything(victim: Victim) -> None:
     check(hot_account(victim.system, victim.sent, SEED, rate_per_s=100, lasts_s=8))
 
 
+@pytest.mark.slow
 def test_one_source_that_talks_nonsense(victim: Victim) -> None:
     check(noisy_source(victim.system, victim.sent, SEED, rate_per_s=60, lasts_s=8))
 

@@ -86,6 +86,7 @@ def _died(system: System, name: str) -> bool:
     return re.search(rf"^{name} +was ended by SIGKILL", system.said(), re.MULTILINE) is not None
 
 
+@pytest.mark.slow
 def test_a_frozen_journey_worker_that_comes_back_changes_nothing(victim: Victim) -> None:
     """Beyond its session another worker takes its accounts over; its late words must lose."""
     system, load = victim.system, load_of("zombie", SEED, events=1500)

@@ -98,7 +98,7 @@ def test_one_request_holds_nobody_up(
 def test_a_short_fuzz(tmp_path: Path) -> None:
     """Minutes of it: `python -m tests.fuzz.warehouse`."""
     with warehouse(tmp_path) as (target, process):
-        findings = run(target, seconds=20, examples=150)
+        findings = run(target, seconds=8, examples=150)
         assert findings.sent > 10
         assert findings.bare == []
         assert ask(target, "SELECT 1").text == "1\n"
@@ -135,7 +135,12 @@ def test_readers_with_heavy_queries_leave_services_their_part(tmp_path: Path, ro
 
 @pytest.mark.parametrize(
     "said",
-    [b"POST / HTTP/1.1\r\nHost: localhost\r\n", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nSEL"],
+    [
+        pytest.param(b"POST / HTTP/1.1\r\nHost: localhost\r\n", id="head"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nSEL", id="body", marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_500_slow_readers_are_dropped(tmp_path: Path, said: bytes) -> None:
     """In 10 s those without a head, in 30 s those without a body; others are served meanwhile."""
