@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import socket
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.kafka_fixture", "tests.clickhouse_fixture"]
 
@@ -18,27 +19,33 @@ NEEDS = {
     "clickhouse_url": "clickhouse",
     "clickhouse_database": "clickhouse",
 }
-UNIT = Path(__file__).parent / "unit"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 _guarded_ports: dict[int, str] = {9092: "kafka", 8123: "clickhouse", 9000: "clickhouse"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what this machine cannot run; where two workers share the run, one has all real parts.
-
-    So Kafka and ClickHouse are started once, and what is hurt is hurt by one test at a time.
-    """
+    """Skip, with the reason, what this machine cannot run."""
     missing = {
         "node": "" if shutil.which("node") else "Node.js is not installed",
         "browser": "" if any(map(shutil.which, CHROMIUM)) else "Chromium is not installed",
     }
     for item in items:
-        if UNIT not in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("parts"))
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+class _Parts(LoadScopeScheduling):  # type: ignore[misc] # the package has no types
+    """One worker has all tests that need real parts, so that those are started once and hurt by one test at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0] if nodeid.startswith("tests/unit/") else "parts"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """For `make test`, which has two workers."""
+    return _Parts(config, log)
 
 
 @pytest.fixture(autouse=True)
