@@ -31,7 +31,7 @@ demo: .venv/ready
 	@$(BIN)/touchline demo $(ARGS) || [ $$? -eq 130 ]
 
 test: .venv/ready
-	@$(BIN)/pytest --numprocesses 2 --dist loadscope $(ARGS)
+	@$(BIN)/pytest $(ARGS)
 
 faults: .venv/ready
 	@$(BIN)/python -m tests.faults.kit $(ARGS)

@@ -8,8 +8,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.kafka_fixture", "tests.clickhouse_fixture"]
 
@@ -34,18 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
-
-
-class _Parts(LoadScopeScheduling):  # type: ignore[misc] # the package has no types
-    """One worker has all tests that need real parts, so that those are started once and hurt by one test at a time."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0] if nodeid.startswith("tests/unit/") else "parts"
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """For `make test`, which has two workers."""
-    return _Parts(config, log)
 
 
 @pytest.fixture(autouse=True)
