@@ -22,15 +22,15 @@ pytestmark = pytest.mark.clickhouse
 APART = 3859
 DAILY = """
 SELECT event_date, phase, touchpoint_type, persona, segment, channel, volume, accounts, people, friction_touchpoints,
-    delight_touchpoints, emotion_touchpoints, round(if(has_emotion, emotion, 0), 5) AS emotion,
+    delight_touchpoints, emotion_touchpoints, round(if(has_emotion, toFloat64(emotion), 0), 4) AS emotion,
     round(pain_sum, 5) AS pain, identified_accounts, visitors
 FROM {bi}.journey_map_daily ORDER BY ALL
 """
 NAIVE = """
 SELECT toDate(minute) AS event_date, phase, touchpoint_type, persona, segment, channel, count() AS volume,
-    uniqExact(account_id) AS accounts, uniqExactIf(person_id, person_id != '') AS people,
+    uniqExactIf(account_id, account_id NOT LIKE 'anon:%') AS accounts, uniqExactIf(person_id, person_id != '') AS people,
     countIf(friction > 0) AS friction_touchpoints, countIf(delight > 0) AS delight_touchpoints,
-    countIf(has_emotion) AS emotion_touchpoints, round(if(emotion_touchpoints > 0, avgIf(t.emotion, has_emotion), 0), 5)
+    countIf(has_emotion) AS emotion_touchpoints, round(if(emotion_touchpoints > 0, avgIf(t.emotion, has_emotion), 0), 4)
         AS emotion,
     round(sum(t.pain), 5) AS pain, uniqExactIf(account_id, account_id NOT LIKE 'anon:%') AS identified_accounts,
     uniqExactIf(account_id, account_id LIKE 'anon:%') AS visitors
