@@ -28,7 +28,8 @@ FROM {bi}.journey_map_daily ORDER BY ALL
 """
 NAIVE = """
 SELECT toDate(minute) AS event_date, phase, touchpoint_type, persona, segment, channel, count() AS volume,
-    uniqExactIf(account_id, account_id NOT LIKE 'anon:%') AS accounts, uniqExactIf(person_id, person_id != '') AS people,
+    uniqExactIf(account_id, account_id NOT LIKE 'anon:%') AS accounts,
+    uniqExactIf(person_id, person_id != '') AS people,
     countIf(friction > 0) AS friction_touchpoints, countIf(delight > 0) AS delight_touchpoints,
     countIf(has_emotion) AS emotion_touchpoints, round(if(emotion_touchpoints > 0, avgIf(t.emotion, has_emotion), 0), 4)
         AS emotion,
