@@ -247,10 +247,6 @@ class _World:
             if fate.how == "removed"
         ]
 
-    def _is_there(self, record: str, at: datetime) -> bool:
-        """Whether it was not deleted then; at the very moment of a deletion it still was there."""
-        return not any(gone.at < at < (back.at if back else LAST) for gone, back in self._deletions(record))
-
     def _is_released(self, account: str, said: CleanTouchpoint | None) -> bool:
         """Whether the account is deleted now, and this was not stated after that."""
         last = [gone for gone, back in self._deletions(account) if back is None][-1:]

@@ -15,12 +15,6 @@ from streams.names import spaced
 Predicate = Callable[[CleanTouchpoint], bool]
 
 
-def compile_match(match: Match) -> Predicate:
-    """A predicate that is true when every condition of `match` holds."""
-    kind, properties = compile_kind(match), compile_properties(match)
-    return lambda touchpoint: kind(touchpoint) and properties(touchpoint)
-
-
 def compile_kind(match: Match) -> Predicate:
     """The conditions on what kind of touchpoint it is: action, name, vendor, vendor type, page, channel."""
     return _all([*_kind_tests(match), *([_globs("page", match.page)] if match.page else [])])

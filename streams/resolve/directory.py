@@ -14,7 +14,7 @@ from sys import intern
 from schemas.ids import directory_of
 from schemas.links import AccountClaim, RecordChange
 from streams.resolve.claims import Claims, Trait, compared
-from streams.resolve.domains import company_domain, is_free_mail
+from streams.resolve.domains import company_domain
 from streams.resolve.records import Records
 
 #: Strong to weak: a weaker account is the stronger one that a directory says it is, or that alone claims its domain.
@@ -298,12 +298,6 @@ def _drop(index: dict[str, set[str]], key: str, value: str) -> None:
     index[key].discard(value)
     if not index[key]:
         del index[key]
-
-
-def claimed_domains(text: str) -> list[str]:
-    """The company domains in a trait's value (several are separated by spaces or commas); free mail is none."""
-    domains = (company_domain(part) for part in text.replace(",", " ").split())
-    return sorted({domain for domain in domains if domain and not is_free_mail(domain)})
 
 
 def _upwards(host: str, domain: str) -> Iterator[str]:
