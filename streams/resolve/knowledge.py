@@ -288,15 +288,14 @@ class Knowledge:
         directory, reach = self.directory, self.directory.reach(link)
         seen = link if isinstance(link, AccountClaim) and not link.stated_as and not link.generation else None
         called = {account: directory.canonical(account) for account in reach.accounts}
-        at_before = {host: directory.accounts_at(host) for name in reach.domains for host in self._at.get(name, ())}
+        at_before = self._accounts_at(reach.domains)
         named_before = {name: directory.accounts_named(name) for name in reach.names}
         members = {} if isinstance(link, AccountClaim) else self._homes(self._members(reach.accounts))
-        hosts = (host for host in at_before if not (seen and directory.is_crowded(host, seen)))
-        people = self._homes(name for host in hosts for name in self._at[company_domain(host)][host])
+        hosts = [host for host in at_before if not (seen and directory.is_crowded(host, seen))]
+        people = self._homes(self._named_at(hosts))
         for before in self._change(link):
             due.setdefault(before, set()).add(_EVERYONE)
-        moved = {host for host, accounts in at_before.items() if directory.accounts_at(host) != accounts}
-        at_moved = {name for host in moved for name in self._at[company_domain(host)][host]}
+        at_moved = self._moved_at(at_before)
         for name, (person, before_home, where) in {**people, **members}.items():
             if name in at_moved or (name in members and home(self.known, person) != before_home):
                 self._owe_at(due, where, person)
@@ -319,17 +318,32 @@ class Knowledge:
         if not moved:
             return bare
         named_before = {n: directory.accounts_named(n) for name in moved for n in directory.names_of(name)}
-        members = self._homes(alias for name in moved for alias in self.memberships.members(name))
+        at_before = self._accounts_at({domain for name in moved for domain in directory.domains_of(name)})
+        concerned = self._homes([*self._members(moved), *self._named_at(at_before)])
         for name, other in sorted(moved.items()):
             for before in directory.follow(name, other):
                 due.setdefault(before, set()).add(_EVERYONE)
-        for person, before_home, where in members.values():
-            if home(self.known, person) != before_home:
+        at_moved = self._moved_at(at_before)
+        for name, (person, before_home, where) in concerned.items():
+            if name in at_moved or home(self.known, person) != before_home:
                 self._owe_at(due, where, person)
         renamed = {n for n, before in named_before.items() if directory.accounts_named(n) != before}
         called = {alias for n in renamed for alias in self.declared.named(n)}
         self._owe_all(called, due)
-        return bare | {alias for name in (members.keys() | called) for alias in self.graph.person(name).aliases}
+        asked = at_moved | called.union(self._members(moved))
+        return bare | {alias for name in asked for alias in self.graph.person(name).aliases}
+
+    def _accounts_at(self, domains: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """The accounts of every host in these domains that somebody's address or word names."""
+        hosts = (host for domain in domains for host in self._at.get(domain, ()))
+        return {host: self.directory.accounts_at(host) for host in hosts}
+
+    def _named_at(self, hosts: Iterable[str]) -> Iterator[Alias]:
+        return (name for host in hosts for name in self._at[company_domain(host)][host])
+
+    def _moved_at(self, before: Mapping[str, tuple[str, ...]]) -> set[Alias]:
+        """Who is at the hosts that have other accounts than before."""
+        return set(self._named_at(h for h, accounts in before.items() if self.directory.accounts_at(h) != accounts))
 
     def _members(self, accounts: Iterable[str]) -> Iterator[Alias]:
         return (name for account in accounts for name in self.memberships.members(account))

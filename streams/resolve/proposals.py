@@ -59,6 +59,11 @@ class Proposal:
         """The same for the same question."""
         return named_id(NAMESPACE_URL, f"touchline:proposal:{self.question}|{self.a}|{self.b}")
 
+    @property
+    def asked_of(self) -> tuple[str, ...]:
+        """The names it is derived from: of two people either, of a person and an account only the person."""
+        return (self.a, self.b) if self.question == "same_person" else (self.a,)
+
     def fact(self, position: int) -> ProposalFact:
         """As it is told; `position` is how far the links were known."""
         return ProposalFact(
@@ -107,8 +112,8 @@ class Proposals:
         for key, found in after.items():
             if before.get(key) != found:
                 self._standing[key] = found
-                for end in (found.a, found.b):
-                    self._of.setdefault(end, set()).add(key)
+                for name in found.asked_of:
+                    self._of.setdefault(name, set()).add(key)
                 self.news.append((position, found))
 
     def _derived(self, name: str) -> Iterator[Proposal]:
@@ -119,10 +124,10 @@ class Proposals:
 
     def _forget(self, key: str, gone: Proposal) -> None:
         del self._standing[key]
-        for end in (gone.a, gone.b):
-            self._of[end].discard(key)
-            if not self._of[end]:
-                del self._of[end]
+        for name in gone.asked_of:
+            self._of[name].discard(key)
+            if not self._of[name]:
+                del self._of[name]
 
 
 def derived(known: Known, name: Alias) -> Iterator[Proposal]:

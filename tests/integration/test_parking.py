@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from schemas.touchpoints import CLEAN, RAW, RawRequest
 from services.cli.parked import Unread, resume, standings_now
 from services.cli.records import consumer, history, producer
 from services.cli.replaying import replay_raw
-from streams.agents import shift
+from streams.agents import backlogs, shift
 from streams.agents.mapper import Mapper
 from streams.agents.normalise import parked
 from streams.agents.parking import Parking
@@ -37,6 +37,8 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 async def kafka(kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> KafkaConfig:
     monkeypatch.setattr(shift, "TELL_EVERY_S", 0.2)
+    # These tests resume by command. A trial would resume sooner: the sources are aside since this module was read.
+    monkeypatch.setattr(backlogs, "pause_before_trial", lambda tries: timedelta(days=1))
     config = KafkaConfig(bootstrap=(kafka_bootstrap,), partitions=2, topic_prefix=topic_prefix)
     await ensure_topics(config)
     return config

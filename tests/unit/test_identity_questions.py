@@ -72,6 +72,19 @@ def test_a_domain_two_accounts_share_is_asked_about_and_settled_by_a_membership(
     assert {(p.b, p.status) for _, p in knowledge.proposals.news} == {("crm:1", "settled"), ("crm:2", "settled")}
 
 
+MEMBER = [
+    touchpoint("m1", 2, "crm_record", aliases=("crm_contact:1",), account_refs=("crm:1",)),
+    touchpoint("m2", 3, "group", aliases=("crm_contact:1", "user:u1"), account_refs=("group:acme",)),
+]
+CLAIMS = touchpoint("g", 5, account_refs=("group:acme",), account_traits={"domain": "acme.com"})
+
+
+@pytest.mark.parametrize("history", [[*SHARED, *MEMBER, CLAIMS], [*SHARED, CLAIMS, *MEMBER]], ids=["last", "first"])
+def test_a_group_that_claims_a_domain_is_asked_about_whenever_it_does(history: list[CleanTouchpoint]) -> None:
+    asked = [(b, status) for question, a, b, status in standing(told(*history)) if a == "email:ann@acme.com"]
+    assert asked == [("crm:1", "open"), ("crm:2", "open"), ("group:acme", "open")]
+
+
 def test_no_means_no_also_by_the_domain() -> None:
     history = [SHARED[0], SHARED[2], said("d", 9, "not_belongs", "email:ann@acme.com", ref="crm:1")]
     attribution = told(*history).attribute(SHARED[2])
