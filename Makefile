@@ -30,8 +30,9 @@ help:
 demo: .venv/ready
 	@$(BIN)/touchline demo $(ARGS) || [ $$? -eq 130 ]
 
+# Two workers, each with a Kafka and a ClickHouse of its own; the tests of one file run in one of them, in their order.
 test: .venv/ready
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 faults: .venv/ready
 	@$(BIN)/python -m tests.faults.kit $(ARGS)

@@ -144,7 +144,7 @@ ASKED = orjson.dumps({"token": "phc_x", "distinct_id": "u"})
     ("method", "path", "body"),
     [
         ("POST", "/flags/?v=2", ASKED),
-        ("POST", "/flags/?v=2", gzip.compress(ASKED)),
+        ("POST", "/flags/?v=2", gzip.compress(ASKED, mtime=0)),
         ("POST", "/decide/?v=3&compression=base64", b"data=" + base64.b64encode(ASKED).replace(b"=", b"%3D")),
         ("GET", "/flags/?token=phc_x", b""),
         ("POST", "/flags/?v=2", orjson.dumps({"api_key": "phc_x"})),
