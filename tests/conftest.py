@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from typing import Any
@@ -19,7 +20,17 @@ NEEDS = {
 }
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+#: What some tests use; TOUCHLINE_TESTS_SKIP_NOTHING=1 refuses to run where one is missing.
+TOOLS = {"node": ("node",), "npm": ("npm",), "browser": CHROMIUM, "promtool": ("promtool",), "amtool": ("amtool",)}
+
 _guarded_ports: dict[int, str] = {9092: "kafka", 8123: "clickhouse", 9000: "clickhouse"}
+
+
+def pytest_configure() -> None:
+    """Refuse to call a run whole that would leave something out."""
+    missing = [name for name, commands in TOOLS.items() if not any(map(shutil.which, commands))]
+    if missing and os.environ.get("TOUCHLINE_TESTS_SKIP_NOTHING") == "1":
+        raise pytest.UsageError(f"not installed: {', '.join(missing)}; without it tests would be skipped")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

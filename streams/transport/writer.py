@@ -8,7 +8,6 @@ them, too. `put` returns a future that resolves with (partition, offset) once Ka
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -139,7 +138,8 @@ class RecordWriter:
 
     def _lingered(self) -> None:
         """Send what was collected; how long the next items linger follows from how fast these came."""
-        most, now = max((len(buffer.items) for buffer in self._buffers.values()), default=0), time.monotonic()
+        now = asyncio.get_running_loop().time()
+        most = max((len(buffer.items) for buffer in self._buffers.values()), default=0)
         is_busy = most >= BUSY_ITEMS_PER_S * (now - self._lingered_at)  # a burst after a rest is not busy
         self._lingered_at = now
         self.hurry()

@@ -10,6 +10,7 @@ import orjson
 
 from schemas.topics import TopicName
 from streams.transport.writer import BUSY_ITEMS_PER_S, RecordWriter, partition_of
+from tests.virtual_time import in_virtual_time
 
 TOPIC: TopicName = "touchpoints.clean.v1"
 LINGER_S = 0.02
@@ -41,6 +42,7 @@ def writer() -> tuple[RecordWriter, Producer]:
     return RecordWriter(producer, lambda topic: 2, linger_s=LINGER_S), producer
 
 
+@in_virtual_time
 async def test_partitions_go_out_together() -> None:
     """So that the producer needs one request for them, though the second one's items came later."""
     records, producer = writer()
@@ -63,15 +65,18 @@ async def lingered_s(items: int, rest_s: float = 0.0) -> float:
     return producer.sent[-1][0] - began
 
 
+@in_virtual_time
 async def test_a_busy_topic_lingers_longer() -> None:
     assert await lingered_s(BUSY // 2) < 2 * LINGER_S
     assert await lingered_s(4 * BUSY) > 2 * LINGER_S
 
 
+@in_virtual_time
 async def test_a_burst_after_a_rest_is_not_busy() -> None:
     assert await lingered_s(4 * BUSY, rest_s=8 * LINGER_S) < 2 * LINGER_S
 
 
+@in_virtual_time
 async def test_hurry_waits_for_nothing() -> None:
     records, producer = writer()
     done = records.put(TOPIC, KEYS[0], b"1")
