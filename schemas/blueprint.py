@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas.base import Strict
 from schemas.matching import Match
+from schemas.policies import Policy, Tiers
 from schemas.rules import Rule
 
 
@@ -161,3 +162,5 @@ class Blueprint(Strict):
     segments: tuple[SegmentRule, ...] = Field((), description="first match wins")
     types: tuple[TouchpointType, ...] = Field(description="the catalogue")
     rules: tuple[Rule, ...] = Field((), description="friction and delight")
+    policies: tuple[Policy, ...] = Field((), description="which incidents people are told of")
+    tiers: Tiers = Field(Tiers(), description="how much an account weighs when people are told")

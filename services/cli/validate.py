@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from schemas.blueprint import Blueprint
 from schemas.complaints import Complaint, checked, complaints_of
@@ -13,6 +14,10 @@ from schemas.mapping import Mapping
 from services.common.config import ConfigReading, read_config
 from services.common.documents import read_document
 from services.common.secrets_check import secret_complaints
+
+if TYPE_CHECKING:
+    from streams.journey.blueprints import Reading
+    from streams.journey.compiled import CompiledBlueprint
 
 
 def problems(path: Path) -> list[Complaint]:
@@ -154,5 +159,18 @@ def _blueprint(file: Path) -> list[Complaint]:
             failure = run(reading.compiled, rule, test)
             loc: Loc = ("rules", index, "tests", at)
             if failure:
+                found.append(Complaint(reading.document.origin(loc), dotted(loc), f"golden test: {failure}"))
+    return [*found, *_policies(reading, reading.compiled)]
+
+
+def _policies(reading: Reading, compiled: CompiledBlueprint) -> list[Complaint]:
+    """The golden tests of the policies that fail."""
+    from streams.incidents.golden import run
+
+    found = []
+    for index, policy in enumerate(compiled.source.policies):
+        for at, test in enumerate(policy.tests):
+            if failure := run(compiled, policy, test):
+                loc: Loc = ("policies", index, "tests", at)
                 found.append(Complaint(reading.document.origin(loc), dotted(loc), f"golden test: {failure}"))
     return found

@@ -64,6 +64,7 @@ def _twice(blueprint: Blueprint) -> Iterator[Problem]:
         "personas": blueprint.personas,
         "types": blueprint.types,
         "rules": blueprint.rules,
+        "policies": blueprint.policies,
     }
     for part, entries in parts.items():
         seen: dict[str, int] = {}
@@ -110,6 +111,9 @@ def _references(blueprint: Blueprint) -> Iterator[_Reference]:
         yield from (("target", ("types", index, "targets", name), name) for name in kind.targets)
     for index, each in enumerate(blueprint.rules):
         yield from _rule_references(each, ("rules", index))
+    for index, policy in enumerate(blueprint.policies):
+        yield from (("rule", ("policies", index, "rules", at), name) for at, name in enumerate(policy.rules))
+        yield from (("touchpoint type", ("policies", index, "types", at), name) for at, name in enumerate(policy.types))
     yield from (("vendor", (*loc, "vendor"), found.vendor) for loc, found in below(blueprint, Match) if found.vendor)
 
 

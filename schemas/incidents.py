@@ -1,0 +1,208 @@
+"""Incidents: what hurts an account now, what people do about it, and what people were told.
+
+An incident has no row of its own. It is a function of what the journey concluded; what must be remembered of it (who
+was told, who took it) names the evidence, the ids of events, and so follows it through refold, merge and split.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from schemas.base import Contract, UtcTime
+from schemas.policies import Level
+
+Verb = Literal["take", "assign", "note", "silence", "done"]
+MAX_EVENTS = 200
+
+
+class IncidentAction(Contract):
+    """What somebody did about an incident. The log of these is folded by (at, action_id)."""
+
+    action_id: str
+    at: UtcTime
+    by: str = Field(description="who did it")
+    verb: Verb
+    events: tuple[str, ...] = Field(min_length=1, max_length=MAX_EVENTS, description="evidence of the incident")
+    to: str = Field("", description="who is to take care of it (assign)")
+    until: UtcTime | None = Field(None, description="no further word until then (silence)")
+    text: str = Field("", max_length=2_000, description="a note, or why")
+
+    @model_validator(mode="after")
+    def _whole(self) -> IncidentAction:
+        lacking = {"assign": not self.to, "silence": self.until is None, "note": not self.text}
+        if lacking.get(self.verb, False):
+            raise ValueError(f"`{self.verb}` needs {_NEEDED[self.verb]}")
+        return self
+
+
+_NEEDED = {"assign": "`to`: whom", "silence": "`until`: a time", "note": "`text`: the note"}
+ACTIONS = TypeAdapter(list[IncidentAction])
+
+
+class Carrier(Contract):
+    """What is remembered of a touchpoint that carries pain."""
+
+    source: str
+    role: str = Field("", description="the person's role in buying; empty: not known")
+    backfill: bool = Field(False, description="sent as history")
+    received_at: UtcTime
+
+
+class Part(Contract):
+    """One painful thing: a friction signal, a touchpoint that is pain by definition, or a fall back of the phase."""
+
+    part_id: str
+    kind: Literal["signal", "touchpoint", "phase", "burst"]
+    what: str = Field(description="the rule, the touchpoint type, or the way the phase moved")
+    derived: bool = Field(False, description="made of other parts: a tag of the incident, no pain of its own")
+    waits: bool = Field(False, description="silence made it: it goes on until something ends it")
+    severity: float
+    revision: int = 0
+    touchpoint_type: str = ""
+    phase: str = ""
+    person_id: str = ""
+    opened_at: UtcTime
+    closed_at: UtcTime | None = None
+    event_id: str = Field(description="the touchpoint that carries it")
+    events: tuple[str, ...] = Field(description="evidence, oldest first")
+    links: tuple[str, ...] = Field((), description="parts it belongs together with")
+    words: str = Field("", description="what happened, in words")
+
+    @property
+    def proof(self) -> tuple[str, ...]:
+        """All events that show it; a long list of evidence may lack the one that carries it."""
+        return self.events if self.event_id in self.events else (*self.events, self.event_id)
+
+    @property
+    def pained_at(self) -> UtcTime:
+        """When it last hurt: silence hurts from its deadline on, everything else until its last event."""
+        return self.opened_at if self.waits or self.closed_at is None else self.closed_at
+
+
+class Evidence(Contract):
+    """One line of a message: what happened, when, and the event that shows it."""
+
+    words: str
+    at: UtcTime
+    event_id: str
+    url: str = Field("", description="empty: no `public_url` is configured")
+
+
+class Message(Contract):
+    """What people are told, ready to be put into any channel's form."""
+
+    notice_id: str = Field(description="the same each time it is sent")
+    incident_id: str
+    kind: Literal["opened", "grown", "returned", "closed", "withdrawn", "test"]
+    policy: str
+    headline: str
+    level: Level
+    account_id: str
+    account: str = Field(description="its name, or its id")
+    tier: str = ""
+    people: tuple[str, ...] = Field((), description="whom it hurt, by role")
+    touchpoint: str = Field("", description="the touchpoint type's shown name")
+    touchpoint_type: str = ""
+    phase: str = ""
+    moment_of_truth: bool = False
+    since: UtcTime
+    at: UtcTime
+    evidence: tuple[Evidence, ...] = ()
+    evidence_count: int = 0
+    excellent: str = ""
+    runbook: str = ""
+    department: str = ""
+    owners: tuple[str, ...] = ()
+    taken_by: str = ""
+    remark: str = Field("", description="why it comes now, or comes late")
+    where: str = Field(description="a link, or where to look")
+
+
+class Sending(Contract):
+    """One notice on its way through one channel."""
+
+    channel: str
+    state: Literal["due", "trying", "sent", "gave_up"] = "due"
+    attempts: int = 0
+    next_at: UtcTime
+    tried_at: UtcTime | None = None
+
+
+class Notice(Contract):
+    """A message and where it is to go. `sendings` is empty when no channel wants it."""
+
+    message: Message
+    sendings: tuple[Sending, ...]
+
+
+class Thread(Contract):
+    """One conversation about one incident: its id stays, whatever becomes of the incident."""
+
+    thread_id: str
+    events: tuple[str, ...]
+    opened_at: UtcTime
+    state: Literal["held", "told", "closed", "withdrawn"]
+    level: Level
+    policies: tuple[str, ...] = ()
+    channels: tuple[str, ...] = Field((), description="where it was opened")
+    told_at: UtcTime | None = None
+    held_since: UtcTime | None = None
+    held_for: str = Field("", description="the source that is stale")
+    missing_since: UtcTime | None = None
+    ended_at: UtcTime | None = None
+    resumed_at: UtcTime | None = Field(None, description="the time of the `done` after which it came back")
+    notices: tuple[Notice, ...] = ()
+    last: Message | None = Field(None, description="how the incident was last described")
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("closed", "withdrawn")
+
+
+class Desk(Contract):
+    """All that the alerts service remembers of one account."""
+
+    account_id: str
+    name: str = ""
+    tier: str = ""
+    segment: str = ""
+    revision: int = Field(0, description="of the account's own row")
+    parts: dict[str, Part] = {}
+    gone: dict[str, int] = Field({}, description="parts that were withdrawn, with the revision that said so")
+    carriers: dict[str, Carrier] = {}
+    threads: tuple[Thread, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.parts or self.threads)
+
+
+class Ward(Contract):
+    """What the alerts service remembers of a partition: since when it watches, and when each source was heard."""
+
+    partition: int
+    blueprint_digest: int
+    since: UtcTime = Field(description="what happened before is history and told to nobody")
+    sources: dict[str, UtcTime] = Field({}, description="source → when it was first heard")
+    heard: dict[str, UtcTime] = Field({}, description="source → when it was last heard")
+
+
+class Delivery(Contract):
+    """A line of the delivery log."""
+
+    notice_id: str
+    incident_id: str
+    account_id: str
+    policy: str
+    kind: str
+    level: Level
+    channel: str = Field(description="empty: no channel wanted it, nobody was told")
+    at: UtcTime
+    outcome: Literal["sent", "retry", "gave_up", "nobody"]
+    attempt: int = 0
+    answer: str = Field("", description="what the receiver said, cut; secrets masked")
+
+
+DELIVERIES = TypeAdapter(list[Delivery])

@@ -1,0 +1,56 @@
+"""Which incidents people are told of, as a blueprint writes it, with the tests that live beside each policy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from schemas.base import Strict
+from schemas.rules import GoldenTest
+
+Move = Literal["backward", "exit"]
+Level = Literal["watch", "high", "severe"]
+LEVELS: tuple[Level, ...] = ("watch", "high", "severe")
+"""How bad an incident is, the least first."""
+
+
+class PolicyTest(GoldenTest):
+    """Events in, tellings out. `signals` counts the incidents that the policy tells of."""
+
+    traits: dict[str, str] = Field({}, description="traits of the account in this test")
+    level: Level | None = Field(None, description="how bad the first of them is")
+
+
+class Policy(Strict):
+    """Tells people of an incident. Of `rules`, `types` and `moves` any one is enough; `count` asks for many at once."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="stable id, e.g. `moment_of_truth_failed`")
+    name: str = Field(description="what happened, in words: the headline of the message")
+    rules: tuple[str, ...] = Field((), description="friction rules, simple or compound, any of them")
+    types: tuple[str, ...] = Field((), description="touchpoint types that are pain by definition, any of them")
+    moves: tuple[Move, ...] = Field((), description="moves of the account's phase, any of them")
+    count: int = Field(0, ge=0, description="so many signals at one account within `within_s`; 0: not asked")
+    within_s: float = Field(0.0, ge=0, description="longest time from the first to the last of these, inclusive")
+    threshold: float = Field(0.0, ge=0, le=1, description="least severity of the signal or touchpoint, inclusive")
+    key_accounts: bool = Field(False, description="only for accounts whose tier weighs more than 1")
+    max_age_s: float = Field(gt=0, description="what happened longer ago when it is first known is told to nobody")
+    runbook: str = Field("", description="what to do: a link, or words")
+    tests: tuple[PolicyTest, ...] = Field((), description="both sides of every boundary")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Policy:
+        if not (self.rules or self.types or self.moves or self.count):
+            raise ValueError("needs `rules`, `types`, `moves` or `count`: without them it tells of nothing")
+        if bool(self.count) != bool(self.within_s):
+            raise ValueError("`count` and `within_s` belong together: so many within so long")
+        return self
+
+
+class Tiers(Strict):
+    """How much an account weighs, by one of its traits."""
+
+    trait: str = Field("tier", description="account trait that names the tier")
+    weights: dict[str, float] = Field(
+        {}, description="tier → factor on the severity; above 1: a key account; not named: 1"
+    )

@@ -1,0 +1,60 @@
+"""Golden tests of policies: events in, tellings out; they live beside them and run with `touchline validate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from schemas.base import EPOCH
+from schemas.blueprint import Blueprint
+from schemas.facts import Fact
+from schemas.incidents import Desk, Thread
+from schemas.policies import Policy, PolicyTest
+from streams.friction.golden import START, events_of, with_targets
+from streams.incidents.intake import Lens, Recent, taken_in
+from streams.incidents.threads import View, judged
+from streams.journey.account import AccountJourney
+from streams.journey.compiled import CompiledBlueprint
+from streams.journey.facts import account_fact, facts_of
+
+
+def run(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> str:
+    """Empty when the test holds; otherwise what differs."""
+    told = _told(blueprint, policy, test)
+    differs = [] if len(told) == test.signals else [f"told of {len(told)}, {test.signals} expected"]
+    message = told[0].last if told else None
+    if message is not None:
+        if test.level is not None and message.level != test.level:
+            differs.append(f"level {message.level}, {test.level} expected")
+        said = f"{message.headline}. {' '.join(one.words for one in message.evidence)}"
+        if test.says not in said:
+            differs.append(f"says `{said}`, `{test.says}` expected")
+    return f"{policy.id}: {test.name}: {', '.join(differs)}" if differs else ""
+
+
+def run_all(blueprint: CompiledBlueprint) -> list[str]:
+    """What fails of all golden tests of all policies."""
+    results = [run(blueprint, policy, test) for policy in blueprint.source.policies for test in policy.tests]
+    return [failure for failure in results if failure]
+
+
+def only(blueprint: Blueprint, policy: Policy) -> Blueprint:
+    """The blueprint with this one policy."""
+    return blueprint.model_copy(update={"policies": (policy,)})
+
+
+def _told(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> Sequence[Thread]:
+    now = START + timedelta(seconds=test.as_of_s)
+    lens = Lens(only(blueprint.source, policy))
+    desk, recent = Desk(account_id="crm:golden"), Recent()
+    for fact in _facts(with_targets(blueprint, tuple(sorted(test.targets.items()))), test, now):
+        desk = taken_in(desk, fact, lens, recent, now)
+    view = View(lens, now, since=EPOCH, route=lambda message: (), heard={"golden": now})
+    return [thread for thread in judged(desk, view).threads if thread.state == "told"]
+
+
+def _facts(blueprint: CompiledBlueprint, test: PolicyTest, now: datetime) -> list[Fact]:
+    account = AccountJourney("crm:golden", blueprint)
+    base = test.base | ({"account_traits": test.traits} if test.traits else {})
+    changes = account.accept(events_of(test.model_copy(update={"base": base})), now)
+    return [*facts_of(account, changes, now), account_fact(account, now)]

@@ -1,0 +1,69 @@
+"""Which policies an incident falls under, and how bad it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from schemas.incidents import Carrier, Desk, Part
+from schemas.policies import LEVELS, Level, Policy
+from streams.incidents.grouping import Burst
+from streams.incidents.incident import Incident
+from streams.incidents.intake import Lens
+
+_HIGH, _SEVERE = 0.3, 0.6
+_USUAL_IMPORTANCE = 3
+
+
+def bursts_of(policies: Sequence[Policy]) -> list[Burst]:
+    """The bursts that policies ask for."""
+    return [Burst(one.id, one.count, timedelta(seconds=one.within_s)) for one in policies if one.count]
+
+
+def score(incident: Incident, lens: Lens, weight: float) -> float:
+    """0…1: the worst part's severity × importance of its type (of 5), × the account's weight."""
+    return min(1.0, weight * max(part.severity * _importance(part, lens) / 5 for part in incident.parts))
+
+
+def level_of(incident: Incident, lens: Lens, weight: float) -> Level:
+    """How bad an incident is."""
+    found = score(incident, lens, weight)
+    return "severe" if found >= _SEVERE else "high" if found >= _HIGH else "watch"
+
+
+def is_worse(one: Level, other: Level) -> bool:
+    return LEVELS.index(one) > LEVELS.index(other)
+
+
+def falls_under(policy: Policy, incident: Incident, *, is_key: bool) -> bool:
+    """Whether a policy asks for such an incident, whenever it happened."""
+    if policy.key_accounts and not is_key:
+        return False
+    return any(_meets(policy, part) for part in incident.parts)
+
+
+def is_news(policy: Policy, incident: Incident, desk: Desk, since: datetime, now: datetime) -> bool:
+    """Whether it hurt lately and while somebody watched; what was sent as history never is."""
+    oldest = max(since, now - timedelta(seconds=policy.max_age_s))
+    return any(part.pained_at >= oldest and not _is_history(part, desk.carriers) for part in incident.roots)
+
+
+def _is_history(part: Part, carriers: Mapping[str, Carrier]) -> bool:
+    carrier = carriers.get(part.event_id)
+    return carrier is not None and carrier.backfill
+
+
+def _meets(policy: Policy, part: Part) -> bool:
+    if part.severity < policy.threshold:
+        return False
+    if part.kind == "burst":
+        return part.what == policy.id
+    named = {"signal": policy.rules, "touchpoint": policy.types, "phase": policy.moves}[part.kind]
+    return part.what in named
+
+
+def _importance(part: Part, lens: Lens) -> int:
+    kind = lens.types.get(part.touchpoint_type)
+    if part.kind == "phase":
+        return 5
+    return kind.importance if kind is not None else _USUAL_IMPORTANCE
