@@ -144,8 +144,8 @@ def notes(path: Path) -> list[str]:
 def _blueprint(file: Path) -> list[Complaint]:
     """What is wrong with a blueprint: that it is refused, or which of its golden tests fail."""
     from streams.connectors.registry import CONNECTORS
-    from streams.friction.golden import run
     from streams.journey.blueprints import read_file
+    from streams.journey.golden import run
 
     try:
         reading = read_file(file, CONNECTORS)

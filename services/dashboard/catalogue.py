@@ -11,7 +11,7 @@ from services.dashboard.store import Question
 from services.dashboard.views import Term
 from services.dashboard.words import named
 from streams.friction.feeds import is_fed
-from streams.journey.matching import plain
+from streams.matching.conditions import plain
 
 
 class Catalogue:

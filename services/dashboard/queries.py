@@ -251,7 +251,7 @@ PROPOSAL = "SELECT * FROM proposals FINAL WHERE proposal_id = {proposal_id:Strin
 
 OPEN_PROPOSALS = "SELECT count() AS open FROM proposals FINAL WHERE status = 'open'"
 
-# As `streams.journey.matching.plain` and `streams.friction.fields.ref` read them.
+# As `streams.matching.conditions.plain` and `streams.friction.fields.ref` read them.
 _PLAIN_NAME = r"""lowerUTF8(replaceRegexpAll(
   substring(vendor_type, position(vendor_type, ':') + 1), '[^\\p{L}\\p{N}]+', ''))"""
 _REF = """if(startsWith(subject, 'ticket:'), substring(subject, 8),

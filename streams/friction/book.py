@@ -10,7 +10,7 @@ from schemas.matching import Match
 from schemas.rules import Rule
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.compiled import CompiledRule, Targets, compile_rules
-from streams.journey.matching import (
+from streams.matching.conditions import (
     Predicate,
     always,
     any_of,

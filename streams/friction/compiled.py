@@ -9,7 +9,7 @@ from datetime import timedelta
 from schemas.rules import Rule
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.friction.fields import Reader, reader
-from streams.journey.matching import crosses
+from streams.matching.conditions import crosses
 
 Targets = Mapping[str, float]
 _STRICT, _FIELD = "\x1e", "\x1f"

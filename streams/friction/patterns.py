@@ -13,7 +13,7 @@ from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.friction.compiled import CompiledRule, Targets
 from streams.friction.words import Words, explain
 from streams.ids import named_id
-from streams.journey.matching import number_of
+from streams.matching.conditions import number_of
 
 MAX_EVIDENCE = 20
 MAX_TRAIL = 32

@@ -10,12 +10,12 @@ from schemas.blueprint import Blueprint
 from schemas.facts import Fact
 from schemas.incidents import Desk, Thread
 from schemas.policies import Policy, PolicyTest
-from streams.friction.golden import START, events_of, with_targets
 from streams.incidents.intake import Lens, Recent, taken_in
 from streams.incidents.threads import View, judged
 from streams.journey.account import AccountJourney
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.facts import account_fact, facts_of
+from streams.journey.golden import START, events_of, with_targets
 
 
 def run(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> str:

@@ -17,9 +17,9 @@ from schemas.documents import Loc, dotted
 from schemas.errors import ConfigurationError, did_you_mean
 from schemas.matching import Compare, Match
 from schemas.rules import Rule, SignalMatch
-from streams.journey.matching import folded, specificity
 from streams.journey.overlap import overlap
 from streams.journey.transitions import Transitions
+from streams.matching.conditions import folded, specificity
 
 Found = TypeVar("Found")
 

@@ -14,8 +14,8 @@ from streams.journey.digests import digest_of
 from streams.journey.evidence import EvidenceBook
 from streams.journey.opportunities import Deals
 from streams.journey.personas import PersonaRules
-from streams.journey.recognition import Recognition
 from streams.journey.transitions import Transitions
+from streams.matching.recognition import Recognition
 
 
 class CompiledBlueprint:

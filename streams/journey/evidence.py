@@ -8,7 +8,7 @@ from schemas.actions import ACTIONS
 from schemas.blueprint import Decisive
 from schemas.matching import DEAL_ACTIONS, Match
 from schemas.touchpoints import CleanTouchpoint
-from streams.journey.matching import Predicate, compile_kind, compile_properties, kind_key
+from streams.matching.conditions import Predicate, compile_kind, compile_properties, kind_key
 
 KINDS_REMEMBERED = 50_000
 

@@ -12,8 +12,8 @@ from schemas.facts import Opportunity
 from schemas.matching import DEAL_ACTIONS
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, Scalar
 from streams.journey.deal_words import FLAG_NAMES, SAVE, DealWords, Standing, flags_of
-from streams.journey.matching import with_deal
 from streams.journey.state import JourneyState
+from streams.matching.conditions import with_deal
 
 MAX_OPPORTUNITIES: Final = 100
 _PREFIX: Final = "deal:"

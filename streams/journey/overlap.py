@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from schemas.matching import Match
 from schemas.touchpoints import Scalar
-from streams.journey.matching import folded, plain
+from streams.matching.conditions import folded, plain
 
 _Token = tuple[str, ...] | None  # the characters it takes (empty: any); None stands for `*`
 _NONE = ("",)  # a class that takes no character, such as `[b-a]`

@@ -10,8 +10,8 @@ from streams.friction.book import RuleBook
 from streams.friction.cases import Bearing
 from streams.friction.patterns import Place, Signal
 from streams.journey import incidents
-from streams.journey.recognition import UNMAPPED
 from streams.journey.state import Effects, JourneyState, Placed, with_case
+from streams.matching.recognition import UNMAPPED
 
 
 class Scene:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.friction import golden
+from streams.journey import golden
 from streams.journey.blueprints import load
 from tests.simulation.score import Score, simulate, table
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from schemas.rules import GoldenTest
 from schemas.touchpoints import AttributedTouchpoint
-from streams.friction import golden
 from streams.friction.compiled import CompiledRule
 from streams.journey import account as account_module
+from streams.journey import golden
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.blueprints import load
 from streams.journey.fold import fold

@@ -13,9 +13,9 @@ from schemas.blueprint import TouchpointType
 from schemas.matching import Match
 from schemas.touchpoints import CleanTouchpoint
 from streams.journey.blueprints import load
-from streams.journey.matching import specificity
 from streams.journey.overlap import common, overlap
-from streams.journey.recognition import Recognition
+from streams.matching.conditions import specificity
+from streams.matching.recognition import Recognition
 
 BLUEPRINT = load()
 PAGES = ("", "/", "/a", "/pricing", "/Pricing/x", "/pr", "/app/1", "page")

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.rules import GoldenTest, Rule
-from streams.friction import golden
+from streams.journey import golden
 from streams.journey.blueprints import load
 
 BLUEPRINT = load()

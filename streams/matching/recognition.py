@@ -9,7 +9,7 @@ from itertools import chain, product
 
 from schemas.blueprint import TouchpointType
 from schemas.touchpoints import CleanTouchpoint
-from streams.journey.matching import Predicate, compile_kind, compile_properties, kind_key, specificity
+from streams.matching.conditions import Predicate, compile_kind, compile_properties, kind_key, specificity
 
 UNMAPPED = TouchpointType(id="unmapped", name="Unmapped", phase="unmapped", importance=1, risk=1)
 

@@ -15,7 +15,7 @@ from streams.friction.compiled import Targets
 from streams.friction.patterns import Signal
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, fold
-from streams.journey.recognition import UNMAPPED
+from streams.matching.recognition import UNMAPPED
 
 START = EPOCH + timedelta(days=20_000)
 

@@ -1,0 +1,1 @@
+"""Which touchpoint type of the blueprint an event is."""
