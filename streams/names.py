@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from unicodedata import normalize
 
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+_LANGUAGES = (
+    "ar bg bs ca cs cy da de el en es et eu fi fr ga gl he hr hu it ja ko "
+    "lt lv mt nb nl nn no pl pt ro ru sk sl sq sr sv th tr uk vi zh"
+)
+"""ISO 639-1 codes that sites begin their paths with, without those that are likelier another word: `my`, `id`, `to`."""
+_LANGUAGE = re.compile(rf"/(?:[a-z]{{2}}[/_-])?(?:{'|'.join(_LANGUAGES.split())})(?:[_-][a-z]{{2,4}})?(?=/|$)")
+
+
+@lru_cache(maxsize=16_384)
+def without_language(page: str) -> str:
+    """A path in lower case without the language it begins with: `/nl/prijzen`, `/be/nl/prijzen`, `/en-us/prijzen`."""
+    return page[found.end() :] or "/" if (found := _LANGUAGE.match(page)) else page
 
 
 def spaced(name: str) -> str:

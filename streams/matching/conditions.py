@@ -10,14 +10,19 @@ from math import inf, isfinite
 
 from schemas.matching import DEAL_ACTIONS, Compare, Match
 from schemas.touchpoints import CleanTouchpoint, Scalar
-from streams.names import spaced
+from streams.names import spaced, without_language
 
 Predicate = Callable[[CleanTouchpoint], bool]
 
 
 def compile_kind(match: Match) -> Predicate:
     """The conditions on what kind of touchpoint it is: action, name, vendor, vendor type, page, channel."""
-    return _all([*_kind_tests(match), *([_globs("page", match.page)] if match.page else [])])
+    return _all([*_kind_tests(match), *([_on_page(match.page)] if match.page else [])])
+
+
+def compile_page(match: Match) -> Predicate:
+    """Whether the page, as it was sent, is one that the match names; never when it names none."""
+    return _globs("page", match.page) if match.page else never
 
 
 def compile_pageless(match: Match) -> Predicate:
@@ -185,6 +190,17 @@ def spellings(name: str) -> tuple[str, ...]:
 def _globs(field: str, glob: str) -> Predicate:
     holds = _glob(glob)
     return lambda touchpoint: holds(getattr(touchpoint, field).lower())
+
+
+def _on_page(glob: str) -> Predicate:
+    """A glob over the page as it was sent, or without the language it begins with: `/nl/pricing`."""
+    holds = _glob(glob)
+
+    def on_page(touchpoint: CleanTouchpoint) -> bool:
+        page = touchpoint.page.lower()
+        return holds(page) or ((bare := without_language(page)) != page and holds(bare))
+
+    return on_page
 
 
 def _glob(glob: str) -> Callable[[str], bool]:

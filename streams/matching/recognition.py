@@ -9,7 +9,15 @@ from itertools import chain, product
 
 from schemas.blueprint import TouchpointType
 from schemas.touchpoints import CleanTouchpoint
-from streams.matching.conditions import Predicate, compile_kind, compile_properties, kind_key, specificity
+from streams.matching.conditions import (
+    Predicate,
+    compile_kind,
+    compile_page,
+    compile_properties,
+    kind_key,
+    specificity,
+)
+from streams.names import without_language
 
 UNMAPPED = TouchpointType(id="unmapped", name="Unmapped", phase="unmapped", importance=1, risk=1)
 
@@ -23,8 +31,14 @@ _BEGIN_CHARS = 3
 class _Candidate:
     order: tuple[int, ...]
     kind: Predicate
+    as_sent: Predicate
     properties: Predicate
     type: TouchpointType
+
+    def weight(self, touchpoint: CleanTouchpoint) -> tuple[object, ...]:
+        """What a page is called with its language outweighs what it is called without; ids settle what is left."""
+        properties, *others = self.order
+        return (properties, self.as_sent(touchpoint), *others, self.type.id)
 
 
 class Recognition:
@@ -34,7 +48,8 @@ class Recognition:
         self._index: dict[tuple[str, str, str], list[_Candidate]] = {}
         for kind in types:
             for match in kind.match:
-                candidate = _Candidate(specificity(match), compile_kind(match), compile_properties(match), kind)
+                tests = (compile_kind(match), compile_page(match), compile_properties(match))
+                candidate = _Candidate(specificity(match), *tests, kind)
                 place = (match.action, _head(match.vendor_type), _begin(match.page))
                 self._index.setdefault(place, []).append(candidate)
         self._kinds: dict[tuple[str, ...], tuple[_Candidate, ...]] = {}
@@ -57,12 +72,12 @@ class Recognition:
         return found
 
     def _looked_up(self, touchpoint: CleanTouchpoint) -> tuple[_Candidate, ...]:
-        places = product(
-            {"", touchpoint.action}, {"", _head(touchpoint.vendor_type)}, {"", touchpoint.page[:_BEGIN_CHARS].lower()}
-        )
+        page = touchpoint.page.lower()
+        begins = {"", page[:_BEGIN_CHARS], without_language(page)[:_BEGIN_CHARS]}
+        places = product({"", touchpoint.action}, {"", _head(touchpoint.vendor_type)}, begins)
         listed = (self._index.get(place, ()) for place in places)
         holding = [candidate for candidate in chain.from_iterable(listed) if candidate.kind(touchpoint)]
-        return tuple(sorted(holding, key=lambda candidate: (candidate.order, candidate.type.id), reverse=True))
+        return tuple(sorted(holding, key=lambda candidate: candidate.weight(touchpoint), reverse=True))
 
 
 def _head(vendor_type: str) -> str:

@@ -14,13 +14,17 @@ from streams.names import spaced
 
 #: Event name, lower case without spaces and punctuation → action.
 NAMES: dict[str, Action] = {
-    "formstarted": "form_touched",
-    "formtouched": "form_touched",
-    "formsubmitted": "form_submitted",
-    "formfailed": "form_failed",
-    "formerror": "form_failed",
     "elementclicked": "click",
+    "elementclick": "click",
     "buttonclicked": "click",
+    "buttonclick": "click",
+    "clickedbutton": "click",
+    "ctaclicked": "click",
+    "ctaclick": "click",
+    "clickedcta": "click",
+    "linkclicked": "click",
+    "linkclick": "click",
+    "clickedlink": "click",
     "click": "click",
     "rageclick": "click",
     "deadclick": "click",
@@ -28,6 +32,8 @@ NAMES: dict[str, Action] = {
     "applicationerror": "client_error",
     "exception": "client_error",
     "clienterror": "client_error",
+    "javascripterror": "client_error",
+    "jserror": "client_error",
     "surveyanswered": "survey_answered",
     "surveysubmitted": "survey_answered",
     "surveycompleted": "survey_answered",
@@ -35,7 +41,30 @@ NAMES: dict[str, Action] = {
     "surveyresponded": "survey_answered",
     "surveyresponsesubmitted": "survey_answered",
     "pageviewed": "page_view",
+    "pageview": "page_view",
+    "viewedpage": "page_view",
+    "screenviewed": "page_view",
+    "screenview": "page_view",
     "sessionended": "session_end",
+    "formsubmissionfailed": "form_failed",
+    "formvalidationerror": "form_failed",
+    "submittedform": "form_submitted",
+    "startedform": "form_touched",
+    "formulierverzonden": "form_submitted",
+    "contactformulierverzonden": "form_submitted",
+}
+#: What stands after `form` in a name that ends so, with any words before it: `Contact Form Submitted`.
+FORMS: dict[str, Action] = {
+    "started": "form_touched",
+    "start": "form_touched",
+    "touched": "form_touched",
+    "submitted": "form_submitted",
+    "submit": "form_submitted",
+    "submission": "form_submitted",
+    "completed": "form_submitted",
+    "sent": "form_submitted",
+    "failed": "form_failed",
+    "error": "form_failed",
 }
 #: First word of an event name that is a survey's answer, and the kind of its score.
 SURVEYS: dict[str, ScoreKind] = {"nps": "nps", "csat": "csat", "ces": "ces"}
@@ -72,7 +101,7 @@ def track_event(name: str, properties: dict[str, Any]) -> Event:
     if action == "click":
         return Event(action, name, first_text(places, ("element", "selector", "id", "text")), "", title, words)
     if action in ("form_touched", "form_submitted", "form_failed"):
-        form = first_text(places, ("form", "form_id", "formId", "form_name", "id", "name"))
+        form = first_text(places, ("form", "form_id", "formId", "form_name", "id", "name")) or _form_of(name)
         element = first_text(places, ("element", "field"))
         return Event(action, name, element, f"form:{form}" if form else "", title, words)
     if action == "client_error":
@@ -87,11 +116,21 @@ def track_event(name: str, properties: dict[str, Any]) -> Event:
 
 @lru_cache(maxsize=4096)
 def _meaning(name: str) -> tuple[Action, ScoreKind]:
-    words = re.findall(r"[a-z0-9]+", spaced(name).lower())
-    known = NAMES.get("".join(words))
+    words = _words(name)
+    known = NAMES.get("".join(words)) or (FORMS.get(words[-1]) if words[-2:-1] == ["form"] else None)
     if known is not None:
         return known, ""
     survey = SURVEYS.get(words[0], "") if words else ""
     if survey and not any(word in _NOT_ANSWERED for word in words):
         return "survey_answered", survey
     return "custom", ""
+
+
+def _form_of(name: str) -> str:
+    """The form that an event's name tells: `contact` of `Contact Form Submitted`."""
+    words = _words(name)
+    return "_".join(words[:-2]) if words[-2:-1] == ["form"] else ""
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", spaced(name).lower())

@@ -56,7 +56,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoint,
-    mapping=2,
+    mapping=3,
     keep_headers=CLOCK_HEADERS,
     batch_key="batch",
     address=address,

@@ -1,0 +1,148 @@
+"""Ordinary websites are understood: of the names and pages in public specs nearly all have a type of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from schemas.touchpoints import CleanTouchpoint, RawRequest
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.results import Mapped
+from streams.journey.blueprints import load, parse
+from streams.journey.compiled import CompiledBlueprint
+
+FOLDER = Path(__file__).parents[1] / "data" / "ordinary"
+LISTS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+BLUEPRINT = load()
+AT = datetime(2026, 2, 1, 9, tzinfo=UTC)
+LEAST = 0.95
+GENERIC = frozenset({"unmapped", "website_visit"})
+"""What a page has that nothing names."""
+
+
+def read(message: dict[str, Any]) -> CleanTouchpoint:
+    """The touchpoint of one message to Segment's protocol."""
+    stamped = {"messageId": "m", "anonymousId": "a", "timestamp": AT.isoformat(), **message}
+    request = RawRequest(
+        request_id="r", source="web", vendor="segment", received_at=AT, path="/v1/batch",
+        body=orjson.dumps({"batch": [stamped]}).decode(),
+    )  # fmt: skip
+    result = next(iter(CONNECTORS["segment"].read(request)))
+    assert isinstance(result, Mapped)
+    return result.touchpoint
+
+
+def listed(name: str) -> Iterator[tuple[str, str, CleanTouchpoint]]:
+    """(what is sent, the type it should have, its touchpoint) of one list."""
+    told = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert told["source"]
+    for kind, names in told.get("events", {}).items():
+        for sent in names:
+            yield sent, kind, read({"type": "track", "event": sent, "properties": {}})
+    for kind, pages in told.get("pages", {}).items():
+        for sent in pages:
+            yield sent, kind, read({"type": "page", "properties": {"path": sent}})
+
+
+def missed(name: str, blueprint: CompiledBlueprint = BLUEPRINT) -> list[tuple[str, str, str]]:
+    """(sent, what it should be, what it is) of those in a list that have another type."""
+    found = ((sent, kind, blueprint.type_of(touchpoint).id) for sent, kind, touchpoint in listed(name))
+    return [one for one in found if one[1] != one[2]]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_nearly_all_of_a_list_has_its_type(name: str) -> None:
+    wrong, total = missed(name), len(list(listed(name)))
+    assert total >= 4
+    assert 1 - len(wrong) / total >= LEAST, wrong
+    assert not [sent for sent, _, found in wrong if found == "unmapped"]
+
+
+def type_of(message: dict[str, Any], blueprint: CompiledBlueprint = BLUEPRINT) -> str:
+    return blueprint.type_of(read(message)).id
+
+
+def viewed(path: str) -> dict[str, Any]:
+    return {"type": "page", "properties": {"path": path}}
+
+
+def sent(event: str, path: str = "") -> dict[str, Any]:
+    return {"type": "track", "event": event, "properties": {}, "context": {"page": {"path": path}}}
+
+
+@pytest.mark.parametrize(
+    "path", ["/demo", "/en/demo", "/quote", "/offerte", "/signup", "/cancel", "/renew", "/checkout", "/contact"]
+)
+def test_a_view_of_a_forms_page_is_no_moment_of_truth(path: str) -> None:
+    """Who looks at a form has not sent it."""
+    assert not BLUEPRINT.type_of(read(viewed(path))).moment_of_truth
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/demo", "demo_request"), ("/quote", "quote_request"), ("/offerte", "quote_request")]
+)
+@pytest.mark.parametrize("event", ["Form Started", "Form Submitted", "form_error"])
+def test_what_is_done_in_the_form_is_the_request(path: str, kind: str, event: str) -> None:
+    assert type_of(sent(event, path)) == kind
+
+
+@pytest.mark.parametrize("event", ["Form Submit", "formSubmitted", "Contact Form Submitted", "contact-form-sent"])
+def test_a_sent_form_is_sent_in_every_spelling(event: str) -> None:
+    """So that it ends the wait which the first field began."""
+    found = read(sent(event))
+    assert found.action == "form_submitted"
+    assert found.subject == ("form:contact" if "contact" in event.lower() else "")
+
+
+def test_a_word_that_ends_in_form_is_no_form() -> None:
+    assert read(sent("Platform Started")).action == "custom"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/nl/prijzen", "pricing_page"),
+        ("/en-us/pricing", "pricing_page"),
+        ("/be/nl/prijzen/groot", "pricing_page"),
+        ("/EN/Pricing", "pricing_page"),
+        ("/nl", "website_visit"),
+        ("/enterprise", "website_visit"),
+        ("/my/pricing", "website_visit"),
+        ("/nlpricing", "website_visit"),
+    ],
+)
+def test_a_language_before_the_path_is_looked_through(path: str, kind: str) -> None:
+    assert type_of(viewed(path)) == kind
+
+
+OWN = """
+version: 1
+phases: [{id: early, name: Early}, {id: late, name: Late, kind: customer}]
+initial_phase: early
+transitions: [{source: early, target: late}]
+decisive: [{match: {action: custom, name: [bought]}, phase: late}]
+types:
+  - {id: dutch, name: Dutch site, phase: early, match: [{action: page_view, page: "/nl/*"}]}
+  - {id: prices, name: Prices, phase: early, match: [{action: page_view, page: "/pricing-and-packages*"}]}
+  - {id: sold, name: Sold, phase: late, match: [{vendor_type: "track:Purchase"}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (viewed("/nl/pricing-and-packages"), "dutch"),
+        (viewed("/de/pricing-and-packages"), "prices"),
+        (sent("Purchase"), "sold"),
+        (sent("Form Submitted"), "unmapped"),
+    ],
+)
+def test_a_blueprint_of_ones_own_has_the_last_word(message: dict[str, Any], kind: str) -> None:
+    """Its page with the language goes before a longer one without; nothing of the default stands behind it."""
+    assert type_of(message, parse(OWN)) == kind
