@@ -54,7 +54,7 @@ def test_the_time_of_the_call_counts_where_none_was_chosen() -> None:
 
 def test_reading_anew_keeps_the_id() -> None:
     assert read(originalTimestamp=CALLED).event_id == read(originalTimestamp=CALLED, timestamp=CHOSEN).event_id
-    assert read().mapping == 2 and read().read_anew
+    assert read().mapping == 3 and read().read_anew
 
 
 # --- a fast clock -----------------------------------------------------------------------------------------

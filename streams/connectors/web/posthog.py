@@ -298,6 +298,7 @@ CONNECTOR = Connector(
             swallowed=("/s",),
         ),
     ),
+    mapping=2,
     keep_headers=("posthog-sdk-info",),
     map=touchpoint,
     batch_key="batch",
