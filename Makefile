@@ -32,7 +32,7 @@ demo: .venv/ready
 
 # Two workers, each with a Kafka and a ClickHouse of its own; the tests of one file run in one of them, in their order.
 test: .venv/ready
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 faults: .venv/ready
 	@$(BIN)/python -m tests.faults.kit $(ARGS)

@@ -6,7 +6,7 @@ A writer that knew less loses whenever its row arrives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -55,7 +55,8 @@ class Tombstone(Contract):
     is_kept: bool = Field(False, description="only its place in time changed: it is still the account's")
 
 
-class SignalFact(Contract):
+@dataclass(slots=True, kw_only=True)  # as above
+class SignalFact(Item):
     """One episode of friction or delight. Same episode, same id, whatever the arrival order."""
 
     kind: Literal["signal"] = "signal"
@@ -67,17 +68,19 @@ class SignalFact(Contract):
     rule_version: int
     polarity: Literal["friction", "delight"]
     severity: float
-    event_id: str = Field(description="the touchpoint that carries it")
+    event_id: Annotated[str, Field(description="the touchpoint that carries it")]
     person_id: str
     touchpoint_type: str
     phase: str
     opened_at: UtcTime
     closed_at: UtcTime | None = None
-    evidence: tuple[str, ...] = Field(description="event ids, oldest first, at most 20")
+    evidence: Annotated[tuple[str, ...], Field(description="event ids, oldest first, at most 20")]
     evidence_count: int
     explanation: str
-    case_id: str = Field("", description="the compound signal that adopted it; empty: none")
-    parts: tuple[str, ...] = Field((), description="signals a compound one is made of, oldest first, at most 50")
+    case_id: Annotated[str, Field(description="the compound signal that adopted it; empty: none")] = ""
+    parts: Annotated[
+        tuple[str, ...], Field(description="signals a compound one is made of, oldest first, at most 50")
+    ] = ()
     withdrawn: bool = False
 
 
@@ -123,7 +126,8 @@ class Seat(Contract):
     required: int = Field(description="how many a complete committee has")
 
 
-class AccountFact(Contract):
+@dataclass(slots=True, kw_only=True)  # as above
+class AccountFact(Item):
     """Where an account stands."""
 
     kind: Literal["account"] = "account"
@@ -134,7 +138,7 @@ class AccountFact(Contract):
     phase_since: UtcTime | None
     high_water_phase: str
     segment: str
-    traits: dict[str, str] = {}
+    traits: dict[str, str] = field(default_factory=dict)
     touchpoints: int
     on_map_touchpoints: int
     people: int
@@ -144,14 +148,15 @@ class AccountFact(Contract):
     transitions: tuple[PhaseChange, ...] = ()
     opportunities: tuple[Opportunity, ...] = ()
     committee: tuple[Seat, ...] = ()
-    committee_completeness: float | None = Field(
-        None, description="mean over the roles of min(known / required, 1), 0..1; None: the blueprint asks for nobody"
-    )
-    blueprint_version: int = Field(0, description="of the blueprint that made the rows of this account")
-    blueprint_digest: int = Field(0, description="of what that blueprint means: any edit changes it")
-    next_deadline_at: UtcTime | None = Field(None, description="when silence becomes a signal")
+    committee_completeness: Annotated[
+        float | None,
+        Field(description="mean over the roles of min(known / required, 1), 0..1; None: the blueprint asks for nobody"),
+    ] = None
+    blueprint_version: Annotated[int, Field(description="of the blueprint that made the rows of this account")] = 0
+    blueprint_digest: Annotated[int, Field(description="of what that blueprint means: any edit changes it")] = 0
+    next_deadline_at: Annotated[UtcTime | None, Field(description="when silence becomes a signal")] = None
     as_of: UtcTime
-    deleted: bool = Field(False, description="every touchpoint moved away")
+    deleted: Annotated[bool, Field(description="every touchpoint moved away")] = False
 
 
 class Correction(Contract):

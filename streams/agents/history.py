@@ -184,7 +184,7 @@ def _take_in_account(stored: Stored, row: Mapping[str, Any]) -> None:
 
 def _signal(row: dict[str, Any]) -> SignalFact:
     closed = _aware(row["closed_at"]) if row["is_closed"] else None
-    return SignalFact.model_validate(row | {"opened_at": _aware(row["opened_at"]), "closed_at": closed})
+    return SignalFact.of(row | {"opened_at": _aware(row["opened_at"]), "closed_at": closed})
 
 
 def _aware(value: datetime) -> datetime:

@@ -69,9 +69,7 @@ def corrections(
     facts += [_tombstone(stored, event_id, number) for event_id in sorted(found.removed)]
     facts += [_tombstone(stored, event_id, number, is_kept=True) for event_id in sorted(_moved_in_time(found, stored))]
     facts += [signal_fact(account.account_id, s, number) for s in found.signals.values()]
-    facts += [
-        stored.signals[i].model_copy(update={"withdrawn": True, "revision": number}) for i in sorted(found.withdrawn)
-    ]
+    facts += [stored.signals[i].changed(withdrawn=True, revision=number) for i in sorted(found.withdrawn)]
     own = account_fact(account, as_of, number)
     if not facts and own.digest == stored.account_digest:
         return []

@@ -24,12 +24,12 @@ def store(clickhouse_url: ClickHouse, clickhouse_database: str) -> Iterator[Stor
 
 def part(number: int, rule: str, severity: float, **more: object) -> SignalFact:
     changes = {"rule": rule, "severity": severity, "case_id": "signal-9", "opened_at": START + timedelta(hours=number)}
-    return signal_fact(number).model_copy(update=changes | more)
+    return signal_fact(number).changed(**changes | more)
 
 
 def case(*parts: SignalFact, **more: object) -> SignalFact:
     changes = {"rule": "struggle", "severity": 0.9, "parts": tuple(p.signal_id for p in parts)}
-    return signal_fact(9).model_copy(update=changes | more)
+    return signal_fact(9).changed(**changes | more)
 
 
 def cases(store: Store) -> list[dict[str, object]]:
@@ -92,11 +92,11 @@ def test_phones_that_hurt_twice_as_much(
 
 def test_how_long_phases_take(store: Store) -> None:
     def stayed(number: int) -> dict[str, object]:
-        change = account_fact().transitions[0].model_copy(update={"dwell_s": float(number)})
-        refused = change.model_copy(update={"accepted": False, "dwell_s": 1e9})
+        change = account_fact().transitions[0].changed(dwell_s=float(number))
+        refused = change.changed(accepted=False, dwell_s=1e9)
         return {"transitions": (change, refused)}
 
-    put(store, [account_fact(f"crm:{n}").model_copy(update=stayed(n)) for n in range(1, 31)])
+    put(store, [account_fact(f"crm:{n}").changed(**stayed(n)) for n in range(1, 31)])
     (row,) = store.rows(f"SELECT * FROM bi_{store.client.database}.phase_dwell")
     assert row["phase"] == "consideration"
     assert (row["samples"], row["has_enough"]) == (30, True)

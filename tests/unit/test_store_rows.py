@@ -27,9 +27,9 @@ RAGGED: list[Fact] = [
     touchpoint_fact(1, emotion=0.5, friction_rules=("a", "b")),
     tombstone_of(touchpoint_fact(2), revision=3),
     signal_fact(1),
-    signal_fact(2, withdrawn=True).model_copy(update={"closed_at": START}),
+    signal_fact(2, withdrawn=True).changed(closed_at=START),
     account_fact(),
-    account_fact("anon:1").model_copy(update={"traits": {}, "phase_since": None, "last_seen_at": None}),
+    account_fact("anon:1").changed(traits={}, phase_since=None, last_seen_at=None),
     correction(),
 ]
 
@@ -137,7 +137,7 @@ def test_a_suspect_clock_does_not_make_a_source_look_fresh_for_ever() -> None:
 
 def test_the_last_of_several_links_stands() -> None:
     early = AccountClaim(account_id="crm:1", trait="industry", value="Acme", since=START, evidence="e", source="crm")
-    late = early.model_copy(update={"value": "Acme Inc"})
+    late = early.changed(value="Acme Inc")
     edge = Edge(a="email:a@acme.example", b="anonymous:1", since=START, evidence="e", source="web")
     rows = link_rows([(early, 1), (edge, 1), (late, 1)])
     assert [found[:3] for found in rows] == [(early.link_id, 1, "account"), (edge.link_id, 1, "edge")]
