@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -22,8 +22,20 @@ from schemas.matching import Match
 from schemas.rules import Rule, Severity, SignalMatch
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, Range, Scope
-from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, ProposalQuery, Row, SignalQuery, TimeKey
-from tests.dashboard_seed import World
+from services.dashboard.store import (
+    AccountQuery,
+    CellKey,
+    CellQuery,
+    Cells,
+    Daily,
+    Hurt,
+    Hurts,
+    ProposalQuery,
+    Row,
+    SignalQuery,
+    TimeKey,
+)
+from tests.dashboard_seed import EPOCH, World
 
 NOW = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)
 HOSTILE = "<img src=x onerror=alert(1)>'\"&amp;"
@@ -131,7 +143,24 @@ class FakeStore:
             and fits(scope.persona, row["persona"])
             and fits(scope.segment, row["segment"])
             and fits(scope.channel, row["channel"])
+            and (not scope.types or row["touchpoint_type"] in scope.types)
+            and scope.account in ("", row["account_id"])
+            and (not scope.tier or row["account_id"] in self._of_tier(scope.tier))
         ]
+
+    def _of_tier(self, tier: str) -> set[str]:
+        return {each["account_id"] for each in self.world.accounts if self._tier(each) == tier}
+
+    @staticmethod
+    def _tier(account: Row) -> str:
+        return str(json.loads(str(account["traits"])).get("tier", "")).lower()
+
+    def _carried(self, scope: Scope | None) -> Callable[[Row], bool]:
+        """Whether a signal's touchpoint is in the scope."""
+        if scope is None or not scope.is_filtered:
+            return lambda _: True
+        carriers = {row["event_id"] for row in self.within(scope, EPOCH, NOW + timedelta(days=999))}
+        return lambda signal: signal["event_id"] in carriers
 
     async def fingerprint(self) -> str:
         self._ask("fingerprint")
@@ -141,7 +170,7 @@ class FakeStore:
         self._ask("first_minute")
         return min((row["minute"] for row in self.world.touchpoints), default=None)
 
-    async def cells(self, scope: Scope, span: Range) -> Cells:
+    async def cells(self, scope: Scope, span: Range, *, sparks: bool = True) -> Cells:
         self._ask("cells")
         rows = self.within(scope, span.since, span.until)
         keys = {(row["phase"], row["touchpoint_type"]) for row in rows}
@@ -167,26 +196,111 @@ class FakeStore:
         ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:3]
         return [{"source": key[0], "vendor_type": key[1], "volume": volume} for key, volume in ranked]
 
-    async def population(self, since: datetime) -> Row:
+    async def daily(self, scope: Scope, span: Range) -> Daily:
+        self._ask("daily")
+        found: dict[CellKey, dict[date, tuple[float, int]]] = {}
+        for row in self.within(scope, span.since, span.until):
+            days = found.setdefault((row["phase"], row["touchpoint_type"]), {})
+            pain, volume = days.get(row["minute"].date(), (0.0, 0))
+            days[row["minute"].date()] = (pain + row["pain"], volume + 1)
+        return found
+
+    def _painful(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> list[dict[str, Any]]:
+        rows = self.within(scope, span.since, span.until)
+        known = [row for row in rows if not row["account_id"].startswith("anon:")]
+        return [row for row in known if row["friction"] or row["touchpoint_type"] in by_definition]
+
+    async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Hurts:
+        self._ask("hurt")
+        rows = self._painful(scope, span, by_definition)
+
+        def whom(mine: Sequence[Mapping[str, Any]], by: Sequence[str]) -> Hurt:
+            pained: Counter[tuple[str, ...]] = Counter()
+            for row in mine:
+                pain = 1 if row["touchpoint_type"] in by_definition else row["pain"]
+                pained[(row["account_id"], *(row[name] for name in by))] += pain
+            worst = sorted(pained, key=lambda key: (pained[key], key[0]), reverse=True)
+            return Hurt(len({key[0] for key in pained}), tuple(key[0] for key in worst[:8]))
+
+        cells = {(row["phase"], row["touchpoint_type"]) for row in rows}
+        of_cell = {key: [row for row in rows if (row["phase"], row["touchpoint_type"]) == key] for key in cells}
+        of_type = {kind: [row for row in rows if row["touchpoint_type"] == kind] for _, kind in cells}
+        return Hurts(
+            {key: whom(mine, ()) for key, mine in of_cell.items()},
+            {kind: whom(mine, ("phase",)) for kind, mine in of_type.items()},
+            whom(rows, ("phase", "touchpoint_type")),
+            {row["account_id"]: row["name"] for row in self.world.accounts},
+        )
+
+    async def hurt_accounts(self, scope: Scope, span: Range, by_definition: Sequence[str], limit: int) -> Sequence[Row]:
+        self._ask("hurt_accounts")
+        of: dict[str, list[dict[str, Any]]] = {}
+        for row in self._painful(scope, span, by_definition):
+            of.setdefault(row["account_id"], []).append(row)
+        accounts = {row["account_id"]: row for row in self.world.accounts}
+        found = []
+        for account_id, rows in of.items():
+            kinds: Counter[str] = Counter()
+            for row in rows:
+                kinds[row["touchpoint_type"]] += 1 if row["touchpoint_type"] in by_definition else row["pain"]
+            told = {name: accounts.get(account_id, {}).get(name, "") for name in ("name", "phase", "segment")}
+            found.append(
+                told
+                | {
+                    "account_id": account_id,
+                    "pained": sum(kinds.values()),
+                    "worst_type": max(kinds, key=lambda kind: (kinds[kind], kind)),
+                    "last_at": max(row["occurred_at"] for row in rows),
+                }
+            )
+        return sorted(found, key=lambda row: (-row["pained"], row["account_id"]))[:limit]
+
+    async def last_minute(self, scope: Scope) -> datetime | None:
+        self._ask("last_minute")
+        rows = self.within(scope, EPOCH, NOW + timedelta(days=999))
+        return max((row["minute"] for row in rows), default=None)
+
+    async def tiers(self) -> Sequence[str]:
+        self._ask("tiers")
+        return sorted(set(map(self._tier, self.world.accounts)) - {""})
+
+    async def people(self, text: str, since: datetime, limit: int) -> Sequence[Row]:
+        self._ask("people")
+        last: dict[tuple[str, str], datetime] = {}
+        for row in self.world.touchpoints:
+            if text.lower() in row["person_id"].lower() and row["minute"] >= since:
+                key = (row["person_id"], row["account_id"])
+                last[key] = max(row["occurred_at"], last.get(key, row["occurred_at"]))
+        newest = sorted(last, key=lambda key: (-last[key].timestamp(), key))[:limit]
+        return [{"person_id": key[0], "account_id": key[1], "last_at": last[key]} for key in newest]
+
+    async def population(self, scope: Scope, span: Range) -> Row:
         self._ask("population")
-        seen = [
-            row["account_id"]
-            for row in self.world.accounts
-            if row["last_seen_at"] >= since and (row["on_map_touchpoints"] or not row["account_id"].startswith("anon:"))
-        ]
-        visitors = [account_id for account_id in seen if account_id.startswith("anon:")]
         pains: dict[str, list[float]] = {}
+        carried = self._carried(scope)
         for row in self.world.signals:
-            if row["opened_at"] >= since and not row["account_id"].startswith("anon:"):
+            known = not row["account_id"].startswith("anon:") and row["opened_at"] >= span.since
+            if known and carried(row):
                 pains.setdefault(row["account_id"], []).append(row["severity"])
         at_risk = [each for each in pains.values() if max(each) >= 0.6 or len(each) >= 3]
+        if scope.is_filtered:
+            seen = list({row["account_id"] for row in self.within(scope, span.since, span.until)})
+        else:
+            seen = [
+                row["account_id"]
+                for row in self.world.accounts
+                if row["last_seen_at"] >= span.since
+                and (row["on_map_touchpoints"] or not row["account_id"].startswith("anon:"))
+            ]
+        visitors = [account_id for account_id in seen if account_id.startswith("anon:")]
         return {"accounts": len(seen) - len(visitors), "visitors": len(visitors), "at_risk": len(at_risk)}
 
-    async def worst_rules(self, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
+    async def worst_rules(self, scope: Scope, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
         self._ask("worst_rules")
         sums: dict[CellKey, Counter[str]] = {}
+        carried = self._carried(scope)
         for row in self.world.signals:
-            if row["rule"] in without or row["polarity"] != "friction":
+            if row["rule"] in without or row["polarity"] != "friction" or not carried(row):
                 continue
             if span.since <= row["opened_at"] < span.until + timedelta(minutes=1):
                 found = sums.setdefault((row["phase"], row["touchpoint_type"]), Counter())
@@ -214,6 +328,7 @@ class FakeStore:
 
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         self._ask("signals")
+        carried = self._carried(query.scope)
         rows = [
             row
             for row in self.world.signals
@@ -224,17 +339,18 @@ class FakeStore:
             and query.touchpoint_type in ("", row["touchpoint_type"])
             and (not query.rules or row["rule"] in query.rules)
             and row["rule"] not in query.without
+            and carried(row)
             and (not query.cases or row.get("case_id", "") in query.cases)
             and (query.after is None or (row["opened_at"], row["signal_id"]) < query.after)
         ]
         rows.sort(key=lambda row: (row["opened_at"], row["signal_id"]), reverse=True)
         names = {row["account_id"]: row["name"] for row in self.world.accounts}
         carriers = {row["event_id"]: row for row in self.world.touchpoints}
-        carried = ("persona", "account_method", "account_confidence")
+        told = ("persona", "account_method", "account_confidence")
         return [
             row
             | {"account_name": names.get(row["account_id"], "")}
-            | {name: carriers[row["event_id"]][name] for name in carried if row["event_id"] in carriers}
+            | {name: carriers[row["event_id"]][name] for name in told if row["event_id"] in carriers}
             for row in rows[: query.limit]
         ]
 
@@ -248,6 +364,9 @@ class FakeStore:
             and (query.identified is not False or row["on_map_touchpoints"])
             and query.text.lower() in f"{row['name']}\0{row['account_id']}".lower()
         ]
+        if query.scope and query.span and query.scope.is_filtered:
+            there = {row["account_id"] for row in self.within(query.scope, query.span.since, query.span.until)}
+            rows = [row for row in rows if row["account_id"] in there]
         keyed = sorted(((self._key(query, row), row["account_id"], row) for row in rows), key=lambda each: each[:2])
         if query.sort != "name":
             keyed.reverse()

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from schemas.errors import StoreUnavailable
 from services.dashboard import cursors
 from services.dashboard.live import Live
+from services.dashboard.pages import BY_ID
 from services.dashboard.params import (
     Paging,
     Text,
@@ -38,7 +39,7 @@ from services.dashboard.views import (
 )
 
 router = APIRouter(prefix="/api")
-VIEWS = ("json", "html")
+VIEWS = ("json", *BY_ID)
 
 
 class NotFound(Exception):
@@ -153,7 +154,8 @@ async def stream(
 ) -> Response:
     """Server-sent events: `snapshot` with everything, then `patch` with the parts that changed.
 
-    `view=json`: `map`, `signals`, `accounts`, `visitors`, `waiting`, `questions`; `view=html`: the page's fragments.
+    `view=json`: `map`, `signals`, `accounts`, `visitors`, `waiting`, `questions`, `cases`; a page's id: its parts as
+    HTML.
     """
     one_of("view", view, VIEWS)
     viewer = await live.enter(scope, view, request.headers.get("last-event-id", ""))

@@ -21,12 +21,13 @@ from schemas.config import DashboardConfig
 from schemas.errors import ConfigurationError
 from services.common.config import is_loopback
 from services.common.visitors import Visitors
-from services.dashboard import api, failures, pages, questions
+from services.dashboard import api, failures, questions, search, shell
 from services.dashboard.answers import Decide, not_configured
 from services.dashboard.aside import Aside, none_aside
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.guard import PROBED_PATHS, Guard
 from services.dashboard.live import Live
+from services.dashboard.pages import PAGES
 from services.dashboard.reader import Behind, Clock, Reader, Waiting
 from services.dashboard.snapshots import Snapshots
 from services.dashboard.store import JourneyStore
@@ -73,9 +74,10 @@ def build(
     if not is_loopback(config.host) and not around.token:
         raise ConfigurationError(f"dashboard.host {config.host} is not loopback: dashboard.token is required")
     reader = Reader(store, Catalogue(blueprint), clock, around.sources, around.behind, around.directories, around.aside)
-    snapshots = Snapshots(reader, waiting)
-    shown = pages.Pages(reader.catalogue, pages.environment(), around.gateway_url)
-    live = Live(snapshots, {"json": pages.json_parts, "html": shown.fragments}, around.metrics)
+    asks = {"json": Reader.whole, **{page.id: page.ask for page in PAGES}}
+    snapshots = Snapshots(reader, waiting, asks)
+    shown = shell.Pages(reader.catalogue, shell.environment(), around.gateway_url)
+    live = Live(snapshots, {"json": shell.json_parts, **shown.renderers()}, around.metrics)
     app = FastAPI(
         title="Touchline",
         docs_url=None,  # its pages would load scripts from elsewhere; /openapi.json stays
@@ -116,10 +118,12 @@ def _running(live: Live) -> Callable[[FastAPI], contextlib.AbstractAsyncContextM
 def _add_routes(app: FastAPI) -> None:
     app.include_router(questions.router)
     app.include_router(api.router)
-    app.include_router(pages.router)
+    app.include_router(search.router)
+    app.include_router(shell.router)
+    shell.add_pages(app)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)
     app.add_api_route("/metrics", _metrics, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=pages.HERE / "static"))
+    app.mount("/static", StaticFiles(directory=shell.HERE / "static"))
     failures.install(app)
 
 

@@ -23,6 +23,10 @@ class Catalogue:
         self.types: dict[str, TouchpointType] = {kind.id: kind for kind in blueprint.types}
         self.personas = {persona.id: persona.name for persona in blueprint.personas}
         self.segments = tuple(dict.fromkeys(rule.segment for rule in blueprint.segments))
+        self.owners = _owners(blueprint.types)
+        self.verdicts = tuple(kind.id for kind in blueprint.types if _is_verdict(kind))
+        self.painful_by_definition = tuple(sorted(PAIN_BY_DEFINITION & set(self.types)))
+        self.tautologies = _tautologies(blueprint)
         self.rule_efforts: dict[str, Term] = {rule.id: rule.effort for rule in blueprint.rules}
         self.derived_rules = tuple(rule.id for rule in blueprint.rules if rule.pattern == "compound")
         self.case_rules = tuple(rule.id for rule in blueprint.rules if rule.adopts)
@@ -47,6 +51,38 @@ class Catalogue:
     def home_types(self, phase: str) -> list[TouchpointType]:
         """The types shown in a phase even when nothing happened, in the blueprint's order."""
         return [kind for kind in self.types.values() if kind.phase == phase and kind.on_map]
+
+
+PAIN_BY_DEFINITION = frozenset({"complaint", "cancellation", "status_page"})
+"""Types that are pain whenever they happen, whatever was detected: complaints, cancellations, outages."""
+
+
+def _owners(types: Iterable[TouchpointType]) -> dict[str, tuple[str, ...]]:
+    """Department → the types it answers for."""
+    found: dict[str, list[str]] = {}
+    for kind in types:
+        if kind.owner:
+            found.setdefault(kind.owner.department, []).append(kind.id)
+    return {name: tuple(found[name]) for name in sorted(found)}
+
+
+def _is_verdict(kind: TouchpointType) -> bool:
+    """A survey or its page: it says how something else was. A type that only takes surveys about itself is none."""
+    surveys = [match for match in kind.match if match.action == "survey_answered"]
+    others = {match.action for match in kind.match} - {"survey_answered", "page_view", ""}
+    return not others and any(not match.properties for match in surveys)
+
+
+def _tautologies(blueprint: Blueprint) -> frozenset[str]:
+    """Types whose events are friction by being there: a rule fires at each of them, whatever they carry."""
+    always = {
+        match.action
+        for rule in blueprint.rules
+        if rule.pattern == "each" and rule.polarity == "friction" and not rule.where
+        for match in rule.when
+        if match == Match(action=match.action)
+    }
+    return frozenset(kind.id for kind in blueprint.types if any(m.action and m.action in always for m in kind.match))
 
 
 def _questions(blueprint: Blueprint) -> Iterator[Question]:

@@ -11,6 +11,8 @@ from services.dashboard.views import PhaseView
 from services.dashboard.words import emotion_word, signed
 
 SPARK_W, SPARK_H = 72, 20
+BARS_W, BARS_H = 150, 24
+DUMBBELL_W, DUMBBELL_H = 120, 12
 PAD = 11
 """Percent of the curve's height above `delighted` at its most, and below the opposite."""
 
@@ -25,6 +27,61 @@ def sparkline(values: Sequence[int]) -> Markup:
     return Markup(
         f'<svg class="spark" viewBox="0 0 {SPARK_W} {SPARK_H}" width="52" height="{SPARK_H}" '
         f'preserveAspectRatio="none" aria-hidden="true" focusable="false"><polyline points="{points}"/></svg>'
+    )
+
+
+def bars(days: Sequence[float], window_days: int, label: str = "") -> Markup:
+    """Pain by day, the last one today. Days of the window are marked: their bars are red, before it stands a line.
+
+    The scale is the chart's own: it shows when, the number beside it how much.
+    """
+    top, step, start = max(days, default=0.0), BARS_W / max(len(days), 1), len(days) - window_days
+    drawn = "".join(
+        _bar(index * step, step, pain / top if top else 0.0, is_now=index >= start) for index, pain in enumerate(days)
+    )
+    x = start * step - step * 0.1
+    mark = f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{BARS_H}"/>' if 0 < start < len(days) else ""
+    return Markup(
+        f'<svg class="bars" viewBox="0 0 {BARS_W} {BARS_H}" width="{BARS_W}" height="{BARS_H}" '
+        f'preserveAspectRatio="none" role="img" aria-label="{escape(label)}">{drawn}{mark}</svg>'
+    )
+
+
+def _bar(x: float, step: float, share: float, *, is_now: bool) -> str:
+    height = max(0.8, share * (BARS_H - 2)) if share else 0.8
+    kind = "z" if not share else "now" if is_now else "old"
+    return (
+        f'<rect class="{kind}" x="{x:.1f}" y="{BARS_H - height:.1f}" width="{step * 0.76:.1f}" height="{height:.1f}"/>'
+    )
+
+
+def dumbbell(found: float | None, wanted: float | None) -> Markup:
+    """Felt (filled) against wanted (hollow), from −1 to 1; the number stands beside it. Nothing where nobody spoke."""
+    if found is None:
+        return Markup("")
+    place = {
+        name: 6 + (value + 1) / 2 * (DUMBBELL_W - 12)
+        for name, value in (("f", found), ("w", wanted))
+        if value is not None
+    }
+    y, middle = DUMBBELL_H / 2, DUMBBELL_W / 2
+    gap = f'<line class="gap" x1="{place["w"]:.1f}" x2="{place["f"]:.1f}" y1="{y}" y2="{y}"/>' if "w" in place else ""
+    hollow = f'<circle class="wanted" cx="{place["w"]:.1f}" cy="{y}" r="4"/>' if "w" in place else ""
+    kind = "bad" if wanted is not None and found < wanted - 0.1 else "good"
+    return Markup(
+        f'<svg class="dumbbell {kind}" viewBox="0 0 {DUMBBELL_W} {DUMBBELL_H}" width="{DUMBBELL_W}" '
+        f'height="{DUMBBELL_H}" aria-hidden="true" focusable="false"><line class="axis" x1="0" x2="{DUMBBELL_W}" '
+        f'y1="{y}" y2="{y}"/><line class="axis" x1="{middle}" x2="{middle}" y1="1" y2="{DUMBBELL_H - 1}"/>'
+        f'{gap}{hollow}<circle class="felt" cx="{place["f"]:.1f}" cy="{y}" r="4"/></svg>'
+    )
+
+
+def share_bar(share: float) -> Markup:
+    """A part of a whole, 0 to 1."""
+    return Markup(
+        f'<svg class="share" viewBox="0 0 70 6" width="70" height="6" preserveAspectRatio="none" aria-hidden="true" '
+        f'focusable="false"><rect class="whole" width="70" height="6" rx="3"/>'
+        f'<rect class="part" width="{max(0.0, min(1.0, share)) * 70:.1f}" height="6" rx="3"/></svg>'
     )
 
 

@@ -16,7 +16,19 @@ from schemas.errors import StoreUnavailable
 from services.dashboard import queries
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, MINUTE, Range, Reading, Scope, floor_minute, reading
-from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, ProposalQuery, Row, SignalQuery, TimeKey
+from services.dashboard.store import (
+    AccountQuery,
+    CellKey,
+    CellQuery,
+    Cells,
+    Daily,
+    Hurt,
+    Hurts,
+    ProposalQuery,
+    Row,
+    SignalQuery,
+    TimeKey,
+)
 from streams.friction.fields import REFERENCES
 
 if TYPE_CHECKING:
@@ -97,27 +109,31 @@ class ClickHouseStore:
         row = (await self.rows(queries.FIRST_MINUTE))[0]
         return row["minute"] if row["cells"] else None
 
-    async def cells(self, scope: Scope, span: Range) -> Cells:
-        read = reading(span.since, span.until, await self._settled(span.whole_days))
+    async def cells(self, scope: Scope, span: Range, *, sparks: bool = True) -> Cells:
+        read = await self._reading(scope, span.since, span.until, span.whole_days)
         asked = _scoped(scope, span) | _read(read)
-        rows, volumes = await asyncio.gather(
-            self.rows(queries.cells(len(read.gaps)), **asked),
-            self.rows(
-                queries.sparks(len(read.gaps)),
-                **asked,
-                origin=int(span.spark_origin.timestamp()),
-                step_s=span.step_s,
-            ),
+        gaps, of_accounts = len(read.gaps), scope.of_accounts
+        rows, drawn = await asyncio.gather(
+            self.rows(queries.cells(gaps, of_accounts), **asked),
+            self._sparks(queries.sparks(gaps, of_accounts), span, asked) if sparks else _no_sparks(),
         )
-        sparks: defaultdict[CellKey, list[int]] = defaultdict(lambda: [0] * BUCKETS)
-        for row in volumes:
-            sparks[row["phase"], row["touchpoint_type"]][min(row["bucket"], BUCKETS - 1)] += row["n"]
         sets: dict[int, dict[CellKey, Counts]] = {0: {}, 1: {}, 2: {}}
         for row in rows:
             key = (row["phase"], row["touchpoint_type"])
-            sets[row["missing"]][key] = _counts(row, sparks.get(key, ()))
+            sets[row["missing"]][key] = _counts(row, drawn.get(key, ()))
         by_phase = {phase: counts for (phase, _), counts in sets[1].items()}
         return Cells(sets[0], by_phase, sets[2].get(("", ""), Counts()))
+
+    async def _sparks(self, query: str, span: Range, asked: dict[str, Any]) -> Mapping[CellKey, Sequence[int]]:
+        origin = int(span.spark_origin.timestamp())
+        found: defaultdict[CellKey, list[int]] = defaultdict(lambda: [0] * BUCKETS)
+        for row in await self.rows(query, **asked, origin=origin, step_s=span.step_s):
+            found[row["phase"], row["touchpoint_type"]][min(row["bucket"], BUCKETS - 1)] += row["n"]
+        return found
+
+    async def _reading(self, scope: Scope, since: datetime, until: datetime, days: Sequence[date]) -> Reading:
+        """Days are of all accounts: of some, everything is read from the touchpoints."""
+        return reading(since, until, () if scope.of_accounts else await self._settled(days))
 
     async def _settled(self, days: Sequence[date]) -> set[date]:
         """Those of `days` that may be read from their roll-ups."""
@@ -128,23 +144,60 @@ class ClickHouseStore:
 
     async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
         length_s = int(span.length.total_seconds())
-        settled = await self._settled(span.whole_days_before(windows))
-        read = reading(span.since - span.length * windows, span.since - MINUTE, settled)
+        days = span.whole_days_before(windows)
+        read = await self._reading(scope, span.since - span.length * windows, span.since - MINUTE, days)
         asked = _scoped(scope, span) | _read(read)
         found: defaultdict[CellKey, list[tuple[int, int]]] = defaultdict(lambda: [(0, 0)] * windows)
-        for row in await self.rows(queries.history(len(read.gaps)), **asked, length_s=length_s):
+        for row in await self.rows(queries.history(len(read.gaps), scope.of_accounts), **asked, length_s=length_s):
             found[row["phase"], row["touchpoint_type"]][row["ago"]] = (row["frictions"], row["n"])
         return found
 
+    async def daily(self, scope: Scope, span: Range) -> Daily:
+        read = await self._reading(scope, span.since, span.until, span.whole_days)
+        found: defaultdict[CellKey, dict[date, tuple[float, int]]] = defaultdict(dict)
+        asked = _scoped(scope, span) | _read(read)
+        for row in await self.rows(queries.daily(len(read.gaps), scope.of_accounts), **asked):
+            found[row["phase"], row["touchpoint_type"]][date.fromisoformat(row["day"])] = (row["pain"], row["n"])
+        return found
+
+    async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Hurts:
+        asked = _scoped(scope, span) | {"by_definition": list(by_definition)}
+        rows = await self.rows(queries.hurt(scope.of_accounts), **asked)
+        found = [(row, Hurt(row["accounts"], tuple(row["worst"]))) for row in rows]
+        told = sorted({account_id for _, hurt in found for account_id in hurt.worst})
+        names = await self.rows(queries.ACCOUNT_NAMES, ids=told) if told else []
+        return Hurts(
+            {(row["phase"], row["touchpoint_type"]): hurt for row, hurt in found if not row["is_type"]},
+            {row["touchpoint_type"]: hurt for row, hurt in found if row["is_type"] and not row["is_total"]},
+            next((hurt for row, hurt in found if row["is_total"]), Hurt()),
+            {row["account_id"]: row["name"] for row in names},
+        )
+
+    async def hurt_accounts(self, scope: Scope, span: Range, by_definition: Sequence[str], limit: int) -> Sequence[Row]:
+        asked = _scoped(scope, span) | {"by_definition": list(by_definition), "limit": limit}
+        return await self.rows(queries.hurt_accounts(scope.of_accounts), **asked)
+
+    async def last_minute(self, scope: Scope) -> datetime | None:
+        row = (await self.rows(queries.last_minute(scope.of_accounts), **_filters(scope)))[0]
+        return row["last"] if row["n"] else None
+
+    async def tiers(self) -> Sequence[str]:
+        return [row["tier"] for row in await self.rows(queries.TIERS)]
+
+    async def people(self, text: str, since: datetime, limit: int) -> Sequence[Row]:
+        return await self.rows(queries.PEOPLE, text=text, since=int(since.timestamp()), limit=limit)
+
     async def unmapped(self, scope: Scope, span: Range, known: Sequence[str]) -> Sequence[Row]:
-        return await self.rows(queries.UNMAPPED, **_scoped(scope, span), known=list(known))
+        return await self.rows(queries.unmapped(scope.of_accounts), **_scoped(scope, span), known=list(known))
 
-    async def population(self, since: datetime) -> Row:
-        return (await self.rows(queries.POPULATION, since=_stamp(since)))[0]
+    async def population(self, scope: Scope, span: Range) -> Row:
+        if scope.is_filtered:
+            return (await self.rows(queries.POPULATION_OF_SCOPE, **_carriers(scope, span)))[0]
+        return (await self.rows(queries.POPULATION, since=_stamp(span.since)))[0]
 
-    async def worst_rules(self, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
-        since, until = int(span.since.timestamp()), int(span.until.timestamp())
-        rows = await self.rows(queries.WORST_RULES, since=since, until=until, without=list(without))
+    async def worst_rules(self, scope: Scope, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
+        asked = _carriers(scope, span) | {"without": list(without)}
+        rows = await self.rows(queries.worst_rules(scope.is_filtered), **asked)
         return {(row["phase"], row["touchpoint_type"]): row["rule"] for row in rows}
 
     async def measures(self, query: CellQuery) -> Mapping[str, float]:
@@ -171,10 +224,14 @@ class ClickHouseStore:
 
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         before, before_id = query.after or (_FAR_FUTURE, "")
+        scope, since = query.scope or Scope(), query.since or EPOCH
         found = await self.rows(
-            queries.SIGNALS,
+            queries.signals(scope.is_filtered),
+            **_filters(scope),
             polarity=query.polarity,
-            since=_stamp(query.since or EPOCH),
+            since=_stamp(since),
+            since_s=int(since.timestamp()),
+            until_s=int(_FAR_FUTURE.timestamp()),
             account_id=query.account_id,
             phase=query.phase,
             touchpoint_type=query.touchpoint_type,
@@ -206,8 +263,10 @@ class ClickHouseStore:
 
     async def accounts(self, query: AccountQuery) -> Sequence[Row]:
         after_key, after_id = query.after or ("", "")
+        scoped = _scoped(query.scope, query.span) if query.scope and query.span and query.scope.is_filtered else {}
         return await self.rows(
-            queries.accounts(query.sort),
+            queries.accounts(query.sort, is_filtered=bool(scoped)),
+            **scoped,
             phase=query.phase,
             identified=-1 if query.identified is None else int(query.identified),
             text=query.text,
@@ -267,14 +326,28 @@ class ClickHouseStore:
         return await self.rows(queries.SHARES, **scoped, phase=query.phase, touchpoint_type=query.touchpoint_type)
 
 
-def _scoped(scope: Scope, span: Range) -> dict[str, object]:
+async def _no_sparks() -> Mapping[CellKey, Sequence[int]]:
+    return {}
+
+
+def _filters(scope: Scope) -> dict[str, Any]:
     return {
-        "since": int(span.since.timestamp()),
-        "until": int(span.until.timestamp()),
         "personas": _either(scope.persona),
         "segments": _either(scope.segment),
         "channels": _either(scope.channel),
+        "types": list(scope.types),
+        "tiers": [scope.tier] if scope.tier else [],
+        "account": scope.account,
     }
+
+
+def _scoped(scope: Scope, span: Range) -> dict[str, Any]:
+    return {"since": int(span.since.timestamp()), "until": int(span.until.timestamp()), **_filters(scope)}
+
+
+def _carriers(scope: Scope, span: Range) -> dict[str, Any]:
+    asked = _scoped(scope, span)
+    return asked | {"since_s": asked["since"], "until_s": asked["until"]}
 
 
 def _read(read: Reading) -> dict[str, object]:

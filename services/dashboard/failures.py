@@ -12,10 +12,12 @@ from services.dashboard.answers import GatewayAway
 from services.dashboard.api import NotFound
 from services.dashboard.cursors import BadCursor
 from services.dashboard.live import TooManyScopes
-from services.dashboard.pages import Pages
 from services.dashboard.params import BadParameter
+from services.dashboard.scope import Scope
+from services.dashboard.shell import USUAL_WINDOW, Pages
 
 _RETRY = {"retry-after": "2"}
+_BARE = {"page": None, "scope": Scope(USUAL_WINDOW), "around": None}
 
 
 def install(app: FastAPI) -> None:
@@ -35,7 +37,7 @@ def _fail(request: Request, status: int, error: dict[str, str], headers: dict[st
     if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"error": error}, status, {"cache-control": "no-store", **(headers or {})})
     pages: Pages = request.app.state.pages
-    text = pages.render("failure.html", {"message": error["message"], "status": status})
+    text = pages.render("failure.html", {"message": error["message"], "status": status, **_BARE})
     return Response(text, status, {"cache-control": "no-store", **(headers or {})}, "text/html; charset=utf-8")
 
 

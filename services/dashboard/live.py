@@ -1,4 +1,4 @@
-"""Live updates: one poll for all, one computation a scope, one encoding a frame, whoever watches."""
+"""Live updates: one poll for all, one computation a page and scope, one encoding a frame, whoever watches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ import orjson
 from schemas.errors import StoreUnavailable
 from services.dashboard.frames import KEEP_ALIVE, Frame
 from services.dashboard.scope import Scope
-from services.dashboard.snapshots import Snapshots
+from services.dashboard.snapshots import Key, Snapshots
 from services.dashboard.views import Snapshot
 from streams.ops.metrics import Meter
 
@@ -24,7 +24,7 @@ QUEUE_LENGTH = 4
 POLL_S = 0.5
 RECOMPUTE_S = 1.0
 REST_FACTOR = 4
-"""A scope rests this many times what its last computation took."""
+"""A page rests this many times what its last computation took."""
 SLIDE_S = 10.0
 """A window moves even when nothing is written: this often it is looked at again."""
 KEEP_ALIVE_S = 15.0
@@ -33,7 +33,6 @@ MAX_ROOMS = 64
 Fragments = Mapping[str, bytes]
 """Part of a page → its content as JSON: a string of HTML, or data."""
 Render = Callable[[Scope, Snapshot], Fragments]
-Key = tuple[Scope, str]
 
 
 def _object(fragments: Fragments) -> bytes:
@@ -127,7 +126,7 @@ class Room:
 
 @dataclass
 class _Pace:
-    """How often a scope is computed: a window that costs much rests longer, so it never holds the store busy."""
+    """How often a page of a scope is computed: what costs much rests longer, so it never holds the store busy."""
 
     is_dirty: bool = True
     rest_s: float = field(default_factory=lambda: RECOMPUTE_S)
@@ -155,7 +154,7 @@ class Live:
         self._boot = uuid4().hex[:8]
         self._watched = asyncio.Event()
         self._fingerprint: str | None = None
-        self._paces: dict[Scope, _Pace] = {}
+        self._paces: dict[Key, _Pace] = {}
 
     @property
     def viewers(self) -> int:
@@ -168,7 +167,7 @@ class Live:
             if len(self._rooms) >= MAX_ROOMS:
                 raise TooManyScopes
             room = self._rooms[scope, view] = Room(f"{self._boot}-{uuid4().hex[:6]}")
-            self._show([(scope, view)], await self._snapshots.latest(scope))
+            self._show((scope, view), await self._snapshots.latest(scope, view))
         viewer = Viewer()
         room.welcome(viewer, last_seen_id)
         self._watched.set()
@@ -203,14 +202,13 @@ class Live:
             if now - spoken_at >= KEEP_ALIVE_S:
                 spoken_at = now
                 self._keep_alive()
-            watched = {scope for scope, _ in self._rooms}
-            self._paces = {scope: self._paces.get(scope) or _Pace() for scope in watched}
+            self._paces = {key: self._paces.get(key) or _Pace() for key in self._rooms}
             if await self._changed() or self._snapshots.unsettled():
                 for pace in self._paces.values():
                     pace.is_dirty = True
-            for scope, pace in self._paces.items():
+            for key, pace in self._paces.items():
                 if pace.is_due(time.monotonic()):
-                    await self._recompute(scope, pace)
+                    await self._recompute(key, pace)
 
     def _keep_alive(self) -> None:
         for room in self._rooms.values():
@@ -226,17 +224,15 @@ class Live:
         changed, self._fingerprint = now != self._fingerprint, now
         return changed
 
-    async def _recompute(self, scope: Scope, pace: _Pace) -> None:
+    async def _recompute(self, key: Key, pace: _Pace) -> None:
         pace.begin(time.monotonic())
         try:
-            snapshot = await self._snapshots.fresh(scope)
-            self._show([key for key in self._rooms if key[0] == scope], snapshot)
-        except Exception:  # one scope that fails must not end everyone's updates
-            _log.exception("a page could not be updated", extra={"window": scope.window})
+            self._show(key, await self._snapshots.fresh(*key))
+        except Exception:  # one page that fails must not end everyone's updates
+            _log.exception("a page could not be updated", extra={"window": key[0].window, "view": key[1]})
         pace.end(time.monotonic())
 
-    def _show(self, keys: Sequence[Key], snapshot: Snapshot) -> None:
-        for scope, view in keys:
-            room = self._rooms.get((scope, view))
-            if room and room.show(self._renders[view](scope, snapshot)):
-                self._meter.inc("touchline_dashboard_frames_total")
+    def _show(self, key: Key, snapshot: Snapshot) -> None:
+        room = self._rooms.get(key)
+        if room and room.show(self._renders[key[1]](key[0], snapshot)):
+            self._meter.inc("touchline_dashboard_frames_total")

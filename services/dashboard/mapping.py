@@ -13,7 +13,7 @@ from services.dashboard import numbers
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.grid import grid
 from services.dashboard.numbers import Counts, ratio
-from services.dashboard.scope import Range, Scope
+from services.dashboard.scope import FILTERS, Range, Scope
 from services.dashboard.store import CellKey, Cells
 from services.dashboard.views import Cell, Freshness, MapView, PhaseView, Population, RawType, Totals, Unmapped
 
@@ -46,11 +46,7 @@ def build_map(catalogue: Catalogue, inputs: MapInputs) -> MapView:
         window=inputs.scope.window,
         since=inputs.span.since,
         until=inputs.as_of,
-        filters={
-            "persona": inputs.scope.persona,
-            "segment": inputs.scope.segment,
-            "channel": inputs.scope.channel,
-        },
+        filters={name: getattr(inputs.scope, name) for name in FILTERS},
         totals=_totals(inputs, phases),
         phases=phases,
         grid=grid(phases),

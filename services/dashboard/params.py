@@ -11,14 +11,14 @@ from fastapi import Depends, Query, Request
 from schemas.errors import shown
 from services.dashboard import cursors
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.scope import WINDOWS, Scope
+from services.dashboard.scope import COMPARES, WINDOWS, Scope
 from services.dashboard.store import AccountQuery, AccountSort, Polarity, SignalQuery, TimeKey
 
 T = TypeVar("T")
 SORTS: tuple[AccountSort, ...] = get_args(AccountSort)
 POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
 MAX_LIMIT = 200
-_CHANNEL = re.compile(r"[\w .:/+-]{1,64}")
+_WORDS = re.compile(r"[\w .:/+-]{1,64}")
 Text = Annotated[str, Query(max_length=600)]
 
 
@@ -67,18 +67,32 @@ def catalogue_of(request: Request) -> Catalogue:
     return catalogue
 
 
-def scope_of(
-    request: Request, window: Text = "24h", persona: Text = "", segment: Text = "", channel: Text = ""
+def scope_of(  # noqa: PLR0913 - one a filter
+    request: Request,
+    window: Text = "24h",
+    compare: Text = "before",
+    persona: Text = "",
+    segment: Text = "",
+    owner: Text = "",
+    channel: Text = "",
+    tier: Text = "",
+    account: Text = "",
 ) -> Scope:
     """Raises BadParameter."""
     catalogue = catalogue_of(request)
-    if channel and not _CHANNEL.fullmatch(channel):
-        refuse("channel", channel, "a channel's name")
+    for field, value in (("channel", channel), ("tier", tier)):
+        if value and not _WORDS.fullmatch(value):
+            refuse(field, value, f"a {field}'s name")
     return Scope(
         window=one_of("window", window, WINDOWS),
+        compare=one_of("compare", compare, COMPARES),
         persona=known("persona", persona, catalogue.personas),
         segment=known("segment", segment, catalogue.segments),
+        owner=one_of("owner", owner, ("", *catalogue.owners)),
         channel=channel,
+        tier=tier.lower(),
+        account=account,
+        types=catalogue.owners.get(owner, ()),
     )
 
 

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from services.dashboard.store import AccountSort
 
-_SCOPE = """
-  AND (empty({personas:Array(String)}) OR has({personas:Array(String)}, persona))
-  AND (empty({segments:Array(String)}) OR has({segments:Array(String)}, segment))
-  AND (empty({channels:Array(String)}) OR has({channels:Array(String)}, channel))
+_TYPES = "AND (empty({types:Array(String)}) OR has({types:Array(String)}, touchpoint_type))"
+_SCOPE = f"""
+  AND (empty({{personas:Array(String)}}) OR has({{personas:Array(String)}}, persona))
+  AND (empty({{segments:Array(String)}}) OR has({{segments:Array(String)}}, segment))
+  AND (empty({{channels:Array(String)}}) OR has({{channels:Array(String)}}, channel))
+  {_TYPES}
 """
+# What CRMs call it, the first that is filled in.
+_TIER = """lowerUTF8(arrayFirst(tier -> tier != '', arrayMap(name -> JSONExtractString(traits, name),
+    ['tier', 'account_tier', 'customer_tier', 'hs_target_account'])))"""
+_ACCOUNTS = f"""account_id IN (SELECT account_id FROM account_journeys FINAL
+    WHERE ({{account:String}} = '' OR account_id = {{account:String}})
+      AND (empty({{tiers:Array(String)}}) OR has({{tiers:Array(String)}}, {_TIER})))"""
+_TOUCHED = f"toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} AND on_map = 1 {_SCOPE}"
+
+
+def _and_accounts(of_accounts: bool) -> str:
+    return f"AND {_ACCOUNTS}" if of_accounts else ""
+
 
 # Parts are metadata: the cost does not grow with rows. Merges keep the highest block number, inserts raise it.
 FINGERPRINT = """
@@ -42,8 +56,27 @@ _SUMS = """phase, touchpoint_type, volume, visitor_volume, friction, delight, em
     account_set, visitor_set, person_set"""
 _DAYS = "day IN {days:Array(Date)}"
 
+# Some accounts only: the sums of minutes are of all, so these are made of the touchpoints themselves.
+_OF_ACCOUNTS = f"""
+  SELECT minute, phase, touchpoint_type, toUInt64(1) AS volume,
+    toUInt64(startsWith(account_id, 'anon:')) AS visitor_volume,
+    toUInt64(t.friction > 0) AS friction, toUInt64(t.delight > 0) AS delight,
+    if(has_emotion = 1, emotion, 0) AS emotion_sum, toUInt64(has_emotion) AS emotion_count, pain AS pain_sum,
+    if(startsWith(account_id, 'anon:'), [], [sipHash64(account_id)]) AS account_set,
+    if(startsWith(account_id, 'anon:'), [sipHash64(account_id)], []) AS visitor_set,
+    if(person_id = '', [], [sipHash64(person_id)]) AS person_set
+  FROM touchpoints AS t FINAL WHERE {{gaps}} AND on_map = 1 {_SCOPE.replace("{", "{{").replace("}", "}}")}
+    AND {_ACCOUNTS.replace("{", "{{").replace("}", "}}")}"""
 
-def cells(gaps: int) -> str:
+
+def _minutes(gaps: int, columns: str, of_accounts: bool) -> str:
+    """Rows of minutes in the gaps between the days."""
+    if of_accounts:
+        return f"SELECT {columns} FROM ({_OF_ACCOUNTS.format(gaps=_in_gaps(gaps))})"
+    return f"SELECT {columns} FROM journey_minutes FINAL WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}"
+
+
+def cells(gaps: int, of_accounts: bool = False) -> str:
     """Cells, phases and the total at once: sets are merged once a cell, and from cells into phases into the total."""
     return f"""
 SELECT phase, touchpoint_type, grouping(phase) + grouping(touchpoint_type) AS missing,
@@ -54,14 +87,14 @@ SELECT phase, touchpoint_type, grouping(phase) + grouping(touchpoint_type) AS mi
 FROM (
   SELECT {_SUMS} FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
   UNION ALL
-  SELECT {_SUMS} FROM journey_minutes FINAL WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}
+  {_minutes(gaps, _SUMS, of_accounts)}
 ) AS j
 GROUP BY phase, touchpoint_type WITH ROLLUP
 HAVING n > 0
 """
 
 
-def sparks(gaps: int) -> str:
+def sparks(gaps: int, of_accounts: bool = False) -> str:
     """A bucket is made of whole hours where it is longer than one; the window's first hour may be a part of one."""
     return f"""
 SELECT phase, touchpoint_type, intDiv(at - {{origin:Int64}}, {{step_s:Int64}}) AS bucket, sum(s.volume) AS n
@@ -74,14 +107,13 @@ FROM (
   ) ARRAY JOIN hours AS volume, arrayEnumerate(hours) AS hour
   WHERE volume > 0
   UNION ALL
-  SELECT phase, touchpoint_type, toUnixTimestamp(minute) AS at, volume FROM journey_minutes FINAL
-  WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}
+  {_minutes(gaps, "phase, touchpoint_type, toUnixTimestamp(minute) AS at, volume", of_accounts)}
 ) AS s
 GROUP BY phase, touchpoint_type, bucket
 """
 
 
-def history(gaps: int) -> str:
+def history(gaps: int, of_accounts: bool = False) -> str:
     """`ago`: how many windows before the asked one, from 0. No day of `days` lies in two windows."""
     return f"""
 SELECT phase, touchpoint_type, intDiv({{since:Int64}} - 1 - at, {{length_s:Int64}}) AS ago,
@@ -90,19 +122,111 @@ FROM (
   SELECT phase, touchpoint_type, toUnixTimestamp(toDateTime(day, 'UTC')) AS at, friction, volume
   FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
   UNION ALL
-  SELECT phase, touchpoint_type, toUnixTimestamp(minute) AS at, friction, volume FROM journey_minutes FINAL
-  WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}
+  {_minutes(gaps, "phase, touchpoint_type, toUnixTimestamp(minute) AS at, friction, volume", of_accounts)}
 ) AS h
 GROUP BY phase, touchpoint_type, ago
 """
 
 
-UNMAPPED = f"""
+def daily(gaps: int, of_accounts: bool = False) -> str:
+    """Pain and volume of every cell by day (UTC)."""
+    return f"""
+SELECT phase, touchpoint_type, toString(at) AS day, sum(h.pain_sum) AS pain, sum(h.volume) AS n
+FROM (
+  SELECT phase, touchpoint_type, day AS at, pain_sum, volume
+  FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
+  UNION ALL
+  {_minutes(gaps, "phase, touchpoint_type, toDate(minute) AS at, pain_sum, volume", of_accounts)}
+) AS h
+GROUP BY phase, touchpoint_type, at
+"""
+
+
+def last_minute(of_accounts: bool) -> str:
+    """The newest minute on the map of a scope, whatever the window."""
+    if of_accounts:
+        return f"""
+SELECT max(minute) AS last, count() AS n FROM touchpoints FINAL WHERE on_map = 1 {_SCOPE} {_and_accounts(True)}"""
+    return f"SELECT max(minute) AS last, count() AS n FROM journey_minutes FINAL WHERE volume > 0 {_SCOPE}"
+
+
+def hurt(of_accounts: bool) -> str:
+    """Identified accounts that something hurt: of every cell, of every type, and in all; `worst`: the most hurt first.
+
+    A type of `by_definition` hurts whenever it happens.
+    """
+    return f"""
+SELECT phase, touchpoint_type, grouping(touchpoint_type) AS is_total, grouping(phase) AS is_type,
+  uniqExact(account_id) AS accounts,
+  arrayMap(each -> each.2, arraySlice(arrayReverseSort(groupArray((pained, account_id))), 1, 8)) AS worst
+FROM (
+  SELECT phase, touchpoint_type, account_id,
+    sum(if(has({{by_definition:Array(String)}}, touchpoint_type), 1, pain)) AS pained
+  FROM touchpoints FINAL
+  WHERE {_TOUCHED} AND (friction > 0 OR has({{by_definition:Array(String)}}, touchpoint_type))
+    AND NOT startsWith(account_id, 'anon:') {_and_accounts(of_accounts)}
+  GROUP BY phase, touchpoint_type, account_id)
+GROUP BY GROUPING SETS ((phase, touchpoint_type), (touchpoint_type), ())
+"""
+
+
+def hurt_accounts(of_accounts: bool) -> str:
+    """The accounts that were hurt most, with what hurt them most."""
+    return f"""
+SELECT h.account_id AS account_id, pained, worst_type, last_at, a.name AS name, a.phase AS phase, a.segment AS segment
+FROM (
+  SELECT account_id, sum(p) AS pained, argMax(touchpoint_type, (p, touchpoint_type)) AS worst_type, max(at) AS last_at
+  FROM (
+    SELECT account_id, touchpoint_type, max(occurred_at) AS at,
+      sum(if(has({{by_definition:Array(String)}}, touchpoint_type), 1, pain)) AS p
+    FROM touchpoints FINAL
+    WHERE {_TOUCHED} AND (friction > 0 OR has({{by_definition:Array(String)}}, touchpoint_type))
+      AND NOT startsWith(account_id, 'anon:') {_and_accounts(of_accounts)}
+    GROUP BY account_id, touchpoint_type)
+  GROUP BY account_id ORDER BY pained DESC, account_id LIMIT {{limit:UInt32}}) AS h
+LEFT JOIN (SELECT account_id, name, phase, segment FROM account_journeys FINAL) AS a ON a.account_id = h.account_id
+ORDER BY pained DESC, account_id
+"""
+
+
+TIERS = f"""
+SELECT DISTINCT {_TIER} AS tier FROM account_journeys FINAL WHERE traits != '' AND tier != '' ORDER BY tier LIMIT 50
+"""
+
+# Bounded: the newest ninety days, a screenful.
+PEOPLE = """
+SELECT person_id, account_id, max(occurred_at) AS last_at FROM touchpoints FINAL
+WHERE toUnixTimestamp(minute) >= {since:Int64} AND positionCaseInsensitiveUTF8(person_id, {text:String}) > 0
+GROUP BY person_id, account_id ORDER BY last_at DESC, person_id LIMIT {limit:UInt32}
+"""
+
+
+def unmapped(of_accounts: bool) -> str:
+    """The commonest events outside the known types."""
+    return f"""
 SELECT source, vendor_type, count() AS volume FROM touchpoints FINAL
-WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}}
-  AND on_map = 1 AND NOT has({{known:Array(String)}}, touchpoint_type) {_SCOPE}
+WHERE {_TOUCHED} AND NOT has({{known:Array(String)}}, touchpoint_type) {_and_accounts(of_accounts)}
 GROUP BY source, vendor_type ORDER BY volume DESC, source, vendor_type LIMIT 3
 """
+
+
+# A signal is of its carrier's persona, segment and channel; silence is told by an event of long before.
+_CARRIER_REACH_S = 100 * 86_400
+
+
+def _carried(is_filtered: bool, of_accounts: bool) -> str:
+    """Signals whose carrying touchpoint is in the scope."""
+    if not is_filtered:
+        return ""
+    return f"""
+  {_TYPES} {_and_accounts(of_accounts)}
+  AND ((empty({{personas:Array(String)}}) AND empty({{segments:Array(String)}}) AND empty({{channels:Array(String)}}))
+    OR (account_id, event_id) IN (
+      SELECT account_id, event_id FROM touchpoints FINAL
+      WHERE toUnixTimestamp(minute) BETWEEN {{since_s:Int64}} - {_CARRIER_REACH_S} AND {{until_s:Int64}}
+        AND (friction > 0 OR delight > 0) {_SCOPE}))
+"""
+
 
 # A visitor touched something; a record that names nobody makes an account, but no visitor.
 # At risk: identified, and in the window one severe moment of friction or three of any kind.
@@ -119,14 +243,31 @@ SELECT
     GROUP BY account_id HAVING max(severity) >= 0.6 OR count() >= 3)) AS at_risk
 """
 
-WORST_RULES = """
+# The same of a scope: whoever touched something in it.
+POPULATION_OF_SCOPE = f"""
+SELECT
+  uniqExactIf(account_id, NOT startsWith(account_id, 'anon:')) AS accounts,
+  uniqExactIf(account_id, startsWith(account_id, 'anon:')) AS visitors,
+  (SELECT count() FROM (
+    SELECT account_id FROM signals FINAL
+    WHERE polarity = 'friction' AND toUnixTimestamp(opened_at) BETWEEN {{since:Int64}} AND {{until:Int64}} + 59
+      AND NOT startsWith(account_id, 'anon:') AND empty(parts) {_carried(is_filtered=True, of_accounts=True)}
+    GROUP BY account_id HAVING max(severity) >= 0.6 OR count() >= 3)) AS at_risk
+FROM touchpoints FINAL WHERE {_TOUCHED} {_and_accounts(True)}
+"""
+
+
+def worst_rules(is_filtered: bool) -> str:
+    """The rule with the largest sum of severities in each cell."""
+    return f"""
 SELECT phase, touchpoint_type, argMin(rule, (-severity, rule)) AS rule FROM (
   SELECT phase, touchpoint_type, rule, sum(s.severity) AS severity FROM signals AS s FINAL
-  WHERE polarity = 'friction' AND toUnixTimestamp(opened_at) BETWEEN {since:Int64} AND {until:Int64} + 59
-    AND NOT has({without:Array(String)}, rule)
+  WHERE polarity = 'friction' AND toUnixTimestamp(opened_at) BETWEEN {{since:Int64}} AND {{until:Int64}} + 59
+    AND NOT has({{without:Array(String)}}, rule) {_carried(is_filtered, of_accounts=True)}
   GROUP BY phase, touchpoint_type, rule)
 GROUP BY phase, touchpoint_type
 """
+
 
 CHANNELS = "SELECT DISTINCT channel FROM journey_minutes ORDER BY channel LIMIT 100"
 
@@ -142,17 +283,23 @@ WHERE received_at >= {since:DateTime64(3, 'UTC')}
 GROUP BY source, reason ORDER BY source, messages DESC, reason LIMIT 10 BY source
 """
 
-SIGNALS = """
+
+def signals(is_filtered: bool) -> str:
+    """Newest first."""
+    return f"""
 SELECT * FROM signals FINAL
-WHERE polarity = {polarity:String} AND opened_at >= {since:DateTime64(3, 'UTC')}
-  AND ({account_id:String} = '' OR account_id = {account_id:String})
-  AND ({phase:String} = '' OR phase = {phase:String})
-  AND ({touchpoint_type:String} = '' OR touchpoint_type = {touchpoint_type:String})
-  AND (empty({rules:Array(String)}) OR has({rules:Array(String)}, rule)) AND NOT has({without:Array(String)}, rule)
-  AND (empty({cases:Array(String)}) OR has({cases:Array(String)}, case_id))
-  AND (opened_at, signal_id) < ({before:DateTime64(3, 'UTC')}, {before_id:String})
-ORDER BY opened_at DESC, signal_id DESC LIMIT {limit:UInt32}
+WHERE polarity = {{polarity:String}} AND opened_at >= {{since:DateTime64(3, 'UTC')}}
+  AND ({{account_id:String}} = '' OR account_id = {{account_id:String}})
+  AND ({{phase:String}} = '' OR phase = {{phase:String}})
+  AND ({{touchpoint_type:String}} = '' OR touchpoint_type = {{touchpoint_type:String}})
+  AND (empty({{rules:Array(String)}}) OR has({{rules:Array(String)}}, rule))
+  AND NOT has({{without:Array(String)}}, rule)
+  AND (empty({{cases:Array(String)}}) OR has({{cases:Array(String)}}, case_id))
+  AND (opened_at, signal_id) < ({{before:DateTime64(3, 'UTC')}}, {{before_id:String}})
+  {_carried(is_filtered, of_accounts=True)}
+ORDER BY opened_at DESC, signal_id DESC LIMIT {{limit:UInt32}}
 """
+
 
 ACCOUNT_SIGNALS = """
 SELECT * FROM signals FINAL WHERE account_id = {account_id:String} ORDER BY opened_at DESC LIMIT {limit:UInt32}
@@ -176,8 +323,12 @@ _SORT_KEYS: dict[AccountSort, str] = {
 }
 
 
-def accounts(sort: AccountSort) -> str:
-    """Ordered by `sort`, then id, from the cursor on. The order is one of the literals above."""
+def accounts(sort: AccountSort, is_filtered: bool = False) -> str:
+    """Ordered by `sort`, then id, from the cursor on. The order is one of the literals above.
+
+    Filtered: those with a touchpoint in the scope.
+    """
+    touched = f"AND account_id IN (SELECT account_id FROM touchpoints FINAL WHERE {_TOUCHED})" if is_filtered else ""
     key, by_name = _SORT_KEYS[sort], sort == "name"
     beyond, order = (">", "ASC") if by_name else ("<", "DESC")
     bound = "{after_key:String}" if by_name else "toInt64OrZero({after_key:String})"
@@ -189,6 +340,7 @@ WHERE ({{phase:String}} = '' OR phase = {{phase:String}})
   AND ({{text:String}} = '' OR positionCaseInsensitiveUTF8(name, {{text:String}}) > 0
        OR positionCaseInsensitiveUTF8(account_id, {{text:String}}) > 0)
   AND ({{has_after:UInt8}} = 0 OR ({key}, account_id) {beyond} ({bound}, {{after_id:String}}))
+  {touched} {_and_accounts(is_filtered)}
 ORDER BY {key} {order}, account_id {order} LIMIT {{limit:UInt32}}
 """
 
@@ -215,10 +367,11 @@ SELECT account_id, occurred_at, payload FROM histories FINAL WHERE event_id = {e
 ORDER BY revision DESC LIMIT 1
 """
 
+# Of all accounts, the filter of accounts lets all through.
 _CELL = f"""
 FROM touchpoints FINAL
-WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} AND on_map = 1
-  AND phase = {{phase:String}} AND touchpoint_type = {{touchpoint_type:String}} {_SCOPE}
+WHERE {_TOUCHED} AND ((empty({{tiers:Array(String)}}) AND {{account:String}} = '') OR {_ACCOUNTS})
+  AND phase = {{phase:String}} AND touchpoint_type = {{touchpoint_type:String}}
 """
 SHARES = f"""
 SELECT 'persona' AS kind, persona AS id, count() AS volume, countIf(friction > 0) AS frictions {_CELL} GROUP BY persona

@@ -14,9 +14,9 @@ from starlette.responses import RedirectResponse, Response
 from schemas.errors import ConfigurationError
 from services.dashboard.answers import ANSWERS, Answer, Decide, GatewayAway, decision
 from services.dashboard.api import NotFound, WithReader, answer
-from services.dashboard.pages import WithPages, html
 from services.dashboard.params import Paging, Text, one_of, refuse, time_cursor
 from services.dashboard.reader import Reader
+from services.dashboard.shell import WithPages, html
 from services.dashboard.store import ProposalQuery
 from services.dashboard.views import ProposalPage
 
@@ -71,10 +71,10 @@ async def decide_on_page(request: Request, reader: WithReader, pages: WithPages,
     if not part:
         if problem:
             raise GatewayAway(problem)
-        return RedirectResponse("/#questions", 303)
+        return RedirectResponse("/sources#questions", 303)
     shown = await reader.open_questions()
     return html(
-        pages.render("_questions.html", {"questions": shown, "problem": problem, "now": reader.clock()}), status
+        pages.render("sources/_questions.html", {"questions": shown, "problem": problem, "now": reader.clock()}), status
     )
 
 

@@ -19,11 +19,12 @@ from services.dashboard.catalogue import Catalogue
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
 from services.dashboard.mapping import MapInputs, build_map
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
-from services.dashboard.scope import Range, Scope, range_of
+from services.dashboard.scope import Range, Scope, WindowId, nearest_window, range_of
 from services.dashboard.store import AccountQuery, CellKey, CellQuery, JourneyStore, ProposalQuery, SignalQuery
 from services.dashboard.views import (
     AccountPage,
     AccountView,
+    Around,
     CaseView,
     CellDetails,
     Freshness,
@@ -32,12 +33,12 @@ from services.dashboard.views import (
     ProposalPage,
     Share,
     SignalView,
-    Snapshot,
     StageBehind,
     TouchpointExplained,
     Wait,
+    Whole,
 )
-from services.dashboard.words import rule_words
+from services.dashboard.words import account_name, rule_words
 from streams.resolve.directories import Directories
 
 Clock = Callable[[], datetime]
@@ -53,6 +54,7 @@ CORRECTIONS_LENGTH = 20
 MAX_REMEMBERED = 64
 UNMAPPED_REACH = timedelta(days=7)
 ASK_IGNORED_EVERY = timedelta(seconds=10)
+ASK_CHOICES_EVERY = timedelta(seconds=10)
 
 
 class Reader:
@@ -80,6 +82,7 @@ class Reader:
         self._sources = dict(sources or {})
         self._ignored: tuple[datetime, Sequence[Row]] = (EPOCH, ())
         self._directories = directories or Directories()
+        self._choices: tuple[datetime, tuple[str, ...], tuple[str, ...]] = (EPOCH, (), ())
         self.given = Given()
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
 
@@ -94,9 +97,9 @@ class Reader:
         cells, history, population, freshness, worst_rules = await asyncio.gather(
             self.store.cells(scope, span),
             self._trends(scope, span),
-            self._population(span),
+            self.population(scope, span),
             self.freshness(),
-            self.store.worst_rules(span, self.catalogue.derived_rules),
+            self.store.worst_rules(scope, span, self.catalogue.derived_rules),
         )
         questions = self.catalogue.questions
         measured = {measure: await self.store.measures(CellQuery(scope, span, *measure, questions))} if measure else {}
@@ -114,7 +117,7 @@ class Reader:
             freshness,
             worst_rules,
             measured,
-            told={word for told in self._sources.values() for word in told},
+            told=self._told(),
             explain=explain,
         )
         return build_map(self.catalogue, inputs)
@@ -131,8 +134,16 @@ class Reader:
             self._history[key] = found
         return self._history[key]
 
-    async def _population(self, span: Range) -> Population:
-        row = cast(Row, await self.store.population(span.since))
+    def _told(self) -> set[Capability]:
+        return {word for told in self._sources.values() for word in told}
+
+    def unfed_rules(self) -> tuple[str, ...]:
+        """Rules that no configured source can feed."""
+        return self.catalogue.unfed_rules(self._told())
+
+    async def population(self, scope: Scope, span: Range) -> Population:
+        """Who was seen. Raises StoreUnavailable."""
+        row = cast(Row, await self.store.population(scope, span))
         return Population(row["accounts"], row["visitors"], row["at_risk"])
 
     async def freshness(self) -> Freshness:
@@ -164,11 +175,12 @@ class Reader:
         there = [name for name, row in zip(names, found, strict=True) if row is not None]
         return there[0] if len(there) == 1 else ""
 
-    async def cases(self, since: datetime) -> tuple[CaseView, ...]:
+    async def cases(self, since: datetime, scope: Scope | None = None) -> tuple[CaseView, ...]:
         """Incidents that several signals make up, the open ones first. Raises StoreUnavailable."""
         if not self.catalogue.case_rules:
             return ()
-        found = await self.signals(SignalQuery(since=since, rules=self.catalogue.case_rules, limit=CASES_LENGTH))
+        asked = SignalQuery(since=since, rules=self.catalogue.case_rules, limit=CASES_LENGTH, scope=scope)
+        found = await self.signals(asked)
         ids = [case.signal_id for case in found]
         parts = await self.signals(SignalQuery(cases=ids, limit=PARTS_LENGTH)) if ids else ()
         views = [records.case_view(case, parts) for case in found]
@@ -244,7 +256,7 @@ class Reader:
         if cell is None:
             return None
         span = await self.span(scope, view.as_of)
-        asked = SignalQuery(since=span.since, phase=phase, touchpoint_type=kind, limit=10)
+        asked = SignalQuery(since=span.since, phase=phase, touchpoint_type=kind, limit=10, scope=scope)
         rows, signals = await asyncio.gather(
             self.store.shares(CellQuery(scope, span, phase, kind)), self.signals(asked)
         )
@@ -263,27 +275,45 @@ class Reader:
         ]
         return tuple(sorted(found, key=lambda share: (-share.volume, share.id)))
 
-    async def snapshot(self, scope: Scope, waiting: Sequence[Wait] = ()) -> Snapshot:
-        """All that one page shows. Raises StoreUnavailable."""
-        view, channels = await asyncio.gather(self.map(scope), self.store.channels())
-        feed = SignalQuery(since=view.since, without=self.catalogue.derived_rules, limit=FEED_LENGTH)
-        signals, questions, known, visitors = await asyncio.gather(
+    async def around(self, scope: Scope) -> Around:
+        """What every page needs beside its own figures. Raises StoreUnavailable."""
+        freshness, (channels, tiers), name = await asyncio.gather(
+            self.freshness(), self._offered(), self._name_of(scope.account)
+        )
+        return Around(freshness, channels, tiers, name)
+
+    async def _name_of(self, account_id: str) -> str:
+        row = cast(Row | None, await self.store.account(account_id)) if account_id else None
+        return account_name(account_id, row["name"] if row else "") if account_id else ""
+
+    async def _offered(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What the filters offer, asked every ten seconds."""
+        asked_at, channels, tiers = self._choices
+        now = self.clock()
+        if not timedelta() <= now - asked_at < ASK_CHOICES_EVERY:
+            found = await asyncio.gather(self.store.channels(), self.store.tiers())
+            channels, tiers = tuple(filter(None, found[0])), tuple(found[1])
+            self._choices = (now, channels, tiers)
+        return channels, tiers
+
+    async def nearest(self, scope: Scope) -> WindowId | None:
+        """The shortest window with something in it; None when there is nothing at all. Raises StoreUnavailable."""
+        last = await self.store.last_minute(scope)
+        return nearest_window(last, self.clock()) if last else None
+
+    async def whole(self, scope: Scope) -> Whole:
+        """All that programs are told over the live stream. Raises StoreUnavailable."""
+        view = await self.map(scope)
+        span = await self.span(scope, view.as_of)
+        feed = SignalQuery(since=view.since, without=self.catalogue.derived_rules, limit=FEED_LENGTH, scope=scope)
+        signals, questions, known, visitors, cases = await asyncio.gather(
             self.signals(feed),
             self.open_questions(),
-            self.accounts(AccountQuery(identified=True, limit=LIST_LENGTH)),
-            self.accounts(AccountQuery(identified=False, limit=LIST_LENGTH // 2)),
+            self.accounts(AccountQuery(identified=True, limit=LIST_LENGTH, scope=scope, span=span)),
+            self.accounts(AccountQuery(identified=False, limit=LIST_LENGTH // 2, scope=scope, span=span)),
+            self.cases(view.since, scope),
         )
-        return Snapshot(
-            as_of=view.as_of,
-            map=view,
-            signals=signals,
-            accounts=known.accounts,
-            visitors=visitors.accounts,
-            waiting=tuple(waiting),
-            channels=tuple(filter(None, channels)),
-            questions=questions,
-            cases=await self.cases(view.since),
-        )
+        return Whole(view, signals, known.accounts, visitors.accounts, questions, cases)
 
 
 _SHARE_KINDS = ("persona", "channel", "rule")

@@ -1,4 +1,4 @@
-"""Which part of the map is asked for: a time window and three filters."""
+"""Which part of the map is asked for: a time window, what it is compared with, and the filters."""
 
 from __future__ import annotations
 
@@ -26,26 +26,47 @@ WINDOW_LABELS: dict[WindowId, str] = {
     "90d": "last 90 days",
     "all": "all time",
 }
+CompareId = Literal["before", "4w", "1y"]
+COMPARES: tuple[CompareId, ...] = get_args(CompareId)
+_BACK: dict[CompareId, timedelta] = {"4w": timedelta(weeks=4), "1y": timedelta(days=364)}
+COMPARE_LABELS: dict[CompareId, str] = {"before": "just before", "4w": "4 weeks earlier", "1y": "a year earlier"}
+"""Four weeks and 52 weeks: a Monday is compared with a Monday."""
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+FILTERS = ("persona", "segment", "owner", "channel", "tier", "account")
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Empty filters ask for everything; `unknown` asks for touchpoints without that attribute."""
+    """Empty filters ask for everything; `unknown` asks for touchpoints without that attribute.
+
+    `owner`: the department that answers for a touchpoint type; `tier`: of the account, as its CRM says;
+    `account`: an account's id. `types`: the touchpoint types of the owner, by the blueprint.
+    """
 
     window: WindowId = "24h"
     persona: str = ""
     segment: str = ""
     channel: str = ""
+    owner: str = ""
+    tier: str = ""
+    account: str = ""
+    compare: CompareId = "before"
+    types: tuple[str, ...] = ()
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.persona or self.segment or self.channel)
+        return any(getattr(self, name) for name in FILTERS)
+
+    @property
+    def of_accounts(self) -> bool:
+        """Whether it asks for some accounts only, which the sums of minutes and days do not tell."""
+        return bool(self.tier or self.account)
 
     def query(self, **changes: str) -> str:
         """As a URL's query, without what is default."""
-        fields = {"window": self.window, "persona": self.persona, "segment": self.segment, "channel": self.channel}
+        compare = "" if self.compare == "before" else self.compare
+        fields = {"window": self.window, "compare": compare, **{name: getattr(self, name) for name in FILTERS}}
         return urlencode({key: value for key, value in (fields | changes).items() if value})
 
 
@@ -60,6 +81,11 @@ class Range:
     @property
     def length(self) -> timedelta:
         return self.until - self.since + MINUTE
+
+    def compared(self, compare: CompareId) -> Range:
+        """The stretch of the same length that it is compared with; it never reaches into this one."""
+        back = max(self.length, _BACK.get(compare, self.length))
+        return Range(self.since - back, self.until - back, self.step_s)
 
     @property
     def spark_origin(self) -> datetime:
@@ -127,3 +153,8 @@ def range_of(window: WindowId, as_of: datetime, first_minute: datetime | None = 
     since = until - length + MINUTE if length else min(first_minute or until, until)
     step_s = -(-(int((until - since) / MINUTE) + 1) // BUCKETS) * 60
     return Range(since, until, -(-step_s // HOUR_S) * HOUR_S if step_s > HOUR_S else step_s)
+
+
+def nearest_window(last: datetime, as_of: datetime) -> WindowId:
+    """The shortest window that ends now and holds `last`."""
+    return next((window for window, length in _LENGTHS.items() if as_of - last < length), "all")

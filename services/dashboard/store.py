@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, Protocol
 
 from services.dashboard.numbers import Counts
@@ -28,7 +28,10 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class AccountQuery:
-    """Which accounts, in which order; `after` is the last row seen: its sort value and its id."""
+    """Which accounts, in which order; `after` is the last row seen: its sort value and its id.
+
+    With a filtered `scope`, those with a touchpoint in it, within `span`.
+    """
 
     phase: str = ""
     identified: bool | None = None
@@ -36,11 +39,16 @@ class AccountQuery:
     sort: AccountSort = "recent"
     limit: int = 50
     after: tuple[str, str] | None = None
+    scope: Scope | None = None
+    span: Range | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SignalQuery:
-    """Which signals, newest first; empty fields are not asked. `without`: not these rules; `cases`: parts of these."""
+    """Which signals, newest first; empty fields are not asked. `without`: not these rules; `cases`: parts of these.
+
+    With a filtered `scope`, those whose touchpoint is in it.
+    """
 
     polarity: Polarity = "friction"
     since: datetime | None = None
@@ -52,6 +60,29 @@ class SignalQuery:
     cases: Sequence[str] = ()
     limit: int = 50
     after: TimeKey | None = None
+    scope: Scope | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hurt:
+    """Identified accounts that something hurt; `worst`: ids of the most hurt, first the most."""
+
+    accounts: int = 0
+    worst: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hurts:
+    """Who was hurt: by each cell, by each touchpoint type, and in all; `names` of the accounts that are told."""
+
+    by_cell: Mapping[CellKey, Hurt]
+    by_type: Mapping[str, Hurt]
+    total: Hurt
+    names: Mapping[str, str]
+
+
+Daily = Mapping[CellKey, Mapping[date, tuple[float, int]]]
+"""(pain, volume) of cells by day (UTC); days without any are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +122,8 @@ class JourneyStore(Protocol):
     async def first_minute(self) -> datetime | None:
         """The oldest minute on the map; None when the map is empty."""
 
-    async def cells(self, scope: Scope, span: Range) -> Cells:
-        """The map's sums; a sparkline has one value per `span.step_s`."""
+    async def cells(self, scope: Scope, span: Range, *, sparks: bool = True) -> Cells:
+        """The map's sums; a sparkline has one value per `span.step_s`, and is empty when it is not asked for."""
 
     async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
         """(friction, volume) of the windows of the same length before `span`, newest first."""
@@ -100,11 +131,29 @@ class JourneyStore(Protocol):
     async def unmapped(self, scope: Scope, span: Range, known: Sequence[str]) -> Sequence[Row]:
         """source, vendor_type, volume of the three commonest events outside the `known` types."""
 
-    async def population(self, since: datetime) -> Row:
-        """accounts, visitors, at_risk seen since then."""
+    async def daily(self, scope: Scope, span: Range) -> Daily:
+        """Pain and volume of every cell by day."""
 
-    async def worst_rules(self, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
-        """The rule with the largest sum of severities in each cell, whatever the filters; of equals the first."""
+    async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Hurts:
+        """Whom the touchpoints of a scope hurt; a type of `by_definition` hurts whenever it happens."""
+
+    async def hurt_accounts(self, scope: Scope, span: Range, by_definition: Sequence[str], limit: int) -> Sequence[Row]:
+        """account_id, pained, worst_type, last_at, name, phase, segment of the most hurt accounts."""
+
+    async def last_minute(self, scope: Scope) -> datetime | None:
+        """The newest minute on the map of a scope, whatever its window."""
+
+    async def tiers(self) -> Sequence[str]:
+        """Every tier of an account, as CRMs say."""
+
+    async def people(self, text: str, since: datetime, limit: int) -> Sequence[Row]:
+        """person_id, account_id, last_at of people whose id contains `text`, newest first."""
+
+    async def population(self, scope: Scope, span: Range) -> Row:
+        """accounts, visitors, at_risk seen since then; with filters, in the scope."""
+
+    async def worst_rules(self, scope: Scope, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
+        """The rule with the largest sum of severities in each cell; of equals the first."""
 
     async def measures(self, query: CellQuery) -> Mapping[str, float]:
         """Medians, by target, of what took time in a cell: answers, solutions, loading. Only what was seen."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["good", "watch", "painful", "quiet"]
 Direction = Literal["up", "down", "steady", "unknown"]
@@ -479,15 +479,53 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All that one page shows. `map` is None until the store has answered for the first time."""
+class Around:
+    """What every page needs beside its own figures: how fresh they are, what the filters offer, who is asked for."""
 
-    as_of: datetime
-    map: MapView | None
+    freshness: Freshness
+    channels: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    account_name: str = ""
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a source is not as fresh as it should be."""
+        return any(each.set_aside or each.state in ("stale", "behind") for each in self.freshness.sources)
+
+    @property
+    def true_up_to(self) -> datetime | None:
+        """When nothing that ever sent sends any more: the newest event there is."""
+        sent = [each for each in self.freshness.sources if each.last_received_at]
+        if not sent or any(each.state == "fresh" for each in sent):
+            return None
+        return max(each.last_received_at for each in sent if each.last_received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All that programs are told over the live stream."""
+
+    map: MapView
     signals: tuple[SignalView, ...] = ()
     accounts: tuple[AccountRow, ...] = ()
     visitors: tuple[AccountRow, ...] = ()
-    waiting: tuple[Wait, ...] = ()
-    channels: tuple[str, ...] = field(default=())
     questions: ProposalPage = ProposalPage((), 0, None)
     cases: tuple[CaseView, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.map.totals.touchpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one page shows. `found` is the answer to its question, None until the store has answered for the first time.
+
+    `nearest`: when there is nothing in the window, the shortest one that has something.
+    """
+
+    as_of: datetime
+    found: Any = None
+    waiting: tuple[Wait, ...] = ()
+    around: Around | None = None
+    nearest: str = ""

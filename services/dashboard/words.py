@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 
 from schemas.ids import parts
+from services.dashboard.since import Since
 
 _EMOTIONS = ((0.6, "delighted"), (0.2, "pleased"), (-0.2, "neutral"), (-0.6, "uneasy"))
 ANONYMOUS = "anon:"
@@ -115,3 +116,99 @@ def measure(value: float | None, target: str, is_gap: bool = False) -> str:
     if target.endswith("_s"):
         return f"{sign}{duration(size)}"
     return f"{sign}{percent(size)}" if target.endswith("_rate") else f"{sign}{size:.1f}"
+
+
+SEVERITIES = {
+    "severe": ("▲▲", "Severe"),
+    "high": ("▲", "High"),
+    "watch": ("◆", "Watch"),
+    "calm": ("●", "Calm"),
+    "unmeasured": ("○", "Not measured"),
+    "verdict": ("◇", "Verdict"),
+    "unseen": ("○", "Not seen"),
+}
+"""Severity → its shape and its word; the colour comes on top."""
+
+
+def amount(value: float) -> str:
+    """A sum of pain: whole, and one decimal while it is small."""
+    return f"{value:.1f}" if 0 < value < 10 and round(value, 1) != int(value) else count(round(value))
+
+
+def change_words(now: float, before: float | None) -> str:
+    """How a sum of pain changed: `8.2× from 10`, `as before`, `new`, `down 60% from 10`; empty without comparison."""
+    if before is None or (not before and not now):
+        return ""
+    if not before:
+        return "new"
+    ratio = now / before
+    if 0.9 < ratio < 1.1:
+        return "as before"
+    if ratio >= 1.5:
+        return f"{ratio:.1f}× from {amount(before)}"
+    return f"{'up' if ratio > 1 else 'down'} {abs(ratio - 1):.0%} from {amount(before)}"
+
+
+def change_kind(now: float, before: float | None) -> str:
+    """`worse`, `better` or `same`, for the colour."""
+    if before is None or (not before and not now):
+        return "same"
+    ratio = now / before if before else float("inf")
+    return "worse" if ratio >= 1.1 else "better" if ratio <= 0.9 else "same"
+
+
+def day_words(day: date, today: date) -> str:
+    """`today`, `yesterday`, `14 Nov`, and the year where it is another one."""
+    ago = (today - day).days
+    if ago in (0, 1):
+        return "yesterday" if ago else "today"
+    return f"{day.day} {day:%b}" if day.year == today.year else f"{day.day} {day:%b %Y}"
+
+
+def since_words(since: Since, today: date) -> str:
+    """`since 14 Nov`, `hurt until 17 Nov`, `for 30 days or more`; empty where nothing is above what was usual."""
+    if since.day is None:
+        return ""
+    if since.over:
+        return f"hurt until {day_words(since.over, today)}"
+    return "for 30 days or more" if since.is_whole else f"since {day_words(since.day, today)}"
+
+
+_RULES = {
+    "rage_click": "Repeated clicking",
+    "dead_click": "Clicks without effect",
+    "error_click": "Clicks that end in an error",
+    "client_error": "Errors shown on screen",
+    "not_found": "Pages not found",
+    "server_error": "Server errors",
+    "page_loop": "Going back and forth",
+    "u_turn": "Turning round at once",
+    "slow_page": "Slow pages",
+    "form_abandoned": "Form started, not sent",
+    "form_retry": "Form refused again and again",
+    "search_no_result": "Searches without a result",
+    "cart_abandoned": "Order started, not placed",
+    "quote_abandoned": "Quote started, not sent",
+    "login_failed": "Sign-in failed",
+    "first_response_breach": "First reply too late",
+    "resolution_breach": "Solved too late",
+    "ticket_reopened": "Ticket opened again",
+    "ping_pong": "Passed from one to another",
+    "repeat_contact": "Had to ask again",
+    "escalated": "Escalated",
+    "channel_hop": "Had to change channel",
+    "waiting_on_us": "Waits for our answer",
+    "stalled": "Standing still",
+    "deal_regressed": "Deal went back a stage",
+    "payment_failed": "Payments that fail",
+    "invoice_disputed": "Disputed invoices",
+    "bounced": "Mail did not arrive",
+    "meeting_missed": "Missed meetings",
+    "low_score": "Low scores",
+    "negative_words": "Written in anger or disappointment",
+}
+
+
+def rule_label(rule: str) -> str:
+    """What a rule finds, as people who run operations say it; a rule of another blueprint keeps its own name."""
+    return _RULES.get(rule) or rule_words(rule).capitalize()

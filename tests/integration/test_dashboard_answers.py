@@ -56,7 +56,7 @@ def gateway(site: Site) -> Gateway:  # noqa: F811 - the fixture of the page's ow
 
 
 async def test_an_answer_is_given_without_a_reload(site: Site, gateway: Gateway) -> None:  # noqa: F811
-    page = await site.open(viewport={"width": 1400, "height": 1000})
+    page = await site.open("/sources", viewport={"width": 1400, "height": 1000})
     await live(page)
     await page.evaluate("window.sameDocument = true")
     questions = page.locator("#questions")
@@ -82,7 +82,7 @@ async def test_an_answer_is_given_without_a_reload(site: Site, gateway: Gateway)
 
 
 async def test_a_gateway_that_is_away_is_said_where_the_answer_was(site: Site, gateway: Gateway) -> None:  # noqa: F811
-    page = await site.open()
+    page = await site.open("/sources")
     await live(page)
     gateway.is_away = True
     await page.get_by_label("Your name").fill("Bo")
@@ -95,7 +95,7 @@ async def test_a_gateway_that_is_away_is_said_where_the_answer_was(site: Site, g
 
 async def test_questions_fit_a_phone_in_the_dark(site: Site, gateway: Gateway) -> None:  # noqa: F811
     site.store.world.proposals[0]["a"] = "email:" + "very.long.name." * 12 + "@acme-robotics.com"
-    page = await site.open(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page = await site.open("/sources", viewport={"width": 390, "height": 844}, color_scheme="dark")
     await live(page)
     assert await page.evaluate("document.documentElement.scrollWidth") == 390
     if PICTURES:
@@ -103,17 +103,17 @@ async def test_questions_fit_a_phone_in_the_dark(site: Site, gateway: Gateway) -
 
 
 async def test_without_javascript_the_form_posts_and_comes_back(site: Site, gateway: Gateway) -> None:  # noqa: F811
-    page = await site.open(java_script_enabled=False)
+    page = await site.open("/sources", java_script_enabled=False)
     await page.get_by_label("Your name").fill("Bo")
     await page.get_by_role("button", name="No, two people").first.click()
-    await page.wait_for_url("**/#questions")
+    await page.wait_for_url("**/sources#questions")
     assert [one["verdict"] for one in gateway.records] == ["unlink"]
     assert "on its way" in await page.content()
 
 
 async def test_another_sites_form_is_refused(site: Site, gateway: Gateway) -> None:  # noqa: F811
     """The browser itself says where the form came from."""
-    page = await site.open()
+    page = await site.open("/sources")
     await page.goto(
         "data:text/html,<form method=post><input name=by value=x><input name=answer value='accept p1'></form>"
     )

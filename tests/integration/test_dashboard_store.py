@@ -20,7 +20,7 @@ from services.dashboard.numbers import Counts
 from services.dashboard.params import SORTS
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.store import AccountQuery, CellQuery, Polarity, SignalQuery
+from services.dashboard.store import AccountQuery, CellQuery, Hurts, Polarity, SignalQuery
 from services.store.days import roll_up
 from services.store.rows import TABLES, rows_of
 from streams.connectors.registry import told
@@ -40,6 +40,9 @@ SCOPES = [
     Scope("7d", persona="unknown"),
     Scope("all", segment="unknown", channel="email"),
     Scope("24h", persona="end_user", segment="small", channel="phone"),
+    Scope("7d", owner="Sales", types=("contract",)),
+    Scope("all", tier="gold", persona="end_user"),
+    Scope("30d", account="crm:0001"),
 ]
 
 
@@ -65,6 +68,11 @@ def made(client: Client) -> seed.World:
     made = seed.world(BLUEPRINT, NOW, touchpoints=3000, days=30)
     for row in made.touchpoints[:50]:
         row |= {"touchpoint_type": "unmapped", "vendor_type": "track:Odd Thing", "persona": ""}
+    odd = {row["event_id"] for row in made.touchpoints[:50]}
+    for signal in made.signals:
+        signal["touchpoint_type"] = "unmapped" if signal["event_id"] in odd else signal["touchpoint_type"]
+    for row in made.accounts[::3]:
+        row["traits"] = '{"tier": "Gold"}'
     seed.store(client, made)
     return made
 
@@ -117,6 +125,41 @@ async def test_every_figure_equals_the_naive_sum(
     assert rounded(real) == rounded(naive)
     if scope.window != "1h" and not scope.is_filtered:
         assert real["totals"]["touchpoints"] > 100, "the comparison is of something"
+
+
+async def test_what_hurts_whom_by_day_is_the_naive_sum(store: ClickHouseStore, made: seed.World, cells_of: str) -> None:
+    reader, fake = reader_on(store), FakeStore(made)
+    for scope in SCOPES:
+        span = await reader.span(scope, NOW)
+        assert rounded(await store.daily(scope, span)) == rounded(await fake.daily(scope, span)), scope
+        accounts = [await each.hurt_accounts(scope, span, ("contract",), 9) for each in (store, fake)]
+        assert rounded(accounts[0]) == rounded(accounts[1]), scope
+        real, naive = [await each.hurt(scope, span, ("contract",)) for each in (store, fake)]
+        assert numbers(real) == numbers(naive), scope
+        assert set(real.total.worst) <= set(real.names)
+        assert await store.last_minute(scope) == await fake.last_minute(scope)
+        feed = SignalQuery(since=span.since, limit=500, scope=scope)
+        ids = [[row["signal_id"] for row in await each.signals(feed)] for each in (store, fake)]
+        assert ids[0] == ids[1], scope
+        listed = AccountQuery(identified=True, limit=200, scope=scope, span=span)
+        rows = [[row["account_id"] for row in await each.accounts(listed)] for each in (store, fake)]
+        assert rows[0] == rows[1], scope
+        if scope.window not in ("1h", "24h"):
+            assert naive.total.accounts and ids[0] and rows[0], "the comparison is of something"
+
+
+def numbers(hurts: Hurts) -> list[Any]:
+    """Who is named among equals is free."""
+    counted = [{key: hurt.accounts for key, hurt in each.items()} for each in (hurts.by_cell, hurts.by_type)]
+    return [*counted, hurts.total.accounts]
+
+
+async def test_tiers_and_people_are_found(store: ClickHouseStore, made: seed.World) -> None:
+    fake, since = FakeStore(made), NOW - timedelta(days=90)
+    assert await store.tiers() == await fake.tiers() == ["gold"]
+    for text in ("CRM:0001/p", "' OR 1=1 --"):
+        assert list(await store.people(text, since, 5)) == await fake.people(text, since, 5)
+    assert await store.people("crm:0001/p", since, 5)
 
 
 async def test_known_bad_a_wrong_roll_up_would_be_seen(

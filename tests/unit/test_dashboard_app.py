@@ -21,6 +21,7 @@ from services.dashboard import snapshots
 from services.dashboard.bootstrap import Surroundings, build
 from services.dashboard.clickhouse import ClickHouseStore
 from services.dashboard.main import BOUNDS
+from services.dashboard.pages import PAGES
 from services.dashboard.views import Wait
 from streams.connectors.registry import told
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of
@@ -59,6 +60,9 @@ def client(store: FakeStore) -> httpx.AsyncClient:
         ("/api/map?window=2h", "window"),
         ("/api/map?persona=pope", "persona"),
         ("/api/map?segment=huge", "segment"),
+        ("/api/map?owner=Nobody", "owner"),
+        ("/api/map?tier=%3Cb%3E", "tier"),
+        ("/api/map?compare=never", "compare"),
         ("/api/map?channel=%3Cscript%3E", "channel"),
         ("/api/map?explain=perhaps", "explain"),
         ("/api/accounts?sort=random()", "sort"),
@@ -123,7 +127,7 @@ async def test_health_tells_the_truth(store: FakeStore) -> None:
 async def test_the_page_is_up_before_the_store_and_says_what_it_waits_for(store: FakeStore) -> None:
     store.away = True
     app = app_on(store, [Wait("kafka", "starting", NOW, "formatting storage")])
-    page = (await browser_of(app).get("/")).text
+    page = (await browser_of(app).get("/map")).text
     assert "Waiting for kafka, clickhouse." in page
     assert "Website visit" in page, "the blueprint is known without a store"
     assert "0%" not in page, "unknown is not zero"
@@ -141,8 +145,9 @@ async def test_figures_stay_while_the_store_is_away_and_say_of_when(
     before = (await client.get("/?window=7d")).text
     store.away = True
     after = (await client.get("/?window=7d")).text
-    assert ">600<" in before
-    assert ">600<" in after
+    figures = before.partition('<section id="figures"')[2].partition("</section>")[0]
+    assert "statements" in figures
+    assert figures in after
     assert "The figures are those of 12:00 UTC" in after
 
 
@@ -152,11 +157,16 @@ async def test_an_empty_store_is_a_quiet_map_not_an_error() -> None:
     assert view["totals"]["touchpoints"] == 0
     assert view["totals"]["friction_rate"] is None
     assert view["phases"][0]["types"][0]["emotion"] is None
-    page = (await client.get("/")).text
-    assert "no touchpoints" in page
-    assert "No friction in this window." in page
-    assert "nothing received yet" in page
-    assert "No event has arrived yet." in page
+    for path, words in (
+        ("/", "Nothing has happened"),
+        ("/map", "No event has arrived yet."),
+        ("/incidents", "No friction in this window."),
+        ("/accounts", "No accounts in this window"),
+        ("/sources", "nothing received yet"),
+    ):
+        page = (await client.get(path)).text
+        assert words in page, path
+    assert "No event has arrived yet." in (await client.get("/")).text
 
 
 async def test_who_has_sent_nothing_is_told_where_to_send_and_who_looks_too_narrowly_where_to_look() -> None:
@@ -165,14 +175,32 @@ async def test_who_has_sent_nothing_is_told_where_to_send_and_who_looks_too_narr
     at = NOW - timedelta(days=9)
     row = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
     page = (await browser_of(app_on(FakeStore(freshness=[row]))).get("/?persona=end_user")).text
-    assert "Nothing in this window and with these filters." in page
+    assert "Nothing with these filters, in any window." in page
     assert "No event has arrived yet." not in page
+
+
+async def test_a_page_without_a_window_widens_to_the_nearest_with_data_and_a_chosen_one_names_it() -> None:
+    made = world(BLUEPRINT, NOW - timedelta(days=20), touchpoints=60, days=1)
+    client = browser_of(app_on(FakeStore(made)))
+    assert 'aria-current="page" title="last 30 days"' in (await client.get("/")).text
+    chosen = (await client.get("/?window=24h")).text
+    assert "Nothing in the last 24 hours." in chosen
+    assert '<a href="/?window=30d">last 30 days</a>' in chosen
+
+
+async def test_when_no_source_sends_any_more_the_page_says_until_when_it_is_true() -> None:
+    at = NOW - timedelta(hours=2)
+    row = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
+    made = world(BLUEPRINT, NOW, touchpoints=60, days=2)
+    page = (await browser_of(app_on(FakeStore(made, freshness=[row]))).get("/")).text
+    assert "True up to 10:00 UTC." in page
+    assert 'aria-label="a source is late"' in page
 
 
 async def test_stale_sources_are_shown_as_stale() -> None:
     at = NOW - timedelta(hours=2)
     row = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
-    page = (await browser_of(app_on(FakeStore(freshness=[row]))).get("/")).text
+    page = (await browser_of(app_on(FakeStore(freshness=[row]))).get("/sources")).text
     assert '<span class="mark">stale</span> since <time datetime="2026-03-10T10:00:30+00:00">10:00</time>' in page
 
 
@@ -180,7 +208,7 @@ async def test_ignored_messages_are_shown_beside_their_source() -> None:
     store = FakeStore()
     store.left_out = [{"source": "web", "reason": "unsubscribed_topic", "messages": 12}]
     client = browser_of(app_on(store))
-    assert "ignored within a day: 12 unsubscribed topic" in (await client.get("/")).text
+    assert "ignored within a day: 12 unsubscribed topic" in (await client.get("/sources")).text
     (web,) = [each for each in (await client.get("/api/freshness")).json()["sources"] if each["source"] == "web"]
     assert web["ignored"] == [{"reason": "unsubscribed_topic", "messages": 12}]
 
@@ -189,7 +217,7 @@ async def test_no_name_turns_the_direction_of_what_follows(store: FakeStore) -> 
     account = store.world.accounts[0]
     account["name"] = "\u202egnp.exe"
     client = browser_of(app_on(store))
-    for path in ("/", f"/accounts/{account['account_id']}"):
+    for path in ("/accounts", f"/accounts/{account['account_id']}"):
         page = (await client.get(path)).text
         assert "gnp.exe" in page
         assert "\u202e" not in page
@@ -210,7 +238,8 @@ async def test_hostile_names_are_text_everywhere(store: FakeStore) -> None:
     account_id = store.world.accounts[0]["account_id"]
     event_id = store.world.touchpoints[0]["event_id"]
     paths = [
-        "/?window=all",
+        *(f"{page.path}?window=all" for page in PAGES if page.about_customers),
+        "/search?q=img",
         f"/accounts/{account_id}",
         "/cells/purchase/contract?window=all",
         f"/touchpoints/{event_id}",
@@ -235,14 +264,14 @@ async def test_ids_with_colons_and_slashes_find_their_account(store: FakeStore) 
     client = browser_of(app_on(store))
     answer = await client.get("/api/accounts/domain%3Aa%2Fb%3Fc%23d.example")
     assert answer.json()["account"]["account_id"] == "domain:a/b?c#d.example"
-    page = (await client.get("/?window=all")).text
+    page = (await client.get("/accounts?window=all")).text
     if "domain:a/b" in page:
         assert 'href="/accounts/domain%3Aa%2Fb%3Fc%23d.example"' in page
 
 
 async def test_every_page_and_link_of_the_first_state_answers(client: httpx.AsyncClient) -> None:
-    page = (await client.get("/?window=all")).text
-    links = {part.split('"')[0].replace("&amp;", "&") for part in page.split('href="')[1:]}
+    texts = [(await client.get(f"{page.path}?window=all")).text for page in PAGES]
+    links = {part.split('"')[0].replace("&amp;", "&") for text in texts for part in text.split('href="')[1:]}
     assert len([link for link in links if "/cells/" in link]) >= 4
     for link in sorted(link for link in links if link.startswith("/")):
         assert (await client.get(link)).status_code == 200, link
@@ -285,7 +314,7 @@ async def test_the_grid_holds_every_cell_with_impact_once_and_the_page_shows_it(
         assert impacts == sorted(impacts, reverse=True)
         assert all((impact >= highest / 3) == box["is_high"] for impact in impacts)
         assert {cells[each["phase"], each["id"]]["term"] for each in box["cells"]} <= {box["term"]}
-    assert "Quick wins" in (await client.get("/?window=all")).text
+    assert "Quick wins" in (await client.get("/map?window=all")).text
 
 
 async def test_cases_stand_apart_from_the_feed_and_open_ones_come_first(store: FakeStore) -> None:
@@ -294,7 +323,7 @@ async def test_cases_stand_apart_from_the_feed_and_open_ones_come_first(store: F
         store.world.signals.append(signal | case | {"explanation": f"struggled, {number + 2} signals"})
     for signal in store.world.signals[:3]:
         signal["case_id"] = "case-0"
-    snapshot = await browser_of(app_on(store)).get("/?window=all")
+    snapshot = await browser_of(app_on(store)).get("/incidents?window=all")
     cases = snapshot.text.partition('<section id="cases"')[2].partition("</section>")[0]
     feed = snapshot.text.partition('<section id="feed"')[2].partition("</section>")[0]
     assert cases.count(">grown <time") == cases.count(">opened <time") == 1
@@ -305,7 +334,7 @@ async def test_cases_stand_apart_from_the_feed_and_open_ones_come_first(store: F
 
 async def test_rules_that_nothing_can_feed_are_said(client: httpx.AsyncClient) -> None:
     assert (await client.get("/api/map")).json()["unfed_rules"] == ["payment_failed"]
-    assert "1 rule cannot fire: no configured source feeds it" in (await client.get("/")).text
+    assert "1 rule cannot fire: no configured source feeds it" in (await client.get("/incidents")).text
 
 
 async def test_a_cell_shows_its_formulas_and_what_was_promised(store: FakeStore) -> None:
@@ -338,19 +367,20 @@ async def test_types_outside_the_blueprint_stand_in_their_own_lane(store: FakeSt
     unmapped = (await client.get("/api/map?window=all")).json()["unmapped"]
     assert unmapped["volume"] == 40
     assert unmapped["commonest"][0]["vendor_type"] == "track:Odd Thing"
-    assert "40 touchpoints outside the blueprint." in (await client.get("/?window=all")).text
+    assert "40 touchpoints outside the blueprint." in (await client.get("/map?window=all")).text
 
 
 async def test_every_answer_carries_the_security_headers_and_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
-    for path in ("/", "/api/map", "/static/live.js", "/none"):
+    for path in ("/", "/map", "/api/map", "/static/live.js", "/none"):
         headers = (await client.get(path)).headers
         assert "script-src 'self'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
-    page = (await client.get("/")).text
-    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
-    assert "https://" not in page
-    assert "style=" not in page
+    for path in [page.path for page in PAGES]:
+        page = (await client.get(path)).text
+        assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+        assert "https://" not in page
+        assert "style=" not in page
 
 
 async def test_another_host_name_is_refused_on_loopback(store: FakeStore) -> None:
@@ -427,7 +457,7 @@ async def test_a_burst_of_visitors_costs_one_computation(store: FakeStore, monke
     monkeypatch.setattr(snapshots, "REUSE_S", 60.0)  # a machine may be busy
     client = browser_of(app_on(store))
     await asyncio.gather(*(client.get("/") for _ in range(20)))
-    assert store.asked["cells"] == 1
+    assert store.asked["cells"] == 2, "this window and the one before"
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ async def app(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def test_what_is_written_reaches_the_viewer(app: FastAPI, store: FakeStore) -> None:
-    watcher = Watcher(app, "view=html&window=24h")
+    watcher = Watcher(app, "view=today&window=24h")
     await watcher.until(b"event: snapshot")
     assert watcher.text.startswith(b"retry: 2000\n\n")
     assert watcher.headers[b"cache-control"] == b"no-store"
@@ -153,12 +153,15 @@ async def test_what_is_written_reaches_the_viewer(app: FastAPI, store: FakeStore
         "event_id": "new",
         "minute": NOW.replace(second=0),
         "occurred_at": NOW,
+        "has_emotion": 1,
+        "emotion": -1.0,
     }
+    said = sum(row["has_emotion"] for row in store.world.touchpoints)
     store.world.touchpoints.append(written)
     await watcher.until(b"event: patch")
     patch = orjson.loads(watcher.text.split(b"event: patch")[1].split(b"data: ")[1].split(b"\n")[0])
-    assert ">121<" in patch["kpis"].replace("\n", "")
-    assert "accounts" not in patch, "unchanged parts are not sent"
+    assert f"{said + 1} statements" in patch["figures"]
+    assert not set(patch) & {"nav", "notice", "now"}, "unchanged parts are not sent"
     await watcher.leave()
 
 
@@ -172,7 +175,7 @@ async def test_json_view_and_gzip(app: FastAPI) -> None:
 
 
 async def test_nobody_watching_nothing_asked(app: FastAPI, store: FakeStore) -> None:
-    watcher = Watcher(app, "view=html")
+    watcher = Watcher(app, "view=today")
     await watcher.until(b"event: snapshot")
     assert app.state.live.viewers == 1
     await watcher.leave()
@@ -184,7 +187,7 @@ async def test_nobody_watching_nothing_asked(app: FastAPI, store: FakeStore) -> 
 
 
 async def test_nothing_written_nothing_computed(app: FastAPI, store: FakeStore) -> None:
-    watcher = Watcher(app, "view=html")
+    watcher = Watcher(app, "view=today")
     await watcher.until(b"event: snapshot")
     await asyncio.sleep(0.2)
     store.asked.clear()
@@ -194,7 +197,7 @@ async def test_nothing_written_nothing_computed(app: FastAPI, store: FakeStore) 
 
 
 async def test_a_store_that_goes_away_and_returns_is_told(app: FastAPI, store: FakeStore) -> None:
-    watcher = Watcher(app, "view=html")
+    watcher = Watcher(app, "view=today")
     await watcher.until(b"event: snapshot")
     store.away = True
     await watcher.until(b"Waiting for clickhouse")

@@ -160,12 +160,12 @@ async def test_an_open_address_wants_the_token_for_answers_too(store: FakeStore)
 async def test_the_page_asks_and_its_form_works_without_javascript(store: FakeStore) -> None:
     sent = Sent()
     client = browser_of(app_on(store, decide=sent))
-    page = (await client.get("/")).text
+    page = (await client.get("/sources")).text
     assert "Who is who: 2 questions" in page and "crm_contact:52" in page and "user:a" not in page
     fields = {"answer": "accept p1", "by": "Bo"}
     back = await client.post("/proposals", data=fields, headers=OWN)
-    assert (back.status_code, back.headers["location"], len(sent.records)) == (303, "/#questions", 1)
-    assert (await client.get("/")).text.count("on its way") == 1, "though a page was computed just before"
+    assert (back.status_code, back.headers["location"], len(sent.records)) == (303, "/sources#questions", 1)
+    assert (await client.get("/sources")).text.count("on its way") == 1, "though a page was computed just before"
     part = await client.post("/proposals?part=1", data=fields | {"answer": "reject p2"}, headers=OWN)
     assert part.status_code == 200 and part.text.startswith('<section id="questions"')
     assert part.text.count("on its way") == 2 and "<button" not in part.text
@@ -182,10 +182,10 @@ async def test_the_form_says_what_went_wrong(store: FakeStore) -> None:
 
 async def test_without_questions_there_is_nothing_to_see_and_names_are_escaped(store: FakeStore) -> None:
     store.world.proposals = []
-    page = (await browser_of(app_on(store)).get("/")).text
+    page = (await browser_of(app_on(store)).get("/sources")).text
     assert '<section id="questions" aria-labelledby="questions-title" hidden>' in page
     store.world.proposals = [proposal("p9", f"email:{HOSTILE}", HOSTILE, NOW, reason=HOSTILE)]
-    assert HOSTILE not in (await browser_of(app_on(store)).get("/")).text
+    assert HOSTILE not in (await browser_of(app_on(store)).get("/sources")).text
 
 
 def test_an_answer_on_its_way_is_forgotten_in_time() -> None:
@@ -240,7 +240,7 @@ async def test_method_confidence_and_corrections_stand_on_the_page(store: FakeSt
     assert "are the same person</strong>: 3 touchpoints changed" in text and "elsewhere" not in text
     signals = (await client.get("/api/signals")).json()["signals"]
     assert {each["method"] for each in signals} <= {"crm_contact", "email_domain"} and signals[0]["confidence"]
-    assert "account by crm contact, confidence 95%" in (await client.get("/")).text
+    assert "account by crm contact, confidence 95%" in (await client.get("/incidents")).text
 
 
 async def test_accounts_known_by_domain_only_are_provisional_and_records_are_no_visitors(store: FakeStore) -> None:
@@ -255,5 +255,5 @@ async def test_accounts_known_by_domain_only_are_provisional_and_records_are_no_
     assert "anon:v1" in visitors and "anon:owner" not in visitors
     counted = (await client.get("/api/map?window=30d")).json()["totals"]["not_yet_identified"]
     assert counted == len(visitors)
-    page = (await client.get("/")).text
+    page = (await client.get("/accounts")).text
     assert "provisional</span>" in page and "Not yet identified, counted apart" in page

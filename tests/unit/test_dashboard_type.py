@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.blueprint import TouchpointType
-from services.dashboard.pages import environment
+from services.dashboard.shell import environment
 from streams.journey.blueprints import load
 
 TEMPLATE = environment().get_template("_type.html")

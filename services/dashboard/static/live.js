@@ -1,5 +1,6 @@
 // Live updates: fragments arrive over one event stream and are morphed into the page, so that focus,
-// selections and open details survive. The stream is closed while nobody looks.
+// selections and open details survive. A list is not ranked anew while the pointer or the focus is in it.
+// The stream is closed while nobody looks. Every detail has an address of its own: Back and Esc close it.
 "use strict";
 const main = document.querySelector("main[data-stream]");
 const stamp = document.getElementById("stamp");
@@ -33,19 +34,53 @@ function morph(from, to) {
   while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
 }
 
+const held = new Map();
+
+// the order that is shown, as long as somebody is in the list; new rows come last
+function keepOrder(from, to) {
+  const lists = [...from.querySelectorAll("[data-ranked]")], next = [...to.querySelectorAll("[data-ranked]")];
+  let isHeld = false;
+  lists.forEach((list, index) => {
+    if (!next[index] || !(list.matches(":hover") || list.contains(document.activeElement))) return;
+    const place = new Map([...list.children].map((row, at) => [key(row), at]));
+    const rows = [...next[index].children].sort((a, b) => (place.get(key(a)) ?? 1e6) - (place.get(key(b)) ?? 1e6));
+    next[index].append(...rows);
+    isHeld = true;
+  });
+  return isHeld;
+}
+
+function washed(from, to) {
+  const before = new Map([...from.querySelectorAll("[data-ranked] > [data-key]")].map((row) => [key(row), row.textContent]));
+  return [...to.querySelectorAll("[data-ranked] > [data-key]")].filter((row) => before.get(key(row)) !== row.textContent).map(key);
+}
+
 function show(parts) {
   const focused = document.activeElement;
   for (const [id, html] of Object.entries(parts)) {
     const template = document.createElement("template");
     template.innerHTML = html;
-    const from = document.getElementById(id);
-    if (from && template.content.firstElementChild) morph(from, template.content.firstElementChild);
+    const from = document.getElementById(id), to = template.content.firstElementChild;
+    if (!from || !to) continue;
+    if (keepOrder(from, to)) held.set(id, html); else held.delete(id);
+    const changed = new Set(washed(from, to));
+    morph(from, to);
+    for (const row of from.querySelectorAll("[data-ranked] > [data-key]")) {
+      if (!changed.has(key(row))) continue;
+      row.classList.add("wash");
+      setTimeout(() => row.classList.remove("wash"), 2000);
+    }
   }
   // a row that moved to another place was taken out and put in again, which blurs it
   if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
 }
 
+function release() {
+  if (held.size) show(Object.fromEntries(held));
+}
+
 function say(state, text) {
+  document.body.classList.toggle("cut", state === "away");
   if (stamp.dataset.state === state && stamp.textContent === text) return;
   stamp.dataset.state = state;
   stamp.textContent = text;
@@ -57,7 +92,7 @@ function open() {
   source = new EventSource(main.dataset.stream);
   const take = (event) => {
     show(JSON.parse(event.data));
-    if (document.getElementById("notice").hidden) say("live", "live");
+    if (!document.getElementById("notice").hasAttribute("data-away")) say("live", "live");
     else say("away", "not up to date");
   };
   source.addEventListener("snapshot", take);
@@ -72,15 +107,16 @@ function pause() {
   source = null;
 }
 
-async function openDetail(link) {
-  const url = new URL(link.href);
+async function openDetail(address) {
+  const url = new URL(address, location.href);
   url.searchParams.set("part", "1");
+  const slow = setTimeout(() => { body.replaceChildren(); body.classList.add("loading"); if (!dialog.open) dialog.showModal(); }, 150);
   let text;
   try {
     const answer = await fetch(url, { headers: { accept: "text/html" } });
     if (!answer.ok) throw new Error(String(answer.status));
     text = await answer.text();
-  } catch { location.href = link.href; return; }
+  } catch { location.href = address; return; } finally { clearTimeout(slow); body.classList.remove("loading"); }
   body.innerHTML = text;
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
@@ -89,9 +125,26 @@ async function openDetail(link) {
 
 addEventListener("click", (event) => {
   const link = event.target.closest("a[data-dialog]");
-  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); openDetail(link); }
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    const depth = (history.state?.depth || 0) + 1;
+    history.pushState({ detail: link.href, depth }, "", link.href);
+    openDetail(link.href);
+  }
   if (event.target === dialog) dialog.close();
 });
+// closing goes back to the page's own address, over all details that were opened one from another
+dialog.addEventListener("close", () => { if (history.state?.detail) history.go(-history.state.depth); });
+addEventListener("popstate", (event) => {
+  if (event.state?.detail) openDetail(event.state.detail);
+  else if (dialog.open) dialog.close();
+});
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+  event.preventDefault();
+  document.querySelector(".find input").focus();
+});
+for (const kind of ["pointerout", "focusout"]) addEventListener(kind, () => setTimeout(release, 200));
 addEventListener("submit", async (event) => {
   const form = event.target.closest("form[data-part]");
   if (!form) return;
@@ -109,7 +162,7 @@ addEventListener("submit", async (event) => {
   const after = (button) => answered.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING;
   if (document.activeElement === document.body) [...form.querySelectorAll("button")].find(after)?.focus({ preventScroll: true });
 });
-document.querySelector("form.filters").addEventListener("change", (event) => event.currentTarget.requestSubmit());
+document.querySelector("form.filters")?.addEventListener("change", (event) => event.currentTarget.requestSubmit());
 document.addEventListener("visibilitychange", () => (document.hidden ? (pause(), say("paused", "paused")) : open()));
 addEventListener("pagehide", pause);
 addEventListener("pageshow", open);

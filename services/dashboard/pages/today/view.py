@@ -1,0 +1,274 @@
+"""Today from what was weighed, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.dashboard.happening import Happening
+from services.dashboard.numbers import ratio
+from services.dashboard.pain import HURTS, Burden, Severity, pain_of
+from services.dashboard.since import Since, since_when
+from services.dashboard.store import CellKey, Cells, Hurt
+from services.dashboard.weighing import Weighed
+from services.dashboard.words import account_name
+
+NAMED = 3
+STRIP_HURTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An account that can be opened."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class HurtRow:
+    """A touchpoint type that hurts, wherever it happened; `phase` is where it hurts most."""
+
+    id: str
+    name: str
+    phase: str
+    phase_name: str
+    is_moment_of_truth: bool
+    burden: Burden
+    rule: str
+    days: tuple[float, ...]
+    since: Since
+    accounts: int
+    worst: tuple[Named, ...]
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """A figure now and before; None: not known."""
+
+    now: float | None
+    before: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The four figures. `failing`: moments of truth that hurt."""
+
+    pain: Then
+    accounts_hurt: Then
+    active_accounts: int
+    failing: tuple[str, ...]
+    failing_before: int | None
+    moments_of_truth: int
+    felt: Then
+    wanted: float | None
+    statements: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorstAccount:
+    """An account that was hurt; `share` of what the most hurt one was."""
+
+    account: Named
+    phase_name: str
+    segment: str
+    because: str
+    share: float
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StripHurt:
+    """A line of a phase."""
+
+    id: str
+    name: str
+    severity: Severity
+    pain: float
+
+
+@dataclass(frozen=True, slots=True)
+class StripPhase:
+    """A phase of the journey. `unmeasured`: seen, but nothing tells how it went."""
+
+    id: str
+    name: str
+    accounts: int
+    felt: float | None
+    wanted: float | None
+    statements: int
+    hurts: tuple[StripHurt, ...]
+    more: int
+    calm: int
+    unmeasured: int
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """All of the page. `rows`: whatever had pain, the worst first; `hurts`: those of them that are more than calm."""
+
+    as_of: datetime
+    touchpoints: int
+    window_days: int
+    figures: Figures
+    rows: tuple[HurtRow, ...]
+    happening: tuple[Happening, ...]
+    accounts: tuple[WorstAccount, ...]
+    strip: tuple[StripPhase, ...]
+
+    @property
+    def hurts(self) -> tuple[HurtRow, ...]:
+        return tuple(row for row in self.rows if row.burden.severity in HURTS)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.touchpoints
+
+
+def drawn(weighed: Weighed, happening: tuple[Happening, ...], accounts: Sequence[Mapping[str, Any]]) -> Today:
+    """`accounts`: rows of the most hurt ones, the worst first."""
+    rows = _rows(weighed)
+    return Today(
+        as_of=weighed.as_of,
+        touchpoints=weighed.now.total.volume,
+        window_days=weighed.window_days,
+        figures=_figures(weighed, rows),
+        rows=rows,
+        happening=happening,
+        accounts=_accounts(weighed, accounts),
+        strip=_strip(weighed),
+    )
+
+
+def _rows(weighed: Weighed) -> tuple[HurtRow, ...]:
+    kinds = sorted({kind for _, kind in weighed.now.by_cell if kind in weighed.catalogue.types})
+    burdens = [(kind, weighed.kind(kind)) for kind in kinds]
+    painful = [(kind, burden) for kind, burden in burdens if burden.weight]
+    painful.sort(key=lambda each: (-each[1].weight, each[0]))
+    return tuple(_row(weighed, kind, burden) for kind, burden in painful)
+
+
+def _row(weighed: Weighed, kind: str, burden: Burden) -> HurtRow:
+    known = weighed.catalogue.types[kind]
+    cells = {key: weighed.cell(key) for key in weighed.now.by_cell if key[1] == kind}
+    worst = max(cells, key=lambda key: (cells[key].pain, key))
+    days = weighed.pain_by_day(*{key for key in weighed.daily if key[1] == kind})
+    hurt = weighed.hurt.by_type.get(kind, Hurt())
+    return HurtRow(
+        id=kind,
+        name=known.name,
+        phase=worst[0],
+        phase_name=weighed.catalogue.phase_name(worst[0]),
+        is_moment_of_truth=known.moment_of_truth,
+        burden=burden,
+        rule=weighed.rules.get(worst, ""),
+        days=days,
+        since=since_when(days, weighed.as_of.date(), weighed.window_days),
+        accounts=hurt.accounts,
+        worst=_named(weighed, hurt),
+        owner=known.owner.department if known.owner else "",
+    )
+
+
+def _named(weighed: Weighed, hurt: Hurt) -> tuple[Named, ...]:
+    ids = list(dict.fromkeys(hurt.worst))[:NAMED]
+    return tuple(Named(each, account_name(each, weighed.hurt.names.get(each, ""))) for each in ids)
+
+
+def _figures(weighed: Weighed, rows: Sequence[HurtRow]) -> Figures:
+    now, before, hurt_before = weighed.now, weighed.before, weighed.hurt_before
+    failing = tuple(row.name for row in rows if row.is_moment_of_truth and row.burden.severity in HURTS)
+    return Figures(
+        pain=Then(_all_pain(weighed, now), None if before is None else _all_pain(weighed, before)),
+        accounts_hurt=Then(weighed.hurt.total.accounts, None if hurt_before is None else hurt_before.total.accounts),
+        active_accounts=now.total.accounts,
+        failing=failing,
+        failing_before=None if before is None else _failing_before(weighed, before),
+        moments_of_truth=len([kind for kind in weighed.catalogue.types.values() if kind.moment_of_truth]),
+        felt=Then(_felt(now), None if before is None else _felt(before)),
+        wanted=_wanted(weighed, [*now.by_cell]),
+        statements=now.total.emotion_count,
+    )
+
+
+def _all_pain(weighed: Weighed, cells: Cells) -> float:
+    """Of everything that is no verdict."""
+    verdicts = weighed.catalogue.verdicts
+    return sum(
+        pain_of(weighed.catalogue, key[1], each) for key, each in cells.by_cell.items() if key[1] not in verdicts
+    )
+
+
+def _failing_before(weighed: Weighed, before: Cells) -> int:
+    """Moments of truth that would have hurt, judged by the window before alone."""
+    hurts = weighed.hurt_before
+    earlier = Weighed(
+        weighed.catalogue, weighed.scope, weighed.as_of, weighed.span, before, None, hurts or weighed.hurt, None, {}, {}
+    )
+    kinds = {kind for _, kind in before.by_cell}
+    return len(
+        [
+            kind
+            for kind in kinds & set(weighed.catalogue.types)
+            if weighed.catalogue.types[kind].moment_of_truth and earlier.kind(kind).severity in HURTS
+        ]
+    )
+
+
+def _felt(cells: Cells) -> float | None:
+    return ratio(cells.total.emotion_sum, cells.total.emotion_count)
+
+
+def _wanted(weighed: Weighed, keys: Sequence[CellKey]) -> float | None:
+    """What the blueprint wants of what people spoke about, each statement counting once."""
+    said = [
+        (wanted, weighed.now.by_cell[key].emotion_count)
+        for key in keys
+        if (known := weighed.catalogue.types.get(key[1])) and (wanted := known.desired_emotion) is not None
+    ]
+    return ratio(sum(wanted * count for wanted, count in said), sum(count for _, count in said))
+
+
+def _accounts(weighed: Weighed, rows: Sequence[Mapping[str, Any]]) -> tuple[WorstAccount, ...]:
+    most = max((row["pained"] for row in rows), default=0.0)
+    return tuple(
+        WorstAccount(
+            account=Named(row["account_id"], account_name(row["account_id"], row["name"])),
+            phase_name=weighed.catalogue.phase_name(row["phase"]),
+            segment=row["segment"],
+            because=weighed.catalogue.type_name(row["worst_type"]),
+            share=row["pained"] / most if most else 0.0,
+            last_at=row["last_at"],
+        )
+        for row in rows
+    )
+
+
+def _strip(weighed: Weighed) -> tuple[StripPhase, ...]:
+    return tuple(_phase(weighed, phase) for phase in weighed.catalogue.phases)
+
+
+def _phase(weighed: Weighed, phase: str) -> StripPhase:
+    keys = [key for key in weighed.now.by_cell if key[0] == phase and key[1] in weighed.catalogue.types]
+    burdens = {key: weighed.cell(key) for key in keys}
+    hurts = sorted((key for key in keys if burdens[key].severity in HURTS), key=lambda key: (-burdens[key].weight, key))
+    counts = weighed.now.by_phase.get(phase)
+    severities = [burdens[key].severity for key in keys]
+    return StripPhase(
+        id=phase,
+        name=weighed.catalogue.phase_name(phase),
+        accounts=counts.accounts if counts else 0,
+        felt=ratio(counts.emotion_sum, counts.emotion_count) if counts else None,
+        wanted=_wanted(weighed, keys),
+        statements=counts.emotion_count if counts else 0,
+        hurts=tuple(
+            StripHurt(key[1], weighed.catalogue.type_name(key[1]), burdens[key].severity, burdens[key].pain)
+            for key in hurts[:STRIP_HURTS]
+        ),
+        more=max(0, len(hurts) - STRIP_HURTS),
+        calm=severities.count("calm"),
+        unmeasured=severities.count("unmeasured"),
+    )

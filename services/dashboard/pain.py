@@ -1,0 +1,104 @@
+"""How much something hurts, pure: pain, what it weighs in a ranking, and the word for it. `docs/numbers.md` explains.
+
+Pain is the sum of what every painful touchpoint hurt. A complaint, a cancellation and an outage are pain whenever they
+happen. A survey says how something else was: it never ranks. Of a type whose every event is friction by being there,
+each account counts once, because its volume says only how much was recorded. What grows ranks higher than what shrinks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from services.dashboard.catalogue import Catalogue
+from services.dashboard.numbers import Counts
+
+Severity = Literal["severe", "high", "watch", "calm", "unmeasured", "verdict", "unseen"]
+HURTS: tuple[Severity, ...] = ("severe", "high", "watch")
+SEVERE_FROM, HIGH_FROM, WATCH_FROM = 0.5, 0.2, 0.05
+"""Weighed pain per active account and week."""
+WEEK = timedelta(days=7)
+BY_ITSELF_FROM = 0.9
+"""A friction rate from which a type counts as friction by being there, when enough of it was seen."""
+ENOUGH = 10
+CHANGE_BOUNDS = (0.5, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Pain of a window against the one it is compared with; `before` is None when nothing is compared."""
+
+    now: float
+    before: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        return self.now / self.before if self.before else None
+
+    @property
+    def factor(self) -> float:
+        """What a change counts in a ranking: half to twice."""
+        low, high = CHANGE_BOUNDS
+        if self.before is None or (not self.before and not self.now):
+            return 1.0
+        return min(high, max(low, self.ratio if self.ratio is not None else high))
+
+
+@dataclass(frozen=True, slots=True)
+class Burden:
+    """How one type (or one type in one phase) hurts. `weight` ranks it; 0 when it does not rank."""
+
+    pain: float
+    weight: float
+    severity: Severity
+    change: Change
+
+
+def pain_of(catalogue: Catalogue, kind: str, counts: Counts) -> float:
+    """The sum of pain; of a type that is pain by definition, how often it happened."""
+    return float(counts.volume) if kind in catalogue.painful_by_definition else counts.pain_sum
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judges by one scope: `active_accounts` identified ones in it, over a window of `length`."""
+
+    catalogue: Catalogue
+    active_accounts: int
+    length: timedelta
+
+    def burden(self, kind: str, now: Counts, before: Counts | None, accounts_hurt: int) -> Burden:
+        """`before`: None when nothing is compared."""
+        pain = pain_of(self.catalogue, kind, now)
+        change = Change(pain, None if before is None else pain_of(self.catalogue, kind, before))
+        weight = self._weight(kind, now, pain, accounts_hurt, change)
+        return Burden(pain, weight, self._severity(kind, now, pain, weight), change)
+
+    def _weight(self, kind: str, counts: Counts, pain: float, accounts_hurt: int, change: Change) -> float:
+        if kind in self.catalogue.verdicts or not pain:
+            return 0.0
+        known = self.catalogue.types.get(kind)
+        importance = known.importance / 5 if known else 0.2
+        if self.is_by_itself(kind, counts):
+            pain = accounts_hurt * pain / max(counts.friction, 1)  # each account once, however much was recorded
+        return pain * importance * change.factor
+
+    def is_by_itself(self, kind: str, counts: Counts) -> bool:
+        """Whether each of its events is friction, so that its rate says nothing."""
+        if kind in self.catalogue.painful_by_definition:
+            return False
+        always = counts.volume >= ENOUGH and counts.friction >= BY_ITSELF_FROM * counts.volume
+        return kind in self.catalogue.tautologies or always
+
+    def _severity(self, kind: str, counts: Counts, pain: float, weight: float) -> Severity:
+        if not counts.volume:
+            return "unseen"
+        if kind in self.catalogue.verdicts:
+            return "verdict"
+        weeks = max(self.length, timedelta(days=1)) / WEEK
+        load = weight / max(self.active_accounts, 1) / weeks
+        if load >= WATCH_FROM:
+            return "severe" if load >= SEVERE_FROM else "high" if load >= HIGH_FROM else "watch"
+        is_measured = counts.emotion_count or counts.delight or counts.friction or pain
+        return "calm" if is_measured else "unmeasured"

@@ -1,0 +1,44 @@
+"""One box that finds accounts, touchpoint types, people and what happened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from services.dashboard.api import InScope, WithReader
+from services.dashboard.params import Text
+from services.dashboard.shell import USUAL_WINDOW, WithPages, html
+from services.dashboard.store import AccountQuery
+
+router = APIRouter(include_in_schema=False)
+LENGTH = 10
+PEOPLE_WITHIN = timedelta(days=90)
+
+
+@router.get("/search")
+async def search(scope: InScope, reader: WithReader, pages: WithPages, q: Text = "") -> Response:
+    """`q`: a part of a name or an id. Raises StoreUnavailable."""
+    text = q.strip()
+    accounts, people = await asyncio.gather(
+        reader.accounts(AccountQuery(text=text, limit=LENGTH)),
+        reader.store.people(text, reader.clock() - PEOPLE_WITHIN, LENGTH),
+    )
+    kinds = [kind for kind in reader.catalogue.types.values() if kind.on_map and text.lower() in kind.name.lower()]
+    context = {
+        "text": text,
+        "accounts": accounts.accounts if text else (),
+        "people": cast("Sequence[Mapping[str, Any]]", people) if text else (),
+        "kinds": kinds[:LENGTH] if text else (),
+        "scope": scope,
+        "page": None,
+        "around": None,
+        "now": reader.clock(),
+        "usual": USUAL_WINDOW,
+        "catalogue": reader.catalogue,
+    }
+    return html(pages.render("search.html", context))

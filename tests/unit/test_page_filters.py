@@ -1,0 +1,94 @@
+"""Every filter applies to every part of every page about customers: nothing of another customer's shows in any."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from services.dashboard.pages import PAGES
+from services.dashboard.pages.kind import Page
+from services.dashboard.scope import FILTERS
+from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of
+from tests.dashboard_seed import World, world
+from tests.unit.test_dashboard_app import app_on
+
+CHOSEN = {
+    "persona": "economic_buyer",
+    "segment": "enterprise",
+    "owner": "Sales",
+    "channel": "phone",
+    "tier": "gold",
+    "account": "crm:mine",
+}
+OTHER = {"persona": "end_user", "segment": "small", "channel": "email"}
+
+
+def two_customers() -> World:
+    """`Mine Ltd` is all that every filter asks for, `Theirs BV` nothing of it; both are hurt by the same thing."""
+    made = world(BLUEPRINT, NOW, touchpoints=0, days=1)
+    pattern = world(BLUEPRINT, NOW, touchpoints=80, days=1)
+    for name, kind, told, pain in (("mine", "contract", CHOSEN, 0.5), ("theirs", "security_review", OTHER, 0.9)):
+        touchpoint = next(row for row in pattern.touchpoints if row["friction"])
+        signal = next(row for row in pattern.signals if row["event_id"] == touchpoint["event_id"])
+        account = pattern.accounts[0]
+        shared = {"account_id": f"crm:{name}", "touchpoint_type": kind, "phase": "purchase"}
+        fields = {key: told[key] for key in ("persona", "segment", "channel")}
+        for number in range(6):
+            event_id, at = f"{name}-{number}", NOW - timedelta(minutes=5 + number)
+            more: dict[str, Any] = {"event_id": event_id, "minute": at.replace(second=0), "occurred_at": at}
+            felt = {"has_emotion": 1, "emotion": 0.5 if name == "mine" else -1.0, "pain": pain}
+            made.touchpoints.append(touchpoint | shared | fields | more | felt | {"person_id": f"{name}-person"})
+            told_as = {"signal_id": f"s-{event_id}", "event_id": event_id, "opened_at": at, "evidence": [event_id]}
+            made.signals.append(signal | shared | told_as | {"explanation": f"what hurt {name}", "severity": pain})
+        case = {"signal_id": f"case-{name}", "rule": "struggle", "is_closed": 0, "explanation": f"case of {name}"}
+        made.signals.append(made.signals[-1] | case)
+        tier = {"tier": "gold" if name == "mine" else "silver"}
+        row = {"account_id": f"crm:{name}", "name": {"mine": "Mine Ltd", "theirs": "Theirs BV"}[name]}
+        made.accounts.append(
+            account | row | {"traits": json.dumps(tier), "last_seen_at": NOW, "segment": told["segment"]}
+        )
+    return made
+
+
+def part_of(page: str, part: str) -> str:
+    found = re.search(rf'<section id="{part}".*?(?=<section id=|</main>)', page, re.DOTALL)
+    assert found, part
+    return re.sub(r'href="[^"]*"', "", found[0])
+
+
+def only_mine(made: World) -> World:
+    return World(
+        [row for row in made.touchpoints if row["account_id"] == "crm:mine"],
+        [row for row in made.signals if row["account_id"] == "crm:mine"],
+        [row for row in made.accounts if row["account_id"] == "crm:mine"],
+    )
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.about_customers], ids=lambda page: page.id)
+async def test_each_part_shows_the_same_as_if_only_the_chosen_were_stored(page: Page) -> None:
+    made = two_customers()
+    both, one = browser_of(app_on(FakeStore(made))), browser_of(app_on(FakeStore(only_mine(made))))
+    everyone = (await both.get(f"{page.path}?window=7d")).text
+    for name in FILTERS:
+        path = f"{page.path}?{urlencode({'window': '7d', name: CHOSEN[name]})}"
+        filtered, alone = (await both.get(path)).text, (await one.get(path)).text
+        for part in page.parts:
+            shown = part_of(filtered, part)
+            assert shown == part_of(alone, part), (part, name)
+            assert "heirs" not in shown, (part, name)
+            assert part_of(everyone, part) != shown, "the comparison is of something"
+
+
+async def test_filters_stay_in_every_link_to_a_page_and_are_offered() -> None:
+    text = (await browser_of(app_on(FakeStore(two_customers()))).get(f"/?window=7d&{urlencode(CHOSEN)}")).text
+    for page in PAGES:
+        link = re.search(rf'href="{page.path}\?([^"]*)"', text.partition('<nav id="nav"')[2])
+        assert link and all(f"{name}=" in link[1] for name in FILTERS), page.id
+    for name in ("persona", "segment", "owner", "channel", "tier"):
+        assert f'<option value="{CHOSEN[name]}" selected>' in text
+    assert "Account: Mine Ltd" in text
