@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from services.dashboard.views import Box, Candidate, Cell, PhaseView, Term
 
@@ -19,14 +19,20 @@ BOXES: tuple[tuple[str, str, bool, Term], ...] = (
 )
 
 
-def grid(phases: Iterable[PhaseView]) -> tuple[Box, ...]:
-    """Every cell with an impact stands in exactly one box; cells without evidence of any stand in none."""
-    found = [(cell.impact, cell, phase) for phase in phases for cell in phase.types if cell.impact]
-    found.sort(key=lambda each: (-each[0], each[2].id, each[1].id))
-    bound = HIGH_FROM_SHARE * found[0][0] if found else 0.0
+def grid(phases: Iterable[PhaseView], verdicts: Collection[str] = ()) -> tuple[Box, ...]:
+    """Every cell with an impact stands in exactly one box; cells without evidence of any, and surveys, in none."""
+    cells = [(cell, phase) for phase in phases for cell in phase.types if cell.id not in verdicts]
+    found = [(cell.impact, cell, phase) for cell, phase in cells if cell.impact]
+    return boxed((cell.term, _candidate(cell, phase, impact)) for impact, cell, phase in found)
+
+
+def boxed(candidates: Iterable[tuple[Term, Candidate]]) -> tuple[Box, ...]:
+    """Each candidate in the box of its impact and term, the largest impact first."""
+    found = sorted(candidates, key=lambda each: (-each[1].impact, each[1].phase, each[1].id))
+    bound = HIGH_FROM_SHARE * found[0][1].impact if found else 0.0
     boxes: dict[tuple[bool, Term], list[Candidate]] = {}
-    for impact, cell, phase in found:
-        boxes.setdefault((impact >= bound, cell.term), []).append(_candidate(cell, phase, impact))
+    for term, candidate in found:
+        boxes.setdefault((candidate.impact >= bound, term), []).append(candidate)
     return tuple(Box(id_, name, high, term, tuple(boxes.get((high, term), ()))) for id_, name, high, term in BOXES)
 
 

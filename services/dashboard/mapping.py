@@ -49,7 +49,7 @@ def build_map(catalogue: Catalogue, inputs: MapInputs) -> MapView:
         filters={name: getattr(inputs.scope, name) for name in FILTERS},
         totals=_totals(inputs, phases),
         phases=phases,
-        grid=grid(phases),
+        grid=grid(phases, catalogue.verdicts),
         unmapped=Unmapped(sum(counts.volume for counts in unmapped.values()), raw),
         unfed_rules=catalogue.unfed_rules(inputs.told),
         freshness=inputs.freshness,

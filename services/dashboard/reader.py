@@ -20,7 +20,7 @@ from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
 from services.dashboard.mapping import MapInputs, build_map
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
 from services.dashboard.scope import Range, Scope, WindowId, nearest_window, range_of
-from services.dashboard.store import AccountQuery, CellKey, CellQuery, JourneyStore, ProposalQuery, SignalQuery
+from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, JourneyStore, ProposalQuery, SignalQuery
 from services.dashboard.views import (
     AccountPage,
     AccountView,
@@ -103,9 +103,7 @@ class Reader:
         )
         questions = self.catalogue.questions
         measured = {measure: await self.store.measures(CellQuery(scope, span, *measure, questions))} if measure else {}
-        has_unmapped = any(kind not in self.catalogue.types for _, kind in cells.by_cell)
-        recent = replace(span, since=max(span.since, span.until - UNMAPPED_REACH))
-        raw = await self.store.unmapped(scope, recent, sorted(self.catalogue.types)) if has_unmapped else ()
+        raw = await self.unmapped(scope, span, cells)
         inputs = MapInputs(
             scope,
             span,
@@ -121,6 +119,13 @@ class Reader:
             explain=explain,
         )
         return build_map(self.catalogue, inputs)
+
+    async def unmapped(self, scope: Scope, span: Range, cells: Cells) -> Sequence[Row]:
+        """The commonest events outside the blueprint within the window's last week. Raises StoreUnavailable."""
+        if all(kind in self.catalogue.types for _, kind in cells.by_cell):
+            return ()
+        recent = replace(span, since=max(span.since, span.until - UNMAPPED_REACH))
+        return await self.store.unmapped(scope, recent, sorted(self.catalogue.types))
 
     async def _trends(self, scope: Scope, span: Range) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
         """Earlier windows, asked once a minute: only late events can change them within it."""

@@ -86,15 +86,16 @@ async def weigh(reader: Reader, scope: Scope) -> Weighed:
     by_definition = reader.catalogue.painful_by_definition
     midnight = span.until.replace(hour=0, minute=0)
     chart = Range(midnight - timedelta(days=CHART_DAYS - 1), span.until, 3600)
-    now, daily, hurt, rules = await asyncio.gather(
+    now, daily, hurt, rules, before, hurt_before = await asyncio.gather(
         store.cells(scope, span, sparks=False),
         store.daily(scope, chart),
         store.hurt(scope, span, by_definition),
         store.worst_rules(scope, span, reader.catalogue.derived_rules),
+        store.cells(scope, compared, sparks=False) if compared else _nothing(),
+        store.hurt(scope, compared, by_definition) if compared else _nothing(),
     )
-    before, hurt_before = None, None
-    if compared:
-        before, hurt_before = await asyncio.gather(
-            store.cells(scope, compared, sparks=False), store.hurt(scope, compared, by_definition)
-        )
     return Weighed(reader.catalogue, scope, as_of, span, now, before, hurt, hurt_before, daily, rules)
+
+
+async def _nothing() -> None:
+    return None

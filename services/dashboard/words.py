@@ -145,7 +145,7 @@ def change_words(now: float, before: float | None) -> str:
     if 0.9 < ratio < 1.1:
         return "as before"
     if ratio >= 1.5:
-        return f"{ratio:.1f}× from {amount(before)}"
+        return f"{ratio:.{0 if ratio >= 10 else 1}f}× from {amount(before)}"
     return f"{'up' if ratio > 1 else 'down'} {abs(ratio - 1):.0%} from {amount(before)}"
 
 

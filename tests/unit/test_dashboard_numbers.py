@@ -17,7 +17,7 @@ from schemas.parking import Backlog, Ledger, Standing
 from services.dashboard import cursors, numbers, words
 from services.dashboard.aside import aside_of
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.charts import emotion_curve, sparkline
+from services.dashboard.charts import bars, dumbbell, lane
 from services.dashboard.freshness import STALE_AFTER_S, build_freshness
 from services.dashboard.numbers import Counts
 from services.dashboard.reader import Reader
@@ -306,25 +306,10 @@ def test_cursors_keep_milliseconds_and_any_id() -> None:
     assert cursors.decode_time(cursors.encode_time(at, "crm:ü/1")) == (at, "crm:ü/1")
 
 
-async def test_the_emotion_curve_has_a_dot_for_whatever_counts_in_a_phases_words() -> None:
-    """A type of another phase, too; and no word or dot lies in the drawing that is stretched."""
-    made = world(BLUEPRINT, NOW, touchpoints=20, days=0.1)
-    for row in made.touchpoints:
-        row |= {"has_emotion": 0, "emotion": float("nan")}
-    made.touchpoints[0] |= {"phase": "awareness", "touchpoint_type": "security_review", "has_emotion": 1, "emotion": -1}
-    view = await Reader(FakeStore(made), Catalogue(BLUEPRINT), lambda: NOW).map(Scope("24h"))
-    drawn = str(emotion_curve(view.phases))
-    stretched = drawn[drawn.index("<svg viewBox") : drawn.index("</svg>")]
-    assert view.phases[0].emotion == -1
-    assert drawn.count("<circle") == 1
-    assert "Security review: frustrated" in drawn
-    assert "<text" not in stretched
-    assert "<circle" not in stretched
-
-
-def test_sparkline_of_nothing_is_nothing() -> None:
-    assert sparkline([0, 0]) == ""
-    assert "polyline" in sparkline([0, 3])
+def test_a_chart_shows_nothing_where_nothing_is_known() -> None:
+    assert dumbbell(None, 0.4) == ""
+    assert "felt" not in lane(None, 0.4) and 'class="felt"' in lane(-1.0, None)
+    assert 'class="now"' not in bars([0.0] * 30, 7) and bars([0.0] * 29 + [3.0], 7).count('class="now"') == 1
 
 
 def test_status_file_says_who_is_waited_for(tmp_path: Path) -> None:
