@@ -185,6 +185,7 @@ class Ward(Contract):
     partition: int
     blueprint_digest: int
     since: UtcTime = Field(description="what happened before is history and told to nobody")
+    until: UtcTime = Field(description="how long it has watched with this blueprint")
     sources: dict[str, UtcTime] = Field({}, description="source → when it was first heard")
     heard: dict[str, UtcTime] = Field({}, description="source → when it was last heard")
 

@@ -46,6 +46,11 @@ MetricName = Literal[
     "touchline_watchdog_exits_total",
     "touchline_service_restarts_total",
     "touchline_disk_free_bytes",
+    "touchline_alerts_sendings_total",
+    "touchline_alerts_open",
+    "touchline_alerts_held",
+    "touchline_alerts_waiting",
+    "touchline_alerts_nobody_told_total",
 ]
 
 
@@ -130,5 +135,15 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_watchdog_exits_total", "counter", "Exits because nothing moved.", ("stage",)),
         Metric("touchline_service_restarts_total", "counter", "Restarts by the supervisor.", ("service",)),
         Metric("touchline_disk_free_bytes", "gauge", "Free space where the holder's data lies.", ("holder",)),
+        Metric(
+            "touchline_alerts_sendings_total",
+            "counter",
+            "Messages by channel and outcome: sent, retry, or gave_up.",
+            ("channel", "outcome"),
+        ),
+        Metric("touchline_alerts_open", "gauge", "Incidents people were told of that are not over.", ("level",)),
+        Metric("touchline_alerts_held", "gauge", "Incidents held back because their source is silent."),
+        Metric("touchline_alerts_waiting", "gauge", "Messages that a channel has not taken yet.", ("channel",)),
+        Metric("touchline_alerts_nobody_told_total", "counter", "Messages that no channel was to take, or took."),
     )
 }

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from schemas.topics import TopicName
 
-Role = Literal["store", "job", "edge", "stage"]
+Role = Literal["store", "job", "edge", "stage", "reader"]
 METRICS_PORT: Final = 9100
 """Where a service answers /healthz and /metrics in a cluster; on one machine each gets a free port."""
 
@@ -17,7 +17,7 @@ class Process:
     """One process, started by `touchline run NAME`.
 
     role: `store`, embedded only; `job`, which ends when its work is done; `edge`, which people and senders reach, and
-    which stops first; `stage`, a step of an event's way through Kafka.
+    which stops first; `stage`, a step of an event's way through Kafka; `reader`, who reads what a stage concluded.
     reads: what its consumer group `touchline-NAME` commits, its input first.
     asks_clickhouse: whether it has the password of ClickHouse's internal user.
     port: of an edge, in a fresh configuration. has_own_metrics: on METRICS_PORT, beside `port`.
@@ -53,11 +53,15 @@ PROCESSES: Final[tuple[Process, ...]] = (
     Process("resolve", "stage", ("touchpoints.clean.v1", "touchpoints.recalled.v1"), asks_clickhouse=True),
     Process("journey", "stage", ("touchpoints.attributed.v1",), asks_clickhouse=True),
     Process("sink", "stage", ("journey.facts.v1", "identity.links.v1"), asks_clickhouse=True),
+    Process("alerts", "reader", ("journey.facts.v1",)),
     Process("dashboard", "edge", asks_clickhouse=True, port=8090, has_own_metrics=False),
 )
 SERVICES: Final = tuple(process.name for process in PROCESSES if process.role != "job")
 """What runs for as long as Touchline does."""
 STAGES: Final[dict[str, Process]] = {process.name: process for process in PROCESSES if process.role == "stage"}
 """In the order in which an event passes them."""
+READERS: Final[dict[str, Process]] = {process.name: process for process in PROCESSES if process.role == "reader"}
+GROUPS: Final = STAGES | READERS
+"""All that commit how far they have read."""
 INPUTS: Final[dict[str, TopicName]] = {name: stage.reads[0] for name, stage in STAGES.items()}
 """Stage → the topic that an event comes to it by."""

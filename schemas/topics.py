@@ -15,6 +15,9 @@ TopicName = Literal[
     "touchpoints.dead.v1",
     "touchpoints.parked.v1",
     "sources.standings.v1",
+    "incidents.actions.v1",
+    "alerts.desks.v1",
+    "alerts.deliveries.v1",
 ]
 
 
@@ -52,5 +55,8 @@ TOPICS: dict[TopicName, Topic] = {
         Topic("touchpoints.dead.v1", "letter_id", "DeadLetter", max_message_bytes=RAW_MAX_BYTES),
         Topic("touchpoints.parked.v1", "source", "Parked", max_message_bytes=RAW_MAX_BYTES),
         Topic("sources.standings.v1", "kind and source", "Standing", cleanup="compact", single=True, extra=SMALL),
+        Topic("incidents.actions.v1", "action_id", "IncidentAction", cleanup="compact", single=True, extra=SMALL),
+        Topic("alerts.desks.v1", "account_id", "Desk", cleanup="compact", extra=SMALL),
+        Topic("alerts.deliveries.v1", "notice_id", "Delivery", single=True),
     )
 }

@@ -12,6 +12,7 @@ from schemas.blueprint import Blueprint
 from schemas.facts import SignalFact
 from schemas.incidents import IncidentAction, Message, Part
 from streams.incidents.intake import Lens
+from streams.incidents.judging import Watch
 from streams.incidents.threads import View
 from streams.journey.blueprints import load
 
@@ -75,7 +76,7 @@ def view(now: datetime = NOW, **fields: Any) -> View:
     def everything_to_the_team(message: Message) -> tuple[str, ...]:
         return ("team",)
 
-    base: dict[str, Any] = {"since": EPOCH, "route": everything_to_the_team, "heard": {"support": now}}
+    base: dict[str, Any] = {"watch": Watch(EPOCH), "route": everything_to_the_team, "heard": {"support": now}}
     return View(LENS, now, **(base | fields))
 
 

@@ -80,6 +80,12 @@ def _sink(config: Config) -> int:
     return _until_done(serve(config))
 
 
+def _alerts(config: Config) -> int:
+    from services.alerting.main import serve
+
+    return _until_done(serve(config))
+
+
 def _processor(stage: str, config: Config) -> int:
     from services.common.secrets import read_secret
     from streams.agents.main import run
@@ -136,6 +142,7 @@ SERVICES: dict[str, Callable[[Config], int]] = {
     "resolve": partial(_processor, "resolve"),
     "journey": partial(_processor, "journey"),
     "sink": _sink,
+    "alerts": _alerts,
     "dashboard": _dashboard,
     "topics": _topics,
     "migrate": _migrate,

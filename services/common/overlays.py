@@ -2,7 +2,7 @@
 
 Every scalar setting has a name made from its place: `kafka.bootstrap` is TOUCHLINE_KAFKA_BOOTSTRAP (a list is
 comma-separated), `metrics_host` is TOUCHLINE_METRICS_HOST. A secret has two: TOUCHLINE_DASHBOARD_TOKEN holds
-it, TOUCHLINE_DASHBOARD_TOKEN_FILE names a file that does. Sources are configured in the file only.
+it, TOUCHLINE_DASHBOARD_TOKEN_FILE names a file that does. Sources and alerts are configured in the file only.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from schemas.config import Config, SecretRef
 from schemas.documents import Document
 
 PREFIX = "TOUCHLINE_"
+FILE_ONLY = ("alerts", "sources")
+"""Who may send, and which private addresses may be called, is no matter of an environment."""
 Place = tuple[str, ...]
 
 
 def settings() -> Iterator[tuple[Place, FieldInfo]]:
     """Every setting that has an environment name, as (place, field)."""
     for section, info in Config.model_fields.items():
+        if section in FILE_ONLY:
+            continue
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from (((section, name), below) for name, below in info.annotation.model_fields.items())
-        elif section != "sources":
+        else:
             yield (section,), info
 
 

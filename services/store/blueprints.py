@@ -24,7 +24,7 @@ TYPES: Final = {
     "written_at": "DateTime64(3, 'UTC')",
 }
 _RETRY_S: Final = 5.0
-_WITHOUT: Final = {"rules": {"__all__": {"tests"}}}
+_WITHOUT: Final = {"rules": {"__all__": {"tests"}}, "policies": {"__all__": {"tests"}}}
 _log = logging.getLogger("touchline.sink")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.config import Config
-from schemas.processes import STAGES
+from schemas.processes import READERS, STAGES
 from services.broker.settings import BrokerSettings
 from services.supervisor.spec import EDGE, STORES, ChildSpec
 
@@ -96,6 +96,7 @@ def plan(site: Site, config: Config) -> list[ChildSpec]:
         service("migrate", after=clickhouse, spawn_after=first, job=True),
         service("gateway", spawn_after=first, probe_port=site.gateway_port, probe_host=edge, stop_wave=EDGE),
         *(service(stage, after=ready) for stage in STAGES),
+        *(service(reader, after=ready, spawn_after=tuple(STAGES)) for reader in READERS),
     ]
 
 

@@ -11,6 +11,7 @@ from schemas.facts import Fact
 from schemas.incidents import Desk, Thread
 from schemas.policies import Policy, PolicyTest
 from streams.incidents.intake import Lens, Recent, taken_in
+from streams.incidents.judging import Watch
 from streams.incidents.threads import View, judged
 from streams.journey.account import AccountJourney
 from streams.journey.compiled import CompiledBlueprint
@@ -49,7 +50,7 @@ def _told(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> Seq
     desk, recent = Desk(account_id="crm:golden"), Recent()
     for fact in _facts(with_targets(blueprint, tuple(sorted(test.targets.items()))), test, now):
         desk = taken_in(desk, fact, lens, recent, now)
-    view = View(lens, now, since=EPOCH, route=lambda message: (), heard={"golden": now})
+    view = View(lens, now, Watch(EPOCH), route=lambda message: (), heard={"golden": now})
     return [thread for thread in judged(desk, view).threads if thread.state == "told"]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from schemas.incidents import Carrier, Desk, Part
+from schemas.incidents import Carrier, Part
 from schemas.policies import LEVELS, Level, Policy
 from streams.incidents.grouping import Burst
 from streams.incidents.incident import Incident
@@ -13,6 +14,16 @@ from streams.incidents.intake import Lens
 
 _HIGH, _SEVERE = 0.3, 0.6
 _USUAL_IMPORTANCE = 3
+_FIRST_CONTACT = timedelta(minutes=5)
+"""What a source tells of at its very first contact is not older than this, or it is its history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Since when somebody watches with this blueprint, and since when each source is heard at all."""
+
+    since: datetime
+    sources: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def bursts_of(policies: Sequence[Policy]) -> list[Burst]:
@@ -42,15 +53,21 @@ def falls_under(policy: Policy, incident: Incident, *, is_key: bool) -> bool:
     return any(_meets(policy, part) for part in incident.parts)
 
 
-def is_news(policy: Policy, incident: Incident, desk: Desk, since: datetime, now: datetime) -> bool:
-    """Whether it hurt lately and while somebody watched; what was sent as history never is."""
-    oldest = max(since, now - timedelta(seconds=policy.max_age_s))
-    return any(part.pained_at >= oldest and not _is_history(part, desk.carriers) for part in incident.roots)
+def is_news(policy: Policy, incident: Incident, carriers: Mapping[str, Carrier], watch: Watch, now: datetime) -> bool:
+    """Whether it hurt lately, and while somebody watched."""
+    oldest = max(watch.since, now - timedelta(seconds=policy.max_age_s))
+    return any(
+        part.pained_at >= oldest and not _is_history(part, carriers.get(part.event_id), watch)
+        for part in incident.roots
+    )
 
 
-def _is_history(part: Part, carriers: Mapping[str, Carrier]) -> bool:
-    carrier = carriers.get(part.event_id)
-    return carrier is not None and carrier.backfill
+def _is_history(part: Part, carrier: Carrier | None, watch: Watch) -> bool:
+    """Sent as history, or older than what its source first told us."""
+    if carrier is None:
+        return False
+    first = watch.sources.get(carrier.source)
+    return carrier.backfill or (first is not None and part.pained_at < first - _FIRST_CONTACT)
 
 
 def _meets(policy: Policy, part: Part) -> bool:

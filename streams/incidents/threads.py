@@ -16,7 +16,7 @@ from streams.incidents.actions import ActionLog, Standing
 from streams.incidents.identity import Known, matched
 from streams.incidents.incident import Incident, incidents_of
 from streams.incidents.intake import Lens
-from streams.incidents.judging import bursts_of, falls_under, is_news, is_worse, level_of
+from streams.incidents.judging import Watch, bursts_of, falls_under, is_news, is_worse, level_of
 from streams.incidents.messages import Kind, Places, describe, ended
 
 Route = Callable[[Message], tuple[str, ...]]
@@ -25,11 +25,11 @@ Route = Callable[[Message], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a look at a desk needs beside the desk. `heard`: source → when it was last heard; `since`: of the watch."""
+    """What a look at a desk needs beside the desk. `heard`: source → when it was last heard."""
 
     lens: Lens
     now: datetime
-    since: datetime
+    watch: Watch
     route: Route
     log: ActionLog = field(default_factory=ActionLog)
     places: Places = field(default_factory=Places)
@@ -103,6 +103,8 @@ def look_again_at(desk: Desk, view: View) -> datetime | None:
     for thread in desk.threads:
         due += [thread.missing_since + view.withdraw_after] if thread.missing_since and not thread.is_over else []
         due += [view.now + timedelta(seconds=15)] if thread.state == "held" else []
+        silent_until = view.log.standing(thread.events).silenced_until
+        due += [silent_until] if silent_until is not None and silent_until > view.now else []
     return min(due, default=None)
 
 
@@ -128,7 +130,7 @@ def _weight(desk: Desk, view: View) -> float:
 def _seen(incident: Incident, desk: Desk, view: View) -> _Seen:
     is_key = _weight(desk, view) > 1
     hits = tuple(one for one in view.policies if falls_under(one, incident, is_key=is_key))
-    news = tuple(one for one in hits if is_news(one, incident, desk, view.since, view.now))
+    news = tuple(one for one in hits if is_news(one, incident, desk.carriers, view.watch, view.now))
     return _Seen(incident, hits, news, view.log.standing(incident.events), desk, view)
 
 

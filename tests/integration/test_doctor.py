@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.config import KafkaConfig
-from schemas.processes import STAGES
+from schemas.processes import GROUPS
 from schemas.topics import TOPICS
 from services.cli.context import Target
 from services.cli.doctor import seen
@@ -122,7 +122,7 @@ def test_a_fresh_cluster_has_no_problem_but_nobody_works(patient: Patient) -> No
     flat = [check for checks in found.values() for check in checks]
     assert [check for check in flat if check.state == "problem"] == []
     assert {name for name, checks in found.items() if any(check.state == "warning" for check in checks)} >= {
-        f"stage {stage}" for stage in STAGES
+        f"stage {stage}" for stage in GROUPS
     }
     assert found["topics"][0].detail == f"{len(TOPICS)}, as configured"
     assert found["clock of Kafka"][0].detail == "agrees with this machine's to 2 s", "it was learnt"

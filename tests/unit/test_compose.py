@@ -119,7 +119,7 @@ def published(compose: Compose) -> Iterator[str]:
         ports = [f"${{TOUCHLINE_BIND:-127.0.0.1}}:{PORTS[name]}:{PORTS[name]}"] if name in PORTS else []
         if entry.get("ports", []) != ports:
             yield f"{name}: publishes {entry.get('ports')}"
-        if "outer" in entry["networks"] and name not in {*PORTS, "alertmanager"}:
+        if "outer" in entry["networks"] and name not in {*PORTS, "alertmanager", "alerts"}:
             yield f"{name}: has a way out"
     if compose["networks"]["inner"] != {"internal": True}:
         yield "inner: has a way out"

@@ -14,7 +14,7 @@ import pytest
 
 from schemas.config import KafkaConfig
 from schemas.parking import Backlog, Ledger, Standing
-from schemas.processes import STAGES
+from schemas.processes import GROUPS
 from schemas.topics import TOPICS
 from schemas.touchpoints import DeadLetter
 from services.cli.context import Target
@@ -135,8 +135,8 @@ def seen(**changes: Any) -> KafkaSeen:
         name: TopicSeen(partitions_of(topic, KAFKA), 1, 1, settings_of(topic, KAFKA)) for name, topic in TOPICS.items()
     }
     ends = {(name, number): 10 for name, topic in topics.items() for number in range(topic.partitions)}
-    done = {name: {at: 10 for at in ends if at[0] in stage.reads} for name, stage in STAGES.items()}
-    groups = {stage: GroupSeen(1, done[stage], done[stage]) for stage in STAGES}
+    done = {name: {at: 10 for at in ends if at[0] in stage.reads} for name, stage in GROUPS.items()}
+    groups = {stage: GroupSeen(1, done[stage], done[stage]) for stage in GROUPS}
     well = KafkaSeen(1, {1: (4, 18)}, topics, groups, ends, dict.fromkeys(ends, 0), 0.0)
     return replace(well, **changes)
 

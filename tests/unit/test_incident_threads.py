@@ -16,6 +16,7 @@ from streams.incidents.actions import ActionLog
 from streams.incidents.golden import run, run_all
 from streams.incidents.incident import CALM
 from streams.incidents.intake import MEMORY, Recent, pruned, taken_in
+from streams.incidents.judging import Watch
 from streams.incidents.messages import Places
 from streams.incidents.threads import View, judged, look_again_at, moved
 from streams.journey.digests import digest_of
@@ -146,13 +147,19 @@ def test_history_wakes_nobody(given: dict[str, Any], kinds: list[str]) -> None:
 
 
 def test_what_happened_before_the_watch_began_is_history() -> None:
-    assert said(judged(desk_of(*failed("e1")), view(since=NOW))) == []
-    assert said(judged(desk_of(*failed("e1", minutes=0)), view(since=NOW))) == ["opened"]
+    assert said(judged(desk_of(*failed("e1")), view(watch=Watch(NOW)))) == []
+    assert said(judged(desk_of(*failed("e1", minutes=0)), view(watch=Watch(NOW)))) == ["opened"]
 
 
 def test_what_was_sent_as_history_is_history() -> None:
     sent = Carrier(source="support", backfill=True, received_at=NOW)
     assert said(judged(desk_of(*failed("e1")).changed(carriers={"e1": sent}), view())) == []
+
+
+def test_what_a_new_source_tells_of_the_time_before_its_first_contact_is_history() -> None:
+    desk = desk_of(*failed("e1", minutes=30)).changed(carriers={"e1": Carrier(source="support", received_at=NOW)})
+    assert said(judged(desk, view(watch=Watch(EPOCH, {"support": NOW})))) == []
+    assert said(judged(desk, view(watch=Watch(EPOCH, {"support": ago(minutes=29)})))) == ["opened"]
 
 
 def late(rule: str = "first_response_breach") -> Desk:

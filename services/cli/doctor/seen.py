@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from schemas.config import KafkaConfig
-from schemas.processes import STAGES
+from schemas.processes import GROUPS
 from schemas.topics import TOPICS
 from services.cli.records import KafkaAway, consumer
 from streams.transport.kafka import broadcast_consumer
@@ -68,7 +68,7 @@ class KafkaSeen:
     def lag(self, stage: str) -> int:
         """Records that were there at the first look and are not committed at the second."""
         done = self.groups[stage].after
-        places = [place for place in self.ends if place[0] in STAGES[stage].reads]
+        places = [place for place in self.ends if place[0] in GROUPS[stage].reads]
         return sum(max(self.ends[at] - max(done.get(at, 0), self.begins.get(at, 0)), 0) for at in places)
 
 
@@ -89,14 +89,14 @@ async def _look(kafka: KafkaConfig, look_s: float) -> KafkaSeen:
             places = [TopicPartition(kafka.topic_prefix + n, p) for n, t in topics.items() for p in range(t.partitions)]
             reader.assign(places)
             ends, begins = await reader.end_offsets(places), await reader.beginning_offsets(places)
-            before = {stage: await _committed(admin, kafka, stage) for stage in STAGES}
+            before = {stage: await _committed(admin, kafka, stage) for stage in GROUPS}
             ahead_s = await _ahead(admin, kafka, places) if places else None
             await asyncio.sleep(look_s)
             groups = {
                 stage: GroupSeen(
                     await _members(admin, kafka, stage), before[stage], await _committed(admin, kafka, stage)
                 )
-                for stage in STAGES
+                for stage in GROUPS
             }
             brokers = len((await admin.describe_cluster())["brokers"])
             apis = await _apis(admin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from schemas.processes import STAGES
+from schemas.processes import GROUPS
 from services.cli.doctor.check import Check, Place, State
 from services.cli.doctor.seen import GroupSeen, KafkaSeen, Offsets
 from streams.transport.clickhouse import query_rows
@@ -20,7 +20,7 @@ def stages(place: Place) -> Iterator[Check]:
 
 def stages_of(seen: KafkaSeen) -> Iterator[Check]:
     """Two looks at each stage; pure."""
-    for stage in STAGES:
+    for stage in GROUPS:
         group, lag, name = seen.groups[stage], seen.lag(stage), f"stage {stage}"
         beyond = [f"{topic}-{number}" for topic, number in beyond_end(group, seen.ends)]
         if beyond:

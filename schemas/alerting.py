@@ -1,0 +1,152 @@
+"""Whom alerts go to, and how: section `alerts` of `touchline.yaml`, which stands in the file only."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from schemas.base import Strict
+from schemas.errors import did_you_mean
+from schemas.policies import Level
+from schemas.settings import BaseUrl, HostName, SecretRef
+
+CHANNEL_NAME = r"^[a-z][a-z0-9_-]{0,39}$"
+LOG = "log"
+"""The channel that is always there."""
+_ADDRESS = re.compile(r"[^@\s<>,;\"']+@[A-Za-z0-9.-]+")
+
+
+def _mailbox(text: str) -> str:
+    if _ADDRESS.fullmatch(text) is None or len(text) > 254:
+        raise ValueError(f"`{text[:80]}` is no e-mail address: give it alone, as in `support@example.com`")
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"`{text}` is no address range: {error}; e.g. `127.0.0.1` or `10.1.0.0/16`") from None
+    return text
+
+
+def _callable(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; give scheme and host, as in `https://hooks.example.com/touchline`")
+    return text
+
+
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+NetworkText = Annotated[str, AfterValidator(_network)]
+CalledUrl = Annotated[BaseUrl, AfterValidator(_callable)]
+
+
+class Channel(Strict):
+    """What every channel has."""
+
+    name: str = Field(pattern=CHANNEL_NAME, description="unique name, for routes, commands and the delivery log")
+    per_minute: int = Field(20, ge=1, le=600, description="messages a minute at most; the others wait their turn")
+
+
+class SlackChannel(Channel):
+    """A Slack incoming webhook."""
+
+    url: SecretRef = Field(description="where the webhook's URL is kept: whoever knows it can post")
+
+
+class EmailChannel(Channel):
+    """Mail through an SMTP server."""
+
+    host: HostName = Field(description="the SMTP server")
+    port: int = Field(587, ge=1, le=65535, description="its port")
+    security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="`starttls`: refuse to go on without; `tls`: from the first byte; `none`: a relay here"
+    )
+    sender: Mailbox = Field(description="address that the mail comes from")
+    to: tuple[Mailbox, ...] = Field(min_length=1, description="addresses it goes to")
+    user: str = Field("", description="user name; empty: the server asks for none")
+    password: SecretRef | None = Field(None, description="that user's password")
+
+    @model_validator(mode="after")
+    def _no_password_in_the_open(self) -> EmailChannel:
+        if bool(self.user) != (self.password is not None):
+            raise ValueError("`user` and `password` belong together")
+        if self.user and self.security == "none":
+            raise ValueError("`security: none` would send the password in the open: use `starttls` or `tls`")
+        return self
+
+
+class WebhookChannel(Channel):
+    """A signed webhook by the Standard Webhooks specification."""
+
+    url: CalledUrl = Field(description="where it is sent; http only with `allow_private`")
+    secrets: tuple[SecretRef, ...] = Field(
+        min_length=1, max_length=4, description="`whsec_…` with 24 to 64 bytes in base64; several while rotating"
+    )
+
+
+class AlertmanagerChannel(Channel):
+    """Prometheus' Alertmanager, which groups, silences and routes by itself."""
+
+    urls: tuple[CalledUrl, ...] = Field(min_length=1, description="every replica, e.g. `http://10.1.2.3:9093`")
+    refresh_s: float = Field(60.0, ge=1, le=3600, description="how often what is open is told again")
+
+
+class Route(Strict):
+    """Which messages go to which channels. Every route that fits is taken; conditions left empty ask for nothing."""
+
+    channels: tuple[str, ...] = Field(min_length=1, description="names of channels")
+    departments: tuple[str, ...] = Field((), description="owner's department in the blueprint, any of them")
+    people: tuple[str, ...] = Field((), description="owner's people (roles) in the blueprint, any of them")
+    policies: tuple[str, ...] = Field((), description="policies, any of them")
+    tiers: tuple[str, ...] = Field((), description="tiers of the account, any of them")
+    at_least: Level = Field("watch", description="how bad it must be: watch, high or severe")
+
+
+class AlertsConfig(Strict):
+    """Who is told of what hurts."""
+
+    public_url: BaseUrl = Field(
+        "", description="address of the page that people can open; empty: messages say where to look instead"
+    )
+    allow_private: tuple[NetworkText, ...] = Field(
+        (), description="private addresses that may be called, e.g. a loopback Alertmanager; all others are refused"
+    )
+    timeout_s: float = Field(10.0, gt=0, le=60, description="longest wait for a receiver's answer")
+    in_doubt_s: float = Field(
+        60.0, ge=1, le=3600, description="a message that may have been sent before a crash is not sent again sooner"
+    )
+    give_up_after_h: float = Field(24.0, gt=0, le=168, description="how long an undelivered message is tried again")
+    stale_after_s: float = Field(
+        3600.0, ge=60, description="a source that was not heard for so long holds what its silence would tell"
+    )
+    slack: tuple[SlackChannel, ...] = Field((), description="Slack incoming webhooks")
+    email: tuple[EmailChannel, ...] = Field((), description="mail")
+    webhooks: tuple[WebhookChannel, ...] = Field((), description="signed webhooks")
+    alertmanager: tuple[AlertmanagerChannel, ...] = Field((), description="Alertmanagers")
+    routes: tuple[Route, ...] = Field((), description="what goes where; none: everything to every channel")
+
+    @property
+    def channels(self) -> tuple[AnyChannel, ...]:
+        """All of them, by kind."""
+        return (*self.slack, *self.email, *self.webhooks, *self.alertmanager)
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> AlertsConfig:
+        names = [channel.name for channel in self.channels]
+        for name in names:
+            if names.count(name) > 1 or name == LOG:
+                raise ValueError(f"two channels are called `{name}`; names must be unique, and `{LOG}` is taken")
+        for index, route in enumerate(self.routes):
+            for name in route.channels:
+                if name not in names:
+                    raise ValueError(
+                        f"routes.{index}.channels: no channel is called `{name}`{did_you_mean(name, names)}"
+                    )
+        return self
+
+
+AnyChannel = SlackChannel | EmailChannel | WebhookChannel | AlertmanagerChannel

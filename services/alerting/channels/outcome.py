@@ -1,0 +1,63 @@
+"""What became of an attempt to send, for any channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from schemas.incidents import Message
+from services.alerting.outgoing import Answer, Away, Outgoing, Refused
+
+_MAX_WORDS = 200
+_FINAL = frozenset({400, 405, 410, 413, 415, 422})
+"""Answers that the same body would get again. A refused password (401, 403) or a missing page (404) can be mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`final`: no use to try again. `words`: what the receiver said, for the delivery log."""
+
+    kind: Literal["sent", "retry", "final"]
+    words: str
+    after_s: float | None = None
+
+
+class Sender(Protocol):
+    """A channel. `per_minute` bounds its messages."""
+
+    name: str
+    kind: str
+    per_minute: int
+
+    async def send(self, message: Message) -> Outcome:
+        """Send once, within the time limit. Never raises for what a receiver does."""
+
+
+def judged(answer: Answer) -> Outcome:
+    """An HTTP answer as an outcome. A redirect is no success: it is not followed."""
+    words = f"{answer.status} {answer.text}".strip()[:_MAX_WORDS]
+    if 200 <= answer.status < 300:
+        return Outcome("sent", words)
+    if answer.status in _FINAL:
+        return Outcome("final", words)
+    return Outcome("retry", words, answer.retry_after_s)
+
+
+async def posted(
+    outgoing: Outgoing, url: str, body: bytes, headers: dict[str, str], secrets: Sequence[str] = ()
+) -> Outcome:
+    """Post a body; secrets that show in what comes back are masked."""
+    try:
+        outcome = judged(await outgoing.post(url, body, headers))
+    except (Away, Refused) as error:
+        outcome = Outcome("retry", str(error)[:_MAX_WORDS])
+    return Outcome(outcome.kind, masked(outcome.words, secrets), outcome.after_s)
+
+
+def masked(text: str, secrets: Sequence[str]) -> str:
+    """The text without secrets that got into it."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "…")
+    return text

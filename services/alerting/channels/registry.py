@@ -1,0 +1,66 @@
+"""Every kind of channel, and how one is made from its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from schemas.alerting import AlertmanagerChannel, AlertsConfig, AnyChannel, EmailChannel, SlackChannel, WebhookChannel
+from schemas.errors import ConfigurationError
+from schemas.settings import SecretRef
+from services.alerting.channels.alertmanager import Alertmanager
+from services.alerting.channels.email import Email
+from services.alerting.channels.outcome import Sender
+from services.alerting.channels.slack import Slack
+from services.alerting.channels.webhook import Webhook
+from services.alerting.outgoing import Outgoing
+from services.common.secrets import read_secret, shown_place
+
+
+def _secret(ref: SecretRef) -> str:
+    try:
+        return read_secret(ref).decode("ascii")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{shown_place(ref)} holds other than ASCII characters") from None
+
+
+def _slack(channel: AnyChannel, outgoing: Outgoing) -> Sender:
+    assert isinstance(channel, SlackChannel)
+    url = _secret(channel.url)
+    if not url.startswith(("https://", "http://")):
+        raise ConfigurationError(f"{shown_place(channel.url)} holds no URL of a webhook: `https://…`")
+    return Slack(channel.name, url, channel.per_minute, outgoing)
+
+
+def _email(channel: AnyChannel, outgoing: Outgoing) -> Sender:
+    assert isinstance(channel, EmailChannel)
+    return Email(channel, _secret(channel.password) if channel.password is not None else "", outgoing)
+
+
+def _webhook(channel: AnyChannel, outgoing: Outgoing) -> Sender:
+    assert isinstance(channel, WebhookChannel)
+    secrets = [_secret(ref) for ref in channel.secrets]
+    return Webhook(channel.name, channel.url, secrets, channel.per_minute, outgoing)
+
+
+def _alertmanager(channel: AnyChannel, outgoing: Outgoing) -> Sender:
+    assert isinstance(channel, AlertmanagerChannel)
+    return Alertmanager(channel.name, channel.urls, channel.per_minute, channel.refresh_s, outgoing)
+
+
+KINDS: Mapping[type[AnyChannel], Callable[[AnyChannel, Outgoing], Sender]] = {
+    SlackChannel: _slack,
+    EmailChannel: _email,
+    WebhookChannel: _webhook,
+    AlertmanagerChannel: _alertmanager,
+}
+
+
+def senders(config: AlertsConfig, outgoing: Outgoing) -> dict[str, Sender]:
+    """The configured channels by name. Raises ConfigurationError, naming the channel."""
+    made: dict[str, Sender] = {}
+    for channel in config.channels:
+        try:
+            made[channel.name] = KINDS[type(channel)](channel, outgoing)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"alerts: channel `{channel.name}`: {error}") from None
+    return made

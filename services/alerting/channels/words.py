@@ -1,0 +1,63 @@
+"""A message in words, the same in every channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from schemas.incidents import Message
+
+MARKS = {"severe": "▲▲", "high": "▲", "watch": "◆"}
+_KINDS = {
+    "opened": "",
+    "grown": "Worse: ",
+    "returned": "Again: ",
+    "closed": "Over: ",
+    "withdrawn": "Withdrawn: ",
+    "test": "Test: ",
+}
+
+
+def title(message: Message) -> str:
+    """One line: how bad, what, where. Names come from outside: no line breaks get in."""
+    return " ".join(f"{MARKS[message.level]} {_KINDS[message.kind]}{message.headline}".split())
+
+
+def stamp(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def facts(message: Message) -> Iterator[tuple[str, str]]:
+    """What a reader asks first, as (name, value)."""
+    yield "How bad", message.level
+    yield "Account", f"{message.account} ({message.tier})" if message.tier else message.account
+    if message.people:
+        yield "Whom", ", ".join(message.people)
+    yield "Since", stamp(message.since)
+    if message.touchpoint:
+        yield "Where", f"{message.touchpoint}, {message.phase}" + (", a moment of truth" * message.moment_of_truth)
+    if message.department:
+        yield "Owner", ", ".join((message.department, *message.owners))
+    yield "Taken by", message.taken_by or "nobody yet"
+    if message.remark:
+        yield "Note", message.remark
+
+
+def rest(message: Message) -> Iterator[tuple[str, str]]:
+    """What to do about it."""
+    if message.excellent:
+        yield "Excellent would be", message.excellent
+    if message.runbook:
+        yield "What to do", message.runbook
+    yield "More", message.where
+
+
+def plain(message: Message) -> str:
+    """The whole message as plain text."""
+    lines = [title(message), "", *(f"{name}: {value}" for name, value in facts(message)), ""]
+    for one in message.evidence:
+        lines.append(f"- {stamp(one.at)}  {one.words}" + (f"\n  {one.url}" if one.url else f"  [{one.event_id}]"))
+    if message.evidence_count > len(message.evidence):
+        lines.append(f"- and {message.evidence_count - len(message.evidence)} more")
+    lines += ["", *(f"{name}: {value}" for name, value in rest(message))]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,188 @@
+"""The alerts service as a process: facts from Kafka, messages to people."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
+
+from schemas.blueprint import Blueprint
+from schemas.config import Config
+from schemas.errors import TransientError
+from schemas.processes import READERS
+from services.alerting.actions import Actions
+from services.alerting.channels.registry import senders
+from services.alerting.deliveries import Deliveries
+from services.alerting.desks import Desks
+from services.alerting.dispatch import Dispatcher
+from services.alerting.outgoing import Outgoing
+from services.alerting.routing import router
+from services.alerting.watcher import STAGE, Watcher
+from streams.incidents.intake import Lens
+from streams.incidents.messages import Places
+from streams.journey.blueprints import load
+from streams.ops.metrics import Metrics
+from streams.ops.server import Checks, OpsServer
+from streams.transport.kafka import group_consumer, producer
+from streams.transport.log_guard import Broken, guard
+
+GROUP: Final = "touchline-alerts"
+_START_RETRY_S: Final = 1.0
+_log = logging.getLogger("touchline.alerts")
+
+
+class Health:
+    """What the service knows about itself."""
+
+    def __init__(self) -> None:
+        self.waiting = "waiting for Kafka: not connected yet"
+        self.watcher: Watcher | None = None
+        self.dispatcher: Dispatcher | None = None
+        self.channels = 0
+
+    def report(self) -> tuple[bool, Checks]:
+        """Able to tell people now? A receiver that is away is said, and no reason to be called unhealthy."""
+        checks: dict[str, object] = {"channels": self.channels or "none: only the log is written, nobody is told"}
+        if self.waiting:
+            checks["waiting"] = self.waiting
+        if self.dispatcher is not None and self.dispatcher.failing:
+            checks["failing"] = dict(self.dispatcher.failing)
+        if self.watcher is not None:
+            checks["held"] = self.watcher.held
+        is_watching = self.watcher is not None and self.watcher.is_watching
+        return is_watching and not self.waiting, checks
+
+
+async def serve(config: Config, outgoing: Outgoing | None = None) -> None:
+    """Runs until SIGTERM, SIGINT or cancellation; waits for Kafka as long as it is away.
+
+    Raises ConfigurationError at start for channels or a blueprint that cannot be used, TransientError when a fresh
+    process is to go on.
+    """
+    alerts = config.alerts
+    calls = outgoing or Outgoing(alerts.allow_private, timeout_s=alerts.timeout_s)
+    channels = senders(alerts, calls)
+    blueprint = load(config.journey.blueprint).source
+    metrics, health = Metrics(), Health()
+    health.channels = len(channels)
+    stopping = asyncio.Event()
+    _stop_on_signals(stopping)
+    try:
+        async with OpsServer(metrics, health.report, host=config.metrics_host):
+            writer = await _started(lambda: producer(config.kafka, GROUP), health, stopping)
+            if writer is None:
+                return
+            try:
+                await _watch(config, blueprint, channels, writer, metrics, health, stopping)
+            finally:
+                await _quietly(writer)
+    finally:
+        await calls.close()
+
+
+def digest_of(blueprint: Blueprint) -> int:
+    """Of a blueprint with its policies: with another one, what happened before is history."""
+    text = blueprint.model_dump_json(exclude={"rules": {"__all__": {"tests"}}, "policies": {"__all__": {"tests"}}})
+    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest())
+
+
+async def _watch(  # noqa: PLR0913 - the parts of the service
+    config: Config,
+    blueprint: Blueprint,
+    channels: dict[str, Any],
+    writer: Any,
+    metrics: Metrics,
+    health: Health,
+    stopping: asyncio.Event,
+) -> None:
+    kafka, alerts = config.kafka, config.alerts
+    broken: list[Broken] = []
+    desks = Desks(kafka, writer, digest_of(blueprint))
+    deliveries = Deliveries(kafka, writer, metrics)
+
+    def made() -> Any:
+        consumer = group_consumer(kafka, GROUP, role=STAGE)
+
+        def told(places: list[Broken]) -> None:
+            broken.extend(places)
+            stopping.set()
+
+        guard(consumer, told)
+        return consumer
+
+    consumer = await _started(made, health, stopping)
+    if consumer is None:
+        return
+    watcher = Watcher(
+        consumer,
+        desks,
+        Lens(blueprint),
+        deliveries,
+        route=router(alerts),
+        places=Places(alerts.public_url),
+        stale_after=timedelta(seconds=alerts.stale_after_s),
+        meter=metrics,
+        clock=_now,
+    )
+    watcher.stopping = stopping
+    dispatcher = Dispatcher(desks, channels, deliveries, alerts, metrics, _now)
+    health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
+    beside = [
+        asyncio.create_task(dispatcher.run()),
+        asyncio.create_task(Actions(kafka, watcher.log, watcher.people_acted).run()),
+    ]
+    for task in beside:
+        task.add_done_callback(lambda _: stopping.set())
+    try:
+        consumer.subscribe([kafka.topic_prefix + topic for topic in READERS[STAGE].reads], listener=watcher)
+        _log.info("alerts started", extra={"channels": ", ".join(channels) or "none: only this log"})
+        await watcher.run()
+        for task in beside:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                raise TransientError(f"sending stopped: {task.exception()!r}") from task.exception()
+    except KafkaError as error:
+        raise TransientError(f"Kafka: {error!r}") from error
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        await _quietly(consumer)
+    if broken:
+        raise TransientError("what Kafka holds has changed under the alerts; they start afresh")
+
+
+async def _started(make: Any, health: Health, stopping: asyncio.Event) -> Any:
+    """A started client of aiokafka; None when asked to stop before Kafka answered."""
+    while not stopping.is_set():
+        client = make()
+        try:
+            await client.start()
+        except KafkaError as error:
+            await _quietly(client)
+            health.waiting = f"waiting for Kafka: {error!r}"[:300]
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _START_RETRY_S)
+            continue
+        return client
+    return None
+
+
+async def _quietly(client: Any) -> None:
+    with contextlib.suppress(KafkaError, TimeoutError):
+        await asyncio.wait_for(client.stop(), 10)
+
+
+def _stop_on_signals(stopping: asyncio.Event) -> None:
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread: the caller cancels
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

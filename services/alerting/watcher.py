@@ -1,0 +1,254 @@
+"""Facts in, conversations out: read, judge, save, commit, in that order.
+
+An account is judged a moment after its last fact, so that what is read anew is not told in halves; and again when time
+alone changes something: an incident is over, a silence has lasted, a source is heard again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+from schemas.base import EPOCH
+from schemas.facts import FACTS, Fact, TouchpointFact
+from schemas.incidents import Desk, Notice, Ward
+from schemas.metrics import MetricName
+from schemas.policies import LEVELS
+from services.alerting.deliveries import Deliveries
+from services.alerting.desks import Desks
+from streams.incidents.actions import ActionLog
+from streams.incidents.intake import Lens, Recent, pruned, taken_in
+from streams.incidents.judging import Watch
+from streams.incidents.messages import Places
+from streams.incidents.threads import Route, View, judged, look_again_at, moved
+from streams.ops.metrics import Meter
+from streams.transport.decode import decode
+from streams.transport.failpoints import hit
+
+STAGE: Final = "alerts"
+POLL_MS = 200
+SETTLE: Final = timedelta(seconds=1)
+SETTLE_AT_MOST: Final = timedelta(seconds=5)
+LOOK_BACK: Final = timedelta(days=1)
+"""How far a first start reads back: what happened then is told to nobody, and may still be going on."""
+_WARD_EVERY: Final = timedelta(seconds=20)
+_PRUNE_EVERY: Final = timedelta(minutes=10)
+_OPEN: MetricName = "touchline_alerts_open"
+_log = logging.getLogger("touchline.alerts")
+
+
+class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Keeps the desks of the partitions of a consumer (no auto-commit) until `stopping`."""
+
+    def __init__(  # noqa: PLR0913 - what it stands between
+        self,
+        consumer: Any,
+        desks: Desks,
+        lens: Lens,
+        deliveries: Deliveries,
+        *,
+        route: Route,
+        places: Places,
+        stale_after: timedelta,
+        meter: Meter,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._consumer, self._desks, self._lens, self._deliveries = consumer, desks, lens, deliveries
+        self._route, self._places, self._stale_after = route, places, stale_after
+        self._meter, self._clock = meter, clock
+        self._recent = Recent()
+        self._look_at: dict[str, datetime] = {}
+        self._first_fact_at: dict[str, datetime] = {}
+        self._fresh: set[TopicPartition] = set()
+        self._warded_at = self._pruned_at = EPOCH
+        self.log = ActionLog()
+        self.held = 0
+        self.stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until `stopping`. Raises KafkaError: a fresh process does again what is not committed."""
+        while not self.stopping.is_set():
+            found = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=200)
+            if self._fresh:
+                await self._take_over()
+                continue
+            for partition, records in found.items():
+                for record in records:
+                    self._take(record.value, partition.partition)
+            await self._look()
+            hit("alerts_before_save")
+            await self._desks.save()
+            hit("alerts_before_commit")
+            await self._commit({place: records[-1].offset + 1 for place, records in found.items()})
+            self._count(found)
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Nothing to hand over: what is not committed comes again."""
+        self._desks.forget(place.partition for place in revoked)
+        self._fresh -= set(revoked)
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Their desks are read before their facts."""
+        self._fresh |= set(assigned)
+
+    @property
+    def is_watching(self) -> bool:
+        return bool(self._desks.wards) and not self._fresh
+
+    def people_acted(self, events: Iterable[str]) -> None:
+        """Look again at whom an action may be about."""
+        wanted = set(events)
+        for account_id, desk in self._desks.of.items():
+            if any(not wanted.isdisjoint(thread.events) for thread in desk.threads):
+                self._look_at[account_id] = EPOCH
+
+    async def _take_over(self) -> None:
+        fresh = sorted(self._fresh)
+        await self._desks.load([place.partition for place in fresh], self._clock())
+        for place in fresh:
+            committed = await self._consumer.committed(place)
+            if committed is None:
+                since_ms = int((self._clock() - LOOK_BACK).timestamp() * 1000)
+                at = (await self._consumer.offsets_for_times({place: since_ms}))[place]
+                committed = at.offset if at else (await self._consumer.end_offsets([place]))[place]
+            self._consumer.seek(place, committed)
+        self._fresh -= set(fresh)
+        now = self._clock()
+        for account_id in self._desks.of:
+            self._look_at.setdefault(account_id, now + SETTLE)
+        _log.info("watching", extra={"partitions": len(self._desks.wards), "accounts": len(self._desks.of)})
+
+    def _take(self, value: bytes, partition: int) -> None:
+        decoded = decode(value, FACTS)
+        if decoded.refused:  # the sink puts these into the dead letters
+            _log.warning("facts of another version are left out", extra={"items": len(decoded.refused)})
+        now = self._clock()
+        for _, fact in decoded.items:
+            if isinstance(fact, TouchpointFact):
+                self._heard(partition, fact.input.touchpoint.source, fact.input.touchpoint.received_at)
+            self._learn(fact, now)
+
+    def _learn(self, fact: Fact, now: datetime) -> None:
+        account_id = getattr(fact, "account_id", "")
+        if not account_id:
+            return
+        desk = self._desks.get(account_id)
+        after = taken_in(desk, fact, self._lens, self._recent, now)
+        if after is desk:
+            return
+        self._desks.put(after)
+        first = self._first_fact_at.setdefault(account_id, now)
+        self._look_at[account_id] = min(now + SETTLE, first + SETTLE_AT_MOST)
+
+    def _heard(self, partition: int, source: str, at: datetime) -> None:
+        ward = self._desks.wards.get(partition)
+        if ward is None:
+            return
+        if source not in ward.sources:
+            self._desks.put_ward(ward.changed(sources=ward.sources | {source: at}, heard=ward.heard | {source: at}))
+        elif at > ward.heard[source]:
+            ward.heard[source] = at  # saved now and then: once an event would be too much
+
+    async def _look(self) -> None:
+        now = self._clock()
+        for account_id in [name for name, at in self._look_at.items() if at <= now]:
+            del self._look_at[account_id]
+            self._first_fact_at.pop(account_id, None)
+            await self._judge(account_id, now)
+        if now - self._warded_at >= _WARD_EVERY:
+            self._warded_at = now
+            for ward in list(self._desks.wards.values()):
+                self._desks.put_ward(ward.changed(until=now, heard=dict(ward.heard)))
+            self._tell_metrics()
+        if now - self._pruned_at >= _PRUNE_EVERY:
+            self._pruned_at = now
+            for desk in list(self._desks.of.values()):
+                self._desks.put(pruned(desk, now))
+
+    async def _judge(self, account_id: str, now: datetime) -> None:
+        desk = self._desks.get(account_id)
+        for other in sorted(self._desks.neighbours(desk)):
+            desk, there = moved(desk, self._desks.get(other))
+            self._desks.put(there)
+        view = self._view(account_id, now)
+        after = judged(desk, view)
+        made = _new(desk, after)
+        after = without_idle(after)
+        self._desks.put(after)  # before anything is waited for: channels change desks, too
+        again_at = look_again_at(after, view)
+        if again_at is not None:
+            self._look_at[account_id] = again_at
+        for notice in made:
+            await self._deliveries.noticed(notice, now)
+
+    def _view(self, account_id: str, now: datetime) -> View:
+        wards = self._desks.wards
+        ward = wards.get(self._desks.partition(account_id)) or Ward(
+            partition=0, blueprint_digest=0, since=now, until=now
+        )
+        heard: dict[str, datetime] = {}
+        sources: dict[str, datetime] = {}
+        for one in wards.values():
+            heard |= {name: max(at, heard.get(name, at)) for name, at in one.heard.items()}
+            sources |= {name: min(at, sources.get(name, at)) for name, at in one.sources.items()}
+        return View(
+            self._lens,
+            now,
+            Watch(ward.since, sources),
+            self._route,
+            log=self.log,
+            places=self._places,
+            heard=heard,
+            stale_after=self._stale_after,
+        )
+
+    async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
+        due = {place: offset for place, offset in offsets.items() if place in self._consumer.assignment()}
+        if not due:
+            return
+        try:
+            await self._consumer.commit(due)
+        except (CommitFailedError, IllegalStateError):
+            return  # the partitions moved; what was done is done again by others, and changes nothing
+
+    def _count(self, found: dict[TopicPartition, Any]) -> None:
+        for place, records in found.items():
+            self._meter.inc("touchline_stage_records_total", len(records), stage=STAGE)
+            end = self._consumer.highwater(place) or 0
+            lag = max(0, end - records[-1].offset - 1)
+            name = f"{place.topic}/{place.partition}"
+            self._meter.set("touchline_consumer_lag_records", lag, stage=STAGE, partition=name)
+
+    def _tell_metrics(self) -> None:
+        threads = [thread for desk in self._desks.of.values() for thread in desk.threads]
+        self.held = sum(thread.state == "held" for thread in threads)
+        self._meter.set("touchline_alerts_held", self.held)
+        for level in LEVELS:
+            count = sum(thread.state == "told" and thread.level == level for thread in threads)
+            self._meter.set(_OPEN, count, level=level)
+
+
+def without_idle(desk: Desk) -> Desk:
+    """Without notices that no channel waits for any more."""
+    threads = tuple(
+        thread
+        if all(_is_under_way(notice) for notice in thread.notices)
+        else thread.changed(notices=tuple(notice for notice in thread.notices if _is_under_way(notice)))
+        for thread in desk.threads
+    )
+    return desk if threads == desk.threads else desk.changed(threads=threads)
+
+
+def _is_under_way(notice: Notice) -> bool:
+    return any(sending.state in ("due", "trying") for sending in notice.sendings)
+
+
+def _new(before: Desk, after: Desk) -> list[Notice]:
+    known = {notice.message.notice_id for thread in before.threads for notice in thread.notices}
+    return [notice for thread in after.threads for notice in thread.notices if notice.message.notice_id not in known]
