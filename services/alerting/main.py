@@ -59,20 +59,21 @@ class Health:
         return is_watching and not self.waiting, checks
 
 
-async def serve(config: Config, outgoing: Outgoing | None = None) -> None:
-    """Runs until SIGTERM, SIGINT or cancellation; waits for Kafka as long as it is away.
+async def serve(config: Config, *, stopping: asyncio.Event | None = None, health: Health | None = None) -> None:
+    """Runs until SIGTERM, SIGINT or, where it is given, `stopping`; waits for Kafka as long as it is away.
 
     Raises ConfigurationError at start for channels or a blueprint that cannot be used, TransientError when a fresh
     process is to go on.
     """
     alerts = config.alerts
-    calls = outgoing or Outgoing(alerts.allow_private, timeout_s=alerts.timeout_s)
+    calls = Outgoing(alerts.allow_private, timeout_s=alerts.timeout_s)
     channels = senders(alerts, calls)
     blueprint = load(config.journey.blueprint).source
-    metrics, health = Metrics(), Health()
+    metrics, health = Metrics(), health or Health()
     health.channels = len(channels)
-    stopping = asyncio.Event()
-    _stop_on_signals(stopping)
+    if stopping is None:
+        stopping = asyncio.Event()
+        _stop_on_signals(stopping)
     try:
         async with OpsServer(metrics, health.report, host=config.metrics_host):
             writer = await _started(lambda: producer(config.kafka, GROUP), health, stopping)

@@ -81,10 +81,11 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             for partition, records in found.items():
                 for record in records:
                     self._take(record.value, partition.partition)
-            await self._look()
-            hit("alerts_before_save")
+            if await self._look():
+                hit("alerts_after_judging")
             await self._desks.save()
-            hit("alerts_before_commit")
+            if any(self._desks.noticed):
+                hit("alerts_after_saving")
             await self._commit({place: records[-1].offset + 1 for place, records in found.items()})
             self._count(found)
 
@@ -155,12 +156,13 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         elif at > ward.heard[source]:
             ward.heard[source] = at  # saved now and then: once an event would be too much
 
-    async def _look(self) -> None:
-        now = self._clock()
+    async def _look(self) -> bool:
+        """Judge whom it is time for. Whether something new is to be told."""
+        is_news, now = False, self._clock()
         for account_id in [name for name, at in self._look_at.items() if at <= now]:
             del self._look_at[account_id]
             self._first_fact_at.pop(account_id, None)
-            await self._judge(account_id, now)
+            is_news |= await self._judge(account_id, now)
         if now - self._warded_at >= _WARD_EVERY:
             self._warded_at = now
             for ward in list(self._desks.wards.values()):
@@ -170,8 +172,9 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             self._pruned_at = now
             for desk in list(self._desks.of.values()):
                 self._desks.put(pruned(desk, now))
+        return is_news
 
-    async def _judge(self, account_id: str, now: datetime) -> None:
+    async def _judge(self, account_id: str, now: datetime) -> bool:
         desk = self._desks.get(account_id)
         for other in sorted(self._desks.neighbours(desk)):
             desk, there = moved(desk, self._desks.get(other))
@@ -186,6 +189,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             self._look_at[account_id] = again_at
         for notice in made:
             await self._deliveries.noticed(notice, now)
+        return bool(made)
 
     def _view(self, account_id: str, now: datetime) -> View:
         wards = self._desks.wards

@@ -50,3 +50,15 @@ def _references(config: Config) -> Iterator[tuple[Loc, str, SecretRef]]:
         yield ("clickhouse", "password"), "clickhouse.password", config.clickhouse.password
     if config.dashboard.token is not None:
         yield ("dashboard", "token"), "dashboard.token", config.dashboard.token
+    yield from _of_alerts(config)
+
+
+def _of_alerts(config: Config) -> Iterator[tuple[Loc, str, SecretRef]]:
+    for index, slack in enumerate(config.alerts.slack):
+        yield ("alerts", "slack", index, "url"), f"alerts channel {slack.name}", slack.url
+    for index, mail in enumerate(config.alerts.email):
+        if mail.password is not None:
+            yield ("alerts", "email", index, "password"), f"alerts channel {mail.name}", mail.password
+    for index, hook in enumerate(config.alerts.webhooks):
+        for at, ref in enumerate(hook.secrets):
+            yield ("alerts", "webhooks", index, "secrets", at), f"alerts channel {hook.name}", ref
