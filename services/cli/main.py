@@ -11,10 +11,12 @@ import typer
 from schemas.errors import did_you_mean
 from schemas.processes import STAGES
 from schemas.touchpoints import DeadLetter
+from services.cli.alerts import alerts
 from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
 from services.cli.demo import demo
 from services.cli.importing.command import import_files
+from services.cli.incidents import incidents
 from services.cli.sources import sources
 
 app = typer.Typer(
@@ -328,6 +330,8 @@ def replay(
 app.command()(demo)
 app.command("import")(import_files)
 app.add_typer(sources, name="sources")
+app.add_typer(alerts, name="alerts")
+app.add_typer(incidents, name="incidents")
 
 dlq = typer.Typer(no_args_is_help=True, help="What could not be processed: list, show, send again.")
 app.add_typer(dlq, name="dlq")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from schemas.blueprint import Blueprint
+from schemas.blueprint import Blueprint, TouchpointType
 from schemas.facts import AccountFact, Fact, PhaseChange, SignalFact, Tombstone, TouchpointFact
 from schemas.incidents import Carrier, Desk, Part
 
@@ -60,23 +60,29 @@ class Lens:
         )
 
     def part_of_touchpoint(self, fact: TouchpointFact) -> Part:
-        """A touchpoint that is pain by definition hurts as much as its type says it risks."""
+        """A touchpoint that is pain by definition."""
         kind, touchpoint = self.types[fact.touchpoint_type], fact.input.touchpoint
-        at = touchpoint.ordered_at
+        person_id = fact.input.attribution.person_id
+        part = self.pain(kind, fact.event_id, touchpoint.ordered_at, fact.phase, person_id, touchpoint.title)
+        return part.changed(revision=fact.revision)
+
+    def pain(  # noqa: PLR0913 - what a touchpoint is
+        self, kind: TouchpointType, event_id: str, at: datetime, phase: str, person_id: str, title: str
+    ) -> Part:
+        """It hurts as much as its type says it risks."""
         return Part(
-            part_id=f"touchpoint:{fact.event_id}",
+            part_id=f"touchpoint:{event_id}",
             kind="touchpoint",
-            what=fact.touchpoint_type,
+            what=kind.id,
             severity=kind.risk / 5,
-            revision=fact.revision,
-            touchpoint_type=fact.touchpoint_type,
-            phase=fact.phase,
-            person_id=fact.input.attribution.person_id,
+            touchpoint_type=kind.id,
+            phase=phase,
+            person_id=person_id,
             opened_at=at,
             closed_at=at,
-            event_id=fact.event_id,
-            events=(fact.event_id,),
-            words=touchpoint.title[:160] or kind.name,
+            event_id=event_id,
+            events=(event_id,),
+            words=title[:160] or kind.name,
         )
 
 
@@ -171,21 +177,21 @@ def _account(desk: Desk, fact: AccountFact, lens: Lens, recent: Recent, now: dat
     name = next((fact.traits[key] for key in ("name", "company", "domain") if fact.traits.get(key)), "")
     if (desk.name, desk.tier, desk.segment, desk.revision) != (name, tier, fact.segment, fact.revision):
         desk = desk.changed(name=name, tier=tier, segment=fact.segment, revision=fact.revision)
-    falls = {f"phase:{move.event_id}": move for move in fact.transitions if _is_fall(move)}
+    falls = {f"phase:{move.event_id}": move for move in fact.transitions if is_fall(move)}
     for part_id in [name for name, part in desk.parts.items() if part.kind == "phase" and name not in falls]:
         desk = _without(desk, part_id, fact.revision)
     for part_id, move in falls.items():
-        desk = _with(desk, _fall(part_id, move, fact.revision), now)
+        desk = _with(desk, fall(part_id, move, fact.revision), now)
         if part_id in desk.parts:
             desk = _carried(desk, move.event_id, recent.carrier(move.event_id, lens))
     return desk
 
 
-def _is_fall(move: PhaseChange) -> bool:
+def is_fall(move: PhaseChange) -> bool:
     return move.accepted and move.direction in ("backward", "exit")
 
 
-def _fall(part_id: str, move: PhaseChange, revision: int) -> Part:
+def fall(part_id: str, move: PhaseChange, revision: int) -> Part:
     return Part(
         part_id=part_id,
         kind="phase",
