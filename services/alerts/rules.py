@@ -151,6 +151,14 @@ RULES: tuple[Rule, ...] = (
         "Resume it now: `touchline sources resume {{ $labels.source }}`, or let Kafka keep records for longer.",
     ),
     Rule(
+        "TouchlineNobodyTold",
+        _new_or_rising("touchline_alerts_nobody_told_total", "service", "15m"),
+        "0m",
+        "ticket",
+        "Something hurt a customer and nobody was told",
+        "`touchline alerts log` says of what and why; then docs/runbooks/nobody-is-told.md.",
+    ),
+    Rule(
         "TouchlineWatchdogExit",
         _new_or_rising("touchline_watchdog_exits_total", "stage", "15m"),
         "0m",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from schemas.incidents import Desk, Thread
+from schemas.incidents import Delivery, Desk, Thread
 from services.cli.console import UsageError
+from services.cli.doctor.alerts import delivered_of
 from services.cli.incidents import found, row_of
 from services.cli.main import app
 from streams.incidents.actions import ActionLog
@@ -80,3 +82,28 @@ def test_a_configuration_that_cannot_be_right_names_file_line_and_a_way_out(tmp_
     assert done.exit_code == 78
     assert "touchline.yaml:" in done.stderr
     assert "did you mean `hook`" in done.stderr
+
+
+def line(channel: str, outcome: str, hours: float = 1.0) -> Delivery:
+    told = message()
+    fields = {"notice_id": "n", "incident_id": "i", "account_id": "a", "policy": "p", "kind": "opened"}
+    return Delivery.model_validate(
+        fields
+        | {
+            "level": told.level,
+            "channel": channel,
+            "at": NOW - timedelta(hours=hours),
+            "outcome": outcome,
+            "answer": "x",
+        }
+    )
+
+
+def test_doctor_says_what_nobody_was_told() -> None:
+    lines = [line("hook", "gave_up"), line("hook", "sent"), line("", "nobody"), line("old", "gave_up", hours=25)]
+    found = [str(check) for check in delivered_of(lines, NOW)]
+    assert [one.splitlines()[0] for one in found] == [
+        "~ deliveries: no route wanted 1 message(s) since yesterday, the last: x",
+        "~ deliveries: channel `hook` gave up 1 message(s) since yesterday, the last: x",
+    ]
+    assert [check.state for check in delivered_of([line("hook", "sent")], NOW)] == ["ok"]

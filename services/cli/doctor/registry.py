@@ -8,6 +8,7 @@ from typing import Literal
 from schemas.errors import ConfigurationError, TouchlineError
 from services.cli.context import Target
 from services.cli.doctor import (
+    alerts,
     clocks,
     configuration,
     disk,
@@ -37,6 +38,7 @@ CHECKS: dict[str, tuple[Needs, Ask]] = {
     "configuration": ("nothing", configuration.configuration),
     "secrets": ("configuration", configuration.secrets),
     "rules": ("configuration", configuration.rules),
+    "alerts": ("configuration", alerts.channels),
     "services": ("configuration", processes.services),
     "refusals": ("configuration", refusals.refusals),
     "Kafka": ("kafka", reachable.kafka),
@@ -47,6 +49,7 @@ CHECKS: dict[str, tuple[Needs, Ask]] = {
     "Kafka's logs": ("kafka", logs.logs),
     "dead letters": ("kafka", letters.dead_letters),
     "sources": ("kafka", sources.sources),
+    "deliveries": ("kafka", alerts.delivered),
     "ClickHouse": ("store", reachable.clickhouse),
     "version of ClickHouse": ("store", versions.clickhouse_version),
     "ClickHouse's disk": ("store", disk.store_disks),
