@@ -138,8 +138,9 @@ class AlertsConfig(Strict):
     def _names_fit(self) -> AlertsConfig:
         names = [channel.name for channel in self.channels]
         for name in names:
-            if names.count(name) > 1 or name == LOG:
-                raise ValueError(f"two channels are called `{name}`; names must be unique, and `{LOG}` is taken")
+            if names.count(name) > 1 or name in (LOG, "none"):
+                taken = f"names must be unique, and `{LOG}` and `none` are taken"
+                raise ValueError(f"two channels are called `{name}`; {taken}")
         for index, route in enumerate(self.routes):
             for name in route.channels:
                 if name not in names:

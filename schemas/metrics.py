@@ -144,6 +144,11 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_alerts_open", "gauge", "Incidents people were told of that are not over.", ("level",)),
         Metric("touchline_alerts_held", "gauge", "Incidents held back because their source is silent."),
         Metric("touchline_alerts_waiting", "gauge", "Messages that a channel has not taken yet.", ("channel",)),
-        Metric("touchline_alerts_nobody_told_total", "counter", "Messages that no channel was to take, or took."),
+        Metric(
+            "touchline_alerts_nobody_told_total",
+            "counter",
+            "Messages that a channel never took; `none`: that no channel was to take.",
+            ("channel",),
+        ),
     )
 }

@@ -41,7 +41,7 @@ class Deliveries:
             },
         )
         if not notice.sendings:
-            self._meter.inc("touchline_alerts_nobody_told_total")
+            self._meter.inc("touchline_alerts_nobody_told_total", channel="none")
             await self._write(message, "", "nobody", now, 0, "no channel is to take it")
 
     async def attempted(  # noqa: PLR0913 - a line of the log
@@ -56,7 +56,7 @@ class Deliveries:
         """A channel was tried. The first refusal of a message is written, and then only what becomes of it."""
         self._meter.inc("touchline_alerts_sendings_total", channel=channel, outcome=outcome)
         if outcome == "gave_up":
-            self._meter.inc("touchline_alerts_nobody_told_total")
+            self._meter.inc("touchline_alerts_nobody_told_total", channel=channel)
             _log.error("given up: %s", message.headline, extra={"channel": channel, "answer": answer})
         if outcome != "retry" or attempt == 1:
             await self._write(message, channel, outcome, now, attempt, answer)

@@ -152,7 +152,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "TouchlineNobodyTold",
-        _new_or_rising("touchline_alerts_nobody_told_total", "service", "15m"),
+        _new_or_rising("touchline_alerts_nobody_told_total", "channel", "15m"),
         "0m",
         "ticket",
         "Something hurt a customer and nobody was told",

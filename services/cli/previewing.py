@@ -75,7 +75,7 @@ def changes_of(texts: Iterable[str], blueprint: Blueprint) -> Iterator[tuple[str
 
 def _signal(row: dict[str, Any]) -> SignalFact:
     closed_at = _aware(row["closed_at"]) if row["is_closed"] else None
-    return SignalFact.model_validate(row | {"opened_at": _aware(row["opened_at"]), "closed_at": closed_at})
+    return SignalFact.of(row | {"opened_at": _aware(row["opened_at"]), "closed_at": closed_at})
 
 
 def _touchpoint(row: dict[str, Any], lens: Lens) -> Part:

@@ -62,9 +62,7 @@ def preview(desks: Iterable[Desk], lens: Lens, since: datetime, now: datetime) -
     return list(tallies.values())
 
 
-def told(
-    desk: Desk, lens: Lens, since: datetime, now: datetime, events: dict[str, set[str]] | None = None
-) -> list[Message]:
+def told(desk: Desk, lens: Lens, since: datetime, now: datetime, events: dict[str, set[str]]) -> list[Message]:
     """The messages about one account, oldest first; `events` takes the evidence of each conversation."""
     counts = {rule.id: rule.count for rule in lens.blueprint.rules}
     steps = sorted(_steps(desk.parts, counts), key=lambda step: (step[0], step[1].part_id))
@@ -82,7 +80,7 @@ def told(
         view = View(lens, at + _MOMENT, Watch(since), lambda message: ("preview",), stale_after=NEVER_STALE)
         after = judged(seen, view)
         found += [notice.message for thread in after.threads for notice in thread.notices]
-        for thread in after.threads if events is not None else ():
+        for thread in after.threads:
             events.setdefault(thread.thread_id, set()).update(thread.events)
         threads = tuple(thread.changed(notices=()) for thread in after.threads)
         seen = pruned(after.changed(threads=threads), view.now)

@@ -407,7 +407,7 @@ def test_a_message_goes_to_every_route_that_fits_and_without_routes_to_everyone(
     [
         ({"routes": ({"channels": ("taem",)},)}, "did you mean `team`"),
         ({"slack": ({"name": "hook", "url": {"env": "X"}},)}, "names must be unique"),
-        ({"slack": ({"name": "log", "url": {"env": "X"}},)}, "`log` is taken"),
+        ({"slack": ({"name": "log", "url": {"env": "X"}},)}, "`log` and `none` are taken"),
         ({"allow_private": ("10.0.0.1/8",)}, "no address range"),
         ({"public_url": "touchline"}, "no address"),
     ],

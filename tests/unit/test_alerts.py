@@ -119,6 +119,7 @@ SPOILS: dict[str, tuple[str, str]] = {
         " or sum by (source) (touchline_parked_lost_total unless",
         " and sum by (source) (up unless",
     ),
+    "TouchlineNobodyTold": (" or ", " and "),
     "TouchlineWatchdogExit": (" or ", " and "),
     "TouchlineRestartsLoop": ("> 3", "> 0"),
 }
