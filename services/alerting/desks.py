@@ -79,6 +79,11 @@ class Desks:
         found = {self._owner[event] for event in events if event in self._owner}
         return {account for account in found if account != desk.account_id and account in self.of}
 
+    def tidy(self) -> None:
+        """Forget whose evidence was what, where no conversation is about it any more."""
+        threads = ((name, thread) for name, desk in self.of.items() for thread in desk.threads)
+        self._owner = {event: name for name, thread in threads for event in thread.events}
+
     async def save(self) -> None:
         """Everything that changed is in Kafka afterwards. Raises KafkaError; may be called again."""
         keys, self._unsaved = self._unsaved, set()

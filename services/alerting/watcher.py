@@ -172,6 +172,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             self._pruned_at = now
             for desk in list(self._desks.of.values()):
                 self._desks.put(pruned(desk, now))
+            self._desks.tidy()
         return is_news
 
     async def _judge(self, account_id: str, now: datetime) -> bool:

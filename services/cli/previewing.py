@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from schemas.errors import did_you_mean
-from schemas.facts import PhaseChange, SignalFact
+from schemas.facts import PhaseChange
 from schemas.incidents import Desk, Part
 from services.cli.console import UsageError
+from streams.agents.history import signal_of
 from streams.incidents.intake import Lens, fall, is_fall
 from streams.transport.clickhouse import query_rows
 
@@ -37,7 +38,7 @@ def history(client: Client, lens: Lens, since: datetime) -> list[Desk]:
     parts: dict[str, dict[str, Part]] = {}
     asked = {"since": since, "types": sorted(lens.pains)}
     for row in query_rows(client, _SIGNALS, asked):
-        fact = _signal(row)
+        fact = signal_of(row)
         parts.setdefault(fact.account_id, {})[fact.signal_id] = lens.part_of_signal(fact)
     for row in query_rows(client, _TOUCHPOINTS, asked):
         part = _touchpoint(row, lens)
@@ -71,11 +72,6 @@ def changes_of(texts: Iterable[str], blueprint: Blueprint) -> Iterator[tuple[str
             yield policy, number, float(value)
         except ValueError:
             raise UsageError(f"--set {text[:80]}: `{value[:40]}` is no number; write {policy}.{number}=0.7") from None
-
-
-def _signal(row: dict[str, Any]) -> SignalFact:
-    closed_at = _aware(row["closed_at"]) if row["is_closed"] else None
-    return SignalFact.of(row | {"opened_at": _aware(row["opened_at"]), "closed_at": closed_at})
 
 
 def _touchpoint(row: dict[str, Any], lens: Lens) -> Part:

@@ -122,7 +122,7 @@ class Histories:
 
     async def _read_conclusions(self, parameters: dict[str, object], found: dict[str, Stored]) -> None:
         for row in await self._ask(_SIGNALS, parameters):
-            signal = _signal(row)
+            signal = signal_of(row)
             found[signal.account_id].signals[signal.signal_id] = signal
         for row in await self._ask(_ACCOUNTS, parameters):
             _take_in_account(found[row["account_id"]], row)
@@ -182,7 +182,8 @@ def _take_in_account(stored: Stored, row: Mapping[str, Any]) -> None:
     stored.blueprint_version, stored.blueprint_digest = row["blueprint_version"], row["blueprint_digest"]
 
 
-def _signal(row: dict[str, Any]) -> SignalFact:
+def signal_of(row: dict[str, Any]) -> SignalFact:
+    """A stored signal as it was told."""
     closed = _aware(row["closed_at"]) if row["is_closed"] else None
     return SignalFact.of(row | {"opened_at": _aware(row["opened_at"]), "closed_at": closed})
 
