@@ -10,6 +10,7 @@ from schemas.base import Strict
 from schemas.matching import Match
 from schemas.policies import Policy, Tiers
 from schemas.rules import Rule
+from schemas.traffic import TrafficRules
 
 
 class Phase(Strict):
@@ -161,6 +162,7 @@ class Blueprint(Strict):
     opportunities: OpportunityStages = Field(OpportunityStages(), description="stages of a deal")
     segments: tuple[SegmentRule, ...] = Field((), description="first match wins")
     types: tuple[TouchpointType, ...] = Field(description="the catalogue")
+    traffic: TrafficRules = Field(TrafficRules(), description="what is not of customers, and whether it counts")
     rules: tuple[Rule, ...] = Field((), description="friction and delight")
     policies: tuple[Policy, ...] = Field((), description="which incidents people are told of")
     tiers: Tiers = Field(Tiers(), description="how much an account weighs when people are told")

@@ -175,21 +175,22 @@ class JourneyConfig(Strict):
     )
 
 
+def _networks(ranges: tuple[str, ...]) -> tuple[str, ...]:
+    for text in ranges:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            raise ValueError(f"`{text}` is no address range: {error}") from None
+    return ranges
+
+
 class NetworkConfig(Strict):
     """The address ranges of one account."""
 
     account: str = Field(pattern=r"^(crm|group|org):.+$", description="account whose people sit there, e.g. `crm:51`")
     ranges: tuple[str, ...] = Field(min_length=1, description="its networks, e.g. `192.0.2.0/24` or `2001:db8::/48`")
 
-    @field_validator("ranges")
-    @classmethod
-    def _are_networks(cls, ranges: tuple[str, ...]) -> tuple[str, ...]:
-        for text in ranges:
-            try:
-                ip_network(text)
-            except ValueError as error:
-                raise ValueError(f"`{text}` is no address range: {error}") from None
-        return ranges
+    _are_networks = field_validator("ranges")(_networks)
 
 
 class AttributionConfig(Strict):
@@ -203,6 +204,11 @@ class AttributionConfig(Strict):
     networks: tuple[NetworkConfig, ...] = Field(
         (), description="accounts known by their address; empty: addresses say nothing. They are never stored"
     )
+    own_networks: tuple[str, ...] = Field(
+        (), description="address ranges of your own, e.g. `192.0.2.0/24`: what comes from there is internal"
+    )
+
+    _own_are_networks = field_validator("own_networks")(_networks)
 
     @model_validator(mode="after")
     def _do_not_overlap(self) -> AttributionConfig:

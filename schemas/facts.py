@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter
 
 from schemas.base import Contract, Item, UtcTime
 from schemas.touchpoints import AttributedTouchpoint
+from schemas.traffic import Traffic
 
 
 @dataclass(slots=True, kw_only=True)  # frozen would double the cost of making one; nobody changes one
@@ -38,6 +39,7 @@ class TouchpointFact(Item):
     delight_signals: tuple[str, ...] = ()
     pain: Annotated[float, Field(description="1 - prod(1 - severity), 0..1")] = 0.0
     blueprint_version: int
+    traffic: Traffic = "customer"
     input: AttributedTouchpoint
 
 

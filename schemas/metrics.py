@@ -18,6 +18,7 @@ MetricName = Literal[
     "touchline_stage_retries_total",
     "touchline_dead_letters_total",
     "touchline_ignored_total",
+    "touchline_traffic_total",
     "touchline_source_requests_total",
     "touchline_source_messages_total",
     "touchline_source_set_aside",
@@ -88,6 +89,12 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_stage_retries_total", "counter", "Waits for a dependency that was away.", ("stage",)),
         Metric("touchline_dead_letters_total", "counter", "Items dead-lettered.", ("stage", "reason")),
         Metric("touchline_ignored_total", "counter", "Messages that concern no customer.", ("source", "reason")),
+        Metric(
+            "touchline_traffic_total",
+            "counter",
+            "Touchpoints that were told as another's than a customer's: bot, internal, test or declined.",
+            ("source", "traffic"),
+        ),
         Metric(
             "touchline_source_requests_total",
             "counter",

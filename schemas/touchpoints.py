@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.base import Contract, Item, UtcTime
+from schemas.traffic import AgentKind, Device, Flag
 
 Scalar = str | int | float | bool | None
 
@@ -77,6 +78,11 @@ class CleanTouchpoint(Item):
     backfill: bool = False
     mapping: Annotated[int, Field(description="version of the vendor's mapping that read it")] = 1
     read_anew: Annotated[bool, Field(description="an older mapping may have read the same request before")] = False
+    url_host: Annotated[str, Field(description="host of the page, lower case, without a port")] = ""
+    agent: Annotated[str, Field(description="name of the program that sent it, where it was no browser")] = ""
+    agent_kind: AgentKind = ""
+    device: Device = ""
+    flags: Annotated[tuple[Flag, ...], Field(description="what its sender or its network says of it")] = ()
     scoped: Annotated[
         bool, Field(description="whether its ids carry their source; false: written before they did, or not yet")
     ] = False

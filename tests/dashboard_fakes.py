@@ -123,6 +123,7 @@ class FakeStore:
         self.world = made or World()
         self.sources = freshness
         self.left_out: Sequence[Row] = ()
+        self.others: Sequence[Row] = ()
         self.away = False
         self.asked: Counter[str] = Counter()
 
@@ -325,6 +326,10 @@ class FakeStore:
     async def ignored(self, since: datetime) -> Sequence[Row]:
         self._ask("ignored")
         return self.left_out
+
+    async def traffic(self, since: datetime) -> Sequence[Row]:
+        self._ask("traffic")
+        return self.others
 
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         self._ask("signals")

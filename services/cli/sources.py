@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 sources = typer.Typer(no_args_is_help=True, help="Who sends: list, and resume what was set aside.")
 Counts = Mapping[str, int]
 _STORED: Final = "SELECT source, count() AS n FROM touchpoints FINAL GROUP BY source"
+_OTHERS: Final = """
+SELECT source, traffic, toInt64(count()) AS n FROM touchpoints FINAL WHERE traffic != '' GROUP BY source, traffic
+ORDER BY source, traffic
+"""
 _IGNORED: Final = "SELECT source, sum(messages) AS n FROM ignored FINAL GROUP BY source"
 
 
@@ -38,8 +42,8 @@ def sources_list(
     with exit_codes():
         loaded = target.load()
         standings, dead = asyncio.run(_of_kafka(loaded))
-        stored, ignored = _of_store(target)
-    for row in rows_of(loaded, standings, dead, stored, ignored):
+        stored, ignored, others = _of_store(target)
+    for row in rows_of(loaded, standings, dead, stored, ignored, others):
         emit(row)
     for standing in standings.aside:
         say(f"{standing.source} is set aside: {standing.cause}. `touchline sources resume {standing.source}`")
@@ -66,13 +70,18 @@ def sources_resume(
         emit(asyncio.run(resume(loaded.kafka, name, say)))
 
 
-def rows_of(
-    config: Config, standings: Standings, dead: Counts, stored: Counts | None, ignored: Counts | None
+def rows_of(  # noqa: PLR0913, PLR0917 - what is known of sources, from five places
+    config: Config,
+    standings: Standings,
+    dead: Counts,
+    stored: Counts | None,
+    ignored: Counts | None,
+    others: Mapping[str, Counts] | None = None,
 ) -> Iterable[dict[str, object]]:
     """One line a source, those of the configuration first; None: the store does not answer."""
     vendors = {source.name: source.vendor for source in config.sources}
-    others = sorted((standings.of.keys() | dead.keys()) - vendors.keys() - {""})
-    for source in (*vendors, *others):
+    unlisted = sorted((standings.of.keys() | dead.keys()) - vendors.keys() - {""})
+    for source in (*vendors, *unlisted):
         standing, backlog = standings.of.get(source), standings.backlogs.get(source)
         aside = standing if standing is not None and standing.state != "flowing" else None
         yield {
@@ -87,6 +96,7 @@ def rows_of(
             "dead_letters": dead.get(source, 0),
             "stored_touchpoints": None if stored is None else stored.get(source, 0),
             "ignored_messages": None if ignored is None else ignored.get(source, 0),
+            "not_of_customers": None if others is None else dict(others.get(source, {})),
         }
 
 
@@ -101,15 +111,19 @@ async def _of_kafka(config: Config) -> tuple[Standings, Counts]:
     return standings, Counter(letters.values())
 
 
-def _of_store(target: Target) -> tuple[Counts | None, Counts | None]:
+def _of_store(target: Target) -> tuple[Counts | None, Counts | None, Mapping[str, Counts] | None]:
     from streams.transport.clickhouse import query_rows
 
     try:
         with target.store() as client:
-            return tuple(  # type: ignore[return-value]
+            stored, ignored = (
                 {str(row["source"]): int(str(row["n"])) for row in query_rows(client, sql)}
                 for sql in (_STORED, _IGNORED)
             )
+            others: dict[str, dict[str, int]] = {}
+            for row in query_rows(client, _OTHERS):
+                others.setdefault(str(row["source"]), {})[str(row["traffic"])] = int(str(row["n"]))
+            return stored, ignored, others
     except StoreUnavailable as error:
         say(f"ClickHouse does not answer, so what is stored is not known: {str(error).splitlines()[0][:200]}")
-        return None, None
+        return None, None, None

@@ -30,6 +30,7 @@ TIMES: Final = {
     "proposals": "since",
     "signals": "opened_at",
     "touchpoints": "occurred_at",
+    "traffic": "event_date",
 }
 _DATABASE: Final = "6f1c4f5e-4f0e-5c55-9b43-0c1f6a3a9d01"
 _VIEW: Final = re.compile(r"CREATE OR REPLACE VIEW \{bi\}\.(\w+) [^(]*\((.*?)\n\)\n", re.S)

@@ -222,6 +222,9 @@ class ClickHouseStore:
     async def ignored(self, since: datetime) -> Sequence[Row]:
         return await self.rows(queries.IGNORED, since=_stamp(since))
 
+    async def traffic(self, since: datetime) -> Sequence[Row]:
+        return await self.rows(queries.TRAFFIC, since=_stamp(since))
+
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         before, before_id = query.after or (_FAR_FUTURE, "")
         scope, since = query.scope or Scope(), query.since or EPOCH

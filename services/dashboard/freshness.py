@@ -9,7 +9,15 @@ from types import MappingProxyType
 from typing import Any
 
 from schemas.base import EPOCH
-from services.dashboard.views import Freshness, IgnoredMessages, SetAside, SourceFreshness, SourceState, StageBehind
+from services.dashboard.views import (
+    Freshness,
+    IgnoredMessages,
+    OtherTraffic,
+    SetAside,
+    SourceFreshness,
+    SourceState,
+    StageBehind,
+)
 
 IGNORED_WITHIN = timedelta(days=1)
 STALE_AFTER_S = 900.0
@@ -23,13 +31,19 @@ def build_freshness(  # noqa: PLR0913 - what is known of sources, from five plac
     behind: Sequence[StageBehind] = (),
     ignored: Iterable[Mapping[str, Any]] = (),
     aside: Mapping[str, SetAside] = MappingProxyType({}),
+    traffic: Iterable[Mapping[str, Any]] = (),
 ) -> Freshness:
     """Sources of the configuration and of the store; one that never sent is listed as `never`."""
     known = {row["source"]: row for row in rows}
-    left = _left_out(ignored)
+    left, others = _left_out(ignored), _others(traffic)
     names = sorted({*configured, *known, *left, *aside})
     sources = tuple(
-        replace(_source(name, known.get(name), as_of), ignored=left.get(name, ()), set_aside=aside.get(name))
+        replace(
+            _source(name, known.get(name), as_of),
+            ignored=left.get(name, ()),
+            set_aside=aside.get(name),
+            traffic=others.get(name, ()),
+        )
         for name in names
     )
     lags = [_pipeline_lag_s(sources), *((as_of - stage.since).total_seconds() for stage in behind)]
@@ -44,6 +58,14 @@ def _left_out(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[IgnoredMessa
     for row in rows:
         there = found.get(row["source"], ())
         found[row["source"]] = (*there, IgnoredMessages(row["reason"], int(row["messages"])))
+    return found
+
+
+def _others(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[OtherTraffic, ...]]:
+    found: dict[str, tuple[OtherTraffic, ...]] = {}
+    for row in rows:
+        one = OtherTraffic(row["traffic"], int(row["touchpoints"]), int(row["counted"]), row["example"])
+        found[row["source"]] = (*found.get(row["source"], ()), one)
     return found
 
 

@@ -283,6 +283,15 @@ WHERE received_at >= {since:DateTime64(3, 'UTC')}
 GROUP BY source, reason ORDER BY source, messages DESC, reason LIMIT 10 BY source
 """
 
+# What is not of customers, and whether any of it is on the map: settings that changed may not have reached all of it.
+TRAFFIC = """
+SELECT source, traffic, toInt64(count()) AS touchpoints, toInt64(countIf(t.on_map)) AS counted,
+  argMax(if(url_host = '', agent, url_host), occurred_at) AS example
+FROM touchpoints AS t FINAL
+WHERE minute >= toStartOfMinute({since:DateTime64(3, 'UTC')}) AND traffic != ''
+GROUP BY source, traffic ORDER BY source, touchpoints DESC, traffic
+"""
+
 
 def signals(is_filtered: bool) -> str:
     """Newest first."""

@@ -80,7 +80,7 @@ class Reader:
         self.behind = behind
         self.aside = aside
         self._sources = dict(sources or {})
-        self._ignored: tuple[datetime, Sequence[Row]] = (EPOCH, ())
+        self._told: tuple[datetime, tuple[Sequence[Row], Sequence[Row]]] = (EPOCH, ((), ()))
         self._directories = directories or Directories()
         self._choices: tuple[datetime, tuple[str, ...], tuple[str, ...]] = (EPOCH, (), ())
         self.given = Given()
@@ -154,16 +154,18 @@ class Reader:
     async def freshness(self) -> Freshness:
         """Raises StoreUnavailable."""
         as_of = self.clock()
-        rows, ignored = await asyncio.gather(self.store.freshness(), self._left_out(as_of))
+        rows, (ignored, traffic) = await asyncio.gather(self.store.freshness(), self._beside(as_of))
         found = cast(Sequence[Row], rows)
-        return build_freshness(found, self._sources, as_of, self.behind(), ignored, self.aside())
+        return build_freshness(found, self._sources, as_of, self.behind(), ignored, self.aside(), traffic)
 
-    async def _left_out(self, as_of: datetime) -> Sequence[Row]:
-        """Ignored messages, asked every ten seconds: a sender that talks much has many."""
-        asked_at, _ = self._ignored
+    async def _beside(self, as_of: datetime) -> tuple[Sequence[Row], Sequence[Row]]:
+        """Ignored messages, and traffic of others than customers; asked every ten seconds: there may be much of it."""
+        asked_at, _ = self._told
         if not timedelta() <= as_of - asked_at < ASK_IGNORED_EVERY:
-            self._ignored = (as_of, cast(Sequence[Row], await self.store.ignored(as_of - IGNORED_WITHIN)))
-        return self._ignored[1]
+            since = as_of - IGNORED_WITHIN
+            found = await asyncio.gather(self.store.ignored(since), self.store.traffic(since))
+            self._told = (as_of, cast(tuple[Sequence[Row], Sequence[Row]], tuple(found)))
+        return self._told[1]
 
     async def signals(self, query: SignalQuery) -> tuple[SignalView, ...]:
         """Newest first. Raises StoreUnavailable."""

@@ -167,6 +167,9 @@ class JourneyStore(Protocol):
     async def ignored(self, since: datetime) -> Sequence[Row]:
         """source, reason, messages that concerned no customer since then; the ten commonest reasons a source."""
 
+    async def traffic(self, since: datetime) -> Sequence[Row]:
+        """source, traffic, touchpoints, counted, example: what came since then and is not of customers."""
+
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         """Rows of signals, with account_name, persona, account_method and account_confidence."""
 

@@ -193,6 +193,20 @@ class IgnoredMessages:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherTraffic:
+    """Touchpoints of a source that are not of customers: `bot`, `internal`, `test` or `declined`.
+
+    `counted`: how many of them are on the map; the blueprint's `traffic.count` says which kinds are. `example`: the
+    host or the program of the latest.
+    """
+
+    traffic: str
+    touchpoints: int
+    counted: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetAside:
     """What a source sends is kept unread, because most of it was refused. `requests`: how many wait."""
 
@@ -208,6 +222,7 @@ class SourceFreshness:
 
     `behind`: the pipeline is, so nobody can say from the store whether the source is fresh or stale.
     `ignored`: within the last day, commonest first. `set_aside`: null while the source is read.
+    `traffic`: what came within the last day and is not of customers, commonest first.
     """
 
     source: str
@@ -218,6 +233,7 @@ class SourceFreshness:
     lag_s: float | None
     ignored: tuple[IgnoredMessages, ...] = ()
     set_aside: SetAside | None = None
+    traffic: tuple[OtherTraffic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

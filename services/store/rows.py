@@ -61,6 +61,7 @@ TABLES: Final[Mapping[str, Types]] = {
         **dict.fromkeys(("clock_suspect", "backfill"), "UInt8"),
         "blueprint_version": "UInt32",
         "properties": _TEXT,
+        **dict.fromkeys(("traffic", "url_host", "agent", "agent_kind", "device"), _WORD),
     },
     "histories": {
         **dict.fromkeys(("account_id", "event_id"), _TEXT),
@@ -264,6 +265,11 @@ def _touchpoint(fact: TouchpointFact, occurred_at: int, received_at: int) -> Row
         int(touchpoint.backfill),
         fact.blueprint_version,
         _json(touchpoint.properties) if touchpoint.properties else "{}",
+        "" if fact.traffic == "customer" else fact.traffic,
+        touchpoint.url_host,
+        touchpoint.agent,
+        touchpoint.agent_kind,
+        touchpoint.device,
     )
 
 

@@ -276,6 +276,10 @@ class Journey:
         live.owes_row = True
         self._rows_wanted.set()
         batch.rows = self._rows_done
+        for placed in changes.placed.values():
+            if placed.traffic != "customer":
+                source = placed.item.touchpoint.source
+                self._parts.meter.inc("touchline_traffic_total", source=source, traffic=placed.traffic)
 
     def _put(self, batch: _Batch) -> list[asyncio.Future[Position]]:
         futures = self._stage.outbox.put(batch.outputs)

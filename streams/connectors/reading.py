@@ -33,6 +33,7 @@ _MS_FROM = 100_000_000_000  # as seconds this would be the year 5138: larger num
 _ADDRESS = re.compile(
     r"\d{1,3}(\.\d{1,3}){3}(:\d+)?|\[?[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(:\d{1,3}(\.\d{1,3}){3})?(%\w+)?\]?", re.I
 )
+_ADDRESS_HOST = re.compile(r"[a-z][a-z0-9+.-]{0,19}://(?:[^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#:@]+)", re.I)
 _SENSITIVE = re.compile(
     r"e-?mail|phone|^mobile$|^fax$|passw|pwd|secret|token|api_?key|card_?n|iban|ssn|cvc|cvv|"
     r"(^|[^a-z])ip([^a-z]|$)|ip_?addr|remote_?addr|(client|user|visitor|remote)_?ip$|forwarded[-_]?for",
@@ -182,6 +183,14 @@ def path_of(value: object) -> str:
         _, slash, path = found.partition("://")[2].partition("/")
         found = slash + path or "/"
     return found[:300]
+
+
+def host_of(value: object) -> str:
+    """The host of a web address as a browser shows it, lower case, without its port; empty when it is none."""
+    if not isinstance(value, str):
+        return ""
+    found = _ADDRESS_HOST.match(value.strip()[:400])
+    return readable_host(found[1].lower())[:MAX_VALUE_CHARS] if found else ""
 
 
 def domain_of(value: object) -> str:

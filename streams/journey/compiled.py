@@ -16,6 +16,7 @@ from streams.journey.opportunities import Deals
 from streams.journey.personas import PersonaRules
 from streams.journey.transitions import Transitions
 from streams.matching.recognition import Recognition
+from streams.matching.traffic import TrafficBook
 
 
 class CompiledBlueprint:
@@ -48,6 +49,7 @@ class CompiledBlueprint:
         )
         self._decisive = EvidenceBook(blueprint.decisive)
         self.type_of = Recognition(blueprint.types).type_of
+        self.traffic = TrafficBook(blueprint.traffic)
 
     def evidence(self, touchpoint: CleanTouchpoint, phase: str) -> tuple[Decisive, bool] | None:
         """The decisive evidence a touchpoint is, and whether it counts in the phase the account is in."""

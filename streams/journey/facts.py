@@ -70,6 +70,7 @@ def touchpoint_fact(account: AccountJourney, placed: Placed, number: int, digest
         delight_signals=tuple([s.signal_id for s in placed.delight]),
         pain=placed.pain,
         blueprint_version=account.blueprint.version,
+        traffic=placed.traffic,
         input=placed.item,
     )
 
@@ -155,7 +156,7 @@ def json_digest(value: object) -> int:
 def _placed_words(placed: Placed, blueprint_version: int) -> tuple[object, ...]:
     """What shows of a touchpoint."""
     item, attribution = placed.item, placed.item.attribution
-    words = (
+    words: tuple[object, ...] = (
         item.event_id,
         item.touchpoint.received_at.timestamp(),
         item.touchpoint.vendor_type,
@@ -174,6 +175,8 @@ def _placed_words(placed: Placed, blueprint_version: int) -> tuple[object, ...]:
         blueprint_version,
         *_numbered(item.touchpoint),
     )
+    if placed.traffic != "customer":  # what was stored before was all taken for customers'
+        words = (*words, placed.traffic)
     # what the first mapping read keeps the digest it was stored with
     reading = item.touchpoint.mapping
     return words if reading == 1 else (*words, reading, item.touchpoint.occurred_at.timestamp())

@@ -47,8 +47,10 @@ class Profile:
     def learn(self, items: Iterable[AttributedTouchpoint]) -> ProfileChanges:
         """Take in touchpoints, each only once; what changed by that."""
         before: dict[str, str] = {}
-        behaviours = bool(self._rules.behaviours)
+        behaviours, traffic = bool(self._rules.behaviours), self._blueprint.traffic
         for item in items:
+            if not traffic.counts(traffic.of(item)):
+                continue
             touchpoint, person_id = item.touchpoint, item.attribution.person_id
             if person_id and (behaviours or touchpoint.person_traits):
                 was = self.persona(person_id)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from schemas.facts import Opportunity, PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
+from schemas.traffic import Traffic
 from streams.friction.cases import Case
 from streams.friction.patterns import Episode, Mark, Signal, Wait
 from streams.journey.deal_words import DealWords
@@ -33,6 +34,7 @@ class Placed:
     moment_of_truth: bool
     importance: int
     emotion: float | None
+    traffic: Traffic = "customer"
     friction: tuple[Signal, ...] = ()
     delight: tuple[Signal, ...] = ()
 

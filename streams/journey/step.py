@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from schemas.blueprint import TouchpointType
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
+from schemas.traffic import Traffic
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.opportunities import follow_deal
 from streams.journey.phases import move_phase
@@ -35,7 +36,10 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
     touchpoint = item.touchpoint
     at = touchpoint.ordered_at
     fire_until(context.blueprint, state, at, effects, inclusive=False)
-    kind = context.blueprint.type_of(touchpoint)
+    kind, traffic = context.blueprint.type_of(touchpoint), context.blueprint.traffic.of(item)
+    if not context.blueprint.traffic.counts(traffic):
+        _leave_out(context, state, item, kind, traffic, effects)
+        return
     is_customer = state.phase in context.blueprint.customer_phases
     seen = follow_deal(context.blueprint.deals, state, item, is_customer=is_customer)
     move_phase(context.blueprint, state, item, seen, kind)
@@ -51,11 +55,46 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
         moment_of_truth=kind.moment_of_truth,
         importance=kind.importance,
         emotion=stated_emotion(touchpoint),
+        traffic=traffic,
     )
     placed = apply_rules(context.blueprint, state, placed, seen, effects)
     if item.event_id in state.openers:
         state.openers[item.event_id] = placed
     effects.place(placed)
+    _pass(state, item)
+
+
+def _leave_out(
+    context: Context,
+    state: JourneyState,
+    item: AttributedTouchpoint,
+    kind: TouchpointType,
+    traffic: Traffic,
+    effects: Effects,
+) -> None:
+    """Kept where it was, with what it is; it moves no phase, no rule and no wait, and is no contact moment."""
+    state.touchpoints += 1
+    effects.place(
+        Placed(
+            item=item,
+            touchpoint_type=kind.id,
+            phase=state.phase,
+            home_phase=kind.phase,
+            persona=context.profile.persona(item.attribution.person_id),
+            segment=context.profile.segment,
+            on_map=False,
+            moment_of_truth=kind.moment_of_truth,
+            importance=kind.importance,
+            emotion=stated_emotion(item.touchpoint),
+            traffic=traffic,
+        )
+    )
+    _pass(state, item)
+
+
+def _pass(state: JourneyState, item: AttributedTouchpoint) -> None:
+    """What sorts up to here was told."""
+    at = item.touchpoint.ordered_at
     state.last_key = item.sort_key
     if state.clock is None or at > state.clock:
         state.clock = at

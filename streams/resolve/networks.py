@@ -28,6 +28,7 @@ class Networks:
         self._starts = [start for start, _, _ in ranges]
         self._ends = [end for _, end, _ in ranges]
         self._accounts = [account for _, _, account in ranges]
+        self._own = [(own.version, int(own[0]), int(own[-1])) for own in map(ip_network, config.own_networks)]
 
     def account_of(self, address: str) -> str:
         """The account in whose ranges an address lies; empty for none, and for what is no address."""
@@ -41,7 +42,12 @@ class Networks:
     def located(self, touchpoint: CleanTouchpoint, address: str) -> CleanTouchpoint:
         """The touchpoint with the account of the network it came from, if one is listed."""
         account = self.account_of(address)
-        return touchpoint.changed(network=account) if account else touchpoint
+        found = touchpoint.changed(network=account) if account else touchpoint
+        return found.changed(flags=(*found.flags, "own_network")) if self._is_own(address) else found
+
+    def _is_own(self, address: str) -> bool:
+        key = _key(address) if self._own and address else None
+        return key is not None and any(v == key[0] and low <= key[1] <= high for v, low, high in self._own)
 
 
 @lru_cache(maxsize=8_192)

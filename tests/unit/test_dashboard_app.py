@@ -213,6 +213,20 @@ async def test_ignored_messages_are_shown_beside_their_source() -> None:
     assert web["ignored"] == [{"reason": "unsubscribed_topic", "messages": 12}]
 
 
+async def test_traffic_of_others_is_shown_beside_its_source_and_whether_it_counts() -> None:
+    store = FakeStore()
+    told = {"source": "web", "traffic": "bot", "touchpoints": 500, "counted": 0, "example": "Googlebot"}
+    store.others = [told, told | {"traffic": "internal", "touchpoints": 3, "counted": 3, "example": "localhost"}]
+    client = browser_of(app_on(store))
+    page = (await client.get("/")).text
+    assert (
+        "500 bot (such as <code>Googlebot</code>), left out; 3 internal (such as <code>localhost</code>), counted"
+        in page
+    )
+    (web,) = [each for each in (await client.get("/api/freshness")).json()["sources"] if each["source"] == "web"]
+    assert web["traffic"][0] == {key: value for key, value in told.items() if key != "source"}
+
+
 async def test_no_name_turns_the_direction_of_what_follows(store: FakeStore) -> None:
     account = store.world.accounts[0]
     account["name"] = "\u202egnp.exe"

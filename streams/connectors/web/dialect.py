@@ -14,8 +14,10 @@ from typing import Any, Literal, get_args
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
+from streams.connectors.agents import MAX_AGENT_CHARS, agent_of
 from streams.connectors.reading import MAX_TEXT_CHARS, first_text, ident, member
 from streams.connectors.results import Message
+from streams.connectors.web.circumstances import consent_declined, said_of
 from streams.connectors.web.clock import Moment, moment
 from streams.connectors.web.events import Event, page_event, track_event
 from streams.connectors.web.traits import company_traits, person_traits
@@ -51,6 +53,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     """One message in our words; raises UnmappableEvent for what cannot be a touchpoint."""
     parts = _parts(message, envelope, request)
     when = moment(message, envelope, request)
+    agent = agent_of(reading.text(parts.context.get("userAgent"), MAX_AGENT_CHARS))
     vendor_event_id = _message_id(message, envelope, parts.kind, when.stamped_by)
     event = _event(message, parts)
     refs = _account_refs(message, parts)
@@ -78,6 +81,17 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         score=event.score,
         score_kind=event.score_kind,
         properties=_properties(message, parts, event, when),
+        url_host=_url_host(parts),
+        agent=agent.name,
+        agent_kind=agent.kind,
+        device=agent.device or ("mobile" if _on_phone(parts.context) else ""),
+        flags=said_of(
+            request,
+            parts.context,
+            parts.properties,
+            test=parts.context.get("test") is True,
+            declined=consent_declined(parts.context),
+        ),
         backfill=request.backfill,
     )
 
@@ -285,3 +299,9 @@ def _page(parts: _Parts) -> str:
         if found:
             return found
     return ""
+
+
+def _url_host(parts: _Parts) -> str:
+    page = member(parts.context, "page")
+    found = (reading.host_of(value) for value in (page.get("url"), parts.properties.get("url")))
+    return next(filter(None, found), "")

@@ -14,11 +14,14 @@ import orjson
 
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
+from schemas.traffic import Device
 from streams.connectors import reading
+from streams.connectors.agents import MAX_AGENT_CHARS, agent_of
 from streams.connectors.reading import ident, member, text
 from streams.connectors.results import Ignored, Message
 from streams.connectors.spec import Connector, Docs, Sample, Scope
 from streams.connectors.ways import JSON, Answers, Call, Keyed, Reply, Setting
+from streams.connectors.web.circumstances import PREFETCH_HEADERS, said_of
 from streams.connectors.web.posthog_events import MERGES, event_of, told_of
 from streams.connectors.web.traits import company_traits, person_traits
 from streams.resolve.aliases import alias, is_placeholder, ordered
@@ -29,6 +32,7 @@ TRANSPORT = frozenset({"sent_at", "offset", "api_key", "token", "uuid"})
 #: SDKs on a customer's device; all others are on servers.
 _DEVICES = ("web", "js", "posthog-js", "posthog-ios", "posthog-android", "posthog-react-native", "posthog-flutter")
 _MOBILE = _DEVICES[3:]
+_DEVICE_TYPES: dict[str, Device] = {"Mobile": "mobile", "Tablet": "tablet", "Desktop": "desktop"}
 #: Of visitors who must not be recognised: all of them have it.
 _NOBODY = frozenset({"$posthog_cookieless", "distinct_id", "not_authenticated"})
 
@@ -51,6 +55,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     vendor_event_id = _event_id(message, properties)
     said = member(message, "$set_once") | member(properties, "$set_once") | member(message, "$set")
     said |= member(properties, "$set")
+    agent = agent_of(text(properties.get("$raw_user_agent"), MAX_AGENT_CHARS))
     return CleanTouchpoint(
         event_id=reading.event_id(request.source, vendor_event_id),
         source=request.source,
@@ -75,6 +80,11 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         score=event.score,
         score_kind=event.score_kind,
         properties=_properties(name, message, properties, library),
+        url_host=reading.host_of(properties.get("$current_url")),
+        agent=agent.name,
+        agent_kind=agent.kind,
+        device=agent.device or _DEVICE_TYPES.get(text(properties.get("$device_type")), ""),
+        flags=said_of(request, properties, declined=properties.get("$opt_out") is True),
         backfill=request.backfill or envelope.get("historical_migration") is True,
     )
 
@@ -299,7 +309,7 @@ CONNECTOR = Connector(
         ),
     ),
     mapping=2,
-    keep_headers=("posthog-sdk-info",),
+    keep_headers=("posthog-sdk-info", *PREFETCH_HEADERS),
     map=touchpoint,
     batch_key="batch",
     address=address,

@@ -30,6 +30,9 @@ def sample(now: datetime) -> Sample:
         "timestamp": (now - timedelta(seconds=2)).isoformat(),
         "anonymousId": "sample-visitor",
         "properties": {"path": "/pricing", "title": "Pricing"},
-        "context": {"page": {"path": "/pricing", "url": "https://www.example.com/pricing", "title": "Pricing"}},
+        "context": {
+            "page": {"path": "/pricing", "url": "https://www.example.com/pricing", "title": "Pricing"},
+            "test": True,
+        },
     }
     return Sample(orjson.dumps({"batch": [message], "sentAt": now.isoformat()}).decode(), path="/v1/batch")

@@ -6,6 +6,7 @@ from typing import Any
 
 from streams.connectors.spec import Connector, Docs, Fresh, Scope
 from streams.connectors.ways import PIXEL, Answers, Call, Keyed, Setting
+from streams.connectors.web.circumstances import PREFETCH_HEADERS
 from streams.connectors.web.clock import CLOCK_HEADERS
 from streams.connectors.web.dialect import address, touchpoint
 from streams.connectors.web.protocol import CALLS, FEEDS, TELEMETRY, sample
@@ -57,7 +58,7 @@ CONNECTOR = Connector(
     ),
     map=touchpoint,
     mapping=3,
-    keep_headers=CLOCK_HEADERS,
+    keep_headers=(*CLOCK_HEADERS, *PREFETCH_HEADERS),
     batch_key="batch",
     address=address,
     answers=Answers(refused="text"),

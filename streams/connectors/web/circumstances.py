@@ -1,0 +1,45 @@
+"""How a web event came about: on which host, by what agent, and what its sender says of it beside the event itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from schemas.touchpoints import RawRequest
+from schemas.traffic import Flag
+
+#: What browsers say when they load a page before anybody asked for it.
+PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-moz")
+#: Names by which senders call an event a test, or its sender a program.
+_TESTS = ("is_test", "isTest", "test_mode", "testMode")
+_BOTS = ("is_bot", "isBot", "$is_bot", "$browser_type")
+
+
+def said_of(
+    request: RawRequest, *places: dict[str, Any], test: bool = False, declined: bool = False
+) -> tuple[Flag, ...]:
+    """What the sender says, in `places` or by its headers, in a fixed order."""
+    return tuple(_flags(request, places, test=test, declined=declined))
+
+
+def _flags(request: RawRequest, places: tuple[dict[str, Any], ...], *, test: bool, declined: bool) -> Iterator[Flag]:
+    if any(_says(place.get(name)) for place in places for name in _BOTS):
+        yield "bot"
+    told = " ".join(request.headers.get(name, "") for name in PREFETCH_HEADERS).lower()
+    if "prefetch" in told or "prerender" in told:
+        yield "prefetch"
+    if test or any(_says(place.get(name)) for place in places for name in _TESTS):
+        yield "test"
+    if declined:
+        yield "declined"
+
+
+def _says(value: object) -> bool:
+    return value is True or (isinstance(value, str) and value.strip().lower() in ("true", "bot"))
+
+
+def consent_declined(context: dict[str, Any]) -> bool:
+    """Whether every purpose that Segment's `context.consent` lists is refused; without a list nothing is."""
+    consent = context.get("consent")
+    listed = consent.get("categoryPreferences") if isinstance(consent, dict) else None
+    return isinstance(listed, dict) and bool(listed) and not any(value is True for value in listed.values())
