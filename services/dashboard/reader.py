@@ -80,7 +80,7 @@ class Reader:
         self.behind = behind
         self.aside = aside
         self._sources = dict(sources or {})
-        self._told: tuple[datetime, tuple[Sequence[Row], Sequence[Row]]] = (EPOCH, ((), ()))
+        self._other: tuple[datetime, tuple[Sequence[Row], Sequence[Row]]] = (EPOCH, ((), ()))
         self._directories = directories or Directories()
         self._choices: tuple[datetime, tuple[str, ...], tuple[str, ...]] = (EPOCH, (), ())
         self.given = Given()
@@ -160,12 +160,12 @@ class Reader:
 
     async def _beside(self, as_of: datetime) -> tuple[Sequence[Row], Sequence[Row]]:
         """Ignored messages, and traffic of others than customers; asked every ten seconds: there may be much of it."""
-        asked_at, _ = self._told
+        asked_at, _ = self._other
         if not timedelta() <= as_of - asked_at < ASK_IGNORED_EVERY:
             since = as_of - IGNORED_WITHIN
             found = await asyncio.gather(self.store.ignored(since), self.store.traffic(since))
-            self._told = (as_of, cast(tuple[Sequence[Row], Sequence[Row]], tuple(found)))
-        return self._told[1]
+            self._other = (as_of, cast(tuple[Sequence[Row], Sequence[Row]], tuple(found)))
+        return self._other[1]
 
     async def signals(self, query: SignalQuery) -> tuple[SignalView, ...]:
         """Newest first. Raises StoreUnavailable."""

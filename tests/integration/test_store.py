@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from schemas.config import ClickHouseConfig
 from schemas.errors import ConfigurationError, StoreUnavailable
 from schemas.facts import Fact, Tombstone, TouchpointFact
+from services.dashboard import queries
 from services.store import migrate as migrations
 from services.store.explain import as_text, explain
 from services.store.migrate import DEFAULT_DIR, load, migrate, pending
@@ -223,6 +224,34 @@ def test_views_are_exact(store: Store, setting: str) -> None:
     put(store, recent([touchpoint_fact(99, account="anon:a1")]))
     visitors = store.rows(f"SELECT event_id FROM {bi}.touchpoints WHERE NOT is_identified {setting}")
     assert visitors == [{"event_id": "event-000099"}]
+
+
+@pytest.mark.parametrize("setting", ["", "SETTINGS prefer_column_name_to_alias = 1, join_use_nulls = 1"])
+def test_what_is_not_of_customers_is_kept_and_counted_apart(store: Store, setting: str) -> None:
+    """Left out, it is in no figure of the map; where it counts, it says so."""
+    customers = recent([touchpoint_fact(n, account="crm:1") for n in range(8, 12)])
+    bots = [
+        fact.changed(
+            traffic="bot", on_map=False,
+            input=fact.input.changed(touchpoint=fact.input.touchpoint.changed(agent="Googlebot", agent_kind="bot")),
+        )
+        for fact in recent([touchpoint_fact(n, account="anon:b") for n in range(20, 23)])
+    ]  # fmt: skip
+    ours = [fact.changed(traffic="internal", on_map=True) for fact in recent([touchpoint_fact(31, account="crm:9")])]
+    put(store, [*customers, *bots, *ours])
+    bi = f"bi_{store.client.database}"
+    rows = store.rows(f"SELECT traffic, agent, sum(touchpoints) AS n, sum(on_map) AS shown FROM {bi}.traffic"
+                      f" GROUP BY traffic, agent ORDER BY traffic, agent {setting}")  # fmt: skip
+    assert [tuple(row.values()) for row in rows] == [
+        ("bot", "Googlebot", 3, 0), ("customer", "", 4, 4), ("internal", "", 1, 1)
+    ]  # fmt: skip
+    (volume,) = store.rows(f"SELECT sum(volume) AS n FROM {bi}.journey_map {setting}")
+    assert volume["n"] == 5
+    told = store.rows(queries.TRAFFIC, {"since": datetime.now(UTC) - timedelta(days=3)})
+    assert {(row["traffic"], row["example"], row["counted"]) for row in told} == {
+        ("bot", "Googlebot", 0), ("internal", "", 1)
+    }  # fmt: skip
+    assert {row["touchpoints"] for row in told if row["traffic"] == "bot"} <= {1, 2, 3}
 
 
 @pytest.mark.parametrize("setting", ["0", "1"])

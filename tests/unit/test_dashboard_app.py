@@ -218,7 +218,7 @@ async def test_traffic_of_others_is_shown_beside_its_source_and_whether_it_count
     told = {"source": "web", "traffic": "bot", "touchpoints": 500, "counted": 0, "example": "Googlebot"}
     store.others = [told, told | {"traffic": "internal", "touchpoints": 3, "counted": 3, "example": "localhost"}]
     client = browser_of(app_on(store))
-    page = (await client.get("/")).text
+    page = (await client.get("/sources")).text
     assert (
         "500 bot (such as <code>Googlebot</code>), left out; 3 internal (such as <code>localhost</code>), counted"
         in page
