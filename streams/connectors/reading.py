@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from math import isfinite
@@ -30,6 +31,10 @@ _LEAP_SECOND = re.compile(r"(.+\d\d:\d\d):60(.*)")
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2100, 1, 1, tzinfo=UTC)
 _MS_FROM = 100_000_000_000  # as seconds this would be the year 5138: larger numbers are milliseconds
+_EXACT = 2**53
+"""From here on a double skips whole numbers."""
+_EPOCH_TEXT = re.compile(r"\d{10}(?:\d{3})?(?:\.\d{1,9})?")
+_RFC_1123 = re.compile(r"(?:[a-z]{3,9}, ?)?\d{1,2}[ -][a-z]{3}[ -]\d{2,4} \d\d:\d\d", re.I)
 _ADDRESS = re.compile(
     r"\d{1,3}(\.\d{1,3}){3}(:\d+)?|\[?[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(:\d{1,3}(\.\d{1,3}){3})?(%\w+)?\]?", re.I
 )
@@ -53,12 +58,19 @@ def content_id(message: dict[str, Any], without: frozenset[str]) -> str:
 
 
 def ident(message: dict[str, Any], field: str) -> str:
-    """An id as text, empty when absent. Whole numbers are ids too; anything else is a mistake of the sender."""
+    """An id as text, empty when absent. Whole numbers are ids too; anything else is a mistake of the sender.
+
+    `111.0` is the whole number that it is. Where a number is too large to have come through whole, two ids may be one.
+    """
     value = message.get(field)
     if value is None:
         return ""
     if type(value) is int:
         return str(value)
+    if isinstance(value, float) and value.is_integer():
+        if abs(value) < _EXACT:
+            return str(int(value))
+        raise UnmappableEvent(f"`{field}` is too large for a number: send it as text, not {shown(value)}", "not_exact")
     if not isinstance(value, str):
         raise UnmappableEvent(f"`{field}` must be text or a whole number, not {shown(value)}", "wrong_type")
     if len(value) > MAX_ID_CHARS:
@@ -77,7 +89,7 @@ def member(message: dict[str, Any], field: str) -> dict[str, Any]:
 
 
 def stamp(value: object, field: str) -> datetime:
-    """A time from ISO 8601 (naive is UTC), epoch seconds or epoch milliseconds; 1970 up to 2100."""
+    """A time from ISO 8601 (naive is UTC), RFC 1123, epoch seconds or milliseconds, also as text; 1970 up to 2100."""
     found = _parsed(value) if not isinstance(value, bool) else None
     if found is None:
         raise UnmappableEvent(f"`{field}` is not a time: {shown(value)}", "bad_time")
@@ -94,13 +106,23 @@ def is_suspect(occurred_at: datetime, received_at: datetime) -> bool:
 def _parsed(value: object) -> datetime | None:
     try:
         if isinstance(value, str):
-            found = _iso(value.strip())
+            found = _written(value.strip())
             return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
         if isinstance(value, int | float) and isfinite(value):
-            return _FIRST + timedelta(milliseconds=value if abs(value) >= _MS_FROM else value * 1000)
+            return _of_epoch(value)
     except (ValueError, OverflowError):
         pass
     return None
+
+
+def _written(text_of_it: str) -> datetime:
+    if _EPOCH_TEXT.fullmatch(text_of_it):
+        return _of_epoch(float(text_of_it))
+    return parsedate_to_datetime(text_of_it) if _RFC_1123.match(text_of_it) else _iso(text_of_it)
+
+
+def _of_epoch(value: float) -> datetime:
+    return _FIRST + timedelta(milliseconds=value if abs(value) >= _MS_FROM else value * 1000)
 
 
 def _iso(written: str) -> datetime:
