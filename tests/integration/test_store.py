@@ -205,6 +205,7 @@ def test_views_are_exact(store: Store, setting: str) -> None:
     assert (opened["is_closed"], opened["has_amount"], opened["has_close_due_at"]) == (False, False, False)
     assert (opened["amount"], opened["closed_at"], opened["close_due_at"]) == (None, None, None)
     assert float(str(opened["age_s"])) > 0
+    assert [(deal["directory"], deal["crm_id"]) for deal in (won, opened)] == [("", "1"), ("crm_us", "a:2")]
     seats = store.rows(f"SELECT role, known, required, completeness FROM {bi}.committee ORDER BY role {setting}")
     assert [tuple(seat.values()) for seat in seats] == [("champion", 3, 2, 1.0), ("decision maker", 0, 1, 0.0)]
     (own,) = store.rows(f"SELECT * FROM {bi}.accounts {setting}")
@@ -252,6 +253,23 @@ def test_what_is_not_of_customers_is_kept_and_counted_apart(store: Store, settin
         ("bot", "Googlebot", 0), ("internal", "", 1)
     }  # fmt: skip
     assert {row["touchpoints"] for row in told if row["traffic"] == "bot"} <= {1, 2, 3}
+
+
+NAMED = ("accounts", "touchpoints", "signals", "compounds", "cases", "account_phases", "opportunities")
+
+
+def test_an_account_without_a_name_is_called_by_its_own_id_in_every_view(store: Store) -> None:
+    for account in ("crm:crm_us:a:7", "domain:acme.com", "crm:7"):
+        whole = signal_fact(3, account=account).changed(parts=("signal-1",), rule="struggle")
+        part = signal_fact(1, account=account).changed(case_id="signal-3")
+        unnamed = account_fact(account).changed(traits={})
+        put(store, [*recent([touchpoint_fact(1, account=account)]), unnamed, part, whole])
+    bi = f"bi_{store.client.database}"
+    for view in NAMED:
+        rows = store.rows(f"SELECT DISTINCT account_id, account_name FROM {bi}.{view}")
+        assert {str(row["account_id"]): row["account_name"] for row in rows} == {
+            "crm:crm_us:a:7": "a:7", "domain:acme.com": "acme.com", "crm:7": "7",
+        }, view  # fmt: skip
 
 
 @pytest.mark.parametrize("setting", ["0", "1"])
