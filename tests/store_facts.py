@@ -31,9 +31,7 @@ WON = Opportunity(
     currency="EUR",
     regressions=1,
 )
-OPEN = Opportunity(
-    opportunity_id="deal:crm_us:a:2", kind="expansion", status="open", opened_at=START, changed_at=START
-)
+OPEN = Opportunity(opportunity_id="deal:crm_us:a:2", kind="expansion", status="open", opened_at=START, changed_at=START)
 
 
 def touchpoint_fact(number: int, *, account: str = "crm:1", revision: int = 1, **changes: object) -> TouchpointFact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from schemas.config import KafkaConfig
 from schemas.errors import TransientError
 from schemas.touchpoints import DEAD, DeadLetter
+from services.cli.parked import Unread, without
 from services.cli.records import consumer, history, producer, record_at, send_again
 
 Wanted = Callable[[DeadLetter], bool]
@@ -66,32 +68,47 @@ def summary(letter: DeadLetter) -> dict[str, object]:
     return letter.model_dump(mode="json", exclude={"original", "encoding", "origin_index", "vendor", "received_at"})
 
 
-async def replay(kafka: KafkaConfig, letters: Sequence[DeadLetter]) -> tuple[int, list[str]]:
-    """Send the records the letters came from to their topics again; (records sent, what could not be).
+@dataclass(slots=True)
+class Replayed:
+    """What a replay came to. `lost` and `waiting`: a line for each letter that was not sent, and why."""
 
-    A whole record goes, with the neighbours of the refused item: everything downstream overwrites by id. Once
-    retention has taken the record, an item is sent alone if it is complete in the letter; a request's part is not.
+    records: int = 0
+    lost: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+
+
+async def replay(kafka: KafkaConfig, letters: Sequence[DeadLetter]) -> Replayed:
+    """Send the records the letters came from to their topics again.
+
+    A whole record goes, with the neighbours of the refused item: everything downstream overwrites by id. Requests
+    that wait unread, because their source is set aside, are left out: they would wait there twice. Once retention has
+    taken the record, an item is sent alone if it is complete in the letter; a request's part is not. Raises KafkaAway.
     """
-    sent: set[tuple[str, int, int]] = set()
-    lost: list[str] = []
+    done, sent = Replayed(), set[tuple[str, int, int]]()
     async with consumer(kafka) as reader, producer(kafka) as writer:
+        unread = await Unread.now(reader, kafka)
         for letter in letters:
             place = (letter.origin_topic, letter.origin_partition, letter.origin_offset)
-            if place in sent:
-                continue
-            if await _send(reader, writer, letter):
+            if place not in sent and await _send(reader, writer, letter, unread, done):
                 sent.add(place)
-            else:
-                lost.append(f"{letter.letter_id}: its record is no longer in {place[0]}; `dlq show` has its bytes")
-    return len(sent), lost
+    done.records = len(sent)
+    return done
 
 
-async def _send(reader: Any, writer: Any, letter: DeadLetter) -> bool:
+async def _send(reader: Any, writer: Any, letter: DeadLetter, unread: Unread, done: Replayed) -> bool:
+    is_raw = letter.origin_topic.endswith(RAW)
     record = await record_at(reader, letter.origin_topic, letter.origin_partition, letter.origin_offset)
     if record is not None:
-        await (await send_again(writer, record))
+        kept, left = without(record.value or b"[]", unread.ids) if is_raw else (record.value, 0)
+        if left and kept == b"[]":
+            waits = f"it waits unread until `touchline sources resume {letter.source}`"
+            done.waiting.append(f"{letter.letter_id}: {letter.source} is set aside, {waits}")
+            return False
+        await (await send_again(writer, record, kept))
         return True
-    if letter.origin_topic.endswith(RAW) or letter.encoding != "utf-8":
+    if is_raw or letter.encoding != "utf-8":
+        where = f"its record is no longer in {letter.origin_topic}"
+        done.lost.append(f"{letter.letter_id}: {where}; `dlq show` has its bytes")
         return False
     value = b"[" + letter.original.encode() + b"]"
     await writer.send_and_wait(letter.origin_topic, value, partition=letter.origin_partition)

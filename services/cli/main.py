@@ -382,11 +382,22 @@ def dlq_replay(
     letters = _letters(target, letter_ids or (), stage, reason)
     unknown = set(letter_ids or ()) - {letter.letter_id for letter in letters}
     with exit_codes():
-        sent, lost = asyncio.run(send(target.load().kafka, letters))
-    for line in (*lost, *(f"no dead letter {letter_id} among those chosen" for letter_id in sorted(unknown))):
+        done = asyncio.run(send(target.load().kafka, letters))
+    for line in (
+        *done.lost,
+        *done.waiting,
+        *(f"no dead letter {letter_id} among those chosen" for letter_id in sorted(unknown)),
+    ):
         say(line)
-    emit({"letters": len(letters), "records_sent": sent, "lost": len(lost)})
-    raise typer.Exit(EXIT_FINDINGS if lost or unknown else EXIT_OK)
+    emit(
+        {
+            "letters": len(letters),
+            "records_sent": done.records,
+            "lost": len(done.lost),
+            "waiting_unread": len(done.waiting),
+        }
+    )
+    raise typer.Exit(EXIT_FINDINGS if done.lost or unknown else EXIT_OK)
 
 
 def _letters(target: Target, ids: Sequence[str], stage: str = "", reason: str = "") -> list[DeadLetter]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,8 +14,9 @@ from schemas.config import KafkaConfig
 from schemas.errors import TransientError
 from schemas.parking import PARKED, Standing
 from schemas.topics import TopicName
+from schemas.touchpoints import RAW
 from services.cli.records import consumer, history, producer
-from streams.transport.decode import decode
+from streams.transport.decode import decode, items_bytes
 from streams.transport.kafka import partitions
 from streams.transport.standings import TOPIC, Standings, said
 from streams.transport.writer import partition_of
@@ -56,6 +57,13 @@ class Unread:
         """Note where the sources stand. Raises KafkaAway."""
         return cls(kafka, await standings_now(reader, kafka))
 
+    @classmethod
+    async def now(cls, reader: Any, kafka: KafkaConfig) -> Unread:
+        """Begun and read at once: for what sends raw records again. Raises KafkaAway."""
+        found = await cls.begin(reader, kafka)
+        await found.read(reader)
+        return found
+
     async def read(self, reader: Any) -> None:
         """Read what lies there now. Raises KafkaAway."""
         count = partitions(self.kafka, PARKED_TOPIC)
@@ -64,6 +72,17 @@ class Unread:
                 source = item.request.source
                 if record.offset >= self.before.unread_from(source, partition_of(source, count)):
                     self.ids.add(item.request.request_id)
+
+
+def without(value: bytes, ids: Set[str]) -> tuple[bytes, int]:
+    """A record's value without the requests of these ids, the others byte by byte; and how many it is without."""
+    if not ids:
+        return value, 0
+    left = [index for index, request in decode(value, RAW).items if request.request_id in ids]
+    if not left:
+        return value, 0
+    found = [item for index, item in enumerate(items_bytes(value)) if index not in left]
+    return b"[" + b",".join(found) + b"]", len(left)
 
 
 async def resume(kafka: KafkaConfig, source: str, say: Callable[[str], None]) -> dict[str, object]:

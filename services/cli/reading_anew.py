@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from aiokafka.errors import GroupCoordinatorNotAvailableError
@@ -21,6 +22,7 @@ from schemas.processes import INPUTS
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, RawRequest
 from services.cli.doubted_links import find_retellings
+from services.cli.parked import Unread, without
 from services.cli.records import consumer, history, producer, send_again, spans
 from services.cli.refold import POLL_S, TOPIC, Say, Watch
 from services.cli.unread import RAW_TOPIC, find_unread
@@ -56,17 +58,31 @@ def is_outdated(request: RawRequest, mappings: Mappings) -> bool:
     return request.mapping < (for_source(mappings, request.vendor, request.source) or 1)
 
 
-async def send_outdated(kafka: KafkaConfig, mappings: Mappings, say: Say, *, rate_per_s: float = 0.0) -> int:
-    """Send each raw record again that holds an outdated request; how many requests those were. Raises KafkaAway."""
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """How many requests of older mappings were sent again, and how many are still to be read, so were left out."""
+
+    requests: int
+    left_out: int
+
+
+async def send_outdated(kafka: KafkaConfig, mappings: Mappings, say: Say, *, rate_per_s: float = 0.0) -> Outdated:
+    """Send each raw record again that holds an outdated request, without those of sources that are set aside.
+
+    These wait unread, and would wait there twice; today's mapping reads them when they are resumed. Raises KafkaAway.
+    """
     began_s = said_s = time.monotonic()
-    looked = sent = found = 0
+    looked = sent = found = left_out = 0
     waiting: list[Awaitable[object]] = []
     async with consumer(kafka) as reader, producer(kafka) as writer:
+        unread = await Unread.now(reader, kafka)
         total = sum(end - first for first, end in (await spans(reader, kafka, RAW_TOPIC)).values())
         async for record in history(reader, kafka, RAW_TOPIC):
             looked += 1
-            if outdated := sum(is_outdated(request, mappings) for request in _requests(record.value)):
-                waiting.append(await send_again(writer, record))
+            kept, left = without(record.value or b"[]", unread.ids)
+            left_out += left
+            if outdated := sum(is_outdated(request, mappings) for request in _requests(kept)):
+                waiting.append(await send_again(writer, record, kept))
                 sent, found = sent + 1, found + outdated
             if len(waiting) >= WINDOW:
                 await asyncio.gather(*waiting)
@@ -77,7 +93,7 @@ async def send_outdated(kafka: KafkaConfig, mappings: Mappings, say: Say, *, rat
                 said_s = time.monotonic()
                 say(f"remap       {looked:,} of {total:,} raw records looked at, {found:,} requests are read anew")
         await asyncio.gather(*waiting)
-    return found
+    return Outdated(found, left_out)
 
 
 async def gone_through(kafka: KafkaConfig) -> None:
@@ -121,10 +137,12 @@ async def read_anew(config: Config, client: Client, say: Say, *, rate_per_s: flo
     if all(version == 1 for version in sources.values()):
         return {"requests_read_anew": 0}
     await gone_through(kafka)  # what the version before was at may not be stored yet
-    requests = 0
+    sent = Outdated(0, 0)
     if await asyncio.to_thread(left_as_read, client, mappings):
-        requests = await send_outdated(kafka, mappings, say, rate_per_s=rate_per_s)
-        say(f"remap       {requests:,} requests are read anew; waiting until they have gone through")
+        sent = await send_outdated(kafka, mappings, say, rate_per_s=rate_per_s)
+        say(f"remap       {sent.requests:,} requests are read anew; waiting until they have gone through")
+        if sent.left_out:
+            say(f"remap       {sent.left_out:,} requests wait unread until their sources are resumed")
         await gone_through(kafka)
     gone = await find_unread(kafka, client, connectors, sources)
     if gone:
@@ -141,7 +159,8 @@ async def read_anew(config: Config, client: Client, say: Say, *, rate_per_s: flo
         what = ", ".join(f"{count:,} of {vendor}" for vendor, count in sorted(left.items()))
         say(f"remap       {what} stay as an older mapping read them: Kafka no longer has their requests")
     return {
-        "requests_read_anew": requests,
+        "requests_read_anew": sent.requests,
+        "parked_requests_left_out": sent.left_out,
         "touchpoints_withdrawn": len(gone),
         "links_taken_back": sum(link.retracted for link in links),
         "links_told_anew": sum(not link.retracted for link in links),

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
 from schemas.config import KafkaConfig
 from schemas.topics import TopicName
-from schemas.touchpoints import RAW
-from services.cli.parked import Unread
+from services.cli.parked import Unread, without
 from services.cli.records import consumer, producer, records_of, send_again, spans_since
-from streams.transport.decode import decode, items_bytes
 
 TOPIC: Final[TopicName] = "touchpoints.raw.v1"
 WINDOW = 500
@@ -35,8 +33,7 @@ async def replay_raw(
     sent = left_out = 0
     waiting: list[Awaitable[object]] = []
     async with consumer(kafka) as reader, producer(kafka) as writer:
-        unread = await Unread.begin(reader, kafka)
-        await unread.read(reader)
+        unread = await Unread.now(reader, kafka)
         wanted = await spans_since(reader, kafka, TOPIC, since)
         total = sum(end - first for first, end in wanted.values())
         async for record in records_of(reader, wanted):
@@ -56,17 +53,6 @@ async def replay_raw(
                 say(_progress(sent, total, said_s - began_s))
         await asyncio.gather(*waiting)
     return {"records": sent, "parked_requests_left_out": left_out, "duration_s": round(time.monotonic() - began_s, 3)}
-
-
-def without(value: bytes, ids: Set[str]) -> tuple[bytes, int]:
-    """A record's value without the requests of these ids, the others byte by byte; and how many it is without."""
-    if not ids:
-        return value, 0
-    left = [index for index, request in decode(value, RAW).items if request.request_id in ids]
-    if not left:
-        return value, 0
-    found = [item for index, item in enumerate(items_bytes(value)) if index not in left]
-    return b"[" + b",".join(found) + b"]", len(left)
 
 
 def _progress(sent: int, total: int, passed_s: float) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.config import KafkaConfig
 from schemas.touchpoints import DEAD, DeadLetter
-from services.cli.letters import find, replay, summary, wanted
+from services.cli.letters import Replayed, find, replay, summary, wanted
 from services.cli.records import KafkaAway, consumer, history, producer, spans
 from services.cli.replaying import replay_raw
 from streams.transport.topics_admin import ensure_topics
@@ -71,16 +71,16 @@ async def test_letters_are_listed_once_chosen_and_replayed_by_their_record(kafka
     assert [found.letter_id for found in await find(kafka, wanted(["b"]))] == ["b"]
     chosen = await find(kafka, wanted(reason="malformed"))
     assert "original" not in summary(chosen[0])
-    assert await replay(kafka, chosen) == (1, [])
+    assert await replay(kafka, chosen) == Replayed(records=1)
     assert (await values(kafka, RAW))[-1] == (1, b"key", b"[1]")
 
 
 async def test_a_letter_whose_record_is_gone_is_told_unless_it_is_complete(kafka: KafkaConfig) -> None:
     gone = letter("a", kafka.topic_prefix + RAW, 99)
     whole = letter("b", kafka.topic_prefix + FACTS, 99, stage="sink", original='{"x":1}')
-    sent, lost = await replay(kafka, [gone, whole])
-    assert (sent, len(lost)) == (1, 1)
-    assert lost[0].startswith("a: its record is no longer in")
+    done = await replay(kafka, [gone, whole])
+    assert (done.records, len(done.lost), done.waiting) == (1, 1, [])
+    assert done.lost[0].startswith("a: its record is no longer in")
     assert [value for _, _, value in await values(kafka, FACTS)] == [b'[{"x":1}]']
 
 

@@ -13,8 +13,10 @@ import pytest
 
 from schemas.config import KafkaConfig
 from schemas.parking import Standing
-from schemas.touchpoints import CLEAN, RAW, RawRequest
+from schemas.touchpoints import CLEAN, RAW, DeadLetter, RawRequest
+from services.cli.letters import replay
 from services.cli.parked import Unread, resume, standings_now
+from services.cli.reading_anew import Outdated, send_outdated
 from services.cli.records import consumer, history, producer
 from services.cli.replaying import replay_raw
 from streams.agents import backlogs, shift
@@ -25,6 +27,7 @@ from streams.agents.shell import Stage
 from streams.agents.shift import Shift
 from streams.ops.metrics import Metrics
 from streams.transport import kafka as transport
+from streams.transport.dead import letter
 from streams.transport.outbox import Outbox, Output
 from streams.transport.standings import Standings, StandingsReader, said
 from streams.transport.topics_admin import ensure_topics
@@ -152,7 +155,13 @@ def waits(worker: Worker) -> int:
     return backlog.requests if backlog is not None else 0
 
 
-async def test_a_replay_leaves_out_what_still_waits(kafka: KafkaConfig) -> None:
+def refused(kafka: KafkaConfig, one: RawRequest, offset: int) -> DeadLetter:
+    """The letter of a request that stood first in a raw record."""
+    origin = (f"{kafka.topic_prefix}touchpoints.raw.v1", 0, offset)
+    return letter("normalise", one.body.encode(), "malformed", "", origin, 0, source=one.source)
+
+
+async def test_what_sends_again_leaves_out_what_still_waits(kafka: KafkaConfig) -> None:
     worker = Worker(kafka)
     requests = [request("web", 1), request("crm", 1), request("web", 2)]
     async with worker.at_work():
@@ -166,9 +175,13 @@ async def test_a_replay_leaves_out_what_still_waits(kafka: KafkaConfig) -> None:
         await until(lambda: worker.standings.backlogs.get("web") is not None)
         done = await replay_raw(kafka, print)
         assert (done["records"], done["parked_requests_left_out"]) == (1, 3)
+        assert await send_outdated(kafka, {"segment": 2}, print) == Outdated(2, left_out=3), "crm's, and crm's replayed"
+        letters = [refused(kafka, requests[0], 0), refused(kafka, requests[0], 1)]
+        sent_again = await replay(kafka, letters)
+        assert (sent_again.records, len(sent_again.waiting), sent_again.lost) == (1, 1, [])
         async with consumer(kafka) as reader:
             raw = [record.value async for record in history(reader, kafka, "touchpoints.raw.v1")]
-            assert RAW.validate_json(raw[-1]) == requests[1:2]
+            assert [RAW.validate_json(value) for value in raw[2:]] == [requests[1:2]] * 4, "nothing that waits already"
             unread = await Unread.begin(reader, kafka)
             await resume(kafka, "web", print)
             await unread.read(reader)

@@ -18,7 +18,7 @@ from schemas.topics import TopicName
 from schemas.touchpoints import CleanTouchpoint, RawRequest
 from services.cli import refold as refold_module
 from services.cli.doubted_links import find_retellings
-from services.cli.reading_anew import WAY, gone_through, left_as_read, send, send_outdated
+from services.cli.reading_anew import WAY, Outdated, gone_through, left_as_read, send, send_outdated
 from services.cli.records import consumer, history, producer
 from services.cli.refold import NothingMoves
 from services.cli.unread import RAW_TOPIC, find_unread
@@ -72,7 +72,7 @@ async def test_records_with_an_outdated_request_are_sent_again_as_they_are(kafka
     old, mixed = b"[" + request(None) + b"]", b"[" + request(2) + b"," + request(1) + b"]"
     fine = b"[" + request(2) + b"," + request(None, "zendesk") + b"]"
     await put_records(kafka, old, mixed, fine, b"not json")
-    assert await send_outdated(kafka, MAPPINGS, print) == 2
+    assert await send_outdated(kafka, MAPPINGS, print) == Outdated(2, left_out=0)
     async with consumer(kafka) as reader:
         found = [record.value async for record in history(reader, kafka, RAW_TOPIC)]
     assert found == [old, mixed, fine, b"not json", old, mixed]

@@ -13,7 +13,7 @@ from schemas.parking import Backlog, Ledger, Standing
 from schemas.touchpoints import RAW, RawRequest
 from services.cli import parked
 from services.cli.main import app
-from services.cli.replaying import without
+from services.cli.parked import without
 from services.cli.sources import rows_of
 from streams.transport.standings import Standings
 
