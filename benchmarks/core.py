@@ -51,6 +51,7 @@ def _request(bodies: Bodies, number: int, at: datetime) -> RawRequest:
         received_at=at,
         path="/v1/batch",
         body=bodies.body(number, at).decode(),
+        mapping=CONNECTORS["segment"].mapping,
     )
 
 

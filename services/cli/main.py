@@ -152,11 +152,13 @@ def migrate(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse
     """Bring the database up to date."""
     from services.cli.context import clickhouse_password
     from services.store.migrate import migrate as apply
+    from services.store.parted import refuse_parted
 
     with exit_codes():
         target = Target(data, config, None, clickhouse).load()
         say(f"ClickHouse at {target.clickhouse.url}; waiting up to a minute for it")
         applied = apply(target.clickhouse, clickhouse_password(target))
+        refuse_parted(target, clickhouse_password(target))
     for name in applied:
         emit({"applied": name})
     say(f"{len(applied)} migration(s) applied.")

@@ -103,9 +103,12 @@ def _topics(config: Config) -> int:
 def _migrate(config: Config) -> int:
     from services.common.secrets import read_secret
     from services.store.migrate import migrate
+    from services.store.parted import refuse_parted
 
     secret = config.clickhouse.password
-    applied = migrate(config.clickhouse, read_secret(secret).decode() if secret else "")
+    password = read_secret(secret).decode() if secret else ""
+    applied = migrate(config.clickhouse, password)
+    refuse_parted(config, password)
     _log.info("database is up to date", extra={"applied": len(applied)})
     return EXIT_OK
 

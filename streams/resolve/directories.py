@@ -112,9 +112,18 @@ class Directories:
         return ""
 
     def _renewed(self, touchpoint: CleanTouchpoint) -> CleanTouchpoint:
-        names = (*touchpoint.aliases, *touchpoint.account_refs, touchpoint.subject, touchpoint.network)
-        is_current = all(self.current(name) == name for name in names)
-        return touchpoint if is_current else self._with(touchpoint, self.current, self.current)
+        names = (*touchpoint.aliases, *touchpoint.account_refs, touchpoint.network)
+        subject = self._current_subject(touchpoint)
+        if subject == touchpoint.subject and all(self.current(name) == name for name in names):
+            return touchpoint
+        return self._with(touchpoint, self.current, lambda _: subject)
+
+    def _current_subject(self, touchpoint: CleanTouchpoint) -> str:
+        """A case is the case of the system that tells of it: a CRM's ticket is under the name that the CRM has now."""
+        found, own = parts(touchpoint.subject), self._own(touchpoint.source, touchpoint.vendor)
+        if found is None or own not in ("crm", "support"):
+            return self.current(touchpoint.subject)
+        return str(found._replace(directory=self.renamed.get((own, found.directory), found.directory)))
 
     def _with(
         self, touchpoint: CleanTouchpoint, name: Callable[[str], str], subject: Callable[[str], str]

@@ -8,6 +8,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,9 @@ from services.store.explain import as_text, explain
 from services.store.migrate import DEFAULT_DIR, load, migrate, pending
 from services.store.rows import TABLES, columns, rows_of
 from services.store.verify import settled, verify
-from streams.transport import clickhouse as client
-from streams.transport.clickhouse import Store
+from streams.transport.clickhouse import Store, connect
 from tests.clickhouse_fixture import ClickHouse
-from tests.sink_harness import FIGURES
+from tests.sink_harness import FIGURES, store_config
 from tests.store_facts import START, account_fact, correction, signal_fact, tombstone_of, touchpoint_fact
 from tests.store_fixture import fresh_store, put
 
@@ -90,17 +90,23 @@ def test_migrating_again_changes_nothing(config: ClickHouseConfig, clickhouse_ur
 def test_a_migration_killed_after_any_statement_is_run_again(
     clickhouse_url: ClickHouse, clickhouse_database: str
 ) -> None:
-    with fresh_store(clickhouse_url, clickhouse_database) as (store, config):
-        names = [migration.name for migration in load()]
-        count = sum(len(migration.statements(config)) for migration in load())
-        for survived in range(count):
-            store.command("TRUNCATE TABLE migrations")
-            store.command(f"DROP DATABASE {config.bi_database}")
-            with pytest.raises(_Killed):
-                _migrate_until(config, clickhouse_url.token, survived)
-            assert migrate(config, clickhouse_url.token) != []
-            assert pending(config, clickhouse_url.token) == []
-        assert [row["name"] for row in store.rows("SELECT name FROM migrations FINAL ORDER BY version")] == names
+    """Each in its turn: after none of its statements, after one, …, and before it is recorded; then whole."""
+    config = store_config(clickhouse_url.base_url, clickhouse_database, clickhouse_url.data_dir / "internal.token")
+    token, names = clickhouse_url.token, [migration.name for migration in load()]
+    client = clickhouse_url.client()
+    try:
+        for number, migration in enumerate(load()):
+            statements = len(migration.statements(config))
+            for survived in range(statements + 1):
+                with pytest.raises(_Killed):
+                    _migrate_until(config, token, survived)
+                assert pending(config, token) == names[number:]
+            with suppress(_Killed):  # in the next one, if there is one
+                _migrate_until(config, token, statements + 1)
+        assert pending(config, token) == []
+    finally:
+        client.command(f"DROP DATABASE IF EXISTS {config.bi_database}")
+        client.close()
 
 
 class _Killed(BaseException):
@@ -108,7 +114,7 @@ class _Killed(BaseException):
 
 
 def _migrate_until(config: ClickHouseConfig, token: str, survived: int) -> None:
-    real = client.connect
+    real = connect
 
     class Mortal:
         def __init__(self, mortal: Any) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from schemas.config import AttributionConfig, SourceConfig
+from schemas.config import AttributionConfig, Config, SourceConfig
 from schemas.ids import bare, directory_of, parts
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
 from services.cli.validate import problems
+from services.store.parted import Parted, parted
 from streams.connectors.registry import systems_of
 from streams.resolve.aliases import unique_space
 from streams.resolve.directories import Directories
@@ -126,9 +127,34 @@ def test_a_source_that_shares_a_directory_from_now_on_is_read_as_that_one() -> N
     stored = before.touchpoint(told)
     assert stored.aliases == ("crm_contact:push:51",)
     assert now.touchpoint(stored).aliases == ("crm_contact:crm:51",)
+    ticket = before.touchpoint(told.changed(aliases=(), subject="ticket:12"))
+    assert (ticket.subject, now.touchpoint(ticket).subject) == ("ticket:push:12", "ticket:crm:12")
+    desk = touchpoint("e", 0, source="support", vendor="zendesk", subject="ticket:12").changed(scoped=False)
+    assert now.touchpoint(now.touchpoint(desk)).subject == "ticket:support:12"
     edge = Edge(a="crm_contact:push:51", b="email:a@b.cc", since=at(0), evidence="e", source="push", scoped=True)
     assert now.link(edge).a == "crm_contact:crm:51"
     assert before.link(edge) is edge
+
+
+def test_what_was_stored_under_a_common_name_is_not_parted_without_a_word() -> None:
+    def configured(**more: dict[str, Any]) -> tuple[Config, Directories]:
+        known = directories("crm", **more)
+        return Config(sources=tuple(known._sources.values())), known
+
+    def complaints(stored: list[tuple[str, str]], **more: dict[str, Any]) -> list[Parted]:
+        config, known = configured(**more)
+        rows = [{"source": source, "directory": directory, "records": 1_200} for source, directory in stored]
+        return list(parted(config, known, rows))
+
+    hubspot = {"vendor": "hubspot"}
+    one = [("crm", "crm"), ("push", "crm"), ("support", "support"), ("web", "product")]
+    assert complaints(one, push={**hubspot, "directory": "crm"}) == []
+    assert complaints([("push", "push"), *one], push={**hubspot, "directory": "crm"}) == [], "shared from now on"
+    (said,) = complaints(one, push=hubspot)
+    assert said.detail.startswith("sources.5.directory: 1,200 records of `push` are stored under the directory `crm`")
+    assert said.fix.startswith("Write `directory: crm`; or give the source another name")
+    (said,) = complaints(one, push={**hubspot, "directory": "crm"}, web={"vendor": "segment"})
+    assert said.detail.startswith("sources.0.directory") and "would be of `web` from now on" in said.detail
 
 
 OLD: list[tuple[Link, set[str]]] = [

@@ -1,4 +1,4 @@
-"""Sources that are set aside: since when, why, and how long what they sent can still wait."""
+"""Sources: those set aside, since when and why; and whether each is still of its directory."""
 
 from __future__ import annotations
 
@@ -21,6 +21,19 @@ def sources(place: Place) -> Iterator[Check]:
         standings = asyncio.run(standings_of(place.config.kafka))
         retention = timedelta(hours=place.config.kafka.retention_hours)
         yield from sources_of(standings, retention, datetime.now(UTC))
+
+
+def directories(place: Place) -> Iterator[Check]:
+    """Sources whose stored records are of another directory than new ones; nothing while migrations wait."""
+    from services.cli.context import clickhouse_password
+    from services.store.migrate import pending
+    from services.store.parted import parted_sources
+
+    if not pending(place.config.clickhouse, clickhouse_password(place.config)):
+        found = [
+            Check("directories", "problem", one.detail, one.fix) for one in parted_sources(place.config, place.store)
+        ]
+        yield from found or [Check("directories", "ok", "stored records are of those that the configuration says")]
 
 
 def sources_of(standings: Standings, retention: timedelta, now: datetime) -> Iterator[Check]:

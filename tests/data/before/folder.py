@@ -6,7 +6,7 @@
 
 The folder itself is not touched. Its copy is worked off by the old version, then opened by this one, which is killed
 whole, again and again, while it migrates and carries over; then everything Kafka has is replayed from the beginning.
-Maps are compared by what the CRM calls its records.
+Then `remap` reads it anew. Maps are compared by what the CRM calls its records: touchpoints, accounts and signals.
 """
 
 from __future__ import annotations
@@ -39,6 +39,18 @@ SELECT event_id, account_id AS account, person_id AS person, account_method AS m
        persona, segment, subject, toString(occurred_at) AS at, round(ifNotFinite(emotion, -9), 6) AS emotion, friction
 FROM touchline.touchpoints FINAL
 """
+#: The same of accounts and of the signals that stand; these are told apart by what they are found by.
+ALSO_SHOWN = (
+    """
+    SELECT concat('account ', account_id) AS key, phase, high_water_phase, segment, touchpoints, on_map_touchpoints,
+           people, name FROM touchline.account_journeys FINAL WHERE touchpoints > 0
+    """,
+    """
+    SELECT concat('signals of ', rule, ' at ', account_id) AS key, count() AS signals,
+           round(sum(severity), 6) AS severity
+    FROM touchline.signals FINAL GROUP BY rule, account_id
+    """,
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -55,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
     with running(given.old, folder) as sql_url:
         settle(given.old, folder)
         before = figures(folder, sql_url)
-    say(f"the earlier version shows {len(before):,} touchpoints")
+    say(f"the earlier version shows {len(before):,} touchpoints, accounts and kinds of signals")
     share_groups(folder)
     kill_while_it_opens(folder, random.Random(given.seed))
     with running(OURS, folder) as sql_url:
@@ -66,6 +78,10 @@ def main(argv: Sequence[str]) -> int:
         say(replayed.stdout + replayed.stderr)
         settle(OURS, folder)
         moved |= told("replayed from the beginning", before, figures(folder, sql_url))
+        remapped = asked(OURS, "remap", "--data", str(folder))
+        say(remapped.stdout + remapped.stderr)
+        settle(OURS, folder)
+        moved |= told("read anew", before, figures(folder, sql_url))
     return int(bool(moved))
 
 
@@ -157,13 +173,18 @@ def figures(folder: Path, sql_url: str) -> dict[str, dict[str, Any]]:
     token = (folder / "secrets/clickhouse").read_text().strip()
     with clickhouse_connect.get_client(dsn=sql_url, username="internal", password=token) as client:
         rows = [dict(row) for row in client.query(SHOWN).named_results()]
-    return {row.pop("event_id"): row | {name: bare(row[name]) for name in ("account", "subject")} for row in rows}
+        others = [dict(row) for query in ALSO_SHOWN for row in client.query(query).named_results()]
+    found = {row.pop("event_id"): row | {name: bare(row[name]) for name in ("account", "subject")} for row in rows}
+    for row in others:
+        what, _, account = row.pop("key").rpartition(" ")
+        found[f"{what} {bare(account)}"] = row
+    return found
 
 
 def told(when: str, before: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]]) -> set[str]:
-    """Says which events moved, and how; returns them."""
+    """Says which touchpoints, accounts and signals moved, and how; returns them."""
     moved = {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
-    say(f"{when}: {len(now):,} touchpoints, {len(moved):,} of them otherwise than before")
+    say(f"{when}: {len(now):,} figures, {len(moved):,} of them otherwise than before")
     ways: Counter[str] = Counter()
     for key in sorted(moved):
         old, new = before.get(key), now.get(key)
