@@ -61,6 +61,12 @@ class Item:
             object.__setattr__(made, name, value)
         return made
 
+    def completed(self, **fields: Any) -> Self:
+        """This very item with these fields set, for who has just made it and gave it to nobody else: no copy."""
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        return self
+
 
 @lru_cache
 def _slots(kind: type[Item]) -> tuple[Callable[[Item], tuple[Any, ...]], tuple[Callable[[Item, Any], None], ...]]:

@@ -18,7 +18,7 @@ from streams.resolve.directories import Directories
 from streams.transport.clickhouse import connect, query_rows
 
 _CASES: Final = """
-SELECT source, extract(subject, '^[a-z0-9_-]+:([a-z][a-z0-9_]*):') AS directory, count() AS records
+SELECT source, extract(subject, '^[a-z0-9_-]+:([a-z][a-z0-9_]*):') AS directory, uniqExact(event_id) AS records
 FROM {database:Identifier}.touchpoints WHERE source IN {sources:Array(String)} AND directory != ''
 GROUP BY source, directory
 """
@@ -66,8 +66,8 @@ def parted(config: Config, directories: Directories, stored: Iterable[Mapping[st
         now = source.directory or name
         if own and directories.renamed.get((own, was), was) != now:
             yield Parted(
-                f"sources.{index}.directory: {row['records']:,} records of `{name}` are stored under the directory "
-                f"`{was}` and would be of `{now}` from now on; what is stored cannot be parted",
+                f"sources.{index}.directory: records of `{name}` are stored under the directory `{was}` "
+                f"({row['records']:,}) and would be of `{now}` from now on; what is stored cannot be parted",
                 f"Write `directory: {was}`; or give the source another name, so that only new records are `{now}`'s",
             )
 

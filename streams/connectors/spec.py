@@ -220,9 +220,9 @@ class Connector:
         told = found if isinstance(found, tuple) else (found,)
         if not told:
             raise ValueError("a mapping gives a touchpoint, or says why it gives none")
-        told = tuple(self._with_silences(one) for one in told)
+        told = tuple([self._with_silences(one) for one in told])
         if self.mapping > 1:
             again = request.mapping < self.mapping
-            told = tuple(one.changed(mapping=self.mapping, read_anew=again) for one in told)
+            told = tuple([one.completed(mapping=self.mapping, read_anew=again) for one in told])
         address = self.address(message, envelope)
         return [Mapped(one, address, index) for one in told]

@@ -162,13 +162,16 @@ def test_they_are_other_people_and_companies_and_one_where_a_directory_is_shared
         ("crm_us", "5", "crm:crm_us:7", "open"),
     ]
     assert installation.asked("run", "migrate").returncode == 0
-    apart = {name: {**row, "directory": ""} for name, row in DIRECTORIES.items()}
+    apart = {name: {key: row[key] for key in row if key != "directory"} for name, row in DIRECTORIES.items()}
     installation.configured(written(apart))
     refused = installation.asked("run", "migrate")
     assert refused.returncode == 78
-    for place, source, directory in ((2, "crm_push", "crm"), (5, "desk_push", "support")):
-        assert f"sources.{place}.directory: 5 records of `{source}` are stored under".encode() in refused.stderr
-        assert f"Write `directory: {directory}`".encode() in refused.stderr
+    for place, source, directory, records in ((2, "crm_push", "crm", 4), (5, "desk_push", "support", 1)):
+        told = (
+            f"sources.{place}.directory: records of `{source}` are stored under the directory `{directory}` ({records})"
+        )
+        assert told in refused.stderr.decode()
+        assert f"Write `directory: {directory}`" in refused.stderr.decode()
 
 
 def test_the_oracle_would_see_it_if_numbers_alone_decided() -> None:

@@ -18,6 +18,7 @@ from schemas.links import LINKS, Carried, Link, supersedes
 from schemas.touchpoints import CleanTouchpoint
 from services.cli.records import consumer, history
 from streams.agents import journey as journey_module
+from streams.connectors.registry import CONNECTORS
 from tests.clickhouse_fixture import ClickHouse
 from tests.integration.older import PROGRAM
 from tests.integration.pipelines import STAGES, Installation, installed, received
@@ -29,6 +30,7 @@ from tests.scenarios.play import AS_OF, standard
 
 pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
 WITHIN_S = 120.0
+PROCESSORS = STAGES[:3]
 SOURCES = """
 sources:
   - {name: web, vendor: segment, secrets: [{env: NONE}], directory: product}
@@ -157,10 +159,11 @@ def test_remap_leaves_what_a_fresh_run_would_have_made(installation: Installatio
     lost, wrong = installation.shown()[told["lost"].event_id], asyncio.run(links(kafka)) - links_left
     assert {link.partition("|")[0] for link in wrong} >= {"typed", "membership", "account"}
 
-    installation.stop(*STAGES)
+    installation.stop(*PROCESSORS)
     asyncio.run(retention_takes(kafka, 1, 1))
-    received(kafka, [one.changed(mapping=2) for name, event in AFTER.spread() for one in requests(name, event)])
-    installation.start(*STAGES)
+    now = CONNECTORS["segment"].mapping
+    received(kafka, [one.changed(mapping=now) for name, event in AFTER.spread() for one in requests(name, event)])
+    installation.start(*PROCESSORS)
     done = installation.asked("remap")
     assert done.returncode == 0, done.stderr
     assert b"1 of segment stay as an older mapping read them: Kafka no longer has their requests" in done.stderr

@@ -151,7 +151,7 @@ def test_what_was_stored_under_a_common_name_is_not_parted_without_a_word() -> N
     assert complaints(one, push={**hubspot, "directory": "crm"}) == []
     assert complaints([("push", "push"), *one], push={**hubspot, "directory": "crm"}) == [], "shared from now on"
     (said,) = complaints(one, push=hubspot)
-    assert said.detail.startswith("sources.5.directory: 1,200 records of `push` are stored under the directory `crm`")
+    assert said.detail.startswith("sources.5.directory: records of `push` are stored under the directory `crm` (1,200)")
     assert said.fix.startswith("Write `directory: crm`; or give the source another name")
     (said,) = complaints(one, push={**hubspot, "directory": "crm"}, web={"vendor": "segment"})
     assert said.detail.startswith("sources.0.directory") and "would be of `web` from now on" in said.detail

@@ -59,8 +59,10 @@ def _chosen(message: Message) -> datetime | None:
 
 def _sent_at(message: Message, envelope: Message) -> tuple[datetime | None, object]:
     """(the time of sending by the sender's clock, as written); none where it is not given, or no time."""
-    written = next((place["sentAt"] for place in (message, envelope) if place.get("sentAt") not in (None, "")), None)
-    return _stamp(written), written
+    written = message.get("sentAt")
+    if written in (None, ""):
+        written = envelope.get("sentAt")
+    return (None, None) if written in (None, "") else (_stamp(written), written)
 
 
 def _stamp(value: object) -> datetime | None:
@@ -73,7 +75,9 @@ def _stamp(value: object) -> datetime | None:
 def _by_clock(
     stated: datetime, stamped_by: str, sent: datetime | None, message: Message, request: RawRequest
 ) -> Moment:
-    off = sent - request.received_at if sent is not None else timedelta(0)
+    if sent is None:
+        return Moment(stated, stamped_by)
+    off = sent - request.received_at
     is_slow = -SLOWEST <= off < -TOLERANCE and _stamps_anew(message, request)
     corrected = _stamp((stated - off).isoformat()) if off > TOLERANCE or is_slow else None
     if corrected is not None:
