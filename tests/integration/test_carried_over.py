@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from schemas.ids import bare
 from schemas.links import LINKS
 from tests.clickhouse_fixture import ClickHouse
-from tests.data.before import recorded
+from tests.data.before import mended, recorded
 from tests.integration.test_cluster_profile import JOBS, READY_WITHIN_S, Cluster, wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse, pytest.mark.fault]
@@ -104,7 +104,7 @@ def test_a_folder_of_before_shows_the_same_map(
         "NONE": "secret",
     }
     cluster = Cluster(tmp_path, ["--kafka", kafka_bootstrap, "--clickhouse", clickhouse_url.base_url], env)
-    client, expected = clickhouse_url.client(), recorded()["shown"]["events"]
+    client, expected = clickhouse_url.client(), mended()["events"]
     wanted = {event: {name: row[name] for name in SHOWN} for event, row in expected.items()}
     try:
         for job in JOBS:

@@ -20,7 +20,7 @@ from streams.journey.causes import IDS_OF_BEFORE
 from streams.resolve.kept import Kept
 from streams.transport.outbox import Output
 from streams.transport.writer import Position
-from tests.data.before import directories, recorded
+from tests.data.before import directories, mended, recorded
 from tests.pipeline import Pipeline, Store
 
 BLUEPRINT = load()
@@ -148,19 +148,10 @@ def played(seed: int, **how: int) -> Pipeline:
         return asyncio.run(play())
 
 
-def mended(before: dict[str, Any]) -> dict[str, Any]:
-    """What was shown, without the one thing that a mend has changed: a won deal alone begins no onboarding now, so the
-    account of this one is no longer `stalled`."""
-    deal, signal = "30d5cdef-8b1b-5b4c-ad8a-df52b39bd921", "5081deea-eea4-542e-87cb-d4fb07e1f6b6"
-    assert before["events"][deal]["friction"] == ["stalled"] and signal in before["signals"]
-    events = before["events"] | {deal: before["events"][deal] | {"friction": []}}
-    return before | {"events": events, "signals": [each for each in before["signals"] if each != signal]}
-
-
 @pytest.mark.parametrize("how", [{}, {"restarts": 6}, {"fail_after": 1}, {"fail_after": 5, "restarts": 4}])
 def test_the_map_is_the_same(how: dict[str, int]) -> None:
     pipeline = played(len(how), **how)
-    before = mended(recorded()["shown"])
+    before = mended()
     assert shown(pipeline) == before["events"]
     assert accounts(pipeline) == before["accounts"]
     assert questions(pipeline) == before["proposals"]

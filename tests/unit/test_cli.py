@@ -158,8 +158,8 @@ def test_replay_of_a_letter_that_is_not_there_is_a_finding(tmp_path: Path, monke
     async def find(*_: object) -> list[object]:
         return []
 
-    async def replay(*_: object) -> tuple[int, list[str]]:
-        return 0, []
+    async def replay(*_: object) -> letters.Replayed:
+        return letters.Replayed()
 
     monkeypatch.setattr(letters, "find", find)
     monkeypatch.setattr(letters, "replay", replay)
