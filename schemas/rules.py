@@ -89,7 +89,7 @@ class Rule(Strict):
     `window`: ≥ `count` matching events (or `distinct` values of a field) from first to last ≤ `within_s` (0: any time);
     `sequence`: events that match `steps` one after the other, the last ≤ `within_s` after the one before;
     `absence`: `opens` with no `closes` within `within_s`, paused between `pauses` and `resumes`;
-    `regress`: the value of `field` goes back in `order`;
+    `regress`: the value of `field` goes back in `order`, from what `before` says, else from the last that was told;
     `advance`: a phase is left forwards in less than `share` of its `within_by_phase`;
     `compound`: signals `of` several kinds, each ≤ `within_s` after the previous, as one incident.
     An episode is about the fields named in `group_by`; fields in `loose` may be unknown on either side of a wait.
@@ -126,7 +126,10 @@ class Rule(Strict):
     other_s: float = Field(0.0, ge=0, description="… unless another value lasted no longer than this")
     near_px: float = Field(0.0, ge=0, description="same `element`, or `x`, `y` no further from the previous (burst)")
     field: str = Field("", description="property that holds the ordered value (regress)")
-    order: tuple[str, ...] = Field((), description="values, first to last (regress)")
+    before: str = Field("", description="property that says the value it had, where the sender tells it (regress)")
+    order: tuple[str | tuple[str, ...], ...] = Field(
+        (), description="values, first to last (regress); a list in a place: values of one rank"
+    )
     count: int = Field(1, ge=1, description="how many make an episode (burst, window), or different rules (compound)")
     within_s: float = Field(0.0, ge=0, description="longest gap, window or the deadline, inclusive")
     target: str = Field("", description="target of the touchpoint's type that replaces `within_s` where it is stated")

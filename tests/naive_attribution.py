@@ -94,6 +94,10 @@ def _people(t: CleanTouchpoint) -> list[str]:
 
 
 def _subject(t: CleanTouchpoint) -> str:
+    kinds = sorted(kind_of(name) for name in _people(t))
+    nobody_signed_in = not {"crm_contact", "support_user", "user"} & {*kinds}
+    if t.action in BY_HAND and nobody_signed_in and kinds.count("email") == 1:  # who typed it is who is there
+        return next(name for name in t.aliases if kind_of(name) == "email")
     return (_people(t) or list(ordered(t.aliases)) or [f"event:{t.event_id}"])[0]
 
 
@@ -177,7 +181,7 @@ class _World:
                 pairs = [(people[0], people[0])]
             for one, other in pairs:
                 a, b = (one, other) if kind_of(one) == kind_of(other) else ordered((one, other))
-                typed = a != b and t.action in BY_HAND and "email" in (kind_of(a), kind_of(b))
+                typed = a != b and t.action in BY_HAND and bool({"email", "phone"} & {kind_of(a), kind_of(b)})
                 first.setdefault((a, b, typed), Edge(t.ordered_at, a, b, typed, t.source))
         kept = [edge for edge in first.values() if self.on_people.get(frozenset((edge.a, edge.b))) != "unlink"]
         kept.sort(key=lambda edge: (-strength(edge.b), edge))
@@ -395,12 +399,12 @@ class _World:
         told = [t for t in self.facts if thing in t.aliases and _people(t)]
         found: dict[Any, Stint] = {}
         for t in told:
-            alias = _people(t)[0]
+            alias = _subject(t)
             if t.action == "crm_record":
                 found[thing, alias, "joined", t.ordered_at] = Stint(t.ordered_at, alias, thing, LAST, False)
             elif t.action != "crm_removed":
                 found.setdefault((thing, alias, "seen"), Stint(t.ordered_at, alias, thing, LAST, False))
-        left = [(_people(t)[0], t.ordered_at) for t in told if t.action == "crm_removed"]
+        left = [(_subject(t), t.ordered_at) for t in told if t.action == "crm_removed"]
         stints = [
             stint._replace(
                 end=min((when for name, when in left if name == stint.account and when > stint.begin), default=LAST)
@@ -418,7 +422,7 @@ class _World:
             return self.canonical[t.account_refs[0]], "explicit"
         stints = self._stints(owners, verdicts)
         no = {account for account, verdict in verdicts.items() if verdict == "not_belongs"}
-        chosen = _at(stints, at)
+        chosen = None if self._elsewhere(t, owners) else _at(stints, at)
         if stints or no:
             rejected |= ({s.account for s in stints} | no) - ({chosen.account} if chosen else set())
         if chosen:
@@ -441,6 +445,13 @@ class _World:
             return f"domain:{unknown.pop()}", "provisional_domain"
         rejected |= {f"domain:{domain}" for domain in unknown}
         return None
+
+    def _elsewhere(self, t: CleanTouchpoint, owners: set[str]) -> bool:
+        """A role's address of another company than any of theirs, typed where nobody was signed in."""
+        boxes = {company_domain(address_host(n)) for n in t.aliases if kind_of(n) == "mailbox" and address_host(n)}
+        own = {company_domain(address_host(n)) for n in owners if address_host(n)}
+        signed_in = kind_of(_subject(t)) in ("crm_contact", "support_user", "user", "email")
+        return bool(t.action in BY_HAND and boxes and own) and not signed_in and not boxes & own
 
     def _only(self, hosts: Iterable[str], no: set[str], rejected: set[str]) -> str | None:
         found: set[str] = set()

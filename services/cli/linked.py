@@ -17,7 +17,7 @@ from streams.resolve.aliases import is_person
 from streams.resolve.company_names import company_name
 from streams.resolve.directories import Directories
 from streams.resolve.domains import address_host, company_domain
-from streams.resolve.learning import actors
+from streams.resolve.learning import actors, owner
 from streams.transport.clickhouse import query_rows
 
 MAX_ALIASES = 1_000
@@ -87,7 +87,7 @@ class StoredLinks:
     def aliases_of(self, person_id: str) -> set[Alias]:
         rows = query_rows(self._client, _OF_PERSON, {"person_id": person_id})
         items = (self._directories.attributed(AttributedTouchpoint.decoded(str(row["payload"]))) for row in rows)
-        return {people[0] for item in items if (people := actors(item.touchpoint))}
+        return {owner(item.touchpoint, people) for item in items if (people := actors(item.touchpoint))}
 
     def _links(self, sql: str, asked: dict[str, object]) -> Iterator[Placed]:
         for row in query_rows(self._client, sql, asked):

@@ -14,10 +14,10 @@ from services.common.config import is_loopback
 
 # ClickHouse's setting: a name that is both a column and an alias is the column.
 COLUMNS_FIRST: Final = "prefer_column_name_to_alias"
+OVERFLOW: Final = "result_overflow_mode"
+_OF_RESULT: Final = frozenset(["max_result_bytes", "max_result_rows"])
 # A reader may ask for less of these, never for more.
-READER_LIMITS: Final = frozenset(
-    ["max_execution_time", "max_memory_usage", "max_result_bytes", "max_result_rows", "max_threads"]
-)
+READER_LIMITS: Final = _OF_RESULT | frozenset(["max_execution_time", "max_memory_usage", "max_threads"])
 # What a reader may set for one request: how values are read and written, and what SQL leaves to taste. Each is named:
 # `output_format_schema` writes a file, `format_template_row` reads one. The last row is for dbt: it says these to
 # everybody, and they mean nothing to who cannot write.
@@ -57,7 +57,7 @@ READER_SETTINGS: Final = READER_LIMITS | frozenset(
         "group_by_use_nulls",
         "join_use_nulls",
         COLUMNS_FIRST,
-        "result_overflow_mode",
+        OVERFLOW,  # nothing to us, but not unknown either
         "union_default_mode",
         *("alter_sync", "insert_distributed_sync", "lightweight_deletes_sync", "mutations_sync"),
     ]
@@ -65,11 +65,18 @@ READER_SETTINGS: Final = READER_LIMITS | frozenset(
 
 
 def reader_settings(asked: Mapping[str, str], limits: Mapping[str, str]) -> dict[str, str]:
-    """Of the settings a reader sent, those that hold; the others are passed over, as clients send many of their own."""
+    """Of the settings a reader sent, those that hold; the others are passed over, as clients send many of their own.
+
+    No answer is cut without a word. JDBC's `setMaxRows` (Metabase: 2,000 or 10,000) asks for that, and gets all rows:
+    it stops reading by itself and says so, where a cut here would look like the whole.
+    """
+    cuts = asked.get(OVERFLOW, "throw") != "throw"
     return {
         name: value
         for name, value in asked.items()
-        if name in READER_SETTINGS and (name not in READER_LIMITS or _is_less(value, limits[name]))
+        if name in READER_SETTINGS - {OVERFLOW}
+        and not (cuts and name in _OF_RESULT)
+        and (name not in READER_LIMITS or _is_less(value, limits[name]))
     }
 
 

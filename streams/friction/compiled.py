@@ -103,6 +103,10 @@ def _ways(rule: Rule) -> list[CompiledRule]:
     return [_compile(way, name) for way, name in zip(rule.ways(), names, strict=True)]
 
 
+def _names(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names
+
+
 def _compile(rule: Rule, variant: str) -> CompiledRule:
     value = rule.distinct or rule.same or rule.returns
     return CompiledRule(
@@ -115,5 +119,5 @@ def _compile(rule: Rule, variant: str) -> CompiledRule:
         fields=_fields(rule),
         other=timedelta(seconds=rule.other_s),
         by_phase={phase: timedelta(seconds=seconds) for phase, seconds in rule.within_by_phase.items()},
-        order={name.lower(): index for index, name in enumerate(rule.order)},
+        order={name.lower(): rank for rank, names in enumerate(rule.order) for name in _names(names)},
     )

@@ -86,18 +86,23 @@ def regress(watch: Watch, scene: Scene) -> None:
     if not counts(watch, scene):
         return
     rule, item = watch.rule, scene.placed.item
-    value = str(item.touchpoint.properties.get(rule.rule.field, "")).lower()
+    value, told = (_told(scene, name) for name in (rule.rule.field, rule.rule.before))
     slot = (rule.key, rule.subject(item))
     if value not in rule.order:
         if watch.breaks(scene.seen):
             scene.state.trails.pop(slot, None)
         return
-    before = scene.state.trails.get(slot, ())
+    known = [mark.value for mark in scene.state.trails.get(slot, ())]
+    before = told if told in rule.order else known[-1] if known else value
     remember(scene, slot, (Mark(scene.at, item.event_id, value),))
-    if before and rule.order[value] < rule.order[before[-1].value]:
+    if rule.order[value] < rule.order[before]:
         episode = scene.state.episodes.get(slot)
         episode = patterns.grow(episode, item) if episode else patterns.begin(item)
-        _found(rule, scene, slot, episode, {"value": value, "before": before[-1].value})
+        _found(rule, scene, slot, episode, {"value": value, "before": before})
+
+
+def _told(scene: Scene, name: str) -> str:
+    return str(scene.seen.properties.get(name, "")).lower()
 
 
 def advance(rule: CompiledRule, scene: Scene) -> None:

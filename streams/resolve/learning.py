@@ -24,6 +24,8 @@ TYPED_ACTIONS = frozenset(
 RECORD_ACTIONS = frozenset({"crm_record", "crm_removed", "lifecycle_changed", "alias"})
 #: What says of a person where they belong. Any other event that names an account says only where it happened itself.
 MEMBERSHIP_ACTIONS = frozenset({"group", "support_record", "lifecycle_changed"})
+_OF_ANYBODY = frozenset({"anonymous", "device", "phone", "mailbox"})
+_TYPED = ("email:", "phone:")
 _HOW: dict[str, Literal["joined", "left"]] = {"crm_record": "joined", "crm_removed": "left"}
 
 #: Property of an account's record → the trait that it claims.
@@ -46,11 +48,26 @@ def _actors(aliases: tuple[Alias, ...], is_typed: bool) -> tuple[Alias, ...]:
     return people
 
 
+def is_anybody(name: Alias) -> bool:
+    """Whether it is an id of a screen or a line that many may use."""
+    return kind_of(name) in _OF_ANYBODY
+
+
 def owner(touchpoint: CleanTouchpoint, people: tuple[Alias, ...]) -> Alias:
-    """What a touchpoint is looked for by: a person's alias, a thing's, else the event itself."""
+    """What a touchpoint is looked for by: a person's alias, a thing's, else the event itself.
+
+    Where nobody is signed in, whose address was typed is who is there: many use a tablet at a fair. It is one address
+    of the message alone, so that what others become moves nothing; two addresses do not say which of them.
+    """
     if people:
-        return people[0]
+        return _subject(people) if touchpoint.action in TYPED_ACTIONS else people[0]
     return next(iter(ordered(touchpoint.aliases)), f"event:{touchpoint.event_id}")
+
+
+@lru_cache(maxsize=16_384)
+def _subject(people: tuple[Alias, ...]) -> Alias:
+    known = [name for name in people if not is_anybody(name)]
+    return known[0] if len(known) == 1 and known[0].startswith("email:") else people[0]
 
 
 Pair = tuple[Alias, Alias, bool]
@@ -76,7 +93,7 @@ def implied(
             yield from _memberships(touchpoint, subject)
         yield from _claims(touchpoint)
     if people:
-        yield from (_tie(touchpoint, name, people[0]) for name in touchpoint.aliases if not is_person(name))
+        yield from (_tie(touchpoint, name, subject) for name in touchpoint.aliases if not is_person(name))
     yield from _declared(touchpoint, people, subject)
     if len(people) > 1 and touchpoint.action == "alias":
         yield from _merged(touchpoint, [name for name in people if kind_of(name) == "crm_contact"])
@@ -257,7 +274,7 @@ def _pairs(touchpoint: CleanTouchpoint, people: tuple[Alias, ...]) -> Iterator[P
     may_be_typed = touchpoint.action in TYPED_ACTIONS
     for other in linking[1:]:
         one = linking[0]
-        is_typed = may_be_typed and (one.startswith("email:") or other.startswith("email:"))
+        is_typed = may_be_typed and (one.startswith(_TYPED) or other.startswith(_TYPED))
         # an address that was typed, and an id that was given up, stand last among the actors
         yield (other, one, is_typed) if strength(one) < strength(other) else (one, other, is_typed)
     alone = people[0] if len(linking) < 2 and people else ""

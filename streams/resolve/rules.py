@@ -15,10 +15,10 @@ from streams.resolve.declared import Declarations
 from streams.resolve.directory import Directory
 from streams.resolve.domains import address_host, company_domain
 from streams.resolve.graph import IdentityGraph, Person
-from streams.resolve.learning import actors, declared_hosts, declared_name, owner
+from streams.resolve.learning import TYPED_ACTIONS, actors, declared_hosts, declared_name, is_anybody, owner
 from streams.resolve.memberships import Memberships, Standing
 
-RULE_VERSION = 6
+RULE_VERSION = 7
 MAX_REJECTED = 20
 CONFIDENCE = {
     "explicit": 1.0,
@@ -93,8 +93,9 @@ class _Case:
 def attribute(known: Known, touchpoint: CleanTouchpoint) -> Attribution:
     """Person and account: the first rule that decides, with what was considered and not taken."""
     people = actors(touchpoint)
-    person = known.graph.person(people[0]) if people else None
-    owners = person.aliases if person else (owner(touchpoint, people),)
+    subject = owner(touchpoint, people)
+    person = known.graph.person(subject) if people else None
+    owners = person.aliases if person else (subject,)
     case = _Case(known, touchpoint, owners, _hosts(people, owners), known.standing(owners))
     nobodys = f"anon:{person.person_id if person else known.graph.person_id(owners[0])}"
     found = _decided(case) or (None if people else _of_its_person(case))
@@ -161,9 +162,12 @@ def _member(case: _Case) -> _Found | None:
     standing, moment = case.standing, case.touchpoint.ordered_at
     if not standing.stints and not standing.excluded:
         return None
-    chosen = standing.at(moment)
+    is_elsewhere = _is_of_another_company(case)
+    chosen = None if is_elsewhere else standing.at(moment)
     others = {stint.account_id for stint in standing.stints} - {chosen.account_id if chosen else ""}
     running = {stint.account_id for stint in standing.stints if stint.covers(moment)}
+    if is_elsewhere:
+        case.reject(sorted(others), "membership", "an address of another company was typed")
     case.reject(sorted(others & running), "membership", "not the latest at that time")
     case.reject(sorted(others - running), "membership", "not a member at that time")
     case.reject(sorted(standing.excluded), "membership", "somebody decided that it is not theirs")
@@ -172,6 +176,18 @@ def _member(case: _Case) -> _Found | None:
     since = "" if chosen.is_stated and chosen.begin.year == 1 else f" since {chosen.begin.isoformat()}"
     method = "crm_contact" if chosen.by_crm else "membership"
     return (chosen.account_id, method, f"{chosen.alias} belongs to {chosen.named}{since}")
+
+
+def _is_of_another_company(case: _Case) -> bool:
+    """Whether nobody was signed in, and the role's address that was typed is of a company where the person has none."""
+    if case.touchpoint.action not in TYPED_ACTIONS or not case.touchpoint.aliases:
+        return False
+    people = actors(case.touchpoint)
+    typed = {company_domain(host) for name in people if is_mailbox(name) and (host := address_host(name))}
+    if not typed or not is_anybody(owner(case.touchpoint, people)):
+        return False
+    theirs = {company_domain(host) for name in case.owners if (host := address_host(name))}
+    return bool(theirs) and theirs.isdisjoint(typed)
 
 
 def _email_domain(case: _Case) -> _Found | None:

@@ -102,10 +102,18 @@ def test_a_reader_reads_the_views_and_nothing_else(folder: Path) -> None:
             "SET max_memory_usage = 0",
             "SET max_execution_time = 0",
             "SET max_execution_time = 3600",
+            "SELECT number FROM numbers(70000) SETTINGS max_result_rows = 10000, result_overflow_mode = 'break'",
+            "SET result_overflow_mode = 'break'",
+            "SET timeout_overflow_mode = 'break'",
         ):
             assert "error" in ask(refused), refused
         assert ask("SELECT account_id FROM bi.accounts") == {"ok": "crm:1\n"}
         assert "ok" in ask("SELECT count() FROM bi.journey_map")
+        whole = ask("SELECT number FROM numbers(200000)")  # and no setting of the profile cuts an answer
+        assert whole["ok"].count("\n") == 200_000
+        for mode in ("result", "timeout", "read", "group_by", "sort", "set", "join", "distinct"):
+            assert ask(f"SELECT getSetting('{mode}_overflow_mode')") == {"ok": "throw\n"}, mode
+        assert ask("SELECT getSetting('limit'), getSetting('offset')") == {"ok": "0\t0\n"}
         assert ask("SELECT getSetting('prefer_column_name_to_alias')") == {"ok": "true\n"}
         assert "ok" in ask("SELECT name, comment FROM system.columns WHERE database = 'bi'")
         tables = ask("SELECT name FROM system.tables WHERE database IN ('bi', 'touchline') ORDER BY name")

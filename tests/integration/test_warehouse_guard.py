@@ -303,6 +303,43 @@ def test_a_reader_meets_its_limits(clickhouse_url: ClickHouse) -> None:
     assert ask(clickhouse_url, "reader", "SELECT 1").text == "1\n"
 
 
+FORMATS = (
+    "TabSeparated", "TabSeparatedWithNamesAndTypes", "CSVWithNames", "JSON", "JSONCompact", "JSONEachRow",
+    "JSONStrings", "JSONCompactEachRowWithNamesAndTypes", "Native", "RowBinary", "RowBinaryWithNamesAndTypes",
+    "Arrow", "ArrowStream", "Parquet", "XML", "Values", "Markdown",
+)  # fmt: skip
+#: What JDBC's `setMaxRows` sends, as Metabase calls it.
+CUT = {"max_result_rows": "10000", "result_overflow_mode": "break", "output_format_write_statistics": "0"}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_answer_is_cut_without_a_word(clickhouse_url: ClickHouse, form: str) -> None:
+    """All rows, where a client asks for a cut; beyond a reader's limit an error that no client takes for the end."""
+    some = f"SELECT number FROM numbers(70000) FORMAT {form}"
+    whole = ask(clickhouse_url, "reader", some, output_format_write_statistics="0").content
+    assert ask(clickhouse_url, "reader", some, **CUT).content == whole
+    fewer = ask(clickhouse_url, "internal", some, **CUT, max_block_size="1000")  # the control
+    assert 0 < len(fewer.content) < len(whole)
+    try:
+        told = ask(clickhouse_url, "reader", f"SELECT number % 7 AS n FROM numbers(1000001) FORMAT {form}", **CUT)
+    except httpx.RemoteProtocolError:
+        return  # the answer broke off, and says so
+    assert b"Code: 396" in told.content[-400:] or b"TOO_MANY_ROWS" in told.content
+
+
+@pytest.mark.parametrize("form", ["Pretty", "PrettyCompact", "PrettySpace", "Vertical"])
+def test_an_answer_for_people_says_that_it_shows_the_first_rows(clickhouse_url: ClickHouse, form: str) -> None:
+    shown = ask(clickhouse_url, "reader", f"SELECT number FROM numbers(20000) FORMAT {form}").text
+    assert shown.splitlines()[-1] in ("Showed 1000 out of 20000 rows.", "Showed first 1000.")
+
+
+@pytest.mark.parametrize("asked", ["5", "1000000", "2000000"])
+def test_a_reader_that_asks_for_fewer_rows_gets_an_error_beyond_them(clickhouse_url: ClickHouse, asked: str) -> None:
+    sql = "SELECT number FROM numbers(70000)"
+    reply = ask(clickhouse_url, "reader", sql, max_result_rows=asked, wait_end_of_query="1")
+    assert ("TOO_MANY_ROWS" in reply.text) is (asked == "5")
+
+
 def test_view_without_definer_would_be_refused(clickhouse_url: ClickHouse, ground: Ground) -> None:
     """The control of the default for views: who reads one that runs as its caller needs the tables below."""
     with_caller = f"CREATE OR REPLACE VIEW bi.v SQL SECURITY INVOKER AS SELECT a FROM {ground.db}.t"

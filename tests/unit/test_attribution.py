@@ -177,6 +177,54 @@ def test_a_typed_address_of_a_colleague_leaves_the_typist_who_they_are() -> None
     assert knowledge.graph.person("anonymous:a9") == knowledge.graph.person("email:eve@acme.com")  # their own
 
 
+FAIR = [
+    event("ann", 0, "anonymous:tablet", "email:ann@acme.com", action="form_submitted"),
+    event("bob", 5, "anonymous:tablet", "email:bob@beta.nl", action="form_submitted"),
+    event("eve", 9, "device:d1", "anonymous:tablet", "email:eve@gamma.de", action="custom"),
+    event("box", 11, "anonymous:tablet", "mailbox:info@delta.fr", action="form_submitted"),
+]
+CONTACTS = [
+    event("ann7", -9, "crm_contact:7", "email:ann@acme.com", refs=("crm:51",), action="crm_record"),
+    event("bob8", -8, "crm_contact:8", "email:bob@beta.nl", refs=("crm:52",), action="crm_record"),
+]
+
+
+@pytest.mark.parametrize("contacts", [[], CONTACTS], ids=["unknown to the CRM", "contacts"])
+def test_what_is_typed_where_nobody_is_signed_in_is_of_whose_address_it_is(contacts: list[CleanTouchpoint]) -> None:
+    """A fair's tablet, a laptop that is handed round, a form for a colleague: the first visitor is not everybody."""
+    for history in ([*FAIR, *contacts], [*contacts, *reversed(FAIR)]):
+        knowledge = told(*history)
+        accounts = [knowledge.attribute(one).account_id for one in FAIR]
+        known = ["crm:51", "crm:52"] if contacts else ["domain:acme.com", "domain:beta.nl"]
+        assert accounts == [*known, "domain:gamma.de", "domain:delta.fr"]
+        assert len({knowledge.attribute(one).person_id for one in FAIR[:3]}) == 3
+
+
+def test_who_gives_two_addresses_or_the_box_of_their_own_company_is_who_they_were() -> None:
+    two = event("f", 5, "anonymous:tablet", "email:aaa@beta.nl", "email:ann@acme.com", action="form_submitted")
+    box = event("g", 9, "anonymous:tablet", "mailbox:info@acme.com", action="form_submitted")
+    knowledge = told(FAIR[0], CONTACTS[0], two, box)
+    assert [knowledge.attribute(one).account_id for one in (two, box)] == ["crm:51", "crm:51"]
+
+
+def test_a_company_declared_at_a_shared_screen_is_of_whose_address_was_typed() -> None:
+    said: Any = {"action": "form_submitted", "account_traits": {"domain": "beta.nl"}}
+    form = event("f", 5, "anonymous:tablet", "email:bob@gmail.com", **said)
+    knowledge = told(FAIR[0], event("crm", 0, refs=("crm:52",), account_traits={"domain": "beta.nl"}), form)
+    later, visit = event("l", 9, "email:bob@gmail.com"), event("v", 9, "anonymous:tablet", action="page_view")
+    accounts = [knowledge.attribute(one).account_id for one in (form, later, visit)]
+    assert accounts == ["crm:52", "crm:52", "domain:acme.com"]
+    assert "crm:52" not in {candidate.account_id for candidate in knowledge.attribute(visit).rejected}
+
+
+def test_two_who_type_their_phone_numbers_at_one_screen_stay_two() -> None:
+    ann = event("a", 0, "anonymous:t", "email:ann@acme.com", "phone:+31201234567", action="form_submitted")
+    bob = event("b", 5, "anonymous:t", "email:bob@beta.nl", "phone:+31207654321", action="form_submitted")
+    knowledge = told(ann, bob)
+    assert knowledge.attribute(ann).person_id != knowledge.attribute(bob).person_id
+    assert knowledge.attribute(bob).account_id == "domain:beta.nl"
+
+
 def test_the_organisation_that_carries_the_crms_id_is_that_account() -> None:
     record = event("o", 0, refs=("crm:1", "org:45"), action="support_record")
     assert told(record).attribute(event("t", 5, "support_user:7", refs=("org:45",))).account_id == "crm:1"

@@ -37,7 +37,7 @@ from tests.naive_attribution import Place, differences, led, naive
 ALIASES = [
     "anonymous:a1", "anonymous:a2", "anonymous:a3", "user:u1", "user:u2", "email:ann@acme.com", "email:bob@acme.com",
     "email:eve@gmail.com", "email:joe@beta.nl", "email:kim@eu.acme.com", "crm_contact:1", "crm_contact:2",
-    "support_user:7", "mailbox:info@acme.com", "mailbox:sales@gamma.de",
+    "support_user:7", "mailbox:info@acme.com", "mailbox:sales@gamma.de", "phone:+31201234567",
 ]  # fmt: skip
 REFS = ["crm:1", "crm:2", "group:acme", "group:beta", "org:5"]
 DOMAINS = ["acme.com", "beta.nl", "https://www.acme.com/x", "eu.acme.com", "gamma.de"]
