@@ -124,7 +124,17 @@ class Rule(Strict):
     distinct: str = Field("", description="count different values of this field (window)")
     same: str = Field("", description="count equal values of this field (window); others in between break the run")
     other_s: float = Field(0.0, ge=0, description="… unless another value lasted no longer than this")
+    rewrites_s: float = Field(
+        0.0, ge=0, description="an event on the same page so soon after the one before is that one (window, sequence)"
+    )
+    redirects_s: float = Field(
+        0.0, ge=0, description="an event that another page follows so soon was only passed through (window, sequence)"
+    )
     near_px: float = Field(0.0, ge=0, description="same `element`, or `x`, `y` no further from the previous (burst)")
+    spares_repetition: bool = Field(
+        False,
+        description="clicks on controls made to be used again and again (`+`, Next, switches) never count (burst)",
+    )
     field: str = Field("", description="property that holds the ordered value (regress)")
     before: str = Field("", description="property that says the value it had, where the sender tells it (regress)")
     order: tuple[str | tuple[str, ...], ...] = Field(

@@ -9,6 +9,7 @@ from datetime import timedelta
 from schemas.rules import Rule
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.friction.fields import Reader, reader
+from streams.friction.views import page_of
 from streams.matching.conditions import crosses
 
 Targets = Mapping[str, float]
@@ -30,6 +31,8 @@ class CompiledRule:
     value: Reader | None = None
     fields: frozenset[str] = frozenset()
     other: timedelta = timedelta()
+    rewrites: timedelta = timedelta()
+    redirects: timedelta = timedelta()
     by_phase: Mapping[str, timedelta] = field(default_factory=dict)
     order: Mapping[str, int] = field(default_factory=dict)
 
@@ -52,6 +55,13 @@ class CompiledRule:
             if crosses(compare, touchpoint, targets) is not None:
                 return True
         return False
+
+    def replaces(self, before: str, after: str, gap: timedelta) -> bool:
+        """Whether what is viewed now is what was viewed a moment ago, or what that led on to by itself."""
+        if not self.rewrites and not self.redirects:
+            return False
+        is_same = page_of(before) == page_of(after)
+        return gap <= (self.rewrites if is_same else self.redirects)
 
     def deadline(self, targets: Targets, phase: str) -> timedelta:
         """How long is allowed: the type's target, else the phase's, else the rule's."""
@@ -118,6 +128,8 @@ def _compile(rule: Rule, variant: str) -> CompiledRule:
         value=reader(value) if value else None,
         fields=_fields(rule),
         other=timedelta(seconds=rule.other_s),
+        rewrites=timedelta(seconds=rule.rewrites_s),
+        redirects=timedelta(seconds=rule.redirects_s),
         by_phase={phase: timedelta(seconds=seconds) for phase, seconds in rule.within_by_phase.items()},
         order={name.lower(): rank for rank, names in enumerate(rule.order) for name in _names(names)},
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
+from streams.friction.topics import words_of
+from streams.friction.views import view_of
 
 Reader = Callable[[AttributedTouchpoint], str]
 REFERENCES = ("ref", "quote_id", "order_id", "contract_id", "ticket_id", "deal_id", "meeting_id", "invoice_id")
@@ -37,8 +38,12 @@ def stated_topic(item: AttributedTouchpoint) -> str:
 
 
 def topic(item: AttributedTouchpoint) -> str:
-    """The topic the sender names, else the words of the title: two tickets of one title are about one thing."""
-    return stated_topic(item) or _title_words(item.touchpoint.title)
+    """The topic the sender names, else the words of the title: two tickets of one title are about one thing.
+
+    What names no matter ("Question", category "Other") is no topic.
+    """
+    stated = stated_topic(item)
+    return stated if words_of(stated) or re.search(r"\d", stated) else words_of(item.touchpoint.title)
 
 
 def ref(item: AttributedTouchpoint) -> str:
@@ -68,12 +73,6 @@ def _property(touchpoint: CleanTouchpoint, names: tuple[str, ...]) -> str:
     return ""
 
 
-@lru_cache(maxsize=4096)
-def _title_words(title: str) -> str:
-    words = re.findall(r"[^\W\d_]+", title.lower())
-    return " ".join(word for word in words if word not in ("re", "fw", "fwd"))
-
-
 _FIELDS: dict[str, Reader] = {
     "visitor": visitor,
     "person": person,
@@ -81,6 +80,7 @@ _FIELDS: dict[str, Reader] = {
     "element": lambda item: item.touchpoint.element,
     "source": lambda item: item.touchpoint.source,
     "page": lambda item: item.touchpoint.page,
+    "view": lambda item: view_of(item.touchpoint),
     "subject": lambda item: item.touchpoint.subject,
     "event": lambda item: item.touchpoint.event_id,
     "ref": ref,

@@ -9,6 +9,7 @@ from typing import Final
 from streams.friction import patterns
 from streams.friction.book import Watch
 from streams.friction.compiled import CompiledRule
+from streams.friction.controls import is_made_for_repetition
 from streams.friction.patterns import MAX_TRAIL, Episode, Mark
 from streams.friction.words import Words
 from streams.journey.scene import Scene
@@ -34,6 +35,8 @@ def each(watch: Watch, scene: Scene) -> None:
 def burst(watch: Watch, scene: Scene) -> None:
     """Events of one group, each within the gap after the previous; a vendor's own verdict makes one alone."""
     rule, item = watch.rule, scene.placed.item
+    if rule.rule.spares_repetition and is_made_for_repetition(item.touchpoint):
+        return
     suffices = watch.suffices(scene.seen)
     if not suffices and not counts(watch, scene):
         return
@@ -59,7 +62,10 @@ def window(watch: Watch, scene: Scene) -> None:
     if rule.value and not value:
         return
     subject = rule.subject(item)
+    last = _replaced(rule, scene, (rule.key, subject), value)
     trail = _trail(rule, scene, (rule.key, subject), value)
+    if last is not None and last.value == value:
+        return
     marks = tuple(mark for mark in trail if mark.value == value) if rule.rule.same else trail
     slot = (rule.key, f"{subject}\x1f{value}" if rule.rule.same else subject)
     before = scene.state.episodes.get(slot)
@@ -72,8 +78,10 @@ def window(watch: Watch, scene: Scene) -> None:
 def sequence(watch: Watch, scene: Scene) -> None:
     """Events that match the steps one after the other, the last soon enough after the one before."""
     rule, item = watch.rule, scene.placed.item
-    trail = remember_step(watch, scene)
-    if not has_steps(trail, len(rule.rule.steps)):
+    value = rule.value(item) if rule.value else ""
+    last = _replaced(rule, scene, (rule.key, rule.subject(item)), value)
+    trail = remember_step(watch, scene, last)
+    if not has_steps(trail, len(rule.rule.steps)) or (last is not None and last.value == value):
         return
     soon = len(trail) < 2 or trail[-1].at - trail[-2].at <= rule.within
     if soon and watch.steps[-1](scene.seen) and _returns(rule, trail):
@@ -139,11 +147,14 @@ def counts(watch: Watch, scene: Scene) -> bool:
     )
 
 
-def remember_step(watch: Watch, scene: Scene) -> tuple[Mark, ...]:
-    """The last events of the group that match a step (or break the order), with this one."""
+def remember_step(watch: Watch, scene: Scene, last: Mark | None = None) -> tuple[Mark, ...]:
+    """The last events of the group that match a step (or break the order), with this one.
+
+    `last`: the mark that this one takes the place of; how one came there, one came here.
+    """
     rule, item = watch.rule, scene.placed.item
     slot = (rule.key, rule.subject(item))
-    bits = watch.sure_steps
+    bits = watch.sure_steps | (last.steps if last else 0)
     for bit, step in watch.other_steps:
         if step(scene.seen):
             bits |= bit
@@ -151,6 +162,15 @@ def remember_step(watch: Watch, scene: Scene) -> tuple[Mark, ...]:
     trail = (*scene.state.trails.get(slot, ()), mark)[-len(rule.rule.steps) :]
     remember(scene, slot, trail)
     return trail
+
+
+def _replaced(rule: CompiledRule, scene: Scene, slot: Slot, value: str) -> Mark | None:
+    """Takes away and returns the group's last mark when this event is that one over again, or where it led to."""
+    trail = scene.state.trails.get(slot, ())
+    if not trail or not rule.replaces(trail[-1].value, value, scene.at - trail[-1].at):
+        return None
+    scene.state.trails[slot] = trail[:-1]
+    return trail[-1]
 
 
 def has_steps(trail: tuple[Mark, ...], steps: int) -> bool:

@@ -126,6 +126,8 @@ _MOVES: dict[str, Callable[[Any], Iterator[tuple[str, Any]]]] = {
     "count": _by(1),
     "within_s": _by(0.001),
     "other_s": _by(0.001),
+    "rewrites_s": _by(0.001),
+    "redirects_s": _by(0.001),
     "at_least_s": _by(0.001),
     "near_px": _by(1),
     "share": _by(0.01),

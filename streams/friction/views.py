@@ -1,0 +1,67 @@
+"""What a visitor looked at: the page with what of its query and fragment makes it another one.
+
+`?page=2`, a refined search and `#/settings` are other views; where a visitor came from and who they are is none.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+from urllib.parse import urlsplit
+
+from schemas.touchpoints import CleanTouchpoint
+
+#: Properties that hold an address as a page reports itself, the fullest first.
+_ADDRESSES: Final = ("tab_url", "url", "current_url", "href")
+_PARTS: Final = (("search", "?"), ("query", "?"), ("hash", "#"))
+_BEGIN: Final = (
+    "utm_", "mtm_", "matomo_", "pk_", "piwik_", "hsa_", "hsctatracking", "_hs", "__hs", "mc_", "oly_", "vero_", "mkt_",
+    "gad_", "at_campaign", "at_medium", "aspsession", "__cf", "cf_chl",
+)  # fmt: skip
+"""How parameters of campaigns and sessions begin. What may also be a page's own (`ref`, `source`, `cid`) is left to it."""
+_NAMES: Final = frozenset(
+    {
+        # clicks on advertisements and letters
+        "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "ttclid", "twclid", "li_fat_id", "yclid",
+        "ysclid", "igshid", "igsh", "epik", "srsltid", "rdt_cid", "sscid", "s_cid", "irclickid", "irgwc", "awc", "tduid",
+        "cjevent", "_openstat", "ck_subscriber_id", "elqtrackid", "elqtrack", "_bta_tid", "_ke", "zanpid",
+        # measuring across domains, and sessions
+        "_ga", "_gl", "_gac", "sid", "sessid", "sessionid", "session_id", "phpsessid", "jsessionid", "cfid", "cftoken",
+        "zenid", "oscsid", "ph_session_id",
+        # against caches
+        "_", "cb", "nocache", "cachebuster",
+    }
+)  # fmt: skip
+_MAX_CHARS: Final = 300
+
+
+def view_of(touchpoint: CleanTouchpoint) -> str:
+    """`/products?page=2#top`: the page, its parameters by name without those that say nothing, its fragment."""
+    told = touchpoint.properties
+    address = next((found for name in _ADDRESSES if isinstance(found := told.get(name), str) and found), "")
+    for name, mark in _PARTS:
+        if mark not in address and isinstance(part := told.get(name), str) and part:
+            address += part if part.startswith(mark) else f"{mark}{part}"
+    return touchpoint.page + _rest(address) if address else touchpoint.page
+
+
+def page_of(view: str) -> str:
+    """The page of a view."""
+    return view.partition("#")[0].partition("?")[0]
+
+
+@lru_cache(maxsize=4096)
+def _rest(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # no address at all: an unclosed bracket
+        return ""
+    said = sorted(pair for pair in parts.query.split("&") if pair and _tells(pair))
+    query = f"?{'&'.join(said)}" if said else ""
+    fragment = f"#{parts.fragment}" if parts.fragment else ""
+    return (query + fragment)[:_MAX_CHARS]
+
+
+def _tells(pair: str) -> bool:
+    name = pair.partition("=")[0].lower()
+    return name not in _NAMES and not name.startswith(_BEGIN)
