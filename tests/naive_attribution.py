@@ -189,7 +189,12 @@ class _World:
         for edge in kept:
             for end in {edge.a, edge.b}:
                 touching.setdefault(end, []).append(edge)
-        counting = [edge for edge in kept if all(edge in touching[end][:most] for end in (edge.a, edge.b))]
+        everybodys = {end for end in touching if kind_of(end) in ("anonymous", "device") and len(touching[end]) > most}
+        counting = [
+            edge
+            for edge in kept
+            if all(edge in touching[end][:most] and end not in everybodys for end in (edge.a, edge.b))
+        ]
         first_of = {edge.b: edge for edge in reversed(counting) if edge.a != edge.b}
         return counting, list(first_of.values())
 

@@ -16,29 +16,28 @@ from schemas.touchpoints import CleanTouchpoint, Scalar
 #: What stands on them, in English, Dutch, German and French; without signs and numbers.
 WORDS: Final = frozenset(
     {
-        "next", "previous", "prev", "more", "load more", "show more", "see more", "view more", "read more", "show less",
-        "plus", "minus", "increase", "decrease", "increment", "decrement", "add one", "remove one", "one more", "one less",
-        "next page", "previous page", "next slide", "previous slide", "next image", "previous image", "next month",
-        "previous month", "next week", "previous week", "next day", "previous day", "next year", "previous year",
-        "increase quantity", "decrease quantity", "increase value", "decrease value", "zoom in", "zoom out",
-        "undo", "redo", "scroll left", "scroll right", "scroll up", "scroll down", "move up", "move down",
-        "volume up", "volume down", "skip forward", "skip back", "older", "newer", "load older", "load newer",
-        "volgende", "vorige", "meer", "meer laden", "laad meer", "toon meer", "meer tonen", "meer weergeven", "bekijk meer",
-        "minder", "toon minder", "verhogen", "verlagen", "aantal verhogen", "aantal verlagen", "volgende pagina",
-        "vorige pagina", "volgende maand", "vorige maand", "volgende week", "vorige week", "inzoomen", "uitzoomen",
-        "ongedaan maken", "omhoog", "omlaag",
-        "weiter", "nächste", "vorherige", "mehr", "mehr laden", "mehr anzeigen", "weitere laden", "menge erhöhen",
-        "menge verringern", "erhöhen", "verringern", "rückgängig",
-        "suivant", "suivante", "précédent", "précédente", "plus de résultats", "voir plus", "afficher plus",
-        "charger plus", "augmenter", "diminuer", "annuler la saisie",
+        "next", "previous", "prev", "more", "load more", "show more", "see more", "view more", "read more",
+        "show less", "plus", "minus", "increase", "decrease", "increment", "decrement", "add one", "remove one",
+        "one more", "one less", "next page", "previous page", "next slide", "previous slide", "next image",
+        "previous image", "next month", "previous month", "next week", "previous week", "next day", "previous day",
+        "next year", "previous year", "increase quantity", "decrease quantity", "increase value", "decrease value",
+        "zoom in", "zoom out", "undo", "redo", "scroll left", "scroll right", "scroll up", "scroll down", "move up",
+        "move down", "volume up", "volume down", "skip forward", "skip back", "older", "newer", "load older",
+        "load newer", "volgende", "vorige", "meer", "meer laden", "laad meer", "toon meer", "meer tonen",
+        "meer weergeven", "bekijk meer", "minder", "toon minder", "verhogen", "verlagen", "aantal verhogen",
+        "aantal verlagen", "volgende pagina", "vorige pagina", "volgende maand", "vorige maand", "volgende week",
+        "vorige week", "inzoomen", "uitzoomen", "ongedaan maken", "omhoog", "omlaag", "weiter", "nächste",
+        "vorherige", "mehr", "mehr laden", "mehr anzeigen", "weitere laden", "menge erhöhen", "menge verringern",
+        "erhöhen", "verringern", "rückgängig", "suivant", "suivante", "précédent", "précédente", "plus de résultats",
+        "voir plus", "afficher plus", "charger plus", "augmenter", "diminuer", "annuler la saisie",
     }
 )
 _SIGNS: Final = frozenset("+-−–—＋±<>‹›«»←→↑↓⟨⟩❮❯◀▶◄►▲▼△▽△▽˄˅⌃⌄…⏪⏩⏮⏭")
 _MORE: Final = re.compile(r"(?:load|show|see|view|laad|toon|bekijk)\b.{0,20}\b(?:more|meer)\b.{0,20}")
 _ROLES: Final = frozenset(
     {
-        "checkbox", "switch", "radio", "slider", "spinbutton", "scrollbar", "menuitemcheckbox", "menuitemradio", "textbox",
-        "searchbox", "combobox", "carousel", "slide",
+        "checkbox", "switch", "radio", "slider", "spinbutton", "scrollbar", "menuitemcheckbox", "menuitemradio",
+        "textbox", "searchbox", "combobox", "carousel", "slide",
     }
 )
 _TYPES: Final = frozenset(
@@ -63,9 +62,10 @@ _MOVING: Final = frozenset(
 )
 _BESIDE: Final = frozenset(
     {
-        "btn", "button", "link", "icon", "img", "svg", "span", "div", "a", "i", "page", "slide", "image", "photo", "month",
-        "day", "week", "year", "qty", "quantity", "amount", "count", "number", "item", "row", "list", "go", "to", "js",
-        "control", "controls", "nav", "arrow", "load", "show", "id", "class", "primary", "secondary", "left", "right",
+        "btn", "button", "link", "icon", "img", "svg", "span", "div", "a", "i", "page", "slide", "image", "photo",
+        "month", "day", "week", "year", "qty", "quantity", "amount", "count", "number", "item", "row", "list", "go",
+        "to", "js", "control", "controls", "nav", "arrow", "load", "show", "id", "class", "primary", "secondary",
+        "left", "right",
     }
 )
 # fmt: on

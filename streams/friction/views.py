@@ -18,13 +18,13 @@ _BEGIN: Final = (
     "utm_", "mtm_", "matomo_", "pk_", "piwik_", "hsa_", "hsctatracking", "_hs", "__hs", "mc_", "oly_", "vero_", "mkt_",
     "gad_", "at_campaign", "at_medium", "aspsession", "__cf", "cf_chl",
 )  # fmt: skip
-"""How parameters of campaigns and sessions begin. What may also be a page's own (`ref`, `source`, `cid`) is left to it."""
+"""How parameters of campaigns and sessions begin. What may be a page's own (`ref`, `cid`) is left to it."""
 _NAMES: Final = frozenset(
     {
         # clicks on advertisements and letters
         "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "ttclid", "twclid", "li_fat_id", "yclid",
-        "ysclid", "igshid", "igsh", "epik", "srsltid", "rdt_cid", "sscid", "s_cid", "irclickid", "irgwc", "awc", "tduid",
-        "cjevent", "_openstat", "ck_subscriber_id", "elqtrackid", "elqtrack", "_bta_tid", "_ke", "zanpid",
+        "ysclid", "igshid", "igsh", "epik", "srsltid", "rdt_cid", "sscid", "s_cid", "irclickid", "irgwc", "awc",
+        "tduid", "cjevent", "_openstat", "ck_subscriber_id", "elqtrackid", "elqtrack", "_bta_tid", "_ke", "zanpid",
         # measuring across domains, and sessions
         "_ga", "_gl", "_gac", "sid", "sessid", "sessionid", "session_id", "phpsessid", "jsessionid", "cfid", "cftoken",
         "zenid", "oscsid", "ph_session_id",

@@ -39,10 +39,18 @@ PLACEHOLDERS = frozenset(
     {
         "null", "undefined", "none", "nil", "nan", "n/a", "na", "anonymous", "anon", "guest", "test", "unknown",
         "user", "true", "false", "(null)", "", "-", "[object object]", "-1", "(not set)", "not set", "(none)",
-        "no value", "n.a.", "empty",
+        "no value", "n.a.", "empty", "anonymousid", "anonymous_id", "anonymous-id", "anonymous id", "userid", "user_id",
+        "user-id", "user id", "distinct_id", "distinctid", "visitorid", "visitor_id", "visitor", "clientid", "client_id",
+        "deviceid", "device_id", "sessionid", "session_id", "id", "uuid", "guid", "string", "placeholder", "todo", "xxx",
+        "nobody", "anonymous user", "anonymous_user", "anonymous-user", "anonymoususer", "guest_user",
+        "guestuser", "unknown_user", "not_logged_in", "not logged in", "notloggedin", "logged_out", "loggedout",
+        "no_user", "nouser", "anonymousid()", "undefinedundefined",
     }
 )
-_TEMPLATE = re.compile(r"(?is)\{\{.*\}\}|\$\{.*\}|\{[a-z_. ]+\}|%+\w+%+|<.*>|\[\[.*\]\]|\*\|.*\|\*")
+_TEMPLATE = re.compile(
+    r"(?is)\{\{.*\}\}|[$#]\{.*\}|\{[a-z_. ]+\}|\{%.*%\}|%+\w+%+|<.*>|\[\[.*\]\]|\*\|.*\|\*|\[object \w+\]|"
+    r"(?:async )?function\b.*|\(.*\) ?=>.*|symbol\(.*\)|\$[a-z_]+|@(?:model|viewbag)\..*|process\.env\..*"
+)
 """A hole of a template that nobody filled in: `{{user.id}}`, `${userId}`, `%USER_ID%`, `<no value>`, `*|EMAIL|*`."""
 
 #: English, Dutch, German, French.

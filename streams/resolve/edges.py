@@ -1,7 +1,9 @@
 """The edges of each alias, kept for ever; the first `MAX_EDGES` in their order count.
 
-An edge counts when it is among the first of both its ends. Which edges do is a function of the set of edges, and what
-an edge changes by coming or going is at most one edge more at each end.
+An edge counts when it is among the first of both its ends. An id of a browser or a device that has more is nobody's, and
+none of its edges counts: a screen in a hall, or a word that a page writes where an id should be (`web` from thousands of
+browsers), would give strangers' visits to whoever was known there first. Which edges count is a function of the set of
+edges. What one changes by coming or going is at most one edge more at each end, and once all those of a shared id.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from streams.resolve.aliases import strength
 MAX_EDGES = 100
 """Of one alias; a cluster cannot hold more anyway, and without a bound a shared device would cost every event."""
 
+_SHAREABLE = ("anonymous:", "device:")
 _T = TypeVar("_T", str, datetime)
 Order: TypeAlias = "tuple[int, datetime, Alias, Alias, bool]"
 Pair = tuple[Alias, Alias]
@@ -118,16 +121,19 @@ class Moved:
 
 
 class _Shared:
-    """The edges of an alias that has more than count."""
+    """The edges of an alias that has more than count, or had: of one that may be everybody's none does."""
 
-    __slots__ = ("_by_ends", "_rest", "first")
+    __slots__ = ("_by_ends", "_most", "_rest", "first", "name")
 
-    def __init__(self, edges: Sequence[Seen]) -> None:
+    def __init__(self, name: Alias, edges: Sequence[Seen]) -> None:
         """Edges in their order, of which nobody has said yet whether they count at this end."""
-        self.first = list(edges[:MAX_EDGES])
-        for edge in edges[MAX_EDGES:]:
+        self.name = name
+        is_everybodys = len(edges) > MAX_EDGES and name.startswith(_SHAREABLE)
+        self._most = 0 if is_everybodys else MAX_EDGES
+        self.first = list(edges[: self._most])
+        for edge in edges[self._most :]:
             edge.beyond += 1
-        self._rest: SortedList[Seen] = SortedList(edges[MAX_EDGES:])
+        self._rest: SortedList[Seen] = SortedList(edges[self._most :])
         self._by_ends = {(edge.a, edge.b, edge.typed): edge for edge in edges}
 
     def __len__(self) -> int:
@@ -138,9 +144,10 @@ class _Shared:
 
     def add(self, edge: Seen, moved: Moved) -> None:
         self._by_ends[edge.a, edge.b, edge.typed] = edge
-        if len(self.first) < MAX_EDGES or edge < self.first[-1]:
+        self._close(moved)
+        if len(self.first) < self._most or (self.first and edge < self.first[-1]):
             self.first.insert(bisect_left(self.first, edge), edge)
-            if len(self.first) <= MAX_EDGES:
+            if len(self.first) <= self._most:
                 return
             edge = self.first.pop()
             if not edge.beyond:
@@ -153,6 +160,7 @@ class _Shared:
         place = bisect_left(self.first, edge)
         if place == len(self.first):
             self._rest.remove(edge)
+            self._open(moved)
             return
         del self.first[place]
         if self._rest:
@@ -161,6 +169,41 @@ class _Shared:
             promoted.beyond -= 1
             if not promoted.beyond:
                 moved.comes(promoted)
+
+    def any(self) -> Seen:
+        """One of its edges."""
+        return next(iter(self._by_ends.values()))
+
+    @property
+    def is_everybodys(self) -> bool:
+        """Whether none of its edges counts."""
+        return not self._most
+
+    def _close(self, moved: Moved) -> None:
+        """It turned out to be everybody's: what counted at this end counts no more."""
+        if self._most and len(self) > MAX_EDGES and self.name.startswith(_SHAREABLE):
+            self._most = 0
+            self._count(self.first, -1, moved)
+            self._rest.update(self.first)
+            self.first = []
+
+    def _open(self, moved: Moved) -> None:
+        """So many of its edges went that the others count again."""
+        if not self._most and len(self) <= MAX_EDGES:
+            self._most = MAX_EDGES
+            self.first = list(self._rest)
+            self._rest.clear()
+            self._count(self.first, 1, moved)
+
+    @staticmethod
+    def _count(edges: Iterable[Seen], counts: int, moved: Moved) -> None:
+        for edge in edges:
+            counted = not edge.beyond
+            edge.beyond -= counts
+            if counted:
+                moved.goes(edge)
+            elif not edge.beyond:
+                moved.comes(edge)
 
 
 KeptEdges: TypeAlias = "Seen | tuple[Seen, ...] | _Shared"
@@ -172,6 +215,8 @@ class Edges:
 
     def __init__(self) -> None:
         self._of: dict[Alias, KeptEdges] = {}
+        self.everybodys = set[Alias]()
+        """Ids of browsers and devices that more use than one may have edges."""
 
     def __contains__(self, name: Alias) -> bool:
         return name in self._of
@@ -228,7 +273,7 @@ class Edges:
         known = self._of.get(name)
         if known is None:
             return name
-        edge = known if isinstance(known, Seen) else self.first(name)[0]
+        edge = known if isinstance(known, Seen) else known[0] if isinstance(known, tuple) else known.any()
         return edge.a if edge.a == name else edge.b
 
     def fill(self, edges: Iterable[Seen]) -> None:
@@ -242,7 +287,9 @@ class Edges:
             if known is not edge and edge.a is not edge.b:
                 ends[edge.b] = _with(known, edge)
         for end, found in ends.items():
-            self._of[end] = _sorted(found) if type(found) is list else found  # type: ignore[assignment]
+            kept = self._of[end] = _sorted(end, found) if type(found) is list else found  # type: ignore[assignment]
+            if isinstance(kept, _Shared):
+                self._note(kept)
 
     def add(self, edge: Seen, moved: Moved) -> None:
         """Take it in; notes which edges count from now on, and which no more."""
@@ -252,9 +299,10 @@ class Edges:
             if isinstance(known, Seen):
                 known = (known,)
             if isinstance(known, tuple) and len(known) >= MAX_EDGES:
-                known = self._of[end] = _Shared(known)
+                known = self._of[end] = _Shared(end, known)
             if isinstance(known, _Shared):
                 known.add(edge, moved)
+                self._note(known)
             else:
                 self._of[end] = _inserted(known, edge) if known else edge
         if not edge.beyond:
@@ -268,6 +316,7 @@ class Edges:
             known = self._of[end]
             if isinstance(known, _Shared):
                 known.remove(edge, moved)
+                self._note(known)
                 if not len(known):
                     del self._of[end]
                 continue
@@ -277,6 +326,9 @@ class Edges:
             else:
                 del self._of[end]
 
+    def _note(self, known: _Shared) -> None:
+        (self.everybodys.add if known.is_everybodys else self.everybodys.discard)(known.name)
+
 
 def _with(known: Seen | list[Seen], edge: Seen) -> list[Seen]:
     if type(known) is list:
@@ -285,12 +337,12 @@ def _with(known: Seen | list[Seen], edge: Seen) -> list[Seen]:
     return [known, edge]  # type: ignore[list-item]
 
 
-def _sorted(found: list[Seen]) -> tuple[Seen, ...] | _Shared:
+def _sorted(end: Alias, found: list[Seen]) -> tuple[Seen, ...] | _Shared:
     """In their order: by each part of it, the last first, which costs half of what the whole does."""
     found.sort(key=_ENDS)
     found.sort(key=_SINCE)
     found.sort(key=_STRENGTH, reverse=True)
-    return tuple(found) if len(found) <= MAX_EDGES else _Shared(found)
+    return tuple(found) if len(found) <= MAX_EDGES else _Shared(end, found)
 
 
 def _inserted(known: tuple[Seen, ...], edge: Seen) -> tuple[Seen, ...]:

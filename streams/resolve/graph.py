@@ -98,6 +98,11 @@ class IdentityGraph:
         """How many aliases are in tangles: so many edges hang together there that only some may join."""
         return self._regions.tangled()
 
+    @property
+    def everybodys(self) -> int:
+        """How many ids of browsers and devices are everybody's, and therefore nobody's."""
+        return len(self._edges.everybodys)
+
     def is_tangled(self, name: Alias) -> bool:
         """Whether an alias is in a tangle."""
         return self._regions.is_tangled(name)

@@ -169,6 +169,7 @@ class Knowledge:
         """How much grew to each limit, and grows no more."""
         return {
             "aliases_tangled": self.graph.tangled,
+            "browsers_that_are_everybodys": self.graph.everybodys,
             "aliases_with_more_accounts_than_count": self.memberships.beyond + self.ties.beyond,
             "accounts_with_more_claims_than_count": len(self.directory.claims.crowded),
             "hosts_with_more_claimants_than_count": len(self.directory.crowded),

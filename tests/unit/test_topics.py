@@ -10,10 +10,10 @@ from streams.friction.topics import words_of
 @pytest.mark.parametrize(
     "title",
     [
-        "Question", "RE: question", "(no subject)", "[no subject]", "Vraag", "vraagje", "Korte vraag", "Nog een vraag",
-        "Geen onderwerp", "Help!", "Help needed", "URGENT", "I have a question for you", "Ticket #1234", "Hi", "Hallo",
-        "Contact form", "Contactformulier website", "kein Betreff", "Allgemeine Anfrage", "(sans objet)", "", "???", "42",
-        "Test", "Nieuw bericht", "FW: Re: Problem",
+        "Question", "RE: question", "(no subject)", "[no subject]", "Vraag", "vraagje", "Korte vraag",
+        "Nog een vraag", "Geen onderwerp", "Help!", "Help needed", "URGENT", "I have a question for you",
+        "Ticket #1234", "Hi", "Hallo", "Contact form", "Contactformulier website", "kein Betreff",
+        "Allgemeine Anfrage", "(sans objet)", "", "???", "42", "Test", "Nieuw bericht", "FW: Re: Problem",
     ],
 )  # fmt: skip
 def test_a_subject_without_a_matter(title: str) -> None:
