@@ -12,7 +12,7 @@ from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Signal
 from streams.ids import named_id
 from streams.journey.account import AccountJourney, Changes, changes_nothing
-from streams.journey.causes import Cause, in_words
+from streams.journey.causes import LATE, Cause, in_words
 from streams.journey.facts import (
     account_fact,
     as_of_of,
@@ -99,6 +99,8 @@ def mended_from_memory(
     causes = {Cause("links", item.cause) for item in items if item.cause}
     if changes.mended:
         causes.add(changes.mended)
+    if not causes and changes.withdrawn:  # what was shown as a signal is none: more than a little disorder
+        causes.add(LATE)
     if not causes:
         return []
     again = len(changes.placed.keys() - {item.event_id for item in items})

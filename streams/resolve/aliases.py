@@ -39,12 +39,12 @@ PLACEHOLDERS = frozenset(
     {
         "null", "undefined", "none", "nil", "nan", "n/a", "na", "anonymous", "anon", "guest", "test", "unknown",
         "user", "true", "false", "(null)", "", "-", "[object object]", "-1", "(not set)", "not set", "(none)",
-        "no value", "n.a.", "empty", "anonymousid", "anonymous_id", "anonymous-id", "anonymous id", "userid", "user_id",
-        "user-id", "user id", "distinct_id", "distinctid", "visitorid", "visitor_id", "visitor", "clientid", "client_id",
-        "deviceid", "device_id", "sessionid", "session_id", "id", "uuid", "guid", "string", "placeholder", "todo", "xxx",
-        "nobody", "anonymous user", "anonymous_user", "anonymous-user", "anonymoususer", "guest_user",
-        "guestuser", "unknown_user", "not_logged_in", "not logged in", "notloggedin", "logged_out", "loggedout",
-        "no_user", "nouser", "anonymousid()", "undefinedundefined",
+        "no value", "n.a.", "empty", "anonymousid", "anonymous_id", "anonymous-id", "anonymous id", "userid",
+        "user_id", "user-id", "user id", "distinct_id", "distinctid", "visitorid", "visitor_id", "visitor",
+        "clientid", "client_id", "deviceid", "device_id", "sessionid", "session_id", "id", "uuid", "guid", "string",
+        "placeholder", "todo", "xxx", "nobody", "anonymous user", "anonymous_user", "anonymous-user", "anonymoususer",
+        "guest_user", "guestuser", "unknown_user", "not_logged_in", "not logged in", "notloggedin", "logged_out",
+        "loggedout", "no_user", "nouser", "anonymousid()", "undefinedundefined",
     }
 )
 _TEMPLATE = re.compile(

@@ -1,9 +1,10 @@
 """The edges of each alias, kept for ever; the first `MAX_EDGES` in their order count.
 
-An edge counts when it is among the first of both its ends. An id of a browser or a device that has more is nobody's, and
-none of its edges counts: a screen in a hall, or a word that a page writes where an id should be (`web` from thousands of
-browsers), would give strangers' visits to whoever was known there first. Which edges count is a function of the set of
-edges. What one changes by coming or going is at most one edge more at each end, and once all those of a shared id.
+An edge counts when it is among the first of both its ends. An id of a browser or a device that has more is nobody's,
+and none of its edges counts: a screen in a hall, or a word that a page writes where an id should be (`web` from
+thousands of browsers), would give strangers' visits to whoever was known there first. Which edges count is a function
+of the set of edges. What one changes by coming or going is at most one edge more at each end, and once all those of a
+shared id.
 """
 
 from __future__ import annotations

@@ -317,6 +317,22 @@ async def test_both_accounts_say_which_link_moved_a_touchpoint() -> None:
     assert causes["crm:1"] == "crm:1 claims acme.com", "its record of the claim is in another phase by the visit"
 
 
+async def test_a_signal_that_a_late_event_takes_back_leaves_a_line_however_small_the_account() -> None:
+    pipeline = Pipeline(BLUEPRINT, AS_OF, 3)
+    who: dict[str, Any] = {"aliases": ("email:a@acme.com",), "subject": "ticket:1"}
+    await pipeline.feed([touchpoint("e1", 0, "ticket_created", **who)])
+    await pipeline.run()
+    assert [signal.rule for signal in pipeline.store.signals.values() if not signal.withdrawn]
+    assert not pipeline.store.corrections
+    await pipeline.feed([touchpoint("e2", 60, "ticket_replied_by_agent", **who)])
+    await pipeline.run()
+    await pipeline.close()
+    (line,) = pipeline.store.corrections.values()
+    assert line.cause == LATE.words
+    assert line.signals_withdrawn >= 1
+    assert "withdrawn" in line.what
+
+
 async def test_a_persona_that_was_mended_from_memory_is_a_correction_too() -> None:
     pipeline = Pipeline(BLUEPRINT, AS_OF, 3)
     who: dict[str, Any] = {"aliases": ("email:a@acme.com",)}

@@ -86,7 +86,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         person_traits=_person_traits(kind, name, value),
         account_traits=_account_traits(kind, name, value),
         channel="crm",
-        subject=f"{kind}:{records[0][1]}",
+        subject=f"{kind}:{_about(records, kind, change)}",
         properties=_properties(message, change, name, value)
         | _merged(records, change)
         | _told(name, is_outcome, status),
@@ -136,6 +136,12 @@ def _records(message: Message, kind: str, change: str) -> list[tuple[str, str]]:
     if not found:
         raise UnmappableEvent("`objectId` is missing", "missing_field")
     return found
+
+
+def _about(records: list[tuple[str, str]], kind: str, change: str) -> str:
+    """The record whose story it is: of merged tickets the one that went into the other, for its waiting is over."""
+    is_gone = kind == "ticket" and change == "merge" and len(records) > 1
+    return records[1 if is_gone else 0][1]
 
 
 def _associated(message: Message, kind: str) -> list[tuple[str, str]]:
