@@ -71,6 +71,8 @@ _BESIDE: Final = frozenset(
 # fmt: on
 _LABELS: Final = ("text", "label", "aria-label", "aria_label", "ariaLabel", "element_text", "button_text", "el_text")
 _KINDS: Final = ("element_type", "tag", "tag_name", "tagName", "type", "input_type")
+#: `<input>` elements that are buttons.
+_PUSHED: Final = frozenset({"button", "submit", "image", "reset"})
 _PARTS: Final = ("role", "aria-role", "aria_role", "aria-roledescription", "aria_roledescription")
 _STATES: Final = ("aria-checked", "aria_checked", "aria-valuenow", "aria_valuenow")
 _EDITABLE: Final = (
@@ -87,7 +89,10 @@ _NO: Final = frozenset({"", "false", "none", "inherit"})
 def is_made_for_repetition(touchpoint: CleanTouchpoint) -> bool:
     """Whether the clicked element is one that people use many times in a row."""
     told = touchpoint.properties
-    if any(_text(told, name) in _TYPES for name in _KINDS) or any(_text(told, name) in _ROLES for name in _PARTS):
+    kinds = {_text(told, name) for name in _KINDS}
+    if not _PUSHED.isdisjoint(kinds):
+        kinds.discard("input")
+    if not _TYPES.isdisjoint(kinds) or any(_text(told, name) in _ROLES for name in _PARTS):
         return True
     if any(name in told for name in _STATES) or any(_text(told, name) not in _NO for name in _EDITABLE):
         return True

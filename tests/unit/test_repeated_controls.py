@@ -38,6 +38,7 @@ ONCE: dict[str, dict[str, Any]] = {
     "save": {"element": "#save", "title": "Save", "properties": {"tag": "button"}},
     "save and next": {"element": "#save-and-next", "title": "Save and next"},
     "submit": {"properties": {"tag": "button", "type": "submit", "text": "Send"}},
+    "an input that is a button": {"properties": {"tag": "INPUT", "type": "submit", "element_type": "button"}},
     "buy more": {"title": "Buy more licences"},
     "pricing plus": {"element": "#plan-plus-buy", "title": "Choose Plus"},
     "a menu": {"element": "nav-menu", "title": "Menu"},

@@ -60,10 +60,10 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         channel="support",
         subject=f"{'ticket' if kind in _TICKETS else kind}:{record_id}" if record_id else "",
         title=text(detail.get("subject")) if kind in _TICKETS else "",
-        text=_text(change, detail, event),
+        text="" if _by_agent(kind, change, detail) else _text(change, detail, event),
         score=score,
         score_kind="csat" if score is not None else "",
-        properties=_properties(kind, detail, event),
+        properties=_properties(kind, detail, event) | _opened(kind, change, detail),
         backfill=request.backfill,
     )
 
@@ -217,6 +217,16 @@ def _properties(kind: str, detail: dict[str, Any], event: dict[str, Any]) -> dic
     return kept | {"escalated": True} if _is_escalated(event) else kept
 
 
+def _opened(kind: str, change: str, detail: dict[str, Any]) -> dict[str, Scalar]:
+    return {"opened_by_agent": True} if _by_agent(kind, change, detail) else {}
+
+
+def _by_agent(kind: str, change: str, detail: dict[str, Any]) -> bool:
+    """Whether somebody else opened the ticket for who asks: the words are theirs, and they are there already."""
+    submitter, requester = ident(detail, "submitter_id"), ident(detail, "requester_id")
+    return kind in _TICKETS and change == "created" and bool(submitter and requester) and submitter != requester
+
+
 def _is_escalated(event: dict[str, Any]) -> bool:
     """Whether the tag `escalated` (or `escalation`) was set just now."""
     added = event.get("tags_added", event.get("added_tags"))
@@ -249,7 +259,7 @@ CONNECTOR = Connector(
     ways_in=(Webhook(SCHEME),),
     keep_headers=("x-zendesk-webhook-id", "x-zendesk-webhook-invocation-id"),
     map=touchpoint,
-    mapping=2,
+    mapping=3,
     feeds=("ticket", "ticket_status", "ticket_reply", "ticket_answer", "survey", "words", "person", "organisation"),
     ids=Scope(accounts=("org", "crm"), people=("support_user",), records=("ticket",)),
     docs=Docs(
