@@ -55,9 +55,11 @@ def mended() -> dict[str, Any]:
 
     Besides the types: a won deal alone begins no onboarding now, so the account of this one is no longer `stalled`.
     """
-    before = recorded()["shown"]
+    before: dict[str, Any] = recorded()["shown"]
     deal, signal = "30d5cdef-8b1b-5b4c-ad8a-df52b39bd921", "5081deea-eea4-542e-87cb-d4fb07e1f6b6"
     assert before["events"][deal]["friction"] == ["stalled"] and signal in before["signals"]
-    changes = {event: {"type": kind} for event, kind in _NOW.items()} | {deal: {"friction": []}}
+    changes: dict[str, dict[str, Any]] = {event: {"type": kind} for event, kind in _NOW.items()} | {
+        deal: {"friction": []}
+    }
     events = {event: row | changes.get(event, {}) for event, row in before["events"].items()}
     return before | {"events": events, "signals": [each for each in before["signals"] if each != signal]}
