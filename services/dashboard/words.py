@@ -205,6 +205,10 @@ _RULES = {
     "bounced": "Mail did not arrive",
     "meeting_missed": "Missed meetings",
     "low_score": "Low scores",
+    "struggle": "Struggles in several ways",
+    "champion_in_pain": "A champion is in pain",
+    "moment_of_truth_failed": "Moment of truth failed",
+    "misaligned": "Praises, and struggles",
     "negative_words": "Written in anger or disappointment",
 }
 

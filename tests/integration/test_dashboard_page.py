@@ -217,17 +217,20 @@ async def test_phone_dark_and_print_fit(site: Site) -> None:
         assert not await page.locator("#nav").is_visible()
 
 
-async def test_a_row_that_moves_keeps_the_focus(site: Site) -> None:
+async def test_a_row_keeps_the_focus_and_takes_its_new_place_when_it_is_left(site: Site) -> None:
     page = await site.open("/accounts?window=7d")
     await live(page)
-    link = page.locator("#accounts a").nth(3)
+    link = page.locator("#accounts [data-key=known] tbody a").nth(3)
     await link.focus()
     name = await link.inner_text()
     account = next(row for row in site.store.world.accounts if row["name"] == name)
-    account["last_seen_at"] = NOW
+    touchpoint = next(row for row in site.store.world.touchpoints if row["account_id"] == account["account_id"])
+    touchpoint |= {"friction": 1, "pain": 1000.0}
     site.write()
-    await page.wait_for_function("name => document.querySelector('#accounts a').textContent === name", arg=name)
+    await page.locator("#accounts b", has_text="1,00").wait_for()
     assert await page.evaluate("document.activeElement.textContent") == name
+    await page.evaluate("document.activeElement.blur()")
+    await page.wait_for_function("name => document.querySelector('#accounts a').textContent === name", arg=name)
 
 
 async def test_a_name_without_a_blank_breaks(site: Site) -> None:

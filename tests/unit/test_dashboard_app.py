@@ -331,19 +331,18 @@ async def test_the_grid_holds_every_cell_with_impact_once_and_the_page_shows_it(
     assert "Quick wins" in (await client.get("/map?window=all")).text
 
 
-async def test_cases_stand_apart_from_the_feed_and_open_ones_come_first(store: FakeStore) -> None:
-    for number, signal in enumerate(store.world.signals[-4:]):
-        case = {"signal_id": f"case-{number}", "rule": "struggle", "is_closed": number % 2, "closed_at": NOW}
-        store.world.signals.append(signal | case | {"explanation": f"struggled, {number + 2} signals"})
-    for signal in store.world.signals[:3]:
-        signal["case_id"] = "case-0"
-    snapshot = await browser_of(app_on(store)).get("/incidents?window=all")
-    cases = snapshot.text.partition('<section id="cases"')[2].partition("</section>")[0]
-    feed = snapshot.text.partition('<section id="feed"')[2].partition("</section>")[0]
-    assert cases.count(">grown <time") == cases.count(">opened <time") == 1
-    assert max(cases.index(">grown <time"), cases.index(">opened <time")) < cases.index(">closed <time")
-    assert "3 signals in it" in cases
-    assert (cases.count("struggled, "), feed.count("struggled, ")) == (4, 0)
+async def test_signs_of_one_case_are_one_incident_and_the_case_is_its_tag(store: FakeStore) -> None:
+    mine = [row for row in store.world.signals if row["account_id"] == store.world.signals[0]["account_id"]][:3]
+    assert len({row["touchpoint_type"] for row in mine}) > 1, "of several things"
+    for row in mine:
+        row["case_id"] = "case-1"
+    case = {"signal_id": "case-1", "case_id": "", "rule": "struggle", "explanation": "struggled with it"}
+    store.world.signals.append(mine[0] | case)
+    page = (await browser_of(app_on(store)).get("/incidents?window=all")).text
+    incident = page.partition(f'<li data-key="{mine[0]["account_id"]}/case-1">')[2].partition("</details></li>")[0]
+    assert "Struggles in several ways" in incident and "3 signs" in incident
+    assert incident.count("what exactly happened") == 3
+    assert "struggled with it" not in page
 
 
 async def test_rules_that_nothing_can_feed_are_said(client: httpx.AsyncClient) -> None:

@@ -240,7 +240,6 @@ async def test_method_confidence_and_corrections_stand_on_the_page(store: FakeSt
     assert "are the same person</strong>: 3 touchpoints changed" in text and "elsewhere" not in text
     signals = (await client.get("/api/signals")).json()["signals"]
     assert {each["method"] for each in signals} <= {"crm_contact", "email_domain"} and signals[0]["confidence"]
-    assert "account by crm contact, confidence 95%" in (await client.get("/incidents")).text
 
 
 async def test_accounts_known_by_domain_only_are_provisional_and_records_are_no_visitors(store: FakeStore) -> None:

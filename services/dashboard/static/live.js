@@ -107,16 +107,22 @@ function pause() {
   source = null;
 }
 
+let asked = 0; // an answer that comes after the reader went on is not shown
 async function openDetail(address) {
+  const mine = ++asked;
   const url = new URL(address, location.href);
   url.searchParams.set("part", "1");
-  const slow = setTimeout(() => { body.replaceChildren(); body.classList.add("loading"); if (!dialog.open) dialog.showModal(); }, 150);
+  const slow = setTimeout(() => { if (mine !== asked) return; body.replaceChildren(); body.classList.add("loading"); if (!dialog.open) dialog.showModal(); }, 150);
   let text;
   try {
     const answer = await fetch(url, { headers: { accept: "text/html" } });
     if (!answer.ok) throw new Error(String(answer.status));
     text = await answer.text();
-  } catch { location.href = address; return; } finally { clearTimeout(slow); body.classList.remove("loading"); }
+  } catch {
+    if (mine === asked) location.href = address;
+    return;
+  } finally { clearTimeout(slow); body.classList.remove("loading"); }
+  if (mine !== asked) return;
   body.innerHTML = text;
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
@@ -134,10 +140,10 @@ addEventListener("click", (event) => {
   if (event.target === dialog) dialog.close();
 });
 // closing goes back to the page's own address, over all details that were opened one from another
-dialog.addEventListener("close", () => { if (history.state?.detail) history.go(-history.state.depth); });
+dialog.addEventListener("close", () => { asked += 1; if (history.state?.detail) history.go(-history.state.depth); });
 addEventListener("popstate", (event) => {
   if (event.state?.detail) openDetail(event.state.detail);
-  else if (dialog.open) dialog.close();
+  else { asked += 1; dialog.close(); }
 });
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;

@@ -1,6 +1,6 @@
-"""What went wrong for whom: several signs of one thing as one case, and every moment of friction."""
+"""What went wrong for whom: all that one account met at one thing is one incident, with its evidence inside."""
 
 from services.dashboard.pages.incidents.query import ask
 from services.dashboard.pages.kind import Page
 
-PAGE = Page("incidents", "Incidents", "/incidents", ("cases", "feed"), ask)
+PAGE = Page("incidents", "Incidents", "/incidents", ("incidents",), ask)
