@@ -12,7 +12,7 @@ from streams.incidents.grouping import Burst
 from streams.incidents.incident import Incident
 from streams.incidents.intake import Lens
 
-_HIGH, _SEVERE = 0.3, 0.6
+_HIGH, _SEVERE = 0.4, 0.8
 _USUAL_IMPORTANCE = 3
 _FIRST_CONTACT = timedelta(minutes=5)
 """What a source tells of at its very first contact is not older than this, or it is its history."""

@@ -14,13 +14,13 @@ from schemas.incidents import Carrier, Desk, Message
 from schemas.policies import Policy
 from streams.incidents.actions import ActionLog
 from streams.incidents.golden import run, run_all
-from streams.incidents.incident import CALM
+from streams.incidents.incident import CALM, incidents_of
 from streams.incidents.intake import MEMORY, Recent, pruned, taken_in
-from streams.incidents.judging import Watch
+from streams.incidents.judging import Watch, level_of
 from streams.incidents.messages import Places
 from streams.incidents.threads import View, judged, look_again_at, moved
 from streams.journey.digests import digest_of
-from tests.incident_kit import BLUEPRINT, COMPILED, LENS, NOW, action, ago, signal, view
+from tests.incident_kit import BLUEPRINT, COMPILED, LENS, NOW, action, ago, part, signal, view
 
 RECENT = Recent()
 SOON = NOW + timedelta(minutes=5)
@@ -285,6 +285,25 @@ def test_a_policy_that_asks_for_nothing_of_its_own_fails_a_test(policy: Any) -> 
 def test_policies_change_no_row_of_the_map() -> None:
     without = BLUEPRINT.model_copy(update={"policies": (), "tiers": BLUEPRINT.tiers.model_copy(update={"trait": "x"})})
     assert digest_of(without) == digest_of(BLUEPRINT)
+
+
+@pytest.mark.parametrize(
+    ("severity", "weight", "level"),
+    [
+        (0.8, 1.0, "severe"),
+        (0.79, 1.0, "high"),
+        (0.4, 1.0, "high"),
+        (0.39, 1.0, "watch"),
+        (0.64, 1.25, "severe"),
+        (0.63, 1.25, "high"),
+    ],
+)
+def test_how_bad_is_severity_times_importance_times_weight(severity: float, weight: float, level: str) -> None:
+    (decisive,) = incidents_of("crm:1", [part("s", "e1", severity=severity, touchpoint_type="complaint")])
+    assert LENS.types["complaint"].importance == 5
+    assert level_of(decisive, LENS, weight) == level
+    (minor,) = incidents_of("crm:1", [part("s", "e1", severity=1.0, touchpoint_type="blog_article")])
+    assert level_of(minor, LENS, 1.0) == "high"
 
 
 def test_a_view_knows_no_source_it_never_heard() -> None:
