@@ -394,7 +394,7 @@ _trees = st.recursive(
 
 
 @pytest.mark.parametrize("loader", [yaml.SafeLoader, documents._LOADER])
-@settings(suppress_health_check=[HealthCheck.too_slow])  # says how busy the machine is
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # they say how busy the machine is
 @given(tree=st.dictionaries(_keys, _trees, min_size=1, max_size=4), flow=st.booleans())
 def test_every_key_is_where_it_is_said_to_be(loader: type[yaml.SafeLoader], tree: dict[str, Any], flow: bool) -> None:
     """Whatever the nesting and style, and whichever parser reads it."""

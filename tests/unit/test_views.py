@@ -38,6 +38,6 @@ def test_a_view_is_the_page_and_what_of_its_address_matters(told: dict[str, str]
 
 
 @given(st.text(max_size=80), st.text(max_size=20))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_whatever_a_page_reports_it_has_a_view(address: str, query: str) -> None:
     assert len(viewed("/a", url=address, search=query)) <= 302
