@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.kafka_fixture", "tests.clickhouse_fixture"]
 
@@ -24,6 +25,12 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 TOOLS = {"node": ("node",), "npm": ("npm",), "browser": CHROMIUM, "promtool": ("promtool",), "amtool": ("amtool",)}
 
 _guarded_ports: dict[int, str] = {9092: "kafka", 8123: "clickhouse", 9000: "clickhouse"}
+
+
+#: A run finds the same as the one before. HYPOTHESIS_PROFILE=search looks for what no run has seen yet.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def pytest_configure() -> None:
