@@ -69,7 +69,7 @@ def run(pace: Pace, say: Say) -> list[Figure]:
     share = 10 if pace.repeats == 1 else 1
     people, accounts = PEOPLE // share, ACCOUNTS // share
     blueprint, knowledge = load(), Knowledge()
-    bare = CompiledBlueprint(blueprint.source.model_copy(update={"rules": ()}))
+    bare = CompiledBlueprint(blueprint.source.model_copy(update={"rules": (), "policies": ()}))
     journeys = {"with all rules": Accounts(blueprint), "without rules": Accounts(bare)}
     feed = list(arrivals(people, accounts))
     attributed(knowledge, feed)

@@ -50,7 +50,7 @@ MIX: Final[tuple[Kind, ...]] = (
 def run(pace: Pace, say: Say) -> list[Figure]:
     """Cost an event with all rules and with none, over the same batches, each the best of some rounds."""
     blueprint = load()
-    bare = CompiledBlueprint(blueprint.source.model_copy(update={"rules": ()}))
+    bare = CompiledBlueprint(blueprint.source.model_copy(update={"rules": (), "policies": ()}))
     batches = events(BATCH * 100)
     costs_us: dict[str, float] = {"all": float("inf"), "none": float("inf")}
     for _ in range(pace.repeats + 1):

@@ -87,7 +87,7 @@ def _newer(source: Blueprint, **changes: Any) -> CompiledBlueprint:
 
 def _step_us(blueprint: CompiledBlueprint, pace: Pace) -> float:
     """Journey's half of an event in batches of 100, out of order as senders batch them."""
-    bare, knowledge = _newer(blueprint.source, rules=()), Knowledge()
+    bare, knowledge = _newer(blueprint.source, rules=(), policies=()), Knowledge()
     batches = [requests(BATCH * 20, batch=20)[n : n + BATCH // 20] for n in range(0, 100, BATCH // 20)]
     inputs = [attributed(knowledge, mapped(batch)) for batch in batches]
 

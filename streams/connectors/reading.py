@@ -65,17 +65,17 @@ def ident(message: dict[str, Any], field: str) -> str:
     value = message.get(field)
     if value is None:
         return ""
+    if isinstance(value, str):
+        if len(value) > MAX_ID_CHARS:
+            raise UnmappableEvent(f"`{field}` is longer than {MAX_ID_CHARS} characters: {shown(value)}", "too_long")
+        return value.strip()
     if type(value) is int:
         return str(value)
-    if isinstance(value, float) and value.is_integer():
-        if abs(value) < _EXACT:
-            return str(int(value))
-        raise UnmappableEvent(f"`{field}` is too large for a number: send it as text, not {shown(value)}", "not_exact")
-    if not isinstance(value, str):
+    if not isinstance(value, float) or not value.is_integer():
         raise UnmappableEvent(f"`{field}` must be text or a whole number, not {shown(value)}", "wrong_type")
-    if len(value) > MAX_ID_CHARS:
-        raise UnmappableEvent(f"`{field}` is longer than {MAX_ID_CHARS} characters: {shown(value)}", "too_long")
-    return value.strip()
+    if abs(value) >= _EXACT:
+        raise UnmappableEvent(f"`{field}` is too large for a number: send it as text, not {shown(value)}", "not_exact")
+    return str(int(value))
 
 
 def member(message: dict[str, Any], field: str) -> dict[str, Any]:
@@ -116,6 +116,8 @@ def _parsed(value: object) -> datetime | None:
 
 
 def _written(text_of_it: str) -> datetime:
+    if text_of_it[4:5] == "-":  # nearly all of them
+        return _iso(text_of_it)
     if _EPOCH_TEXT.fullmatch(text_of_it):
         return _of_epoch(float(text_of_it))
     return parsedate_to_datetime(text_of_it) if _RFC_1123.match(text_of_it) else _iso(text_of_it)
@@ -138,7 +140,7 @@ def _iso(written: str) -> datetime:
 def first_text(places: tuple[dict[str, Any], ...], names: tuple[str, ...], limit: int = MAX_VALUE_CHARS) -> str:
     """The first non-empty text or number under any of `names`, place by place, cut to `limit`."""
     for place in places:
-        for name in names:
+        for name in names if place else ():
             value = place.get(name)
             if value is not None and (found := text(value, limit)):
                 return found
@@ -198,9 +200,12 @@ def is_network_address(value: str) -> bool:
 
 def path_of(value: object) -> str:
     """The path of a URL or a path, without host, query and fragment, cut to 300 characters."""
-    if not isinstance(value, str):
-        return ""
-    found = re.split(r"[?#]", value.strip(), maxsplit=1)[0]
+    return _path_of(value) if isinstance(value, str) else ""
+
+
+@lru_cache(maxsize=4096)
+def _path_of(address: str) -> str:
+    found = re.split(r"[?#]", address.strip(), maxsplit=1)[0]
     if "://" in found[:12]:
         _, slash, path = found.partition("://")[2].partition("/")
         found = slash + path or "/"
@@ -209,9 +214,12 @@ def path_of(value: object) -> str:
 
 def host_of(value: object) -> str:
     """The host of a web address as a browser shows it, lower case, without its port; empty when it is none."""
-    if not isinstance(value, str):
-        return ""
-    found = _ADDRESS_HOST.match(value.strip()[:400])
+    return _host_of(value) if isinstance(value, str) else ""
+
+
+@lru_cache(maxsize=4096)
+def _host_of(address: str) -> str:
+    found = _ADDRESS_HOST.match(address.strip()[:400])
     return readable_host(found[1].lower())[:MAX_VALUE_CHARS] if found else ""
 
 
