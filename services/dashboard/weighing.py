@@ -94,6 +94,8 @@ async def weigh(reader: Reader, scope: Scope) -> Weighed:
         store.cells(scope, compared, sparks=False) if compared else _nothing(),
         store.hurt(scope, compared, by_definition) if compared else _nothing(),
     )
+    if before is not None and not before.by_cell:  # nothing was told of that time: not that nothing hurt
+        before = hurt_before = None
     return Weighed(reader.catalogue, scope, as_of, span, now, before, hurt, hurt_before, daily, rules)
 
 
