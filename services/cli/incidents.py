@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 import typer
-
 from services.cli.console import EXIT_OK, UsageError, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ConfigOption, DataOption, KafkaOption, Target
 
@@ -33,15 +32,14 @@ def incidents_list(
     kafka: KafkaOption = None,
 ) -> None:
     """List the incidents that people were told of as JSON lines, the worst first."""
+    from schemas.policies import LEVELS
+
     with exit_codes():
         desks, log = asyncio.run(_known(Target(data, config, kafka).load().kafka))
-    rows = [row_of(desk, thread, log) for desk in desks.values() for thread in desk.threads]
-    for row in sorted(rows, key=lambda row: (-_RANKS[str(row["level"])], str(row["since"]))):
-        if everything or row["state"] in ("told", "held"):
-            emit(row)
-
-
-_RANKS = {"watch": 0, "high": 1, "severe": 2}
+    listed = [(thread, desk) for desk in desks.values() for thread in desk.threads]
+    for thread, desk in sorted(listed, key=lambda one: (-LEVELS.index(one[0].level), str(one[0].opened_at))):
+        if everything or thread.state in ("told", "held"):
+            emit(row_of(desk, thread, log))
 
 
 @incidents.command("take")

@@ -45,8 +45,10 @@ class _Parts:
     traits: dict[str, Any]
     context_traits: dict[str, Any]
     properties: dict[str, Any]
+    page: dict[str, Any]
     user_id: str
     anonymous_id: str
+    on_phone: bool
 
 
 def touchpoint(message: Message, envelope: Message, request: RawRequest) -> CleanTouchpoint:
@@ -84,7 +86,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         url_host=_url_host(parts),
         agent=agent.name,
         agent_kind=agent.kind,
-        device=agent.device or ("mobile" if _on_phone(parts.context) else ""),
+        device=agent.device or ("mobile" if parts.on_phone else ""),
         flags=said_of(
             request,
             parts.context,
@@ -116,8 +118,10 @@ def _parts(message: Message, envelope: Message, request: RawRequest) -> _Parts:
         traits=member(message, "traits"),
         context_traits=member(context, "traits"),
         properties=member(message, "properties"),
+        page=member(context, "page"),
         user_id=ident(message, "userId"),
         anonymous_id=ident(message, "anonymousId"),
+        on_phone=_on_phone(context),
     )
     if not parts.user_id and not parts.anonymous_id:
         raise UnmappableEvent("neither `userId` nor `anonymousId` is given", "no_identity")
@@ -152,8 +156,7 @@ def _event(message: Message, parts: _Parts) -> Event:
             raise UnmappableEvent(f"`event` must name the event, not {shown(message.get('event'))}", "missing_field")
         return track_event(name, parts.properties)
     if parts.kind in ("page", "screen"):
-        page = member(parts.context, "page")
-        return page_event(reading.text(message.get("name")), parts.properties, page)
+        return page_event(reading.text(message.get("name")), parts.properties, parts.page)
     if parts.kind == "identify":
         return Event("identify")
     return Event("group" if parts.kind == "group" else "alias")
@@ -250,7 +253,7 @@ def _circumstances(parts: _Parts, event: Event) -> dict[str, Scalar]:
         found["status"] = status
     if parts.kind in ("page", "screen") and "navigation" not in parts.properties and _by_link(parts):
         found["navigation"] = "link"
-    if "device" not in parts.properties and _on_phone(parts.context):
+    if "device" not in parts.properties and parts.on_phone:
         found["device"] = "mobile"
     if event.action == "click" and "element_type" not in parts.properties and (kind := _element_type(parts)):
         found["element_type"] = kind
@@ -271,7 +274,7 @@ def _previously(message: Message, parts: _Parts) -> dict[str, Scalar]:
 
 def _by_link(parts: _Parts) -> bool:
     """The page before was one of the same site."""
-    places = (parts.properties, member(parts.context, "page"))
+    places = (parts.properties, parts.page)
     here, there = (first_text(places, (name,), MAX_TEXT_CHARS).partition("://")[2] for name in ("url", "referrer"))
     return bool(here) and here.partition("/")[0] == there.partition("/")[0]
 
@@ -293,8 +296,8 @@ def _session_id(parts: _Parts) -> str:
 
 
 def _page(parts: _Parts) -> str:
-    page = member(parts.context, "page")
-    for value in (page.get("path"), parts.properties.get("path"), page.get("url"), parts.properties.get("url")):
+    page, properties = parts.page, parts.properties
+    for value in (page.get("path"), properties.get("path"), page.get("url"), properties.get("url")):
         found = reading.path_of(value)
         if found:
             return found
@@ -302,6 +305,4 @@ def _page(parts: _Parts) -> str:
 
 
 def _url_host(parts: _Parts) -> str:
-    page = member(parts.context, "page")
-    found = (reading.host_of(value) for value in (page.get("url"), parts.properties.get("url")))
-    return next(filter(None, found), "")
+    return reading.host_of(parts.page.get("url")) or reading.host_of(parts.properties.get("url"))
