@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 import typer
+
 from services.cli.console import EXIT_OK, UsageError, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ConfigOption, DataOption, KafkaOption, Target
 
