@@ -16,10 +16,10 @@ from benchmarks.figures import Figure, Pace, Say
 from benchmarks.friction import MIX, Kind
 from benchmarks.identity import ACCOUNTS, PEOPLE, arrivals, event
 from schemas.touchpoints import CleanTouchpoint
-from streams.agents.main import GC_THRESHOLD
+from streams.identity.knowledge import Knowledge
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
-from streams.resolve.knowledge import Knowledge
+from streams.processors.main import GC_THRESHOLD
 
 BATCH: Final = 100
 BATCHES: Final = 100

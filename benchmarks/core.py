@@ -13,14 +13,14 @@ from benchmarks.figures import Figure, Pace, Say
 from benchmarks.load import PEOPLE_AN_ACCOUNT, Bodies, Load
 from schemas.facts import FACTS, Fact
 from schemas.touchpoints import ACCOUNT_INPUTS, CLEAN, RAW, AttributedTouchpoint, CleanTouchpoint, RawRequest
-from streams.agents.main import GC_THRESHOLD
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
+from streams.identity.knowledge import Knowledge
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.facts import account_fact, facts_of
-from streams.resolve.knowledge import Knowledge
+from streams.processors.main import GC_THRESHOLD
 
 BATCH: Final = 100
 ACCOUNTS: Final = 50

@@ -16,7 +16,7 @@ from benchmarks.figures import Figure, Pace, Say
 from benchmarks.window import Bench, Void, Window, bench
 from schemas.config import KafkaConfig
 from schemas.topics import TOPICS
-from streams.transport.kafka import broadcast_consumer, partitions
+from streams.runtime.kafka import broadcast_consumer, partitions
 
 PRECISION = 0.1
 HIGHEST_PER_S = 40_000.0

@@ -15,7 +15,7 @@ from typing import IO, Final
 from benchmarks.figures import Figure, Pace, Say
 from schemas.links import LINKS, AccountClaim, Carried, Link
 from schemas.touchpoints import CleanTouchpoint
-from streams.resolve.knowledge import Knowledge
+from streams.identity.knowledge import Knowledge
 
 PEOPLE: Final = 100_000
 ACCOUNTS: Final = 20_000

@@ -29,10 +29,10 @@ from services.dashboard.clickhouse import connect as dashboard_client
 from services.dashboard.numbers import PREVIOUS_WINDOWS
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope, WindowId
-from services.store.cells import recompute
-from services.store.days import roll_up
-from services.store.migrate import migrate
-from streams.transport.clickhouse import Store
+from services.sink.cells import recompute
+from services.sink.days import roll_up
+from services.sink.migrate import migrate
+from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse, warehouse
 from tests.dashboard_fakes import BLUEPRINT
 from tests.sink_harness import store_config

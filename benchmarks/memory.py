@@ -14,11 +14,11 @@ from benchmarks.core import attributed, mapped, requests
 from benchmarks.figures import Figure, Pace, Say
 from schemas.config import JourneyConfig
 from schemas.touchpoints import AttributedTouchpoint
-from streams.agents.memory import Live, Memory
+from streams.identity.knowledge import Knowledge
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
-from streams.resolve.knowledge import Knowledge
+from streams.processors.memory import Live, Memory
 
 TOUCHPOINTS: Final = 100_000
 EACH: Final = 20

@@ -32,12 +32,12 @@ from benchmarks.processes import cpu_s, tree
 from schemas.config import Config, KafkaConfig
 from schemas.facts import FACTS
 from schemas.touchpoints import RAW, AttributedTouchpoint
-from services.broker.process import EmbeddedBroker
-from services.broker.settings import BrokerSettings
-from services.broker.setup import prepare_runtime
-from services.store.migrate import migrate
-from streams.transport.kafka import broadcast_consumer
-from streams.transport.topics_admin import ensure_topics
+from services.embedded.kafka.process import EmbeddedBroker
+from services.embedded.kafka.settings import BrokerSettings
+from services.embedded.kafka.setup import prepare_runtime
+from services.sink.migrate import migrate
+from streams.runtime.kafka import broadcast_consumer
+from streams.runtime.topics_admin import ensure_topics
 from tests.clickhouse_fixture import ClickHouse, warehouse
 from tests.sink_harness import store_config
 
@@ -48,10 +48,10 @@ REQUESTS_A_RECORD: Final = 5
 WARM_EVENTS: Final = ACCOUNTS * PEOPLE_AN_ACCOUNT
 GIVE_UP_S: Final = 300.0
 PROCESSORS: Final = ("normalise", "resolve", "journey")
-_STAGE = "import sys; from schemas.config import Config; from streams.agents.main import run; " + (
+_STAGE = "import sys; from schemas.config import Config; from streams.processors.main import run; " + (
     "sys.exit(run(sys.argv[1], Config.model_validate_json(sys.argv[2]), sys.argv[3]))"
 )
-_SINK = "import asyncio, sys; from schemas.config import Config; from services.store.main import serve; " + (
+_SINK = "import asyncio, sys; from schemas.config import Config; from services.sink.main import serve; " + (
     "asyncio.run(serve(Config.model_validate_json(sys.argv[1])))"
 )
 

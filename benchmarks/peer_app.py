@@ -18,8 +18,8 @@ import faust
 
 from benchmarks.core import attributed, mapped
 from schemas.touchpoints import RAW
-from streams.agents.app import quieten
-from streams.resolve.knowledge import Knowledge
+from streams.identity.knowledge import Knowledge
+from streams.processors.app import quieten
 
 PARTITIONS = 2
 

@@ -12,12 +12,12 @@ from benchmarks.figures import Figure, Pace, Say
 from schemas.blueprint import Blueprint
 from schemas.facts import FACTS, AccountFact, AccountsFact, SignalFact, TouchpointFact
 from schemas.touchpoints import AttributedTouchpoint
+from streams.identity.knowledge import Knowledge
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.causes import LOAD
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored, corrections
-from streams.resolve.knowledge import Knowledge
 
 HISTORY: Final = 10_000
 BUDGET_MS: Final = 500

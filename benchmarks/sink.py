@@ -18,12 +18,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from services.broker.process import EmbeddedBroker
-from services.broker.settings import BrokerSettings
-from services.broker.setup import prepare_runtime
-from services.store.cells import recompute
-from services.store.migrate import migrate
-from streams.transport.clickhouse import Store
+from services.embedded.kafka.process import EmbeddedBroker
+from services.embedded.kafka.settings import BrokerSettings
+from services.embedded.kafka.setup import prepare_runtime
+from services.sink.cells import recompute
+from services.sink.migrate import migrate
+from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse, warehouse
 from tests.sink_harness import Harness, harness, record_of, store_config
 from tests.store_facts import START, touchpoint_fact

@@ -24,15 +24,15 @@ from benchmarks.core import Accounts, attributed, mapped, requests
 from benchmarks.processes import cpu_s
 from schemas.config import ClickHouseConfig
 from schemas.facts import FACTS, Fact
-from services.store.batch import Batch
-from services.store.cadence import Cadence
-from services.store.migrate import migrate
-from services.store.sink import Sink
+from services.sink.batch import Batch
+from services.sink.cadence import Cadence
+from services.sink.migrate import migrate
+from services.sink.sink import Sink
+from streams.identity.knowledge import Knowledge
 from streams.journey.blueprints import load
 from streams.journey.facts import account_fact
-from streams.ops.metrics import NoMetrics
-from streams.resolve.knowledge import Knowledge
-from streams.transport.clickhouse import Store
+from streams.runtime.clickhouse import Store
+from streams.runtime.metrics import NoMetrics
 from tests.clickhouse_fixture import warehouse
 from tests.sink_harness import store_config
 from tests.store_fixture import FakeRecord

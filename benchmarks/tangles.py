@@ -19,9 +19,9 @@ from typing import Final
 from benchmarks.figures import Figure, Pace, Say
 from benchmarks.identity import event
 from schemas.links import LINKS, Edge
-from streams.resolve.aliases import ordered
-from streams.resolve.knowledge import Knowledge
-from streams.resolve.stored import stored
+from streams.identity.aliases import ordered
+from streams.identity.knowledge import Knowledge
+from streams.identity.stored import stored
 
 PATIENCE_S: Final = 60.0
 """A shape that takes longer is given up, and says so."""

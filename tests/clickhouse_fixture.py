@@ -58,7 +58,7 @@ class ClickHouse:
 @contextmanager
 def warehouse(data_dir: Path, *extra: str) -> Iterator[tuple[ClickHouse, subprocess.Popen[str]]]:
     """A warehouse on `data_dir`, stopped afterwards unless the test has already killed it."""
-    command = [sys.executable, "-m", "services.warehouse.main", "--data", str(data_dir), *extra]
+    command = [sys.executable, "-m", "services.embedded.clickhouse.main", "--data", str(data_dir), *extra]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

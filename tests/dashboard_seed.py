@@ -16,7 +16,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.blueprint import Blueprint, TouchpointType
 from schemas.config import ClickHouseConfig
-from services.store.migrate import load
+from services.sink.migrate import load
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]

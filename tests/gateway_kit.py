@@ -23,7 +23,7 @@ from services.gateway.signatures import Signed, prove
 from streams.connectors.crm import hubspot
 from streams.connectors.schemes import Scheme
 from streams.connectors.support import zendesk
-from streams.transport.writer import Position
+from streams.runtime.writer import Position
 from tests.listening import served
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.broker.process import EmbeddedBroker
-from services.broker.settings import MIB, BrokerSettings
-from services.broker.setup import prepare_runtime
+from services.embedded.kafka.process import EmbeddedBroker
+from services.embedded.kafka.settings import MIB, BrokerSettings
+from services.embedded.kafka.setup import prepare_runtime
 
 
 @pytest.fixture(scope="session")

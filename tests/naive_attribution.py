@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from schemas.touchpoints import CleanTouchpoint
-from streams.resolve.aliases import PERSON_KINDS, kind_of, ordered, strength
-from streams.resolve.company_names import company_name
-from streams.resolve.domains import address_host, claimed_hosts, company_domain
+from streams.identity.aliases import PERSON_KINDS, kind_of, ordered, strength
+from streams.identity.company_names import company_name
+from streams.identity.domains import address_host, claimed_hosts, company_domain
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 BY_HAND = {

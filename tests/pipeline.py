@@ -18,22 +18,22 @@ from typing import Any
 from schemas.facts import FACTS, AccountFact, Correction, Fact, SignalFact, Tombstone, TouchpointFact
 from schemas.links import LINKS, Carried, Link
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, Recall, Refold
-from streams.agents.clock import Watermark
-from streams.agents.history import Copies
-from streams.agents.journey import Journey, Parts
-from streams.agents.memory import Memory
-from streams.agents.refold import Refolds
-from streams.agents.resolve import Reattribute, Resolve
-from streams.agents.shell import Done, Record, Stage
 from streams.connectors.registry import systems_of
+from streams.identity.directories import Directories
+from streams.identity.knowledge import Knowledge
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored
 from streams.journey.leaving import Left, unread
-from streams.ops.metrics import NoMetrics
-from streams.resolve.directories import Directories
-from streams.resolve.knowledge import Knowledge
-from streams.transport.outbox import Output
-from streams.transport.writer import Position, partition_of
+from streams.processors.clock import Watermark
+from streams.processors.history import Copies
+from streams.processors.journey import Journey, Parts
+from streams.processors.memory import Memory
+from streams.processors.refold import Refolds
+from streams.processors.resolve import Reattribute, Resolve
+from streams.processors.shell import Done, Record, Stage
+from streams.runtime.metrics import NoMetrics
+from streams.runtime.outbox import Output
+from streams.runtime.writer import Position, partition_of
 
 PARTITIONS = 2
 PATIENCE_LOOKS = 100
@@ -164,7 +164,7 @@ class Links:
 
 
 class Histories:
-    """What streams.agents.history.Histories reads, from the dict."""
+    """What streams.processors.history.Histories reads, from the dict."""
 
     def __init__(self, store: Store, directories: Directories) -> None:
         self._store, self._directories = store, directories

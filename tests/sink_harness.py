@@ -21,7 +21,7 @@ from schemas.base import Contract, Item
 from schemas.config import ClickHouseConfig, Config, KafkaConfig, SecretRef
 from schemas.facts import Fact, IgnoredFact, ProposalFact
 from schemas.touchpoints import DEAD, DeadLetter
-from streams.transport.clickhouse import Store
+from streams.runtime.clickhouse import Store
 
 PARTITIONS = 2
 BEFORE_FACTS = ("touchpoints.raw.v1", "touchpoints.clean.v1", "touchpoints.attributed.v1")
@@ -29,8 +29,8 @@ BEFORE_FACTS = ("touchpoints.raw.v1", "touchpoints.clean.v1", "touchpoints.attri
 _RUN = """
 import asyncio, sys
 from schemas.config import Config
-from services.store.main import serve
-from streams.ops.logs import configure_logging
+from services.sink.main import serve
+from streams.runtime.logs import configure_logging
 configure_logging("sink")
 asyncio.run(serve(Config.model_validate_json(sys.argv[1])))
 """

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 from schemas.config import ClickHouseConfig
 from schemas.facts import Fact
-from services.store.batch import Item, Refusal
-from services.store.migrate import migrate
-from services.store.sink import Sink
-from streams.ops.metrics import NoMetrics
-from streams.transport.clickhouse import Store
+from services.sink.batch import Item, Refusal
+from services.sink.migrate import migrate
+from services.sink.sink import Sink
+from streams.runtime.clickhouse import Store
+from streams.runtime.metrics import NoMetrics
 from tests.clickhouse_fixture import ClickHouse
 from tests.sink_harness import record_of, store_config
 

@@ -7,9 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from services.cli.doctor.tables import RECORD, Made, made
-from services.store.migrate import migrate
-from streams.transport.clickhouse import connect
+from services.cli.commands.doctor.tables import RECORD, Made, made
+from services.sink.migrate import migrate
+from streams.runtime.clickhouse import connect
 from tests.clickhouse_fixture import ClickHouse, warehouse
 from tests.sink_harness import store_config
 

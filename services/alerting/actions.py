@@ -14,8 +14,8 @@ from schemas.config import KafkaConfig
 from schemas.incidents import ACTIONS
 from schemas.topics import TopicName
 from streams.incidents.actions import ActionLog
-from streams.transport.decode import decode
-from streams.transport.kafka import broadcast_consumer
+from streams.runtime.decode import decode
+from streams.runtime.kafka import broadcast_consumer
 
 TOPIC: Final[TopicName] = "incidents.actions.v1"
 _POLL_MS = 500

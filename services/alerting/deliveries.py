@@ -10,7 +10,7 @@ from schemas.alerting import LOG
 from schemas.config import KafkaConfig
 from schemas.incidents import Delivery, Message, Notice
 from schemas.topics import TopicName
-from streams.ops.metrics import Meter
+from streams.runtime.metrics import Meter
 
 TOPIC: Final[TopicName] = "alerts.deliveries.v1"
 _log = logging.getLogger("touchline.alerts")

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from schemas.config import KafkaConfig
 from schemas.incidents import Desk, Ward
 from schemas.topics import TopicName
-from streams.transport.kafka import broadcast_consumer, partitions
-from streams.transport.writer import partition_of
+from streams.runtime.kafka import broadcast_consumer, partitions
+from streams.runtime.writer import partition_of
 
 TOPIC: Final[TopicName] = "alerts.desks.v1"
 _WARD = "ward:"

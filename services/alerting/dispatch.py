@@ -21,8 +21,8 @@ from services.alerting.channels.outcome import Outcome, Sender
 from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.watcher import without_idle
-from streams.ops.metrics import Meter
-from streams.transport.failpoints import hit
+from streams.runtime.failpoints import hit
+from streams.runtime.metrics import Meter
 
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 900.0

@@ -27,10 +27,10 @@ from services.alerting.watcher import STAGE, Watcher
 from streams.incidents.intake import Lens
 from streams.incidents.messages import Places
 from streams.journey.blueprints import load
-from streams.ops.metrics import Metrics
-from streams.ops.server import Checks, OpsServer
-from streams.transport.kafka import group_consumer, producer
-from streams.transport.log_guard import Broken, guard
+from streams.runtime.kafka import group_consumer, producer
+from streams.runtime.log_guard import Broken, guard
+from streams.runtime.metrics import Metrics
+from streams.runtime.server import Checks, OpsServer
 
 GROUP: Final = "touchline-alerts"
 _START_RETRY_S: Final = 1.0

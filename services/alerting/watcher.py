@@ -27,9 +27,9 @@ from streams.incidents.intake import Lens, Recent, pruned, taken_in
 from streams.incidents.judging import Watch
 from streams.incidents.messages import Places
 from streams.incidents.threads import Route, View, judged, look_again_at, moved
-from streams.ops.metrics import Meter
-from streams.transport.decode import decode
-from streams.transport.failpoints import hit
+from streams.runtime.decode import decode
+from streams.runtime.failpoints import hit
+from streams.runtime.metrics import Meter
 
 STAGE: Final = "alerts"
 POLL_MS = 200

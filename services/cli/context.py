@@ -74,7 +74,7 @@ def store_client(config: Config, *, database: str | None = None, timeout_s: floa
     """A client on the configured database or another; the caller closes it. Raises StoreUnavailable, in short."""
     from clickhouse_connect.driver.exceptions import Error
 
-    from streams.transport.clickhouse import connect
+    from streams.runtime.clickhouse import connect
 
     try:
         return connect(config.clickhouse, clickhouse_password(config), database=database, timeout_s=timeout_s)

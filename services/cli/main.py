@@ -11,13 +11,13 @@ import typer
 from schemas.errors import did_you_mean
 from schemas.processes import STAGES
 from schemas.touchpoints import DeadLetter
-from services.cli.alerts import alerts
+from services.cli.commands.alerts import alerts
+from services.cli.commands.demo import demo
+from services.cli.commands.incidents import incidents
+from services.cli.commands.sources import sources
 from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
-from services.cli.demo import demo
 from services.cli.importing.command import import_files
-from services.cli.incidents import incidents
-from services.cli.sources import sources
 
 app = typer.Typer(
     name="touchline",
@@ -82,8 +82,8 @@ def run(
 @app.command()
 def setup() -> None:
     """Fetch what the embedded broker needs, once per user."""
-    from services.broker.errors import BrokerError
-    from services.broker.setup import prepare_runtime
+    from services.embedded.kafka.errors import BrokerError
+    from services.embedded.kafka.setup import prepare_runtime
     from services.supervisor.supervisor import StartFailed
 
     with exit_codes():
@@ -99,7 +99,7 @@ def secrets(
     folder: Annotated[Path, typer.Argument(help="Where docker-compose.yml looks: .secrets.")],
 ) -> None:
     """Write fresh secrets for the cluster profile; what is there stays."""
-    from services.cli.cluster_secrets import write_secrets
+    from services.cli.commands.cluster_secrets import write_secrets
 
     for path in write_secrets(folder):
         emit({"wrote": str(path)})
@@ -111,8 +111,8 @@ def generate(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when something differs.")] = False,
 ) -> None:
     """Write what is generated from the catalogues, in a checkout."""
-    from services.cli.generate import ALL, GENERATED
-    from services.cli.generate import generate as write
+    from services.cli.generate.command import ALL, GENERATED
+    from services.cli.generate.command import generate as write
 
     if what not in (ALL, *GENERATED):
         raise typer.BadParameter(f"one of {', '.join((ALL, *GENERATED))}")
@@ -132,7 +132,7 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Check the configuration, its secrets and its blueprint, or a blueprint: every problem with its place."""
-    from services.cli.validate import notes, problems
+    from services.cli.commands.validate import notes, problems
 
     chosen = paths or [data / "touchline.yaml"]
     with exit_codes():
@@ -151,8 +151,8 @@ def validate(
 def migrate(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
     """Bring the database up to date."""
     from services.cli.context import clickhouse_password
-    from services.store.migrate import migrate as apply
-    from services.store.parted import refuse_parted
+    from services.sink.migrate import migrate as apply
+    from services.sink.parted import refuse_parted
 
     with exit_codes():
         target = Target(data, config, None, clickhouse).load()
@@ -173,7 +173,7 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Check this machine, the configuration and what runs; each problem with its remedy."""
-    from services.cli.doctor.registry import examine
+    from services.cli.commands.doctor.registry import examine
 
     with exit_codes():
         problems = 0
@@ -194,8 +194,8 @@ def explain(
     """Why an event counts as it does: whose it is, what it was taken for, what it set off."""
     if not event_id.strip():
         raise typer.BadParameter("it is empty: give Touchline's id of the event, or the vendor's")
-    from services.store.explain import as_text
-    from services.store.explain import explain as look_up
+    from services.sink.explain import as_text
+    from services.sink.explain import explain as look_up
 
     with exit_codes(), Target(data, config, None, clickhouse).store() as client:
         found = look_up(client, event_id)
@@ -214,8 +214,8 @@ def identity(
     """Who somebody is: every edge with its evidence, their account by which rule, what is asked and decided."""
     from datetime import UTC, datetime
 
-    from services.cli.identity import as_text, identify
-    from services.cli.linked import StoredLinks
+    from services.cli.commands.identity import as_text, identify
+    from services.cli.commands.linked import StoredLinks
     from streams.connectors.registry import directories_of
 
     target = Target(data, config, None, clickhouse)
@@ -240,8 +240,8 @@ def verify(  # noqa: PLR0913 - one parameter per flag
     from dataclasses import asdict
     from datetime import UTC, datetime
 
-    from services.cli.moments import moment
-    from services.cli.verifying import Options, run_verify
+    from services.cli.commands.moments import moment
+    from services.cli.commands.verifying import Options, run_verify
 
     if store_only and (since or fix):
         raise typer.BadParameter("--since and --fix read Kafka, --store-only does not")
@@ -270,7 +270,7 @@ def refold(  # noqa: PLR0913 - one parameter per flag
     clickhouse: ClickHouseOption = None,
 ) -> None:
     """Compute accounts anew from their stored touchpoints; corrections say what that changed."""
-    from services.cli.refolding import run_refold
+    from services.cli.commands.refolding import run_refold
 
     if bool(accounts) == everyone:
         raise typer.BadParameter("name accounts, or say --all")
@@ -296,7 +296,7 @@ def remap(
 
     Can be broken off and started again.
     """
-    from services.cli.refolding import run_remap
+    from services.cli.commands.refolding import run_remap
 
     with exit_codes():
         target = Target(data, config, kafka, clickhouse)
@@ -319,8 +319,8 @@ def replay(
     import asyncio
     from datetime import UTC, datetime
 
-    from services.cli.moments import moment
-    from services.cli.replaying import replay_raw
+    from services.cli.commands.moments import moment
+    from services.cli.commands.replaying import replay_raw
 
     if from_beginning == bool(since):
         raise typer.BadParameter("say --from-beginning, or --since TIME")
@@ -348,7 +348,7 @@ def dlq_list(
     kafka: KafkaOption = None,
 ) -> None:
     """List dead letters as JSON lines, oldest first."""
-    from services.cli.letters import summary
+    from services.cli.commands.letters import summary
 
     for letter in _letters(Target(data, config, kafka), (), stage, reason):
         emit(summary(letter))
@@ -378,7 +378,7 @@ def dlq_replay(
     """Send the records of dead letters to the topics they came from; once more never counts twice."""
     import asyncio
 
-    from services.cli.letters import replay as send
+    from services.cli.commands.letters import replay as send
 
     target = Target(data, config, kafka)
     letters = _letters(target, letter_ids or (), stage, reason)
@@ -405,7 +405,7 @@ def dlq_replay(
 def _letters(target: Target, ids: Sequence[str], stage: str = "", reason: str = "") -> list[DeadLetter]:
     import asyncio
 
-    from services.cli.letters import find, wanted
+    from services.cli.commands.letters import find, wanted
 
     if stage and stage not in STAGES:
         raise typer.BadParameter(f"no stage {stage!r}{did_you_mean(stage, STAGES)}", param_hint="--stage")

@@ -22,7 +22,7 @@ from schemas.config import Config
 from schemas.errors import ConfigurationError, TransientError
 from schemas.processes import STAGES
 from services.common.config import load_config
-from streams.ops.logs import configure_logging
+from streams.runtime.logs import configure_logging
 
 EXIT_OK, EXIT_FAILED, EXIT_CONFIGURATION, EXIT_INTERRUPTED = 0, 1, 78, 130
 _log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def _dashboard(config: Config) -> int:
 
 
 def _sink(config: Config) -> int:
-    from services.store.main import serve
+    from services.sink.main import serve
 
     return _until_done(serve(config))
 
@@ -88,22 +88,22 @@ def _alerts(config: Config) -> int:
 
 def _processor(stage: str, config: Config) -> int:
     from services.common.secrets import read_secret
-    from streams.agents.main import run
+    from streams.processors.main import run
 
     secret = config.clickhouse.password if STAGES[stage].asks_clickhouse else None
     return run(stage, config, read_secret(secret).decode() if secret else "")
 
 
 def _topics(config: Config) -> int:
-    from streams.transport.topics_admin import ensure_topics
+    from streams.runtime.topics_admin import ensure_topics
 
     return _until_done(ensure_topics(config.kafka))
 
 
 def _migrate(config: Config) -> int:
     from services.common.secrets import read_secret
-    from services.store.migrate import migrate
-    from services.store.parted import refuse_parted
+    from services.sink.migrate import migrate
+    from services.sink.parted import refuse_parted
 
     secret = config.clickhouse.password
     password = read_secret(secret).decode() if secret else ""
@@ -119,8 +119,8 @@ def _until_done(service: Coroutine[Any, Any, object]) -> int:
 
 
 def _kafka(config: Config, data_dir: Path) -> int:
-    from services.broker.main import run
-    from services.broker.settings import BrokerSettings
+    from services.embedded.kafka.main import run
+    from services.embedded.kafka.settings import BrokerSettings
 
     port = int(config.kafka.bootstrap[0].rpartition(":")[2])
     return run(BrokerSettings(data_dir=data_dir / "kafka", port=port))
@@ -128,8 +128,8 @@ def _kafka(config: Config, data_dir: Path) -> int:
 
 def _clickhouse(config: Config, data_dir: Path) -> int:
     from services.common.secrets import ensure_secret_file
-    from services.warehouse.main import run
-    from services.warehouse.settings import WarehouseSettings
+    from services.embedded.clickhouse.main import run
+    from services.embedded.clickhouse.settings import WarehouseSettings
 
     token = ensure_secret_file(data_dir / "secrets" / "clickhouse")
     port = urlsplit(config.clickhouse.url).port or 8123

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from services.dashboard.views import SetAside
-from streams.transport.standings import Standings
+from streams.runtime.standings import Standings
 
 Aside = Callable[[], Mapping[str, SetAside]]
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from schemas.blueprint import Blueprint
@@ -32,9 +32,9 @@ from services.dashboard.reader import Behind, Clock, Reader, Waiting
 from services.dashboard.snapshots import Snapshots
 from services.dashboard.store import JourneyStore
 from services.dashboard.waiting import nothing_waited_for
-from streams.ops.metrics import Metrics
-from streams.ops.server import PROMETHEUS_TEXT
-from streams.resolve.directories import Directories
+from streams.identity.directories import Directories
+from streams.runtime.metrics import Metrics
+from streams.runtime.server import PROMETHEUS_TEXT
 
 
 def utc_now() -> datetime:
@@ -123,8 +123,14 @@ def _add_routes(app: FastAPI) -> None:
     shell.add_pages(app)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)
     app.add_api_route("/metrics", _metrics, include_in_schema=False)
+    app.add_api_route("/favicon.ico", _icon, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=shell.HERE / "static"))
     failures.install(app)
+
+
+async def _icon() -> Response:
+    """A browser that shows an answer which is no page (an error, the JSON) asks here by itself."""
+    return FileResponse(shell.HERE / "static" / "icon.svg", headers={"Cache-Control": "max-age=86400"})
 
 
 async def _healthz(request: Request) -> Response:

@@ -30,8 +30,8 @@ from services.dashboard.reader import Waiting
 from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothing_waited_for
 from streams.connectors.registry import directories_of, feeds_of
 from streams.journey.blueprints import load
-from streams.transport.clickhouse import Store
-from streams.transport.standings import Standings, StandingsReader
+from streams.runtime.clickhouse import Store
+from streams.runtime.standings import Standings, StandingsReader
 
 _log = logging.getLogger(__name__)
 GOODBYE_S = 2

@@ -19,7 +19,7 @@ from schemas.config import KafkaConfig
 from schemas.processes import INPUTS
 from services.dashboard.reader import Clock, Waiting
 from services.dashboard.views import StageBehind, Wait
-from streams.transport.kafka import GroupProgress, broadcast_consumer, end_offsets
+from streams.runtime.kafka import GroupProgress, broadcast_consumer, end_offsets
 
 BEHIND_AFTER = timedelta(seconds=10)
 """What takes this long is said; a healthy pipeline takes a second."""

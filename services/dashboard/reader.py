@@ -39,7 +39,7 @@ from services.dashboard.views import (
     Whole,
 )
 from services.dashboard.words import account_name, rule_words
-from streams.resolve.directories import Directories
+from streams.identity.directories import Directories
 
 Clock = Callable[[], datetime]
 Waiting = Callable[[], Sequence[Wait]]

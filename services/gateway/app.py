@@ -19,7 +19,7 @@ from services.gateway.intake import Intake
 from services.gateway.request import Request
 from services.gateway.routes import Route, Routes
 from streams.connectors.ways import SUCCESS, Answers
-from streams.ops.metrics import Meter, installed_version
+from streams.runtime.metrics import Meter, installed_version
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

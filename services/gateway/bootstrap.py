@@ -13,7 +13,7 @@ from services.gateway.routes import Routes
 from services.gateway.sdk import Files
 from streams.connectors.registry import connectors_of
 from streams.connectors.spec import Connector
-from streams.ops.metrics import Meter, NoMetrics
+from streams.runtime.metrics import Meter, NoMetrics
 
 
 def now_utc() -> datetime:

@@ -17,9 +17,9 @@ from schemas.topics import TopicName
 from services.gateway.access import Source
 from services.gateway.answers import Refusal, unavailable
 from services.gateway.request import Request
-from streams.ops.metrics import Meter
-from streams.transport.failpoints import hit
-from streams.transport.writer import Position
+from streams.runtime.failpoints import hit
+from streams.runtime.metrics import Meter
+from streams.runtime.writer import Position
 
 #: So long a failure keeps the gateway unready; without it a gateway nobody sends to would stay so for ever.
 FAILURE_COUNTS_S = 5.0

@@ -20,8 +20,8 @@ from services.gateway.connection import settings
 from services.gateway.outlet import Outlet, connection
 from services.gateway.sdk import files_of
 from services.gateway.trim import Trim, to_the_system
-from streams.ops.metrics import Metrics
-from streams.ops.server import OpsServer
+from streams.runtime.metrics import Metrics
+from streams.runtime.server import OpsServer
 
 DRAIN_S = 20
 REPORT_EVERY_S = 60.0

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from schemas.config import KafkaConfig
 from schemas.errors import TransientError
 from schemas.topics import RAW_MAX_BYTES, TopicName
-from streams.transport.writer import Position, Producer, RecordWriter
+from streams.runtime.writer import Position, Producer, RecordWriter
 
 TOPIC: TopicName = "touchpoints.raw.v1"
 RETRY_S = 0.5

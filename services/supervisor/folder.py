@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from schemas.errors import ConfigurationError
-from services.broker.lock import FileLock
-from services.broker.ports import is_free, pick_free, reserve
+from services.embedded.kafka.lock import FileLock
+from services.embedded.kafka.ports import is_free, pick_free, reserve
 
 STALE_WAIT_S = 10.0
 

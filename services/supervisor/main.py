@@ -15,18 +15,18 @@ from schemas.complaints import Refused
 from schemas.config import Config
 from schemas.errors import ConfigurationError
 from schemas.processes import SERVICES
-from services.broker.ports import pick_free
 from services.common.config import ConfigReading, read_config
 from services.common.fresh import write_fresh
 from services.common.secrets import ensure_secret_file
 from services.common.secrets_check import secret_complaints
+from services.embedded.kafka.ports import pick_free
 from services.supervisor.folder import DataFolder, Run
 from services.supervisor.plan import Site, addresses, plan
 from services.supervisor.private import keep_private
 from services.supervisor.space import watch_space
 from services.supervisor.supervisor import Say, Supervisor
-from streams.ops.metrics import Metrics
-from streams.ops.server import OpsServer
+from streams.runtime.metrics import Metrics
+from streams.runtime.server import OpsServer
 
 EXIT_OK, EXIT_INTERRUPTED = 0, 130
 OnReady = Callable[[dict[str, object]], None]

@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas.config import Config
 from schemas.processes import READERS, STAGES
-from services.broker.settings import BrokerSettings
+from services.embedded.kafka.settings import BrokerSettings
 from services.supervisor.spec import EDGE, STORES, ChildSpec
 
 KAFKA_START_BYTES: int = BrokerSettings.model_fields["min_free_bytes"].default
@@ -108,11 +108,11 @@ def _stores(site: Site, config: Config) -> list[ChildSpec]:
 
     found = []
     if site.embedded_kafka:
-        kafka = store("kafka", "services.broker.main", site.kafka_port)
+        kafka = store("kafka", "services.embedded.kafka.main", site.kafka_port)
         found.append(replace(kafka, space=(site.data_dir, KAFKA_START_BYTES)))
     if site.embedded_clickhouse:
         told = ("--token-file", str(site.token_file), "--sql", config.sql.model_dump_json())
-        found.append(store("clickhouse", "services.warehouse.main", site.clickhouse_port, *told))
+        found.append(store("clickhouse", "services.embedded.clickhouse.main", site.clickhouse_port, *told))
     return found
 
 

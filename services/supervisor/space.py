@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from services.common.space import FIX, of_folder
-from streams.ops.metrics import Meter
+from streams.runtime.metrics import Meter
 
 LOOK_EVERY_S: Final = 10.0
 

@@ -13,8 +13,8 @@ from schemas.errors import ConfigurationError, TouchlineError
 from services.supervisor.child import Child
 from services.supervisor.folder import DataFolder, Run, birth
 from services.supervisor.spec import ChildSpec, checked
-from streams.ops.metrics import Metrics
-from streams.ops.server import Checks
+from streams.runtime.metrics import Metrics
+from streams.runtime.server import Checks
 
 STOP_DEADLINE_S = 12.0
 

@@ -14,7 +14,7 @@ from streams.connectors.own import touchline
 from streams.connectors.spec import Connector
 from streams.connectors.support import intercom, zendesk
 from streams.connectors.web import posthog, rudderstack, segment
-from streams.resolve.directories import Directories
+from streams.identity.directories import Directories
 
 T = TypeVar("T")
 

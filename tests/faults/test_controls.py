@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from schemas.errors import StoreUnavailable
-from streams.agents.shell import Done, Record, Slot, Stage
-from streams.ops.metrics import NoMetrics
-from streams.transport.outbox import Outbox
-from streams.transport.writer import Position
+from streams.processors.shell import Done, Record, Slot, Stage
+from streams.runtime.metrics import NoMetrics
+from streams.runtime.outbox import Outbox
+from streams.runtime.writer import Position
 from tests.faults.kit.checks import differences
 from tests.faults.kit.oracle import expected, touchpoints_of
 from tests.faults.kit.scenario import scenario

@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from schemas.config import KafkaConfig
 from schemas.topics import TOPICS
 from services.supervisor.folder import birth
-from streams.transport.kafka import partitions
+from streams.runtime.kafka import partitions
 from tests.faults.kit.driver import deliver
 from tests.faults.kit.lag import wait_idle
 from tests.faults.kit.scenario import PLACES, Call

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from streams.connectors.registry import CONNECTORS
-from streams.resolve import learning
+from streams.identity import learning
 
 PROGRAM = "from tests.integration.older import main; main()"
 _TODAYS = CONNECTORS["segment"]

@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.config import ClickHouseConfig, KafkaConfig
 from schemas.touchpoints import RAW, RawRequest
-from streams.transport.topics_admin import ensure_topics
+from streams.runtime.topics_admin import ensure_topics
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_fixture import fresh_store
 

@@ -14,7 +14,7 @@ from services.cli.console import say
 from services.supervisor.folder import DataFolder
 from services.supervisor.spec import EDGE, STORES, ChildSpec
 from services.supervisor.supervisor import StartFailed, Supervisor
-from streams.ops.metrics import Metrics
+from streams.runtime.metrics import Metrics
 
 READY = "import time; print('{\"ready\": true}', flush=True); "
 WAIT = "time.sleep(600)"

@@ -25,10 +25,10 @@ from schemas.facts import SignalFact
 from schemas.incidents import DELIVERIES, Delivery, IncidentAction
 from services.alerting.main import Health, serve
 from services.common.config import load_config
-from streams.transport.decode import decode
-from streams.transport.kafka import broadcast_consumer, producer
-from streams.transport.topics_admin import ensure_topics
-from streams.transport.writer import partition_of
+from streams.runtime.decode import decode
+from streams.runtime.kafka import broadcast_consumer, producer
+from streams.runtime.topics_admin import ensure_topics
+from streams.runtime.writer import partition_of
 from tests.receivers import OK, Receiver, receiver, until
 
 pytestmark = [pytest.mark.kafka]

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from services.cli.previewing import history
+from services.cli.commands.previewing import history
 from streams.incidents.preview import preview
-from streams.transport.clickhouse import Store
+from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
 from tests.incident_kit import LENS
 from tests.store_facts import START, account_fact, signal_fact, touchpoint_fact

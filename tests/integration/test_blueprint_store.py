@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from schemas.config import Config
-from services.store import blueprints
+from services.sink import blueprints
 from streams.journey.blueprints import DEFAULT, load, parse
-from streams.transport.clickhouse import Store
+from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import touchpoint_fact
 from tests.store_fixture import fresh_store, put

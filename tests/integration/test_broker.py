@@ -13,11 +13,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from services.broker.errors import DataFolderInUse, StartFailed
-from services.broker.process import EmbeddedBroker
-from services.broker.runtime import JavaRuntime
-from services.broker.settings import MIB, BrokerSettings
-from services.broker.setup import prepare_runtime
+from services.embedded.kafka.errors import DataFolderInUse, StartFailed
+from services.embedded.kafka.process import EmbeddedBroker
+from services.embedded.kafka.runtime import JavaRuntime
+from services.embedded.kafka.settings import MIB, BrokerSettings
+from services.embedded.kafka.setup import prepare_runtime
 
 pytestmark = pytest.mark.kafka
 
@@ -195,7 +195,7 @@ def test_a_jvm_that_refuses_its_settings_tells_why(settings: BrokerSettings, run
 
 
 def _foreground(settings: BrokerSettings) -> "subprocess.Popen[str]":
-    argv = [sys.executable, "-m", "services.broker.main", "--data", str(settings.data_dir)]
+    argv = [sys.executable, "-m", "services.embedded.kafka.main", "--data", str(settings.data_dir)]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from schemas.config import KafkaConfig
 from schemas.touchpoints import DEAD, DeadLetter
-from services.cli.letters import Replayed, find, replay, summary, wanted
-from services.cli.records import KafkaAway, consumer, history, producer, spans
-from services.cli.replaying import replay_raw
-from streams.transport.topics_admin import ensure_topics
+from services.cli.commands.letters import Replayed, find, replay, summary, wanted
+from services.cli.commands.records import KafkaAway, consumer, history, producer, spans
+from services.cli.commands.replaying import replay_raw
+from streams.runtime.topics_admin import ensure_topics
 
 pytestmark = pytest.mark.kafka
 RAW = "touchpoints.raw.v1"

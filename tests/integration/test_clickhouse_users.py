@@ -16,9 +16,9 @@ from xml.etree import ElementTree
 import pytest
 
 from schemas.config import ClickHouseConfig
-from services.alerts.board import dashboard
+from services.alerting.prometheus.board import dashboard
 from services.dashboard import queries
-from services.store.migrate import load
+from services.sink.migrate import load
 from tests.integration.granted import SERVER
 
 pytestmark = pytest.mark.clickhouse

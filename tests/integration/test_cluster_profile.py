@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
-from services.broker.ports import pick_free
 from services.cli.service import SERVICES
-from streams.ops.server import OPS_PORT_ENV
-from streams.transport.kafka import INSTANCE_ENV
+from services.embedded.kafka.ports import pick_free
+from streams.runtime.kafka import INSTANCE_ENV
+from streams.runtime.server import OPS_PORT_ENV
 from tests.clickhouse_fixture import ClickHouse
 from tests.promtool import complaints
 

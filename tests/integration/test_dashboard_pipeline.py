@@ -14,8 +14,8 @@ from schemas.config import KafkaConfig
 from services.dashboard import pipeline as module
 from services.dashboard.bootstrap import utc_now
 from services.dashboard.pipeline import Pipeline
-from streams.transport.kafka import producer
-from streams.transport.topics_admin import ensure_topics
+from streams.runtime.kafka import producer
+from streams.runtime.topics_admin import ensure_topics
 
 pytestmark = pytest.mark.kafka
 FACTS = "journey.facts.v1"

@@ -21,8 +21,8 @@ from services.dashboard.params import SORTS
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import AccountQuery, CellQuery, Hurts, Polarity, SignalQuery
-from services.store.days import roll_up
-from services.store.rows import TABLES, rows_of
+from services.sink.days import roll_up
+from services.sink.rows import TABLES, rows_of
 from streams.connectors.registry import told
 from streams.journey.blueprints import load
 from tests import dashboard_seed as seed

@@ -12,10 +12,10 @@ import pytest
 
 from schemas.facts import TouchpointFact
 from schemas.touchpoints import CleanTouchpoint, RawRequest
-from services.store.rows import TABLES, columns, rows_of
+from services.sink.rows import TABLES, columns, rows_of
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
-from streams.transport.clickhouse import Store
+from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import START, touchpoint_fact
 from tests.store_fixture import fresh_store

@@ -21,13 +21,13 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from schemas.config import KafkaConfig
 from schemas.processes import GROUPS
 from schemas.topics import TOPICS
+from services.cli.commands.doctor import seen
+from services.cli.commands.doctor.check import Check
+from services.cli.commands.doctor.registry import examine
+from services.cli.commands.doctor.tables import RECORD
 from services.cli.context import Target
-from services.cli.doctor import seen
-from services.cli.doctor.check import Check
-from services.cli.doctor.registry import examine
-from services.cli.doctor.tables import RECORD
-from streams.transport.clickhouse import Store
-from streams.transport.topics_admin import ensure_topics
+from streams.runtime.clickhouse import Store
+from streams.runtime.topics_admin import ensure_topics
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_fixture import fresh_store
 from tests.tables import as_text, made_by_migrations

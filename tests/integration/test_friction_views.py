@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.facts import SignalFact, TouchpointFact
-from streams.transport.clickhouse import Store
+from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import START, account_fact, signal_fact, touchpoint_fact
 from tests.store_fixture import fresh_store, put

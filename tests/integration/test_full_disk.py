@@ -18,10 +18,10 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from schemas.errors import StoreFull
-from services.cli.doctor.tables import RECORD, drift, made
-from services.store.migrate import migrate
-from services.warehouse.errors import NOT_ENOUGH_SPACE
-from streams.transport.clickhouse import Store
+from services.cli.commands.doctor.tables import RECORD, drift, made
+from services.embedded.clickhouse.errors import NOT_ENOUGH_SPACE
+from services.sink.migrate import migrate
+from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import warehouse
 from tests.integration.test_sink import free_port, health, until_unhealthy
 from tests.sink_harness import harness, records_of, store_config
@@ -34,12 +34,12 @@ pytestmark = [pytest.mark.clickhouse]
 _WAYS = """
 import json, sys
 from pathlib import Path
-from services.warehouse.engine import Engine
-from services.warehouse.insert import insert_rows
-from services.warehouse.errors import ClickHouseError
-from services.warehouse.roles import Role
-from services.warehouse.settings import WarehouseSettings
-from services.warehouse.statement import Insert, Statement
+from services.embedded.clickhouse.engine import Engine
+from services.embedded.clickhouse.insert import insert_rows
+from services.embedded.clickhouse.errors import ClickHouseError
+from services.embedded.clickhouse.roles import Role
+from services.embedded.clickhouse.settings import WarehouseSettings
+from services.embedded.clickhouse.statement import Insert, Statement
 
 folder = Path(sys.argv[1])
 engine = Engine(WarehouseSettings(data_dir=folder, keep_free_bytes=int(sys.argv[2])))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from schemas.links import Edge
-from services.cli.identity import identify
+from services.cli.commands.identity import identify
+from services.cli.commands.linked import StoredLinks
 from services.cli.importing.known import stored
-from services.cli.linked import StoredLinks
-from services.store.rows import TABLES, columns, link_rows
+from services.sink.rows import TABLES, columns, link_rows
 from streams.connectors.registry import systems_of
-from streams.resolve.directories import Directories
+from streams.identity.directories import Directories
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import START, account_fact, touchpoint_fact
 from tests.store_fixture import fresh_store
@@ -49,7 +49,7 @@ def test_stored_links_say_what_listed_ones_say(clickhouse_url: ClickHouse, click
 
 
 def test_a_person_id_is_found_by_its_touchpoints(clickhouse_url: ClickHouse, clickhouse_database: str) -> None:
-    from services.store.rows import rows_of
+    from services.sink.rows import rows_of
 
     with fresh_store(clickhouse_url, clickhouse_database) as (store, _):
         rows = rows_of([touchpoint_fact(1), account_fact("crm:1")], NOW)

@@ -13,13 +13,13 @@ from schemas.config import KafkaConfig
 from schemas.facts import FACTS, ProposalFact
 from schemas.links import LINKS, Edge
 from schemas.touchpoints import ACCOUNT_INPUTS, Recall
-from streams.agents.links import TOPIC, LinksReader, RecallDuty
-from streams.ops.metrics import NoMetrics
-from streams.transport.kafka import broadcast_consumer, end_offsets, partitions, producer
-from streams.transport.log_guard import Broken
-from streams.transport.outbox import Outbox
-from streams.transport.topics_admin import ensure_topics
-from streams.transport.writer import RecordWriter
+from streams.processors.links import TOPIC, LinksReader, RecallDuty
+from streams.runtime.kafka import broadcast_consumer, end_offsets, partitions, producer
+from streams.runtime.log_guard import Broken
+from streams.runtime.metrics import NoMetrics
+from streams.runtime.outbox import Outbox
+from streams.runtime.topics_admin import ensure_topics
+from streams.runtime.writer import RecordWriter
 from tests.journeys import at
 
 pytestmark = pytest.mark.kafka

@@ -15,10 +15,10 @@ import pytest
 
 from schemas.config import KafkaConfig
 from schemas.topics import TOPICS
-from services.broker.ports import pick_free
-from services.broker.setup import prepare_runtime
-from streams.transport.kafka import broadcast_consumer, end_offsets, producer
-from streams.transport.topics_admin import ensure_topics
+from services.embedded.kafka.ports import pick_free
+from services.embedded.kafka.setup import prepare_runtime
+from streams.runtime.kafka import broadcast_consumer, end_offsets, producer
+from streams.runtime.topics_admin import ensure_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.slow]
 SHIPPED = Path(__file__).parents[2] / "infra" / "kafka" / "cluster"

@@ -12,11 +12,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from services.broker.process import EmbeddedBroker
-from services.broker.settings import MIB, BrokerSettings
-from services.broker.setup import prepare_runtime
-from streams.transport.lineage import Mark
-from streams.transport.log_guard import Broken, guard
+from services.embedded.kafka.process import EmbeddedBroker
+from services.embedded.kafka.settings import MIB, BrokerSettings
+from services.embedded.kafka.setup import prepare_runtime
+from streams.runtime.lineage import Mark
+from streams.runtime.log_guard import Broken, guard
 from tests.faults.kit.tail import truncate_log
 
 pytestmark = pytest.mark.kafka

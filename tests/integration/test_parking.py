@@ -14,24 +14,24 @@ import pytest
 from schemas.config import KafkaConfig
 from schemas.parking import Standing
 from schemas.touchpoints import CLEAN, RAW, DeadLetter, RawRequest
-from services.cli.letters import replay
-from services.cli.parked import Unread, resume, standings_now
-from services.cli.reading_anew import Outdated, send_outdated
-from services.cli.records import consumer, history, producer
-from services.cli.replaying import replay_raw
-from streams.agents import backlogs, shift
-from streams.agents.mapper import Mapper
-from streams.agents.normalise import parked
-from streams.agents.parking import Parking
-from streams.agents.shell import Stage
-from streams.agents.shift import Shift
-from streams.ops.metrics import Metrics
-from streams.transport import kafka as transport
-from streams.transport.dead import letter
-from streams.transport.outbox import Outbox, Output
-from streams.transport.standings import Standings, StandingsReader, said
-from streams.transport.topics_admin import ensure_topics
-from streams.transport.writer import RecordWriter
+from services.cli.commands.letters import replay
+from services.cli.commands.parked import Unread, resume, standings_now
+from services.cli.commands.reading_anew import Outdated, send_outdated
+from services.cli.commands.records import consumer, history, producer
+from services.cli.commands.replaying import replay_raw
+from streams.processors import backlogs, shift
+from streams.processors.mapper import Mapper
+from streams.processors.normalise import parked
+from streams.processors.parking import Parking
+from streams.processors.shell import Stage
+from streams.processors.shift import Shift
+from streams.runtime import kafka as transport
+from streams.runtime.dead import letter
+from streams.runtime.metrics import Metrics
+from streams.runtime.outbox import Outbox, Output
+from streams.runtime.standings import Standings, StandingsReader, said
+from streams.runtime.topics_admin import ensure_topics
+from streams.runtime.writer import RecordWriter
 
 pytestmark = pytest.mark.kafka
 NOW = datetime.now(UTC)

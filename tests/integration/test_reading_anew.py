@@ -16,21 +16,21 @@ from schemas.config import KafkaConfig
 from schemas.facts import Tombstone, TouchpointFact
 from schemas.topics import TopicName
 from schemas.touchpoints import CleanTouchpoint, RawRequest
-from services.cli import refold as refold_module
-from services.cli.doubted_links import find_retellings
-from services.cli.reading_anew import WAY, Outdated, gone_through, left_as_read, send, send_outdated
-from services.cli.records import consumer, history, producer
-from services.cli.refold import NothingMoves
-from services.cli.unread import RAW_TOPIC, find_unread
-from streams.agents.history import Histories
-from streams.agents.links import published
+from services.cli.commands import refold as refold_module
+from services.cli.commands.doubted_links import find_retellings
+from services.cli.commands.reading_anew import WAY, Outdated, gone_through, left_as_read, send, send_outdated
+from services.cli.commands.records import consumer, history, producer
+from services.cli.commands.refold import NothingMoves
+from services.cli.commands.unread import RAW_TOPIC, find_unread
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Ignored, Mapped
-from streams.resolve.directories import Directories
-from streams.resolve.learning import implied
-from streams.transport.clickhouse import Store
-from streams.transport.kafka import partitions
-from streams.transport.topics_admin import ensure_topics
+from streams.identity.directories import Directories
+from streams.identity.learning import implied
+from streams.processors.history import Histories
+from streams.processors.links import published
+from streams.runtime.clickhouse import Store
+from streams.runtime.kafka import partitions
+from streams.runtime.topics_admin import ensure_topics
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import touchpoint_fact
 from tests.store_fixture import fresh_store, put

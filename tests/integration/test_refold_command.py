@@ -9,11 +9,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.config import KafkaConfig
 from schemas.touchpoints import ACCOUNT_INPUTS, Refold
-from services.cli import refold as command
-from services.cli.records import consumer, history
-from services.cli.refold import GROUP, TOPIC, NothingMoves, Pace, refold, writers
-from streams.transport.topics_admin import ensure_topics
-from streams.transport.writer import partition_of
+from services.cli.commands import refold as command
+from services.cli.commands.records import consumer, history
+from services.cli.commands.refold import GROUP, TOPIC, NothingMoves, Pace, refold, writers
+from streams.runtime.topics_admin import ensure_topics
+from streams.runtime.writer import partition_of
 
 pytestmark = pytest.mark.kafka
 ACCOUNTS = [f"crm:{number}" for number in range(20)]

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.facts import Fact, Tombstone, TouchpointFact
-from services.store.days import roll_up
-from services.store.verify import verify
-from streams.transport.clickhouse import Store
+from services.sink.days import roll_up
+from services.sink.verify import verify
+from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import tombstone_of, touchpoint_fact
 from tests.store_fixture import fresh_store, put

@@ -19,8 +19,8 @@ from aiokafka.structs import TopicPartition
 
 from schemas.facts import Fact
 from schemas.links import Edge
-from services.store.migrate import migrate
-from streams.transport.clickhouse import Store
+from services.sink.migrate import migrate
+from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse, warehouse
 from tests.sink_harness import PARTITIONS, Harness, harness, record_of, records_of, store_config
 from tests.store_facts import START, account_fact, correction, signal_fact, tombstone_of, touchpoint_fact

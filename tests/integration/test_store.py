@@ -22,12 +22,12 @@ from schemas.config import ClickHouseConfig
 from schemas.errors import ConfigurationError, StoreUnavailable
 from schemas.facts import Fact, Tombstone, TouchpointFact
 from services.dashboard import queries
-from services.store import migrate as migrations
-from services.store.explain import as_text, explain
-from services.store.migrate import DEFAULT_DIR, load, migrate, pending
-from services.store.rows import TABLES, columns, rows_of
-from services.store.verify import settled, verify
-from streams.transport.clickhouse import Store, connect
+from services.sink import migrate as migrations
+from services.sink.explain import as_text, explain
+from services.sink.migrate import DEFAULT_DIR, load, migrate, pending
+from services.sink.rows import TABLES, columns, rows_of
+from services.sink.verify import settled, verify
+from streams.runtime.clickhouse import Store, connect
 from tests.clickhouse_fixture import ClickHouse
 from tests.sink_harness import FIGURES, store_config
 from tests.store_facts import START, account_fact, correction, signal_fact, tombstone_of, touchpoint_fact

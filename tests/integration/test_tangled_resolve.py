@@ -23,9 +23,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from benchmarks.tangles import hot_desks
 from schemas.config import KafkaConfig
 from schemas.touchpoints import ACCOUNT_INPUTS, AttributedTouchpoint, CleanTouchpoint
-from streams.ops.server import OPS_PORT_ENV
-from streams.transport.kafka import broadcast_consumer, end_offsets
-from streams.transport.topics_admin import ensure_topics
+from streams.runtime.kafka import broadcast_consumer, end_offsets
+from streams.runtime.server import OPS_PORT_ENV
+from streams.runtime.topics_admin import ensure_topics
 from tests.integration.test_identity_links import outbox_on
 from tests.journeys import touchpoint
 
@@ -35,8 +35,8 @@ EVENTS = 1_200
 _RUN = """
 import sys
 from schemas.config import Config, KafkaConfig
-from streams.agents import main, turns
-from streams.resolve import regions
+from streams.processors import main, turns
+from streams.identity import regions
 if sys.argv[3] == "unbounded":
     regions.MAX_REGION, turns.TURN_S = 10**9, 10**9
 kafka = KafkaConfig(bootstrap=(sys.argv[1],), topic_prefix=sys.argv[2], partitions=1)

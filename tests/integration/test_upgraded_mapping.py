@@ -16,9 +16,9 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from schemas.config import KafkaConfig
 from schemas.links import LINKS, Carried, Link, supersedes
 from schemas.touchpoints import CleanTouchpoint
-from services.cli.records import consumer, history
-from streams.agents import journey as journey_module
+from services.cli.commands.records import consumer, history
 from streams.connectors.registry import CONNECTORS
+from streams.processors import journey as journey_module
 from tests.clickhouse_fixture import ClickHouse
 from tests.integration.older import PROGRAM
 from tests.integration.pipelines import STAGES, Installation, installed, received

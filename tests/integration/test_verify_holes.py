@@ -17,13 +17,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.facts import Fact
 from schemas.links import Edge
 from schemas.touchpoints import RawRequest
-from services.cli import verifying
+from services.cli.commands import verifying
+from services.cli.commands.holes import find_holes
+from services.cli.commands.unseen import find_unseen
 from services.cli.context import Target
-from services.cli.holes import find_holes
-from services.cli.unseen import find_unseen
-from services.store.presence import Ask
-from services.store.rows import minute_of
-from streams.agents.normalise import parked
+from services.sink.presence import Ask
+from services.sink.rows import minute_of
+from streams.processors.normalise import parked
 from tests.clickhouse_fixture import ClickHouse
 from tests.integration.test_sink import expected, sink, story
 from tests.sink_harness import PARTITIONS, Harness, record_of, records_of

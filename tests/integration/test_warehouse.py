@@ -27,7 +27,7 @@ from clickhouse_cityhash.cityhash import CityHash128
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, StreamFailureError
 
-from services.warehouse.heads import HEADS
+from services.embedded.clickhouse.heads import HEADS
 from tests.clickhouse_fixture import ClickHouse, warehouse
 
 pytestmark = pytest.mark.clickhouse
@@ -361,7 +361,7 @@ def test_acked_rows_survive_kill_9(tmp_path: Path) -> None:
 
 @pytest.mark.fault
 def test_a_second_process_on_the_path_is_refused(clickhouse_url: ClickHouse) -> None:
-    command = [sys.executable, "-m", "services.warehouse.main", "--data", str(clickhouse_url.data_dir)]
+    command = [sys.executable, "-m", "services.embedded.clickhouse.main", "--data", str(clickhouse_url.data_dir)]
     command += ["--lock-wait-s", "0.5"]
     second = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert second.returncode == 78
@@ -411,7 +411,7 @@ def test_a_long_query_does_not_hold_up_the_stop(tmp_path: Path) -> None:
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     script = f"""
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-m", "services.warehouse.main", "--data", {str(tmp_path)!r}],
+child = subprocess.Popen([sys.executable, "-m", "services.embedded.clickhouse.main", "--data", {str(tmp_path)!r}],
                          stdout=subprocess.PIPE, text=True)
 print(child.pid, child.stdout.readline(), flush=True)
 sys.stdin.read()
@@ -430,7 +430,7 @@ sys.stdin.read()
 
 
 def test_outside_loopback_needs_a_password(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "services.warehouse.main", "--data", str(tmp_path), "--host", "0.0.0.0"]
+    command = [sys.executable, "-m", "services.embedded.clickhouse.main", "--data", str(tmp_path), "--host", "0.0.0.0"]
     refused = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert refused.returncode == 78
     assert "reader_password_file" in refused.stderr

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from streams.resolve.graph import person_id_of
+from streams.identity.graph import person_id_of
 from tests.scenarios.model import Row, Scenario
 from tests.scenarios.play import Seen
 

@@ -13,7 +13,7 @@ from schemas.touchpoints import CleanTouchpoint, RawRequest
 from streams.connectors.registry import CONNECTORS as MAPPINGS
 from streams.connectors.results import Mapped
 from streams.emotion.feeling import felt
-from streams.resolve.networks import Networks
+from streams.identity.networks import Networks
 from tests.scenarios.model import VENDORS, Event, Row, Scenario
 
 

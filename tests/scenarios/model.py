@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from schemas.base import Strict, UtcTime
 from schemas.config import AttributionConfig, SourceConfig
 from streams.connectors.registry import systems_of
-from streams.resolve.directories import Directories
+from streams.identity.directories import Directories
 
 HERE = Path(__file__).parent
 VENDORS = {

@@ -13,10 +13,10 @@ from unittest.mock import patch
 
 from schemas.facts import AccountFact, Opportunity, PhaseChange, ProposalFact, SignalFact, TouchpointFact
 from schemas.touchpoints import CleanTouchpoint
-from streams.agents import journey as journey_module
 from streams.journey import account as account_module
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
+from streams.processors import journey as journey_module
 from tests.pipeline import Pipeline
 from tests.scenarios.messages import understood
 from tests.scenarios.model import Row, Scenario

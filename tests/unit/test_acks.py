@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from streams.agents.shell import Acks
+from streams.processors.shell import Acks
 
 
 class Partition:

@@ -16,7 +16,7 @@ from services.alerting.channels.outcome import Outcome
 from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.dispatch import LONGEST_PAUSE_S, Dispatcher, pause_s
-from streams.ops.metrics import NoMetrics
+from streams.runtime.metrics import NoMetrics
 from tests.incident_kit import NOW
 from tests.unit.test_alert_channels import message
 

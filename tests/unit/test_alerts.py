@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from schemas.metrics import METRICS, MetricName
-from services.alerts.board import PANELS, dashboard
-from services.alerts.rules import RULES, Rule, metrics_of, rendered, unknown_metrics
-from services.cli.generate import GENERATED, generate, with_metrics
-from streams.ops.metrics import Metrics
+from services.alerting.prometheus.board import PANELS, dashboard
+from services.alerting.prometheus.rules import RULES, Rule, metrics_of, rendered, unknown_metrics
+from services.cli.generate.command import GENERATED, generate, with_metrics
+from streams.runtime.metrics import Metrics
 from tests.promtool import complaints
 
 ROOT = Path(__file__).parents[2]

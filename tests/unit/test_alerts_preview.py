@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from schemas.incidents import Desk, Part
+from services.cli.commands.previewing import changes_of
 from services.cli.console import UsageError
-from services.cli.previewing import changes_of
 from streams.incidents.incident import CALM
 from streams.incidents.intake import Lens
 from streams.incidents.preview import Tally, preview, told, with_changes

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.warehouse.aggregates import Aggregates
-from services.warehouse.aliases import written_out
-from services.warehouse.errors import ClickHouseError
-from services.warehouse.meaning import as_meant
-from services.warehouse.parse import MAX_CHARS, MAX_TOKENS, Unreadable
+from services.embedded.clickhouse.aggregates import Aggregates
+from services.embedded.clickhouse.aliases import written_out
+from services.embedded.clickhouse.errors import ClickHouseError
+from services.embedded.clickhouse.meaning import as_meant
+from services.embedded.clickhouse.parse import MAX_CHARS, MAX_TOKENS, Unreadable
 
 AGGREGATES = Aggregates(frozenset(["count", "sum", "max", "any", "quantile"]), ("ornull", "state", "merge", "if"))
 

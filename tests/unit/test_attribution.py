@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from schemas.touchpoints import Attribution, CleanTouchpoint
-from streams.resolve.domains import company_domain, corporate_domain
-from streams.resolve.graph import person_id_of
-from streams.resolve.knowledge import Knowledge
+from streams.identity.domains import company_domain, corporate_domain
+from streams.identity.graph import person_id_of
+from streams.identity.knowledge import Knowledge
 from tests.journeys import touchpoint
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from services.cli.generate import GENERATED, ROOT, generate
+from services.cli.generate.command import GENERATED, ROOT, generate
 from streams.journey.blueprints import DEFAULT
 
 FILES = sorted(DEFAULT.parent.glob("*.yaml"))

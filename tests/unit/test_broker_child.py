@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.broker.child import BoundedLog, Child, die_with_parent
+from services.embedded.kafka.child import BoundedLog, Child, die_with_parent
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -76,7 +76,7 @@ def test_the_thread_that_started_it_may_end(log: BoundedLog) -> None:
 
 PARENT = """
 import subprocess, sys, time
-from services.broker.child import die_with_parent
+from services.embedded.kafka.child import die_with_parent
 wrap = die_with_parent if sys.argv[1] == "guarded" else list
 child = subprocess.Popen(wrap([sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"]),
                          stdout=subprocess.PIPE)

@@ -6,8 +6,8 @@ from socket import socket
 
 import pytest
 
-from services.broker.errors import DataFolderInUse, DataFolderMismatch, DiskFull, PortInUse
-from services.broker.folder import DataFolder
+from services.embedded.kafka.errors import DataFolderInUse, DataFolderMismatch, DiskFull, PortInUse
+from services.embedded.kafka.folder import DataFolder
 
 SLEEP = "import time; time.sleep(60)"
 

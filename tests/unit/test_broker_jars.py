@@ -7,8 +7,8 @@ from xml.etree.ElementTree import ParseError
 
 import pytest
 
-from services.broker import jars
-from services.broker.errors import CacheUnusable, JarMismatch, JarsUnavailable
+from services.embedded.kafka import jars
+from services.embedded.kafka.errors import CacheUnusable, JarMismatch, JarsUnavailable
 
 CONTENT = {"kafka-a.jar": b"bytes of a", "kafka-b.jar": b"bytes of b"}
 Download = Callable[[Path, jars.Progress], list[Path]]

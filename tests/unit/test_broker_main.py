@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from services.broker import main
-from services.broker.probe import answers
-from services.broker.runtime import JavaRuntime
-from services.broker.settings import BrokerSettings
+from services.embedded.kafka import main
+from services.embedded.kafka.probe import answers
+from services.embedded.kafka.runtime import JavaRuntime
+from services.embedded.kafka.settings import BrokerSettings
 
 RUNTIME = JavaRuntime(Path("/bin/false"), (Path("/jars/a.jar"), Path("/jars/b.jar")), Path("/cache.aot"))
 

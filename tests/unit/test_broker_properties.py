@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.broker.properties import server_properties
-from services.broker.settings import BrokerSettings
+from services.embedded.kafka.properties import server_properties
+from services.embedded.kafka.settings import BrokerSettings
 
 
 def _parsed(text: str) -> dict[str, str]:

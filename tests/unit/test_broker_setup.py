@@ -3,10 +3,10 @@ from typing import Self
 
 import pytest
 
-from services.broker import setup
-from services.broker.errors import StartFailed
-from services.broker.runtime import JavaRuntime
-from services.broker.settings import BrokerSettings
+from services.embedded.kafka import setup
+from services.embedded.kafka.errors import StartFailed
+from services.embedded.kafka.runtime import JavaRuntime
+from services.embedded.kafka.settings import BrokerSettings
 
 
 class FakeBroker:

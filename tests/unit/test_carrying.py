@@ -13,13 +13,13 @@ import pytest
 from schemas.errors import StoreUnavailable
 from schemas.facts import FACTS, ProposalFact, TouchpointFact
 from schemas.ids import FAMILY, bare, parts
-from streams.agents import journey as journey_module
-from streams.agents.carrying import SCOPED_BY_RULES, Carrying
+from streams.identity.kept import Kept
 from streams.journey.blueprints import load
 from streams.journey.causes import IDS_OF_BEFORE
-from streams.resolve.kept import Kept
-from streams.transport.outbox import Output
-from streams.transport.writer import Position
+from streams.processors import journey as journey_module
+from streams.processors.carrying import SCOPED_BY_RULES, Carrying
+from streams.runtime.outbox import Output
+from streams.runtime.writer import Position
 from tests.data.before import directories, mended, recorded
 from tests.pipeline import Pipeline, Store
 

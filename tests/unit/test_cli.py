@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from schemas.errors import ConfigurationError, PermanentError, StoreUnavailable
-from services.cli import letters
+from services.cli.commands import letters
 from services.cli.console import emit, exit_codes
 from services.cli.main import app
 from services.cli.service import main as service_main

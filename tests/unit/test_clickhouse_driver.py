@@ -19,7 +19,7 @@ print("pandas" in sys.modules)
 """
 
 
-@pytest.mark.parametrize(("ours", "loads"), [("import streams.transport.clickhouse", False), ("", True)])
+@pytest.mark.parametrize(("ours", "loads"), [("import streams.runtime.clickhouse", False), ("", True)])
 def test_an_insert_does_not_load_pandas(ours: str, loads: bool) -> None:
     """The second is the driver left to itself; should it stop doing that, our setting can go."""
     done = subprocess.run([sys.executable, "-c", ours + INSERT], capture_output=True, text=True, check=True)

@@ -15,12 +15,12 @@ import yaml
 from schemas.config import Config, SecretRef
 from schemas.processes import METRICS_PORT, PROCESSES
 from schemas.topics import TOPICS
-from services.cli.cluster_secrets import NAMES, PASSWORDS, write_secrets
+from services.cli.commands.cluster_secrets import NAMES, PASSWORDS, write_secrets
 from services.common.config import load_config
 from services.common.overlays import env_names
-from streams.ops.server import OPS_PORT_ENV
-from streams.transport.kafka import INSTANCE_ENV
-from streams.transport.topics_admin import partitions_of, settings_of
+from streams.runtime.kafka import INSTANCE_ENV
+from streams.runtime.server import OPS_PORT_ENV
+from streams.runtime.topics_admin import partitions_of, settings_of
 
 ROOT = Path(__file__).parents[2]
 #: Ours that a container is made for: the stores of a cluster are programs of their own.

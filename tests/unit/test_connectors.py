@@ -20,7 +20,7 @@ from streams.connectors import reading
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Ignored, Mapped, Refused, Result
 from streams.connectors.slices import slices
-from streams.resolve.aliases import ordered
+from streams.identity.aliases import ordered
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "vendors"
 GOLDEN = sorted(FIXTURES.glob("*/*.json"))

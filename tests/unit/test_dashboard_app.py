@@ -416,6 +416,12 @@ async def test_the_name_of_a_proxy_and_an_own_page_elsewhere(store: FakeStore) -
     assert (await client.get("/", headers=strange | {"sec-fetch-mode": "no-cors"})).status_code == 403
 
 
+async def test_an_answer_that_is_no_page_has_the_icon_too(client: httpx.AsyncClient) -> None:
+    """A browser that shows one asks for it and calls its absence an error."""
+    answer = await client.get("/favicon.ico")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/metrics"])
 async def test_probes_and_scrapes_come_by_names_of_compose(store: FakeStore, path: str) -> None:
     assert (await browser_of(app_on(store)).get(path, headers={"host": "dashboard:8090"})).status_code == 200

@@ -25,7 +25,7 @@ from services.dashboard.records import phase_moves
 from services.dashboard.scope import MAX_GAPS, MINUTE, Range, Scope, range_of, reading
 from services.dashboard.views import SetAside
 from services.dashboard.waiting import from_status_file
-from streams.transport.standings import Standings
+from streams.runtime.standings import Standings
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
 from tests.dashboard_seed import World, world
 

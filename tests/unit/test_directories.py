@@ -10,13 +10,13 @@ import pytest
 from schemas.config import AttributionConfig, Config, SourceConfig
 from schemas.ids import bare, directory_of, parts
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
-from services.cli.validate import problems
-from services.store.parted import Parted, parted
+from services.cli.commands.validate import problems
+from services.sink.parted import Parted, parted
 from streams.connectors.registry import systems_of
-from streams.resolve.aliases import unique_space
-from streams.resolve.directories import Directories
-from streams.resolve.kept import Kept
-from streams.resolve.knowledge import Knowledge
+from streams.identity.aliases import unique_space
+from streams.identity.directories import Directories
+from streams.identity.kept import Kept
+from streams.identity.knowledge import Knowledge
 from tests.journeys import at, touchpoint
 
 FRESH: dict[str, dict[str, Any]] = {

@@ -17,26 +17,26 @@ from schemas.parking import Backlog, Ledger, Standing
 from schemas.processes import GROUPS
 from schemas.topics import TOPICS
 from schemas.touchpoints import DeadLetter
+from services.cli.commands.doctor.check import Check, Place
+from services.cli.commands.doctor.clocks import clock, suspects
+from services.cli.commands.doctor.configuration import permissions, secrets
+from services.cli.commands.doctor.letters import letters_of
+from services.cli.commands.doctor.machine import locked, packages_of, python_of
+from services.cli.commands.doctor.processes import services
+from services.cli.commands.doctor.refusals import refusals_of
+from services.cli.commands.doctor.registry import CHECKS, FIXES, examine
+from services.cli.commands.doctor.seen import GroupSeen, KafkaSeen, TopicSeen, partition_of
+from services.cli.commands.doctor.sources import sources_of
+from services.cli.commands.doctor.stalls import sink_of, stages_of
+from services.cli.commands.doctor.tables import drift
+from services.cli.commands.doctor.topics import topics_of
+from services.cli.commands.doctor.versions import clickhouse_of, folder_of, kafka_of
 from services.cli.context import Target
-from services.cli.doctor.check import Check, Place
-from services.cli.doctor.clocks import clock, suspects
-from services.cli.doctor.configuration import permissions, secrets
-from services.cli.doctor.letters import letters_of
-from services.cli.doctor.machine import locked, packages_of, python_of
-from services.cli.doctor.processes import services
-from services.cli.doctor.refusals import refusals_of
-from services.cli.doctor.registry import CHECKS, FIXES, examine
-from services.cli.doctor.seen import GroupSeen, KafkaSeen, TopicSeen, partition_of
-from services.cli.doctor.sources import sources_of
-from services.cli.doctor.stalls import sink_of, stages_of
-from services.cli.doctor.tables import drift
-from services.cli.doctor.topics import topics_of
-from services.cli.doctor.versions import clickhouse_of, folder_of, kafka_of
 from services.common.fresh import write_fresh
 from services.supervisor.folder import Run
-from streams.ops.metrics import Metrics
-from streams.transport.standings import Standings
-from streams.transport.topics_admin import partitions_of, settings_of
+from streams.runtime.metrics import Metrics
+from streams.runtime.standings import Standings
+from streams.runtime.topics_admin import partitions_of, settings_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KAFKA = KafkaConfig()

@@ -7,10 +7,10 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from services.cli.commands.doctor import logs
+from services.cli.commands.doctor.check import Check, Place
 from services.cli.context import Target
-from services.cli.doctor import logs
-from services.cli.doctor.check import Check, Place
-from streams.transport.lineage import Mark, Return
+from streams.runtime.lineage import Mark, Return
 
 PLACE = TopicPartition("touchpoints.clean.v1", 3)
 

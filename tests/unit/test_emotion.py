@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 
 from schemas.base import EPOCH
 from schemas.touchpoints import CLEAN, RAW, CleanTouchpoint, RawRequest
-from streams.agents.normalise import Normalise
-from streams.agents.shell import Record, Stage
 from streams.emotion.cleaning import MAX_CHARS, own_words
 from streams.emotion.feeling import Feeling, described, feeling_of, felt
 from streams.emotion.language import language_of
 from streams.emotion.lexicon import lexicon
 from streams.emotion.reading import score
 from streams.emotion.vocabulary import LANGUAGES, Language, vocabulary
-from streams.ops.metrics import NoMetrics
-from streams.transport.outbox import Output
+from streams.processors.normalise import Normalise
+from streams.processors.shell import Record, Stage
+from streams.runtime.metrics import NoMetrics
+from streams.runtime.outbox import Output
 from tests.journeys import touchpoint
 
 COMPLAINT = "The export is broken again and nobody replies."

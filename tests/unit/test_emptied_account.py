@@ -8,11 +8,11 @@ from unittest.mock import patch
 
 from schemas.facts import FACTS
 from schemas.touchpoints import AttributedTouchpoint, Withdraw
-from streams.agents import journey as journey_module
-from streams.agents.memory import Memory
-from streams.agents.shell import Record
 from streams.journey.blueprints import load
-from streams.transport.writer import partition_of
+from streams.processors import journey as journey_module
+from streams.processors.memory import Memory
+from streams.processors.shell import Record
+from streams.runtime.writer import partition_of
 from tests.journeys import AS_OF, attributed
 from tests.pipeline import PARTITIONS, Pipeline
 

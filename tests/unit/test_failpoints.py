@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from streams.transport.failpoints import Failpoint, hit, parse
+from streams.runtime.failpoints import Failpoint, hit, parse
 
-PASS_FOUR = "from streams.transport.failpoints import hit\nfor i in range(4):\n    hit('here'); print(i, flush=True)"
+PASS_FOUR = "from streams.runtime.failpoints import hit\nfor i in range(4):\n    hit('here'); print(i, flush=True)"
 
 
 def run(setting: str) -> tuple[int, str]:

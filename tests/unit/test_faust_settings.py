@@ -8,7 +8,7 @@ import pytest
 
 from schemas.config import KafkaConfig
 from schemas.errors import ConfigurationError
-from streams.agents.app import make_app, quieten, refuse
+from streams.processors.app import make_app, quieten, refuse
 
 
 @pytest.mark.parametrize("setting", [{"processing_guarantee": "exactly_once"}, {"web_enabled": True}])

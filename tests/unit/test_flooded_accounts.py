@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 from unittest.mock import patch
 
-from streams.resolve import directory as directory_module
-from streams.resolve import knowledge as knowledge_module
-from streams.resolve import memberships as memberships_module
-from streams.resolve import rules
-from streams.resolve.directory import MAX_CLAIMANTS
-from streams.resolve.knowledge import Knowledge
-from streams.resolve.memberships import MAX_SEEN
+from streams.identity import directory as directory_module
+from streams.identity import knowledge as knowledge_module
+from streams.identity import memberships as memberships_module
+from streams.identity import rules
+from streams.identity.directory import MAX_CLAIMANTS
+from streams.identity.knowledge import Knowledge
+from streams.identity.memberships import MAX_SEEN
 from tests.journeys import touchpoint
 from tests.naive_attribution import differences, naive
 from tests.unit.test_resolve_convergence import told_in_order

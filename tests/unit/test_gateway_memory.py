@@ -18,8 +18,8 @@ from services.gateway.outlet import Outlet
 from services.gateway.request import Request
 from services.gateway.trim import WORTH_BYTES, Trim
 from streams.connectors.registry import CONNECTORS
-from streams.ops.metrics import NoMetrics
-from streams.transport.writer import Metadata, RecordWriter
+from streams.runtime.metrics import NoMetrics
+from streams.runtime.writer import Metadata, RecordWriter
 from tests.gateway_kit import NOW, FakeWriter, config
 
 SOURCE = Source(config().sources[0], (b"WK",), CONNECTORS["segment"])

@@ -12,8 +12,8 @@ from schemas.links import Link
 from schemas.touchpoints import CleanTouchpoint, RawRequest
 from services.dashboard.answers import decision
 from streams.connectors.own.touchline import touchpoint as record_of
-from streams.resolve.knowledge import Knowledge
-from streams.resolve.learning import implied
+from streams.identity.knowledge import Knowledge
+from streams.identity.learning import implied
 from tests.journeys import AS_OF, at, touchpoint
 from tests.unit.test_resolve_convergence import World, told_in_order
 

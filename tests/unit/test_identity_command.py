@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from schemas.links import AccountClaim, Edge, Link, RecordChange
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest
-from services.cli import linked
+from services.cli.commands import linked
+from services.cli.commands.identity import as_text, identify
+from services.cli.commands.linked import Placed, neighbourhood
 from services.cli.console import UsageError
-from services.cli.identity import as_text, identify
-from services.cli.linked import Placed, neighbourhood
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
-from streams.resolve.domains import company_domain
-from streams.resolve.knowledge import Knowledge
+from streams.identity.domains import company_domain
+from streams.identity.knowledge import Knowledge
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 START = NOW - timedelta(days=30)

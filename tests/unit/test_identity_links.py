@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from schemas.links import LINKS, AnyLink, Decision, Edge, Link, Membership
 from schemas.touchpoints import CleanTouchpoint
-from streams.resolve.knowledge import Knowledge
-from streams.transport.writer import RecordWriter
+from streams.identity.knowledge import Knowledge
+from streams.runtime.writer import RecordWriter
 from tests.journeys import at, touchpoint
 from tests.unit.test_resolve_convergence import events, place_of
 

@@ -13,8 +13,8 @@ from schemas.touchpoints import CleanTouchpoint, RawRequest
 from streams.connectors.reading import is_network_address, is_sensitive
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
-from streams.resolve.knowledge import Knowledge
-from streams.resolve.networks import Networks
+from streams.identity.knowledge import Knowledge
+from streams.identity.networks import Networks
 from tests.journeys import START, touchpoint
 
 

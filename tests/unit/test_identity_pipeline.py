@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.touchpoints import CleanTouchpoint
-from streams.resolve.graph import IdentityGraph
+from streams.identity.graph import IdentityGraph
 from tests.journeys import touchpoint
 from tests.unit.test_pipeline_convergence import oracle, played, streams
 

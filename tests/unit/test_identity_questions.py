@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from schemas.ids import BARE
 from schemas.touchpoints import CleanTouchpoint
-from streams.resolve.company_names import company_name
-from streams.resolve.knowledge import Knowledge
-from streams.resolve.proposals import derived, same_account
+from streams.identity.company_names import company_name
+from streams.identity.knowledge import Knowledge
+from streams.identity.proposals import derived, same_account
 from tests.journeys import at, touchpoint
 from tests.unit.test_resolve_convergence import events, said, told_in_order
 

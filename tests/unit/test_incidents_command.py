@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.incidents import Delivery, Desk, Thread
+from services.cli.commands.doctor.alerts import delivered_of
+from services.cli.commands.incidents import found, row_of
 from services.cli.console import UsageError
-from services.cli.doctor.alerts import delivered_of
-from services.cli.incidents import found, row_of
 from services.cli.main import app
 from streams.incidents.actions import ActionLog
 from tests.incident_kit import NOW, action

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from schemas.touchpoints import ACCOUNT_INPUTS
-from streams.agents.clock import Watermark
-from streams.agents.journey import Journey, Parts
-from streams.agents.memory import Memory
-from streams.agents.shell import Record, Stage
 from streams.journey.blueprints import load
-from streams.ops.metrics import NoMetrics
-from streams.transport.outbox import Outbox
-from streams.transport.writer import Position
+from streams.processors.clock import Watermark
+from streams.processors.journey import Journey, Parts
+from streams.processors.memory import Memory
+from streams.processors.shell import Record, Stage
+from streams.runtime.metrics import NoMetrics
+from streams.runtime.outbox import Outbox
+from streams.runtime.writer import Position
 from tests.journeys import attributed
 
 RECORD = Record(ACCOUNT_INPUTS.dump_json([attributed("e1", 0)]), ("touchpoints.attributed.v1", 0, 0))

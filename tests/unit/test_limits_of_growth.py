@@ -11,13 +11,13 @@ import pytest
 
 from schemas.config import KafkaConfig
 from schemas.links import AccountClaim, Decision, Edge, Link, Membership
-from streams.agents.links import LinksReader
-from streams.ops.metrics import Metrics
-from streams.resolve import claims as claims_module
-from streams.resolve import graph as graph_module
-from streams.resolve import memberships as memberships_module
-from streams.resolve.graph import IdentityGraph
-from streams.resolve.knowledge import Knowledge
+from streams.identity import claims as claims_module
+from streams.identity import graph as graph_module
+from streams.identity import memberships as memberships_module
+from streams.identity.graph import IdentityGraph
+from streams.identity.knowledge import Knowledge
+from streams.processors.links import LinksReader
+from streams.runtime.metrics import Metrics
 from tests.journeys import at
 
 MAX_CLAIMS, MAX_CHANGES, MAX_SEEN, MAX_REMEMBERED, MAX_DECIDED = 10, 12, 10, 20, 20

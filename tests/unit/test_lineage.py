@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.transport.lineage import Lineage, Mark, Return, epochs
+from streams.runtime.lineage import Lineage, Mark, Return, epochs
 
 _BACK = Return("2026-01-01T00:00:00+00:00", 100, 90)
 

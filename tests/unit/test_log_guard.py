@@ -13,9 +13,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.fetch import FetchRequest
 
-from streams.transport import log_guard
-from streams.transport.lineage import Mark
-from streams.transport.log_guard import Broken, LogGuard, guard
+from streams.runtime import log_guard
+from streams.runtime.lineage import Mark
+from streams.runtime.log_guard import Broken, LogGuard, guard
 
 A, B = TopicPartition("t", 0), TopicPartition("t", 1)
 OUT_OF_RANGE, NO_TOPIC = 1, 3

@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint, RawRequest
-from streams.agents import journey as journey_module
-from streams.agents.readings import Readings
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from streams.journey import account as account_module
 from streams.journey import corrections as corrections_module
 from streams.journey.fold import merged
+from streams.processors import journey as journey_module
+from streams.processors.readings import Readings
 from tests.journeys import AS_OF, touchpoint
 from tests.pipeline import Pipeline
 from tests.unit.test_pipeline_convergence import BLUEPRINT, oracle, stored, streams

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.touchpoints import CleanTouchpoint
-from streams.agents import journey as journey_module
-from streams.agents.memory import Live, Memory
 from streams.journey.account import TAIL, AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.causes import LATE
-from streams.transport.outbox import Outbox, Output
-from streams.transport.writer import Position
+from streams.processors import journey as journey_module
+from streams.processors.memory import Live, Memory
+from streams.runtime.outbox import Outbox, Output
+from streams.runtime.writer import Position
 from tests.journeys import AS_OF, attributed, touchpoint
 from tests.pipeline import Pipeline
 from tests.unit.test_pipeline_convergence import oracle, played, streams
@@ -216,6 +216,6 @@ async def test_an_output_that_is_put_again_has_the_position_of_the_second_put() 
     outbox = Outbox(Failing(), pytest.fail)  # type: ignore[arg-type]
     outputs: list[Output] = [("journey.facts.v1", "crm:1", b"{}")] * 2
     futures = outbox.put(outputs)
-    with patch("streams.transport.outbox.RETRY_S", 0.0):
+    with patch("streams.runtime.outbox.RETRY_S", 0.0):
         assert await outbox.acked(outputs, futures) == [(0, 3), (0, 2)]
     assert [future.result() for future in futures] == [(0, 3), (0, 2)]

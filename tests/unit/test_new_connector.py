@@ -20,16 +20,16 @@ from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
 from services.gateway.samples import Outgoing, Sender, sample_of
 from services.gateway.signatures import Signed, prove
-from streams.agents.mapper import Mapper
-from streams.agents.normalise import Normalise
-from streams.agents.shell import Record, Stage
 from streams.connectors import reading
 from streams.connectors.results import Ignored, Message
 from streams.connectors.schemes import Basic, Hmac, Scheme, Token
 from streams.connectors.spec import Connector, Docs, Sample, Scope
 from streams.connectors.ways import JSON, Answers, Call, Handshake, Keyed, Reply, Webhook, Where
-from streams.ops.metrics import Metrics
-from streams.transport.outbox import Output
+from streams.processors.mapper import Mapper
+from streams.processors.normalise import Normalise
+from streams.processors.shell import Record, Stage
+from streams.runtime.metrics import Metrics
+from streams.runtime.outbox import Output
 from tests.gateway_kit import NOW, REF, FakeWriter, client
 
 SECRET = b"s3cret"

@@ -18,17 +18,17 @@ from aiokafka import TopicPartition
 from schemas.config import KafkaConfig
 from schemas.parking import PARKED, STANDINGS, Backlog, Ledger, Parked, Standing
 from schemas.touchpoints import CLEAN, DEAD, RAW, RawRequest
-from streams.agents import backlogs, shift
-from streams.agents.backlogs import Trial, Waiting, is_due, pause_before_trial
-from streams.agents.mapper import Mapper
-from streams.agents.normalise import Normalise
-from streams.agents.shell import Record, Stage
-from streams.agents.shift import Shift
-from streams.ops.metrics import Metrics
-from streams.transport.dead import FuseBlown, SourceFuses
-from streams.transport.outbox import Output
-from streams.transport.standings import Standings, said
-from streams.transport.writer import partition_of
+from streams.processors import backlogs, shift
+from streams.processors.backlogs import Trial, Waiting, is_due, pause_before_trial
+from streams.processors.mapper import Mapper
+from streams.processors.normalise import Normalise
+from streams.processors.shell import Record, Stage
+from streams.processors.shift import Shift
+from streams.runtime.dead import FuseBlown, SourceFuses
+from streams.runtime.metrics import Metrics
+from streams.runtime.outbox import Output
+from streams.runtime.standings import Standings, said
+from streams.runtime.writer import partition_of
 
 NOW = datetime.now(UTC)
 KAFKA = KafkaConfig()

@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
-from streams.agents import journey as journey_module
-from streams.agents import pace as pace_module
-from streams.agents import refold as refold_module
-from streams.agents.memory import Memory
+from streams.identity.directories import Directories
+from streams.identity.knowledge import Knowledge
 from streams.journey import account as account_module
 from streams.journey.blueprints import load
 from streams.journey.fold import fold
-from streams.resolve.directories import Directories
-from streams.resolve.knowledge import Knowledge
+from streams.processors import journey as journey_module
+from streams.processors import pace as pace_module
+from streams.processors import refold as refold_module
+from streams.processors.memory import Memory
 from tests.journeys import AS_OF, touchpoint
 from tests.pipeline import Links, Pipeline, Topics
 

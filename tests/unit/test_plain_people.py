@@ -9,10 +9,10 @@ from unittest.mock import patch
 import pytest
 
 from schemas.links import Edge
-from streams.resolve import regions as regions_module
-from streams.resolve.edges import MAX_EDGES, KeptEdges, Seen
-from streams.resolve.plain import plain
-from streams.resolve.regions import Region
+from streams.identity import regions as regions_module
+from streams.identity.edges import MAX_EDGES, KeptEdges, Seen
+from streams.identity.plain import plain
+from streams.identity.regions import Region
 from tests.journeys import at
 from tests.unit.test_tangled_identities import loaded, told
 

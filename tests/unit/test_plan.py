@@ -10,14 +10,14 @@ import pytest
 from schemas.config import Config, DashboardConfig, SqlConfig
 from schemas.errors import ConfigurationError
 from schemas.processes import PROCESSES
-from services.broker.ports import pick_free
 from services.cli import service
 from services.common.config import load_config
+from services.embedded.clickhouse.main import arguments as warehouse_settings
+from services.embedded.kafka.ports import pick_free
 from services.supervisor.folder import DataFolder
 from services.supervisor.main import UpOptions, prepare
 from services.supervisor.plan import Site, addresses, instance, plan, service_env
 from services.supervisor.spec import EDGE, STORES, checked
-from services.warehouse.main import arguments as warehouse_settings
 
 SITE = Site(
     data_dir=Path("/data"),

@@ -13,10 +13,9 @@ from typer.testing import CliRunner
 
 from schemas.facts import FACTS, AccountFact, Correction, TouchpointFact
 from schemas.touchpoints import CleanTouchpoint, Refold
-from services.cli import refold as command
+from services.cli.commands import refold as command
+from services.cli.commands.refold import NothingMoves, remap
 from services.cli.main import app
-from services.cli.refold import NothingMoves, remap
-from streams.agents import journey as journey_module
 from streams.journey import corrections as corrections_module
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
@@ -24,6 +23,7 @@ from streams.journey.causes import DEADLINE, LATE, LOAD, Cause, in_words, profil
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored, corrections
 from streams.journey.facts import inputs_of
+from streams.processors import journey as journey_module
 from tests.journeys import AS_OF, attributed, touchpoint
 from tests.pipeline import Pipeline
 from tests.unit.test_pipeline_convergence import streams

@@ -17,20 +17,20 @@ from hypothesis import strategies as st
 
 from schemas.links import AccountClaim, Edge
 from schemas.touchpoints import Attribution, CleanTouchpoint, Recall
-from streams.resolve import clusters as clusters_module
-from streams.resolve import directory as directory_module
-from streams.resolve import edges as edges_module
-from streams.resolve import knowledge as knowledge_module
-from streams.resolve import learning as learning_module
-from streams.resolve import memberships as memberships_module
-from streams.resolve import regions as regions_module
-from streams.resolve import rules
-from streams.resolve.claims import Claims
-from streams.resolve.knowledge import Knowledge
-from streams.resolve.memberships import Memberships
-from streams.resolve.records import Records
-from streams.resolve.regions import Region, Regions
-from streams.resolve.verdicts import Verdicts
+from streams.identity import clusters as clusters_module
+from streams.identity import directory as directory_module
+from streams.identity import edges as edges_module
+from streams.identity import knowledge as knowledge_module
+from streams.identity import learning as learning_module
+from streams.identity import memberships as memberships_module
+from streams.identity import regions as regions_module
+from streams.identity import rules
+from streams.identity.claims import Claims
+from streams.identity.knowledge import Knowledge
+from streams.identity.memberships import Memberships
+from streams.identity.records import Records
+from streams.identity.regions import Region, Regions
+from streams.identity.verdicts import Verdicts
 from tests.journeys import at, touchpoint
 from tests.naive_attribution import Place, differences, led, naive
 

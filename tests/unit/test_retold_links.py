@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from schemas.links import Edge, Link, Membership, supersedes
 from schemas.touchpoints import CleanTouchpoint, Recall
-from streams.resolve.doubts import evidence, is_doubted, told_anew
-from streams.resolve.knowledge import Knowledge
-from streams.resolve.retold import Retold
-from streams.resolve.stored import stored
+from streams.identity.doubts import evidence, is_doubted, told_anew
+from streams.identity.knowledge import Knowledge
+from streams.identity.retold import Retold
+from streams.identity.stored import stored
 from tests.journeys import at, touchpoint
 from tests.naive_attribution import Place, differences, naive
 from tests.unit.test_resolve_convergence import World, _event, events, place_of, small_limits

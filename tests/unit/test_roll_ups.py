@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.store.days import AT_ONCE, FORGET_AFTER_S, LOOK_AT_ALL_EVERY_S, LOOK_EVERY_S, MAX_ASKED, RollUps
+from services.sink.days import AT_ONCE, FORGET_AFTER_S, LOOK_AT_ALL_EVERY_S, LOOK_EVERY_S, MAX_ASKED, RollUps
 
 DAY_S = 86_400
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from services.warehouse.errors import NOT_ENOUGH_SPACE, ClickHouseError
-from services.warehouse.room import RoomWatch
+from services.embedded.clickhouse.errors import NOT_ENOUGH_SPACE, ClickHouseError
+from services.embedded.clickhouse.room import RoomWatch
 
 MIB = 1 << 20
 

@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 import pytest
 
-from streams.resolve import rules
-from streams.resolve.knowledge import Knowledge
+from streams.identity import rules
+from streams.identity.knowledge import Knowledge
 from tests.scenarios.compare import differences, disagreements
 from tests.scenarios.corrupt import corrupted
 from tests.scenarios.messages import understood

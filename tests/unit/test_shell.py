@@ -11,10 +11,10 @@ import pytest
 
 from schemas.errors import StoreUnavailable
 from schemas.touchpoints import DEAD, RAW, DeadLetter
-from streams.agents import shell
-from streams.agents.shell import Done, Record, Stage
-from streams.ops.metrics import NoMetrics
-from streams.transport.outbox import Output
+from streams.processors import shell
+from streams.processors.shell import Done, Record, Stage
+from streams.runtime.metrics import NoMetrics
+from streams.runtime.outbox import Output
 
 
 @dataclass

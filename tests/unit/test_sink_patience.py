@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from services.store import loop
-from services.store.health import SinkHealth
-from services.store.loop import SinkLoop
-from streams.ops.metrics import NoMetrics
+from services.sink import loop
+from services.sink.health import SinkHealth
+from services.sink.loop import SinkLoop
+from streams.runtime.metrics import NoMetrics
 
 
 async def test_a_store_that_hangs_is_told_while_it_does(monkeypatch: pytest.MonkeyPatch) -> None:

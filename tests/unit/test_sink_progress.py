@@ -11,11 +11,11 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from schemas.config import KafkaConfig
-from streams.agents.progress import ASK_EVERY_S, SinkProgress
-from streams.agents.shell import Stage
-from streams.agents.waits import PATIENCE_S
-from streams.agents.watchdog import LOOK_EVERY_S, STALL_S, Watchdog
-from streams.ops.metrics import NoMetrics
+from streams.processors.progress import ASK_EVERY_S, SinkProgress
+from streams.processors.shell import Stage
+from streams.processors.waits import PATIENCE_S
+from streams.processors.watchdog import LOOK_EVERY_S, STALL_S, Watchdog
+from streams.runtime.metrics import NoMetrics
 
 LONG_S = 3 * STALL_S
 

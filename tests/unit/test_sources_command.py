@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from schemas.config import Config, SecretRef, SourceConfig
 from schemas.parking import Backlog, Ledger, Standing
 from schemas.touchpoints import RAW, RawRequest
-from services.cli import parked
+from services.cli.commands import parked
+from services.cli.commands.parked import without
+from services.cli.commands.sources import rows_of
 from services.cli.main import app
-from services.cli.parked import without
-from services.cli.sources import rows_of
-from streams.transport.standings import Standings
+from streams.runtime.standings import Standings
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CONFIG = Config(

@@ -13,19 +13,19 @@ from types import SimpleNamespace
 import pytest
 
 from schemas.errors import StoreFull, StoreUnavailable
-from services.cli.doctor.disk import told
+from services.cli.commands.doctor.disk import told
 from services.common.space import LOW_BYTES, SHORT_BYTES, Space, of_clickhouse, of_folder
 from services.dashboard.disks import Disks
 from services.dashboard.waiting import STATUS_FILE_ENV
-from services.store.health import SinkHealth
-from services.store.space import SpaceWatch
+from services.embedded.clickhouse.errors import ClickHouseError
+from services.embedded.clickhouse.room import check_room
+from services.embedded.clickhouse.statement import Statement
+from services.sink.health import SinkHealth
+from services.sink.space import SpaceWatch
 from services.supervisor import child as supervised
 from services.supervisor.child import Child
 from services.supervisor.spec import ChildSpec
-from services.warehouse.errors import ClickHouseError
-from services.warehouse.room import check_room
-from services.warehouse.statement import Statement
-from streams.ops.metrics import Metrics
+from streams.runtime.metrics import Metrics
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TOTAL = 100 << 30

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from streams.ops import logs
-from streams.ops.sparse import EVERY_S, Sparse
+from streams.runtime import logs
+from streams.runtime.sparse import EVERY_S, Sparse
 
 
 class Clock:

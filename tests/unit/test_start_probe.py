@@ -13,9 +13,9 @@ import pytest
 from benchmarks.tangles import edges, star
 from schemas.config import Config, KafkaConfig
 from schemas.links import LINKS
-from streams.agents import main
-from streams.agents.links import LinksReader
-from streams.ops.metrics import Metrics
+from streams.processors import main
+from streams.processors.links import LinksReader
+from streams.runtime.metrics import Metrics
 
 
 class Record(NamedTuple):

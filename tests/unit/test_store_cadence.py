@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.store.cadence import COLLECT_MAX_S, COLLECT_S, Cadence
+from services.sink.cadence import COLLECT_MAX_S, COLLECT_S, Cadence
 
 
 @pytest.mark.parametrize(

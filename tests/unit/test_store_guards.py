@@ -18,14 +18,14 @@ from schemas.config import ClickHouseConfig
 from schemas.errors import ConfigurationError, PermanentError, StoreUnavailable
 from schemas.facts import FACTS
 from schemas.touchpoints import DeadLetter
-from services.store.batch import Batch
-from services.store.guards import Continuity, Gap
-from services.store.health import SinkHealth
-from services.store.letters import DeadLettersUnavailable, deliver
-from services.store.migrate import load, rendered
-from streams.transport.clickhouse import classified, store_errors
-from streams.transport.dead import Fuse, FuseBlown, letter
-from streams.transport.decode import WHOLE_RECORD, Refused, decode, item_bytes
+from services.sink.batch import Batch
+from services.sink.guards import Continuity, Gap
+from services.sink.health import SinkHealth
+from services.sink.letters import DeadLettersUnavailable, deliver
+from services.sink.migrate import load, rendered
+from streams.runtime.clickhouse import classified, store_errors
+from streams.runtime.dead import Fuse, FuseBlown, letter
+from streams.runtime.decode import WHOLE_RECORD, Refused, decode, item_bytes
 from tests.sink_harness import record_of
 from tests.store_facts import signal_fact, touchpoint_fact
 from tests.store_fixture import FakeRecord

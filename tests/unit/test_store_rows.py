@@ -14,10 +14,10 @@ from schemas.errors import PermanentError
 from schemas.facts import Fact, Opportunity, TouchpointFact
 from schemas.links import AccountClaim, Edge
 from schemas.touchpoints import Candidate
-from services.store.rows import TABLES, columns, link_rows, rows_of, ticks
-from services.store.seen import seen
-from services.store.sink import Sink
-from streams.ops.metrics import NoMetrics
+from services.sink.rows import TABLES, columns, link_rows, rows_of, ticks
+from services.sink.seen import seen
+from services.sink.sink import Sink
+from streams.runtime.metrics import NoMetrics
 from tests.store_facts import START, account_fact, correction, signal_fact, tombstone_of, touchpoint_fact
 from tests.store_fixture import items_of
 

@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.tangles import edges, growing
 from schemas.links import LINKS, AccountClaim, AnyLink, Edge, Link
-from streams.resolve.edges import Seen
-from streams.resolve.knowledge import Knowledge
-from streams.resolve.stored import stored
+from streams.identity.edges import Seen
+from streams.identity.knowledge import Knowledge
+from streams.identity.stored import stored
 from tests.journeys import at
 from tests.unit.test_tangled_identities import history
 

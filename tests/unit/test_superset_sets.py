@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from services.cli.superset_sets import OWN_NAME, TIMES, columns_of, dataset
+from services.cli.generate.superset_sets import OWN_NAME, TIMES, columns_of, dataset
 
 COLUMNS = json.loads((Path(__file__).parents[1] / "integration" / "bi_columns.json").read_text())
 

@@ -11,14 +11,14 @@ import pytest
 
 from benchmarks.tangles import edges, given_up, hot_desks, interleaved, star, switchboard
 from schemas.links import AccountClaim, Decision, Edge, Link
-from streams.resolve import clusters as clusters_module
-from streams.resolve import graph as graph_module
-from streams.resolve import knowledge as knowledge_module
-from streams.resolve import proposals as proposals_module
-from streams.resolve import regions as regions_module
-from streams.resolve.graph import IdentityGraph, Person
-from streams.resolve.knowledge import Knowledge
-from streams.resolve.regions import MAX_REGION, Regions
+from streams.identity import clusters as clusters_module
+from streams.identity import graph as graph_module
+from streams.identity import knowledge as knowledge_module
+from streams.identity import proposals as proposals_module
+from streams.identity import regions as regions_module
+from streams.identity.graph import IdentityGraph, Person
+from streams.identity.knowledge import Knowledge
+from streams.identity.regions import MAX_REGION, Regions
 from tests.journeys import at
 from tests.unit.test_resolve_convergence import small_limits
 

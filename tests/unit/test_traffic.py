@@ -14,11 +14,11 @@ from schemas.config import AttributionConfig
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from schemas.traffic import Traffic, TrafficRules
 from streams.connectors.agents import agent_of
+from streams.identity.networks import Networks
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import fold
 from streams.matching.traffic import TrafficBook
-from streams.resolve.networks import Networks
 from tests.convergence import Batches, comparable, last_event, live, visible
 from tests.journeys import AS_OF, attributed, histories, touchpoint
 from tests.unit.test_ordinary_events import read

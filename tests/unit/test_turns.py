@@ -9,10 +9,10 @@ import pytest
 
 from schemas.config import KafkaConfig
 from schemas.links import LINKS, AnyLink, Edge
-from streams.agents import turns
-from streams.agents.links import LinksReader
-from streams.agents.turns import REMEMBERED_S, LoopWatch, Turn
-from streams.ops.metrics import Metrics
+from streams.processors import turns
+from streams.processors.links import LinksReader
+from streams.processors.turns import REMEMBERED_S, LoopWatch, Turn
+from streams.runtime.metrics import Metrics
 from tests.journeys import at
 
 

@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 from schemas import documents
 from schemas.documents import MAX_PLACES, parse_document
 from schemas.errors import ConfigurationError
+from services.cli.commands.validate import notes, problems
 from services.cli.main import app
 from services.cli.service import main as service_main
-from services.cli.validate import notes, problems
 from services.common.fresh import write_fresh
 from streams.journey.blueprints import DEFAULT, read
 

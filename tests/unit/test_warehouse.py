@@ -12,15 +12,15 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.errors import ConfigurationError
-from services.warehouse.codec import accepted, decode, encoder
-from services.warehouse.errors import ClickHouseError
-from services.warehouse.guard import check, tree
-from services.warehouse.main import listening, owned
-from services.warehouse.outlet import Outlet
-from services.warehouse.request import to_statement
-from services.warehouse.roles import Role, Users
-from services.warehouse.settings import WarehouseSettings
-from services.warehouse.statement import Statement, split_insert
+from services.embedded.clickhouse.codec import accepted, decode, encoder
+from services.embedded.clickhouse.errors import ClickHouseError
+from services.embedded.clickhouse.guard import check, tree
+from services.embedded.clickhouse.main import listening, owned
+from services.embedded.clickhouse.outlet import Outlet
+from services.embedded.clickhouse.request import to_statement
+from services.embedded.clickhouse.roles import Role, Users
+from services.embedded.clickhouse.settings import WarehouseSettings
+from services.embedded.clickhouse.statement import Statement, split_insert
 
 
 @pytest.mark.parametrize(

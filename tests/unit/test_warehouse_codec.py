@@ -10,8 +10,8 @@ import lz4.frame
 import pytest
 import zstandard
 
-from services.warehouse.codec import decode
-from services.warehouse.errors import ClickHouseError
+from services.embedded.clickhouse.codec import decode
+from services.embedded.clickhouse.errors import ClickHouseError
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "lz4": lz4.frame.compress,

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.warehouse.cache import BoundedCache
-from services.warehouse.codec import decode
-from services.warehouse.errors import ClickHouseError, hidden
-from services.warehouse.form import MAX_FIELDS, fields_of
-from services.warehouse.lanes import Lane, Width
-from services.warehouse.request import parameters, to_statement
-from services.warehouse.roles import Users
-from services.warehouse.statement import Statement
+from services.embedded.clickhouse.cache import BoundedCache
+from services.embedded.clickhouse.codec import decode
+from services.embedded.clickhouse.errors import ClickHouseError, hidden
+from services.embedded.clickhouse.form import MAX_FIELDS, fields_of
+from services.embedded.clickhouse.lanes import Lane, Width
+from services.embedded.clickhouse.request import parameters, to_statement
+from services.embedded.clickhouse.roles import Users
+from services.embedded.clickhouse.statement import Statement
 from tests.fuzz.requests import FORMS, PACKERS, TEXTS
 
 FORM = "multipart/form-data; boundary=b"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from streams.agents import waits
-from streams.agents.history import Histories
-from streams.agents.shell import Stage
-from streams.agents.watchdog import LOOK_EVERY_S, STALL_S, Watchdog
-from streams.ops.metrics import NoMetrics
+from streams.processors import waits
+from streams.processors.history import Histories
+from streams.processors.shell import Stage
+from streams.processors.watchdog import LOOK_EVERY_S, STALL_S, Watchdog
+from streams.runtime.metrics import NoMetrics
 
 
 def _watchdog() -> tuple[Watchdog, Stage]:

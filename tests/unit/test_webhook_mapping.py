@@ -22,21 +22,21 @@ from schemas.errors import ConfigurationError
 from schemas.mapping import Mapping
 from schemas.paths import MAX_STEPS, parsed
 from schemas.touchpoints import CLEAN, DEAD, CleanTouchpoint, RawRequest
-from services.cli.reading_anew import is_outdated
-from services.cli.validate import problems as validated
+from services.cli.commands.reading_anew import is_outdated
+from services.cli.commands.validate import problems as validated
 from services.common.config import load_config, read_config
 from services.gateway.bootstrap import build
 from services.gateway.samples import Sender, sample_of
-from streams.agents.mapper import Mapper
-from streams.agents.normalise import Normalise
-from streams.agents.shell import Record, Stage
 from streams.connectors.generic.conditions import has_shape
 from streams.connectors.generic.looking import Seen, look
 from streams.connectors.generic.webhook import declared, failures, problems
 from streams.connectors.registry import CONNECTORS, connectors_of, feeds_of, for_source
 from streams.connectors.results import Ignored, Mapped, Refused, Result
 from streams.connectors.schemes import SCHEMES, Basic, Hmac, Token
-from streams.ops.metrics import Metrics
+from streams.processors.mapper import Mapper
+from streams.processors.normalise import Normalise
+from streams.processors.shell import Record, Stage
+from streams.runtime.metrics import Metrics
 from tests.gateway_kit import NOW, FakeWriter, client
 from tests.unit.test_connectors import JSON
 from tests.unit.test_new_connector import Outbox

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from schemas.topics import TopicName
-from streams.transport.writer import BUSY_ITEMS_PER_S, RecordWriter, partition_of
+from streams.runtime.writer import BUSY_ITEMS_PER_S, RecordWriter, partition_of
 from tests.virtual_time import in_virtual_time
 
 TOPIC: TopicName = "touchpoints.clean.v1"

@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 
 from schemas.links import AccountClaim, RecordChange
 from services.cli.importing.placing import Known
-from streams.resolve.directories import Directories
-from streams.transport.clickhouse import query_rows
+from streams.identity.directories import Directories
+from streams.runtime.clickhouse import query_rows
 
 _CLAIMS: Final = """
 SELECT payload FROM links FINAL

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from schemas.base import EPOCH
 from schemas.links import AccountClaim, RecordChange
 from schemas.touchpoints import CleanTouchpoint
-from streams.resolve.directories import Directories
-from streams.resolve.directory import Directory
-from streams.resolve.domains import address_host, claimed_hosts, company_domain, is_free_mail
+from streams.identity.directories import Directories
+from streams.identity.directory import Directory
+from streams.identity.domains import address_host, claimed_hosts, company_domain, is_free_mail
 
 #: (reason, fix)
 Doubt = tuple[str, str]

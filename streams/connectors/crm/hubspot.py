@@ -20,7 +20,7 @@ from streams.connectors.results import Message
 from streams.connectors.schemes import Hmac
 from streams.connectors.spec import Connector, Docs, Fresh, Sample, Scope
 from streams.connectors.ways import Webhook
-from streams.resolve.aliases import Kind, alias, ordered
+from streams.identity.aliases import Kind, alias, ordered
 
 #: The platform's object type ids; custom objects keep theirs.
 OBJECT_TYPES = {

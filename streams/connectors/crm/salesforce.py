@@ -22,7 +22,7 @@ from streams.connectors.results import Ignored, Message
 from streams.connectors.schemes import QueryToken
 from streams.connectors.spec import Connector, Docs, Sample, Scope
 from streams.connectors.ways import Answers, Reply, Tenant, Webhook
-from streams.resolve.aliases import Kind, alias, ordered
+from streams.identity.aliases import Kind, alias, ordered
 
 Record = dict[str, Any]
 Fields = dict[str, Any]

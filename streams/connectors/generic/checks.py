@@ -13,7 +13,7 @@ from streams.connectors import reading
 from streams.connectors.generic.telling import whole
 from streams.connectors.schemes import SCHEMES
 from streams.connectors.spec import is_secret
-from streams.resolve.aliases import OBJECT_KINDS, PERSON_KINDS
+from streams.identity.aliases import OBJECT_KINDS, PERSON_KINDS
 
 ACCOUNT_KINDS = ("crm", "group", "org", "domain")
 PEOPLE = (*(kind for kind in PERSON_KINDS if kind != "mailbox"), *OBJECT_KINDS)

@@ -32,7 +32,7 @@ from streams.connectors.results import Message
 from streams.connectors.spec import Connector, Docs, Fresh, Sample, Scope
 from streams.connectors.ways import SUCCESS, Answers, Call, Keyed
 from streams.connectors.web.surveys import SCALES
-from streams.resolve.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_email, is_placeholder, ordered
+from streams.identity.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_email, is_placeholder, ordered
 
 BATCH_KEY = "records"
 PATH = "/v1/touchline"

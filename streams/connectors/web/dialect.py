@@ -21,7 +21,7 @@ from streams.connectors.web.circumstances import consent_declined, said_of
 from streams.connectors.web.clock import Moment, moment
 from streams.connectors.web.events import Event, page_event, track_event
 from streams.connectors.web.traits import company_traits, person_traits
-from streams.resolve.aliases import alias, is_email, is_placeholder, ordered
+from streams.identity.aliases import alias, is_email, is_placeholder, ordered
 
 Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
 KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}

@@ -24,7 +24,7 @@ from streams.connectors.ways import JSON, Answers, Call, Keyed, Reply, Setting
 from streams.connectors.web.circumstances import PREFETCH_HEADERS, said_of
 from streams.connectors.web.posthog_events import MERGES, event_of, told_of
 from streams.connectors.web.traits import company_traits, person_traits
-from streams.resolve.aliases import alias, is_placeholder, ordered
+from streams.identity.aliases import alias, is_placeholder, ordered
 
 #: Group types that mean the company; of others nobody is a member.
 COMPANY_GROUPS = ("company", "organization", "organisation", "account")

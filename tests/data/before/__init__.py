@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.config import AttributionConfig, SourceConfig
 from streams.connectors.registry import systems_of
-from streams.resolve.directories import Directories
+from streams.identity.directories import Directories
 
 #: The sources of that version's fresh configuration; the operator has said whose the page's groups are.
 SOURCES = tuple(

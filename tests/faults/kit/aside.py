@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from schemas.config import KafkaConfig
-from services.cli.parked import standings_of
-from streams.transport.standings import Standings
+from services.cli.commands.parked import standings_of
+from streams.runtime.standings import Standings
 from tests.faults.kit.campaign import Sent, load_of, report
 from tests.faults.kit.driver import deliver, sending
 from tests.faults.kit.report import Report

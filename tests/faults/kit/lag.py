@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.config import KafkaConfig
 from schemas.processes import STAGES
-from streams.transport.kafka import partitions
+from streams.runtime.kafka import partitions
 from tests.faults.kit.system import System
 
 GROUPS = {f"touchline-{name}": stage.reads for name, stage in STAGES.items()}

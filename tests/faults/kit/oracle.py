@@ -20,12 +20,12 @@ from streams.connectors.registry import systems_of
 from streams.connectors.results import Mapped
 from streams.emotion.feeling import felt
 from streams.friction.patterns import Signal
+from streams.identity.directories import Directories
+from streams.identity.knowledge import Knowledge
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, fold
 from streams.journey.state import Placed
-from streams.resolve.directories import Directories
-from streams.resolve.knowledge import Knowledge
 from tests.faults.kit.scenario import VENDORS, Call
 
 UNMAPPED = "unmapped"

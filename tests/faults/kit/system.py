@@ -19,7 +19,7 @@ from schemas import processes
 from services.common.fresh import write_fresh
 from services.common.secrets import ensure_secret_file
 from services.supervisor.folder import Run, birth, read_run
-from streams.transport.kafka import INSTANCE_ENV
+from streams.runtime.kafka import INSTANCE_ENV
 from tests.processes import family
 
 START_TIMEOUT_S = 150.0

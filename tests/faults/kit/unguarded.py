@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from services.cli import service
-from streams.transport.log_guard import LogGuard
+from streams.runtime.log_guard import LogGuard
 
 
 async def _believe(_guard: LogGuard, _request: Any, _response: Any) -> None:

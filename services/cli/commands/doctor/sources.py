@@ -1,0 +1,63 @@
+"""Sources: those set aside, since when and why; and whether each is still of its directory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from schemas.parking import Backlog, Standing
+from services.cli.commands.doctor.check import Check, Place
+from streams.runtime.standings import TOPIC, Standings
+
+MEND = "see its newest dead letters (`touchline dlq ls`), mend the sender or its mapping; then"
+
+
+def sources(place: Place) -> Iterator[Check]:
+    """One finding for each, or that there is none."""
+    if TOPIC in place.kafka.topics and "touchpoints.parked.v1" in place.kafka.topics:
+        from services.cli.commands.parked import standings_of
+
+        standings = asyncio.run(standings_of(place.config.kafka))
+        retention = timedelta(hours=place.config.kafka.retention_hours)
+        yield from sources_of(standings, retention, datetime.now(UTC))
+
+
+def directories(place: Place) -> Iterator[Check]:
+    """Sources whose stored records are of another directory than new ones; nothing while migrations wait."""
+    from services.cli.context import clickhouse_password
+    from services.sink.migrate import pending
+    from services.sink.parted import parted_sources
+
+    if not pending(place.config.clickhouse, clickhouse_password(place.config)):
+        found = [
+            Check("directories", "problem", one.detail, one.fix) for one in parted_sources(place.config, place.store)
+        ]
+        yield from found or [Check("directories", "ok", "stored records are of those that the configuration says")]
+
+
+def sources_of(standings: Standings, retention: timedelta, now: datetime) -> Iterator[Check]:
+    """Pure. What has waited for more than half of Kafka's retention, or was lost to it, is a problem."""
+    for standing in standings.aside:
+        yield _of(standing, standings.backlogs.get(standing.source), retention, now)
+    for source, backlog in sorted(standings.backlogs.items()):
+        if backlog.lost and not standings.is_aside(source):
+            detail = f"`{source}`: {backlog.lost} requests were lost to Kafka's retention while it was set aside"
+            yield Check("sources", "warning", detail, "ask its sender to send them again; `touchline verify --fix`")
+    if not standings.aside:
+        yield Check("sources", "ok", "none is set aside")
+
+
+def _of(standing: Standing, backlog: Backlog | None, retention: timedelta, now: datetime) -> Check:
+    requests = backlog.requests if backlog is not None else 0
+    lost = backlog.lost if backlog is not None else 0
+    since = standing.since.isoformat(timespec="seconds")
+    detail = f"`{standing.source}` is {standing.state} since {since} ({standing.cause}): {requests} requests wait"
+    oldest = backlog.oldest_at if backlog is not None else None
+    is_late = oldest is not None and now - oldest > retention / 2
+    if oldest is not None:
+        detail += f", the oldest from {oldest.isoformat(timespec='seconds')}; Kafka keeps them for {retention}"
+    if lost:
+        detail += f"; {lost} are lost to retention"
+    fix = f"{MEND} `touchline sources resume {standing.source}`"
+    return Check("sources", "problem" if is_late or lost else "warning", detail, fix)

@@ -1,0 +1,146 @@
+"""Facts that Kafka has and the store has not, found by id; and storing them, as the sink does.
+
+Compared is what the sink has committed: every record before that offset must be stored, or lie in the dead letters.
+So nothing under way is taken for a hole, however busy the store is, and nothing has to come to rest first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from schemas.config import KafkaConfig
+from schemas.topics import TopicName
+from services.cli.commands.letters import items_put_away
+from services.cli.commands.records import Spans, consumer, records_of, spans_since
+from services.sink.batch import Batch, Item
+from services.sink.presence import Ask, described, missing
+from services.sink.verify import EXAMPLES, Finding
+from streams.runtime.kafka import GroupProgress
+
+FACTS: Final[TopicName] = "journey.facts.v1"
+LINKS: Final[TopicName] = "identity.links.v1"
+GROUP: Final = "touchline-sink"
+WINDOW_ITEMS: Final = 2_000
+WINDOW_BYTES: Final = 8 << 20
+SAY_EVERY_S: Final = 10.0
+
+Mend = Callable[[Sequence[Item]], None]
+"""Stores items as the sink does. Raises StoreUnavailable."""
+
+
+@dataclass(slots=True)
+class Holes:
+    """What was found: per table how many rows are not there, some of them, and whose touchpoints they are."""
+
+    records: int = 0
+    items: int = 0
+    mended: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    accounts: set[str] = field(default_factory=set)
+
+    def note(self, found: dict[str, list[Item]]) -> None:
+        """Rows that are not there."""
+        for table, items in found.items():
+            self.counts[table] = self.counts.get(table, 0) + len(items)
+            some = self.examples.setdefault(table, [])
+            some += [described(table, item) for item in items[: EXAMPLES - len(some)]]
+
+    def findings(self) -> list[Finding]:
+        """As `verify` tells them."""
+        return [
+            Finding(f"facts in Kafka whose row in {table} is not there", count, tuple(self.examples[table]))
+            for table, count in sorted(self.counts.items())
+        ]
+
+
+async def find_holes(
+    kafka: KafkaConfig, ask: Ask, tell: Callable[[str], None], *, from_at: datetime | None, mend: Mend | None
+) -> Holes:
+    """Reads what the sink has committed, from `from_at` (None: from the beginning), and compares it with the store.
+
+    With `mend` what is missing is stored, and looked for again: only what is still missing is told. Raises KafkaAway,
+    StoreUnavailable.
+    """
+    holes = Holes()
+    async with consumer(kafka) as reader:
+        refused = await items_put_away(reader, kafka, "sink")
+        for topic in (FACTS, LINKS):
+            wanted = await _committed(reader, kafka, topic, from_at)
+            total = sum(max(0, end - first) for first, end in wanted.values())
+            await _compare(reader, wanted, _Look(holes, ask, mend, refused, tell, topic == LINKS, total))
+    return holes
+
+
+async def _committed(reader: Any, kafka: KafkaConfig, topic: TopicName, from_at: datetime | None) -> Spans:
+    """What is there of the topic and should be stored."""
+    progress = GroupProgress(kafka, GROUP)
+    try:
+        done = await progress.committed(topic)
+    finally:
+        await progress.close()
+    found = await spans_since(reader, kafka, topic, from_at)
+    return {place: (first, min(end, done.get(place.partition, 0))) for place, (first, end) in found.items()}
+
+
+@dataclass(slots=True)
+class _Look:
+    """One topic's comparison."""
+
+    holes: Holes
+    ask: Ask
+    mend: Mend | None
+    refused: set[tuple[str, int, int, int]]
+    tell: Callable[[str], None]
+    is_link: bool
+    total: int
+    done: int = 0
+    said_s: float = 0.0
+
+    def take(self, batch: Batch) -> None:
+        """Compares one window; blocks."""
+        items = [item for item in batch.items if _place(item) not in self.refused]
+        self.holes.records += batch.records
+        self.holes.items += len(items)
+        found = missing(items, self.ask)
+        if found and self.mend is not None:
+            lacking = list({id(item): item for some in found.values() for item in some}.values())
+            self.mend(lacking)
+            self.holes.accounts |= {account for item in lacking if (account := _account(item))}
+            found = missing(lacking, self.ask)
+            left = {id(item) for some in found.values() for item in some}
+            self.holes.mended += len(lacking) - len(left)
+        self.holes.note(found)
+
+    def progress(self, now_s: float) -> None:
+        """One line now and then."""
+        if now_s - self.said_s > SAY_EVERY_S:
+            self.said_s = now_s
+            self.tell(f"verify      {self.done} of {self.total} records of {LINKS if self.is_link else FACTS}")
+
+
+async def _compare(reader: Any, wanted: Spans, look: _Look) -> None:
+    now = asyncio.get_running_loop().time
+    look.said_s = now()
+    batch = Batch()
+    async for record in records_of(reader, wanted):
+        batch.add(record, is_link=look.is_link)
+        look.done += 1
+        if len(batch.items) >= WINDOW_ITEMS or batch.size_bytes >= WINDOW_BYTES:
+            await asyncio.to_thread(look.take, batch)
+            batch = Batch()
+            look.progress(now())
+    await asyncio.to_thread(look.take, batch)
+
+
+def _account(item: Item) -> str:
+    """Whose history the item is a part of; empty: nobody's."""
+    return item.fact.account_id if item.fact is not None and item.fact.kind in ("touchpoint", "tombstone") else ""
+
+
+def _place(item: Item) -> tuple[str, int, int, int]:
+    return (item.record.topic, item.record.partition, item.record.offset, item.index)

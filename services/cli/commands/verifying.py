@@ -1,0 +1,116 @@
+"""`touchline verify`: Kafka against the store, then the store against itself; `--fix` stores what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aiokafka.errors import KafkaError
+
+from schemas.errors import TransientError
+from services.cli.commands.holes import Holes, Mend, find_holes
+from services.cli.commands.refolding import run_refold
+from services.cli.commands.unseen import find_unseen
+from services.cli.context import Target, clickhouse_password
+from services.sink.batch import Item
+from services.sink.presence import Ask
+from services.sink.sink import Sink
+from services.sink.verify import Finding, settled
+from streams.connectors.registry import connectors_of
+from streams.runtime.clickhouse import Store, query_rows
+from streams.runtime.metrics import NoMetrics
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+Say = Callable[[str], None]
+CAUSE = "facts that the store had lost were stored again"
+TOLD_ACCOUNTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for. `from_at`: only what Kafka took in from then on; None: everything it has."""
+
+    from_at: datetime | None = None
+    fix: bool = False
+    with_kafka: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What does not add up, and what was done about it."""
+
+    findings: list[Finding]
+    done: dict[str, object] = field(default_factory=dict)
+
+
+def run_verify(target: Target, options: Options, say: Say) -> Verified:
+    """Compares, and mends where asked to. Raises ConfigurationError, KafkaAway, StoreUnavailable."""
+    with target.store() as client:
+        found: list[Finding] = []
+        done: dict[str, object] = {}
+        if options.with_kafka:
+            found, done = _against_kafka(target, client, options, say)
+        return Verified(found + settled(client, say), done)
+
+
+def _against_kafka(
+    target: Target, client: Client, options: Options, say: Say
+) -> tuple[list[Finding], dict[str, object]]:
+    """First the facts themselves; then, for what has no fact any more, the requests they came from."""
+    config = target.load()
+    kafka, connectors = config.kafka, connectors_of(config.sources)
+
+    def ask(sql: str, parameters: dict[str, object]) -> list[dict[str, object]]:
+        return query_rows(client, sql, parameters)
+
+    holes = _holes(target, ask, options, say)
+    if holes.mended:
+        _refold(target, sorted(holes.accounts), say)
+    unseen = asyncio.run(find_unseen(kafka, ask, say, from_at=options.from_at, send=options.fix, connectors=connectors))
+    done: dict[str, object] = {
+        "records_compared": holes.records,
+        "facts_compared": holes.items,
+        "facts_stored_again": holes.mended,
+        "requests_compared": unseen.requests,
+        "requests_parked": unseen.parked,
+        "requests_sent_again": unseen.sent,
+    }
+    if unseen.parked:
+        say(f"{unseen.parked} requests wait unread: their source is set aside, see `touchline sources ls`")
+    if options.fix and unseen.ids:
+        say(f"still not stored: {' '.join(unseen.ids)}\nWhat is listed is gone, but for a backup.")
+    return holes.findings() + unseen.findings(), done
+
+
+def _holes(target: Target, ask: Ask, options: Options, say: Say) -> Holes:
+    config = target.load()
+    with Store(config.clickhouse, clickhouse_password(config)) as store:
+        mend = _mending(store) if options.fix else None
+        return asyncio.run(find_holes(config.kafka, ask, say, from_at=options.from_at, mend=mend))
+
+
+def _mending(store: Store) -> Mend:
+    """The sink's own way in: rows replace one another by id, and the cells of the map are computed anew."""
+    sink = Sink(store, NoMetrics(), lambda: datetime.now(UTC))
+
+    def mend(items: Sequence[Item]) -> None:
+        sink.write(items)
+        sink.recompute(items)
+
+    return mend
+
+
+def _refold(target: Target, accounts: Sequence[str], say: Say) -> None:
+    """What was concluded meanwhile did not know the facts that were missing."""
+    if not accounts:
+        return
+    try:
+        run_refold(target, accounts, cause=CAUSE, rate_per_s=0, say=say)
+    except (TransientError, KafkaError) as error:
+        some = " ".join(accounts[:TOLD_ACCOUNTS]) + (" …" if len(accounts) > TOLD_ACCOUNTS else "")
+        say(f"{error}\nOnce the services run: `touchline refold {some}` ({len(accounts)} accounts), or `--all`")

@@ -1,0 +1,1 @@
+"""`touchline generate`: files that follow from the registries, written or checked."""

@@ -1,0 +1,84 @@
+"""Datasets for Superset on a ClickHouse server: each view with its time under a name that no column has.
+
+A server takes a name that is both a column and an alias for the column: a chart over `occurred_at` would be one of raw
+stamps. Here `event_time` stands for it, and the columns themselves are no times to Superset, so no chart takes them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+from uuid import UUID, uuid5
+
+import yaml
+
+from services.sink.migrate import DEFAULT_DIR
+
+FOLDER: Final = Path("infra/superset")
+OWN_NAME: Final = "event_time"
+#: View → the time its rows are about.
+TIMES: Final = {
+    "account_phases": "changed_at",
+    "accounts": "first_seen_at",
+    "cases": "opened_at",
+    "compounds": "opened_at",
+    "corrections": "corrected_at",
+    "directory": "since",
+    "journey_map_daily": "event_date",
+    "opportunities": "opened_at",
+    "proposals": "since",
+    "signals": "opened_at",
+    "touchpoints": "occurred_at",
+    "traffic": "event_date",
+}
+_DATABASE: Final = "6f1c4f5e-4f0e-5c55-9b43-0c1f6a3a9d01"
+_VIEW: Final = re.compile(r"CREATE OR REPLACE VIEW \{bi\}\.(\w+) [^(]*\((.*?)\n\)\n", re.S)
+_COLUMN: Final = re.compile(r"^ {4}(\w+) +(.+?) COMMENT '((?:[^'\\]|\\.|'')*)',?$", re.M)
+
+
+def metadata() -> str:
+    """The file by which Superset knows what is imported."""
+    return _text({"version": "1.0.0", "type": "SqlaTable", "timestamp": "2026-01-01T00:00:00+00:00"})
+
+
+def database() -> str:
+    """The connection; its address and password are given at the import."""
+    uri = "clickhousedb://reader:XXXXXXXXXX@clickhouse:8123/bi"
+    named: dict[str, object] = {"database_name": "Touchline", "sqlalchemy_uri": uri, "extra": {}}
+    return _text(named | {"uuid": _DATABASE, "version": "1.0.0"})
+
+
+def dataset(view: str) -> str:
+    """One view of `TIMES`, as Superset's import reads it."""
+    columns = [
+        {"column_name": name, "type": kind, "is_dttm": False, "description": comment.replace("''", "'")}
+        for name, kind, comment in columns_of(view)
+    ]
+    time = next(column for column in columns if column["column_name"] == TIMES[view])
+    own = time | {"column_name": OWN_NAME, "expression": TIMES[view], "is_dttm": True}
+    return _text(
+        {
+            "table_name": view,
+            "schema": "bi",
+            "main_dttm_col": OWN_NAME,
+            "columns": [own, *columns],
+            "metrics": [{"metric_name": "count", "expression": "COUNT(*)"}],
+            "uuid": str(uuid5(UUID(_DATABASE), view)),
+            "database_uuid": _DATABASE,
+            "version": "1.0.0",
+        }
+    )
+
+
+def columns_of(view: str) -> list[tuple[str, str, str]]:
+    """Name, type and comment of each column, as the latest migration that makes the view has them."""
+    found = ""
+    for path in sorted(DEFAULT_DIR.glob("*.sql")):
+        for name, columns in _VIEW.findall(path.read_text(encoding="utf-8")):
+            found = columns if name == view else found
+    return _COLUMN.findall(found)
+
+
+def _text(value: dict[str, object]) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)

@@ -1,0 +1,213 @@
+"""What a reader may send: one statement that reads, judged by ClickHouse's own parser.
+
+Three locks, each shown in the tests to be needed: the canonical text of exactly one statement; its syntax tree, which
+must be a kind of read from tables and table functions of a list; and the engine, where the session is `readonly=1`
+and has the grants of the role `reader` only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from services.embedded.clickhouse.errors import ACCESS_DENIED, ClickHouseError
+
+Ask = Callable[[str], str]
+
+ROOTS: Final = frozenset(
+    [
+        "SelectWithUnionQuery",
+        "SelectIntersectExceptQuery",
+        "ShowTables",
+        "ShowColumns",
+        "ShowIndexes",
+        "ShowFunctions",
+        "ShowSetting",
+        "ShowEngineQuery",
+        "ShowCreateTableQuery",
+        "ShowCreateViewQuery",
+        "ShowCreateDatabaseQuery",
+        "DescribeQuery",
+        "ExistsTableQuery",
+        "ExistsViewQuery",
+        "ExistsDatabaseQuery",
+    ]
+)
+# What BI clients ask for, filtered by grants. `processes`, `stack_trace`, `query_log` … would show others' work.
+SYSTEM_TABLES: Final = frozenset(
+    [
+        "tables",
+        "columns",
+        "databases",
+        "settings",
+        "functions",
+        "data_type_families",
+        "formats",
+        "one",
+        "numbers",
+        "numbers_mt",
+        "table_engines",
+        "table_functions",
+        "aggregate_function_combinators",
+        "collations",
+        "keywords",
+        "time_zones",
+        "build_options",
+        "contributors",
+        "licenses",
+        "data_skipping_indices",
+        "dictionaries",
+        "merge_tree_settings",
+        "current_roles",
+        "enabled_roles",
+    ]
+)
+# JDBC writes VALUES in capitals; ClickHouse has no two functions that differ in case alone
+TABLE_FUNCTIONS: Final = frozenset(
+    ["numbers", "numbers_mt", "zeros", "zeros_mt", "one", "null", "values", "view", "generateseries", "generate_series"]
+)
+IN_FUNCTIONS: Final = frozenset(
+    f"{scope}{kind}in{rest}"
+    for scope in ("", "global")
+    for kind in ("", "not", "null", "notnull")
+    for rest in ("", "ignoreset")
+)
+# Refused as words, since a function is also named where no call is written: `* APPLY file`, `arrayMap(file, …)`. In the
+# first row what reads files and calls others whatever the grants, then what tells of this machine: its name, ports,
+# disks, settings and code.
+FORBIDDEN_NAMES: Final = frozenset(
+    [
+        *("file", "python", "logtrace", "showcertificate", "evalmlmethod", "catboostevaluate"),
+        *("aigenerate", "aiclassify", "aiextract", "aitranslate", "aiembed", "aifilter", "airedact", "aisimilarity"),
+        *("hostname", "fqdn", "fullhostname", "displayname", "serveruuid", "getserverport", "tcpport"),
+        *("filesystemavailable", "filesystemcapacity", "filesystemunreserved", "filesystemfree"),
+        *("getmacro", "getserversetting", "getmergetreesetting", "getmaxtablenamelengthfordatabase"),
+        *("buildid", "getoskernelversion", "hasthreadfuzzer", "zookeepersessionuptime", "getclienthttpheader"),
+        *("addresstoline", "addresstolinewithinlines", "addresstosymbol", "demangle", "mergetreepartinfo"),
+        *("naivebayesclassifier", "naivebayesclassifierwithprob", "naivebayesclassifierwithallprobs"),
+        # columns of the tables below, and of every MergeTree
+        *("data_path", "data_paths", "metadata_path", "_disk_name"),
+    ]
+)
+# They have a column with a path, so their columns must be named.
+WITH_PATHS: Final = frozenset(["databases", "tables"])
+_MATCHERS: Final = re.compile(r"(Qualified)?(Asterisk|Columns\w*)")
+# Strings and quoted names whole, words, and all that is between at once: a text of commas must not take long.
+_WORD: Final = re.compile(
+    r"""'(?:\\.|''|[^'\\])*+'|`((?:\\.|``|[^`\\])*+)`|"((?:\\.|""|[^"\\])*+)"|([A-Za-z_]\w*+)|[^'`"A-Za-z_]++|.""",
+    re.S,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A line of EXPLAIN AST."""
+
+    depth: int
+    kind: str
+    name: str
+
+
+def check(sql: str, database: str, ask: Ask) -> str:
+    """The canonical text of `sql` when a reader may run it; raises ClickHouseError otherwise.
+
+    `ask` runs one query on a read-only connection of the reader and gives the raw text of the answer.
+    """
+    literal = "'" + sql.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    canonical = ask(f"SELECT formatQuerySingleLine({literal})").removesuffix("\n")
+    # Only after the line above: EXPLAIN AST on text with two statements would run the second.
+    nodes = list(tree(ask(f"EXPLAIN AST {canonical}")))
+    _check_root(nodes)
+    _check_names(canonical)
+    _check_sources(nodes, database)
+    return canonical
+
+
+def tree(text: str) -> Iterator[Node]:
+    """The nodes of an EXPLAIN AST answer, in order."""
+    for line in text.splitlines():
+        stripped = line.lstrip(" ")
+        kind, _, rest = stripped.partition(" ")
+        if kind:
+            yield Node(len(line) - len(stripped), kind, rest.partition(" (")[0])
+
+
+def _check_root(nodes: list[Node]) -> None:
+    if not nodes or nodes[0].kind not in ROOTS:
+        raise _denied("Only SELECT, SHOW, DESCRIBE and EXISTS are allowed")
+    if any(node.kind == "Literal" and node.depth == 1 for node in nodes):
+        raise _denied("INTO OUTFILE is not allowed")
+
+
+def _check_names(canonical: str) -> None:
+    previous = ""
+    for found in _WORD.finditer(canonical):
+        word = (found[1] or found[2] or found[3] or "").lower()
+        if word in FORBIDDEN_NAMES:
+            raise _denied(f"The name {word} is not allowed")
+        if word == "outfile" and previous == "into":
+            raise _denied("INTO OUTFILE is not allowed")
+        previous = word or previous
+
+
+def _check_words(name: str) -> None:
+    if not FORBIDDEN_NAMES.isdisjoint(name.lower().split(".")):
+        raise _denied(f"The name {name} is not allowed")
+
+
+def _check_sources(nodes: list[Node], database: str) -> None:
+    """One pass: a text may have 50,000 nodes, nested in each other."""
+    operands: list[list[int]] = []  # of each IN that is open here: its depth, and how many operands have begun
+    parents = [Node(-1, "", ""), *nodes]
+    for before, node in zip(parents, nodes, strict=False):
+        while operands and operands[-1][0] >= node.depth:
+            operands.pop()
+        if node.kind == "TableIdentifier":
+            _check_table(node.name, database)
+        if node.kind == "Identifier":  # a bound parameter may have named it
+            _check_words(node.name)
+        if before.kind == "TableExpression" and node.kind == "Function":
+            _check_table_function(node.name)
+        if operands and operands[-1][0] == node.depth - 2:
+            operands[-1][1] += 1
+            # `x IN name` reads a table too, though its node is a plain identifier
+            if operands[-1][1] == 2 and node.kind == "Identifier":
+                _check_table(node.name, database)
+        if node.kind == "Function" and node.name.lower() in IN_FUNCTIONS:
+            operands.append([node.depth, 0])
+    _check_columns(nodes, database)
+
+
+def _check_columns(nodes: list[Node], database: str) -> None:
+    shown = {node.name for node in nodes if node.kind == "TableIdentifier" and _has_paths(node.name, database)}
+    if shown and any(_MATCHERS.fullmatch(node.kind) and not _is_counted(nodes, at) for at, node in enumerate(nodes)):
+        raise _denied(f"Name the columns that you need of {min(shown)}: others say where the data lies")
+
+
+def _is_counted(nodes: list[Node], index: int) -> bool:
+    """Whether the node is the star of `count(*)`."""
+    around = nodes[index - 2] if index >= 2 else Node(0, "", "")
+    return (around.kind, around.name.lower(), around.depth + 2) == ("Function", "count", nodes[index].depth)
+
+
+def _has_paths(name: str, database: str) -> bool:
+    owner, _, table = name.rpartition(".")
+    return (owner or database) == "system" and table in WITH_PATHS
+
+
+def _check_table_function(name: str) -> None:
+    if name.lower() not in TABLE_FUNCTIONS:
+        raise _denied(f"The table function {name} is not allowed")
+
+
+def _check_table(name: str, database: str) -> None:
+    owner, _, table = name.rpartition(".")
+    owner = owner or database
+    if owner == "system" and table not in SYSTEM_TABLES:
+        raise _denied(f"Reading system.{table} is not allowed")
+
+
+def _denied(what: str) -> ClickHouseError:
+    return ClickHouseError.made(ACCESS_DENIED, f"reader: {what}")

@@ -1,0 +1,168 @@
+"""The sink as a process: journey facts and identity links from Kafka into ClickHouse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas.config import Config, KafkaConfig
+from schemas.errors import TransientError
+from schemas.topics import RAW_MAX_BYTES, TopicName
+from services.common.secrets import read_secret
+from services.sink.blueprints import keep
+from services.sink.health import SinkHealth
+from services.sink.letters import deliver
+from services.sink.loop import SinkLoop
+from services.sink.sink import Sink
+from services.sink.space import SpaceWatch
+from streams.runtime.clickhouse import Store
+from streams.runtime.kafka import instance_of
+from streams.runtime.log_guard import Broken, Told, guard
+from streams.runtime.metrics import Metrics
+from streams.runtime.server import OpsServer
+
+GROUP: Final = "touchline-sink"
+"""Put behind the topic prefix. Its committed offsets tell the processors what is stored."""
+FACTS_TOPIC: Final[TopicName] = "journey.facts.v1"
+LINKS_TOPIC: Final[TopicName] = "identity.links.v1"
+_START_RETRY_S: Final = 1.0
+_log = logging.getLogger("touchline.sink")
+
+
+async def serve(config: Config) -> None:
+    """Runs until SIGTERM, SIGINT or cancellation. Waits for Kafka and ClickHouse as long as they are away.
+
+    Raises ConfigurationError at start, DeadLettersUnavailable when refused items cannot be put away, TransientError
+    when Kafka's log is no more what was read: the group has gone back, and a fresh process goes on from there.
+    """
+    secret = config.clickhouse.password
+    password = read_secret(secret).decode() if secret else ""
+    store, asking = Store(config.clickhouse, password), Store(config.clickhouse, password, timeout_s=5)
+    metrics, health = Metrics(), SinkHealth(_now)
+    health.wait("Kafka", "not connected yet")
+    space = SpaceWatch(asking, metrics)
+    health.little_space = lambda: space.words
+    beside = [asyncio.create_task(keep(config, _now())), asyncio.create_task(space.run())]
+    try:
+        async with OpsServer(metrics, health.report, host=config.metrics_host):
+            await _serve(config.kafka, store, metrics, health)
+    finally:
+        for task in beside:
+            task.cancel()
+        store.close()
+        asking.close()
+
+
+async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: SinkHealth) -> None:
+    # a batch is some 100,000 objects without cycles: at the default threshold, looking for some takes half the time
+    gc.set_threshold(100_000, 20, 20)
+    stopping, broken = asyncio.Event(), list[Broken]()
+    _stop_on_signals(stopping)
+
+    def told(places: list[Broken]) -> None:
+        for place in places:
+            _log.error("a log is no more what was read: %s", place)
+        broken.extend(places)
+        stopping.set()
+
+    async with _started(partial(_consumer, kafka, told, health), health, stopping) as consumer:
+        if consumer is None:
+            return
+        async with _started(partial(_producer, kafka), health, stopping) as producer:
+            if producer is None:
+                return
+            loop = SinkLoop(
+                consumer,
+                Sink(store, metrics, _now),
+                partial(deliver, producer, kafka.topic_prefix),
+                links_topic=kafka.topic_prefix + LINKS_TOPIC,
+                meter=metrics,
+                health=health,
+            )
+            loop.stopping = stopping
+            topics = [kafka.topic_prefix + FACTS_TOPIC, kafka.topic_prefix + LINKS_TOPIC]
+            consumer.subscribe(topics, listener=loop)
+            health.go_on()
+            _log.info("sink started", extra={"group": kafka.topic_prefix + GROUP})
+            await loop.run()
+    if broken:
+        raise TransientError("what Kafka holds has changed under the sink; it starts afresh")
+
+
+def _consumer(kafka: KafkaConfig, told: Told, health: SinkHealth) -> Any:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=list(kafka.bootstrap),
+        group_id=kafka.topic_prefix + GROUP,
+        group_instance_id=instance_of("sink"),
+        enable_auto_commit=False,
+        # never "latest": what retention took away is counted, and reading goes on with the oldest record there is
+        auto_offset_reset="earliest",
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=1_500,
+        # while ClickHouse is away nothing is polled for as long as it takes: heartbeats alone keep the membership,
+        # and memory stays bounded, because no partition is fetched again before its last fetch was taken
+        max_poll_interval_ms=7 * 24 * 3600 * 1000,
+        max_partition_fetch_bytes=2 << 20,
+        fetch_max_bytes=16 << 20,
+        fetch_max_wait_ms=100,
+    )
+    health.guard = guard(consumer, told)
+    return consumer
+
+
+def _producer(kafka: KafkaConfig) -> Any:
+    return AIOKafkaProducer(
+        bootstrap_servers=list(kafka.bootstrap),
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=RAW_MAX_BYTES,
+        request_timeout_ms=20_000,
+    )
+
+
+@asynccontextmanager
+async def _started(make: Callable[[], Any], health: SinkHealth, stopping: asyncio.Event) -> AsyncIterator[Any]:
+    """A started client of aiokafka, stopped at the end; None when asked to stop before Kafka answered."""
+    while not stopping.is_set():
+        client = make()
+        try:
+            await client.start()
+        except KafkaError as error:
+            await _quietly(client.stop())
+            if health.wait("Kafka", repr(error)):
+                _log.warning("waiting for Kafka", extra={"error": repr(error)})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _START_RETRY_S)
+            continue
+        try:
+            yield client
+        finally:
+            await _quietly(client.stop())
+        return
+    yield None
+
+
+async def _quietly(closing: Awaitable[None]) -> None:
+    with contextlib.suppress(KafkaError, TimeoutError):
+        await asyncio.wait_for(closing, 10)
+
+
+def _stop_on_signals(stopping: asyncio.Event) -> None:
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread: the caller cancels
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

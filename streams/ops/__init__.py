@@ -1,1 +1,0 @@
-"""What every process shows of itself: metrics, health, log lines."""

@@ -1,0 +1,341 @@
+"""One processor as a process: `run("resolve", config)`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from schemas.config import Config
+from schemas.errors import ConfigurationError
+from schemas.topics import TopicName
+from streams.connectors.registry import CONNECTORS, connectors_of, directories_of, mappings_of
+from streams.identity.networks import Networks
+from streams.journey.blueprints import load
+from streams.processors import journey as journey_stage
+from streams.processors import normalise, resolve
+from streams.processors.app import attach, make_app, names
+from streams.processors.carrying import Carrying
+from streams.processors.clock import Watermark
+from streams.processors.history import Histories
+from streams.processors.links import LinksReader, RecallDuty
+from streams.processors.mapper import Mapper
+from streams.processors.memory import Memory
+from streams.processors.parking import Parking
+from streams.processors.progress import SinkProgress, StoredSince
+from streams.processors.refold import Refolds
+from streams.processors.shell import Handler, Stage
+from streams.processors.shift import Shift
+from streams.processors.timers import Timers
+from streams.processors.turns import STOOD_S, LoopWatch
+from streams.processors.watchdog import Watchdog, lag_of
+from streams.runtime.clickhouse import Store
+from streams.runtime.dead import SourceFuses
+from streams.runtime.kafka import broadcast_consumer, end_offsets, partitions, producer
+from streams.runtime.log_guard import Broken, Told
+from streams.runtime.metrics import Metrics
+from streams.runtime.outbox import Outbox
+from streams.runtime.server import OpsServer
+from streams.runtime.standings import Standings, StandingsReader
+from streams.runtime.topics_admin import ensure_topics
+from streams.runtime.writer import RecordWriter
+
+EXIT_FAILED = 1
+#: Batches make many objects and few cycles; the default threshold spends a third of the time looking for them, and a
+#: lower one than this still a twentieth: what waits for its ack is looked at, though it is gone a second later.
+GC_THRESHOLD = (300_000, 20, 50)
+_log = logging.getLogger("touchline.processor")
+
+Task = Callable[[], Coroutine[Any, Any, None]]
+Checks = Callable[[], tuple[bool, dict[str, object]]]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a stage runs: its agents, its background tasks, what to do on an assignment, and how to close."""
+
+    agents: dict[TopicName, Handler]
+    tasks: list[Task] = field(default_factory=list)
+    on_revoked: Callable[[], None] = lambda: None
+    on_assigned: Callable[[set[int]], Coroutine[Any, Any, None]] | None = None
+    closing: list[Task] = field(default_factory=list)
+    checks: Checks = lambda: (True, {})
+
+
+@dataclass(slots=True)
+class Probe:
+    """What `/healthz` answers now: from the first moment of a process, which may wait and read for a while."""
+
+    answer: Checks = lambda: (False, {"waiting_for": "Kafka"})
+
+
+@dataclass(slots=True)
+class Base:
+    """What every stage has."""
+
+    config: Config
+    clickhouse_password: str
+    stage: Stage
+    outbox: Outbox
+    metrics: Metrics
+    die: Callable[[str], None]
+    told: Told
+    probe: Probe
+
+
+def run(stage: str, config: Config, clickhouse_password: str = "") -> int:
+    """Run one processor until SIGTERM; returns the exit code."""
+    if stage not in _PLANS:
+        raise ConfigurationError(f"unknown stage `{stage}`; stages are {', '.join(_PLANS)}")
+    if stage == "journey":
+        load(config.journey.blueprint, CONNECTORS)  # a refused one is said at once, not when Kafka is there
+    return asyncio.run(_run(stage, config, clickhouse_password))
+
+
+async def _run(stage_name: str, config: Config, clickhouse_password: str) -> int:
+    ended = asyncio.get_running_loop().create_future()
+
+    def end(code: int) -> None:
+        if not ended.done():
+            ended.set_result(code)
+
+    def die(why: str) -> None:
+        _log.error(why)
+        end(EXIT_FAILED)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end, 0)
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
+    metrics, probe = Metrics(), Probe()
+    async with OpsServer(metrics, lambda: probe.answer(), host=config.metrics_host):
+        await ensure_topics(config.kafka, deadline_s=600.0)
+        sender = producer(config.kafka, f"touchline-{stage_name}")
+        await _start_patiently(sender.start)
+        writer = RecordWriter(
+            sender, lambda topic: partitions(config.kafka, topic), topic_prefix=config.kafka.topic_prefix
+        )
+        outbox = Outbox(writer, die)
+        stage = Stage(stage_name, outbox, metrics, die)
+        base = Base(config, clickhouse_password, stage, outbox, metrics, die, _teller(die), probe)
+        plan = await _PLANS[stage_name](base)
+        async with _background(base, plan):
+            await _serve(base, plan, ended)
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(sender.stop(), 5)
+    return int(ended.result())
+
+
+async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
+    app = make_app(base.stage.name, base.config.kafka, base.told)
+    for topic, handler in plan.agents.items():
+        attach(app, base.config.kafka.topic_prefix + topic, _consumer(base.stage, handler))
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def _revoked(_app: Any, _partitions: set[Any], **_: Any) -> None:
+        base.stage.acks.forget()
+        plan.on_revoked()
+
+    if plan.on_assigned is not None:
+        on_assigned = plan.on_assigned
+
+        @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+        async def _assigned(_app: Any, assigned: set[Any], **_: Any) -> None:
+            await on_assigned({tp.partition for tp in assigned})
+
+    app.finalize()
+    loop = LoopWatch()
+    base.probe.answer = lambda: _health(app, base.stage, loop, plan.checks)
+    watchdog = Watchdog(
+        base.stage, lambda: lag_of(app, names(base.config.kafka, list(plan.agents))), base.metrics, base.die
+    )
+    watching = [asyncio.create_task(task) for task in (watchdog.run(), loop.run())]
+    crashed = asyncio.create_task(_crash(app, base.die))
+    try:
+        await app.start()
+        await ended
+    finally:
+        for task in watching:
+            task.cancel()
+        crashed.cancel()
+        await base.stage.drain()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(app.stop(), 5)
+
+
+def _health(app: Any, stage: Stage, loop: LoopWatch, of_stage: Checks) -> tuple[bool, dict[str, object]]:
+    """Whether it has partitions, waits for nothing, keeps up and never stood of late."""
+    assigned = len(app.consumer.assignment()) if app.consumer is not None else 0
+    stood_s = loop.longest_s(time.monotonic())
+    is_well, own = of_stage()
+    checks: dict[str, object] = {
+        "partitions": assigned,
+        "waiting_for": stage.waits.what or "nothing",
+        "last_ack_s_ago": round(time.monotonic() - stage.moved_at, 1),
+        "stood_for_s": round(stood_s, 1),
+        **own,
+    }
+    if went_back := app.transport.returns:
+        checks["went_back"] = went_back
+    return bool(assigned) and not stage.waits and stood_s < STOOD_S and is_well, checks
+
+
+def _teller(die: Callable[[str], None]) -> Told:
+    """What hears of broken logs, in any thread: the group has gone back, and a fresh process reads from there."""
+    loop = asyncio.get_running_loop()
+
+    def told(broken: list[Broken]) -> None:
+        for place in broken:
+            _log.error("a log is no more what was read: %s", place)
+        loop.call_soon_threadsafe(die, "what Kafka holds has changed under this process; it starts afresh")
+
+    return told
+
+
+async def _crash(app: Any, die: Callable[[str], None]) -> None:
+    while not app.crashed:
+        await asyncio.sleep(0.5)
+    die(f"faust crashed: {app.crash_reason!r}")
+
+
+def _consumer(stage: Stage, handler: Handler) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    return lambda events: stage.process(events, handler)
+
+
+async def _plan_normalise(base: Base) -> Plan:
+    config, fuses = base.config, SourceFuses()
+    mapper = Mapper(Networks(config.attribution), connectors_of(config.sources), directories_of(config))
+    standings = Standings(on_flowing=fuses.forget)
+    reader = StandingsReader(config.kafka, standings)
+    parking = Parking(config.kafka, lambda: Shift(config.kafka, standings, mapper, base.stage, base.metrics))
+    base.probe.answer = lambda: (False, {"waiting_for": "where the sources stand"})
+    await _start_patiently(reader.start)
+    await _start_patiently(parking.start)
+
+    def checks() -> tuple[bool, dict[str, object]]:
+        aside = {standing.source: standing.state for standing in standings.aside}
+        return True, {"set_aside": aside} if aside else {}
+
+    return Plan(
+        agents={normalise.INPUT: normalise.Normalise(base.stage, mapper, standings, fuses)},
+        tasks=[reader.run, parking.run],
+        closing=[parking.stop, reader.stop],
+        checks=checks,
+    )
+
+
+async def _plan_resolve(base: Base) -> Plan:
+    kafka = base.config.kafka
+    links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config))
+    duty = RecallDuty(kafka, links, base.outbox, base.told)
+    base.probe.answer = lambda: (False, {"waiting_for": links.reading})
+    await _start_patiently(links.start)
+    await _start_patiently(duty.start)
+    live = resolve.Resolve(base.stage, links)
+    store = Store(base.config.clickhouse, base.clickhouse_password)
+    stored = StoredSince(kafka, lambda: _facts_end(base))
+    carrying = Carrying(links, duty, base.outbox, store, stored)
+
+    async def close() -> None:
+        store.close()
+        await stored.close()
+
+    return Plan(
+        agents={resolve.INPUT: live, resolve.RECALLED_INPUT: resolve.Reattribute(base.stage, links, live)},
+        tasks=[links.run, duty.run, carrying.run],
+        closing=[duty.stop, links.stop, close],
+        checks=links.checks,
+    )
+
+
+async def _plan_journey(base: Base) -> Plan:
+    config = base.config
+    store = Store(config.clickhouse, base.clickhouse_password)
+    progress = SinkProgress(config.kafka, base.stage, lambda: _facts_end(base))
+    parts = journey_stage.Parts(
+        stage=base.stage,
+        blueprint=load(config.journey.blueprint, CONNECTORS),
+        memory=Memory(config.journey.max_accounts_in_memory, config.journey.max_touchpoints_in_memory, progress.has),
+        histories=Histories(store, directories_of(config), base.stage.waits),
+        progress=progress,
+        watermark=Watermark(),
+        partitions=partitions(config.kafka, journey_stage.INPUT),
+        meter=base.metrics,
+        mappings=mappings_of(config.sources),
+    )
+    handler = journey_stage.Journey(parts)
+    refolds = Refolds(parts, debounce_s=config.journey.refold_debounce_s, meter=base.metrics)
+
+    async def assigned(partitions: set[int]) -> None:
+        ends = await _facts_end(base)
+        handler.assigned({partition: ends[partition] for partition in partitions})
+
+    async def close() -> None:
+        store.close()
+
+    return Plan(
+        agents={journey_stage.INPUT: handler},
+        tasks=[handler.run, progress.run, refolds.run, Timers(parts, handler).run],
+        on_revoked=handler.revoked,
+        on_assigned=assigned,
+        closing=[progress.close, close],
+    )
+
+
+_PLANS: dict[str, Callable[[Base], Coroutine[Any, Any, Plan]]] = {
+    "normalise": _plan_normalise,
+    "resolve": _plan_resolve,
+    "journey": _plan_journey,
+}
+
+
+async def _facts_end(base: Base) -> dict[int, int]:
+    consumer = broadcast_consumer(base.config.kafka, "touchline-facts-end")
+    await consumer.start()
+    try:
+        return await end_offsets(consumer, base.config.kafka, journey_stage.OUTPUT)
+    finally:
+        await consumer.stop()
+
+
+@contextlib.asynccontextmanager
+async def _background(base: Base, plan: Plan) -> Any:
+    """Runs the plan's tasks; one that ends or fails ends the process."""
+
+    async def guarded(task: Task) -> None:
+        try:
+            await task()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            _log.exception("a background task failed")
+        base.die(f"{base.stage.name}: a background task ended")
+
+    tasks = [asyncio.create_task(guarded(task)) for task in plan.tasks]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for close in plan.closing:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(close(), 5)
+
+
+async def _start_patiently(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Wait for Kafka, for ever: it being away at start is no failure of ours."""
+    while True:
+        try:
+            await start()
+            return
+        except (KafkaError, OSError) as error:
+            _log.warning("kafka is away: %s", error)
+            await asyncio.sleep(0.5)

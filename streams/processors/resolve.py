@@ -1,0 +1,138 @@
+"""resolve: clean touchpoints in, attributed ones out; links are learned on the way, recalled ones attributed again.
+
+Both share a process. A recall may bring 100,000 touchpoints at once; they are worked off in slices, and while live
+ones come, at a rate that leaves these most of the processor, here and behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+
+from schemas.links import Link, supersedes
+from schemas.topics import TopicName
+from schemas.touchpoints import (
+    CLEAN,
+    RECALLED,
+    AttributedTouchpoint,
+    CleanTouchpoint,
+    Recalled,
+    Withdraw,
+)
+from streams.processors.links import LinksReader, published
+from streams.processors.shell import Done, Record, Stage
+from streams.processors.turns import Turn
+from streams.runtime.outbox import Output
+
+INPUT: TopicName = "touchpoints.clean.v1"
+RECALLED_INPUT: TopicName = "touchpoints.recalled.v1"
+OUTPUT: TopicName = "touchpoints.attributed.v1"
+SLICE = 100
+#: Of recalled touchpoints while live ones come: 100,000 take three quarters of a minute.
+RECALLED_PER_S = 2_700
+LIVE_FOR_S = 0.5
+
+
+class Resolve:
+    """Teaches the links topic what a record says first, waits until it is known here too, then attributes."""
+
+    def __init__(self, stage: Stage, links: LinksReader) -> None:
+        self._stage = stage
+        self._links = links
+        self._last_at = -LIVE_FOR_S
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether live touchpoints have come of late."""
+        return time.monotonic() - self._last_at < LIVE_FOR_S
+
+    async def handle(self, records: Sequence[Record]) -> Done:
+        """Records of clean touchpoints."""
+        self._last_at = time.monotonic()
+        found = self._stage.read(records, CLEAN)
+        touchpoints = [self._links.directories.touchpoint(touchpoint) for touchpoint in found.items]
+        await self._teach(touchpoints)
+        # records of several partitions, told in the order of events: an account's writer then need not step again
+        in_order = sorted(touchpoints, key=attrgetter("ordered_at"))
+        outputs, turn = list[Output](), Turn()
+        for touchpoint in in_order:
+            outputs.append(_attributed(self._attribute(touchpoint)))
+            await turn.give_way()
+        outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
+        return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
+
+    async def _teach(self, touchpoints: Iterable[CleanTouchpoint]) -> None:
+        """Publish new links and wait until they are known; an event is attributed with what it taught itself."""
+        news: dict[str, Link] = {}
+        turn = Turn()
+        for touchpoint in touchpoints:
+            await turn.give_way()
+            for link in self._links.knowledge.learn(touchpoint):
+                known = news.get(link.link_id)
+                if known is None or supersedes(link, known):
+                    news[link.link_id] = link
+        if news:
+            positions = await self._stage.outbox.deliver([published(link) for link in news.values()], at_once=True)
+            await self._links.wait_for(max(offset for _, offset in positions) + 1)
+
+    def _attribute(self, touchpoint: CleanTouchpoint, judged: int = 1) -> AttributedTouchpoint:
+        """`judged`: the newest reading that was judged before; what is judged now is to stand beside it."""
+        knowledge = self._links.knowledge
+        attribution = knowledge.attribute(touchpoint)
+        if (mapping := max(touchpoint.mapping, judged)) > 1:
+            attribution = attribution.changed(mapping=mapping)
+        return AttributedTouchpoint(touchpoint=touchpoint, attribution=attribution, knowledge=knowledge.position)
+
+
+class Reattribute(Resolve):
+    """Attributes touchpoints again that an account's writer sent back."""
+
+    def __init__(self, stage: Stage, links: LinksReader, live: Resolve | None = None) -> None:
+        """`live` has the right of way."""
+        super().__init__(stage, links)
+        self._live = live
+
+    async def handle(self, records: Sequence[Record]) -> Done:
+        """Records of recalled touchpoints."""
+        found = self._stage.read(records, RECALLED)
+        await self._links.wait_for(max((recalled.knowledge for recalled in found.items), default=0))
+        if self._links.knowledge.retold:  # they may be evidence for what was told anew
+            await self._teach(self._links.directories.touchpoint(recalled.item.touchpoint) for recalled in found.items)
+        outputs = self._stage.refuse(found.letters, len(found.items) + len(found.letters))
+        futures = self._stage.outbox.put(outputs)
+        for start in range(0, len(found.items), SLICE):
+            began = time.monotonic()
+            moved = [output for recalled in found.items[start : start + SLICE] for output in self._moved(recalled)]
+            futures += self._stage.outbox.put(moved)
+            outputs += moved
+            await self._give_way(time.monotonic() - began)
+        return self._stage.outbox.acked(outputs, futures)
+
+    async def _give_way(self, worked_s: float) -> None:
+        is_busy = self._live is not None and self._live.is_busy
+        await asyncio.sleep(max(worked_s, SLICE / RECALLED_PER_S - worked_s) if is_busy else 0)
+
+    def _moved(self, recalled: Recalled) -> list[Output]:
+        """Nothing when all stays as it was; else the new attribution, and the old account's leave to forget."""
+        item = recalled.item
+        now = self._attribute(self._links.directories.touchpoint(item.touchpoint), item.attribution.mapping)
+        if now.attribution.decides_like(recalled.item.attribution) and not recalled.refused:
+            return []
+        outputs = [_attributed(now.changed(cause=recalled.cause))]
+        before = recalled.item.account_id
+        if now.account_id != before:
+            withdraw = Withdraw(
+                account_id=before,
+                event_id=now.event_id,
+                to_account_id=now.account_id,
+                knowledge=now.knowledge,
+                cause=recalled.cause,
+            )
+            outputs.append((OUTPUT, before, withdraw.encoded()))
+        return outputs
+
+
+def _attributed(item: AttributedTouchpoint) -> Output:
+    return (OUTPUT, item.account_id, item.encoded())

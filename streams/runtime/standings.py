@@ -1,0 +1,123 @@
+"""Where each source stands, read from its topic: whoever follows it knows what everyone else who does knows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.config import KafkaConfig
+from schemas.parking import STANDINGS, AnyStanding, Backlog, Ledger, Standing
+from schemas.topics import TopicName
+from streams.runtime.decode import decode
+from streams.runtime.kafka import broadcast_consumer
+from streams.runtime.outbox import Output
+
+TOPIC: TopicName = "sources.standings.v1"
+RETRY_S = 0.5
+START_TIMEOUT_S = 30.0
+POLL_MS = 500
+_log = logging.getLogger("touchline.standings")
+
+
+class Standings:
+    """What is known; later items of one key take the place of earlier ones. A source nobody spoke of flows."""
+
+    def __init__(self, on_flowing: Callable[[str], None] = lambda source: None) -> None:
+        """`on_flowing` hears of each source that flows again."""
+        self.of: dict[str, Standing] = {}
+        self.backlogs: dict[str, Backlog] = {}
+        self.looked: dict[int, int] = {}
+        self._on_flowing = on_flowing
+
+    def learn(self, items: Iterable[AnyStanding]) -> None:
+        """Items in the order of the log."""
+        for item in items:
+            if isinstance(item, Ledger):
+                self.looked[item.partition] = item.looked
+                self.backlogs |= {backlog.source: backlog for backlog in item.backlogs}
+            else:
+                self._stands(item)
+
+    def learn_record(self, value: bytes | None) -> None:
+        """A record of the log; what cannot be read is left out."""
+        found = decode(value or b"[]", STANDINGS)
+        if found.refused:
+            _log.error("standings of another version", extra={"refused": len(found.refused)})
+        self.learn(item for _, item in found.items)
+
+    def is_aside(self, source: str) -> bool:
+        """Whether what it sends is kept unread."""
+        return (found := self.of.get(source)) is not None and found.state != "flowing"
+
+    def unread_from(self, source: str, partition: int) -> int:
+        """What lies there of a source from this offset on is not read yet; its partition of the parked topic."""
+        backlog = self.backlogs.get(source)
+        return backlog.position if backlog is not None and backlog.is_waiting else self.looked.get(partition, 0)
+
+    @property
+    def aside(self) -> list[Standing]:
+        """Those that are, by name."""
+        return [standing for _, standing in sorted(self.of.items()) if standing.state != "flowing"]
+
+    def _stands(self, standing: Standing) -> None:
+        self.of[standing.source] = standing
+        if standing.state == "flowing":
+            self._on_flowing(standing.source)
+
+
+class StandingsReader:
+    """Keeps `standings` as the topic has them."""
+
+    def __init__(self, kafka: KafkaConfig, standings: Standings, client_id: str = "touchline-standings") -> None:
+        self.standings = standings
+        self._kafka = kafka
+        self._client_id = client_id
+        self._partition = TopicPartition(kafka.topic_prefix + TOPIC, 0)
+        self._consumer: Any = None
+
+    async def start(self) -> None:
+        """Connect and read all that is there now. Raises KafkaError; may be called again."""
+        consumer = broadcast_consumer(self._kafka, self._client_id)
+        try:
+            await consumer.start()
+            consumer.assign([self._partition])
+            await consumer.seek_to_beginning(self._partition)
+            end = (await consumer.end_offsets([self._partition]))[self._partition]
+            while await consumer.position(self._partition) < end:
+                await self._read(consumer)
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._consumer = consumer
+
+    async def run(self) -> None:
+        """Follow the topic until cancelled."""
+        while True:
+            try:
+                if self._consumer is None:  # the topic may not be there yet
+                    await asyncio.wait_for(self.start(), START_TIMEOUT_S)
+                await self._read(self._consumer)
+            except (KafkaError, OSError, TimeoutError) as error:
+                _log.warning("where sources stand cannot be read: %s", error)
+                await asyncio.sleep(RETRY_S)
+
+    async def stop(self) -> None:
+        """Safe to call twice."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def _read(self, consumer: Any) -> None:
+        for records in (await consumer.getmany(self._partition, timeout_ms=POLL_MS)).values():
+            for record in records:
+                self.standings.learn_record(record.value)
+
+
+def said(item: AnyStanding) -> Output:
+    """An item as it is published."""
+    return (TOPIC, item.key, item.encoded())
