@@ -17,6 +17,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.blueprint import Blueprint, TouchpointType
 from schemas.config import ClickHouseConfig
 from services.sink.migrate import load
+from services.sink.views import load_views
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]
@@ -159,11 +160,13 @@ def _accounts(blueprint: Blueprint, made: World, names: Mapping[str, str]) -> It
 
 
 def create_tables(client: Client, database: str) -> None:
-    """The store's own DDL in `database`, by its migrations."""
+    """The store's own DDL in `database`, by its migrations, and its views."""
     config = ClickHouseConfig(database=database, bi_database=f"{database}_bi")
     for migration in load():
         for statement in migration.statements(config):
             client.command(statement)
+    for view in load_views():
+        client.command(view.statement(config))
 
 
 def store(client: Client, made: World) -> None:

@@ -161,7 +161,7 @@ def migrate(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse
         refuse_parted(target, clickhouse_password(target))
     for name in applied:
         emit({"applied": name})
-    say(f"{len(applied)} migration(s) applied.")
+    say(f"{len(applied)} migration(s) and view(s) applied.")
 
 
 @app.command()

@@ -20,6 +20,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.config import ClickHouseConfig
 from schemas.errors import ConfigurationError, StoreUnavailable
+from services.sink.views import apply_views, load_views, outdated, rendered
 from streams.runtime.clickhouse import connect, query_rows, store_errors
 
 DEFAULT_DIR: Final = Path(__file__).parents[2] / "infra" / "clickhouse" / "migrations"
@@ -60,7 +61,7 @@ class Migration:
 def migrate(
     config: ClickHouseConfig, password: str = "", *, deadline_s: float = 60.0, directory: Path = DEFAULT_DIR
 ) -> list[str]:
-    """Applies what is missing and returns the names applied, oldest first.
+    """Applies what is missing and returns the names applied: migrations, oldest first, then views as `views/NAME`.
 
     Waits up to `deadline_s` for ClickHouse, then raises StoreUnavailable. Raises ConfigurationError when the files
     and what was applied contradict each other.
@@ -70,16 +71,22 @@ def migrate(
         missing = _missing(client, config, load(directory))
         for migration in missing:
             _apply(client, config, migration)
-        return [migration.name for migration in missing]
+        views = outdated(client, config, load_views())
+        if views:
+            apply_views(client, config, views)
+            _log.info("views made anew", extra={"views": len(views)})
+        return [*(migration.name for migration in missing), *(f"views/{view.name}" for view in views)]
     finally:
         client.close()
 
 
 def pending(config: ClickHouseConfig, password: str = "", *, directory: Path = DEFAULT_DIR) -> list[str]:
-    """Names of the migrations that are still to be applied. Changes nothing. Raises as `migrate` does."""
+    """Names of what is still to be applied, as `migrate` returns them. Changes nothing. Raises as `migrate` does."""
     client = connect(config, password, database="default")
     try:
-        return [migration.name for migration in _missing(client, config, load(directory))]
+        missing = _missing(client, config, load(directory))
+        views = load_views() if missing else outdated(client, config, load_views())
+        return [*(migration.name for migration in missing), *(f"views/{view.name}" for view in views)]
     finally:
         client.close()
 
@@ -95,19 +102,6 @@ def load(directory: Path = DEFAULT_DIR) -> list[Migration]:
     if not found or len({migration.version for migration in found}) < len(found):
         raise ConfigurationError(f"{directory} must hold migrations 0001, 0002, … without twins")
     return found
-
-
-def rendered(text: str, config: ClickHouseConfig) -> str:
-    """`text` with its placeholders filled in; the values are checked by ClickHouseConfig's patterns."""
-    values = {
-        "{database}": config.database,
-        "{bi}": config.bi_database,
-        "{on_cluster}": f"ON CLUSTER `{config.cluster}`" if config.cluster else "",
-        "{replicated}": "Replicated" if config.cluster else "",
-    }
-    for placeholder, value in values.items():
-        text = text.replace(placeholder, value)
-    return text
 
 
 def _has_code(statement: str) -> bool:

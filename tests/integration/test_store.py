@@ -27,6 +27,7 @@ from services.sink.explain import as_text, explain
 from services.sink.migrate import DEFAULT_DIR, load, migrate, pending
 from services.sink.rows import TABLES, columns, rows_of
 from services.sink.verify import settled, verify
+from services.sink.views import load_views
 from streams.runtime.clickhouse import Store, connect
 from tests.clickhouse_fixture import ClickHouse
 from tests.sink_harness import FIGURES, store_config
@@ -71,8 +72,8 @@ def recent(facts: Sequence[TouchpointFact]) -> list[TouchpointFact]:
 def test_the_sinks_columns_are_the_schemas(store: Store) -> None:
     rows = store.rows(
         "SELECT table, name, type FROM system.columns WHERE database = currentDatabase() AND default_kind = ''"
-        " AND table NOT IN ('journey_minutes', 'journey_days', 'journey_day_states', 'migrations', 'blueprints')"
-        " ORDER BY table, position"
+        " AND table NOT IN ('journey_minutes', 'journey_days', 'journey_day_states', 'blueprints', 'migrations',"
+        " 'views') ORDER BY table, position"
     )
     actual: dict[str, dict[str, str]] = defaultdict(dict)
     for row in rows:
@@ -85,6 +86,23 @@ def test_the_sinks_columns_are_the_schemas(store: Store) -> None:
 def test_migrating_again_changes_nothing(config: ClickHouseConfig, clickhouse_url: ClickHouse) -> None:
     assert pending(config, clickhouse_url.token) == []
     assert migrate(config, clickhouse_url.token) == []
+
+
+def test_a_view_that_differs_from_its_file_or_is_older_than_a_migration_is_made_anew(
+    config: ClickHouseConfig, clickhouse_url: ClickHouse
+) -> None:
+    token = clickhouse_url.token
+    with Store(config, token) as store:
+        store.command("INSERT INTO views (name, checksum) VALUES ('signals', 'of an earlier version')")
+        store.command(f"CREATE OR REPLACE VIEW {config.bi_database}.signals AS SELECT 1 AS was")
+        assert migrate(config, token) == ["views/signals"]
+        assert store.rows(f"SELECT count() AS n FROM {config.bi_database}.signals WHERE signal_id = ''") == [{"n": 0}]
+        newest = load()[-1]
+        store.command(
+            "INSERT INTO migrations (version, name, checksum) VALUES ({version:UInt32}, {name:String}, {sum:String})",
+            {"version": newest.version, "name": newest.name, "sum": newest.checksum},
+        )
+    assert migrate(config, token) == [f"views/{view.name}" for view in load_views()]
 
 
 @pytest.mark.parametrize("is_every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["some", "every"])
@@ -101,9 +119,15 @@ def test_a_migration_killed_after_any_statement_is_run_again(
             for survived in range(statements + 1) if is_every else sorted({0, 1, statements // 2, statements}):
                 with pytest.raises(_Killed):
                     _migrate_until(config, token, survived)
-                assert pending(config, token) == names[number:]
-            with suppress(_Killed):  # in the next one, if there is one
+                assert pending(config, token)[: len(names) - number] == names[number:]
+            with suppress(_Killed):  # in the next one, or in the first view
                 _migrate_until(config, token, statements + 1)
+        views = [f"views/{view.name}" for view in load_views()]
+        assert pending(config, token) == views
+        with pytest.raises(_Killed):
+            _migrate_until(config, token, len(views) // 2)
+        assert pending(config, token) == views
+        assert migrate(config, token) == views
         assert pending(config, token) == []
     finally:
         client.command(f"DROP DATABASE IF EXISTS {config.bi_database}")

@@ -22,7 +22,8 @@ from services.sink.batch import Batch
 from services.sink.guards import Continuity, Gap
 from services.sink.health import SinkHealth
 from services.sink.letters import DeadLettersUnavailable, deliver
-from services.sink.migrate import load, rendered
+from services.sink.migrate import load
+from services.sink.views import load_views, rendered
 from streams.runtime.clickhouse import classified, store_errors
 from streams.runtime.dead import Fuse, FuseBlown, letter
 from streams.runtime.decode import WHOLE_RECORD, Refused, decode, item_bytes
@@ -206,6 +207,18 @@ def test_every_placeholder_of_the_shipped_migrations_is_filled() -> None:
         assert text.count("ON CLUSTER `main`") >= len(tables)
     assert "ReplicatedReplacingMergeTree" in rendered(load()[0].text, cluster)
     assert "Replicated" not in rendered(load()[0].text, ClickHouseConfig()).replace("'Replicated'", "")
+
+
+def test_a_view_is_made_by_its_own_file_and_by_no_later_migration(tmp_path: Path) -> None:
+    cluster = ClickHouseConfig(cluster="main")
+    for view in load_views():
+        text = view.statement(cluster)
+        assert "{" not in text and text.count("ON CLUSTER `main`") == 1, view.name
+    later = [migration.name for migration in load() if migration.version > 15 and "VIEW" in migration.text]
+    assert later == [], "its definition belongs into infra/clickhouse/views"
+    (tmp_path / "mine.sql").write_text("CREATE OR REPLACE VIEW {bi}.other {on_cluster}\nAS SELECT 1;\n")
+    with pytest.raises(ConfigurationError, match=r"mine.sql must make the view `mine`"):
+        load_views(tmp_path)
 
 
 def _letter(refused: Refused, origin: tuple[str, int, int]) -> DeadLetter:

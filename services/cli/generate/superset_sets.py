@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 import yaml
 
-from services.sink.migrate import DEFAULT_DIR
+from services.sink.views import VIEWS_DIR
 
 FOLDER: Final = Path("infra/superset")
 OWN_NAME: Final = "event_time"
@@ -33,7 +33,7 @@ TIMES: Final = {
     "traffic": "event_date",
 }
 _DATABASE: Final = "6f1c4f5e-4f0e-5c55-9b43-0c1f6a3a9d01"
-_VIEW: Final = re.compile(r"CREATE OR REPLACE VIEW \{bi\}\.(\w+) [^(]*\((.*?)\n\)\n", re.S)
+_VIEW: Final = re.compile(r"CREATE OR REPLACE VIEW \{bi\}\.\w+ [^(]*\((.*?)\n\)\n", re.S)
 _COLUMN: Final = re.compile(r"^ {4}(\w+) +(.+?) COMMENT '((?:[^'\\]|\\.|'')*)',?$", re.M)
 
 
@@ -72,12 +72,9 @@ def dataset(view: str) -> str:
 
 
 def columns_of(view: str) -> list[tuple[str, str, str]]:
-    """Name, type and comment of each column, as the latest migration that makes the view has them."""
-    found = ""
-    for path in sorted(DEFAULT_DIR.glob("*.sql")):
-        for name, columns in _VIEW.findall(path.read_text(encoding="utf-8")):
-            found = columns if name == view else found
-    return _COLUMN.findall(found)
+    """Name, type and comment of each column of the view."""
+    made = _VIEW.search((VIEWS_DIR / f"{view}.sql").read_text(encoding="utf-8"))
+    return _COLUMN.findall(made[1]) if made else []
 
 
 def _text(value: dict[str, object]) -> str:

@@ -1,0 +1,102 @@
+"""The views that analysts read: a file each in `infra/clickhouse/views`, with its definition as it is now.
+
+A view holds no data, so it needs no history: after the migrations each one is made anew that differs from its file, or
+that is older than the latest migration. What was applied is recorded in `{database}.views`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+
+from schemas.config import ClickHouseConfig
+from schemas.errors import ConfigurationError
+from streams.runtime.clickhouse import query_rows, store_errors
+
+VIEWS_DIR: Final = Path(__file__).parents[2] / "infra" / "clickhouse" / "views"
+_HEAD: Final = re.compile(r"CREATE OR REPLACE VIEW \{bi\}\.(\w+) \{on_cluster\}\n")
+
+LEDGER: Final = """
+CREATE TABLE IF NOT EXISTS {database}.views {on_cluster}
+(
+    name       String,
+    checksum   String COMMENT 'sha256 of the file',
+    applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = {replicated}ReplacingMergeTree(applied_at)
+ORDER BY name
+"""
+
+_RECORDED: Final = """
+SELECT name, checksum FROM {database}.views FINAL
+WHERE applied_at >= (SELECT max(applied_at) FROM {database}.migrations FINAL)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One file. `text` is one statement that still has its placeholders."""
+
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def statement(self, config: ClickHouseConfig) -> str:
+        """What makes it, for this configuration."""
+        return rendered(self.text, config).rstrip().removesuffix(";")
+
+
+def load_views(directory: Path = VIEWS_DIR) -> list[View]:
+    """The views in `directory`, by name. Raises ConfigurationError where a file makes another view than its name."""
+    found = [View(path.stem, path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.sql"))]
+    for view in found:
+        if _HEAD.findall(view.text) != [view.name]:
+            raise ConfigurationError(f"{view.name}.sql must make the view `{view.name}` and nothing else")
+    return found
+
+
+def outdated(client: Client, config: ClickHouseConfig, known: list[View]) -> list[View]:
+    """Those of `known` that are to be made anew. Changes nothing."""
+    there = query_rows(
+        client,
+        "SELECT 1 FROM system.tables WHERE database = {name:String} AND name = 'views'",
+        {"name": config.database},
+    )
+    rows = query_rows(client, rendered(_RECORDED, config)) if there else []
+    recorded = {str(row["name"]): str(row["checksum"]) for row in rows}
+    return [view for view in known if recorded.get(view.name) != view.checksum]
+
+
+def apply_views(client: Client, config: ClickHouseConfig, known: list[View]) -> None:
+    """Make them and record them. A crash before the record makes them once more, which is safe."""
+    with store_errors():
+        for view in known:
+            client.command(view.statement(config))
+        client.command(rendered(LEDGER, config))
+        client.insert(
+            "views",
+            [[view.name, view.checksum] for view in known],
+            column_names=["name", "checksum"],
+            database=config.database,
+        )
+
+
+def rendered(text: str, config: ClickHouseConfig) -> str:
+    """`text` with its placeholders filled in; the values are checked by ClickHouseConfig's patterns."""
+    values = {
+        "{database}": config.database,
+        "{bi}": config.bi_database,
+        "{on_cluster}": f"ON CLUSTER `{config.cluster}`" if config.cluster else "",
+        "{replicated}": "Replicated" if config.cluster else "",
+    }
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
+    return text
