@@ -46,7 +46,7 @@ class Carrier(Contract):
 
     source: str
     role: str = Field("", description="the person's role in buying; empty: not known")
-    backfill: bool = Field(False, description="sent as history")
+    backfill: bool = Field(False, description="sent as history, or read anew by another mapping")
     received_at: UtcTime
 
 
@@ -150,6 +150,7 @@ class Thread(Contract):
     told_at: UtcTime | None = None
     held_since: UtcTime | None = None
     held_for: str = Field("", description="the source that is stale")
+    held_why: str = Field("", description="what is known of it, in words")
     missing_since: UtcTime | None = None
     ended_at: UtcTime | None = None
     resumed_at: UtcTime | None = Field(None, description="the time of the `done` after which it came back")
@@ -176,7 +177,7 @@ class Desk(Contract):
 
     @property
     def is_empty(self) -> bool:
-        return not (self.parts or self.threads)
+        return not (self.parts or self.threads or self.carriers)
 
 
 class Ward(Contract):
@@ -187,7 +188,7 @@ class Ward(Contract):
     since: UtcTime = Field(description="what happened before is history and told to nobody")
     until: UtcTime = Field(description="how long it has watched with this blueprint")
     sources: dict[str, UtcTime] = Field({}, description="source → when it was first heard")
-    heard: dict[str, UtcTime] = Field({}, description="source → when it was last heard")
+    heard: dict[str, UtcTime] = Field({}, description="source → the newest moment that it told of as it happened")
 
 
 class Delivery(Contract):

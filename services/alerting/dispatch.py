@@ -1,8 +1,9 @@
 """From the desks to the channels: at least once, in order for each conversation, never in a storm.
 
 Before a message is sent the desk says that it is being tried, and that is in Kafka. Whoever finds it so after a crash
-does not know whether it went out: it waits (`in_doubt_s`) and sends it again, with the same id. A receiver that is away
-is asked again after a pause that doubles, up to a quarter of an hour, until `give_up_after_h`.
+does not know whether it went out: it waits (`in_doubt_s`) and sends it again, with the same id; so it does when a
+receiver got it and did not answer. A receiver that is away is asked again after a pause that doubles, up to a quarter
+of an hour, until `give_up_after_h`.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Dispatcher:
         self._give_up_after = timedelta(hours=config.give_up_after_h)
         self._meter, self._clock = meter, clock
         self._trying: set[tuple[str, str]] = set()
+        self._paused_until: dict[str, datetime] = {}
         self.failing: dict[str, str] = {}
         """Channel → what it said last, while it takes nothing."""
 
@@ -99,6 +101,8 @@ class Dispatcher:
         now = self._clock()
         waiting = list(self._waiting(channel))
         self._meter.set("touchline_alerts_waiting", len(waiting), channel=channel)
+        if now < self._paused_until.get(channel, now):
+            return None  # the receiver asked to be left alone, whatever the message
         first: dict[str, Due] = {}
         for one in waiting:
             first.setdefault(one.thread_id, one)
@@ -169,7 +173,10 @@ class Dispatcher:
             after = tried.changed(state="gave_up")
         else:
             self.failing[channel] = outcome.words
+            if outcome.after_s:
+                self._paused_until[channel] = now + timedelta(seconds=outcome.after_s)
             wait = timedelta(seconds=pause_s(tried.attempts, outcome.after_s))
+            wait = max(wait, self._in_doubt) if outcome.in_doubt else wait
             after = tried.changed(state="due", next_at=now + wait)
         said = {"sent": "sent", "gave_up": "gave_up"}.get(after.state, "retry")
         await self._deliveries.attempted(due.message, channel, said, now, tried.attempts, outcome.words)  # type: ignore[arg-type]

@@ -31,6 +31,7 @@ from streams.runtime.kafka import group_consumer, producer
 from streams.runtime.log_guard import Broken, guard
 from streams.runtime.metrics import Metrics
 from streams.runtime.server import Checks, OpsServer
+from streams.runtime.standings import Standings, StandingsReader
 
 GROUP: Final = "touchline-alerts"
 _START_RETRY_S: Final = 1.0
@@ -120,6 +121,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
     consumer = await _started(made, health, stopping)
     if consumer is None:
         return
+    standings = StandingsReader(kafka, Standings(), "touchline-alerts-standings")
     watcher = Watcher(
         consumer,
         desks,
@@ -130,6 +132,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         stale_after=timedelta(seconds=alerts.stale_after_s),
         meter=metrics,
         clock=_now,
+        aside=lambda: frozenset(one.source for one in standings.standings.aside),
     )
     watcher.stopping = stopping
     dispatcher = Dispatcher(desks, channels, deliveries, alerts, metrics, _now)
@@ -137,6 +140,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
     beside = [
         asyncio.create_task(dispatcher.run()),
         asyncio.create_task(Actions(kafka, watcher.log, watcher.people_acted).run()),
+        asyncio.create_task(standings.run()),
     ]
     for task in beside:
         task.add_done_callback(lambda _: stopping.set())
@@ -153,6 +157,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
+        await _quietly(standings)
         await _quietly(consumer)
     if broken:
         raise TransientError("what Kafka holds has changed under the alerts; they start afresh")

@@ -30,7 +30,11 @@ class Refused(Exception):
 
 
 class Away(Exception):
-    """The receiver cannot be reached, or did not answer in time."""
+    """The receiver cannot be reached."""
+
+
+class Unanswered(Away):
+    """It may have taken what was sent, and did not say so in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Outgoing:
         return str(addresses[0])
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send a body; whatever the receiver answers is an answer. Raises Refused, Away."""
+        """Send a body; whatever the receiver answers is an answer. Raises Refused, Away, Unanswered."""
         try:
             parts = httpx.URL(url)
         except httpx.InvalidURL:
@@ -113,9 +117,11 @@ class Outgoing:
             async with asyncio.timeout(self.timeout_s):
                 return await self._answer(request)
         except TimeoutError:
-            raise Away(f"no answer within {self.timeout_s:g} s") from None
-        except httpx.HTTPError as error:
+            raise Unanswered(f"no answer within {self.timeout_s:g} s") from None
+        except httpx.ConnectError as error:
             raise Away(f"{type(error).__name__}: {str(error)[:200]}") from None
+        except httpx.HTTPError as error:
+            raise Unanswered(f"{type(error).__name__}: {str(error)[:200]}") from None
 
     async def close(self) -> None:
         """Give connections back; safe to call twice."""

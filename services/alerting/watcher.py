@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from schemas.facts import FACTS, Fact, TouchpointFact
 from schemas.incidents import Desk, Notice, Ward
 from schemas.metrics import MetricName
 from schemas.policies import LEVELS
+from schemas.touchpoints import CleanTouchpoint
 from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from streams.incidents.actions import ActionLog
@@ -58,10 +59,12 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         stale_after: timedelta,
         meter: Meter,
         clock: Callable[[], datetime],
+        aside: Callable[[], Set[str]] = frozenset,
     ) -> None:
+        """`aside`: the sources whose requests are kept unread now."""
         self._consumer, self._desks, self._lens, self._deliveries = consumer, desks, lens, deliveries
         self._route, self._places, self._stale_after = route, places, stale_after
-        self._meter, self._clock = meter, clock
+        self._meter, self._clock, self._aside = meter, clock, aside
         self._recent = Recent()
         self._look_at: dict[str, datetime] = {}
         self._first_fact_at: dict[str, datetime] = {}
@@ -132,7 +135,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         now = self._clock()
         for _, fact in decoded.items:
             if isinstance(fact, TouchpointFact):
-                self._heard(partition, fact.input.touchpoint.source, fact.input.touchpoint.received_at)
+                self._heard(partition, fact.input.touchpoint)
             self._learn(fact, now)
 
     def _learn(self, fact: Fact, now: datetime) -> None:
@@ -147,14 +150,17 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         first = self._first_fact_at.setdefault(account_id, now)
         self._look_at[account_id] = min(now + SETTLE, first + SETTLE_AT_MOST)
 
-    def _heard(self, partition: int, source: str, at: datetime) -> None:
+    def _heard(self, partition: int, told: CleanTouchpoint) -> None:
+        """A source that is late is heard up to what it has come to; what it sends as history says nothing of that."""
         ward = self._desks.wards.get(partition)
         if ward is None:
             return
-        if source not in ward.sources:
-            self._desks.put_ward(ward.changed(sources=ward.sources | {source: at}, heard=ward.heard | {source: at}))
-        elif at > ward.heard[source]:
-            ward.heard[source] = at  # saved now and then: once an event would be too much
+        if told.source not in ward.sources:
+            self._desks.put_ward(ward.changed(sources=ward.sources | {told.source: told.received_at}))
+            ward = self._desks.wards[partition]
+        at = min(told.ordered_at, told.received_at)
+        if not (told.backfill or told.read_anew) and at > ward.heard.get(told.source, EPOCH):
+            ward.heard[told.source] = at  # saved now and then: once an event would be too much
 
     async def _look(self) -> bool:
         """Judge whom it is time for. Whether something new is to be told."""
@@ -210,6 +216,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             log=self.log,
             places=self._places,
             heard=heard,
+            aside=self._aside(),
             stale_after=self._stale_after,
         )
 

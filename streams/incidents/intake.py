@@ -96,7 +96,8 @@ class Recent:
     def note(self, fact: TouchpointFact) -> None:
         touchpoint = fact.input.touchpoint
         self._of.pop(fact.event_id, None)
-        self._of[fact.event_id] = (touchpoint.source, fact.persona, touchpoint.backfill, touchpoint.received_at)
+        is_history = touchpoint.backfill or touchpoint.read_anew
+        self._of[fact.event_id] = (touchpoint.source, fact.persona, is_history, touchpoint.received_at)
         if len(self._of) > self._size:
             del self._of[next(iter(self._of))]
 

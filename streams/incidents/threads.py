@@ -6,7 +6,7 @@ Notices it makes stay on the desk until they are delivered, so that a crash lose
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,7 +25,10 @@ Route = Callable[[Message], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a look at a desk needs beside the desk. `heard`: source → when it was last heard."""
+    """What a look at a desk needs beside the desk.
+
+    heard: source → up to when it has told what happened. aside: sources whose requests are kept unread.
+    """
 
     lens: Lens
     now: datetime
@@ -34,6 +37,7 @@ class View:
     log: ActionLog = field(default_factory=ActionLog)
     places: Places = field(default_factory=Places)
     heard: Mapping[str, datetime] = field(default_factory=dict)
+    aside: Set[str] = frozenset()
     stale_after: timedelta = timedelta(hours=1)
     withdraw_after: timedelta = timedelta(seconds=90)
 
@@ -41,10 +45,18 @@ class View:
     def policies(self) -> Sequence[Policy]:
         return self.lens.blueprint.policies
 
-    def is_stale(self, source: str) -> bool:
-        """Whether nothing was heard of a source for so long that its silence proves nothing."""
+    def doubt(self, source: str) -> str:
+        """Why the silence of a source proves nothing: it is set aside, silent altogether, or late. Empty: it does."""
+        if not source:
+            return ""
+        if source in self.aside:
+            return f"{source} is set aside"
         at = self.heard.get(source)
-        return bool(source) and (at is None or self.now - at > self.stale_after)
+        if at is None:
+            return f"nothing was heard of {source}"
+        if self.now - at > self.stale_after:
+            return f"{source} told nothing of what happened after {at:%Y-%m-%d %H:%M} UTC"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +154,9 @@ def _begun(seen: _Seen, parent: Thread | None) -> list[Thread]:
     is_quiet = seen.standing.is_silent(view.now) or seen.standing.is_done(incident.pained_at)
     if not seen.news or is_quiet or incident.is_over(view.now):
         return []
-    source = _stale_source(seen)
+    source, why = _stale_source(seen)
     if source:
-        return [_thread(seen, "held").changed(held_since=view.now, held_for=source)]
+        return [_thread(seen, "held").changed(held_since=view.now, held_for=source, held_why=why)]
     thread = _thread(seen, "told")
     return [_told(thread, seen, "opened", "")]
 
@@ -161,14 +173,15 @@ def _thread(seen: _Seen, state: str) -> Thread:
     )
 
 
-def _stale_source(seen: _Seen) -> str:
-    """The source whose silence makes the incident, if it is silent altogether; empty: believe the incident."""
+def _stale_source(seen: _Seen) -> tuple[str, str]:
+    """The source whose silence makes the incident, if that proves nothing, and why; empty: believe the incident."""
     roots = [part for part in seen.incident.roots if part.closed_at is None or not part.waits]
     if not roots or any(not part.waits for part in roots):
-        return ""
+        return "", ""
     carriers = seen.desk.carriers
-    sources = [carriers[part.event_id].source for part in roots if part.event_id in carriers]
-    return next((source for source in sorted(sources) if seen.view.is_stale(source)), "")
+    sources = {carriers[part.event_id].source for part in roots if part.event_id in carriers}
+    doubts = ((source, seen.view.doubt(source)) for source in sorted(sources))
+    return next((one for one in doubts if one[1]), ("", ""))
 
 
 def _joined(thread: Thread, others: Sequence[Thread]) -> Thread:
@@ -181,7 +194,7 @@ def _joined(thread: Thread, others: Sequence[Thread]) -> Thread:
             told_at = thread.told_at or other.told_at
             channels = tuple(dict.fromkeys((*thread.channels, *other.channels)))
             thread = thread.changed(state="told", level=level, channels=channels, told_at=told_at, ended_at=None)
-            thread = thread.changed(last=thread.last or other.last, held_since=None, held_for="")
+            thread = thread.changed(last=thread.last or other.last, held_since=None, held_for="", held_why="")
     return thread
 
 
@@ -200,13 +213,16 @@ def _held(thread: Thread, seen: _Seen) -> Thread | None:
     """Told as soon as its source is heard again, dropped when it ended or came to nothing meanwhile."""
     if not seen.hits or seen.incident.is_over(seen.view.now) or _is_mended(seen):
         return None
-    source = _stale_source(seen)
-    if source or seen.standing.is_silent(seen.view.now):
+    source, why = _stale_source(seen)
+    if source:
+        is_known = (thread.held_for, thread.held_why) == (source, why)
+        return thread if is_known else thread.changed(held_for=source, held_why=why)
+    if seen.standing.is_silent(seen.view.now):
         return thread
     assert thread.held_since is not None
     minutes = round((seen.view.now - thread.held_since).total_seconds() / 60)
-    remark = f"held for {minutes} min because nothing was heard of {thread.held_for}"
-    return _told(thread.changed(state="told", held_since=None, held_for=""), seen, "opened", remark)
+    remark = f"held for {minutes} min because {thread.held_why or f'nothing was heard of {thread.held_for}'}"
+    return _told(thread.changed(state="told", held_since=None, held_for="", held_why=""), seen, "opened", remark)
 
 
 def _is_mended(seen: _Seen) -> bool:

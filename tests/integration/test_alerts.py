@@ -252,16 +252,72 @@ async def test_a_real_alertmanager_groups_sends_and_resolves(ground: Ground) -> 
         await until(lambda: json.loads(heard.got[-1].body)["status"] == "resolved", 30)
 
 
+@pytest.mark.fault
+@pytest.mark.skipif(shutil.which("prometheus-alertmanager") is None, reason="Alertmanager is not installed")
+async def test_an_alertmanager_that_is_killed_learns_again_what_is_open(ground: Ground) -> None:
+    async with receiver() as heard:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        ground.configure(alertmanager=[{"name": "am", "urls": [url], "refresh_s": 1, "per_minute": 600}])
+        async with ground.service():
+            async with alertmanager(ground.folder, heard, port, kill=True):
+                await ground.facts(*failed())
+                await until(lambda: len(heard.got) >= 1)
+            await ground.facts(*failed("e2", account="crm:2"))
+            await asyncio.sleep(1)
+            before = len(heard.got)
+            async with alertmanager(ground.folder, heard, port):
+                await until(lambda: incidents_of(heard) == 2, 30)
+                await asyncio.sleep(3)  # several refreshes: what it knows is not sent again
+                # it forgot whom it had told: the first may be sent once more, and no more than that
+                assert len(heard.got) - before <= 2
+
+
+def incidents_of(heard: Receiver) -> int:
+    """How many incidents the people behind an Alertmanager heard of."""
+    return len({one["labels"]["incident"] for got in heard.got for one in json.loads(got.body)["alerts"]})
+
+
+AWAY_S = 600
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+async def test_a_receiver_that_is_away_for_ten_minutes_gets_everything_once(ground: Ground) -> None:
+    port = free_port()
+    ground.configure(**ground.hook(Receiver(port=port)))
+    async with ground.service():
+        for number in range(20):
+            await ground.facts(*failed(f"e{number}", account=f"crm:{number}"))
+        await asyncio.sleep(AWAY_S)
+        async with receiver(port=port) as heard:
+            await until(lambda: len(heard.got) >= 20, 1_000)  # the longest pause is a quarter of an hour
+            await asyncio.sleep(3)
+            assert len(heard.got) == len(set(told(heard))) == 20
+
+
+async def test_a_receiver_that_takes_it_and_does_not_say_so_is_not_flooded(ground: Ground) -> None:
+    async with receiver(slow_s=30) as heard:
+        ground.configure(**ground.hook(heard), in_doubt_s=4, timeout_s=0.5)
+        async with ground.service():
+            await ground.facts(*failed())
+            await until(lambda: len(heard.got) == 1)
+            await asyncio.sleep(3)
+            assert len(heard.got) == 1
+            await until(lambda: len(heard.got) == 2)
+            assert len(set(told(heard))) == 1
+
+
 @asynccontextmanager
-async def alertmanager(folder: Path, heard: Receiver) -> AsyncIterator[str]:
+async def alertmanager(
+    folder: Path, heard: Receiver, port: int | None = None, *, kill: bool = False
+) -> AsyncIterator[str]:
     config = {
         "route": {"receiver": "hook", "group_by": ["incident"], "group_wait": "0s", "group_interval": "1s"},
         "receivers": [{"name": "hook", "webhook_configs": [{"url": heard.url, "send_resolved": True}]}],
     }
     (folder / "am.yml").write_text(yaml.safe_dump(config))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or free_port()
     command = ["prometheus-alertmanager", f"--config.file={folder}/am.yml", f"--storage.path={folder}/am"]
     command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -269,8 +325,14 @@ async def alertmanager(folder: Path, heard: Receiver) -> AsyncIterator[str]:
         await until(lambda: _listens(port), 30)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
+        (process.kill if kill else process.terminate)()
         await process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

@@ -176,7 +176,18 @@ def test_silence_of_a_silent_source_is_held_and_said_to_be() -> None:
     assert look_again_at(held, view(heard=heard)) is not None
     freed = judged(held, view(SOON, heard={"support": SOON}))
     assert said(freed) == ["opened"]
-    assert told(freed).remark == "held for 5 min because nothing was heard of support"
+    when = f"{ago(hours=2):%Y-%m-%d %H:%M} UTC"
+    assert told(freed).remark == f"held for 5 min because support told nothing of what happened after {when}"
+
+
+def test_silence_of_a_source_that_is_set_aside_is_held_though_it_was_heard_just_now() -> None:
+    held = judged(late(), view(aside={"support"}))
+    assert [(thread.state, thread.held_for, thread.held_why) for thread in held.threads] == [
+        ("held", "support", "support is set aside")
+    ]
+    behind = judged(held, view(SOON, heard={"support": ago(hours=2)}))
+    assert behind.threads[0].held_why.startswith("support told nothing")
+    assert said(judged(behind, view(SOON))) == ["opened"]
 
 
 def test_what_ends_while_it_is_held_is_told_to_nobody() -> None:
@@ -308,7 +319,7 @@ def test_how_bad_is_severity_times_importance_times_weight(severity: float, weig
 
 def test_a_view_knows_no_source_it_never_heard() -> None:
     seen: View = view(heard={"crm": NOW})
-    assert seen.is_stale("support")
-    assert not seen.is_stale("crm")
-    assert not seen.is_stale("")
+    assert seen.doubt("support")
+    assert not seen.doubt("crm")
+    assert not seen.doubt("")
     assert view(EPOCH).now == EPOCH

@@ -61,7 +61,7 @@ class Email:
             async with asyncio.timeout(self._outgoing.timeout_s):
                 return await self._handed(composed(message, self._channel))
         except TimeoutError:
-            return Outcome("retry", f"no answer within {self._outgoing.timeout_s:g} s")
+            return Outcome("retry", f"no answer within {self._outgoing.timeout_s:g} s", in_doubt=True)
         except (Away, Refused) as error:
             return Outcome("retry", str(error)[:_MAX_WORDS])
         except aiosmtplib.SMTPResponseException as error:
@@ -71,7 +71,8 @@ class Email:
             return Outcome("final" if is_final else "retry", words_said)
         except (aiosmtplib.SMTPException, OSError) as error:
             said = masked(f"{type(error).__name__}: {error}", (self._password,))
-            return Outcome("retry", said[:_MAX_WORDS])
+            is_in_doubt = isinstance(error, aiosmtplib.SMTPServerDisconnected | aiosmtplib.SMTPReadTimeoutError)
+            return Outcome("retry", said[:_MAX_WORDS], in_doubt=is_in_doubt)
 
     async def _handed(self, mail: EmailMessage) -> Outcome:
         channel = self._channel

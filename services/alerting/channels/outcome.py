@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from schemas.incidents import Message
-from services.alerting.outgoing import Answer, Away, Outgoing, Refused
+from services.alerting.outgoing import Answer, Away, Outgoing, Refused, Unanswered
 
 _MAX_WORDS = 200
 _FINAL = frozenset({400, 405, 410, 413, 415, 422})
 """Answers that the same body would get again. A refused password (401, 403) or a missing page (404) can be mended."""
+_IN_DOUBT = frozenset({408, 500, 502, 504})
+"""Answers of one that broke on the way, or of a proxy that waited in vain: the message may have been taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`final`: no use to try again. `words`: what the receiver said, for the delivery log."""
+    """`final`: no use to try again. `words`: what the receiver said, for the delivery log.
+
+    in_doubt: the message may have been taken all the same, so that it is not sent again at once.
+    """
 
     kind: Literal["sent", "retry", "final"]
     words: str
     after_s: float | None = None
+    in_doubt: bool = False
 
 
 class Sender(Protocol):
@@ -41,7 +47,7 @@ def judged(answer: Answer) -> Outcome:
         return Outcome("sent", words)
     if answer.status in _FINAL:
         return Outcome("final", words)
-    return Outcome("retry", words, answer.retry_after_s)
+    return Outcome("retry", words, answer.retry_after_s, in_doubt=answer.status in _IN_DOUBT)
 
 
 async def posted(
@@ -51,8 +57,8 @@ async def posted(
     try:
         outcome = judged(await outgoing.post(url, body, headers))
     except (Away, Refused) as error:
-        outcome = Outcome("retry", str(error)[:_MAX_WORDS])
-    return Outcome(outcome.kind, masked(outcome.words, secrets), outcome.after_s)
+        outcome = Outcome("retry", str(error)[:_MAX_WORDS], in_doubt=isinstance(error, Unanswered))
+    return replace(outcome, words=masked(outcome.words, secrets))
 
 
 def masked(text: str, secrets: Sequence[str]) -> str:

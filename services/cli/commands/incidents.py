@@ -118,6 +118,7 @@ def row_of(desk: Desk, thread: Thread, log: ActionLog) -> dict[str, object]:
         "channels": thread.channels,
         "waiting_for": sorted({one.channel for notice in thread.notices for one in notice.sendings}),
         "held_for": thread.held_for,
+        "held_why": thread.held_why,
         "taken_by": standing.taken_by,
         "silenced_until": standing.silenced_until,
         "done_by": standing.done_by,
