@@ -13,6 +13,7 @@ from schemas.errors import MalformedPayload, PermanentError, shown
 from schemas.mapping import Mapping
 from schemas.touchpoints import CleanTouchpoint, RawRequest, Scalar
 from streams.connectors.content import Content, opened, original
+from streams.connectors.masking import hidden
 from streams.connectors.results import Ignored, Mapped, Message, Refused, Result
 from streams.connectors.schemes import proof_headers
 from streams.connectors.ways import Answers, Keyed, WayIn, Webhook
@@ -220,7 +221,7 @@ class Connector:
         told = found if isinstance(found, tuple) else (found,)
         if not told:
             raise ValueError("a mapping gives a touchpoint, or says why it gives none")
-        told = tuple([self._with_silences(one) for one in told])
+        told = tuple([hidden(self._with_silences(one)) for one in told])
         if self.mapping > 1:
             again = request.mapping < self.mapping
             told = tuple([one.completed(mapping=self.mapping, read_anew=again) for one in told])

@@ -25,7 +25,7 @@ _END = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SALUTATION = re.compile(r"\A\s*(?:dear|beste|geachte|hi|hello|hey|hallo|hoi)\b[^\n,.!?:]{0,60}[,\n:]", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,400}|\S{1,80}@\S{1,200}|<[^<>\n]{1,200}>")
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,400}|\S{1,80}@\S{1,200}|<[^<>\n]{1,200}>|\[(?:email|token-\w{4})\]")
 
 
 def own_words(text: str) -> str:

@@ -276,7 +276,7 @@ CONNECTOR = Connector(
     versions=("v3",),
     ways_in=(Webhook(SCHEME),),
     map=touchpoint,
-    mapping=2,
+    mapping=3,
     feeds=("ticket", "ticket_status", "deal", "lifecycle", "person", "organisation"),
     ids=Scope(accounts=("crm",), people=("crm_contact",), records=("crm_deal", "crm_ticket")),
     docs=Docs(

@@ -404,6 +404,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoints,
+    mapping=2,
     batch_key="Envelope.Body.notifications.Notification",
     answers=Answers(ok=ACK),
     feeds=("ticket", "ticket_status", "deal", "words", "person", "organisation"),

@@ -438,7 +438,7 @@ CONNECTOR = Connector(
     versions=("1.4", "2.11", "2.15"),
     ways_in=(Webhook(SCHEMES["hub_sha1"], handshakes=(Handshake(methods=("HEAD",), signed=False),)),),
     map=touchpoints,
-    mapping=2,
+    mapping=3,
     feeds=("ticket", "ticket_status", "ticket_reply", "ticket_answer", "survey", "words", "person", "organisation"),
     ids=Scope(accounts=("org", "crm"), people=("support_user",), records=("ticket",)),
     docs=Docs(
