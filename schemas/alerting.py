@@ -106,12 +106,23 @@ class Route(Strict):
     at_least: Level = Field("watch", description="how bad it must be: watch, high or severe")
 
 
+class ActionLinks(Strict):
+    """Links in messages by which people take, silence or end an incident."""
+
+    url: CalledUrl = Field(description="address of the gateway that people can open; they lead to /alerts/act/ there")
+    secrets: tuple[SecretRef, ...] = Field(
+        min_length=1, max_length=4, description="32 bytes or more: the first signs, all are taken; several to rotate"
+    )
+    valid_h: float = Field(72.0, gt=0, le=720, description="how long a link works")
+
+
 class AlertsConfig(Strict):
     """Who is told of what hurts."""
 
     public_url: BaseUrl = Field(
         "", description="address of the page that people can open; empty: messages say where to look instead"
     )
+    links: ActionLinks | None = Field(None, description="links in messages that act; none: messages say where to look")
     allow_private: tuple[NetworkText, ...] = Field(
         (), description="private addresses that may be called, e.g. a loopback Alertmanager; all others are refused"
     )
@@ -136,6 +147,8 @@ class AlertsConfig(Strict):
 
     @model_validator(mode="after")
     def _names_fit(self) -> AlertsConfig:
+        if self.links is not None and not self.public_url:
+            raise ValueError("`links` needs `public_url`: who has acted goes on to the page")
         names = [channel.name for channel in self.channels]
         for name in names:
             if names.count(name) > 1 or name in (LOG, "none"):

@@ -118,6 +118,7 @@ class Message(Contract):
     taken_by: str = ""
     remark: str = Field("", description="why it comes now, or comes late")
     where: str = Field(description="a link, or where to look")
+    act: str = Field("", description="where to act on it, with `?do=take`, `silence` or `done`; empty: no such links")
 
 
 class Sending(Contract):

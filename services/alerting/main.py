@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aiokafka.errors import KafkaError
 
+from schemas.alerting import AlertsConfig
 from schemas.blueprint import Blueprint
 from schemas.config import Config
 from schemas.errors import TransientError
@@ -24,8 +25,9 @@ from services.alerting.dispatch import Dispatcher
 from services.alerting.outgoing import Outgoing
 from services.alerting.routing import router
 from services.alerting.watcher import STAGE, Watcher
+from services.common.link_keys import link_keys
 from streams.incidents.intake import Lens
-from streams.incidents.messages import Places
+from streams.incidents.messages import Links, Places
 from streams.journey.blueprints import load
 from streams.runtime.kafka import group_consumer, producer
 from streams.runtime.log_guard import Broken, guard
@@ -94,6 +96,14 @@ def digest_of(blueprint: Blueprint) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest())
 
 
+def places_of(alerts: AlertsConfig) -> Places:
+    """Where messages point. Raises ConfigurationError for a secret of links that cannot be used."""
+    keys = link_keys(alerts)
+    if alerts.links is None:
+        return Places(alerts.public_url)
+    return Places(alerts.public_url, Links(alerts.links.url, keys[0], timedelta(hours=alerts.links.valid_h)))
+
+
 async def _watch(  # noqa: PLR0913 - the parts of the service
     config: Config,
     blueprint: Blueprint,
@@ -128,7 +138,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         Lens(blueprint),
         deliveries,
         route=router(alerts),
-        places=Places(alerts.public_url),
+        places=places_of(alerts),
         stale_after=timedelta(seconds=alerts.stale_after_s),
         meter=metrics,
         clock=_now,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from schemas.alerting import ActionLinks, Channel
+from schemas.base import Strict
 from schemas.complaints import Complaint
 from schemas.config import Config, SecretRef
 from schemas.documents import Loc
@@ -54,11 +56,22 @@ def _references(config: Config) -> Iterator[tuple[Loc, str, SecretRef]]:
 
 
 def _of_alerts(config: Config) -> Iterator[tuple[Loc, str, SecretRef]]:
-    for index, slack in enumerate(config.alerts.slack):
-        yield ("alerts", "slack", index, "url"), f"alerts channel {slack.name}", slack.url
-    for index, mail in enumerate(config.alerts.email):
-        if mail.password is not None:
-            yield ("alerts", "email", index, "password"), f"alerts channel {mail.name}", mail.password
-    for index, hook in enumerate(config.alerts.webhooks):
-        for at, ref in enumerate(hook.secrets):
-            yield ("alerts", "webhooks", index, "secrets", at), f"alerts channel {hook.name}", ref
+    for section in type(config.alerts).model_fields:
+        value = getattr(config.alerts, section)
+        if isinstance(value, ActionLinks):
+            yield from ((("alerts", "links", *loc), "alerts.links", ref) for loc, ref in _within(value))
+        for index, channel in enumerate(value if isinstance(value, tuple) else ()):
+            if isinstance(channel, Channel):
+                owner = f"alerts channel {channel.name}"
+                yield from ((("alerts", section, index, *loc), owner, ref) for loc, ref in _within(channel))
+
+
+def _within(section: Strict) -> Iterator[tuple[Loc, SecretRef]]:
+    """Every secret that a section names itself, and in which field."""
+    for field in type(section).model_fields:
+        value = getattr(section, field)
+        if isinstance(value, SecretRef):
+            yield (field,), value
+        for at, ref in enumerate(value if isinstance(value, tuple) else ()):
+            if isinstance(ref, SecretRef):
+                yield (field, at), ref

@@ -11,6 +11,7 @@ from typing import Any
 from schemas.config import GatewayConfig
 from services.gateway import browser, sdk
 from services.gateway.access import Sources
+from services.gateway.acting import Acting
 from services.gateway.answers import Answer, Refusal, json_answer, refused, replied
 from services.gateway.browser import cors, preflight
 from services.gateway.decoding import too_large
@@ -33,15 +34,25 @@ _log = logging.getLogger("touchline.gateway")
 class Gateway:
     """Raw ASGI: one dictionary lookup a request, and no framework between a sender and Kafka."""
 
-    def __init__(
-        self, config: GatewayConfig, routes: Routes, sources: Sources, intake: Intake, *, health: Health, metrics: Meter
+    def __init__(  # noqa: PLR0913 - the parts of the gateway
+        self,
+        config: GatewayConfig,
+        routes: Routes,
+        sources: Sources,
+        intake: Intake,
+        *,
+        health: Health,
+        metrics: Meter,
+        acting: Acting | None = None,
     ) -> None:
+        """`acting`: where links in messages lead here."""
         self.config = config
         self.routes = routes
         self.sources = sources
         self.intake = intake
         self.health = health
         self.metrics = metrics
+        self.acting = acting
         self.answered: Counter[int] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +92,27 @@ class Gateway:
             return refused(self.intake.unavailable("internal failure; try again"), _answers(request))
 
     async def _dispatch(self, request: Request, route: Route, receive: Receive) -> Answer:
+        answer = self._looked_up(request, route)
+        if answer is not None:
+            return answer
+        if route.purpose == "call" and not route.has_body:
+            return await take_call(self, request, route)
+        if route.purpose == "act" and request.method != "POST":
+            return await self._act(request, route)
+        size = await self._read(request, receive)
+        try:
+            if route.purpose == "swallow":
+                return replied(SUCCESS)
+            if route.purpose == "setting":
+                return browser.setting(self.sources, request, route, self.config.max_body_bytes)
+            if route.purpose == "act":
+                return await self._act(request, route)
+            return await (take_webhook if route.purpose == "webhook" else take_call)(self, request, route)
+        finally:
+            self.intake.release(size)
+
+    def _looked_up(self, request: Request, route: Route) -> Answer | None:
+        """What is answered without a body and without Kafka; None: it needs more."""
         if route.purpose == "health":
             ok, checks = self.health()
             return json_answer({"status": "ready" if ok else "unready", "checks": checks}, 200 if ok else 503)
@@ -92,17 +124,11 @@ class Gateway:
             return sdk.entry(self.sources, request, route)
         if route.purpose == "sdk_part":
             return sdk.part(self.sources, route)
-        if route.purpose == "call" and not route.has_body:
-            return await take_call(self, request, route)
-        size = await self._read(request, receive)
-        try:
-            if route.purpose == "swallow":
-                return replied(SUCCESS)
-            if route.purpose == "setting":
-                return browser.setting(self.sources, request, route, self.config.max_body_bytes)
-            return await (take_webhook if route.purpose == "webhook" else take_call)(self, request, route)
-        finally:
-            self.intake.release(size)
+        return None
+
+    async def _act(self, request: Request, route: Route) -> Answer:
+        assert self.acting is not None
+        return await self.acting.answer(request, route.argument, self.intake.confirmed)
 
     async def _read(self, request: Request, receive: Receive) -> int:
         """Fill `request.body`; returns the bytes reserved for it. An oversized body is read and thrown away,

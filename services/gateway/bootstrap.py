@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from schemas.config import Config
 from services.gateway.access import Sources
+from services.gateway.acting import Acting
 from services.gateway.app import Gateway, Health
 from services.gateway.intake import Clock, Intake, Writer
 from services.gateway.routes import Routes
@@ -31,9 +32,10 @@ def build(  # noqa: PLR0913 - one for each thing that it touches
     health: Health | None = None,
     connectors: Mapping[str, Connector] | None = None,
     sdk_files: Mapping[str, Files] | None = None,
+    act_keys: Sequence[bytes] = (),
 ) -> Gateway:
     """The ASGI app. `secrets` holds every source's keys by its name; `health` adds what only the caller knows.
-    `sdk_files`: by source, what its pages load from the gateway.
+    `sdk_files`: by source, what its pages load from the gateway. `act_keys`: of links in messages, if they lead here.
 
     Raises ConfigurationError when two sources share a write key, or one has no connector.
     """
@@ -48,4 +50,6 @@ def build(  # noqa: PLR0913 - one for each thing that it touches
         own = {"confirming": confirming, "oldest_wait_s": round(intake.oldest_wait_s(), 3)}
         return ok and confirming, {**checks, **own, "in_flight_bytes": intake.in_flight_bytes}
 
-    return Gateway(config.gateway, Routes(connectors.values()), sources, intake, health=probe, metrics=meter)
+    acting = Acting(act_keys, config.alerts.public_url, clock) if act_keys else None
+    routes = Routes(connectors.values(), acts=acting is not None)
+    return Gateway(config.gateway, routes, sources, intake, health=probe, metrics=meter, acting=acting)

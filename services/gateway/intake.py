@@ -66,12 +66,19 @@ class Intake:
         Raises Refusal 503 when it did not in time.
         """
         request_id = uuid4().hex
-        item = self._encoded(request_id, source, request, query, body)
+        started = time.monotonic()
+        await self.confirmed("touchpoints.raw.v1", request_id, self._encoded(request_id, source, request, query, body))
+        self._metrics.observe("touchline_gateway_ack_seconds", time.monotonic() - started)
+        self._metrics.inc("touchline_gateway_bytes_total", len(body), source=source.config.name)
+        hit("gateway_after_ack")
+
+    async def confirmed(self, topic: TopicName, key: str, item: bytes) -> None:
+        """Returns once Kafka has acked an item. Raises Refusal 503 when it did not in time."""
         self.reserve(len(item))
         started = time.monotonic()
         try:
             hit("gateway_after_read")
-            acked = self._put(request_id, item, started)
+            acked = self._put(topic, key, item, started)
         except Exception:
             self.release(len(item))
             self.failed_at = started
@@ -82,9 +89,6 @@ class Intake:
             self.failed_at = time.monotonic()
             raise self.unavailable("Kafka did not confirm in time; try again")
         self.failed_at = None
-        self._metrics.observe("touchline_gateway_ack_seconds", time.monotonic() - started)
-        self._metrics.inc("touchline_gateway_bytes_total", len(body), source=source.config.name)
-        hit("gateway_after_ack")
 
     def is_confirming(self) -> bool:
         """Whether Kafka confirms what it is given, as far as recent requests have shown."""
@@ -108,8 +112,8 @@ class Intake:
         if self._waiting:
             await asyncio.wait(list(self._waiting), timeout=timeout_s)
 
-    def _put(self, request_id: str, item: bytes, started: float) -> asyncio.Future[Position]:
-        acked = self._writer.put("touchpoints.raw.v1", request_id, item)
+    def _put(self, topic: TopicName, key: str, item: bytes, started: float) -> asyncio.Future[Position]:
+        acked = self._writer.put(topic, key, item)
         if acked not in self._waiting:  # requests that share a record share its future
             self._waiting[acked] = started
             acked.add_done_callback(lambda done: self._waiting.pop(done, None))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from schemas.config import Config
+from services.common.link_keys import link_keys
 from services.common.secrets import read_secret
 from services.common.sockets import listen
 from services.gateway.app import Gateway
@@ -41,7 +42,15 @@ async def serve(
     outlet = Outlet(config.kafka, lambda: connection(config.kafka, config.gateway.ack_timeout_s))
     metrics = Metrics()
     files = {source.name: files_of(source) for source in config.sources}
-    app = build(config, secrets=secrets, writer=outlet, metrics=metrics, health=outlet.health, sdk_files=files)
+    app = build(
+        config,
+        secrets=secrets,
+        writer=outlet,
+        metrics=metrics,
+        health=outlet.health,
+        sdk_files=files,
+        act_keys=link_keys(config.alerts),
+    )
     outlet.oldest_wait_s = app.intake.oldest_wait_s
     with _listener(config) as listener:
         async with OpsServer(metrics, app.health, host=config.metrics_host):

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.config import KafkaConfig
 from schemas.errors import TransientError
-from schemas.topics import RAW_MAX_BYTES, TopicName
+from schemas.topics import RAW_MAX_BYTES, TOPICS, TopicName
 from streams.runtime.writer import Position, Producer, RecordWriter
 
 TOPIC: TopicName = "touchpoints.raw.v1"
@@ -121,9 +121,12 @@ class Outlet:
             await self._connection.start()
             await self._ask()
         self._writer = RecordWriter(
-            self._connection, lambda _: self._partitions, topic_prefix=self._kafka.topic_prefix, on_error=self._on_error
+            self._connection, self._count, topic_prefix=self._kafka.topic_prefix, on_error=self._on_error
         )
         _log.info("connected to kafka", extra={"partitions": self._partitions})
+
+    def _count(self, topic: TopicName) -> int:
+        return 1 if TOPICS[topic].single else self._partitions
 
     async def _ask(self) -> None:
         """Partitions of the topic, from the broker; also the proof that it answers."""

@@ -9,8 +9,9 @@ from typing import Literal
 
 from streams.connectors.spec import Connector
 from streams.connectors.ways import Call, Reply, Sdk, Setting, Webhook
+from streams.incidents.links import PATH as ACT_PATH
 
-Purpose = Literal["call", "webhook", "setting", "swallow", "sdk", "sdk_part", "health", "version"]
+Purpose = Literal["call", "webhook", "setting", "swallow", "sdk", "sdk_part", "act", "health", "version"]
 _READ = ("GET", "HEAD")
 _VARY = ("{key}", "{file}")
 
@@ -62,7 +63,8 @@ class Route:
 class Routes:
     """Looks paths up. Raises ValueError where two connectors disagree about a path they share."""
 
-    def __init__(self, connectors: Iterable[Connector]) -> None:
+    def __init__(self, connectors: Iterable[Connector], *, acts: bool = False) -> None:
+        """`acts`: whether links in messages lead here."""
         self._fixed: dict[str, Route] = {
             "/health": Route("health", _READ),
             "/healthz": Route("health", _READ),
@@ -72,6 +74,8 @@ class Routes:
         self._webhooks: dict[str, tuple[Connector, Webhook]] = {}
         for connector in connectors:
             self._add(connector)
+        if acts:
+            self._share(f"{ACT_PATH}{{key}}", Route("act", (*_READ, "POST"), cors=False))
 
     def find(self, path: str) -> Route | None:
         """The route of a path, with or without a trailing slash."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
 from urllib.parse import quote
 from uuid import NAMESPACE_URL
 
@@ -14,17 +14,34 @@ from streams.ids import named_id
 from streams.incidents.actions import Standing
 from streams.incidents.incident import Incident
 from streams.incidents.intake import Lens
+from streams.incidents.links import PATH, ActionLink, signed
 
 Kind = Literal["opened", "grown", "returned", "closed", "withdrawn"]
 MAX_EVIDENCE = 5
 _PLACES = {"accounts": "the page of account {}", "touchpoints": "`touchline explain {}`"}
 
 
+class Links(NamedTuple):
+    """How links that act are made. `url`: of the gateway, as people reach it."""
+
+    url: str
+    key: bytes
+    valid_for: timedelta
+
+
 class Places:
     """Where something is to be seen: a link, or where to look when no `public_url` is configured."""
 
-    def __init__(self, public_url: str = "") -> None:
+    def __init__(self, public_url: str = "", links: Links | None = None) -> None:
         self._base = public_url.rstrip("/")
+        self._links = links
+
+    def act(self, incident: Incident, thread_id: str, what: str, at: datetime) -> str:
+        """Where people can take, silence or end it; empty where messages have no such links."""
+        if self._links is None:
+            return ""
+        link = ActionLink(thread_id, what, incident.events, at + self._links.valid_for)
+        return f"{self._links.url}{PATH}{signed(link, self._links.key)}"
 
     def url(self, kind: Literal["accounts", "touchpoints"], name: str) -> str:
         """Empty when there is no address that people can open."""
@@ -77,6 +94,7 @@ def describe(  # noqa: PLR0913 - what a message is made of
             taken_by=standing.taken_by,
             remark=remark,
             where=places.words("accounts", desk.account_id),
+            act=places.act(incident, thread_id, policy.name, at),
         )
 
     return message
@@ -85,7 +103,7 @@ def describe(  # noqa: PLR0913 - what a message is made of
 def ended(last: Message, kind: Kind, at: datetime, remark: str) -> Message:
     """The last word about a conversation whose incident is over, or never was one."""
     again = notice_id(last.incident_id, kind, last.level, last.since)
-    return last.changed(notice_id=again, kind=kind, at=at, remark=remark)
+    return last.changed(notice_id=again, kind=kind, at=at, remark=remark, act="")
 
 
 def _typed(incident: Incident, lens: Lens) -> list[Part]:

@@ -22,7 +22,7 @@ KEY = "web-key-of-the-test"
 
 def written(folder: Path, support: Receiver, sales: Receiver) -> Path:
     """A configuration with two channels, one for each department."""
-    for name, text in (("web", KEY), ("hook", SECRET)):
+    for name, text in (("web", KEY), ("hook", SECRET), ("links", "l" * 32)):
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
     hooks = [
@@ -34,6 +34,7 @@ def written(folder: Path, support: Receiver, sales: Receiver) -> Path:
         "alerts": {
             "allow_private": ["127.0.0.1"],
             "public_url": "https://journey.example.com",
+            "links": {"url": "https://in.example.com", "secrets": [{"file": "links"}]},
             "webhooks": hooks,
             "routes": [
                 {"departments": ["Support", "Customer success"], "channels": ["support"], "at_least": "high"},
@@ -59,6 +60,20 @@ async def track(gateway: str, message_id: str, event: str, at: datetime) -> None
     assert answer.status_code == 200
 
 
+async def taken(gateway: str, act: str, folder: Path) -> str:
+    """Who takes care of the incident after its link was opened, and after its form was sent by Ann."""
+    link = act.replace("https://in.example.com", gateway) + "?do=take"
+    async with httpx.AsyncClient() as client:
+        page = await client.get(link)
+        assert (page.status_code, "Your name" in page.text) == (200, True)
+        answer = await client.post(link, data={"do": "take", "by": "Ann"})
+        assert answer.status_code == 200, answer.text
+    command = [sys.executable, "-m", "services.cli.main", "incidents", "ls", "--data", str(folder / "data")]
+    listing = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    out, _ = await listing.communicate()
+    return str(json.loads(out.splitlines()[0])["taken_by"])
+
+
 async def test_from_a_vendors_request_to_the_owners_channel(tmp_path: Path) -> None:
     async with receiver() as support, receiver() as sales:
         file = written(tmp_path, support, sales)
@@ -82,6 +97,7 @@ async def test_from_a_vendors_request_to_the_owners_channel(tmp_path: Path) -> N
             assert (data["kind"], data["policy"], data["level"]) == ("opened", "complaint", "severe")
             assert data["where"].startswith("https://journey.example.com/accounts/")
             assert data["department"] in ("Support", "Customer success")
+            assert await taken(ready["gateway_url"], data["act"], tmp_path) == "Ann"
             process.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(process.wait(), 60) == 0
             assert len(support.got) == 1, "what happened a year ago wakes nobody"

@@ -48,6 +48,7 @@ def alert(message: Message, level: Level, ends_at: datetime) -> dict[str, Any]:
         "account": message.account,
         "runbook": message.runbook,
         "taken_by": message.taken_by,
+        "act": message.act,
     }
     link = message.where if message.where.startswith("http") else ""
     return {

@@ -40,6 +40,7 @@ def composed(message: Message, channel: EmailChannel) -> EmailMessage:
         title=words.title(message),
         facts=list(words.facts(message)),
         rest=list(words.rest(message)),
+        acts=list(words.acts(message)),
         stamp=words.stamp,
     )
     mail.add_alternative(page, subtype="html")

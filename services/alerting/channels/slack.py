@@ -41,6 +41,9 @@ def body(message: Message) -> dict[str, Any]:
         blocks.append({"type": "section", "text": _mrkdwn(evidence, _SECTION)})
     advice = "\n".join(f"*{name}:* {_linked(value)}" for name, value in words.rest(message))
     blocks.append({"type": "section", "text": _mrkdwn(advice, _SECTION)})
+    doing = " · ".join(f"<{link}|{said}>" for said, link in words.acts(message))
+    if doing:
+        blocks.append({"type": "section", "text": _mrkdwn(doing, _SECTION)})
     blocks.append({"type": "context", "elements": [_mrkdwn(f"incident {message.incident_id}", _FIELD)]})
     return {"text": _cut(escaped(title), _SECTION), "blocks": blocks, "unfurl_links": False}
 

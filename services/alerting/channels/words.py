@@ -52,6 +52,13 @@ def rest(message: Message) -> Iterator[tuple[str, str]]:
     yield "More", message.where
 
 
+def acts(message: Message) -> Iterator[tuple[str, str]]:
+    """What can be done from the message, as (words, link)."""
+    if message.act:
+        for verb, said in (("take", "I take it"), ("silence", "Silence it"), ("done", "It is done")):
+            yield said, f"{message.act}?do={verb}"
+
+
 def plain(message: Message) -> str:
     """The whole message as plain text."""
     lines = [title(message), "", *(f"{name}: {value}" for name, value in facts(message)), ""]
@@ -60,4 +67,5 @@ def plain(message: Message) -> str:
     if message.evidence_count > len(message.evidence):
         lines.append(f"- and {message.evidence_count - len(message.evidence)} more")
     lines += ["", *(f"{name}: {value}" for name, value in rest(message))]
+    lines += [f"{said}: {link}" for said, link in acts(message)]
     return "\n".join(lines) + "\n"
