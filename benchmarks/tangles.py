@@ -18,7 +18,7 @@ from typing import Final
 
 from benchmarks.figures import Figure, Pace, Say
 from benchmarks.identity import event
-from schemas.links import LINKS, Edge
+from schemas.links import Edge
 from streams.identity.aliases import ordered
 from streams.identity.knowledge import Knowledge
 from streams.identity.stored import stored
@@ -112,6 +112,14 @@ def full_hubs(hubs: int, events: int) -> Iterator[Pair]:
         yield (f"user:x{drawn.randrange(hubs)}", f"device:y{drawn.randrange(hubs)}")
 
 
+def one_word(people: int) -> Iterator[Pair]:
+    """People with a browser of their own, who then come in browsers that all send one word as their id."""
+    for n in range(people):
+        yield (f"email:p{n}@acme{n}.com", f"user:u{n}")
+        yield from ((f"email:p{n}@acme{n}.com", f"anonymous:b{n}-{m}") for m in range(20))
+    yield from ((f"email:p{n}@acme{n}.com", "anonymous:web") for n in range(people))
+
+
 def growing(people: int) -> Iterator[Pair]:
     """What a company of any size brings: a browser or two, an address and a user id each."""
     for n in range(people):
@@ -132,6 +140,7 @@ def shapes(most: int) -> dict[str, Iterator[Edge]]:
         "hot desks: 300 people, 150 devices, 20,000 events": edges(hot_desks(300, 150, 20_000)),
         "switchboard: 1,000 contacts": edges(switchboard(1_000)),
         "kiosk: 5,000 people": edges(kiosk(5_000)),
+        "one word as the id of 300 browsers": edges(one_word(300)),
         "one phone for 1,000": edges(one_phone(1_000)),
         "chain of 10,000": edges(chain(10_000)),
         "chain, the latest first": edges(chain(10_000), backwards),
@@ -204,9 +213,7 @@ def _costs_s(links: Iterator[Edge]) -> tuple[list[float], list[float], Knowledge
 def _start(most: int) -> Figure:
     """A worker's start on the links of people and of a tangle, from records as they are in the topic."""
     links = [*edges(growing(most // 6)), *edges(interleaved(most // 4)), *edges(full_hubs(3_000, most // 4))]
-    records = [
-        LINKS.dump_json([link.changed(scoped=True) for link in links[n : n + 20]]) for n in range(0, len(links), 20)
-    ]
+    records = [b"[" + link.changed(scoped=True).encoded() + b"]" for link in links]
     count = len(links)
     del links
     knowledge = Knowledge()

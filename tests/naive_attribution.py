@@ -68,6 +68,7 @@ class Limits(NamedTuple):
 
     max_aliases: int = 50
     max_edges: int = 100
+    fades: int = 10
     max_region: int = 100
     max_seen: int = 50
     max_claimants: int = 20
@@ -151,7 +152,7 @@ class _World:
         self.fates = [fate for t in self.facts for fate in _fates(t)]  # in the order of time
         self.claims = [(host, ref) for host, ref in self._claimed("domain") if host]
         self.names = [(name, ref) for name, ref in self._claimed("name") if name]
-        self.edges, tree = self._edges(limits.max_edges)
+        self.edges, tree = self._edges(limits.max_edges, limits.fades)
         self.joining = _untangled(self.edges, tree, limits.max_region)
         self.groups = self._groups(limits.max_aliases)
         self.canonical = {ref: self._canonical(ref) for t in events for ref in (*t.account_refs, t.network) if ref}
@@ -170,7 +171,7 @@ class _World:
                 found.update({frozenset((contacts[0], other)): "link" for other in contacts[1:]})
         return found
 
-    def _edges(self, most: int) -> tuple[list[Edge], list[Edge]]:
+    def _edges(self, most: int, fades: int) -> tuple[list[Edge], list[Edge]]:
         """Those that count, and of these the first of each alias with a stronger one."""
         first: dict[tuple[str, str, bool], Edge] = {}
         for t in self.facts:  # earliest first
@@ -189,12 +190,10 @@ class _World:
         for edge in kept:
             for end in {edge.a, edge.b}:
                 touching.setdefault(end, []).append(edge)
-        everybodys = {end for end in touching if kind_of(end) in ("anonymous", "device") and len(touching[end]) > most}
-        counting = [
-            edge
-            for edge in kept
-            if all(edge in touching[end][:most] and end not in everybodys for end in (edge.a, edge.b))
-        ]
+        for end, ends in touching.items():
+            too_many = max(0, len(ends) - most) if kind_of(end) in ("anonymous", "device") else 0
+            del ends[max(0, most - too_many * fades) :]
+        counting = [edge for edge in kept if all(edge in touching[end] for end in (edge.a, edge.b))]
         first_of = {edge.b: edge for edge in reversed(counting) if edge.a != edge.b}
         return counting, list(first_of.values())
 

@@ -1,10 +1,10 @@
 """The edges of each alias, kept for ever; the first `MAX_EDGES` in their order count.
 
-An edge counts when it is among the first of both its ends. An id of a browser or a device that has more is nobody's,
-and none of its edges counts: a screen in a hall, or a word that a page writes where an id should be (`web` from
-thousands of browsers), would give strangers' visits to whoever was known there first. Which edges count is a function
-of the set of edges. What one changes by coming or going is at most one edge more at each end, and once all those of a
-shared id.
+An edge counts when it is among the first of both its ends. An id of a browser or a device that has more is on its way
+to be nobody's: each edge more takes `FADES` from those that count, until none does. A screen in a hall, or a word that
+a page writes where an id should be (`web` from thousands of browsers), would give strangers' visits to whoever was
+known there first. Which edges count is a function of the set of edges. What one changes by coming or going is a few
+others at each end, never all those of a shared id at once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from streams.identity.aliases import strength
 
 MAX_EDGES = 100
 """Of one alias; a cluster cannot hold more anyway, and without a bound a shared device would cost every event."""
+
+FADES = 10
+"""Edges that count no more for each one too many at a browser or device: with ten too many, none counts."""
 
 _SHAREABLE = ("anonymous:", "device:")
 _T = TypeVar("_T", str, datetime)
@@ -121,21 +124,27 @@ class Moved:
         self.came.remove(edge) if edge in self.came else self.went.append(edge)
 
 
-class _Shared:
-    """The edges of an alias that has more than count, or had: of one that may be everybody's none does."""
+def counted_of(name: Alias, degree: int) -> int:
+    """How many of an alias's edges count at most, if it has `degree` of them: the first ones."""
+    too_many = degree - MAX_EDGES
+    if too_many <= 0 or not name.startswith(_SHAREABLE):
+        return MAX_EDGES
+    return max(0, MAX_EDGES - too_many * FADES)
 
-    __slots__ = ("_by_ends", "_most", "_rest", "first", "name")
+
+class _Shared:
+    """The edges of an alias that has more than count, or had."""
+
+    __slots__ = ("_by_ends", "_rest", "first", "name")
 
     def __init__(self, name: Alias, edges: Sequence[Seen]) -> None:
         """Edges in their order, of which nobody has said yet whether they count at this end."""
         self.name = name
-        is_everybodys = len(edges) > MAX_EDGES and name.startswith(_SHAREABLE)
-        self._most = 0 if is_everybodys else MAX_EDGES
+        self._by_ends = {(edge.a, edge.b, edge.typed): edge for edge in edges}
         self.first = list(edges[: self._most])
         for edge in edges[self._most :]:
             edge.beyond += 1
         self._rest: SortedList[Seen] = SortedList(edges[self._most :])
-        self._by_ends = {(edge.a, edge.b, edge.typed): edge for edge in edges}
 
     def __len__(self) -> int:
         return len(self._by_ends)
@@ -145,26 +154,23 @@ class _Shared:
 
     def add(self, edge: Seen, moved: Moved) -> None:
         self._by_ends[edge.a, edge.b, edge.typed] = edge
-        self._close(moved)
-        if len(self.first) < self._most or (self.first and edge < self.first[-1]):
+        most = self._most
+        self._cut_to(most, moved)
+        if len(self.first) < most or (self.first and edge < self.first[-1]):
             self.first.insert(bisect_left(self.first, edge), edge)
-            if len(self.first) <= self._most:
-                return
-            edge = self.first.pop()
-            if not edge.beyond:
-                moved.goes(edge)
+            self._cut_to(most, moved)
+            return
         edge.beyond += 1
         self._rest.add(edge)
 
     def remove(self, edge: Seen, moved: Moved) -> None:
         del self._by_ends[edge.a, edge.b, edge.typed]
         place = bisect_left(self.first, edge)
-        if place == len(self.first):
+        if place < len(self.first):
+            del self.first[place]
+        else:
             self._rest.remove(edge)
-            self._open(moved)
-            return
-        del self.first[place]
-        if self._rest:
+        while self._rest and len(self.first) < self._most:
             promoted = self._rest.pop(0)
             self.first.append(promoted)
             promoted.beyond -= 1
@@ -180,31 +186,18 @@ class _Shared:
         """Whether none of its edges counts."""
         return not self._most
 
-    def _close(self, moved: Moved) -> None:
-        """It turned out to be everybody's: what counted at this end counts no more."""
-        if self._most and len(self) > MAX_EDGES and self.name.startswith(_SHAREABLE):
-            self._most = 0
-            self._count(self.first, -1, moved)
-            self._rest.update(self.first)
-            self.first = []
+    @property
+    def _most(self) -> int:
+        return counted_of(self.name, len(self))
 
-    def _open(self, moved: Moved) -> None:
-        """So many of its edges went that the others count again."""
-        if not self._most and len(self) <= MAX_EDGES:
-            self._most = MAX_EDGES
-            self.first = list(self._rest)
-            self._rest.clear()
-            self._count(self.first, 1, moved)
-
-    @staticmethod
-    def _count(edges: Iterable[Seen], counts: int, moved: Moved) -> None:
-        for edge in edges:
-            counted = not edge.beyond
-            edge.beyond -= counts
-            if counted:
+    def _cut_to(self, most: int, moved: Moved) -> None:
+        """Only so many count at this end from now on."""
+        while len(self.first) > most:
+            edge = self.first.pop()
+            if not edge.beyond:
                 moved.goes(edge)
-            elif not edge.beyond:
-                moved.comes(edge)
+            edge.beyond += 1
+            self._rest.add(edge)
 
 
 KeptEdges: TypeAlias = "Seen | tuple[Seen, ...] | _Shared"

@@ -36,7 +36,7 @@ class Region:
 class _Tangled:
     """An alias in a tangle: its edges in the tree, and what its edges say, which may be too many to look at again."""
 
-    traits: Traits
+    traits: Traits = Traits(None)
     first: Seen | None = None
     """The edge to the stronger alias it was seen with first."""
     others: set[Seen] = field(default_factory=set)
@@ -124,7 +124,9 @@ class Regions:
         return _walk(name, self._edges.counting, (lambda other: False) if may_part else known.__contains__)
 
     def _entangle(self, start: Alias) -> set[Alias]:
-        """Note that `start` is in a tangle, and everything around it that was not till now; returns these."""
+        """Note that `start` is in a tangle, and everything around it that was not till now; returns these, to be
+        planted.
+        """
         if start in self._tangled:
             return {start}
         names = _reached(start, self._edges.counting, self._tangled.__contains__)
@@ -133,7 +135,7 @@ class Regions:
 
     def _enter(self, names: Iterable[Alias]) -> None:
         for name in names:
-            self._tangled[name] = _Tangled(traits_of(name, self._edges.counting(name)))
+            self._tangled[name] = _Tangled()
             self.regrouped.add(name)
 
     def _disentangle(self, names: Iterable[Alias]) -> set[Alias]:
@@ -187,8 +189,8 @@ class Regions:
     def _plant(self, name: Alias) -> set[Alias]:
         """Look again at the edges of a tangled alias; returns those that it hung on in its tree, and hangs on now."""
         tangled = self._tangled[name]
-        tangled.traits = traits_of(name, self._edges.counting(name))
-        first = self._first(name)
+        counting = self._edges.counting(name)
+        tangled.traits, first = traits_of(name, counting), _first(name, counting)
         if first is tangled.first:
             return set()
         parted = self._uproot(tangled)
@@ -199,17 +201,17 @@ class Regions:
         self.regrouped |= {name, *parted}
         return parted
 
-    def _first(self, name: Alias) -> Seen | None:
-        """Its edge to the stronger alias it was seen with first, of those that count."""
-        counting = self._edges.counting(name)
-        return next((edge for edge in counting if edge.b == name and edge.a != name), None)
-
     def _uproot(self, tangled: _Tangled) -> set[Alias]:
         first, tangled.first = tangled.first, None
         if first is None or first.a not in self._tangled:
             return set()
         self._tangled[first.a].others.discard(first)
         return {first.a}
+
+
+def _first(name: Alias, counting: Iterable[Seen]) -> Seen | None:
+    """Its edge to the stronger alias it was seen with first, of those that count."""
+    return next((edge for edge in counting if edge.b == name and edge.a != name), None)
 
 
 def _walk(

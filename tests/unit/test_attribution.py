@@ -248,16 +248,17 @@ def test_what_a_cluster_may_hold_is_limited() -> None:
 
 def test_a_word_that_every_browser_sends_as_its_id_is_nobodys() -> None:
     """`web` from thousands of browsers would give every stranger's pages to whoever signed in there first."""
-    people = [event(f"i{n:03}", n, "anonymous:web", f"email:p{n}@acme{n}.com", action="identify") for n in range(101)]
+    people = [event(f"i{n:03}", n, "anonymous:web", f"email:p{n}@acme{n}.com", action="identify") for n in range(110)]
     stranger, own = event("s", 500, "anonymous:web", action="page_view"), event("o", 500, "email:p0@acme0.com")
     for history in (people, people[::-1]):
         knowledge = told(*history[:100])
         assert knowledge.limited()["browsers_that_are_everybodys"] == 0
+        assert told(*history[:109]).limited()["browsers_that_are_everybodys"] == 0
         knowledge = told(*history)
         assert knowledge.limited()["browsers_that_are_everybodys"] == 1
         assert knowledge.attribute(stranger).method == "unidentified"
         assert knowledge.attribute(stranger).person_id != knowledge.attribute(own).person_id
-        assert len({knowledge.attribute(one).person_id for one in people}) == 101
+        assert len({knowledge.attribute(one).person_id for one in people}) == 110
     unlinked = event(
         "u", 600, "anonymous:web", "email:p7@acme7.com", action="decision", properties={"verdict": "unlink"}
     )

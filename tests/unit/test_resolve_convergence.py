@@ -164,12 +164,13 @@ def told_in_order(history: list[CleanTouchpoint], **options: Any) -> World:
 
 @contextmanager
 def small_limits(
-    aliases: int = 4, edges: int = 3, region: int = 100, seen: int = 2, claimants: int = 2
+    aliases: int = 4, edges: int = 3, fades: int = 1, region: int = 100, seen: int = 2, claimants: int = 2
 ) -> Iterator[dict[str, int]]:
     """Clusters, shared aliases and tangles that are reached by a dozen events."""
     with (
         patch.object(clusters_module, "MAX_ALIASES", aliases),
         patch.object(edges_module, "MAX_EDGES", edges),
+        patch.object(edges_module, "FADES", fades),
         patch.object(regions_module, "MAX_REGION", region),
         patch.object(memberships_module, "MAX_SEEN", seen),
         patch.object(directory_module, "MAX_CLAIMANTS", claimants),
@@ -177,6 +178,7 @@ def small_limits(
         yield {
             "max_aliases": aliases,
             "max_edges": edges,
+            "fades": fades,
             "max_region": region,
             "max_seen": seen,
             "max_claimants": claimants,

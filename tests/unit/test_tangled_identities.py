@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -12,10 +13,12 @@ import pytest
 from benchmarks.tangles import edges, given_up, hot_desks, interleaved, star, switchboard
 from schemas.links import AccountClaim, Decision, Edge, Link
 from streams.identity import clusters as clusters_module
+from streams.identity import edges as edges_module
 from streams.identity import graph as graph_module
 from streams.identity import knowledge as knowledge_module
 from streams.identity import proposals as proposals_module
 from streams.identity import regions as regions_module
+from streams.identity.edges import FADES, MAX_EDGES, Edges, Moved, Seen, _Shared, seen
 from streams.identity.graph import IdentityGraph, Person
 from streams.identity.knowledge import Knowledge
 from streams.identity.regions import MAX_REGION, Regions
@@ -101,25 +104,41 @@ def _never_again(self: Regions, name: str) -> set[str]:
     return PLANT(self, name) if tangled.first is None else set()
 
 
+def _never_back(self: _Shared, edge: Seen, moved: Moved) -> None:
+    with patch.object(self, "_rest", ()) if edge in self.first else nullcontext():
+        REMOVE(self, edge, moved)
+
+
+def _first_to_last(self: _Shared, most: int, moved: Moved) -> None:
+    self.first.reverse()
+    CUT_TO(self, most, moved)
+    self.first.reverse()
+
+
 PLANT = Regions._plant
 HANGING = Regions._hanging_together
-BROKEN: dict[str, tuple[str, Any]] = {
+REMOVE = _Shared.remove
+CUT_TO = _Shared._cut_to
+BROKEN: dict[str, tuple[type, str, Any]] = {
     "a tangle is never left": (
+        Regions,
         "_hanging_together",
         lambda self, name, may_part: HANGING(self, name, may_part=False),
     ),
-    "the first one seen stays the first": ("_plant", _never_again),
-    "only what the edge touches is taken in": ("_entangle", lambda self, name: self._enter({name}) or {name}),
-    "a tree too large stays so": ("_is_lost", lambda self, name: False),
-    "trees keep edges of what has left": ("_uproot", lambda self, tangled: set()),
+    "the first one seen stays the first": (Regions, "_plant", _never_again),
+    "only what the edge touches is taken in": (Regions, "_entangle", lambda self, name: self._enter({name}) or {name}),
+    "a tree too large stays so": (Regions, "_is_lost", lambda self, name: False),
+    "trees keep edges of what has left": (Regions, "_uproot", lambda self, tangled: set()),
+    "edges that counted no more stay so": (_Shared, "remove", _never_back),
+    "the first of a shared id fade first": (_Shared, "_cut_to", _first_to_last),
 }
 
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_each_of_these_is_caught(what: str) -> None:
     """Known bad: mistakes that some history brings to light."""
-    name, broken = BROKEN[what]
-    with patch.object(Regions, name, broken):
+    place, name, broken = BROKEN[what]
+    with patch.object(place, name, broken):
         try:
             assert list(mismatches(range(150), edges=4, region=5))
         except KeyError:  # a tree that leads to what is in no tangle
@@ -167,6 +186,35 @@ def test_without_the_limit_it_is_not() -> None:
     """Known bad: regions of any size."""
     with patch.object(regions_module, "MAX_REGION", 10**9):
         assert most_work(HOSTILE["hot desks, latest first"]) > 8 * MAX_REGION
+
+
+WORD = [(f"email:p{n}@acme{n}.com", "anonymous:web") for n in range(MAX_EDGES + 20)]
+BOTH = [(f"anonymous:x{n}", f"device:y{m}") for n in range(12) for m in range(12)]
+
+
+def most_moved(links: Iterable[Edge], most: int = MAX_EDGES) -> int:
+    """How many edges come to count, or count no more, by one that is learned, and by one that is taken back."""
+    known, moves = Edges(), list[int]()
+    told = [seen(link) for link in links]
+    with patch.object(edges_module, "MAX_EDGES", most):
+        for change, edge in [*((known.add, edge) for edge in told), *((known.remove, edge) for edge in told)]:
+            moved = Moved()
+            change(edge, moved)
+            moves.append(len(moved.came) + len(moved.went))
+    assert all(known.degree(edge.b) == 0 for edge in told)
+    return max(moves)
+
+
+@pytest.mark.parametrize("stamp", [lambda n: n, lambda n: -n, lambda n: 7 * n % 31], ids=["first", "last", "mixed"])
+def test_an_id_that_everybody_sends_is_left_by_a_few_at_a_time(stamp: Callable[[int], int]) -> None:
+    assert most_moved(edges(iter(WORD), stamp)) <= 1 + (1 + FADES)
+    assert most_moved(edges(iter(BOTH), stamp), most=8) <= 1 + 2 * (1 + FADES)
+
+
+def test_else_all_of_them_would_leave_at_once() -> None:
+    """Known bad: none counts from one too many on."""
+    with patch.object(edges_module, "counted_of", lambda name, degree: MAX_EDGES if degree <= MAX_EDGES else 0):
+        assert most_moved(edges(iter(WORD))) >= MAX_EDGES
 
 
 def test_people_at_hot_desks_keep_their_own_ids_and_a_desk_is_whose_it_was_first() -> None:
