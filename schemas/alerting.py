@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_network
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -39,6 +40,22 @@ def _callable(text: str) -> str:
     return text
 
 
+def _clock(text: str) -> str:
+    if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text) is None:
+        raise ValueError(f'`{text[:20]}` is no time of day: give hours and minutes in quotes, as in `"07:30"`')
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"`{text[:60]}` is no time zone: give a name as in `Europe/Amsterdam`, or `UTC`") from None
+    return text
+
+
+ClockTime = Annotated[str, AfterValidator(_clock)]
+ZoneText = Annotated[str, AfterValidator(_zone)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 CalledUrl = Annotated[BaseUrl, AfterValidator(_callable)]
@@ -95,6 +112,22 @@ class AlertmanagerChannel(Channel):
     refresh_s: float = Field(60.0, ge=1, le=3600, description="how often what is open is told again")
 
 
+class QuietHours(Strict):
+    """When a route's people want to be left alone. What comes meanwhile waits for the end."""
+
+    begin: ClockTime = Field(description="from, as `22:00`")
+    end: ClockTime = Field(description="until, as `07:00`; earlier than `begin`: the next morning")
+    zone: ZoneText = Field("UTC", description="time zone of both, as `Europe/Amsterdam`")
+    weekends: bool = Field(False, description="also all of Saturday and Sunday, until `end` on Monday")
+    unless: Level = Field("severe", description="so bad, or worse, wakes people all the same")
+
+    @model_validator(mode="after")
+    def _some_time_is_left(self) -> QuietHours:
+        if self.begin == self.end:
+            raise ValueError("`begin` and `end` are the same; leave `quiet` out, or give hours")
+        return self
+
+
 class Route(Strict):
     """Which messages go to which channels. Every route that fits is taken; conditions left empty ask for nothing."""
 
@@ -104,6 +137,10 @@ class Route(Strict):
     policies: tuple[str, ...] = Field((), description="policies, any of them")
     tiers: tuple[str, ...] = Field((), description="tiers of the account, any of them")
     at_least: Level = Field("watch", description="how bad it must be: watch, high or severe")
+    quiet: QuietHours | None = Field(None, description="when what comes here waits; none: never")
+    remind_after_h: float = Field(
+        0.0, ge=0, le=168, description="what nobody has taken after so long is told again, and then each time; 0: never"
+    )
 
 
 class ActionLinks(Strict):

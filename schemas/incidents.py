@@ -95,7 +95,7 @@ class Message(Contract):
 
     notice_id: str = Field(description="the same each time it is sent")
     incident_id: str
-    kind: Literal["opened", "grown", "returned", "closed", "withdrawn", "test"]
+    kind: Literal["opened", "grown", "returned", "reminder", "closed", "withdrawn", "test"]
     policy: str
     headline: str
     level: Level

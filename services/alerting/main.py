@@ -23,7 +23,7 @@ from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.dispatch import Dispatcher
 from services.alerting.outgoing import Outgoing
-from services.alerting.routing import router
+from services.alerting.routing import Manners, router
 from services.alerting.watcher import STAGE, Watcher
 from services.common.link_keys import link_keys
 from streams.incidents.intake import Lens
@@ -138,6 +138,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         Lens(blueprint),
         deliveries,
         route=router(alerts),
+        manner=Manners(alerts),
         places=places_of(alerts),
         stale_after=timedelta(seconds=alerts.stale_after_s),
         meter=metrics,

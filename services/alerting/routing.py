@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from schemas.alerting import AlertsConfig, Route
+from schemas.alerting import AlertsConfig, QuietHours, Route
 from schemas.incidents import Message
-from schemas.policies import LEVELS
+from schemas.policies import LEVELS, Level
+from streams.incidents.quiet import Quiet
 
 
 def router(config: AlertsConfig) -> Callable[[Message], tuple[str, ...]]:
@@ -22,10 +25,45 @@ def router(config: AlertsConfig) -> Callable[[Message], tuple[str, ...]]:
     return route
 
 
+class Manners:
+    """How the routes' people want to be told. A channel of several fitting routes hears at the earliest of them."""
+
+    def __init__(self, config: AlertsConfig) -> None:
+        self._routes = config.routes
+        self._quiet = {id(route): _quiet(route.quiet) for route in config.routes if route.quiet is not None}
+
+    def not_before(self, message: Message, channel: str, now: datetime) -> datetime:
+        """`now`, or the end of the quiet hours."""
+        routes = [one for one in self._routes if channel in one.channels and fits(one, message)]
+        return min((self._until(route, message, now) for route in routes), default=now)
+
+    def reminder(self, message: Message) -> tuple[timedelta, tuple[str, ...]] | None:
+        """The shortest of the fitting routes, and the channels of those that ask for reminders."""
+        asking = [one for one in self._routes if one.remind_after_h and fits(one, message)]
+        if not asking:
+            return None
+        channels = tuple(dict.fromkeys(name for one in asking for name in one.channels))
+        return timedelta(hours=min(one.remind_after_h for one in asking)), channels
+
+    def _until(self, route: Route, message: Message, now: datetime) -> datetime:
+        quiet = self._quiet.get(id(route))
+        if quiet is None or route.quiet is None or is_at_least(message.level, route.quiet.unless):
+            return now
+        return quiet.until(now)
+
+
+def _quiet(hours: QuietHours) -> Quiet:
+    return Quiet(time.fromisoformat(hours.begin), time.fromisoformat(hours.end), ZoneInfo(hours.zone), hours.weekends)
+
+
+def is_at_least(level: Level, least: Level) -> bool:
+    return LEVELS.index(level) >= LEVELS.index(least)
+
+
 def fits(route: Route, message: Message) -> bool:
     """Whether a message meets every condition of a route."""
     return (
-        LEVELS.index(message.level) >= LEVELS.index(route.at_least)
+        is_at_least(message.level, route.at_least)
         and _named(route.departments, (message.department,))
         and _named(route.people, message.owners)
         and _named(route.policies, (message.policy,))

@@ -27,7 +27,7 @@ from streams.incidents.actions import ActionLog
 from streams.incidents.intake import Lens, Recent, pruned, taken_in
 from streams.incidents.judging import Watch
 from streams.incidents.messages import Places
-from streams.incidents.threads import Route, View, judged, look_again_at, moved
+from streams.incidents.threads import AtOnce, Manner, Route, View, judged, look_again_at, moved
 from streams.runtime.decode import decode
 from streams.runtime.failpoints import hit
 from streams.runtime.metrics import Meter
@@ -55,6 +55,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         deliveries: Deliveries,
         *,
         route: Route,
+        manner: Manner = AtOnce(),  # noqa: B008 - it holds nothing
         places: Places,
         stale_after: timedelta,
         meter: Meter,
@@ -63,7 +64,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         """`aside`: the sources whose requests are kept unread now."""
         self._consumer, self._desks, self._lens, self._deliveries = consumer, desks, lens, deliveries
-        self._route, self._places, self._stale_after = route, places, stale_after
+        self._route, self._manner, self._places, self._stale_after = route, manner, places, stale_after
         self._meter, self._clock, self._aside = meter, clock, aside
         self._recent = Recent()
         self._look_at: dict[str, datetime] = {}
@@ -213,6 +214,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             now,
             Watch(ward.since, sources),
             self._route,
+            self._manner,
             log=self.log,
             places=self._places,
             heard=heard,

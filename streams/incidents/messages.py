@@ -16,7 +16,7 @@ from streams.incidents.incident import Incident
 from streams.incidents.intake import Lens
 from streams.incidents.links import PATH, ActionLink, signed
 
-Kind = Literal["opened", "grown", "returned", "closed", "withdrawn"]
+Kind = Literal["opened", "grown", "returned", "reminder", "closed", "withdrawn"]
 MAX_EVIDENCE = 5
 _PLACES = {"accounts": "the page of account {}", "touchpoints": "`touchline explain {}`"}
 
@@ -67,7 +67,9 @@ def describe(  # noqa: PLR0913 - what a message is made of
     owner = kind.owner if kind is not None else None
 
     def message(thread_id: str, why: Kind, at: datetime, remark: str) -> Message:
-        mark = incident.pained_at if why in ("grown", "returned") else incident.opened_at
+        mark = {"grown": incident.pained_at, "returned": incident.pained_at, "reminder": at}.get(
+            why, incident.opened_at
+        )
         return Message(
             notice_id=notice_id(thread_id, why, level, mark),
             incident_id=thread_id,

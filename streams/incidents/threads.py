@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from schemas.incidents import MAX_EVENTS, Desk, Message, Notice, Sending, Thread
 from schemas.policies import LEVELS, Policy
@@ -23,6 +24,26 @@ Route = Callable[[Message], tuple[str, ...]]
 """The channels that a message goes to."""
 
 
+class Manner(Protocol):
+    """How the people behind a channel want to be told."""
+
+    def not_before(self, message: Message, channel: str, now: datetime) -> datetime:
+        """When a channel's people want to hear of it."""
+
+    def reminder(self, message: Message) -> tuple[timedelta, tuple[str, ...]] | None:
+        """After how long what nobody took is told again, and through which channels; None: never."""
+
+
+class AtOnce:
+    """Everything at once, and nothing twice."""
+
+    def not_before(self, message: Message, channel: str, now: datetime) -> datetime:
+        return now
+
+    def reminder(self, message: Message) -> tuple[timedelta, tuple[str, ...]] | None:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What a look at a desk needs beside the desk.
@@ -34,6 +55,7 @@ class View:
     now: datetime
     watch: Watch
     route: Route
+    manner: Manner = AtOnce()
     log: ActionLog = field(default_factory=ActionLog)
     places: Places = field(default_factory=Places)
     heard: Mapping[str, datetime] = field(default_factory=dict)
@@ -115,6 +137,8 @@ def look_again_at(desk: Desk, view: View) -> datetime | None:
     for thread in desk.threads:
         due += [thread.missing_since + view.withdraw_after] if thread.missing_since and not thread.is_over else []
         due += [view.now + timedelta(seconds=15)] if thread.state == "held" else []
+        remind_at = _remind_at(thread, view)
+        due += [remind_at] if remind_at is not None and remind_at > view.now else []
         silent_until = view.log.standing(thread.events).silenced_until
         due += [silent_until] if silent_until is not None and silent_until > view.now else []
     return min(due, default=None)
@@ -251,17 +275,40 @@ def _told_before(thread: Thread, seen: _Seen) -> Thread:
     level = level_of(seen.incident, view.lens, _weight(seen.desk, view))
     if seen.news and is_worse(level, thread.level) and not standing.is_done(seen.incident.pained_at):
         return _told(thread, seen, "grown", f"it was {thread.level}")
-    return thread
+    return _reminded(thread, seen)
 
 
-def _told(thread: Thread, seen: _Seen, kind: Kind, remark: str) -> Thread:
+def _reminded(thread: Thread, seen: _Seen) -> Thread:
+    """Told again where nobody took it for as long as a route allows."""
+    view, remind_at = seen.view, _remind_at(thread, seen.view)
+    if remind_at is None or remind_at > view.now or seen.standing.taken_by:
+        return thread
+    if seen.standing.is_done(seen.incident.pained_at):
+        return thread
+    found = view.manner.reminder(thread.last) if thread.last is not None else None
+    channels = found[1] if found is not None else ()
+    hours = (view.now - thread.opened_at).total_seconds() / 3600
+    reminded = _told(thread, seen, "reminder", f"nobody has taken it for {hours:.0f} h", channels)
+    return reminded.changed(level=max(thread.level, reminded.level, key=LEVELS.index))
+
+
+def _remind_at(thread: Thread, view: View) -> datetime | None:
+    """When people are to be reminded of it, if nobody takes it."""
+    if thread.state != "told" or thread.last is None or thread.told_at is None:
+        return None
+    found = view.manner.reminder(thread.last)
+    waiting = [one.next_at for notice in thread.notices for one in notice.sendings if one.state == "due"]
+    return max([thread.told_at, *waiting]) + found[0] if found is not None else None
+
+
+def _told(thread: Thread, seen: _Seen, kind: Kind, remark: str, only: Sequence[str] | None = None) -> Thread:
     message = seen.message(thread.thread_id, kind, thread.policies, remark)
-    channels = seen.view.route(message)
+    channels = seen.view.route(message) if only is None else tuple(only)
     return thread.changed(
         level=message.level,
         told_at=seen.view.now,
         channels=tuple(dict.fromkeys((*thread.channels, *channels))),
-        notices=_with_notice(thread, message, channels, seen.view.now),
+        notices=_with_notice(thread, message, channels, seen.view),
         last=message,
     )
 
@@ -285,12 +332,31 @@ def _ended(thread: Thread, view: View, kind: Kind, remark: str) -> Thread:
     if thread.last is None:
         return thread
     message = ended(thread.last, kind, view.now, remark)
-    return thread.changed(last=message, notices=_with_notice(thread, message, thread.channels, view.now))
+    unheard = _unheard(thread) if kind == "withdrawn" else frozenset()
+    thread = thread.changed(last=message, notices=tuple(_without(notice, unheard) for notice in thread.notices))
+    channels = [channel for channel in thread.channels if channel not in unheard]
+    return thread.changed(notices=_with_notice(thread, message, channels, view))
 
 
-def _with_notice(thread: Thread, message: Message, channels: Sequence[str], now: datetime) -> tuple[Notice, ...]:
+def _unheard(thread: Thread) -> frozenset[str]:
+    """Channels whose people have heard nothing of it yet: what did not happen need not be told and taken back."""
+    opened = [notice for notice in thread.notices if notice.message.kind == "opened"]
+    return frozenset(
+        one.channel for notice in opened for one in notice.sendings if one.state == "due" and not one.attempts
+    )
+
+
+def _without(notice: Notice, channels: Set[str]) -> Notice:
+    if not channels:
+        return notice
+    return notice.changed(sendings=tuple(one for one in notice.sendings if one.channel not in channels))
+
+
+def _with_notice(thread: Thread, message: Message, channels: Sequence[str], view: View) -> tuple[Notice, ...]:
     """The notices still under way, and this one. One that is made again is the same notice, not a second."""
     if any(notice.message.notice_id == message.notice_id for notice in thread.notices):
         return thread.notices
-    sendings = tuple(Sending(channel=channel, next_at=now) for channel in channels)
+    sendings = tuple(
+        Sending(channel=channel, next_at=view.manner.not_before(message, channel, view.now)) for channel in channels
+    )
     return (*thread.notices, Notice(message=message, sendings=sendings))

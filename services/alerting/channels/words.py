@@ -12,6 +12,7 @@ _KINDS = {
     "opened": "",
     "grown": "Worse: ",
     "returned": "Again: ",
+    "reminder": "Still open: ",
     "closed": "Over: ",
     "withdrawn": "Withdrawn: ",
     "test": "Test: ",
