@@ -82,6 +82,10 @@ class CleanTouchpoint(Item):
     agent: Annotated[str, Field(description="name of the program that sent it, where it was no browser")] = ""
     agent_kind: AgentKind = ""
     device: Device = ""
+    visit: Annotated[
+        dict[str, str],
+        Field(description="how and with what its visitor came: utm_…, referrer_host, browser, country; those told"),
+    ] = field(default_factory=dict)
     flags: Annotated[tuple[Flag, ...], Field(description="what its sender or its network says of it")] = ()
     scoped: Annotated[
         bool, Field(description="whether its ids carry their source; false: written before they did, or not yet")

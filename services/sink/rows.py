@@ -62,6 +62,9 @@ TABLES: Final[Mapping[str, Types]] = {
         "blueprint_version": "UInt32",
         "properties": _TEXT,
         **dict.fromkeys(("traffic", "url_host", "agent", "agent_kind", "device"), _WORD),
+        **dict.fromkeys(("utm_source", "utm_medium", "utm_campaign"), _WORD),
+        **dict.fromkeys(("utm_term", "utm_content"), _TEXT),
+        **dict.fromkeys(("referrer_host", "browser", "country"), _WORD),
     },
     "histories": {
         **dict.fromkeys(("account_id", "event_id"), _TEXT),
@@ -145,6 +148,10 @@ TABLES: Final[Mapping[str, Types]] = {
 }
 """Table → column → type, in the order in which the sink writes tables and columns."""
 
+_VISIT: Final = (
+    *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "referrer_host", "browser", "country"),
+)
+_NO_VISIT: Final = ("",) * len(_VISIT)
 _MS: Final = timedelta(milliseconds=1)
 _MINUTE_MS: Final = 60_000
 _BLANK: Final[dict[str, object]] = {
@@ -270,7 +277,12 @@ def _touchpoint(fact: TouchpointFact, occurred_at: int, received_at: int) -> Row
         touchpoint.agent,
         touchpoint.agent_kind,
         touchpoint.device,
+        *(_visit(touchpoint.visit) if touchpoint.visit else _NO_VISIT),
     )
+
+
+def _visit(visit: Mapping[str, str]) -> Row:
+    return tuple([visit.get(name, "") for name in _VISIT])
 
 
 def _tombstone(fact: Tombstone) -> Row:

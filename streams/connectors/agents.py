@@ -26,16 +26,33 @@ _LIBRARY = re.compile(
 _HEADLESS = re.compile(r"headless\w*|jsdom|happy-?dom|puppeteer|playwright|cypress|selenium|webdriver|prerender", re.I)
 _TABLET = re.compile(r"ipad|tablet|android(?!.*mobile)|kindle|silk", re.I)
 _MOBILE = re.compile(r"mobi|iphone|ipod|android|windows phone|blackberry", re.I)
+#: What each browser alone says of itself. Nearly all say `Chrome` and `Safari`, so those are asked last.
+_BROWSERS: Final = (
+    ("Edge", re.compile(r"\b(?:Edg|Edge|EdgA|EdgiOS)/")),
+    ("Opera", re.compile(r"\b(?:OPR|Opera|OPiOS|OPT)/")),
+    ("Samsung Internet", re.compile(r"\bSamsungBrowser/")),
+    ("Vivaldi", re.compile(r"\bVivaldi/")),
+    ("Yandex", re.compile(r"\bYaBrowser/")),
+    ("DuckDuckGo", re.compile(r"\b(?:DuckDuckGo|Ddg)/")),
+    ("Facebook", re.compile(r"\bFB(?:AN|AV|_IAB)\b")),
+    ("Instagram", re.compile(r"\bInstagram\b")),
+    ("LinkedIn", re.compile(r"\bLinkedInApp\b")),
+    ("Internet Explorer", re.compile(r"\b(?:MSIE |Trident/)")),
+    ("Firefox", re.compile(r"\b(?:Firefox|FxiOS)/")),
+    ("Chrome", re.compile(r"\b(?:Chrome|CriOS|Chromium)/")),
+    ("Safari", re.compile(r"\bSafari/")),
+)
 _crawlers = CrawlerDetect()
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """`name`: of a program; empty for a browser, and where it is not known."""
+    """`name`: of a program; empty for a browser, and where it is not known. `browser`: its family."""
 
     name: str = ""
     kind: AgentKind = ""
     device: Device = ""
+    browser: str = ""
 
 
 @lru_cache(maxsize=8_192)
@@ -51,7 +68,12 @@ def agent_of(user_agent: str) -> Agent:
         return Agent((_crawlers.getMatches() or "").strip()[:MAX_NAME_CHARS], "library" if is_library else "bot")
     if library := _LIBRARY.match(said):
         return Agent(library[0], "library")
-    return Agent("", "browser", _device(said)) if said.startswith("Mozilla/") else Agent()
+    return Agent("", "browser", _device(said), _browser(said)) if said.startswith("Mozilla/") else Agent()
+
+
+def _browser(said: str) -> str:
+    """The family; empty where none of those above is named."""
+    return next((name for name, mark in _BROWSERS if mark.search(said)), "")
 
 
 def _device(said: str) -> Device:

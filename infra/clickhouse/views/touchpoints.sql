@@ -40,7 +40,17 @@ CREATE OR REPLACE VIEW {bi}.touchpoints {on_cluster}
     clock_suspect      Bool COMMENT 'The clock of the sender was more than 5 minutes ahead of ours',
     backfill           Bool COMMENT 'Imported history, not seen live',
     blueprint_version  Int64 COMMENT 'Version of the blueprint it was judged by',
-    is_identified      Bool COMMENT 'False: of an account we know only as an anonymous visitor so far'
+    is_identified      Bool COMMENT 'False: of an account we know only as an anonymous visitor so far',
+    url_host           LowCardinality(String) COMMENT 'Host of the page; empty where none was told, as in all of the next',
+    referrer_host      LowCardinality(String) COMMENT 'Host of the page before, where that was another site',
+    utm_source         LowCardinality(String) COMMENT 'Campaign: where the link stood',
+    utm_medium         LowCardinality(String) COMMENT 'Campaign: kind of advertising or message',
+    utm_campaign       LowCardinality(String) COMMENT 'Campaign: its name',
+    utm_term           String COMMENT 'Campaign: words searched for',
+    utm_content        String COMMENT 'Campaign: which of several links',
+    device             LowCardinality(String) COMMENT 'desktop, mobile or tablet',
+    browser            LowCardinality(String) COMMENT 'Family of the browser',
+    country            LowCardinality(String) COMMENT 'Country, where the sender tells it'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
@@ -87,7 +97,17 @@ AS SELECT
     toBool(t.clock_suspect != 0) AS clock_suspect,
     toBool(t.backfill != 0) AS backfill,
     toInt64(t.blueprint_version) AS blueprint_version,
-    toBool(NOT startsWith(t.account_id, 'anon:')) AS is_identified
+    toBool(NOT startsWith(t.account_id, 'anon:')) AS is_identified,
+    t.url_host AS url_host,
+    t.referrer_host AS referrer_host,
+    t.utm_source AS utm_source,
+    t.utm_medium AS utm_medium,
+    t.utm_campaign AS utm_campaign,
+    t.utm_term AS utm_term,
+    t.utm_content AS utm_content,
+    t.device AS device,
+    t.browser AS browser,
+    t.country AS country
 FROM {database}.touchpoints AS t FINAL
 LEFT ANY JOIN (SELECT account_id, name FROM {database}.account_journeys FINAL) AS a ON a.account_id = t.account_id
 COMMENT 'One row per touchpoint, attributed to its account, persona and phase';

@@ -21,6 +21,7 @@ from streams.connectors.web.circumstances import consent_declined, said_of
 from streams.connectors.web.clock import Moment, moment
 from streams.connectors.web.events import Event, page_event, track_event
 from streams.connectors.web.traits import company_traits, person_traits
+from streams.connectors.web.visits import Visit, circumstances, of_page
 from streams.identity.aliases import alias, is_email, is_placeholder, ordered
 
 Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
@@ -31,6 +32,8 @@ TRANSPORT = frozenset({"sentAt", "_metadata", "receivedAt", "request_ip", "write
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _STATUS = ("status_code", "statusCode", "http_status")
+#: Channels that say no more than that it is a page.
+_UNSAID = ("web", "browser")
 _TAGS = ("tag", "tag_name", "tagName")
 #: `<input>` elements nobody types into.
 _PUSHED = frozenset({"button", "checkbox", "image", "radio", "reset", "submit"})
@@ -59,6 +62,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     vendor_event_id = _message_id(message, envelope, parts.kind, when.stamped_by)
     event = _event(message, parts)
     refs = _account_refs(message, parts)
+    came = of_page(parts.page, parts.properties, parts.context)
     return CleanTouchpoint(
         event_id=reading.event_id(request.source, vendor_event_id),
         source=request.source,
@@ -73,7 +77,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         account_refs=refs,
         person_traits=_person_traits(parts),
         account_traits=_account_traits(parts),
-        channel=_channel(message, parts),
+        channel=_channel(message, parts, event, came),
         session_id=_session_id(parts),
         page=_page(parts),
         element=event.element,
@@ -87,6 +91,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         agent=agent.name,
         agent_kind=agent.kind,
         device=agent.device or ("mobile" if parts.on_phone else ""),
+        visit=circumstances(came, agent.browser, member(parts.context, "location").get("country")),
         flags=said_of(
             request,
             parts.context,
@@ -232,12 +237,14 @@ def _person_traits(parts: _Parts) -> dict[str, str]:
     return person_traits(*(() if parts.kind == "group" else (parts.traits,)), parts.context_traits)
 
 
-def _channel(message: Message, parts: _Parts) -> str:
-    """What the sender says (`properties.channel`, RudderStack's `channel`), else by kind of call."""
+def _channel(message: Message, parts: _Parts, event: Event, came: Visit) -> str:
+    """What the sender says (`properties.channel`, RudderStack's `channel`), else how a page's visitor came."""
     stated = first_text((parts.properties, message), ("channel",), 40).lower()
-    if stated:
+    if stated and not (event.action == "page_view" and stated in _UNSAID):
         return stated
-    return "mobile" if parts.kind == "screen" else "web"
+    if parts.kind == "screen":
+        return stated or "mobile"
+    return (came.channel if event.action == "page_view" else "") or stated or "web"
 
 
 def _properties(message: Message, parts: _Parts, event: Event, when: Moment) -> dict[str, Scalar]:
@@ -297,7 +304,8 @@ def _session_id(parts: _Parts) -> str:
 
 def _page(parts: _Parts) -> str:
     page, properties = parts.page, parts.properties
-    for value in (page.get("path"), properties.get("path"), page.get("url"), properties.get("url")):
+    urls = (page.get("url"), properties.get("url"), properties.get("page_location"))
+    for value in (page.get("path"), properties.get("path"), *urls):
         found = reading.path_of(value)
         if found:
             return found
@@ -305,4 +313,5 @@ def _page(parts: _Parts) -> str:
 
 
 def _url_host(parts: _Parts) -> str:
-    return reading.host_of(parts.page.get("url")) or reading.host_of(parts.properties.get("url"))
+    urls = (parts.page.get("url"), parts.properties.get("url"), parts.properties.get("page_location"))
+    return next((host for url in urls if url and (host := reading.host_of(url))), "")

@@ -22,8 +22,10 @@ from streams.connectors.results import Ignored, Message
 from streams.connectors.spec import Connector, Docs, Sample, Scope
 from streams.connectors.ways import JSON, Answers, Call, Keyed, Reply, Setting
 from streams.connectors.web.circumstances import PREFETCH_HEADERS, said_of
+from streams.connectors.web.events import Event
 from streams.connectors.web.posthog_events import MERGES, event_of, told_of
 from streams.connectors.web.traits import company_traits, person_traits
+from streams.connectors.web.visits import Visit, circumstances, visit
 from streams.identity.aliases import alias, is_placeholder, ordered
 
 #: Group types that mean the company; of others nobody is a member.
@@ -55,6 +57,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     vendor_event_id = _event_id(message, properties)
     said = member(message, "$set_once") | member(properties, "$set_once") | member(message, "$set")
     said |= member(properties, "$set")
+    came = _visit(properties)
     agent = agent_of(text(properties.get("$raw_user_agent"), MAX_AGENT_CHARS))
     return CleanTouchpoint(
         event_id=reading.event_id(request.source, vendor_event_id),
@@ -70,7 +73,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         account_refs=_account_refs(name, properties),
         person_traits=person_traits(said) if aliases else {},
         account_traits=company_traits(member(properties, "$group_set")) if name == "$groupidentify" else {},
-        channel="mobile" if library in _MOBILE or name == "$screen" else "web",
+        channel=_channel(name, library, event, came),
         session_id=text(message.get("session_id")) or text(properties.get("$session_id")),
         page=_page(properties),
         element=event.element,
@@ -84,6 +87,9 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         agent=agent.name,
         agent_kind=agent.kind,
         device=agent.device or _DEVICE_TYPES.get(text(properties.get("$device_type")), ""),
+        visit=circumstances(
+            came, agent.browser or text(properties.get("$browser"), 40), properties.get("$geoip_country_code")
+        ),
         flags=said_of(request, properties, declined=properties.get("$opt_out") is True),
         backfill=request.backfill or envelope.get("historical_migration") is True,
     )
@@ -214,6 +220,20 @@ def _page(properties: Message) -> str:
     return reading.path_of(found)
 
 
+def _channel(name: str, library: str, event: Event, came: Visit) -> str:
+    if library in _MOBILE or name == "$screen":
+        return "mobile"
+    return (came.channel if event.action == "page_view" else "") or "web"
+
+
+def _visit(properties: Message) -> Visit:
+    """How the visitor came; in an app of one page the referrer stays, so how it moved counts first."""
+    address, referrer = text(properties.get("$current_url"), 2_000), properties.get("$referrer")
+    if text(properties.get("navigation_type")) == "pushState":
+        referrer = address
+    return visit(address, referrer, {}, properties)
+
+
 def _properties(name: str, message: Message, properties: Message, library: str) -> dict[str, Scalar]:
     """The sender's own; what the SDK adds to each event begins with `$`."""
     without = ("token", "distinct_id", "alias" if name in MERGES else "")
@@ -308,7 +328,7 @@ CONNECTOR = Connector(
             swallowed=("/s",),
         ),
     ),
-    mapping=3,
+    mapping=4,
     keep_headers=("posthog-sdk-info", *PREFETCH_HEADERS),
     map=touchpoint,
     batch_key="batch",

@@ -55,7 +55,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoint,
-    mapping=4,
+    mapping=5,
     keep_headers=(*CLOCK_HEADERS, *PREFETCH_HEADERS),
     batch_key="batch",
     address=address,
