@@ -28,6 +28,7 @@ from services.dashboard.store import (
     CellQuery,
     Cells,
     Daily,
+    DaysQuery,
     Hurt,
     Hurts,
     ProposalQuery,
@@ -416,6 +417,47 @@ class FakeStore:
                 "evidence_of": [each for each in mine if row["event_id"] in each["evidence"]],
             }
         )
+
+    async def days(self, query: DaysQuery) -> tuple[Sequence[Row], TimeKey | None]:
+        self._ask("days")
+        rows = [
+            row
+            for row in self.within(query.scope, query.since, NOW)
+            if (query.account_id in ("", row["account_id"]) and query.person_id in ("", row["person_id"]))
+            and (query.after is None or (row["occurred_at"], row["event_id"]) < query.after)
+        ]
+        rows.sort(key=lambda row: (row["occurred_at"], row["event_id"]), reverse=True)
+        shown = rows[: query.limit]
+        more = (shown[-1]["occurred_at"], shown[-1]["event_id"]) if len(rows) > query.limit else None
+        return [self._with_signals(row) for row in shown], more
+
+    def _sums(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        felt = [row["emotion"] for row in rows if row["has_emotion"]]
+        return {
+            "persona": rows[0]["persona"],
+            "touchpoints": len(rows),
+            "pain": sum(row["pain"] for row in rows),
+            "emotion_sum": sum(felt),
+            "statements": len(felt),
+            "first_at": min(row["occurred_at"] for row in rows),
+            "last_at": max(row["occurred_at"] for row in rows),
+            "title": "",
+        }
+
+    async def people_of(self, account_id: str) -> Sequence[Row]:
+        self._ask("people_of")
+        mine = [row for row in self.world.touchpoints if row["account_id"] == account_id and row["person_id"]]
+        people = sorted({row["person_id"] for row in mine})
+        return [{"person_id": p} | self._sums([row for row in mine if row["person_id"] == p]) for p in people]
+
+    async def accounts_of(self, person_id: str) -> Sequence[Row]:
+        self._ask("accounts_of")
+        mine = [row for row in self.world.touchpoints if row["person_id"] == person_id]
+        names = {row["account_id"]: row["name"] for row in self.world.accounts}
+        return [
+            {"account_id": a, "name": names.get(a, "")} | self._sums([row for row in mine if row["account_id"] == a])
+            for a in sorted({row["account_id"] for row in mine})
+        ]
 
     async def touchpoint(self, event_id: str) -> Row | None:
         self._ask("touchpoint")

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from schemas.errors import StoreUnavailable
 from services.dashboard import cursors
+from services.dashboard.absent import NotFound
 from services.dashboard.live import Live
 from services.dashboard.pages import BY_ID
 from services.dashboard.params import (
@@ -40,10 +41,6 @@ from services.dashboard.views import (
 
 router = APIRouter(prefix="/api")
 VIEWS = ("json", *BY_ID)
-
-
-class NotFound(Exception):
-    """Nothing of that id is stored."""
 
 
 def reader_of(request: Request) -> Reader:

@@ -22,6 +22,7 @@ class Catalogue:
         self.phases: dict[str, Phase] = {phase.id: phase for phase in blueprint.phases}
         self.types: dict[str, TouchpointType] = {kind.id: kind for kind in blueprint.types}
         self.personas = {persona.id: persona.name for persona in blueprint.personas}
+        self._roles = {persona.id: persona.buying_role for persona in blueprint.personas}
         self.segments = tuple(dict.fromkeys(rule.segment for rule in blueprint.segments))
         self.owners = _owners(blueprint.types)
         self.verdicts = tuple(kind.id for kind in blueprint.types if _is_verdict(kind))
@@ -43,6 +44,10 @@ class Catalogue:
 
     def persona_name(self, persona: str) -> str:
         return "persona not known" if persona in ("", "unknown") else named(self.personas, persona)
+
+    def buying_role(self, persona: str) -> str:
+        """The part a kind of person has in a decision; empty: not known."""
+        return self._roles.get(persona, "")
 
     def unfed_rules(self, told: Collection[Capability]) -> tuple[str, ...]:
         """Rules that nothing told can feed: their silence means nothing. None where no source is known."""

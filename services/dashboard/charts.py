@@ -79,3 +79,15 @@ def _level(kind: str, value: float | None) -> str:
         return ""
     y = 4 + (1 - value) / 2 * 92
     return f'<line class="{kind}" x1="0" x2="100" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
+def ticks(marks: Sequence[tuple[float, str]]) -> Markup:
+    """Where in a stretch it hurt: places from 0 to 1, each with the word of its severity."""
+    drawn = "".join(
+        f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="8"/>'
+        for x, kind in ((max(0.0, min(1.0, place)) * 100, kind) for place, kind in marks)
+    )
+    return Markup(
+        f'<svg class="ticks" viewBox="0 0 100 8" height="8" preserveAspectRatio="none" aria-hidden="true" '
+        f'focusable="false">{drawn}</svg>'
+    )

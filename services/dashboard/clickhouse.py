@@ -22,6 +22,7 @@ from services.dashboard.store import (
     CellQuery,
     Cells,
     Daily,
+    DaysQuery,
     Hurt,
     Hurts,
     ProposalQuery,
@@ -285,23 +286,66 @@ class ClickHouseStore:
     async def timeline(self, account_id: str, limit: int, after: TimeKey | None) -> Sequence[Row]:
         before, before_id = after or (_FAR_FUTURE, "")
         keys = await self.rows(
-            queries.TIMELINE_KEYS, account_id=account_id, before=_stamp(before), before_id=before_id, limit=limit + 1
+            queries.TIMELINE_KEYS,
+            account_id=account_id,
+            since=_stamp(EPOCH),
+            before=_stamp(before),
+            before_id=before_id,
+            limit=limit + 1,
         )
         return await self._touchpoints(account_id, [(row["occurred_at"], row["event_id"]) for row in keys])
 
-    async def _touchpoints(self, account_id: str, keys: Sequence[TimeKey]) -> list[dict[str, Any]]:
+    async def _touchpoints(
+        self, account_id: str, keys: Sequence[TimeKey], scope: Scope | None = None
+    ) -> list[dict[str, Any]]:
         if not keys:
             return []
         minutes = [int(floor_minute(at).timestamp()) for at, _ in keys]
         events = [event_id for _, event_id in keys]
-        touchpoints, signals = await asyncio.gather(
-            self.rows(queries.TIMELINE, account_id=account_id, minutes=minutes, events=events),
-            self.rows(queries.ACCOUNT_SIGNALS, account_id=account_id, limit=500),
-        )
+        filters = _filters(scope or Scope())
+        rows = self.rows(queries.TIMELINE, account_id=account_id, minutes=minutes, events=events, **filters)
+        return await self._with_signals(await rows)
+
+    async def _with_signals(self, touchpoints: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Adds the signals each carries, and those it is evidence of."""
+        accounts = sorted({row["account_id"] for row in touchpoints})
+        events = [row["event_id"] for row in touchpoints]
+        signals = await self.rows(queries.SIGNALS_OF_EVENTS, accounts=accounts, events=events) if touchpoints else []
         for row in touchpoints:
-            row["signals"] = [each for each in signals if each["event_id"] == row["event_id"]]
-            row["evidence_of"] = [each for each in signals if row["event_id"] in each["evidence"]]
+            mine = [each for each in signals if each["account_id"] == row["account_id"]]
+            row["signals"] = [each for each in mine if each["event_id"] == row["event_id"]]
+            row["evidence_of"] = [each for each in mine if row["event_id"] in each["evidence"]]
         return touchpoints
+
+    async def days(self, query: DaysQuery) -> tuple[Sequence[Row], TimeKey | None]:
+        before, before_id = query.after or (_FAR_FUTURE, "")
+        bounds = {"since": _stamp(query.since), "before": _stamp(before), "before_id": before_id}
+        if query.person_id:
+            asked = _filters(query.scope) | bounds | {"person_id": query.person_id, "limit": query.limit + 1}
+            rows = await self.rows(queries.PERSON_TIMELINE, **asked)
+            shown, key = rows[: query.limit], _last_key(rows, query.limit)
+            return await self._with_signals(shown), key
+        keys = await self.rows(queries.TIMELINE_KEYS, account_id=query.account_id, **bounds, limit=query.limit + 1)
+        found = [(row["occurred_at"], row["event_id"]) for row in keys[: query.limit]]
+        return await self._touchpoints(query.account_id, found, query.scope), _last_key(keys, query.limit)
+
+    async def people_of(self, account_id: str) -> Sequence[Row]:
+        rows, titles = await asyncio.gather(
+            self.rows(queries.PEOPLE_OF_ACCOUNT, account_id=account_id),
+            self.rows(queries.TITLES, accounts=[account_id]),
+        )
+        said = {row["person_id"]: row["title"] for row in titles}
+        return [row | {"title": said.get(row["person_id"], "")} for row in rows]
+
+    async def accounts_of(self, person_id: str) -> Sequence[Row]:
+        rows = await self.rows(queries.ACCOUNTS_OF_PERSON, person_id=person_id)
+        ids = [row["account_id"] for row in rows]
+        names, titles = await asyncio.gather(
+            self.rows(queries.ACCOUNT_NAMES, ids=ids), self.rows(queries.TITLES, accounts=ids)
+        )
+        name_of = {row["account_id"]: row["name"] for row in names}
+        title = next((row["title"] for row in titles if row["person_id"] == person_id), "")
+        return [row | {"name": name_of.get(row["account_id"], ""), "title": title} for row in rows]
 
     async def touchpoint(self, event_id: str) -> Row | None:
         kept = next(iter(await self.rows(queries.HISTORY_OF_EVENT, event_id=event_id)), None)
@@ -331,6 +375,11 @@ class ClickHouseStore:
 
 async def _no_sparks() -> Mapping[CellKey, Sequence[int]]:
     return {}
+
+
+def _last_key(rows: Sequence[Mapping[str, Any]], limit: int) -> TimeKey | None:
+    """Of the last row that is shown, when more are there."""
+    return (rows[limit - 1]["occurred_at"], rows[limit - 1]["event_id"]) if len(rows) > limit else None
 
 
 def _filters(scope: Scope) -> dict[str, Any]:

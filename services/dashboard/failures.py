@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from schemas.errors import ConfigurationError, StoreUnavailable, shown
+from services.dashboard.absent import NotFound
 from services.dashboard.answers import GatewayAway
-from services.dashboard.api import NotFound
 from services.dashboard.cursors import BadCursor
 from services.dashboard.live import TooManyScopes
 from services.dashboard.params import BadParameter

@@ -13,6 +13,7 @@ from uuid import uuid4
 import orjson
 
 from schemas.errors import StoreUnavailable
+from services.dashboard.absent import NotFound
 from services.dashboard.frames import KEEP_ALIVE, Frame
 from services.dashboard.scope import Scope
 from services.dashboard.snapshots import Key, Snapshots
@@ -228,6 +229,8 @@ class Live:
         pace.begin(time.monotonic())
         try:
             self._show(key, await self._snapshots.fresh(*key))
+        except NotFound:  # what it is about went into another: the page keeps what it had
+            pass
         except Exception:  # one page that fails must not end everyone's updates
             _log.exception("a page could not be updated", extra={"window": key[0].window, "view": key[1]})
         pace.end(time.monotonic())

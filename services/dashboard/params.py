@@ -77,12 +77,15 @@ def scope_of(  # noqa: PLR0913 - one a filter
     channel: Text = "",
     tier: Text = "",
     account: Text = "",
+    subject: Text = "",
+    before: Text = "",
 ) -> Scope:
     """Raises BadParameter."""
     catalogue = catalogue_of(request)
     for field, value in (("channel", channel), ("tier", tier)):
         if value and not _WORDS.fullmatch(value):
             refuse(field, value, f"a {field}'s name")
+    time_cursor(before, "before")
     return Scope(
         window=one_of("window", window, WINDOWS),
         compare=one_of("compare", compare, COMPARES),
@@ -93,6 +96,8 @@ def scope_of(  # noqa: PLR0913 - one a filter
         tier=tier.lower(),
         account=account,
         types=catalogue.owners.get(owner, ()),
+        subject=request.path_params.get("about", subject),
+        before=before,
     )
 
 
@@ -147,8 +152,8 @@ def account_cursor(text: str) -> tuple[str, str] | None:
         refuse("cursor", text, "the `next_cursor` of an answer")
 
 
-def time_cursor(text: str) -> TimeKey | None:
+def time_cursor(text: str, field: str = "cursor") -> TimeKey | None:
     try:
         return cursors.decode_time(text) if text else None
     except cursors.BadCursor:
-        refuse("cursor", text, "the `next_cursor` of an answer")
+        refuse(field, text, "the `next_cursor` of an answer")

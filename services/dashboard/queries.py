@@ -310,8 +310,11 @@ ORDER BY opened_at DESC, signal_id DESC LIMIT {{limit:UInt32}}
 """
 
 
-ACCOUNT_SIGNALS = """
-SELECT * FROM signals FINAL WHERE account_id = {account_id:String} ORDER BY opened_at DESC LIMIT {limit:UInt32}
+SIGNALS_OF_EVENTS = """
+SELECT * FROM signals FINAL
+WHERE has({accounts:Array(String)}, account_id)
+  AND (has({events:Array(String)}, event_id) OR hasAny(evidence, {events:Array(String)}))
+ORDER BY opened_at DESC LIMIT 2000
 """
 
 ACCOUNT_NAMES = "SELECT account_id, name FROM account_journeys FINAL WHERE has({ids:Array(String)}, account_id)"
@@ -360,15 +363,49 @@ ACCOUNT = "SELECT * FROM account_journeys FINAL WHERE account_id = {account_id:S
 TIMELINE_KEYS = """
 SELECT occurred_at, event_id FROM histories FINAL
 WHERE account_id = {account_id:String} AND (occurred_at, event_id) < ({before:DateTime64(3, 'UTC')}, {before_id:String})
+  AND occurred_at >= {since:DateTime64(3, 'UTC')}
 ORDER BY occurred_at DESC, event_id DESC LIMIT {limit:UInt32}
 """
 
-TIMELINE = """
+TIMELINE = f"""
 SELECT * EXCEPT (properties) FROM touchpoints FINAL
 WHERE (minute, account_id, event_id) IN (
-  SELECT toDateTime(arrayJoin(arrayZip({minutes:Array(Int64)}, {events:Array(String)})).1 AS at, 'UTC'),
-    {account_id:String}, arrayJoin(arrayZip({minutes:Array(Int64)}, {events:Array(String)})).2)
+  SELECT toDateTime(arrayJoin(arrayZip({{minutes:Array(Int64)}}, {{events:Array(String)}})).1 AS at, 'UTC'),
+    {{account_id:String}}, arrayJoin(arrayZip({{minutes:Array(Int64)}}, {{events:Array(String)}})).2)
+  {_SCOPE}
 ORDER BY occurred_at DESC, event_id DESC
+"""
+
+PERSON_TIMELINE = f"""
+SELECT * EXCEPT (properties) FROM touchpoints AS t FINAL
+WHERE person_id = {{person_id:String}} AND minute >= toStartOfMinute({{since:DateTime64(3, 'UTC')}})
+  AND (t.occurred_at, event_id) < ({{before:DateTime64(3, 'UTC')}}, {{before_id:String}})
+  AND t.occurred_at >= {{since:DateTime64(3, 'UTC')}} {_SCOPE}
+  AND ((empty({{tiers:Array(String)}}) AND {{account:String}} = '') OR {_ACCOUNTS})
+ORDER BY t.occurred_at DESC, event_id DESC LIMIT {{limit:UInt32}}
+"""
+
+_PERSON_SUMS = """argMax(t.persona, (t.persona != '', t.occurred_at)) AS persona, countIf(t.on_map) AS touchpoints,
+  sumIf(t.pain, t.on_map) AS pain, sumIf(t.emotion, t.has_emotion = 1) AS emotion_sum, sum(t.has_emotion) AS statements,
+  min(t.occurred_at) AS first_at, max(t.occurred_at) AS last_at"""
+
+PEOPLE_OF_ACCOUNT = f"""
+SELECT person_id, {_PERSON_SUMS} FROM touchpoints AS t FINAL
+WHERE account_id = {{account_id:String}} AND person_id != '' GROUP BY person_id ORDER BY last_at DESC LIMIT 500
+"""
+
+ACCOUNTS_OF_PERSON = f"""
+SELECT account_id, {_PERSON_SUMS} FROM touchpoints AS t FINAL
+WHERE person_id = {{person_id:String}} GROUP BY account_id ORDER BY last_at DESC LIMIT 20
+"""
+
+# What records say of people; only the few rows that say something of one are read as JSON.
+TITLES = """
+SELECT JSONExtractString(payload, 'attribution', 'person_id') AS person_id,
+  argMax(JSONExtractString(payload, 'touchpoint', 'person_traits', 'title') AS said, occurred_at) AS title
+FROM histories FINAL
+WHERE has({accounts:Array(String)}, account_id) AND position(payload, '"person_traits":{"') > 0 AND said != ''
+GROUP BY person_id LIMIT 1000
 """
 
 HISTORY_OF_EVENT = """

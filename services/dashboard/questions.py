@@ -12,8 +12,9 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.errors import ConfigurationError
+from services.dashboard.absent import NotFound
 from services.dashboard.answers import ANSWERS, Answer, Decide, GatewayAway, decision
-from services.dashboard.api import NotFound, WithReader, answer
+from services.dashboard.api import WithReader, answer
 from services.dashboard.params import Paging, Text, one_of, refuse, time_cursor
 from services.dashboard.reader import Reader
 from services.dashboard.shell import WithPages, html

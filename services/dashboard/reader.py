@@ -201,6 +201,13 @@ class Reader:
         cursor = cursors.encode(shown[-1]["sort_key"], shown[-1]["account_id"]) if more else None
         return AccountPage(tuple(records.account_row(self.catalogue, row) for row in shown), cursor)
 
+    async def standing(self, written: str) -> Row | None:
+        """The account's row, by its id with or without its directory; None: not there. Raises StoreUnavailable."""
+        row = cast(Row | None, await self.store.account(written))
+        if row is None and (named := await self._named(written)) not in ("", written):
+            row = cast(Row | None, await self.store.account(named))
+        return row
+
     async def account(self, account_id: str, limit: int, cursor: str = "") -> AccountView | None:
         """None: no such account. Raises StoreUnavailable, BadCursor."""
         after = cursors.decode_time(cursor) if cursor else None

@@ -41,7 +41,8 @@ class Scope:
     """Empty filters ask for everything; `unknown` asks for touchpoints without that attribute.
 
     `owner`: the department that answers for a touchpoint type; `tier`: of the account, as its CRM says;
-    `account`: an account's id. `types`: the touchpoint types of the owner, by the blueprint.
+    `account`: an account's id. `types`: the touchpoint types of the owner, by the blueprint. `subject`: what a page is
+    about that is about one thing, and `before`: where an earlier part of its timeline begins; neither is a filter.
     """
 
     window: WindowId = "24h"
@@ -53,6 +54,8 @@ class Scope:
     account: str = ""
     compare: CompareId = "before"
     types: tuple[str, ...] = ()
+    subject: str = ""
+    before: str = ""
 
     @property
     def is_filtered(self) -> bool:
@@ -68,6 +71,10 @@ class Scope:
         compare = "" if self.compare == "before" else self.compare
         fields = {"window": self.window, "compare": compare, **{name: getattr(self, name) for name in FILTERS}}
         return urlencode({key: value for key, value in (fields | changes).items() if value})
+
+    def whole_query(self) -> str:
+        """With what the page is about, too."""
+        return self.query(subject=self.subject, before=self.before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,14 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
-from services.dashboard import charts, words
-from services.dashboard.api import InScope, NotFound, WithReader, dumps
+from schemas.errors import StoreUnavailable
+from services.dashboard import charts, why, words
+from services.dashboard.absent import NotFound
+from services.dashboard.api import InScope, WithReader, dumps
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.kind import Page
-from services.dashboard.params import Paging, Text, one_of, time_cursor
+from services.dashboard.params import Text, one_of
 from services.dashboard.scope import COMPARE_LABELS, WINDOW_LABELS, WINDOWS, Scope, WindowId
 from services.dashboard.snapshots import Snapshots
 from services.dashboard.views import Snapshot
@@ -47,6 +49,8 @@ def environment() -> Environment:
         "emotion_word": words.emotion_word,
         "rule_words": words.rule_words,
         "rule_label": words.rule_label,
+        "method_words": why.method_words,
+        "cause_words": why.cause_words,
         "duration": words.duration,
         "figure": words.figure,
         "measure": words.measure,
@@ -61,10 +65,13 @@ def environment() -> Environment:
         "plural": words.plural,
         "clock_time": words.clock_time,
         "change_words": words.change_words,
+        "day_words": words.day_words,
+        "day_title": words.day_title,
         "change_kind": words.change_kind,
         "since_words": words.since_words,
         "dumbbell": charts.dumbbell,
         "lane": charts.lane,
+        "ticks": charts.ticks,
         "SEVERITIES": words.SEVERITIES,
         "TERM_WORDS": words.TERM_WORDS,
         "WINDOWS": WINDOWS,
@@ -97,6 +104,10 @@ class Pages:
     def page(self, page: Page, scope: Scope, snapshot: Snapshot) -> str:
         return self.render("page.html", self._context(page, scope, snapshot))
 
+    def over(self, page: Page, scope: Scope, snapshot: Snapshot) -> str:
+        """Its parts as the content of a dialog."""
+        return self.render("part.html", {**self._context(page, scope, snapshot), "at": "in-"})
+
     def render(self, template: str, context: Mapping[str, object]) -> str:
         return self.templates.get_template(template).render(context)
 
@@ -104,6 +115,7 @@ class Pages:
         found = snapshot.found
         return {
             "page": page,
+            "at": "",
             "scope": scope,
             "snap": snapshot,
             "found": found,
@@ -142,10 +154,14 @@ def add_pages(app: FastAPI) -> None:
 
 
 def _endpoint(page: Page) -> Callable[..., Awaitable[Response]]:
-    async def endpoint(request: Request, scope: InScope, pages: WithPages) -> Response:
-        """The whole page with its first state; works without JavaScript."""
+    async def endpoint(request: Request, scope: InScope, pages: WithPages, part: Text = "") -> Response:
+        """The whole page with its first state; works without JavaScript. `part=1`: as it opens over another one."""
         snapshots: Snapshots = request.app.state.snapshots
         scope, snapshot = await _opened(snapshots, page, scope, is_chosen="window" in request.query_params)
+        if page.is_about_one and snapshot.found is None:
+            raise StoreUnavailable("ClickHouse does not answer")  # it may not be there at all
+        if part and page.is_about_one:
+            return html(pages.over(page, scope, snapshot))
         return html(pages.page(page, scope, snapshot))
 
     return endpoint
@@ -159,19 +175,6 @@ async def _opened(snapshots: Snapshots, page: Page, scope: Scope, *, is_chosen: 
         return scope, snapshot
     wider = replace(scope, window=one_of("window", snapshot.nearest, WINDOWS))
     return wider, await snapshots.latest(wider, page.id)
-
-
-@router.get("/accounts/{account_id:path}")
-async def account(
-    account_id: str, paging: Annotated[Paging, Depends()], reader: WithReader, pages: WithPages, part: Text = ""
-) -> Response:
-    """An account's timeline; `part=1` is the dialog's content."""
-    time_cursor(paging.cursor)
-    found = await reader.account(account_id, paging.limit, paging.cursor)
-    if found is None:
-        raise NotFound(f"no account `{account_id[:80]}`")
-    context = {"view": found, "now": reader.clock(), "is_earlier": bool(paging.cursor)}
-    return _detail(pages, "_account.html", found.account.name, part, context)
 
 
 @router.get("/cells/{phase}/{kind}")

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.errors import StoreUnavailable
+from services.dashboard.pages.kind import Narrowed
 from services.dashboard.reader import Reader, Waiting
 from services.dashboard.scope import Scope
 from services.dashboard.views import SetAside, Snapshot, StageBehind, Wait
@@ -90,7 +91,8 @@ class Snapshots:
     async def _asked(self, scope: Scope, view: View, waits: tuple[Wait, ...]) -> Snapshot:
         as_of = self._reader.clock()
         found, around = await asyncio.gather(self._asks[view](self._reader, scope), self._reader.around(scope))
-        nearest = (await self._reader.nearest(scope) or "") if found.is_empty else ""
+        reach = found.reach if isinstance(found, Narrowed) else scope
+        nearest = (await self._reader.nearest(reach) or "") if found.is_empty else ""
         return Snapshot(as_of, found, waits, around, nearest)
 
     def _without_store(self, key: Key, waits: tuple[Wait, ...], detail: str) -> Snapshot:

@@ -86,6 +86,18 @@ Daily = Mapping[CellKey, Mapping[date, tuple[float, int]]]
 
 
 @dataclass(frozen=True, slots=True)
+class DaysQuery:
+    """A part of the timeline of an account or a person, within a scope, newest first. Exactly one of the two is set."""
+
+    scope: Scope
+    since: datetime
+    limit: int
+    account_id: str = ""
+    person_id: str = ""
+    after: TimeKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProposalQuery:
     """Which questions of who is who, newest first."""
 
@@ -181,6 +193,15 @@ class JourneyStore(Protocol):
 
     async def timeline(self, account_id: str, limit: int, after: TimeKey | None) -> Sequence[Row]:
         """The account's touchpoints, newest first, at most limit + 1."""
+
+    async def days(self, query: DaysQuery) -> tuple[Sequence[Row], TimeKey | None]:
+        """Touchpoints with their signals, newest first, and where the next part begins; None: nothing is left."""
+
+    async def people_of(self, account_id: str) -> Sequence[Row]:
+        """person_id, persona, touchpoints, pain, felt (null: said nothing), last_at, title: people of an account."""
+
+    async def accounts_of(self, person_id: str) -> Sequence[Row]:
+        """account_id, name, persona, touchpoints, pain, felt, statements, first_at, last_at, title of a person."""
 
     async def touchpoint(self, event_id: str) -> Row | None:
         """One touchpoint's row with `payload`, the attributed touchpoint as JSON."""

@@ -78,8 +78,11 @@ def summed(cells: Cells, kind: str) -> Counts:
     )
 
 
-async def weigh(reader: Reader, scope: Scope) -> Weighed:
-    """Raises StoreUnavailable."""
+async def weigh(reader: Reader, scope: Scope, *, whom: bool = True) -> Weighed:
+    """Without `whom` nobody is asked whom it hurt and by which rule: of one account that is clear.
+
+    Raises StoreUnavailable.
+    """
     as_of, store = reader.clock(), reader.store
     span = await reader.span(scope, as_of)
     compared = None if scope.window == "all" else span.compared(scope.compare)
@@ -89,14 +92,22 @@ async def weigh(reader: Reader, scope: Scope) -> Weighed:
     now, daily, hurt, rules, before, hurt_before = await asyncio.gather(
         store.cells(scope, span, sparks=False),
         store.daily(scope, chart),
-        store.hurt(scope, span, by_definition),
-        store.worst_rules(scope, span, reader.catalogue.derived_rules),
+        store.hurt(scope, span, by_definition) if whom else _nobody(),
+        store.worst_rules(scope, span, reader.catalogue.derived_rules) if whom else _no_rules(),
         store.cells(scope, compared, sparks=False) if compared else _nothing(),
-        store.hurt(scope, compared, by_definition) if compared else _nothing(),
+        store.hurt(scope, compared, by_definition) if compared and whom else _nothing(),
     )
     if before is not None and not before.by_cell:  # nothing was told of that time: not that nothing hurt
         before = hurt_before = None
     return Weighed(reader.catalogue, scope, as_of, span, now, before, hurt, hurt_before, daily, rules)
+
+
+async def _nobody() -> Hurts:
+    return Hurts({}, {}, Hurt(), {})
+
+
+async def _no_rules() -> Mapping[CellKey, str]:
+    return {}
 
 
 async def _nothing() -> None:

@@ -165,6 +165,13 @@ def day_words(day: date, today: date) -> str:
     return f"{day.day} {day:%b}" if day.year == today.year else f"{day.day} {day:%b %Y}"
 
 
+def day_title(day: date, today: date) -> str:
+    """`Today, 29 Nov`, `Friday, 27 Nov`, and the year where it is another one."""
+    ago = (today - day).days
+    name = ("Today", "Yesterday")[ago] if ago in (0, 1) else f"{day:%A}"
+    return f"{name}, {day.day} {day:%b}{f' {day.year}' if day.year != today.year else ''}"
+
+
 def since_words(since: Since, today: date) -> str:
     """`since 14 Nov`, `hurt until 17 Nov`, `for 30 days or more`; empty where nothing is above what was usual."""
     if since.day is None:

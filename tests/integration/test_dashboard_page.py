@@ -160,7 +160,7 @@ async def test_every_detail_has_an_address_and_back_closes_it(site: Site) -> Non
     await page.locator("#worst a").first.click()
     await page.wait_for_selector("dialog[open] #detail-title")
     assert "/accounts/" in page.url
-    await page.locator("dialog .timeline a").first.click()
+    await page.locator("dialog .entries > li > div > p > a[href^='/touchpoints']").first.click()
     await page.wait_for_url("**/touchpoints/*")
     await page.go_back()
     await page.wait_for_url("**/accounts/*")
@@ -207,7 +207,8 @@ async def test_phone_dark_and_print_fit(site: Site) -> None:
     page = await site.open(viewport={"width": 390, "height": 844})
     for shown in PAGES:
         await page.emulate_media(color_scheme="light", media="screen")
-        await page.goto(f"{site.url}{shown.path}?window=7d")
+        subject = site.store.world.touchpoints[0]["person_id" if shown.id == "person" else "account_id"]
+        await page.goto(f"{site.url}{shown.address(subject)}?window=7d")
         await live(page)
         assert await page.evaluate("document.documentElement.scrollWidth") == 390, shown.id
         light = await page.evaluate("getComputedStyle(document.body).backgroundColor")

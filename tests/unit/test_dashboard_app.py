@@ -22,6 +22,7 @@ from services.dashboard.bootstrap import Surroundings, build
 from services.dashboard.clickhouse import ClickHouseStore
 from services.dashboard.main import BOUNDS
 from services.dashboard.pages import PAGES
+from services.dashboard.pages.account import query as account_query
 from services.dashboard.views import Wait
 from streams.connectors.registry import told
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of
@@ -74,6 +75,7 @@ def client(store: FakeStore) -> httpx.AsyncClient:
         ("/api/accounts?phase=nirvana", "phase"),
         ("/api/accounts?cursor=nonsense", "cursor"),
         ("/api/accounts/crm:0001?cursor=nonsense", "cursor"),
+        ("/accounts/crm:0001?before=nonsense", "before"),
         ("/api/signals?polarity=neutral", "polarity"),
         ("/api/signals?cursor=nonsense", "cursor"),
         ("/api/stream?view=xml", "view"),
@@ -237,13 +239,14 @@ async def test_no_name_turns_the_direction_of_what_follows(store: FakeStore) -> 
         assert "\u202e" not in page
 
 
-async def test_an_earlier_page_of_a_timeline_leads_back(store: FakeStore) -> None:
+async def test_an_earlier_page_of_a_timeline_leads_back(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account_query, "TOUCHPOINTS", 2)
     client = browser_of(app_on(store))
     account_id = max(store.world.accounts, key=lambda row: row["touchpoints"])["account_id"]
-    first = (await client.get(f"/accounts/{account_id}?limit=2")).text
+    first = (await client.get(f"/accounts/{account_id}?window=7d")).text
     assert "Back to the newest" not in first
-    cursor = first.partition("?cursor=")[2].partition('"')[0]
-    assert "Back to the newest" in (await client.get(f"/accounts/{account_id}?limit=2&cursor={cursor}")).text
+    earlier = first.partition("&amp;before=")[2].partition('"')[0]
+    assert "Back to the newest" in (await client.get(f"/accounts/{account_id}?window=7d&before={earlier}")).text
 
 
 async def test_hostile_names_are_text_everywhere(store: FakeStore) -> None:
@@ -252,7 +255,7 @@ async def test_hostile_names_are_text_everywhere(store: FakeStore) -> None:
     account_id = store.world.accounts[0]["account_id"]
     event_id = store.world.touchpoints[0]["event_id"]
     paths = [
-        *(f"{page.path}?window=all" for page in PAGES if page.about_customers),
+        *(f"{page.path}?window=all" for page in PAGES if page.about_customers and not page.is_about_one),
         "/search?q=img",
         f"/accounts/{account_id}",
         "/cells/purchase/contract?window=all",
@@ -280,11 +283,12 @@ async def test_ids_with_colons_and_slashes_find_their_account(store: FakeStore) 
     assert answer.json()["account"]["account_id"] == "domain:a/b?c#d.example"
     page = (await client.get("/accounts?window=all")).text
     if "domain:a/b" in page:
-        assert 'href="/accounts/domain%3Aa%2Fb%3Fc%23d.example"' in page
+        assert 'href="/accounts/domain%3Aa%2Fb%3Fc%23d.example?' in page
 
 
 async def test_every_page_and_link_of_the_first_state_answers(client: httpx.AsyncClient) -> None:
-    texts = [(await client.get(f"{page.path}?window=all")).text for page in PAGES]
+    texts = [(await client.get(f"{page.path}?window=all")).text for page in PAGES if not page.is_about_one]
+    texts += [(await client.get(f"{path}?window=all")).text for path in ("/accounts/crm:0001", "/people/crm:0001%2Fp1")]
     links = {part.split('"')[0].replace("&amp;", "&") for text in texts for part in text.split('href="')[1:]}
     assert len([link for link in links if "/cells/" in link]) >= 4
     for link in sorted(link for link in links if link.startswith("/")):
@@ -389,7 +393,7 @@ async def test_every_answer_carries_the_security_headers_and_nothing_from_elsewh
         assert "script-src 'self'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
-    for path in [page.path for page in PAGES]:
+    for path in [page.address("crm:0001/p1" if page.id == "person" else "crm:0001") for page in PAGES]:
         page = (await client.get(path)).text
         assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
         assert "https://" not in page

@@ -236,7 +236,7 @@ async def test_method_confidence_and_corrections_stand_on_the_page(store: FakeSt
         "user:a and user:b are the same person",
     ]
     text = (await client.get(f"/accounts/{account_id}?part=1")).text
-    assert "attributed by email domain, confidence 90%" in text
+    assert "only this account has the domain of the person&#39;s e-mail address, 90% sure" in text
     assert "are the same person</strong>: 3 touchpoints changed" in text and "elsewhere" not in text
     signals = (await client.get("/api/signals")).json()["signals"]
     assert {each["method"] for each in signals} <= {"crm_contact", "email_domain"} and signals[0]["confidence"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+from urllib.parse import quote
 
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
+
+SUBJECT = "{about:path}"
 
 
 class Answer(Protocol):
@@ -18,6 +21,15 @@ class Answer(Protocol):
         """Nothing happened in the window with these filters."""
 
 
+@runtime_checkable
+class Narrowed(Protocol):
+    """An answer about less than the filters say."""
+
+    @property
+    def reach(self) -> Scope:
+        """What it is about, as filters: where the nearest window with data is looked for."""
+
+
 Ask = Callable[[Reader, Scope], Awaitable[Answer]]
 
 
@@ -25,7 +37,9 @@ Ask = Callable[[Reader, Scope], Awaitable[Answer]]
 class Page:
     """`parts` are ids of elements, in order; each is drawn by `<id of the page>/_<part>.html` and lives by itself.
 
-    `about_customers`: the filters apply to all of it; false for what is about Touchline itself.
+    `about_customers`: the filters apply to all of it; false for what is about Touchline itself. `under`: the page of
+    the navigation it belongs to, when it is not there itself. `standing`: parts that tell where somebody stands,
+    whatever the filters. A path that ends with `{about:path}` is about one thing, and opens over other pages, too.
     """
 
     id: str
@@ -34,3 +48,13 @@ class Page:
     parts: tuple[str, ...]
     ask: Ask
     about_customers: bool = True
+    under: str = ""
+    standing: tuple[str, ...] = ()
+
+    @property
+    def is_about_one(self) -> bool:
+        return self.path.endswith(SUBJECT)
+
+    def address(self, subject: str = "") -> str:
+        """Without a query."""
+        return self.path.replace(SUBJECT, quote(subject, safe=""))
