@@ -20,7 +20,7 @@ from services.dashboard.numbers import Counts
 from services.dashboard.params import SORTS
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.store import AccountQuery, CellQuery, Hurts, Polarity, SignalQuery
+from services.dashboard.store import AccountQuery, CellQuery, DaysQuery, Hurts, Polarity, SignalQuery
 from services.sink.days import roll_up
 from services.sink.rows import TABLES, rows_of
 from streams.connectors.registry import told
@@ -286,6 +286,43 @@ async def test_the_timeline_is_the_accounts_touchpoints_newest_first(store: Clic
         assert real.next_cursor == naive.next_cursor
         cursor, pages = real.next_cursor, pages + 1
     assert pages > 1
+
+
+async def test_days_are_those_of_the_scope_and_pages_neither_skip_nor_repeat(
+    store: ClickHouseStore, made: seed.World
+) -> None:
+    row = next(row for row in made.touchpoints if row["friction"] and row["person_id"])
+    since, now = NOW - timedelta(days=30), FakeStore(made)
+    for whose in ({"account_id": row["account_id"]}, {"person_id": row["person_id"]}):
+        for scope in (Scope("30d"), Scope("30d", channel="email"), Scope("30d", persona="unknown")):
+            expected = (await now.days(DaysQuery(scope, since, 9_999, **whose)))[0]
+            found: list[Any] = []
+            after, more = None, True
+            while more:
+                rows, after = await store.days(DaysQuery(scope, since, 7, after=after, **whose))
+                found, more = [*found, *rows], after is not None
+            assert [each["event_id"] for each in found] == [each["event_id"] for each in expected], (whose, scope)
+            assert [carried(each) for each in found] == [carried(each) for each in expected]
+
+
+def carried(row: Any) -> set[str]:
+    return {each["signal_id"] for each in row["signals"]}
+
+
+async def test_people_of_an_account_and_accounts_of_a_person_are_the_naive_sums(
+    store: ClickHouseStore, made: seed.World
+) -> None:
+    row = next(row for row in made.touchpoints if row["person_id"])
+    fake = FakeStore(made)
+    people, wanted = await store.people_of(row["account_id"]), await fake.people_of(row["account_id"])
+    names = ("touchpoints", "statements", "first_at", "last_at")
+    assert {each["person_id"]: [each[name] for name in names] for each in people} == {
+        each["person_id"]: [each[name] for name in names] for each in wanted
+    }
+    accounts, there = await store.accounts_of(row["person_id"]), await fake.accounts_of(row["person_id"])
+    assert [(each["account_id"], each["name"], rounded(each["pain"])) for each in accounts] == [
+        (each["account_id"], each["name"], rounded(each["pain"])) for each in there
+    ]
 
 
 @pytest.mark.parametrize("polarity", ["friction", "delight"])
