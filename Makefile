@@ -30,9 +30,9 @@ help:
 demo: .venv/ready
 	@$(BIN)/touchline demo $(ARGS) || [ $$? -eq 130 ]
 
-# Two workers, each with a Kafka and a ClickHouse of its own; the tests of one file run in one of them, in their order.
+# Two workers, each with a Kafka and a ClickHouse of its own. Which tests stay together, in their order: tests/conftest.py.
 test: .venv/ready
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 faults: .venv/ready
 	@$(BIN)/python -m tests.faults.kit $(ARGS)

@@ -40,8 +40,13 @@ def pytest_configure() -> None:
         raise pytest.UsageError(f"not installed: {', '.join(missing)}; without it tests would be skipped")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what this machine cannot run."""
+    """Say which tests stay together in one worker; skip, with the reason, what this machine cannot run."""
+    for item in items:
+        # One system is hurt by all of them: a second one, only to be shared by two workers, would cost both their time.
+        shared = "victim" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("faults" if shared else item.nodeid.partition("::")[0]))
     missing = {
         "node": "" if shutil.which("node") else "Node.js is not installed",
         "browser": "" if any(map(shutil.which, CHROMIUM)) else "Chromium is not installed",

@@ -20,8 +20,9 @@ class Victim:
     sent: Sent = field(default_factory=Sent)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    """Ends with the last test of this package: eight processes at rest would slow everything that comes after."""
     with System(tmp_path_factory.mktemp("faults") / "data") as system:
         yield Victim(system)
 
