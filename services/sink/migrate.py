@@ -20,11 +20,12 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.config import ClickHouseConfig
 from schemas.errors import ConfigurationError, StoreUnavailable
-from services.sink.views import apply_views, load_views, outdated, rendered
+from services.sink.views import VIEWS_DIR, apply_views, load_views, outdated, rendered
 from streams.runtime.clickhouse import connect, query_rows, store_errors
 
 DEFAULT_DIR: Final = Path(__file__).parents[2] / "infra" / "clickhouse" / "migrations"
 _FILE_NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")
+_VIEW: Final = re.compile(r"^CREATE OR REPLACE VIEW \{bi\}\.(\w+)", re.MULTILINE)
 _STATEMENT_END: Final = re.compile(r";[ \t]*(?:\n|\Z)")
 _log = logging.getLogger("touchline.migrate")
 
@@ -54,8 +55,9 @@ class Migration:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def statements(self, config: ClickHouseConfig) -> list[str]:
-        """Its statements for this configuration, in order."""
-        return [part for part in _STATEMENT_END.split(rendered(self.text, config)) if _has_code(part)]
+        """Its statements for this configuration, in order; without views that have a file: those are made last."""
+        parts = _STATEMENT_END.split(self.text)
+        return [rendered(part, config) for part in parts if _has_code(part) and not _has_file(part)]
 
 
 def migrate(
@@ -102,6 +104,11 @@ def load(directory: Path = DEFAULT_DIR) -> list[Migration]:
     if not found or len({migration.version for migration in found}) < len(found):
         raise ConfigurationError(f"{directory} must hold migrations 0001, 0002, … without twins")
     return found
+
+
+def _has_file(statement: str) -> bool:
+    view = _VIEW.search(statement)
+    return view is not None and (VIEWS_DIR / f"{view[1]}.sql").exists()
 
 
 def _has_code(statement: str) -> bool:

@@ -19,6 +19,7 @@ from schemas.config import ClickHouseConfig
 from services.alerting.prometheus.board import dashboard
 from services.dashboard import queries
 from services.sink.migrate import load
+from services.sink.views import load_views
 from tests.integration.granted import SERVER
 
 pytestmark = pytest.mark.clickhouse
@@ -67,11 +68,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose database `internal` has migrated, with rights of its own only."""
     path = tmp_path_factory.mktemp("granted")
     with user(path, "internal") as ask:
-        for migration in load():
-            for statement in migration.statements(CONFIG):
-                # chdb's one user is `default` here; on a server the current user is `internal`
-                answer = ask(statement.replace("DEFINER = CURRENT_USER", "DEFINER = internal"))
-                assert "ok" in answer, answer
+        tables = [statement for migration in load() for statement in migration.statements(CONFIG)]
+        for statement in (*tables, *(view.statement(CONFIG) for view in load_views())):
+            # chdb's one user is `default` here; on a server the current user is `internal`
+            answer = ask(statement.replace("DEFINER = CURRENT_USER", "DEFINER = internal"))
+            assert "ok" in answer, answer
         minute = "toStartOfMinute(now('UTC'))"
         insert = f"INSERT INTO touchline.account_journeys (account_id, last_seen_at) VALUES ('crm:1', {minute})"
         assert "ok" in ask(insert)
