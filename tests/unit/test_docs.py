@@ -1,0 +1,61 @@
+"""Every page that is linked, or named in a message, is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+NAMING = [
+    path
+    for folder in ("schemas", "streams", "services", "infra", "examples", "benchmarks")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in (".py", ".yaml", ".yml", ".html", ".txt", ".sql")
+]
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_ID = re.compile(r'<a id="([\w-]+)">')
+_NAMED = re.compile(r"(?<![\w/.:-])docs/[\w/-]+(?:\.\w+)*\b")
+
+
+def anchors(text: str) -> set[str]:
+    """What a link may point at within a page, as GitHub makes it from headings, and what is named."""
+    headings = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in _HEADING.findall(text)}
+    return headings | set(_ID.findall(text))
+
+
+def broken(text: str, folder: Path) -> Iterator[str]:
+    """The links of a page in `folder` that lead nowhere."""
+    for link in _LINK.findall(text):
+        name, _, anchor = link.partition("#")
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        there = (folder / name).resolve() if name else None
+        if there is not None and not there.exists():
+            yield link
+        elif anchor and anchor not in anchors(there.read_text(encoding="utf-8") if there else text):
+            yield link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert list(broken(page.read_text(encoding="utf-8"), page.parent)) == []
+
+
+def test_a_broken_link_is_noticed() -> None:
+    text = "# One\n[a](nowhere.md) [b](#one) [c](#two) [d](https://example.com) [e](README.md#quick-start)"
+    assert list(broken(text, ROOT)) == ["nowhere.md", "#two"]
+
+
+def test_every_page_that_is_named_is_there() -> None:
+    missing = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in NAMING
+        for name in _NAMED.findall(path.read_text(encoding="utf-8"))
+        if not (ROOT / name).exists()
+    }
+    assert missing == set()
