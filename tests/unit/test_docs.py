@@ -35,9 +35,9 @@ def broken(text: str, folder: Path) -> Iterator[str]:
         if "://" in link or link.startswith("mailto:"):
             continue
         there = (folder / name).resolve() if name else None
-        if there is not None and not there.exists():
-            yield link
-        elif anchor and anchor not in anchors(there.read_text(encoding="utf-8") if there else text):
+        is_there = there is None or there.exists()
+        page = there.read_text(encoding="utf-8") if there and is_there and anchor else text
+        if not is_there or (anchor and anchor not in anchors(page)):
             yield link
 
 
