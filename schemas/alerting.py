@@ -138,6 +138,9 @@ class Route(Strict):
     tiers: tuple[str, ...] = Field((), description="tiers of the account, any of them")
     at_least: Level = Field("watch", description="how bad it must be: watch, high or severe")
     quiet: QuietHours | None = Field(None, description="when what comes here waits; none: never")
+    digest_below: Level | None = Field(
+        None, description="what is less bad comes once a day in a digest; none: everything at once"
+    )
     remind_after_h: float = Field(
         0.0, ge=0, le=168, description="what nobody has taken after so long is told again, and then each time; 0: never"
     )
@@ -151,6 +154,13 @@ class ActionLinks(Strict):
         min_length=1, max_length=4, description="32 bytes or more: the first signs, all are taken; several to rotate"
     )
     valid_h: float = Field(72.0, gt=0, le=720, description="how long a link works")
+
+
+class Digests(Strict):
+    """When digests are sent."""
+
+    at: ClockTime = Field("08:00", description="time of day")
+    zone: ZoneText = Field("UTC", description="time zone of it, as `Europe/Amsterdam`")
 
 
 class AlertsConfig(Strict):
@@ -175,6 +185,7 @@ class AlertsConfig(Strict):
     email: tuple[EmailChannel, ...] = Field((), description="mail")
     webhooks: tuple[WebhookChannel, ...] = Field((), description="signed webhooks")
     alertmanager: tuple[AlertmanagerChannel, ...] = Field((), description="Alertmanagers")
+    digest: Digests = Field(Digests(), description="when digests are sent")
     routes: tuple[Route, ...] = Field((), description="what goes where; none: everything to every channel")
 
     @property
@@ -197,6 +208,8 @@ class AlertsConfig(Strict):
                     raise ValueError(
                         f"routes.{index}.channels: no channel is called `{name}`{did_you_mean(name, names)}"
                     )
+            if route.digest_below == "watch":
+                raise ValueError(f"routes.{index}.digest_below: nothing is less bad than `watch`; give high or severe")
         return self
 
 

@@ -6,6 +6,7 @@ was told, who took it) names the evidence, the ids of events, and so follows it 
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Literal
 
 from pydantic import Field, TypeAdapter, model_validator
@@ -13,8 +14,14 @@ from pydantic import Field, TypeAdapter, model_validator
 from schemas.base import Contract, UtcTime
 from schemas.policies import Level
 
-Verb = Literal["take", "assign", "note", "silence", "done"]
+Verb = Literal["take", "assign", "note", "silence", "done", "unsubscribe", "subscribe"]
+"""The last two are about a digest: their events name a channel and an address, as `digest_mark` has it."""
 MAX_EVENTS = 200
+
+
+def digest_mark(channel: str, address: str) -> str:
+    """What stands for an address that a channel sends digests to; the address itself is not kept."""
+    return f"digest:{channel}:{blake2b(address.lower().encode(), digest_size=16).hexdigest()}"
 
 
 class IncidentAction(Contract):
@@ -121,13 +128,39 @@ class Message(Contract):
     act: str = Field("", description="where to act on it, with `?do=take`, `silence` or `done`; empty: no such links")
 
 
+class DigestLine(Contract):
+    """One line of a digest."""
+
+    words: str
+    url: str = ""
+
+
+class DigestPart(Contract):
+    """Lines under a heading."""
+
+    title: str
+    lines: tuple[DigestLine, ...]
+
+
+class Digest(Contract):
+    """Many things in one message, ready to be put into a channel's form."""
+
+    digest_id: str = Field(description="the same each time it is sent")
+    kind: Literal["daily", "weekly"]
+    title: str
+    at: UtcTime
+    parts: tuple[DigestPart, ...]
+
+
 class Sending(Contract):
     """One notice on its way through one channel."""
 
     channel: str
+    digest: bool = Field(False, description="together with others, in the digest of the day")
     state: Literal["due", "trying", "sent", "gave_up"] = "due"
     attempts: int = 0
     next_at: UtcTime
+    due_at: UtcTime | None = Field(None, description="when it was to be sent first; empty: when the message was made")
     tried_at: UtcTime | None = None
 
 

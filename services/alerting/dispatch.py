@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from schemas.alerting import AlertsConfig
 from schemas.incidents import Message, Notice, Sending, Thread
 from services.alerting.channels.alertmanager import Alertmanager
-from services.alerting.channels.outcome import Outcome, Sender
+from services.alerting.channels.outcome import DigestSender, Outcome, Sender
 from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.watcher import without_idle
+from streams.incidents.digests import daily
 from streams.runtime.failpoints import hit
 from streams.runtime.metrics import Meter
 
@@ -57,11 +58,13 @@ class Dispatcher:
         config: AlertsConfig,
         meter: Meter,
         clock: Callable[[], datetime],
+        left: Callable[[str], Set[str]] = lambda channel: frozenset(),
     ) -> None:
+        """`left`: the marks of those who want no more digests of a channel."""
         self._desks, self._senders, self._deliveries = desks, senders, deliveries
         self._in_doubt = timedelta(seconds=config.in_doubt_s)
         self._give_up_after = timedelta(hours=config.give_up_after_h)
-        self._meter, self._clock = meter, clock
+        self._meter, self._clock, self._left = meter, clock, left
         self._trying: set[tuple[str, str]] = set()
         self._paused_until: dict[str, datetime] = {}
         self.failing: dict[str, str] = {}
@@ -79,22 +82,35 @@ class Dispatcher:
     async def step(self, sender: Sender) -> bool:
         """Send one message, if one is due. Whether there was one."""
         due = self.due(sender.name)
-        if due is None:
-            return False
-        mark = (due.message.notice_id, sender.name)
+        if due is not None:
+            await self._send([due], sender.send(due.message))
+            return True
+        waiting = self.digest_due(sender.name) if isinstance(sender, DigestSender) else []
+        if isinstance(sender, DigestSender) and waiting:
+            digest = daily(sender.name, [one.message for one in waiting], self._clock())
+            await self._send(waiting, sender.send_digest(digest, self._left(sender.name)))
+        return bool(waiting)
+
+    async def _send(self, together: Sequence[Due], sending: Coroutine[Any, Any, Outcome]) -> None:
+        """Written down before, sent, and what came of it written down."""
         now = self._clock()
-        tried = due.sending.changed(state="trying", attempts=due.sending.attempts + 1, tried_at=now)
-        self._trying.add(mark)
+        tried = [(due, _tried(due.sending, now)) for due in together]
+        marks = {(due.message.notice_id, due.sending.channel) for due in together}
+        self._trying |= marks
         try:
-            self._mark(due, tried)
+            for due, after in tried:
+                self._mark(due, after)
             await self._desks.save()
             hit("alerts_before_send")
-            outcome = await sender.send(due.message)
+            outcome = await sending
             hit("alerts_before_mark")
-            await self._note(due, tried, outcome)
+            wait = self._pause(tried[0][1], outcome)
+            for due, after in tried:
+                await self._note(due, after, outcome, wait)
+            await self._desks.save()
         finally:
-            self._trying.discard(mark)
-        return True
+            sending.close()  # where saving failed it was never begun
+            self._trying -= marks
 
     def due(self, channel: str) -> Due | None:
         """The oldest sending whose turn it is; a later message of a conversation waits for an earlier one."""
@@ -109,12 +125,25 @@ class Dispatcher:
         ready = [one for one in first.values() if self._is_ready(one, now)]
         return min(ready, key=lambda one: (one.message.at, one.message.notice_id), default=None)
 
-    def _waiting(self, channel: str) -> Iterator[Due]:
+    def digest_due(self, channel: str) -> list[Due]:
+        """What the next digest of a channel is made of, once it is time: all that waits, or a digest in doubt again."""
+        now = self._clock()
+        if now < self._paused_until.get(channel, now):
+            return []
+        ready = [one for one in self._waiting(channel, digest=True) if self._is_ready(one, now)]
+        tried = {one.sending.tried_at for one in ready if one.sending.state == "trying"}
+        if not tried:
+            return ready
+        first = min(at for at in tried if at is not None)
+        return [one for one in ready if one.sending.tried_at == first]
+
+    def _waiting(self, channel: str, *, digest: bool = False) -> Iterator[Due]:
         for account_id in sorted(self._desks.noticed):
             for thread in self._desks.get(account_id).threads:
                 for notice in thread.notices:
                     for sending in notice.sendings:
-                        if sending.channel == channel and sending.state in ("due", "trying"):
+                        is_mine = sending.channel == channel and sending.digest == digest
+                        if is_mine and sending.state in ("due", "trying"):
                             yield Due(account_id, thread.thread_id, notice.message, sending)
 
     def _is_ready(self, due: Due, now: datetime) -> bool:
@@ -158,30 +187,33 @@ class Dispatcher:
                 for sending in notice.sendings
             }
             for channel in sorted(channels - self._senders.keys()):
-                for due in list(self._waiting(channel)):
+                for due in [*self._waiting(channel), *self._waiting(channel, digest=True)]:
                     await self._note(due, due.sending, Outcome("final", "the channel is configured no more"))
+                await self._desks.save()
                 self.failing.pop(channel, None)
             await asyncio.sleep(60)
 
-    async def _note(self, due: Due, tried: Sending, outcome: Outcome) -> None:
+    def _pause(self, tried: Sending, outcome: Outcome) -> timedelta:
+        pause = timedelta(seconds=pause_s(tried.attempts, outcome.after_s))
+        return max(pause, self._in_doubt) if outcome.in_doubt else pause
+
+    async def _note(self, due: Due, tried: Sending, outcome: Outcome, wait: timedelta | None = None) -> None:
+        """`wait`: before the next attempt, where several wait together."""
         now, channel = self._clock(), tried.channel
         if outcome.kind == "sent":
             self.failing.pop(channel, None)
             after = tried.changed(state="sent")
-        elif outcome.kind == "final" or now - due.message.at >= self._give_up_after:
+        elif outcome.kind == "final" or now - (tried.due_at or due.message.at) >= self._give_up_after:
             self.failing[channel] = outcome.words
             after = tried.changed(state="gave_up")
         else:
             self.failing[channel] = outcome.words
             if outcome.after_s:
                 self._paused_until[channel] = now + timedelta(seconds=outcome.after_s)
-            wait = timedelta(seconds=pause_s(tried.attempts, outcome.after_s))
-            wait = max(wait, self._in_doubt) if outcome.in_doubt else wait
-            after = tried.changed(state="due", next_at=now + wait)
+            after = tried.changed(state="due", next_at=now + (wait or self._pause(tried, outcome)))
         said = {"sent": "sent", "gave_up": "gave_up"}.get(after.state, "retry")
         await self._deliveries.attempted(due.message, channel, said, now, tried.attempts, outcome.words)  # type: ignore[arg-type]
         self._mark(due, after)
-        await self._desks.save()
 
     def _mark(self, due: Due, sending: Sending) -> None:
         """Put a sending's new state on the desk, wherever the conversation stands by now."""
@@ -191,6 +223,10 @@ class Dispatcher:
                 threads = tuple(_marked(thread, due, sending) for thread in desk.threads)
                 self._desks.put(without_idle(desk.changed(threads=threads)))
                 return
+
+
+def _tried(sending: Sending, now: datetime) -> Sending:
+    return sending.changed(state="trying", attempts=sending.attempts + 1, tried_at=now)
 
 
 def _marked(thread: Thread, due: Due, sending: Sending) -> Thread:

@@ -18,7 +18,7 @@ from schemas.config import Config
 from schemas.errors import TransientError
 from schemas.processes import READERS
 from services.alerting.actions import Actions
-from services.alerting.channels.registry import senders
+from services.alerting.channels.registry import Leave, nowhere, senders
 from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.dispatch import Dispatcher
@@ -27,6 +27,7 @@ from services.alerting.routing import Manners, router
 from services.alerting.watcher import STAGE, Watcher
 from services.common.link_keys import link_keys
 from streams.incidents.intake import Lens
+from streams.incidents.links import LEAVE, LEAVE_PATH, ActionLink, signed
 from streams.incidents.messages import Links, Places
 from streams.journey.blueprints import load
 from streams.runtime.kafka import group_consumer, producer
@@ -36,6 +37,8 @@ from streams.runtime.server import Checks, OpsServer
 from streams.runtime.standings import Standings, StandingsReader
 
 GROUP: Final = "touchline-alerts"
+LEAVE_FOR: Final = timedelta(days=60)
+"""How long a mail's link to leave works; a mail of last month may still be at hand."""
 _START_RETRY_S: Final = 1.0
 _log = logging.getLogger("touchline.alerts")
 
@@ -70,7 +73,7 @@ async def serve(config: Config, *, stopping: asyncio.Event | None = None, health
     """
     alerts = config.alerts
     calls = Outgoing(alerts.allow_private, timeout_s=alerts.timeout_s)
-    channels = senders(alerts, calls)
+    channels = senders(alerts, calls, leave_of(alerts))
     blueprint = load(config.journey.blueprint).source
     metrics, health = Metrics(), health or Health()
     health.channels = len(channels)
@@ -102,6 +105,19 @@ def places_of(alerts: AlertsConfig) -> Places:
     if alerts.links is None:
         return Places(alerts.public_url)
     return Places(alerts.public_url, Links(alerts.links.url, keys[0], timedelta(hours=alerts.links.valid_h)))
+
+
+def leave_of(alerts: AlertsConfig) -> Leave:
+    """How digests offer to leave them. Raises ConfigurationError as `places_of` does."""
+    keys, links = link_keys(alerts), alerts.links
+    if links is None:
+        return nowhere
+
+    def leave(mark: str) -> str:
+        link = ActionLink("", "digest", (mark,), _now() + LEAVE_FOR)
+        return f"{links.url}{LEAVE_PATH}{signed(link, keys[0], LEAVE)}"
+
+    return leave
 
 
 async def _watch(  # noqa: PLR0913 - the parts of the service
@@ -146,7 +162,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         aside=lambda: frozenset(one.source for one in standings.standings.aside),
     )
     watcher.stopping = stopping
-    dispatcher = Dispatcher(desks, channels, deliveries, alerts, metrics, _now)
+    dispatcher = Dispatcher(desks, channels, deliveries, alerts, metrics, _now, left=watcher.log.left)
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
     beside = [
         asyncio.create_task(dispatcher.run()),

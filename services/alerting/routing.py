@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from schemas.alerting import AlertsConfig, QuietHours, Route
+from schemas.alerting import AlertmanagerChannel, AlertsConfig, QuietHours, Route
 from schemas.incidents import Message
 from schemas.policies import LEVELS, Level
-from streams.incidents.quiet import Quiet
+from streams.incidents.quiet import Quiet, next_clock
 
 
 def router(config: AlertsConfig) -> Callable[[Message], tuple[str, ...]]:
@@ -29,13 +29,21 @@ class Manners:
     """How the routes' people want to be told. A channel of several fitting routes hears at the earliest of them."""
 
     def __init__(self, config: AlertsConfig) -> None:
-        self._routes = config.routes
+        self._routes, self._digest = config.routes, config.digest
+        self._whole = frozenset(one.name for one in config.channels if not isinstance(one, AlertmanagerChannel))
         self._quiet = {id(route): _quiet(route.quiet) for route in config.routes if route.quiet is not None}
 
     def not_before(self, message: Message, channel: str, now: datetime) -> datetime:
-        """`now`, or the end of the quiet hours."""
-        routes = [one for one in self._routes if channel in one.channels and fits(one, message)]
+        """`now`, the end of the quiet hours, or the time of the digest."""
+        if self.in_digest(message, channel):
+            return next_clock(now, time.fromisoformat(self._digest.at), ZoneInfo(self._digest.zone))
+        routes = [one for one in self._fitting(message, channel) if not _waits(one, message)]
         return min((self._until(route, message, now) for route in routes), default=now)
+
+    def in_digest(self, message: Message, channel: str) -> bool:
+        """Where every fitting route says so; Alertmanager groups by itself."""
+        routes = self._fitting(message, channel)
+        return channel in self._whole and bool(routes) and all(_waits(one, message) for one in routes)
 
     def reminder(self, message: Message) -> tuple[timedelta, tuple[str, ...]] | None:
         """The shortest of the fitting routes, and the channels of those that ask for reminders."""
@@ -45,11 +53,18 @@ class Manners:
         channels = tuple(dict.fromkeys(name for one in asking for name in one.channels))
         return timedelta(hours=min(one.remind_after_h for one in asking)), channels
 
+    def _fitting(self, message: Message, channel: str) -> list[Route]:
+        return [one for one in self._routes if channel in one.channels and fits(one, message)]
+
     def _until(self, route: Route, message: Message, now: datetime) -> datetime:
         quiet = self._quiet.get(id(route))
         if quiet is None or route.quiet is None or is_at_least(message.level, route.quiet.unless):
             return now
         return quiet.until(now)
+
+
+def _waits(route: Route, message: Message) -> bool:
+    return route.digest_below is not None and not is_at_least(message.level, route.digest_below)
 
 
 def _quiet(hours: QuietHours) -> Quiet:

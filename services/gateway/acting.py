@@ -18,7 +18,7 @@ from schemas.topics import TopicName
 from services.gateway.answers import Answer, Header
 from services.gateway.request import Request
 from streams.ids import named_id
-from streams.incidents.links import ActionLink, LinkError, read
+from streams.incidents.links import LEAVE, ActionLink, LinkError, read
 
 TOPIC: Final[TopicName] = "incidents.actions.v1"
 WORDS: Final[Mapping[str, str]] = {"take": "I take it", "silence": "Silence it", "done": "It is done"}
@@ -70,6 +70,28 @@ class Acting:
         what = f"{escape(action.by)} {_SAID[action.verb]}."
         return _page(link.what, f"<p role='status'>{what}</p>{self._elsewhere()}")
 
+    async def leave(self, request: Request, token: str, keep: Keep) -> Answer:
+        """Leaves a digest, or comes back to it: with the page's form, or a mail program's one click (RFC 8058)."""
+        now = self._clock()
+        try:
+            link = read(token, self._keys, now, LEAVE)
+        except LinkError as error:
+            return self._refused(error)
+        if request.method != "POST":
+            return _page("No more of these mails?", _choice("leave", "I want no more of them"))
+        is_back = request.body == b"do=again"
+        action = IncidentAction(
+            action_id=named_id(NAMESPACE_URL, f"touchline:leave:{link.events[0]}"),
+            at=now,
+            by="the owner of the address",
+            verb="subscribe" if is_back else "unsubscribe",
+            events=link.events,
+        )
+        await keep(TOPIC, action.action_id, action.encoded())
+        if is_back:
+            return _page("You get them again", _choice("leave", "I want no more of them"))
+        return _page("You get no more of them", _choice("again", "Send them to me again"))
+
     def _asked(self, link: ActionLink, chosen: str, problem: str = "", status: int = 200) -> Answer:
         trouble = f"<p role='alert'><strong>{escape(problem)}</strong></p>" if problem else ""
         until = f"{link.until:%Y-%m-%d %H:%M} UTC"
@@ -84,6 +106,10 @@ class Acting:
 
     def _elsewhere(self) -> str:
         return f"<p><a href='{escape(self._page)}'>All incidents</a></p>"
+
+
+def _choice(value: str, words: str) -> str:
+    return f"<form method='post'><button name='do' value='{value}'>{words}</button></form>"
 
 
 def _form(chosen: str) -> str:

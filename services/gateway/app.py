@@ -28,6 +28,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Health = Callable[[], tuple[bool, dict[str, object]]]
 
 READ_TIMEOUT_S = 30.0
+_PEOPLE = ("act", "leave")
 _log = logging.getLogger("touchline.gateway")
 
 
@@ -97,7 +98,7 @@ class Gateway:
             return answer
         if route.purpose == "call" and not route.has_body:
             return await take_call(self, request, route)
-        if route.purpose == "act" and request.method != "POST":
+        if route.purpose in _PEOPLE and request.method != "POST":
             return await self._act(request, route)
         size = await self._read(request, receive)
         try:
@@ -105,7 +106,7 @@ class Gateway:
                 return replied(SUCCESS)
             if route.purpose == "setting":
                 return browser.setting(self.sources, request, route, self.config.max_body_bytes)
-            if route.purpose == "act":
+            if route.purpose in _PEOPLE:
                 return await self._act(request, route)
             return await (take_webhook if route.purpose == "webhook" else take_call)(self, request, route)
         finally:
@@ -128,7 +129,8 @@ class Gateway:
 
     async def _act(self, request: Request, route: Route) -> Answer:
         assert self.acting is not None
-        return await self.acting.answer(request, route.argument, self.intake.confirmed)
+        answer = self.acting.answer if route.purpose == "act" else self.acting.leave
+        return await answer(request, route.argument, self.intake.confirmed)
 
     async def _read(self, request: Request, receive: Receive) -> int:
         """Fill `request.body`; returns the bytes reserved for it. An oversized body is read and thrown away,

@@ -9,9 +9,10 @@ from typing import Literal
 
 from streams.connectors.spec import Connector
 from streams.connectors.ways import Call, Reply, Sdk, Setting, Webhook
+from streams.incidents.links import LEAVE_PATH
 from streams.incidents.links import PATH as ACT_PATH
 
-Purpose = Literal["call", "webhook", "setting", "swallow", "sdk", "sdk_part", "act", "health", "version"]
+Purpose = Literal["call", "webhook", "setting", "swallow", "sdk", "sdk_part", "act", "leave", "health", "version"]
 _READ = ("GET", "HEAD")
 _VARY = ("{key}", "{file}")
 
@@ -76,6 +77,7 @@ class Routes:
             self._add(connector)
         if acts:
             self._share(f"{ACT_PATH}{{key}}", Route("act", (*_READ, "POST"), cors=False))
+            self._share(f"{LEAVE_PATH}{{key}}", Route("leave", (*_READ, "POST"), cors=False))
 
     def find(self, path: str) -> Route | None:
         """The route of a path, with or without a trailing slash."""

@@ -51,6 +51,11 @@ class ActionLog:
             found |= self._of.get(event, {})
         return folded(found.values())
 
+    def left(self, channel: str) -> frozenset[str]:
+        """The marks of those who want no more digests of a channel."""
+        mine = ((event, known) for event, known in self._of.items() if event.startswith(f"digest:{channel}:"))
+        return frozenset(event for event, known in mine if max(known.values(), key=_order).verb == "unsubscribe")
+
 
 def folded(actions: Iterable[IncidentAction]) -> Standing:
     """The actions of one incident, in any order, as where it stands after them."""
@@ -73,4 +78,6 @@ def _after(standing: Standing, action: IncidentAction) -> Standing:
         return replace(standing, silenced_until=action.until, silenced_by=action.by)
     if action.verb == "done":
         return replace(standing, done_by=action.by, done_at=action.at)
+    if action.verb != "note":
+        return standing
     return replace(standing, notes=(*standing.notes, action))

@@ -16,10 +16,13 @@ from typing import Final, Literal
 import orjson
 
 PATH: Final = "/alerts/act/"
+LEAVE_PATH: Final = "/alerts/leave/"
+LEAVE: Final = b"touchline:leave:1:"
+"""Signs links that leave a digest: neither kind of link opens what the other does."""
 LEAST_SECRET_BYTES: Final = 32
 MAX_TOKEN_CHARS: Final = 2_000
 _EVENTS = 3
-_DOMAIN = b"touchline:act:1:"
+_ACT = b"touchline:act:1:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +43,18 @@ class LinkError(Exception):
         self.kind = kind
 
 
-def signed(link: ActionLink, key: bytes) -> str:
+def signed(link: ActionLink, key: bytes, kind: bytes = _ACT) -> str:
     """The token of a link: what it says and its signature, both in base64url."""
     said = [link.incident_id, link.what[:80], link.events[:_EVENTS], int(link.until.timestamp())]
     text = _encoded(orjson.dumps(said))
-    return f"{text}.{_encoded(_signature(text, key))}"
+    return f"{text}.{_encoded(_signature(text, key, kind))}"
 
 
-def read(token: str, keys: Sequence[bytes], now: datetime) -> ActionLink:
+def read(token: str, keys: Sequence[bytes], now: datetime, kind: bytes = _ACT) -> ActionLink:
     """The link of a token that any of the keys signed. Raises LinkError."""
     text, _, proof = token.partition(".")
     # every key is compared, and nothing is read before one fits
-    fitting = [hmac.compare_digest(_encoded(_signature(text, key)).encode(), proof.encode()) for key in keys]
+    fitting = [hmac.compare_digest(_encoded(_signature(text, key, kind)).encode(), proof.encode()) for key in keys]
     if not any(fitting) or len(token) > MAX_TOKEN_CHARS:
         raise LinkError("forged")
     incident_id, what, events, until_s = orjson.loads(_decoded(text))
@@ -61,8 +64,8 @@ def read(token: str, keys: Sequence[bytes], now: datetime) -> ActionLink:
     return link
 
 
-def _signature(text: str, key: bytes) -> bytes:
-    return hmac.digest(key, _DOMAIN + text.encode("utf-8", "surrogatepass"), "sha256")
+def _signature(text: str, key: bytes, kind: bytes) -> bytes:
+    return hmac.digest(key, kind + text.encode("utf-8", "surrogatepass"), "sha256")
 
 
 def _encoded(data: bytes) -> str:

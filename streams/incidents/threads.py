@@ -30,6 +30,9 @@ class Manner(Protocol):
     def not_before(self, message: Message, channel: str, now: datetime) -> datetime:
         """When a channel's people want to hear of it."""
 
+    def in_digest(self, message: Message, channel: str) -> bool:
+        """Whether a channel's people hear of it together with others, once a day."""
+
     def reminder(self, message: Message) -> tuple[timedelta, tuple[str, ...]] | None:
         """After how long what nobody took is told again, and through which channels; None: never."""
 
@@ -39,6 +42,9 @@ class AtOnce:
 
     def not_before(self, message: Message, channel: str, now: datetime) -> datetime:
         return now
+
+    def in_digest(self, message: Message, channel: str) -> bool:
+        return False
 
     def reminder(self, message: Message) -> tuple[timedelta, tuple[str, ...]] | None:
         return None
@@ -356,7 +362,18 @@ def _with_notice(thread: Thread, message: Message, channels: Sequence[str], view
     """The notices still under way, and this one. One that is made again is the same notice, not a second."""
     if any(notice.message.notice_id == message.notice_id for notice in thread.notices):
         return thread.notices
+    manner, now = view.manner, view.now
     sendings = tuple(
-        Sending(channel=channel, next_at=view.manner.not_before(message, channel, view.now)) for channel in channels
+        Sending(channel=channel, next_at=at, due_at=at, digest=manner.in_digest(message, channel))
+        for channel, at in ((channel, manner.not_before(message, channel, now)) for channel in channels)
     )
-    return (*thread.notices, Notice(message=message, sendings=sendings))
+    alone = {one.channel for one in sendings if not one.digest}
+    return (*(_not_in_digest(one, alone) for one in thread.notices), Notice(message=message, sendings=sendings))
+
+
+def _not_in_digest(notice: Notice, channels: Set[str]) -> Notice:
+    """What is told now need not be told again tomorrow morning as it was before."""
+    sendings = tuple(
+        one for one in notice.sendings if not (one.digest and one.channel in channels and not one.attempts)
+    )
+    return notice if len(sendings) == len(notice.sendings) else notice.changed(sendings=sendings)

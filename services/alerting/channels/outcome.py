@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
-from schemas.incidents import Message
+from schemas.incidents import Digest, Message
 from services.alerting.outgoing import Answer, Away, Outgoing, Refused, Unanswered
 
 _MAX_WORDS = 200
@@ -38,6 +38,14 @@ class Sender(Protocol):
 
     async def send(self, message: Message) -> Outcome:
         """Send once, within the time limit. Never raises for what a receiver does."""
+
+
+@runtime_checkable
+class DigestSender(Sender, Protocol):
+    """A channel that can carry a digest."""
+
+    async def send_digest(self, digest: Digest, left: Set[str]) -> Outcome:
+        """Send once, to all but those whose marks are in `left`. Never raises for what a receiver does."""
 
 
 def judged(answer: Answer) -> Outcome:

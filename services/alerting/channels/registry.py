@@ -15,6 +15,14 @@ from services.alerting.channels.webhook import Webhook
 from services.alerting.outgoing import Outgoing
 from services.common.secrets import read_secret, shown_place
 
+Leave = Callable[[str], str]
+"""The mark of an address → a link by which its owner leaves a digest; empty where there are no such links."""
+
+
+def nowhere(mark: str) -> str:
+    """Where messages have no links that act."""
+    return ""
+
 
 def _secret(ref: SecretRef) -> str:
     try:
@@ -23,7 +31,7 @@ def _secret(ref: SecretRef) -> str:
         raise ConfigurationError(f"{shown_place(ref)} holds other than ASCII characters") from None
 
 
-def _slack(channel: AnyChannel, outgoing: Outgoing) -> Sender:
+def _slack(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
     assert isinstance(channel, SlackChannel)
     url = _secret(channel.url)
     if not url.startswith(("https://", "http://")):
@@ -31,23 +39,23 @@ def _slack(channel: AnyChannel, outgoing: Outgoing) -> Sender:
     return Slack(channel.name, url, channel.per_minute, outgoing)
 
 
-def _email(channel: AnyChannel, outgoing: Outgoing) -> Sender:
+def _email(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
     assert isinstance(channel, EmailChannel)
-    return Email(channel, _secret(channel.password) if channel.password is not None else "", outgoing)
+    return Email(channel, _secret(channel.password) if channel.password is not None else "", outgoing, leave)
 
 
-def _webhook(channel: AnyChannel, outgoing: Outgoing) -> Sender:
+def _webhook(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
     assert isinstance(channel, WebhookChannel)
     secrets = [_secret(ref) for ref in channel.secrets]
     return Webhook(channel.name, channel.url, secrets, channel.per_minute, outgoing)
 
 
-def _alertmanager(channel: AnyChannel, outgoing: Outgoing) -> Sender:
+def _alertmanager(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
     assert isinstance(channel, AlertmanagerChannel)
     return Alertmanager(channel.name, channel.urls, channel.per_minute, channel.refresh_s, outgoing)
 
 
-KINDS: Mapping[type[AnyChannel], Callable[[AnyChannel, Outgoing], Sender]] = {
+KINDS: Mapping[type[AnyChannel], Callable[[AnyChannel, Outgoing, Leave], Sender]] = {
     SlackChannel: _slack,
     EmailChannel: _email,
     WebhookChannel: _webhook,
@@ -55,12 +63,15 @@ KINDS: Mapping[type[AnyChannel], Callable[[AnyChannel, Outgoing], Sender]] = {
 }
 
 
-def senders(config: AlertsConfig, outgoing: Outgoing) -> dict[str, Sender]:
-    """The configured channels by name. Raises ConfigurationError, naming the channel."""
+def senders(config: AlertsConfig, outgoing: Outgoing, leave: Leave = nowhere) -> dict[str, Sender]:
+    """The configured channels by name. `leave`: where the owner of an address leaves digests, by its mark.
+
+    Raises ConfigurationError, naming the channel.
+    """
     made: dict[str, Sender] = {}
     for channel in config.channels:
         try:
-            made[channel.name] = KINDS[type(channel)](channel, outgoing)
+            made[channel.name] = KINDS[type(channel)](channel, outgoing, leave)
         except ConfigurationError as error:
             raise ConfigurationError(f"alerts: channel `{channel.name}`: {error}") from None
     return made

@@ -6,16 +6,17 @@ The body is `text` (what notifications show) and `blocks`: a header of at most 1
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 import orjson
 
-from schemas.incidents import Evidence, Message
+from schemas.incidents import Digest, Evidence, Message
 from services.alerting.channels import words
 from services.alerting.channels.outcome import Outcome, posted
 from services.alerting.outgoing import Outgoing
 
-_HEADER, _SECTION, _FIELD, _FIELDS = 150, 3_000, 2_000, 10
+_HEADER, _SECTION, _FIELD, _FIELDS, _BLOCKS = 150, 3_000, 2_000, 10, 50
 
 
 def escaped(text: str) -> str:
@@ -48,6 +49,21 @@ def body(message: Message) -> dict[str, Any]:
     return {"text": _cut(escaped(title), _SECTION), "blocks": blocks, "unfurl_links": False}
 
 
+def digest_body(digest: Digest) -> dict[str, Any]:
+    """A digest as Slack documents it."""
+    title = " ".join(digest.title.split())
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": _cut(title, _HEADER), "emoji": False}}
+    ]
+    for part in digest.parts:
+        lines = (f"<{one.url}|{escaped(one.words)}>" if one.url else escaped(one.words) for one in part.lines)
+        blocks += [
+            {"type": "section", "text": _mrkdwn(text, _SECTION)}
+            for text in _packed([f"*{escaped(part.title)}*", *(f"• {line}" for line in lines)])
+        ]
+    return {"text": _cut(escaped(title), _SECTION), "blocks": blocks[:_BLOCKS], "unfurl_links": False}
+
+
 class Slack:
     """One incoming webhook. Its URL is its secret."""
 
@@ -62,6 +78,23 @@ class Slack:
         headers = {"content-type": "application/json; charset=utf-8"}
         secrets = (self._url, self._url.rpartition("/")[2])
         return await posted(self._outgoing, self._url, orjson.dumps(body(message)), headers, secrets)
+
+    async def send_digest(self, digest: Digest, left: Set[str]) -> Outcome:
+        """Post it to the room; nobody leaves a room by a link."""
+        headers = {"content-type": "application/json; charset=utf-8"}
+        secrets = (self._url, self._url.rpartition("/")[2])
+        return await posted(self._outgoing, self._url, orjson.dumps(digest_body(digest)), headers, secrets)
+
+
+def _packed(lines: Sequence[str]) -> Iterator[str]:
+    """Lines joined into as few texts as fit a section, no line cut in two unless it is too long alone."""
+    text = ""
+    for line in lines:
+        if text and len(text) + 1 + len(line) > _SECTION:
+            yield text
+            text = ""
+        text = f"{text}\n{line}" if text else line
+    yield text
 
 
 def _line(one: Evidence) -> str:

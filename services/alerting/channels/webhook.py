@@ -10,12 +10,12 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 import orjson
 
 from schemas.errors import ConfigurationError
-from schemas.incidents import Message
+from schemas.incidents import Digest, Message
 from services.alerting.channels.outcome import Outcome, posted
 from services.alerting.outgoing import Outgoing
 
@@ -49,6 +49,12 @@ def body(message: Message) -> bytes:
     return orjson.dumps({"type": f"incident.{message.kind}", "timestamp": data["at"], "data": data})
 
 
+def digest_body(digest: Digest) -> bytes:
+    """The same of a digest."""
+    data = digest.model_dump(mode="json")
+    return orjson.dumps({"type": f"digest.{digest.kind}", "timestamp": data["at"], "data": data})
+
+
 class Webhook:
     """One receiver."""
 
@@ -70,11 +76,18 @@ class Webhook:
 
     async def send(self, message: Message) -> Outcome:
         """Post it, signed with the time of this attempt."""
-        content, now = body(message), int(self._clock())
+        return await self._signed(message.notice_id, body(message))
+
+    async def send_digest(self, digest: Digest, left: Set[str]) -> Outcome:
+        """Post it like any message; programs do not leave."""
+        return await self._signed(digest.digest_id, digest_body(digest))
+
+    async def _signed(self, name: str, content: bytes) -> Outcome:
+        now = int(self._clock())
         headers = {
             "content-type": "application/json",
-            "webhook-id": message.notice_id,
+            "webhook-id": name,
             "webhook-timestamp": str(now),
-            "webhook-signature": signature(self._keys, message.notice_id, now, content),
+            "webhook-signature": signature(self._keys, name, now, content),
         }
         return await posted(self._outgoing, self._url, content, headers, self._secrets)

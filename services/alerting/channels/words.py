@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from schemas.incidents import Message
+from schemas.incidents import Digest, Message
 
 MARKS = {"severe": "▲▲", "high": "▲", "watch": "◆"}
 _KINDS = {
@@ -51,6 +51,14 @@ def rest(message: Message) -> Iterator[tuple[str, str]]:
     if message.runbook:
         yield "What to do", message.runbook
     yield "More", message.where
+
+
+def plain_digest(digest: Digest) -> str:
+    """A whole digest as plain text."""
+    lines = [digest.title]
+    for part in digest.parts:
+        lines += ["", part.title, *(f"- {one.words}" + (f"\n  {one.url}" if one.url else "") for one in part.lines)]
+    return "\n".join(lines) + "\n"
 
 
 def acts(message: Message) -> Iterator[tuple[str, str]]:
