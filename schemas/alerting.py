@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
@@ -156,10 +156,16 @@ class ActionLinks(Strict):
     valid_h: float = Field(72.0, gt=0, le=720, description="how long a link works")
 
 
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+
+
 class Digests(Strict):
     """When digests are sent."""
 
     at: ClockTime = Field("08:00", description="time of day")
+    weekly: tuple[str, ...] = Field((), description="channels that get the digest of the week as well")
+    weekday: Weekday = Field("monday", description="day of it")
     zone: ZoneText = Field("UTC", description="time zone of it, as `Europe/Amsterdam`")
 
 
@@ -202,6 +208,10 @@ class AlertsConfig(Strict):
             if names.count(name) > 1 or name in (LOG, "none"):
                 taken = f"names must be unique, and `{LOG}` and `none` are taken"
                 raise ValueError(f"two channels are called `{name}`; {taken}")
+        can = [one.name for one in self.channels if not isinstance(one, AlertmanagerChannel)]
+        for name in self.digest.weekly:
+            if name not in can:
+                raise ValueError(f"digest.weekly: no channel `{name}` carries digests{did_you_mean(name, can)}")
         for index, route in enumerate(self.routes):
             for name in route.channels:
                 if name not in names:

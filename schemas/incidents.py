@@ -214,6 +214,23 @@ class Desk(Contract):
         return not (self.parts or self.threads or self.carriers)
 
 
+class Past(Contract):
+    """What is kept of an incident that people were told of, for the digest of the week."""
+
+    incident_id: str
+    account_id: str
+    headline: str
+    policy: str
+    level: Level
+    touchpoint: str = ""
+    department: str = ""
+    owners: tuple[str, ...] = ()
+    opened_at: UtcTime
+    ended_at: UtcTime | None = None
+    state: Literal["held", "told", "closed", "withdrawn"]
+    events: tuple[str, ...] = Field(description="some of its evidence: what people did about it names events")
+
+
 class Ward(Contract):
     """What the alerts service remembers of a partition: since when it watches, and when each source was heard."""
 
@@ -222,6 +239,7 @@ class Ward(Contract):
     since: UtcTime = Field(description="what happened before is history and told to nobody")
     until: UtcTime = Field(description="how long it has watched with this blueprint")
     sources: dict[str, UtcTime] = Field({}, description="source → when it was first heard")
+    weekly: dict[str, Sending] = Field({}, description="channel → its next digest of the week; kept by partition 0")
     heard: dict[str, UtcTime] = Field({}, description="source → the newest moment that it told of as it happened")
 
 

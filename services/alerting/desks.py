@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from aiokafka import TopicPartition
 from pydantic import ValidationError
 
 from schemas.config import KafkaConfig
-from schemas.incidents import Desk, Ward
+from schemas.incidents import Desk, Past, Ward
 from schemas.topics import TopicName
 from streams.runtime.kafka import broadcast_consumer, partitions
 from streams.runtime.writer import partition_of
 
 TOPIC: Final[TopicName] = "alerts.desks.v1"
 _WARD = "ward:"
+_PAST = "past:"
+PAST_MEMORY: Final = timedelta(days=15)
+"""Two weeks are compared, and a day is left for a digest that comes late."""
 _POLL_MS = 300
 _log = logging.getLogger("touchline.alerts")
 
@@ -45,8 +48,10 @@ class Desks:
         self._unsaved: set[str] = set()
         self._owner: dict[str, str] = {}
         self._remembered: dict[int, Ward] = {}
+        self._place_of: dict[str, int] = {}
         self.of: dict[str, Desk] = {}
         self.wards: dict[int, Ward] = {}
+        self.pasts: dict[str, Past] = {}
         self.noticed: set[str] = set()
         """Accounts with messages under way."""
 
@@ -73,6 +78,29 @@ class Desks:
             self.wards[ward.partition] = ward
             self._unsaved.add(f"{_WARD}{ward.partition}")
 
+    def put_past(self, past: Past) -> None:
+        """Keep what became of an incident, for the digest of the week."""
+        if self.partition(past.account_id) in self.wards and self.pasts.get(past.incident_id) != past:
+            self.pasts[past.incident_id] = past
+            self._unsaved.add(_PAST + past.incident_id)
+            self._place_of[_PAST + past.incident_id] = self.partition(past.account_id)
+
+    def drop_pasts(self, now: datetime) -> None:
+        """Forget what no digest will tell any more."""
+        for name in [name for name, past in self.pasts.items() if _is_long_past(past, now)]:
+            del self.pasts[name]
+            self._unsaved.add(_PAST + name)
+
+    async def all_pasts(self) -> list[Past]:
+        """Those of every partition, whoever holds it. Raises KafkaError."""
+        found: dict[str, Past] = {}
+        async for key, value in self._read([TopicPartition(self._topic, number) for number in range(self._count)]):
+            if key.startswith(_PAST):
+                found.pop(key, None)
+                if value is not None:
+                    found[key] = Past.model_validate_json(value[1:-1])
+        return list(found.values())
+
     def neighbours(self, desk: Desk) -> set[str]:
         """Other accounts with conversations about evidence of this one's pains."""
         events = (event for part in desk.parts.values() for event in part.proof)
@@ -98,6 +126,16 @@ class Desks:
         """Take over these partitions: read what is remembered of them. Raises KafkaError."""
         places = [TopicPartition(self._topic, number) for number in numbers]
         desks: dict[str, Desk] = {}
+        async for key, value in self._read(places):
+            self._learn(key, value, desks)
+        # all at once: whoever sends must not see a desk whose partition is not held
+        for account_id, desk in desks.items():
+            self._hold(account_id, desk)
+        for place in places:
+            self._watch(place.partition, now)
+
+    async def _read(self, places: list[TopicPartition]) -> AsyncIterator[tuple[str, bytes | None]]:
+        """All that these partitions have now, in their order."""
         consumer = broadcast_consumer(self._kafka, "touchline-alerts-desks")
         try:
             await consumer.start()
@@ -107,20 +145,16 @@ class Desks:
             for place in places:
                 while await consumer.position(place) < ends[place]:
                     for record in (await consumer.getmany(place, timeout_ms=_POLL_MS)).get(place, []):
-                        self._learn(record.key.decode(), record.value, desks)
+                        yield record.key.decode(), record.value
         finally:
             await consumer.stop()
-        # all at once: whoever sends must not see a desk whose partition is not held
-        for account_id, desk in desks.items():
-            self._hold(account_id, desk)
-        for place in places:
-            self._watch(place.partition, now)
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Another process has these partitions."""
         left = set(numbers)
         self.wards = {number: ward for number, ward in self.wards.items() if number not in left}
         self.of = {name: desk for name, desk in self.of.items() if self.partition(name) not in left}
+        self.pasts = {name: one for name, one in self.pasts.items() if self.partition(one.account_id) not in left}
         self.noticed &= self.of.keys()
         self._unsaved = {key for key in self._unsaved if self._place(key) not in left}
 
@@ -150,18 +184,34 @@ class Desks:
         try:
             if value is None:
                 desks.pop(key, None)
+                self.pasts.pop(key.removeprefix(_PAST), None)
             elif key.startswith(_WARD):
                 ward = Ward.model_validate_json(value[1:-1])
                 self._remembered[ward.partition] = ward
+            elif key.startswith(_PAST):
+                past = Past.model_validate_json(value[1:-1])
+                self.pasts[past.incident_id] = past
+                self._place_of[key] = self.partition(past.account_id)
             else:
                 desks[key] = Desk.model_validate_json(value[1:-1])
         except ValidationError as error:
             _log.error("a desk of another version is left out", extra={"account": key, "error": str(error)[:200]})
 
     def _place(self, key: str) -> int:
+        if key.startswith(_PAST):
+            return self._place_of[key]
         return int(key.removeprefix(_WARD)) if key.startswith(_WARD) else self.partition(key)
 
     async def _sent(self, key: str) -> Awaitable[Any]:
-        held = self.wards.get(self._place(key)) if key.startswith(_WARD) else self.of.get(key)
+        held: Desk | Ward | Past | None = self.of.get(key)
+        if key.startswith(_WARD):
+            held = self.wards.get(self._place(key))
+        elif key.startswith(_PAST):
+            held = self.pasts.get(key.removeprefix(_PAST))
         value = b"[" + held.encoded() + b"]" if held is not None else None
         return await self._producer.send(self._topic, value, key=key.encode(), partition=self._place(key))
+
+
+def _is_long_past(past: Past, now: datetime) -> bool:
+    is_open = past.state == "told" and now - past.opened_at <= 4 * PAST_MEMORY
+    return not is_open and now - (past.ended_at or past.opened_at) > PAST_MEMORY

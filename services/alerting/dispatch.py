@@ -22,6 +22,7 @@ from services.alerting.channels.outcome import DigestSender, Outcome, Sender
 from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.watcher import without_idle
+from services.alerting.weeklies import Weeklies
 from streams.incidents.digests import daily
 from streams.runtime.failpoints import hit
 from streams.runtime.metrics import Meter
@@ -59,8 +60,10 @@ class Dispatcher:
         meter: Meter,
         clock: Callable[[], datetime],
         left: Callable[[str], Set[str]] = lambda channel: frozenset(),
+        weeklies: Weeklies | None = None,
     ) -> None:
         """`left`: the marks of those who want no more digests of a channel."""
+        self._weeklies = weeklies
         self._desks, self._senders, self._deliveries = desks, senders, deliveries
         self._in_doubt = timedelta(seconds=config.in_doubt_s)
         self._give_up_after = timedelta(hours=config.give_up_after_h)
@@ -89,7 +92,8 @@ class Dispatcher:
         if isinstance(sender, DigestSender) and waiting:
             digest = daily(sender.name, [one.message for one in waiting], self._clock())
             await self._send(waiting, sender.send_digest(digest, self._left(sender.name)))
-        return bool(waiting)
+            return True
+        return isinstance(sender, DigestSender) and self._weeklies is not None and await self._weeklies.step(sender)
 
     async def _send(self, together: Sequence[Due], sending: Coroutine[Any, Any, Outcome]) -> None:
         """Written down before, sent, and what came of it written down."""

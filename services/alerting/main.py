@@ -25,6 +25,7 @@ from services.alerting.dispatch import Dispatcher
 from services.alerting.outgoing import Outgoing
 from services.alerting.routing import Manners, router
 from services.alerting.watcher import STAGE, Watcher
+from services.alerting.weeklies import Weeklies
 from services.common.link_keys import link_keys
 from streams.incidents.intake import Lens
 from streams.incidents.links import LEAVE, LEAVE_PATH, ActionLink, signed
@@ -162,7 +163,8 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         aside=lambda: frozenset(one.source for one in standings.standings.aside),
     )
     watcher.stopping = stopping
-    dispatcher = Dispatcher(desks, channels, deliveries, alerts, metrics, _now, left=watcher.log.left)
+    weeklies = Weeklies(desks, watcher.log, alerts, _now)
+    dispatcher = Dispatcher(desks, channels, deliveries, alerts, metrics, _now, watcher.log.left, weeklies)
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
     beside = [
         asyncio.create_task(dispatcher.run()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from schemas.base import EPOCH
 from schemas.facts import FACTS, Fact, TouchpointFact
-from schemas.incidents import Desk, Notice, Ward
+from schemas.incidents import Desk, Notice, Past, Ward
 from schemas.metrics import MetricName
 from schemas.policies import LEVELS
 from schemas.touchpoints import CleanTouchpoint
@@ -180,6 +180,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             for desk in list(self._desks.of.values()):
                 self._desks.put(pruned(desk, now))
             self._desks.tidy()
+            self._desks.drop_pasts(now)
         return is_news
 
     async def _judge(self, account_id: str, now: datetime) -> bool:
@@ -191,6 +192,8 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         after = judged(desk, view)
         made = _new(desk, after)
         after = without_idle(after)
+        for past in _pasts(desk, after):
+            self._desks.put_past(past)
         self._desks.put(after)  # before anything is waited for: channels change desks, too
         again_at = look_again_at(after, view)
         if again_at is not None:
@@ -261,6 +264,28 @@ def without_idle(desk: Desk) -> Desk:
 
 def _is_under_way(notice: Notice) -> bool:
     return any(sending.state in ("due", "trying") for sending in notice.sendings)
+
+
+def _pasts(before: Desk, after: Desk) -> Iterator[Past]:
+    """What is to be kept of conversations that changed."""
+    known = {thread.thread_id: thread for thread in before.threads}
+    for thread in after.threads:
+        last = thread.last
+        if last is not None and known.get(thread.thread_id) != thread:
+            yield Past(
+                incident_id=thread.thread_id,
+                account_id=after.account_id,
+                headline=last.headline,
+                policy=last.policy,
+                level=thread.level,
+                touchpoint=last.touchpoint,
+                department=last.department,
+                owners=last.owners,
+                opened_at=thread.opened_at,
+                ended_at=thread.ended_at,
+                state=thread.state,
+                events=thread.events[:5],
+            )
 
 
 def _new(before: Desk, after: Desk) -> list[Notice]:

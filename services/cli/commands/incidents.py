@@ -171,7 +171,7 @@ async def _known(kafka: KafkaConfig) -> tuple[dict[str, Desk], ActionLog]:
             name = record.key.decode()
             if record.value is None:
                 desks.pop(name, None)
-            elif not name.startswith("ward:"):
+            elif not name.startswith(("ward:", "past:")):
                 desks[name] = Desk.model_validate_json(record.value[1:-1])
         actions = [
             action
