@@ -30,4 +30,4 @@ def test_the_first_time_of_a_view_is_the_one_its_rows_are_about() -> None:
     }
     assert firsts == TIMES
     with_times = {view for view, columns in COLUMNS.items() if any(" Date" in column for column in columns)}
-    assert with_times - set(TIMES) == {"freshness", "unmapped"}
+    assert with_times - set(TIMES) == {"freshness", "source_health", "unmapped"}

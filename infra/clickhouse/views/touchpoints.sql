@@ -11,7 +11,11 @@ CREATE OR REPLACE VIEW {bi}.touchpoints {on_cluster}
     vendor_event_id    String COMMENT 'Id of the event in the system of the vendor',
     action             LowCardinality(String) COMMENT 'What happened, in our words',
     touchpoint_type    LowCardinality(String) COMMENT 'Kind of touchpoint, from the blueprint',
+    touchpoint_name    String COMMENT 'Its shown name',
+    owner_department   LowCardinality(String) COMMENT 'Department that answers for this kind; empty where nobody is named',
     phase              LowCardinality(String) COMMENT 'Phase of the account at that time',
+    phase_name         String COMMENT 'Its shown name',
+    phase_position     Int64 COMMENT 'Its place in the journey; 0 where the blueprint in force has no such phase',
     home_phase         LowCardinality(String) COMMENT 'Phase the touchpoint type belongs to',
     account_id         String COMMENT 'Customer account it belongs to',
     account_name       String COMMENT 'Name of the account',
@@ -19,13 +23,18 @@ CREATE OR REPLACE VIEW {bi}.touchpoints {on_cluster}
     account_confidence Float64 COMMENT 'How sure we are of the account, 0 to 1',
     person_id          String COMMENT 'Person; empty where no person was involved',
     persona            LowCardinality(String) COMMENT 'Kind of person',
+    persona_name       String COMMENT 'Its shown name',
+    buying_role        LowCardinality(String) COMMENT 'Part of that persona in the decision',
     segment            LowCardinality(String) COMMENT 'Customer segment',
     channel            LowCardinality(String) COMMENT 'Channel: web, crm, support, ...',
     on_map             Bool COMMENT 'True for contact moments, false for records about records',
     moment_of_truth    Bool COMMENT 'True where this type makes or breaks the relationship',
     importance         Int64 COMMENT 'Importance of the type: 1 minor to 5 decisive',
+    risk               Int64 COMMENT 'Damage if this kind fails: 1 hardly noticed to 5 the customer is lost; 0 where none is stated',
     has_emotion        Bool COMMENT 'True where there is evidence of an emotion; leave the others out of averages',
     emotion            Nullable(Decimal(9, 6)) COMMENT '-1 painful to 1 delightful; NULL where has_emotion is false',
+    emotion_sum        Float64 COMMENT 'emotion, 0 where there is none: sum(emotion_sum) / sum(emotion_count) is the mean of any group',
+    emotion_count      Int64 COMMENT '1 where there is evidence of an emotion, else 0',
     friction           Int64 COMMENT 'Friction signals it carries or belongs to; a signal names one touchpoint and the rest as evidence',
     friction_rules     String COMMENT 'Rules of these signals, joined with commas',
     delight            Int64 COMMENT 'Delight signals it carries',
@@ -37,6 +46,7 @@ CREATE OR REPLACE VIEW {bi}.touchpoints {on_cluster}
     title              String COMMENT 'Title given by the sender',
     score_kind         LowCardinality(String) COMMENT 'nps, csat, ces or rating; empty where no score was given',
     score              Nullable(Decimal(18, 6)) COMMENT 'The score; NULL where score_kind is empty',
+    properties         String COMMENT 'What else the sender told, as a JSON object',
     clock_suspect      Bool COMMENT 'The clock of the sender was more than 5 minutes ahead of ours',
     backfill           Bool COMMENT 'Imported history, not seen live',
     blueprint_version  Int64 COMMENT 'Version of the blueprint it was judged by',
@@ -53,7 +63,26 @@ CREATE OR REPLACE VIEW {bi}.touchpoints {on_cluster}
     country            LowCardinality(String) COMMENT 'Country, where the sender tells it'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    (
+        SELECT (
+            groupArray(JSONExtractString(kind, 'id')), groupArray(JSONExtractString(kind, 'name')),
+            groupArray(JSONExtractString(kind, 'owner', 'department')), groupArray(JSONExtractInt(kind, 'risk'))
+        )
+        FROM (SELECT arrayJoin(JSONExtractArrayRaw(argMax(b.payload, b.written_at), 'types')) AS kind FROM {database}.blueprints AS b)
+    ) AS types,
+    (
+        SELECT (groupArray(JSONExtractString(stage, 'id')), groupArray(JSONExtractString(stage, 'name')))
+        FROM (SELECT arrayJoin(JSONExtractArrayRaw(argMax(b.payload, b.written_at), 'phases')) AS stage FROM {database}.blueprints AS b)
+    ) AS stages,
+    (
+        SELECT (
+            groupArray(JSONExtractString(kind, 'id')), groupArray(JSONExtractString(kind, 'name')),
+            groupArray(JSONExtractString(kind, 'buying_role'))
+        )
+        FROM (SELECT arrayJoin(JSONExtractArrayRaw(argMax(b.payload, b.written_at), 'personas')) AS kind FROM {database}.blueprints AS b)
+    ) AS kinds
+SELECT
     t.event_id AS event_id,
     toDate(t.minute) AS event_date,
     t.occurred_at AS occurred_at,
@@ -65,7 +94,11 @@ AS SELECT
     t.vendor_event_id AS vendor_event_id,
     t.action AS action,
     t.touchpoint_type AS touchpoint_type,
+    transform(t.touchpoint_type, types.1, types.2, '') AS touchpoint_name,
+    transform(t.touchpoint_type, types.1, types.3, '') AS owner_department,
     t.phase AS phase,
+    transform(t.phase, stages.1, stages.2, '') AS phase_name,
+    toInt64(indexOf(stages.1, t.phase)) AS phase_position,
     t.home_phase AS home_phase,
     t.account_id AS account_id,
     multiIf(
@@ -76,13 +109,18 @@ AS SELECT
     t.account_confidence AS account_confidence,
     t.person_id AS person_id,
     t.persona AS persona,
+    transform(t.persona, kinds.1, kinds.2, '') AS persona_name,
+    transform(t.persona, kinds.1, kinds.3, '') AS buying_role,
     t.segment AS segment,
     t.channel AS channel,
     toBool(t.on_map != 0) AS on_map,
     toBool(t.moment_of_truth != 0) AS moment_of_truth,
     toInt64(t.importance) AS importance,
+    toInt64(transform(t.touchpoint_type, types.1, types.4, 0)) AS risk,
     toBool(t.has_emotion != 0) AS has_emotion,
     if(t.has_emotion != 0, toDecimal32OrNull(toString(round(t.emotion, 6)), 6), NULL) AS emotion,
+    if(t.has_emotion != 0, t.emotion, 0) AS emotion_sum,
+    toInt64(t.has_emotion != 0) AS emotion_count,
     toInt64(t.friction) AS friction,
     arrayStringConcat(t.friction_rules, ',') AS friction_rules,
     toInt64(t.delight) AS delight,
@@ -94,6 +132,7 @@ AS SELECT
     t.title AS title,
     t.score_kind AS score_kind,
     if(t.score_kind != '', toDecimal64OrNull(toString(t.score), 6), NULL) AS score,
+    t.properties AS properties,
     toBool(t.clock_suspect != 0) AS clock_suspect,
     toBool(t.backfill != 0) AS backfill,
     toInt64(t.blueprint_version) AS blueprint_version,

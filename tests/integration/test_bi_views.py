@@ -1,0 +1,346 @@
+"""The views that analysts read: each against the same rows counted by hand; no join of them doubles anything."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.sink.blueprints import TABLE, TYPES, row
+from services.sink.views import load_views
+from streams.journey.blueprints import load
+from streams.runtime.clickhouse import Store
+from tests import dashboard_seed as seed
+from tests.clickhouse_fixture import ClickHouse
+from tests.dashboard_seed import Row
+from tests.store_fixture import fresh_store
+
+pytestmark = pytest.mark.clickhouse
+NOW = datetime.now(UTC).replace(microsecond=0)
+START = NOW - timedelta(days=3)
+BLUEPRINT = load()
+ACCOUNT = "crm:0000"
+
+#: View → what names one of its rows.
+KEYS = {
+    "account_phases": ("account_id", "changed_at", "event_id"),
+    "accounts": ("account_id",),
+    "cases": ("case_id",),
+    "committee": ("account_id", "role"),
+    "compounds": ("signal_id",),
+    "corrections": ("correction_id",),
+    "deal_stages": ("opportunity_id", "position"),
+    "directory": ("object_kind", "directory", "object_id", "field", "since", "event_id"),
+    "freshness": ("source",),
+    "funnel": ("phase",),
+    "journey_map": ("phase", "touchpoint_type"),
+    "journey_map_daily": ("event_date", "phase", "touchpoint_type", "persona", "segment", "channel"),
+    "mobile_gap": ("touchpoint_type",),
+    "opportunities": ("opportunity_id",),
+    "pain_daily": ("event_date", "touchpoint_type", "phase"),
+    "paths": ("from_type", "to_type"),
+    "people": ("person_id",),
+    "person_names": ("person_id",),
+    "personas": ("persona",),
+    "phase_dwell": ("phase",),
+    "phases": ("phase",),
+    "proposals": ("proposal_id",),
+    "quotes": ("event_id",),
+    "sessions": ("source", "session_id"),
+    "signals": ("signal_id",),
+    "source_health": ("source",),
+    "tickets": ("ticket_id",),
+    "touchpoint_types": ("touchpoint_type",),
+    "touchpoints": ("event_id",),
+    "traffic": ("event_date", "source", "traffic", "url_host", "agent"),
+    "unmapped": ("source", "vendor", "vendor_type", "action"),
+}
+#: Seconds and days until now: another at each look.
+_RUNNING = {"age_s", "stage_s", "silent_for_s", "days_in_phase"}
+
+
+def told(world: seed.World, seconds: float, action: str, subject: str = "", **more: Any) -> Row:
+    """One more touchpoint of `ACCOUNT`, `seconds` into the story."""
+    at = START + timedelta(seconds=seconds)
+    base = next(kept for kept in world.touchpoints if kept["account_id"] == ACCOUNT)
+    number = len(world.touchpoints)
+    made = base | {
+        "minute": at.replace(second=0), "occurred_at": at, "received_at": at, "event_id": f"t-{number:05d}",
+        "action": action, "subject": subject, "has_emotion": 0, "emotion": float("nan"), "friction": 0,
+        "friction_rules": [], "pain": 0.0, "on_map": 0, "person_id": f"{ACCOUNT}/p0", "properties": "{}",
+    }  # fmt: skip
+    properties = more.pop("properties", None)
+    made |= more | ({"properties": json.dumps(properties)} if properties else {})
+    world.touchpoints.append(made)
+    return made
+
+
+def story() -> seed.World:
+    """A company's store, and at one account tickets, deals, a CRM's record, sessions and words."""
+    world = seed.world(BLUEPRINT.source, NOW, touchpoints=400, days=40)
+    for kept in world.touchpoints:
+        kept |= {"session_id": "", "device": "", "subject": ""}
+    for seconds, status in ((0, ""), (120, "solved"), (180, "open"), (240, "solved"), (300, "solved")):
+        told(world, seconds, "ticket_status" if status else "ticket_created", "ticket:desk:1",
+             properties={"current": status} if status else {"status": "new"}, title="Slow")  # fmt: skip
+    told(world, 60, "ticket_replied_by_agent", "ticket:desk:1", text="We look into it")
+    told(world, 0, "ticket_created", "ticket:crm:2")
+    told(world, 100, "ticket_status", "ticket:crm:2", properties={"current": "closed"})
+    told(world, 200, "ticket_status", "ticket:crm:2", properties={"current": "open"})
+    told(world, 10, "ticket_replied_by_agent", "ticket:desk:3", text="Hello")
+    for seconds, stage in ((0, "a"), (50, "b"), (60, "b"), (110, "a")):
+        told(world, seconds, "deal_stage_changed", "deal:crm:9", properties={"value": stage})
+    for seconds, (name, value) in enumerate(
+        [("annualrevenue", "1"), ("annualrevenue", "2500000.50"), ("country", "Belgium"), ("hubspot_owner_id", "77")]
+    ):
+        told(world, seconds, "crm_record", "company:crm:0000", properties={"property": name, "value": value})
+    for seconds, page in ((0, "/a"), (30, "/b"), (90, "/c")):
+        told(
+            world, seconds, "page_view", session_id="s1", page=page, pain=0.25 if page == "/b" else 0.0, device="mobile"
+        )
+    told(
+        world, 20, "survey_answered", text="It broke twice", on_map=1, has_emotion=1, emotion=-0.8, pain=0.5, friction=1
+    )
+    return world
+
+
+WORLD = story()
+
+
+@pytest.fixture(scope="module")
+def store(clickhouse_url: ClickHouse) -> Iterator[Store]:
+    name = f"views_{uuid4().hex[:8]}"
+    with fresh_store(clickhouse_url, name) as (made, _):
+        made.insert(TABLE, TYPES, row(BLUEPRINT, NOW))
+        seed.store(made.client, WORLD)
+        yield made
+    client = clickhouse_url.client()
+    client.command(f"DROP DATABASE {name}")
+    client.close()
+
+
+def rows(store: Store, sql: str) -> list[dict[str, Any]]:
+    return store.rows(sql.replace("bi.", f"bi_{store.client.database}."))
+
+
+def one(store: Store, view: str, where: str) -> dict[str, Any]:
+    (found,) = rows(store, f"SELECT * FROM bi.{view} WHERE {where}")
+    return found
+
+
+def on_map(days: float = 1000) -> list[Row]:
+    return [kept for kept in WORLD.touchpoints if kept["on_map"] and kept["occurred_at"] >= NOW - timedelta(days=days)]
+
+
+# What doubles
+
+
+def test_every_view_says_what_names_a_row(store: Store) -> None:
+    assert {view.name for view in load_views()} == set(KEYS)
+    for view, key in KEYS.items():
+        (found,) = rows(store, f"SELECT count() AS n, uniqExact({', '.join(key)}) AS keys FROM bi.{view}")
+        assert found["n"] == found["keys"], view
+
+
+def test_a_readers_settings_change_no_view(store: Store) -> None:
+    for view in KEYS:
+        sql = f"SELECT * FROM bi.{view} ORDER BY ALL LIMIT 20"
+        asked = (sql, f"{sql} SETTINGS join_use_nulls = 1, prefer_column_name_to_alias = 1")
+        plain, other = ([{k: v for k, v in r.items() if k not in _RUNNING} for r in rows(store, one)] for one in asked)
+        assert repr(other) == repr(plain), view
+
+
+def columns(store: Store) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    listed = "SELECT table, name, type FROM system.columns WHERE database = concat('bi_', currentDatabase())"
+    for column in store.rows(listed):
+        found[str(column["table"])][str(column["name"])] = str(column["type"])
+    return found
+
+
+def test_no_join_on_a_key_doubles_or_drops_anything(store: Store) -> None:
+    """Each view with all the others whose key it holds: as many rows, and the same sums."""
+    known, joins = columns(store), 0
+    for view in KEYS:
+        numbers = [name for name, kind in known[view].items() if kind in ("Int64", "Float64") and name not in _RUNNING]
+        sums = ", ".join(["count() AS n", *(f"sum(a.{name}) AS sum_{name}" for name in numbers)])
+        joined = [other for other in KEYS if other != view and set(KEYS[other]) <= known[view].keys()]
+        joins += len(joined)
+        more = "".join(f" LEFT JOIN bi.{other} AS {other} ON {_equal(other)}" for other in joined)
+        (alone,) = rows(store, f"SELECT {sums} FROM bi.{view} AS a")
+        assert rows(store, f"SELECT {sums} FROM bi.{view} AS a{more}") == [pytest.approx(alone)], (view, joined)
+    assert joins > 60
+
+
+def _equal(other: str) -> str:
+    return " AND ".join(f"{other}.{name} = a.{name}" for name in KEYS[other])
+
+
+# What they say
+
+
+def test_a_touchpoint_carries_the_names_of_the_blueprint(store: Store) -> None:
+    types = {kind.id: kind for kind in BLUEPRINT.source.types}
+    personas = {persona.id: persona for persona in BLUEPRINT.source.personas}
+    names = [phase.id for phase in BLUEPRINT.source.phases]
+    wanted = "touchpoint_type, touchpoint_name, owner_department, risk, phase, phase_position, persona, buying_role"
+    for found in rows(store, f"SELECT {wanted} FROM bi.touchpoints WHERE on_map"):
+        kind = types[found["touchpoint_type"]]
+        department = kind.owner.department if kind.owner else ""
+        assert (found["touchpoint_name"], found["owner_department"], found["risk"]) == (
+            kind.name,
+            department,
+            kind.risk,
+        )
+        assert found["phase_position"] == names.index(found["phase"]) + 1
+        persona = personas.get(found["persona"])
+        assert found["buying_role"] == (persona.buying_role if persona else "")
+
+
+def test_sums_and_counts_give_the_mean(store: Store) -> None:
+    felt = [kept["emotion"] for kept in WORLD.touchpoints if kept["has_emotion"]]
+    (found,) = rows(
+        store,
+        "SELECT sum(emotion_sum) AS s, sum(emotion_count) AS n, toFloat64(avg(emotion)) AS mean FROM bi.touchpoints",
+    )
+    assert (found["s"], found["n"]) == (pytest.approx(sum(felt)), len(felt))
+    assert found["mean"] == pytest.approx(sum(felt) / len(felt), abs=1e-6)
+
+
+def test_an_account_has_what_the_crm_says_and_what_hurt_it(store: Store) -> None:
+    found = one(store, "accounts", f"account_id = '{ACCOUNT}'")
+    assert (str(found["annual_revenue"]), found["country"], found["crm_owner"]) == ("2500000.50", "Belgium", "77")
+    assert (found["industry"], int(found["employees"]), found["size_band"]) == ("manufacturing", 240, "50-249")
+    for days in (7, 30):
+        pains: Counter[str] = Counter()
+        for kept in on_map(days):
+            pains[kept["account_id"]] += kept["pain"]
+        told_of = {
+            r["account_id"]: r["p"] for r in rows(store, f"SELECT account_id, pain_{days}d AS p FROM bi.accounts")
+        }
+        assert told_of == pytest.approx({account: pains[account] for account in told_of})
+    latest = max(signal["opened_at"] for signal in WORLD.signals if signal["account_id"] == ACCOUNT)
+    assert found["last_pain_at"].replace(tzinfo=UTC) == latest
+    other = one(store, "accounts", "account_id = 'crm:0001'")
+    assert (other["annual_revenue"], other["country"], other["crm_owner"]) == (None, "", "")
+
+
+def test_a_ticket_is_answered_solved_and_opened_again(store: Store) -> None:
+    first = one(store, "tickets", "ticket_id = 'ticket:desk:1'")
+    assert (first["title"], first["status"], first["is_solved"], first["reopened"]) == ("Slow", "solved", True, 1)
+    assert (float(first["first_reply_s"]), float(first["resolution_s"])) == (60, 240), "told solved twice: solved once"
+    assert first["solved_at"].replace(tzinfo=UTC) == START + timedelta(seconds=240)
+    again = one(store, "tickets", "ticket_id = 'ticket:crm:2'")
+    assert (again["status"], again["is_solved"], again["solved_at"], again["reopened"]) == ("open", False, None, 1)
+    assert (again["first_reply_s"], again["resolution_s"]) == (None, None), "a CRM shows no answers"
+    unseen = one(store, "tickets", "ticket_id = 'ticket:desk:3'")
+    assert (unseen["has_created"], unseen["first_reply_s"], unseen["status"]) == (False, None, "")
+    assert unseen["first_reply_at"].replace(tzinfo=UTC) == START + timedelta(seconds=10)
+
+
+def test_a_deal_goes_through_its_stages(store: Store) -> None:
+    found = rows(store, "SELECT stage, position, stage_s, is_current FROM bi.deal_stages ORDER BY position")
+    assert [(r["stage"], r["position"], r["is_current"]) for r in found] == [
+        ("a", 1, False),
+        ("b", 2, False),
+        ("a", 3, True),
+    ]
+    assert [r["stage_s"] for r in found[:2]] == [50, 60]
+
+
+def test_a_session_has_a_beginning_and_an_end(store: Store) -> None:
+    found = one(store, "sessions", "session_id = 's1'")
+    wanted = {
+        "duration_s": 90,
+        "entry_page": "/a",
+        "exit_page": "/c",
+        "page_views": 3,
+        "pain_sum": 0.25,
+        "device": "mobile",
+    }
+    assert {name: found[name] for name in wanted} == wanted
+
+
+def test_words_have_who_said_them(store: Store) -> None:
+    found = rows(store, "SELECT words, said_by FROM bi.quotes ORDER BY occurred_at")
+    assert [(r["words"], r["said_by"]) for r in found] == [
+        ("Hello", "company"), ("It broke twice", "customer"), ("We look into it", "company"),
+    ]  # fmt: skip
+
+
+def test_people_are_counted_without_their_names(store: Store) -> None:
+    pains: Counter[str] = Counter()
+    for kept in on_map():
+        pains[kept["person_id"]] += kept["pain"]
+    found = {r["person_id"]: r["pain_sum"] for r in rows(store, "SELECT person_id, pain_sum FROM bi.people")}
+    assert found == pytest.approx({person: pains[person] for person in found})
+    assert found.keys() == {kept["person_id"] for kept in WORLD.touchpoints} - {""}
+
+
+def test_names_are_in_a_view_of_their_own(store: Store) -> None:
+    from tests.journeys import attributed
+
+    said = [
+        attributed("n1", 0, "identify", person="px", person_traits={"name": "Ann", "title": "CFO"}),
+        attributed("n2", 9, "identify", person="px", person_traits={"name": "Ann Lee"}),
+    ]
+    for item in said:
+        store.command(
+            "INSERT INTO histories (account_id, event_id, revision, occurred_at, payload)"
+            " VALUES ('crm:1', {id:String}, 1, {at:DateTime64(3, 'UTC')}, {payload:String})",
+            {"id": item.touchpoint.event_id, "at": item.touchpoint.occurred_at, "payload": item.encoded().decode()},
+        )
+    found = one(store, "person_names", "person_id = 'px'")
+    assert (found["person_name"], found["job_title"], found["department"]) == ("Ann Lee", "CFO", "")
+    assert not any("name" in column for column in columns(store)["people"] if column != "account_name")
+
+
+def test_pain_by_owner_adds_up(store: Store) -> None:
+    owners = {kind.id: kind.owner.department if kind.owner else "" for kind in BLUEPRINT.source.types}
+    pains: Counter[str] = Counter()
+    for kept in on_map():
+        pains[owners[kept["touchpoint_type"]]] += kept["pain"]
+    found = rows(
+        store, "SELECT owner_department AS d, sum(pain_sum) AS p, sum(touchpoints) AS n FROM bi.pain_daily GROUP BY d"
+    )
+    assert {r["d"]: r["p"] for r in found} == pytest.approx(dict(pains))
+    assert sum(r["n"] for r in found) == len(on_map())
+
+
+def test_the_funnel_only_narrows(store: Store) -> None:
+    order = [phase.id for phase in BLUEPRINT.source.phases]
+    known = [kept for kept in WORLD.accounts if not kept["account_id"].startswith("anon:")]
+    found = rows(store, "SELECT * FROM bi.funnel ORDER BY position")
+    for step in found:
+        reached = sum(order.index(kept["high_water_phase"]) >= order.index(step["phase"]) for kept in known)
+        assert step["accounts_reached"] == reached
+        assert step["accounts_now"] == sum(kept["phase"] == step["phase"] for kept in known)
+    assert [step["share_reached"] for step in found] == sorted((s["share_reached"] for s in found), reverse=True)
+
+
+def test_paths_are_the_steps_of_one_account(store: Store) -> None:
+    steps: Counter[tuple[str, str]] = Counter()
+    by_account: dict[str, list[Row]] = defaultdict(list)
+    for kept in on_map(30):
+        if not kept["account_id"].startswith("anon:"):
+            by_account[kept["account_id"]].append(kept)
+    for history in by_account.values():
+        history.sort(key=lambda kept: (kept["occurred_at"], kept["event_id"]))
+        kinds = [kept["touchpoint_type"] for kept in history]
+        steps.update(pair for pair in itertools.pairwise(kinds) if pair[0] != pair[1])
+    found = rows(store, "SELECT from_type, to_type, steps FROM bi.paths")
+    assert {(r["from_type"], r["to_type"]): r["steps"] for r in found} == steps
+
+
+def test_a_source_is_known_by_what_it_sent_today(store: Store) -> None:
+    sent: Counter[str] = Counter()
+    for kept in WORLD.touchpoints:
+        sent[kept["source"]] += kept["occurred_at"] >= NOW - timedelta(days=1)
+    found = rows(store, "SELECT source, touchpoints_24h, unmapped_24h FROM bi.source_health")
+    assert {r["source"]: r["touchpoints_24h"] for r in found} == {r["source"]: sent[r["source"]] for r in found}
