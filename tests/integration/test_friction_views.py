@@ -59,8 +59,10 @@ def seen(number: int, *, mobile: bool, painful: bool) -> TouchpointFact:
     fact = touchpoint_fact(number, touchpoint_type="pricing_page", on_map=True, friction_signals=("s",) * painful)
     clean = fact.input.touchpoint.changed(
         occurred_at=datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1, seconds=number),
-        channel="mobile" if mobile and number % 2 else "web",
-        properties={"device": "mobile"} if mobile else {},
+        action="page_view",
+        channel="mobile" if mobile and number % 3 == 1 else ("web", "search")[number % 2],
+        device="mobile" if mobile and number % 3 == 2 else "",
+        properties={"device": "mobile"} if mobile and number % 3 == 0 else {},
     )
     return fact.changed(input=fact.input.changed(touchpoint=clean))
 

@@ -22,14 +22,14 @@ FROM
 (
     SELECT
         t.touchpoint_type AS kind,
-        countIf(t.channel = 'mobile' OR JSONExtractString(t.properties, 'device') = 'mobile') AS mobile,
+        countIf('mobile' IN (t.channel, t.device, JSONExtractString(t.properties, 'device'))) AS mobile,
         count() - mobile AS desktop,
-        countIf((t.channel = 'mobile' OR JSONExtractString(t.properties, 'device') = 'mobile') AND t.friction > 0)
+        countIf('mobile' IN (t.channel, t.device, JSONExtractString(t.properties, 'device')) AND t.friction > 0)
             AS mobile_painful,
         countIf(t.friction > 0) - mobile_painful AS desktop_painful
     FROM {database}.touchpoints AS t FINAL
     WHERE t.minute >= toStartOfMinute(now('UTC')) - toIntervalDay(1) AND t.minute <= now('UTC')
-        AND t.on_map AND t.channel IN ('mobile', 'web')
+        AND t.on_map AND (t.channel IN ('mobile', 'web') OR t.action = 'page_view') -- a view may have the channel it came by
     GROUP BY t.touchpoint_type
 )
 COMMENT 'Where phones hurt more: friction of the last 24 hours per kind of touchpoint, mobile against the rest of the web';
