@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from fastapi import FastAPI
@@ -31,6 +31,8 @@ from services.dashboard.store import (
     DaysQuery,
     Hurt,
     Hurts,
+    PainQuery,
+    Pains,
     ProposalQuery,
     Row,
     SignalQuery,
@@ -359,6 +361,62 @@ class FakeStore:
             | {name: carriers[row["event_id"]][name] for name in told if row["event_id"] in carriers}
             for row in rows[: query.limit]
         ]
+
+    async def pained(self, query: PainQuery) -> Sequence[Row]:
+        self._ask("pained")
+        carried, since = self._carried(query.scope), query.span.since
+
+        def hurts(row: Mapping[str, Any], at: datetime) -> bool:
+            return at >= since or (not row["is_closed"] and row["rule"] in query.waits)
+
+        found = [
+            {"account_id": row["account_id"], "part_id": row["signal_id"], "at": at}
+            for row in self.world.signals
+            if row["polarity"] == "friction" and row["rule"] not in query.derived and carried(row)
+            if hurts(row, at := max(row["opened_at"], row["closed_at"]))
+        ]
+        found += [
+            {"account_id": row["account_id"], "part_id": f"touchpoint:{row['event_id']}", "at": row["occurred_at"]}
+            for row in self.within(query.scope, since, query.span.until)
+            if row["touchpoint_type"] in query.types
+        ]
+        scope = query.scope
+        if not (scope.persona or scope.channel or scope.owner or scope.segment):
+            found += [
+                {"account_id": row["account_id"], "part_id": f"phase:{move['event_id']}", "at": at}
+                for row in self.world.accounts
+                if scope.account in ("", row["account_id"]) and (not scope.tier or self._tier(row) == scope.tier)
+                for move in json.loads(str(row["transitions"]))
+                if move.get("direction") in ("backward", "exit")
+                and move["accepted"]
+                and (at := datetime.fromisoformat(move["at"])) >= since
+            ]
+        return sorted(found, key=lambda row: (-row["at"].timestamp(), row["part_id"]))[: query.limit]
+
+    async def pains(self, accounts: Sequence[str], asked: Mapping[str, object]) -> Pains:
+        self._ask("pains")
+        since, carriers = asked["since"], {row["event_id"]: row for row in self.world.touchpoints}
+        assert isinstance(since, datetime)
+        signals = [
+            row | {"persona": carriers[row["event_id"]]["persona"] if row["event_id"] in carriers else ""}
+            for row in self.world.signals
+            if row["account_id"] in accounts and row["polarity"] == "friction" and row["opened_at"] >= since
+        ]
+        touchpoints = [
+            {"title": "", **row}
+            for row in self.world.touchpoints
+            if row["account_id"] in accounts and row["touchpoint_type"] in cast("list[str]", asked["types"])
+        ]
+        return Pains(signals, touchpoints, [row for row in self.world.accounts if row["account_id"] in accounts])
+
+    async def owner_of(self, event_id: str) -> str:
+        self._ask("owner_of")
+        return next((row["account_id"] for row in self.world.touchpoints if row["event_id"] == event_id), "")
+
+    async def events(self, account_id: str, events: Sequence[str]) -> Sequence[Row]:
+        self._ask("events")
+        rows = [row for row in self.world.touchpoints if row["account_id"] == account_id and row["event_id"] in events]
+        return [self._with_signals(row) for row in rows]
 
     async def accounts(self, query: AccountQuery) -> Sequence[Row]:
         self._ask("accounts")

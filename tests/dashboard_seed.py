@@ -125,13 +125,14 @@ def _touchpoint(rng: random.Random, number: int, account_id: str, kind: Touchpoi
 
 
 def _signal(rng: random.Random, touchpoint: Row) -> Row:
-    rule = touchpoint["friction_rules"][0]
+    rule, is_closed = touchpoint["friction_rules"][0], rng.randrange(2)
     return {
         "account_id": touchpoint["account_id"], "signal_id": f"s-{touchpoint['event_id']}", "revision": 1,
         "is_deleted": 0, "digest": 1, "rule": rule, "rule_version": 1, "polarity": "friction",
         "severity": touchpoint["pain"], "event_id": touchpoint["event_id"], "person_id": touchpoint["person_id"],
         "touchpoint_type": touchpoint["touchpoint_type"], "phase": touchpoint["phase"],
-        "opened_at": touchpoint["occurred_at"], "is_closed": rng.randrange(2), "closed_at": EPOCH,
+        "opened_at": touchpoint["occurred_at"], "is_closed": is_closed,
+        "closed_at": touchpoint["occurred_at"] if is_closed else EPOCH,
         "evidence": [touchpoint["event_id"]], "evidence_count": 1, "explanation": WORDS[rule],
     }  # fmt: skip
 

@@ -53,15 +53,18 @@ class FakeWriter:
     def __init__(self, behaviour: str = "ack") -> None:
         self.behaviour = behaviour
         self.items: list[RawRequest] = []
+        self.actions: list[tuple[TopicName, str, bytes]] = []
         self.waiting: list[asyncio.Future[Position]] = []
 
     def put(self, topic: TopicName, key: str, item: bytes) -> asyncio.Future[Position]:
         if self.behaviour == "away":
             raise TransientError("Kafka is away")
-        assert topic == "touchpoints.raw.v1"
-        taken = RawRequest.model_validate(orjson.loads(item))
-        assert key == taken.request_id
-        self.items.append(taken)
+        if topic == "touchpoints.raw.v1":
+            taken = RawRequest.model_validate(orjson.loads(item))
+            assert key == taken.request_id
+            self.items.append(taken)
+        else:
+            self.actions.append((topic, key, item))
         future: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
         if self.behaviour == "ack":
             future.set_result((0, len(self.items)))

@@ -17,7 +17,6 @@ from schemas.blueprint import Blueprint
 from schemas.config import Config
 from schemas.errors import TransientError
 from schemas.processes import READERS
-from services.alerting.actions import Actions
 from services.alerting.channels.registry import Leave, nowhere, senders
 from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
@@ -31,6 +30,7 @@ from streams.incidents.intake import Lens
 from streams.incidents.links import LEAVE, LEAVE_PATH, ActionLink, signed
 from streams.incidents.messages import Links, Places
 from streams.journey.blueprints import load
+from streams.runtime.follower import Follower
 from streams.runtime.kafka import group_consumer, producer
 from streams.runtime.log_guard import Broken, guard
 from streams.runtime.metrics import Metrics
@@ -168,7 +168,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
     beside = [
         asyncio.create_task(dispatcher.run()),
-        asyncio.create_task(Actions(kafka, watcher.log, watcher.people_acted).run()),
+        asyncio.create_task(Follower(kafka, "incidents.actions.v1", watcher.acted, "touchline-alerts-actions").run()),
         asyncio.create_task(standings.run()),
     ]
     for task in beside:

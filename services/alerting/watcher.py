@@ -17,7 +17,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from schemas.base import EPOCH
 from schemas.facts import FACTS, Fact, TouchpointFact
-from schemas.incidents import Desk, Notice, Past, Ward
+from schemas.incidents import ACTIONS, Desk, Notice, Past, Ward
 from schemas.metrics import MetricName
 from schemas.policies import LEVELS
 from schemas.touchpoints import CleanTouchpoint
@@ -106,8 +106,13 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
     def is_watching(self) -> bool:
         return bool(self._desks.wards) and not self._fresh
 
-    def people_acted(self, events: Iterable[str]) -> None:
-        """Look again at whom an action may be about."""
+    def acted(self, key: str, value: bytes | None) -> None:
+        """A record of the log of actions: remember what people did, and look again at whom it may be about."""
+        for _, action in decode(value or b"[]", ACTIONS).items:
+            self.log.learn(action)
+            self._look_again(action.events)
+
+    def _look_again(self, events: Iterable[str]) -> None:
         wanted = set(events)
         for account_id, desk in self._desks.of.items():
             if any(not wanted.isdisjoint(thread.events) for thread in desk.threads):

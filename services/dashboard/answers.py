@@ -28,7 +28,6 @@ VERDICTS: dict[tuple[str, Answer], str] = {
     ("same_account", "accept"): "belongs",
     ("same_account", "reject"): "not_belongs",
 }
-PATH = "/v1/touchline"
 TIMEOUT_S = 15.0
 GIVEN_FOR_S = 120.0
 MAX_GIVEN = 1_000
@@ -65,27 +64,36 @@ async def not_configured(record: Mapping[str, Any]) -> str:
     raise ConfigurationError("answers need a source with `vendor: touchline` whose secret this process can read")
 
 
-class ToGateway:
-    """Decisions over HTTP, as source `source`."""
+class Gateway:
+    """The gateway over HTTP, as source `source`."""
 
     def __init__(self, client: httpx.AsyncClient, url: str, source: str, key: bytes) -> None:
-        self._client = client
-        self._url = url.rstrip("/") + PATH
-        self._source = source
+        self._client, self._url, self.source = client, url.rstrip("/"), source
         self._headers = {b"authorization": b"Bearer " + key, b"content-type": b"application/json"}
 
-    async def __call__(self, record: Mapping[str, Any]) -> str:
-        now = datetime.now(UTC)
-        request = RawRequest(request_id="", source=self._source, vendor="touchline", received_at=now, body="")
-        event_id = touchline.touchpoint(dict(record), {}, request).event_id
+    async def post(self, path: str, body: bytes) -> None:
+        """It is safe once this returns. Raises GatewayAway, ConfigurationError."""
         try:
-            answer = await self._client.post(self._url, content=orjson.dumps(record), headers=self._headers)
+            answer = await self._client.post(self._url + path, content=body, headers=self._headers)
         except httpx.TransportError as error:
             raise GatewayAway("the gateway does not answer; nothing was decided") from error
         if answer.status_code == 401:
-            raise ConfigurationError(f"the gateway does not know the key of source `{self._source}`")
+            raise ConfigurationError(f"the gateway does not know the key of source `{self.source}`")
         if answer.status_code != 200:
             raise GatewayAway(f"the gateway answered {answer.status_code}; nothing was decided")
+
+
+class ToGateway:
+    """Decisions through a gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, record: Mapping[str, Any]) -> str:
+        now = datetime.now(UTC)
+        request = RawRequest(request_id="", source=self._gateway.source, vendor="touchline", received_at=now, body="")
+        event_id = touchline.touchpoint(dict(record), {}, request).event_id
+        await self._gateway.post(touchline.PATH, orjson.dumps(record))
         return event_id
 
 

@@ -21,13 +21,17 @@ from schemas.config import DashboardConfig
 from schemas.errors import ConfigurationError
 from services.common.config import is_loopback
 from services.common.visitors import Visitors
-from services.dashboard import api, failures, questions, search, shell
+from services.dashboard import acting, api, failures, questions, search, shell
+from services.dashboard.acting import Act
 from services.dashboard.answers import Decide, not_configured
 from services.dashboard.aside import Aside, none_aside
+from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.guard import PROBED_PATHS, Guard
 from services.dashboard.live import Live
 from services.dashboard.pages import PAGES
+from services.dashboard.pages.incidents import api as incident_api
+from services.dashboard.pages.incidents import routes as incident_routes
 from services.dashboard.reader import Behind, Clock, Reader, Waiting
 from services.dashboard.snapshots import Snapshots
 from services.dashboard.store import JourneyStore
@@ -45,14 +49,16 @@ def utc_now() -> datetime:
 class Surroundings:
     """What the dashboard knows of the rest.
 
-    `sources` are the configured ones with what each can tell, `token` guards an open address, `decide` is where
-    answers go, `behind` are the stages of the pipeline that do not keep up, `gateway_url` is where senders send,
-    `directories` are those that an id in a URL may be of.
+    `sources` are the configured ones with what each can tell, `token` guards an open address, `decide` is where answers
+    go and `act` where actions, `board` what people did and were told, `behind` are the stages of the pipeline that do
+    not keep up, `gateway_url` is where senders send, `directories` are those that an id in a URL may be of.
     """
 
     sources: Mapping[str, Collection[Capability]] = field(default_factory=dict)
     token: bytes | None = None
     decide: Decide = not_configured
+    act: Act = acting.not_configured
+    board: Board = field(default_factory=Board)
     behind: Behind = tuple
     aside: Aside = none_aside
     gateway_url: str = ""
@@ -74,6 +80,7 @@ def build(
     if not is_loopback(config.host) and not around.token:
         raise ConfigurationError(f"dashboard.host {config.host} is not loopback: dashboard.token is required")
     reader = Reader(store, Catalogue(blueprint), clock, around.sources, around.behind, around.directories, around.aside)
+    reader.board = around.board
     asks = {"json": Reader.whole, **{page.id: page.ask for page in PAGES}}
     snapshots = Snapshots(reader, waiting, asks)
     shown = shell.Pages(reader.catalogue, shell.environment(), around.gateway_url)
@@ -90,7 +97,7 @@ def build(
     )
     app.state.reader, app.state.snapshots, app.state.live = reader, snapshots, live
     app.state.pages, app.state.waiting, app.state.metrics = shown, waiting, around.metrics
-    app.state.decide = around.decide
+    app.state.decide, app.state.act = around.decide, around.act
     _add_routes(app)
     return app
 
@@ -119,6 +126,8 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(questions.router)
     app.include_router(api.router)
     app.include_router(search.router)
+    app.include_router(incident_api.router)
+    app.include_router(incident_routes.router)
     app.include_router(shell.router)
     shell.add_pages(app)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)

@@ -11,6 +11,7 @@ from services.dashboard.store import Question
 from services.dashboard.views import Term
 from services.dashboard.words import named
 from streams.friction.feeds import is_fed
+from streams.incidents.intake import Lens, pains_of
 from streams.matching.conditions import plain
 
 
@@ -19,6 +20,7 @@ class Catalogue:
 
     def __init__(self, blueprint: Blueprint) -> None:
         self.version = blueprint.version
+        self.lens = Lens(blueprint)
         self.phases: dict[str, Phase] = {phase.id: phase for phase in blueprint.phases}
         self.types: dict[str, TouchpointType] = {kind.id: kind for kind in blueprint.types}
         self.personas = {persona.id: persona.name for persona in blueprint.personas}
@@ -26,7 +28,7 @@ class Catalogue:
         self.segments = tuple(dict.fromkeys(rule.segment for rule in blueprint.segments))
         self.owners = _owners(blueprint.types)
         self.verdicts = tuple(kind.id for kind in blueprint.types if _is_verdict(kind))
-        self.painful_by_definition = tuple(sorted(PAIN_BY_DEFINITION & set(self.types)))
+        self.painful_by_definition = tuple(sorted(pains_of(blueprint)))
         self.tautologies = _tautologies(blueprint)
         self.rule_efforts: dict[str, Term] = {rule.id: rule.effort for rule in blueprint.rules}
         self.derived_rules = tuple(rule.id for rule in blueprint.rules if rule.pattern == "compound")
@@ -56,10 +58,6 @@ class Catalogue:
     def home_types(self, phase: str) -> list[TouchpointType]:
         """The types shown in a phase even when nothing happened, in the blueprint's order."""
         return [kind for kind in self.types.values() if kind.phase == phase and kind.on_map]
-
-
-PAIN_BY_DEFINITION = frozenset({"complaint", "cancellation", "status_page"})
-"""Types that are pain whenever they happen, whatever was detected: complaints, cancellations, outages."""
 
 
 def _owners(types: Iterable[TouchpointType]) -> dict[str, tuple[str, ...]]:

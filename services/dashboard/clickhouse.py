@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from schemas.base import EPOCH
 from schemas.config import ClickHouseConfig
@@ -25,12 +25,15 @@ from services.dashboard.store import (
     DaysQuery,
     Hurt,
     Hurts,
+    PainQuery,
+    Pains,
     ProposalQuery,
     Row,
     SignalQuery,
     TimeKey,
 )
 from streams.friction.fields import REFERENCES
+from streams.incidents import stored
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -265,6 +268,36 @@ class ClickHouseStore:
             row |= {name: carrier[name] for name in _CARRIED if name in carrier}
         return signals
 
+    async def pained(self, query: PainQuery) -> Sequence[Row]:
+        scope, since = query.scope, query.span.since
+        statement = queries.pained(scope.is_filtered, scope.of_accounts, has_falls=_is_of_whole_accounts(scope))
+        return await self.rows(
+            statement,
+            **_carriers(scope, query.span),
+            since_at=_stamp(since),
+            kinds=list(query.types),
+            derived=list(query.derived),
+            waits=list(query.waits),
+            limit=query.limit,
+        )
+
+    async def pains(self, accounts: Sequence[str], asked: Mapping[str, object]) -> Pains:
+        if not accounts:
+            return Pains()
+        wanted = {**asked, "accounts": list(accounts), "since": _stamp(cast(datetime, asked["since"]))}
+        statements = (stored.SIGNALS, stored.TOUCHPOINTS, stored.ACCOUNTS + " WHERE true")
+        mine = " AND account_id IN {accounts:Array(String)}"
+        signals, *others = await asyncio.gather(*(self.rows(each + mine, **wanted) for each in statements))
+        return Pains(await self._with_people(signals), *others)
+
+    async def owner_of(self, event_id: str) -> str:
+        found = await self.rows(queries.HISTORY_OF_EVENT, event_id=event_id)
+        return str(found[0]["account_id"]) if found else ""
+
+    async def events(self, account_id: str, events: Sequence[str]) -> Sequence[Row]:
+        keys = await self.rows(queries.KEYS_OF_EVENTS, account_id=account_id, events=list(events))
+        return await self._touchpoints(account_id, [(row["occurred_at"], row["event_id"]) for row in keys])
+
     async def accounts(self, query: AccountQuery) -> Sequence[Row]:
         after_key, after_id = query.after or ("", "")
         scoped = _scoped(query.scope, query.span) if query.scope and query.span and query.scope.is_filtered else {}
@@ -380,6 +413,11 @@ async def _no_sparks() -> Mapping[CellKey, Sequence[int]]:
 def _last_key(rows: Sequence[Mapping[str, Any]], limit: int) -> TimeKey | None:
     """Of the last row that is shown, when more are there."""
     return (rows[limit - 1]["occurred_at"], rows[limit - 1]["event_id"]) if len(rows) > limit else None
+
+
+def _is_of_whole_accounts(scope: Scope) -> bool:
+    """Whether nothing is asked of single touchpoints: a fall of the phase has no persona, channel or owner."""
+    return not (scope.persona or scope.channel or scope.owner or scope.segment)
 
 
 def _filters(scope: Scope) -> dict[str, Any]:

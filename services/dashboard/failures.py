@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -34,6 +36,13 @@ def install(app: FastAPI) -> None:
 
 
 def _fail(request: Request, status: int, error: dict[str, str], headers: dict[str, str] | None = None) -> Response:
+    if request.url.path.startswith("/api/v1/"):  # RFC 9457
+        told = {key: value for key, value in error.items() if key not in ("kind", "message")}
+        problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "kind": error["kind"]}
+        problem |= {"detail": error["message"], **told}
+        return JSONResponse(
+            problem, status, {"cache-control": "no-store", **(headers or {})}, "application/problem+json"
+        )
     if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"error": error}, status, {"cache-control": "no-store", **(headers or {})})
     pages: Pages = request.app.state.pages

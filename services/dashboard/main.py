@@ -19,8 +19,11 @@ from schemas.errors import ConfigurationError
 from services.common.connection import Bounds, server_settings
 from services.common.secrets import read_secret
 from services.common.sockets import listen
-from services.dashboard.answers import TIMEOUT_S, Decide, ToGateway, not_configured
+from services.dashboard import acting, answers
+from services.dashboard.acting import Act, ToLog
+from services.dashboard.answers import TIMEOUT_S, Decide, Gateway, ToGateway
 from services.dashboard.aside import aside_of
+from services.dashboard.board import Board
 from services.dashboard.bootstrap import Surroundings, build, utc_now
 from services.dashboard.clickhouse import ClickHouseStore, connect
 from services.dashboard.disks import Disks
@@ -49,10 +52,13 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     client = httpx.AsyncClient(timeout=TIMEOUT_S)
     pipeline = Pipeline(config.kafka, utc_now)
     standings = StandingsReader(config.kafka, Standings(), "touchline-dashboard-standings")
+    board, gateway = Board(), gateway_of(config, client)
     around = Surroundings(
         sources=feeds_of(config.sources),
         token=read_secret(config.dashboard.token) if config.dashboard.token else None,
-        decide=decide_with(config, client),
+        decide=decide_with(gateway),
+        act=act_with(gateway),
+        board=board,
         behind=pipeline.behind,
         aside=lambda: aside_of(standings.standings),
         gateway_url=_gateway_here(config),
@@ -69,6 +75,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     bounds = replace(BOUNDS, connections=config.dashboard.max_connections)
     settings = server_settings(app, bounds, timeout_graceful_shutdown=GOODBYE_S)
     watching = [asyncio.create_task(each.run()) for each in (pipeline, disks, standings)]
+    watching.append(asyncio.create_task(board.run(config.kafka)))
     try:
         await _Server(settings, app.state.live).serve([listener])
     finally:
@@ -93,17 +100,27 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def decide_with(config: Config, client: httpx.AsyncClient) -> Decide:
-    """As the first source of vendor `touchline`; without one, or without its secret, answers are refused and say so."""
+def gateway_of(config: Config, client: httpx.AsyncClient) -> Gateway | None:
+    """As the first source of vendor `touchline`; without one, or without its secret, nothing can be written."""
     source = next((one for one in config.sources if one.vendor == "touchline"), None)
     if source is None:
-        return not_configured
+        return None
     try:
         key = read_secret(source.secrets[0])
     except ConfigurationError as error:
-        _log.warning("questions of who is who cannot be answered here", extra={"why": str(error)})
-        return not_configured
-    return ToGateway(client, config.dashboard.gateway_url or _gateway_here(config), source.name, key)
+        _log.warning("questions cannot be answered and incidents not taken here", extra={"why": str(error)})
+        return None
+    return Gateway(client, config.dashboard.gateway_url or _gateway_here(config), source.name, key)
+
+
+def decide_with(gateway: Gateway | None) -> Decide:
+    """Where answers go; without a gateway they are refused, and that is said."""
+    return ToGateway(gateway) if gateway is not None else answers.not_configured
+
+
+def act_with(gateway: Gateway | None) -> Act:
+    """Where actions go; without a gateway they are refused, and that is said."""
+    return ToLog(gateway) if gateway is not None else acting.not_configured
 
 
 def _gateway_here(config: Config) -> str:

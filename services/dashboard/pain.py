@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from schemas.policies import LEVELS, Level
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.numbers import Counts
+from streams.incidents.judging import importance
 
-Severity = Literal["severe", "high", "watch", "calm", "unmeasured", "verdict", "unseen"]
-HURTS: tuple[Severity, ...] = ("severe", "high", "watch")
+Severity = Level | Literal["calm", "unmeasured", "verdict", "unseen"]
+HURTS: tuple[Level, ...] = LEVELS[::-1]
+"""The words are those of incidents; a type's is how much it weighs on the accounts, an incident's how much on one."""
 SEVERE_FROM, HIGH_FROM, WATCH_FROM = 0.5, 0.2, 0.05
 """Weighed pain per active account and week."""
 WEEK = timedelta(days=7)
@@ -78,11 +81,9 @@ class Judge:
     def _weight(self, kind: str, counts: Counts, pain: float, accounts_hurt: int, change: Change) -> float:
         if kind in self.catalogue.verdicts or not pain:
             return 0.0
-        known = self.catalogue.types.get(kind)
-        importance = known.importance / 5 if known else 0.2
         if self.is_by_itself(kind, counts):
             pain = accounts_hurt * pain / max(counts.friction, 1)  # each account once, however much was recorded
-        return pain * importance * change.factor
+        return pain * importance(self.catalogue.types.get(kind)) * change.factor
 
     def is_by_itself(self, kind: str, counts: Counts) -> bool:
         """Whether each of its events is friction, so that its rate says nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.dashboard.store import AccountSort
+from streams.incidents.stored import SINCE
 
 _TYPES = "AND (empty({types:Array(String)}) OR has({types:Array(String)}, touchpoint_type))"
 _SCOPE = f"""
@@ -309,6 +310,38 @@ WHERE polarity = {{polarity:String}} AND opened_at >= {{since:DateTime64(3, 'UTC
 ORDER BY opened_at DESC, signal_id DESC LIMIT {{limit:UInt32}}
 """
 
+
+_FALLS = f"""
+  UNION ALL
+  SELECT account_id, concat('phase:', JSONExtractString(move, 'event_id')) AS part_id,
+    parseDateTime64BestEffort(JSONExtractString(move, 'at'), 3, 'UTC') AS at
+  FROM (SELECT account_id, arrayJoin(JSONExtractArrayRaw(transitions)) AS move FROM account_journeys FINAL
+    WHERE last_seen_at >= {{since_at:DateTime64(3, 'UTC')}} AND {_ACCOUNTS})
+  WHERE JSONExtractBool(move, 'accepted') AND JSONExtractString(move, 'direction') IN ('backward', 'exit')
+    AND at >= {{since_at:DateTime64(3, 'UTC')}}
+"""
+
+
+def pained(is_filtered: bool, of_accounts: bool, *, has_falls: bool) -> str:
+    """What hurt in a scope, newest first: signals, touchpoints that are pain by definition, falls of the phase."""
+    since = SINCE.replace("{since:", "{since_at:")
+    return f"""
+SELECT account_id, part_id, at FROM (
+  SELECT account_id, signal_id AS part_id, greatest(opened_at, closed_at) AS at FROM signals FINAL
+  WHERE polarity = 'friction' AND NOT has({{derived:Array(String)}}, rule) AND {since}
+    {_carried(is_filtered, of_accounts=True)}
+  UNION ALL
+  SELECT account_id, concat('touchpoint:', event_id), occurred_at FROM touchpoints FINAL
+  WHERE {_TOUCHED} AND has({{kinds:Array(String)}}, touchpoint_type) {_and_accounts(of_accounts)}
+  {_FALLS if has_falls else ""}
+) ORDER BY at DESC, part_id LIMIT {{limit:UInt32}}
+"""
+
+
+KEYS_OF_EVENTS = """
+SELECT occurred_at, event_id FROM histories FINAL
+WHERE account_id = {account_id:String} AND event_id IN {events:Array(String)}
+"""
 
 SIGNALS_OF_EVENTS = """
 SELECT * FROM signals FINAL

@@ -48,7 +48,7 @@ async def proposals(paging: Annotated[Paging, Depends()], reader: WithReader, st
 @router.post("/api/proposals/{proposal_id}", response_model=Decided, status_code=202)
 async def decide(proposal_id: str, request: Request, reader: WithReader) -> Response:
     """`{"answer": "accept" | "reject", "by": "who"}`. A later answer to the same question replaces an earlier one."""
-    body = await _body(request)
+    body = await body_of(request)
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -62,7 +62,7 @@ async def decide(proposal_id: str, request: Request, reader: WithReader) -> Resp
 @router.post("/proposals", include_in_schema=False)
 async def decide_on_page(request: Request, reader: WithReader, pages: WithPages, part: Text = "") -> Response:
     """The form: `answer` is `accept ID` or `reject ID`. `part=1` answers with the list as it stands then."""
-    fields = dict(parse_qsl((await _body(request)).decode(errors="replace"), keep_blank_values=True))
+    fields = dict(parse_qsl((await body_of(request)).decode(errors="replace"), keep_blank_values=True))
     verb, _, proposal_id = fields.get("answer", "").partition(" ")
     problem, status = "", 200
     try:
@@ -95,7 +95,8 @@ async def _decide(request: Request, reader: Reader, proposal_id: str, fields: Ma
     return Decided(proposal_id, said, record["verdict"], by, event_id)
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
+    """At most so much of it; raises BadParameter."""
     body = b""
     async for chunk in request.stream():
         body += chunk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from schemas.capabilities import Capability
 from services.dashboard import cursors, records
 from services.dashboard.answers import Given
 from services.dashboard.aside import Aside, none_aside
+from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
 from services.dashboard.mapping import MapInputs, build_map
@@ -84,6 +86,9 @@ class Reader:
         self._directories = directories or Directories()
         self._choices: tuple[datetime, tuple[str, ...], tuple[str, ...]] = (EPOCH, (), ())
         self.given = Given()
+        self.board = Board()
+        self.named_incidents: OrderedDict[str, str] = OrderedDict()
+        """Ids of incidents that were shown lately → their oldest evidence."""
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
 
     async def span(self, scope: Scope, as_of: datetime) -> Range:

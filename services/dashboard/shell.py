@@ -69,6 +69,7 @@ def environment() -> Environment:
         "day_title": words.day_title,
         "change_kind": words.change_kind,
         "since_words": words.since_words,
+        "delivery_words": words.delivery_words,
         "dumbbell": charts.dumbbell,
         "lane": charts.lane,
         "ticks": charts.ticks,
@@ -186,7 +187,7 @@ async def cell(
     if found is None:
         raise NotFound(f"no touchpoint type `{kind[:80]}` in phase `{phase[:80]}`")
     context = {"view": found, "now": reader.clock(), "scope": scope, "kind": pages.catalogue.types.get(kind)}
-    return _detail(pages, "_cell.html", found.cell.name, part, context)
+    return detail(pages, "_cell.html", found.cell.name, part, context)
 
 
 @router.get("/touchpoints/{event_id}")
@@ -196,10 +197,11 @@ async def touchpoint(event_id: str, reader: WithReader, pages: WithPages, part: 
     if found is None:
         raise NotFound(f"no touchpoint `{event_id[:80]}`")
     context = {"view": found, "now": reader.clock()}
-    return _detail(pages, "_touchpoint.html", found.touchpoint.type_name, part, context)
+    return detail(pages, "_touchpoint.html", found.touchpoint.type_name, part, context)
 
 
-def _detail(pages: Pages, template: str, title: str, part: str, context: Mapping[str, object]) -> Response:
+def detail(pages: Pages, template: str, title: str, part: str, context: Mapping[str, object]) -> Response:
+    """A detail at its own address, or as the dialog's content (`part`)."""
     if part:
         return html(pages.render(template, context))
     scope = context.get("scope") or Scope(USUAL_WINDOW)

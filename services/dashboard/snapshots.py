@@ -50,8 +50,9 @@ class Snapshots:
         """
         return self._away_since is not None or self._said() != self._shown
 
-    def _said(self) -> tuple[tuple[Wait, ...], tuple[StageBehind, ...], dict[str, SetAside]]:
-        return tuple(self._waiting()), tuple(self._reader.behind()), dict(self._reader.aside())
+    def _said(self) -> tuple[tuple[Wait, ...], tuple[StageBehind, ...], dict[str, SetAside], int]:
+        told = self._reader.board.version
+        return tuple(self._waiting()), tuple(self._reader.behind()), dict(self._reader.aside()), told
 
     async def latest(self, scope: Scope, view: View) -> Snapshot:
         """At most half a second old, so that a burst of visitors costs one computation."""

@@ -115,6 +115,29 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class PainQuery:
+    """Whom something hurt in a scope since then: friction signals without those that are `derived` from others,
+    touchpoints of the `types` that are pain by definition, and falls back of the phase. `waits`: rules of silence,
+    which hurts until it is answered."""
+
+    scope: Scope
+    span: Range
+    types: Sequence[str] = ()
+    derived: Sequence[str] = ()
+    waits: Sequence[str] = ()
+    limit: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pains:
+    """All that hurt some accounts, as rows: what incidents are made of."""
+
+    signals: Sequence[Row] = ()
+    touchpoints: Sequence[Row] = ()
+    accounts: Sequence[Row] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CellQuery:
     """One cell of a scope, to be sliced."""
 
@@ -184,6 +207,18 @@ class JourneyStore(Protocol):
 
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         """Rows of signals, with account_name, persona, account_method and account_confidence."""
+
+    async def pained(self, query: PainQuery) -> Sequence[Row]:
+        """account_id, part_id, at of pains of a scope, newest first; `part_id` as incidents name their parts."""
+
+    async def pains(self, accounts: Sequence[str], asked: Mapping[str, object]) -> Pains:
+        """All that hurt these accounts; `asked`: see `streams.incidents.stored.asked`. Signals carry their persona."""
+
+    async def owner_of(self, event_id: str) -> str:
+        """The account that has this event; empty: none."""
+
+    async def events(self, account_id: str, events: Sequence[str]) -> Sequence[Row]:
+        """Touchpoints of an account by their ids, as in its timeline."""
 
     async def accounts(self, query: AccountQuery) -> Sequence[Row]:
         """Rows of account_journeys, at most limit + 1."""

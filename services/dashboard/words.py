@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from schemas.ids import parts
+from schemas.incidents import Delivery
 from services.dashboard.since import Since
 
 _EMOTIONS = ((0.6, "delighted"), (0.2, "pleased"), (-0.2, "neutral"), (-0.6, "uneasy"))
@@ -179,6 +180,15 @@ def since_words(since: Since, today: date) -> str:
     if since.over:
         return f"hurt until {day_words(since.over, today)}"
     return "for 30 days or more" if since.is_whole else f"since {day_words(since.day, today)}"
+
+
+def delivery_words(line: Delivery) -> str:
+    """A line of the delivery log in words."""
+    if line.outcome == "nobody":
+        return "Nobody was told: no channel wants it"
+    tries = f" after {line.attempt} tries" if line.attempt > 1 else ""
+    said = {"sent": "Told through", "retry": "Not taken yet by", "gave_up": "Given up:"}[line.outcome]
+    return f"{said} {line.channel}{tries}"
 
 
 _RULES = {

@@ -15,7 +15,7 @@ from services.gateway.acting import Acting
 from services.gateway.answers import Answer, Refusal, json_answer, refused, replied
 from services.gateway.browser import cors, preflight
 from services.gateway.decoding import too_large
-from services.gateway.events import take_call, take_webhook
+from services.gateway.events import take_action, take_call, take_webhook
 from services.gateway.intake import Intake
 from services.gateway.request import Request
 from services.gateway.routes import Route, Routes
@@ -108,7 +108,7 @@ class Gateway:
                 return browser.setting(self.sources, request, route, self.config.max_body_bytes)
             if route.purpose in _PEOPLE:
                 return await self._act(request, route)
-            return await (take_webhook if route.purpose == "webhook" else take_call)(self, request, route)
+            return await _TAKES[route.purpose](self, request, route)
         finally:
             self.intake.release(size)
 
@@ -162,6 +162,9 @@ class Gateway:
             raise
         request.body = b"".join(chunks)
         return reserved
+
+
+_TAKES = {"webhook": take_webhook, "call": take_call, "action": take_action}
 
 
 def _answers(request: Request) -> Answers | None:

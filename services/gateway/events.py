@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
 from schemas.config import GatewayConfig
 from schemas.errors import PermanentError
+from schemas.incidents import IncidentAction
 from services.gateway import handshakes, signatures
 from services.gateway.access import HEAD_KEYS, Source, Sources, key_of_body, without
 from services.gateway.answers import Answer, Refusal, replied
@@ -14,7 +17,7 @@ from services.gateway.intake import Intake
 from services.gateway.request import Request
 from services.gateway.routes import Route
 from streams.connectors.content import Content, at, is_empty, is_markup, opened
-from streams.connectors.ways import Call, KeyPlace, Tenant, Webhook
+from streams.connectors.ways import SUCCESS, Call, KeyPlace, Tenant, Webhook
 
 
 class Gateway(Protocol):
@@ -40,6 +43,20 @@ async def take_call(gateway: Gateway, request: Request, route: Route) -> Answer:
     value = _checked(json_of(body, text_of(body)))
     source = _known(gateway, request, route, key_of_body(value, route.key_names), "body")
     return await _take_body(gateway, request, source, route.calls[source.connector.name], body, value)
+
+
+async def take_action(gateway: Gateway, request: Request, route: Route) -> Answer:
+    """What somebody did about an incident; it is in its log once this returns."""
+    _by_head(gateway, request, route)
+    body = decode(request.body, request.header(b"content-encoding"), gateway.config.max_body_bytes)
+    try:
+        action = IncidentAction.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "body"
+        raise Refusal(400, "invalid_payload", f"`{field}`: {first['msg']}") from None
+    await gateway.intake.confirmed("incidents.actions.v1", action.action_id, action.encoded())
+    return replied(SUCCESS)
 
 
 async def take_webhook(gateway: Gateway, request: Request, route: Route) -> Answer:

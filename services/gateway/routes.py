@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from streams.connectors.own import touchline
 from streams.connectors.spec import Connector
 from streams.connectors.ways import Call, Reply, Sdk, Setting, Webhook
 from streams.incidents.links import LEAVE_PATH
 from streams.incidents.links import PATH as ACT_PATH
 
-Purpose = Literal["call", "webhook", "setting", "swallow", "sdk", "sdk_part", "act", "leave", "health", "version"]
+Purpose = Literal[
+    "call", "action", "webhook", "setting", "swallow", "sdk", "sdk_part", "act", "leave", "health", "version"
+]
 _READ = ("GET", "HEAD")
 _VARY = ("{key}", "{file}")
 
@@ -75,6 +78,8 @@ class Routes:
         self._webhooks: dict[str, tuple[Connector, Webhook]] = {}
         for connector in connectors:
             self._add(connector)
+        if (told := self._fixed.get(touchline.PATH)) is not None:
+            self._fixed[touchline.ACTIONS_PATH] = replace(told, purpose="action")
         if acts:
             self._share(f"{ACT_PATH}{{key}}", Route("act", (*_READ, "POST"), cors=False))
             self._share(f"{LEAVE_PATH}{{key}}", Route("leave", (*_READ, "POST"), cors=False))

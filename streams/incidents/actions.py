@@ -44,12 +44,16 @@ class ActionLog:
         for event in action.events:
             self._of.setdefault(event, {})[action.action_id] = action
 
-    def standing(self, events: Iterable[str]) -> Standing:
-        """Where the incident of this evidence stands: every action counts that shares an event with it."""
+    def about(self, events: Iterable[str]) -> list[IncidentAction]:
+        """What was done about the incident of this evidence, oldest first: what shares an event with it."""
         found: dict[str, IncidentAction] = {}
         for event in events:
             found |= self._of.get(event, {})
-        return folded(found.values())
+        return sorted(found.values(), key=_order)
+
+    def standing(self, events: Iterable[str]) -> Standing:
+        """Where the incident of this evidence stands."""
+        return folded(self.about(events))
 
     def left(self, channel: str) -> frozenset[str]:
         """The marks of those who want no more digests of a channel."""

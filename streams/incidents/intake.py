@@ -19,15 +19,25 @@ _CARRIER_MEMORY = timedelta(hours=1)
 """A touchpoint may be told before the signal it carries."""
 
 
+OUTRIGHT = frozenset({"complaint", "cancellation", "status_page"})
+"""Types that hurt whenever they happen, whatever was detected: complaints, cancellations, outages."""
+
+
+def pains_of(blueprint: Blueprint) -> frozenset[str]:
+    """The blueprint's types that are pain by definition: the outright ones, and those that a policy names."""
+    named = OUTRIGHT.union(*(policy.types for policy in blueprint.policies))
+    return frozenset(kind.id for kind in blueprint.types if kind.id in named)
+
+
 class Lens:
     """What must be known of the blueprint to tell pains from the rest."""
 
     def __init__(self, blueprint: Blueprint) -> None:
         self.blueprint = blueprint
         self.types = {kind.id: kind for kind in blueprint.types}
-        self.pains = frozenset(name for policy in blueprint.policies for name in policy.types)
+        self.pains = pains_of(blueprint)
         self._derived = frozenset(rule.id for rule in blueprint.rules if rule.pattern == "compound")
-        self._waits = frozenset(rule.id for rule in blueprint.rules for way in rule.ways() if way.pattern == "absence")
+        self.waits = frozenset(rule.id for rule in blueprint.rules for way in rule.ways() if way.pattern == "absence")
         self._roles = {persona.id: str(persona.buying_role) for persona in blueprint.personas}
 
     def role_of(self, persona: str) -> str:
@@ -45,7 +55,7 @@ class Lens:
             kind="signal",
             what=fact.rule,
             derived=fact.rule in self._derived,
-            waits=fact.rule in self._waits,
+            waits=fact.rule in self.waits,
             severity=fact.severity,
             revision=fact.revision,
             touchpoint_type=fact.touchpoint_type,

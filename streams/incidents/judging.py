@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from schemas.blueprint import TouchpointType
 from schemas.incidents import Carrier, Part
 from schemas.policies import LEVELS, Level, Policy
 from streams.incidents.grouping import Burst
@@ -13,7 +14,7 @@ from streams.incidents.incident import Incident
 from streams.incidents.intake import Lens
 
 _HIGH, _SEVERE = 0.4, 0.8
-_USUAL_IMPORTANCE = 3
+_USUAL_IMPORTANCE, _OF = 3, 5
 _FIRST_CONTACT = timedelta(minutes=5)
 """What a source tells of at its very first contact is not older than this, or it is its history."""
 
@@ -31,14 +32,22 @@ def bursts_of(policies: Sequence[Policy]) -> list[Burst]:
     return [Burst(one.id, one.count, timedelta(seconds=one.within_s)) for one in policies if one.count]
 
 
-def score(incident: Incident, lens: Lens, weight: float) -> float:
-    """0…1: the worst part's severity × importance of its type (of 5), × the account's weight."""
-    return min(1.0, weight * max(part.severity * _importance(part, lens) / 5 for part in incident.parts))
+def score(parts: Iterable[Part], lens: Lens, weight: float) -> float:
+    """0…1: the worst part's severity × importance of its type, × the account's weight."""
+    return min(1.0, weight * max(part.severity * _importance(part, lens) for part in parts))
 
 
 def level_of(incident: Incident, lens: Lens, weight: float) -> Level:
     """How bad an incident is."""
-    found = score(incident, lens, weight)
+    return _level(score(incident.parts, lens, weight))
+
+
+def level_of_part(part: Part, lens: Lens, weight: float) -> Level:
+    """How bad one pain of an incident is, by the same measure."""
+    return _level(score((part,), lens, weight))
+
+
+def _level(found: float) -> Level:
     return "severe" if found >= _SEVERE else "high" if found >= _HIGH else "watch"
 
 
@@ -79,8 +88,10 @@ def _meets(policy: Policy, part: Part) -> bool:
     return part.what in named
 
 
-def _importance(part: Part, lens: Lens) -> int:
-    kind = lens.types.get(part.touchpoint_type)
-    if part.kind == "phase":
-        return 5
-    return kind.importance if kind is not None else _USUAL_IMPORTANCE
+def importance(kind: TouchpointType | None) -> float:
+    """How much a type matters, 0…1, by its blueprint; of one that it does not know: as much as the usual."""
+    return (kind.importance if kind is not None else _USUAL_IMPORTANCE) / _OF
+
+
+def _importance(part: Part, lens: Lens) -> float:
+    return 1.0 if part.kind == "phase" else importance(lens.types.get(part.touchpoint_type))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
-from schemas.facts import SignalFact
 from schemas.touchpoints import AttributedTouchpoint
 from streams.identity.directories import Directories
 from streams.journey.corrections import Stored
 from streams.journey.leaving import Left
+from streams.journey.stored import signal_of
 from streams.processors.waits import Waits
 
 _EXISTING = """
@@ -180,13 +180,3 @@ def _take_in_account(stored: Stored, row: Mapping[str, Any]) -> None:
     stored.max_revision = max(stored.max_revision, row["revision"])
     stored.phase, stored.segment = row["phase"], row["segment"]
     stored.blueprint_version, stored.blueprint_digest = row["blueprint_version"], row["blueprint_digest"]
-
-
-def signal_of(row: dict[str, Any]) -> SignalFact:
-    """A stored signal as it was told."""
-    closed = _aware(row["closed_at"]) if row["is_closed"] else None
-    return SignalFact.of(row | {"opened_at": _aware(row["opened_at"]), "closed_at": closed})
-
-
-def _aware(value: datetime) -> datetime:
-    return value if value.tzinfo else value.replace(tzinfo=UTC)

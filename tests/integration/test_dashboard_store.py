@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from schemas.errors import StoreUnavailable
 from schemas.facts import IgnoredFact
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.clickhouse import ClickHouseStore, connect
+from services.dashboard.incidents import Found, incident, incidents
 from services.dashboard.numbers import Counts
 from services.dashboard.params import SORTS
 from services.dashboard.reader import Reader
@@ -125,6 +127,34 @@ async def test_every_figure_equals_the_naive_sum(
     assert rounded(real) == rounded(naive)
     if scope.window != "1h" and not scope.is_filtered:
         assert real["totals"]["touchpoints"] > 100, "the comparison is of something"
+
+
+async def test_incidents_are_the_same_from_rows_and_from_lists(
+    store: ClickHouseStore, client: Client, made: seed.World
+) -> None:
+    falling = next(row for row in made.accounts if not row["account_id"].startswith("anon:"))
+    event_id = next(row["event_id"] for row in made.touchpoints if row["account_id"] == falling["account_id"])
+    move = {"at": NOW.isoformat(), "from_phase": "purchase", "to_phase": "awareness", "event_id": event_id}
+    move |= {"cause": "fell", "accepted": True, "dwell_s": 1.0, "direction": "backward"}
+    falling |= {"transitions": json.dumps([move]), "revision": 2, "last_seen_at": NOW}
+    seed.store(client, seed.World(accounts=[falling], touchpoints=made.touchpoints[:1], signals=made.signals[:1]))
+    real, naive = reader_on(store), reader_on(FakeStore(made))
+    for scope in SCOPES:
+        span = await real.span(scope, NOW)
+        found, listed = await incidents(real, scope, span), await incidents(naive, scope, span)
+        assert rounded(dataclasses.asdict(found)) == rounded(dataclasses.asdict(listed)), scope
+        if scope in (Scope("7d"), Scope("7d", owner="Sales", types=("contract",))):
+            assert len(found.incidents) > 5, "the comparison is of something"
+    assert any(each.touchpoint == "Fell back to Awareness" for each in (await whole(real)).incidents)
+    first = (await whole(real)).incidents[0]
+    one = await incident(real, first.event_id)
+    assert one is not None and one.view == first
+    (row,) = await store.events(first.account_id, [first.event_id])
+    assert (row["event_id"], await store.owner_of("none")) == (first.event_id, "")
+
+
+async def whole(reader: Reader) -> Found:
+    return await incidents(reader, Scope("7d"), await reader.span(Scope("7d"), NOW))
 
 
 async def test_what_hurts_whom_by_day_is_the_naive_sum(store: ClickHouseStore, made: seed.World, cells_of: str) -> None:

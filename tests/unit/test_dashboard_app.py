@@ -335,20 +335,6 @@ async def test_the_grid_holds_every_cell_with_impact_once_and_the_page_shows_it(
     assert "Quick wins" in (await client.get("/map?window=all")).text
 
 
-async def test_signs_of_one_case_are_one_incident_and_the_case_is_its_tag(store: FakeStore) -> None:
-    mine = [row for row in store.world.signals if row["account_id"] == store.world.signals[0]["account_id"]][:3]
-    assert len({row["touchpoint_type"] for row in mine}) > 1, "of several things"
-    for row in mine:
-        row["case_id"] = "case-1"
-    case = {"signal_id": "case-1", "case_id": "", "rule": "struggle", "explanation": "struggled with it"}
-    store.world.signals.append(mine[0] | case)
-    page = (await browser_of(app_on(store)).get("/incidents?window=all")).text
-    incident = page.partition(f'<li data-key="{mine[0]["account_id"]}/case-1">')[2].partition("</details></li>")[0]
-    assert "Struggles in several ways" in incident and "3 signs" in incident
-    assert incident.count("what exactly happened") == 3
-    assert "struggled with it" not in page
-
-
 async def test_rules_that_nothing_can_feed_are_said(client: httpx.AsyncClient) -> None:
     assert (await client.get("/api/map")).json()["unfed_rules"] == ["payment_failed"]
     assert "1 rule cannot fire: no configured source feeds it" in (await client.get("/incidents")).text

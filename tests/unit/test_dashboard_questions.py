@@ -12,8 +12,8 @@ import pytest
 
 from schemas.config import Config, SecretRef, SourceConfig
 from schemas.errors import ConfigurationError
-from services.dashboard.answers import GatewayAway, Given, ToGateway, not_configured
-from services.dashboard.main import decide_with
+from services.dashboard.answers import Gateway, GatewayAway, Given, ToGateway, not_configured
+from services.dashboard.main import decide_with, gateway_of
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of
@@ -79,7 +79,7 @@ async def test_an_answer_is_a_decision_that_replays(
     """Through a real gateway application: what it stores maps to the decision, with the id that was answered."""
     app, writer = gateway()
     async with gateway_client(app) as http:
-        page = app_on(store, decide=ToGateway(http, "http://127.0.0.1:8080", "operators", b"OK"))
+        page = app_on(store, decide=ToGateway(Gateway(http, "http://127.0.0.1:8080", "operators", b"OK")))
         said = await browser_of(page).post(f"/api/proposals/{proposal_id}", json={"answer": answer, "by": "Bo"})
     assert said.status_code == 202
     assert said.json() | {"event_id": ""} == {
@@ -202,7 +202,7 @@ def test_an_answer_on_its_way_is_forgotten_in_time() -> None:
 async def test_what_the_gateway_refuses_is_not_decided(status: int, error: type[Exception]) -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(status))
     async with httpx.AsyncClient(transport=transport) as http:
-        send = ToGateway(http, "http://gw", "operators", b"k")
+        send = ToGateway(Gateway(http, "http://gw", "operators", b"k"))
         with pytest.raises(error):
             await send(
                 {"kind": "decision", "verdict": "link", "a": "user:a", "b": "user:b", "by": "x", "at": "2026-01-01"}
@@ -211,13 +211,13 @@ async def test_what_the_gateway_refuses_is_not_decided(status: int, error: type[
 
 async def test_who_answers_are_sent_as(tmp_path: Any) -> None:
     async with httpx.AsyncClient() as http:
-        assert decide_with(Config(), http) is not_configured
+        assert decide_with(gateway_of(Config(), http)) is not_configured
         secret = tmp_path / "operators"
         source = SourceConfig(name="operators", vendor="touchline", secrets=(SecretRef(file=str(secret)),))
-        assert decide_with(Config(sources=(source,)), http) is not_configured
+        assert decide_with(gateway_of(Config(sources=(source,)), http)) is not_configured
         secret.write_text("k\n")
         secret.chmod(0o600)
-        assert isinstance(decide_with(Config(sources=(source,)), http), ToGateway)
+        assert isinstance(decide_with(gateway_of(Config(sources=(source,)), http)), ToGateway)
 
 
 async def test_method_confidence_and_corrections_stand_on_the_page(store: FakeStore) -> None:

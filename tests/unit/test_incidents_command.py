@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from schemas.incidents import Delivery, Desk, Thread
 from services.cli.commands.doctor.alerts import delivered_of
-from services.cli.commands.incidents import found, row_of
+from services.cli.commands.incidents import found, rows_of
 from services.cli.console import UsageError
 from services.cli.main import app
 from streams.incidents.actions import ActionLog
-from tests.incident_kit import NOW, action
+from tests.incident_kit import LENS, NOW, action, part
 from tests.receivers import receiver
 from tests.unit.test_alert_channels import SECRET, message
 
@@ -25,19 +25,34 @@ def thread(thread_id: str, *events: str) -> Thread:
     return Thread(thread_id=thread_id, events=events, opened_at=NOW, state="told", level="high", last=message())
 
 
+def desk(*threads: Thread, name: str = "") -> Desk:
+    parts = (part("s1", "e1", minutes=30), part("s2", "e2", minutes=20, touchpoint_type="support_ticket"))
+    return Desk(account_id="crm:1", name=name, parts={one.part_id: one for one in parts}, threads=threads)
+
+
 def test_a_row_says_what_hurts_and_who_has_it() -> None:
     log = ActionLog([action("a", "assign", "e1", to="Bo"), action("b", "note", "e1", text="called them")])
-    row = row_of(Desk(account_id="crm:1"), thread("i-1", "e1"), log)
-    assert (row["what"], row["taken_by"], row["account"]) == (message().headline, "Bo", "crm:1")
-    assert row["notes"] == [{"at": NOW, "by": "Ann", "text": "called them"}]
+    rows = rows_of([desk(thread("i-1", "e1"), name="Acme")], LENS, log, NOW, everything=False)
+    told, untold = sorted(rows, key=lambda row: str(row["told"]), reverse=True)
+    assert (told["incident"], told["state"], told["taken_by"], told["account"]) == ("i-1", "taken", "Bo", "Acme")
+    assert (told["what"], told["told"]) == ("an error was shown", "told")
+    assert told["notes"] == [{"at": NOW, "by": "Ann", "text": "called them"}]
+    assert (untold["told"], untold["state"]) == ("nobody", "open"), "that nobody was told hides nothing"
+
+
+def test_what_is_done_or_over_is_listed_only_when_asked() -> None:
+    log = ActionLog([action("a", "done", "e1")])
+    assert [row["state"] for row in rows_of([desk()], LENS, log, NOW, everything=False)] == ["open"]
+    assert [row["state"] for row in rows_of([desk()], LENS, log, NOW, everything=True)] == ["open", "done"]
+    assert rows_of([desk()], LENS, log, NOW + timedelta(days=2), everything=False) == []
 
 
 def test_an_incident_is_named_by_the_beginning_of_its_id() -> None:
-    desks = {"crm:1": Desk(account_id="crm:1", threads=(thread("abc", "e1"), thread("abd", "e2")))}
-    assert found(desks, "abc").thread_id == "abc"
+    desks = [desk(thread("abc", "e1"), thread("abd", "e2"))]
+    assert found(desks, LENS, "abc") == ("abc", ("e1",))
     for which in ("ab", "x", ""):
         with pytest.raises(UsageError, match="incidents ls"):
-            found(desks, which)
+            found(desks, LENS, which)
 
 
 def configured(folder: Path, url: str) -> Path:

@@ -10,9 +10,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from schemas.incidents import Delivery
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.kind import Page
 from services.dashboard.scope import FILTERS
+from streams.incidents.incident import incident_id
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of
 from tests.dashboard_seed import World, world
 from tests.unit.test_dashboard_app import app_on
@@ -43,7 +45,13 @@ def two_customers() -> World:
             more: dict[str, Any] = {"event_id": event_id, "minute": at.replace(second=0), "occurred_at": at}
             felt = {"has_emotion": 1, "emotion": 0.5 if name == "mine" else -1.0, "pain": pain}
             made.touchpoints.append(touchpoint | shared | fields | more | felt | {"person_id": f"{name}-person"})
-            told_as = {"signal_id": f"s-{event_id}", "event_id": event_id, "opened_at": at, "evidence": [event_id]}
+            told_as = {
+                "signal_id": f"s-{event_id}",
+                "event_id": event_id,
+                "opened_at": at,
+                "closed_at": at,
+                "evidence": [event_id],
+            }
             made.signals.append(signal | shared | told_as | {"explanation": f"what hurt {name}", "severity": pain})
         case = {"signal_id": f"case-{name}", "rule": "struggle", "is_closed": 0, "explanation": f"case of {name}"}
         made.signals.append(made.signals[-1] | case)
@@ -66,6 +74,21 @@ def only_mine(made: World) -> World:
         [row for row in made.touchpoints if row["account_id"] == "crm:mine"],
         [row for row in made.signals if row["account_id"] == "crm:mine"],
         [row for row in made.accounts if row["account_id"] == "crm:mine"],
+    )
+
+
+def told_of(name: str) -> Delivery:
+    """A line of the delivery log about an incident of the account."""
+    return Delivery(
+        notice_id=f"notice-{name}",
+        incident_id=incident_id(f"{name}-0"),
+        account_id=f"crm:{name}",
+        policy="burst",
+        kind="opened",
+        level="high",
+        channel=f"channel-of-{name}",
+        at=NOW,
+        outcome="sent",
     )
 
 
@@ -112,7 +135,11 @@ async def test_each_part_about_one_shows_what_is_chosen_and_nothing_else(page: P
 @pytest.mark.parametrize("page", OF_ALL, ids=lambda page: page.id)
 async def test_each_part_shows_the_same_as_if_only_the_chosen_were_stored(page: Page) -> None:
     made = two_customers()
-    both, one = browser_of(app_on(FakeStore(made))), browser_of(app_on(FakeStore(only_mine(made))))
+    apps = app_on(FakeStore(made)), app_on(FakeStore(only_mine(made)))
+    for app, names in zip(apps, (("mine", "theirs"), ("mine",)), strict=True):
+        for name in names:
+            app.state.reader.board.learn_delivery("", b"[" + told_of(name).encoded() + b"]")
+    both, one = map(browser_of, apps)
     everyone = (await both.get(f"{page.path}?window=7d")).text
     for name in FILTERS:
         path = f"{page.path}?{urlencode({'window': '7d', name: CHOSEN[name]})}"

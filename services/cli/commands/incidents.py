@@ -14,11 +14,13 @@ from services.cli.console import EXIT_OK, UsageError, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ConfigOption, DataOption, KafkaOption, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from schemas.config import KafkaConfig
-    from schemas.incidents import Desk, IncidentAction, Thread
+    from schemas.incidents import Desk, IncidentAction
     from streams.incidents.actions import ActionLog
+    from streams.incidents.intake import Lens
+    from streams.incidents.listing import Listed
 
 incidents = typer.Typer(no_args_is_help=True, help="What hurts now, and who takes care of it.")
 Which = Annotated[str, typer.Argument(help="The incident's id, or its first characters.")]
@@ -32,15 +34,16 @@ def incidents_list(
     config: ConfigOption = None,
     kafka: KafkaOption = None,
 ) -> None:
-    """List the incidents that people were told of as JSON lines, the worst first."""
-    from schemas.policies import LEVELS
+    """List the incidents as JSON lines, the worst first, whether or not somebody was told of them."""
+    from streams.incidents.intake import Lens
+    from streams.journey.blueprints import load
 
     with exit_codes():
-        desks, log = asyncio.run(_known(Target(data, config, kafka).load().kafka))
-    listed = [(thread, desk) for desk in desks.values() for thread in desk.threads]
-    for thread, desk in sorted(listed, key=lambda one: (-LEVELS.index(one[0].level), str(one[0].opened_at))):
-        if everything or thread.state in ("told", "held"):
-            emit(row_of(desk, thread, log))
+        loaded = Target(data, config, kafka).load()
+        lens = Lens(load(loaded.journey.blueprint).source)
+        desks, log = asyncio.run(_known(loaded.kafka))
+    for row in rows_of(desks.values(), lens, log, datetime.now(UTC), everything=everything):
+        emit(row)
 
 
 @incidents.command("take")
@@ -103,22 +106,35 @@ def done(
     _act(Target(data, config, kafka), incident, {"verb": "done", "by": by})
 
 
-def row_of(desk: Desk, thread: Thread, log: ActionLog) -> dict[str, object]:
-    """One line; pure."""
-    standing, last = log.standing(thread.events), thread.last
+def rows_of(
+    desks: Iterable[Desk], lens: Lens, log: ActionLog, now: datetime, *, everything: bool
+) -> list[dict[str, object]]:
+    """The lines, the worst first; pure. `everything`: also what is done, or over."""
+    from streams.incidents.listing import listed, worst_first
+
+    accounts = {one.incident_id: (desk.account_id, one) for desk in desks for one in listed(desk, lens, log, now)}
+    ranked = worst_first(one for _, one in accounts.values())
+    shown = [one for one in ranked if everything or one.state not in ("done", "over")]
+    return [_row(accounts[one.incident_id][0], one) for one in shown]
+
+
+def _row(account_id: str, one: Listed) -> dict[str, object]:
+    standing, thread = one.standing, one.thread
     return {
-        "incident": thread.thread_id,
-        "state": thread.state,
-        "level": thread.level,
-        "account_id": desk.account_id,
-        "account": desk.name or desk.account_id,
-        "what": last.headline if last is not None else ", ".join(thread.policies),
-        "since": thread.opened_at,
-        "told_at": thread.told_at,
-        "channels": thread.channels,
-        "waiting_for": sorted({one.channel for notice in thread.notices for one in notice.sendings}),
-        "held_for": thread.held_for,
-        "held_why": thread.held_why,
+        "incident": one.incident_id,
+        "state": one.state,
+        "is_back": one.is_back,
+        "level": one.level,
+        "account_id": account_id,
+        "account": one.account,
+        "what": one.incident.lead.words,
+        "since": one.incident.opened_at,
+        "told": thread.state if thread is not None else "nobody",
+        "told_at": thread.told_at if thread is not None else None,
+        "channels": thread.channels if thread is not None else (),
+        "waiting_for": sorted({one.channel for notice in thread.notices for one in notice.sendings}) if thread else [],
+        "held_for": thread.held_for if thread is not None else "",
+        "held_why": thread.held_why if thread is not None else "",
         "taken_by": standing.taken_by,
         "silenced_until": standing.silenced_until,
         "done_by": standing.done_by,
@@ -127,33 +143,40 @@ def row_of(desk: Desk, thread: Thread, log: ActionLog) -> dict[str, object]:
     }
 
 
-def found(desks: Mapping[str, Desk], which: str) -> Thread:
-    """The one conversation whose id begins so. Raises UsageError."""
-    threads = {t.thread_id: t for desk in desks.values() for t in desk.threads if t.thread_id.startswith(which)}
-    if not which or len(threads) != 1:
-        count = f"{len(threads)} incidents begin" if threads else "no incident begins"
+def found(desks: Iterable[Desk], lens: Lens, which: str) -> tuple[str, tuple[str, ...]]:
+    """The one incident whose id begins so, and its evidence. Raises UsageError."""
+    from streams.incidents.actions import ActionLog
+    from streams.incidents.listing import listed
+
+    now, log = datetime.now(UTC), ActionLog()
+    named = {one.incident_id: one.incident.events for desk in desks for one in listed(desk, lens, log, now)}
+    named = {name: events for name, events in named.items() if name.startswith(which)}
+    if not which or len(named) != 1:
+        count = f"{len(named)} incidents begin" if named else "no incident begins"
         raise UsageError(f"{count} with `{which[:40]}`; `touchline incidents ls` lists them")
-    return next(iter(threads.values()))
+    return next(iter(named.items()))
 
 
 def _act(target: Target, which: str, fields: dict[str, object]) -> None:
     from schemas.incidents import MAX_EVENTS, IncidentAction
+    from streams.incidents.intake import Lens
+    from streams.journey.blueprints import load
 
     with exit_codes():
-        kafka = target.load().kafka
-        desks, _ = asyncio.run(_known(kafka))
-        thread = found(desks, which)
+        loaded = target.load()
+        desks, _ = asyncio.run(_known(loaded.kafka))
+        incident_id, events = found(desks.values(), Lens(load(loaded.journey.blueprint).source), which)
         made = IncidentAction.model_validate(
             fields
             | {
                 "action_id": str(uuid4()),
                 "at": datetime.now(UTC),
                 "by": str(fields["by"] or getpass.getuser()),
-                "events": thread.events[:MAX_EVENTS],
+                "events": events[:MAX_EVENTS],
             }
         )
-        asyncio.run(_publish(kafka, made))
-    emit({"incident": thread.thread_id, "verb": made.verb, "by": made.by})
+        asyncio.run(_publish(loaded.kafka, made))
+    emit({"incident": incident_id, "verb": made.verb, "by": made.by})
     say("It is in the log.")
     raise typer.Exit(EXIT_OK)
 

@@ -165,7 +165,7 @@ addEventListener("submit", async (event) => {
   } catch { say("away", "the answer was not taken; try again"); }
   for (const button of form.querySelectorAll("button")) button.disabled = false;
   // the pressed button is gone: the keyboard goes on with the next question
-  const after = (button) => answered.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING;
+  const after = (button) => answered?.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING;
   if (document.activeElement === document.body) [...form.querySelectorAll("button")].find(after)?.focus({ preventScroll: true });
 });
 document.querySelector("form.filters")?.addEventListener("change", (event) => event.currentTarget.requestSubmit());

@@ -36,6 +36,8 @@ from streams.identity.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is
 
 BATCH_KEY = "records"
 PATH = "/v1/touchline"
+ACTIONS_PATH = "/v1/touchline/actions"
+"""What people do about incidents: no events, so the gateway writes them to a log of their own."""
 ACCOUNT_NAMESPACES = ("crm", "group", "org", "domain")
 _REASONS = {"missing": "missing_field", "extra_forbidden": "unknown_field", "string_too_long": "too_long"}
 Fields = dict[str, Any]

@@ -9,15 +9,14 @@ from typing import Any, cast
 
 from services.dashboard import cursors, records
 from services.dashboard.absent import NotFound
-from services.dashboard.happening import happenings
+from services.dashboard.incidents import incidents
 from services.dashboard.pages.account.view import AccountPage, drawn
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.store import DaysQuery, SignalQuery
+from services.dashboard.store import DaysQuery
 from services.dashboard.weighing import weigh
 
 TOUCHPOINTS = 300
-SIGNS = 200
 INCIDENTS = 6
 CORRECTIONS = 20
 
@@ -31,14 +30,11 @@ async def ask(reader: Reader, scope: Scope) -> AccountPage:
     reach = replace(scope, account=account_id, subject="", before="")
     span = await reader.span(reach, reader.clock())
     after = cursors.decode_time(scope.before) if scope.before else None
-    signs = SignalQuery(
-        since=span.since, account_id=account_id, without=reader.catalogue.derived_rules, limit=SIGNS, scope=reach
-    )
-    weighed, (days, more), people, signals, corrections = await asyncio.gather(
+    weighed, (days, more), people, hurts, corrections = await asyncio.gather(
         weigh(reader, reach, whom=False),
         reader.store.days(DaysQuery(reach, span.since, TOUCHPOINTS, account_id=account_id, after=after)),
         reader.store.people_of(account_id),
-        reader.signals(signs),
+        incidents(reader, reach, span),
         reader.store.corrections(account_id, CORRECTIONS),
     )
     return drawn(
@@ -47,6 +43,6 @@ async def ask(reader: Reader, scope: Scope) -> AccountPage:
         [records.touchpoint_view(reader.catalogue, each) for each in cast("Sequence[Mapping[str, Any]]", days)],
         cursors.encode_time(*more) if more else "",
         cast("Sequence[Mapping[str, Any]]", people),
-        happenings(signals, INCIDENTS),
+        hurts.incidents[:INCIDENTS],
         tuple(map(records.correction_view, corrections)),
     )

@@ -14,7 +14,7 @@ from schemas.facts import Opportunity, Seat
 from services.dashboard import records
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.days import Day, days_of, painful_at
-from services.dashboard.happening import Happening
+from services.dashboard.incidents import IncidentView
 from services.dashboard.numbers import ratio
 from services.dashboard.pages.account.stays import Stay, stays_of
 from services.dashboard.pages.account.told import owner_of, revenue_of, tier_of
@@ -87,7 +87,7 @@ class AccountPage:
     days: tuple[Day, ...]
     more: str
     hurts: tuple[HurtBy, ...]
-    incidents: tuple[Happening, ...]
+    incidents: tuple[IncidentView, ...]
     deals: tuple[Opportunity, ...]
     moves: tuple[PhaseMove, ...]
     corrections: tuple[CorrectionView, ...]
@@ -108,7 +108,7 @@ def drawn(  # noqa: PLR0913 - an answer of the store each
     touchpoints: Sequence[TouchpointView],
     more: str,
     people: Sequence[Mapping[str, Any]],
-    incidents: tuple[Happening, ...],
+    incidents: tuple[IncidentView, ...],
     corrections: tuple[CorrectionView, ...],
 ) -> AccountPage:
     """`row`: of the account; `touchpoints`: newest first."""

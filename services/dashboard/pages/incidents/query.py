@@ -2,49 +2,71 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.dashboard.happening import Happening, happenings
+from schemas.incidents import Delivery
+from services.dashboard.board import nobody_told
+from services.dashboard.incidents import Found, IncidentView, incidents
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.store import SignalQuery
 
-SIGNALS = 400
-INCIDENTS = 60
-OPEN_WITHIN = timedelta(days=1)
-"""Without a sign for so long an incident counts as over."""
+LENGTH = 100
+LINES = 12
+RECENT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentsPage:
-    """Newest first. `unfed_rules`: no configured source can feed them, so they never fire."""
+    """`unfed_rules`: no configured source can feed them, so they never fire.
+
+    `lines`: the newest of the delivery log, with filters about these incidents; `unheard`: how many of a day reached
+    nobody.
+    """
 
     as_of: datetime
-    incidents: tuple[Happening, ...]
+    found: Found
     unfed_rules: tuple[str, ...]
+    lines: tuple[Delivery, ...]
+    unheard: int
+    names: dict[str, str]
 
     @property
     def is_empty(self) -> bool:
-        return not self.incidents
+        return not self.found.incidents
 
     @property
-    def groups(self) -> tuple[tuple[str, tuple[Happening, ...]], ...]:
-        """What still happens, and what does no longer."""
-        fresh = [each for each in self.incidents if self.as_of - each.last_at < OPEN_WITHIN]
-        return ("A sign within a day", tuple(fresh)), ("Quiet for a day or more", self.incidents[len(fresh) :])
+    def current(self) -> tuple[IncidentView, ...]:
+        """Those that still hurt and are not silenced."""
+        return self.found.of("open", "taken")
+
+    @property
+    def untaken(self) -> tuple[IncidentView, ...]:
+        return self.found.of("open")
+
+    @property
+    def groups(self) -> tuple[tuple[str, tuple[IncidentView, ...]], ...]:
+        """By where they stand with people."""
+        return (
+            ("Nobody has taken", self.untaken),
+            ("Taken", self.found.of("taken")),
+            ("Silenced", self.found.of("silenced")),
+            ("Done", self.found.of("done")),
+            ("Over by itself", self.found.of("over")),
+        )
 
 
 async def ask(reader: Reader, scope: Scope) -> IncidentsPage:
     """Raises StoreUnavailable."""
-    as_of, derived = reader.clock(), reader.catalogue.derived_rules
-    span = await reader.span(scope, as_of)
-    signs = SignalQuery(since=span.since, without=derived, limit=SIGNALS, scope=scope)
-    made = SignalQuery(since=span.since, rules=derived, limit=SIGNALS, scope=scope)
-    signals, tags = await asyncio.gather(reader.signals(signs), reader.signals(made) if derived else _none())
-    return IncidentsPage(as_of, happenings(signals, INCIDENTS, tags), reader.unfed_rules())
-
-
-async def _none() -> tuple[()]:
-    return ()
+    as_of = reader.clock()
+    found = await incidents(reader, scope, await reader.span(scope, as_of))
+    names = {each.id: each.account for each in found.incidents}
+    lines = [line for line in reader.board.deliveries() if not scope.is_filtered or line.incident_id in names]
+    return IncidentsPage(
+        as_of,
+        found,
+        reader.unfed_rules(),
+        tuple(lines[:LINES]),
+        len(nobody_told(lines, as_of - RECENT)),
+        names,
+    )

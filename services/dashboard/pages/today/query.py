@@ -6,27 +6,23 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
-from services.dashboard.happening import happenings
+from services.dashboard.incidents import incidents
 from services.dashboard.pages.today.view import Today, drawn
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.store import SignalQuery
 from services.dashboard.weighing import weigh
 
 ACCOUNTS = 5
-HAPPENING = 5
-SIGNALS = 60
+PAINS = 1_000
 
 
 async def ask(reader: Reader, scope: Scope) -> Today:
     """Raises StoreUnavailable."""
     span = await reader.span(scope, reader.clock())
-    feed = SignalQuery(since=span.since, without=reader.catalogue.derived_rules, limit=SIGNALS, scope=scope)
     by_definition = reader.catalogue.painful_by_definition
-    weighed, signals, accounts = await asyncio.gather(
+    weighed, found, accounts = await asyncio.gather(
         weigh(reader, scope),
-        reader.signals(feed),
+        incidents(reader, scope, span, PAINS),
         reader.store.hurt_accounts(scope, span, by_definition, ACCOUNTS),
     )
-    rows = cast("list[Mapping[str, Any]]", accounts)
-    return drawn(weighed, happenings(signals, HAPPENING), rows)
+    return drawn(weighed, found, cast("list[Mapping[str, Any]]", accounts))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.dashboard.happening import Happening
+from services.dashboard.incidents import Found, IncidentView
 from services.dashboard.numbers import ratio
 from services.dashboard.pain import HURTS, Burden, Severity, pain_of
 from services.dashboard.since import Since, since_when
@@ -17,6 +17,7 @@ from services.dashboard.words import account_name
 
 NAMED = 3
 STRIP_HURTS = 4
+HAPPENING = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,16 @@ class Named:
 
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """Who takes care of a type's incidents that still hurt. `first`: the worst one's oldest evidence; empty: none."""
+
+    open: int = 0
+    taken: int = 0
+    taken_by: tuple[str, ...] = ()
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,7 @@ class HurtRow:
     accounts: int
     worst: tuple[Named, ...]
     owner: str
+    care: Care
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,7 @@ class Today:
     window_days: int
     figures: Figures
     rows: tuple[HurtRow, ...]
-    happening: tuple[Happening, ...]
+    happening: tuple[IncidentView, ...]
     accounts: tuple[WorstAccount, ...]
     strip: tuple[StripPhase, ...]
 
@@ -128,30 +140,31 @@ class Today:
         return not self.touchpoints
 
 
-def drawn(weighed: Weighed, happening: tuple[Happening, ...], accounts: Sequence[Mapping[str, Any]]) -> Today:
+def drawn(weighed: Weighed, found: Found, accounts: Sequence[Mapping[str, Any]]) -> Today:
     """`accounts`: rows of the most hurt ones, the worst first."""
-    rows = _rows(weighed)
+    rows = _rows(weighed, found)
+    current = found.of("open", "taken")
     return Today(
         as_of=weighed.as_of,
         touchpoints=weighed.now.total.volume,
         window_days=weighed.window_days,
         figures=_figures(weighed, rows),
         rows=rows,
-        happening=happening,
+        happening=tuple(sorted(current, key=lambda each: each.pained_at, reverse=True)[:HAPPENING]),
         accounts=_accounts(weighed, accounts),
         strip=_strip(weighed),
     )
 
 
-def _rows(weighed: Weighed) -> tuple[HurtRow, ...]:
+def _rows(weighed: Weighed, found: Found) -> tuple[HurtRow, ...]:
     kinds = sorted({kind for _, kind in weighed.now.by_cell if kind in weighed.catalogue.types})
     burdens = [(kind, weighed.kind(kind)) for kind in kinds]
     painful = [(kind, burden) for kind, burden in burdens if burden.weight]
     painful.sort(key=lambda each: (-each[1].weight, each[0]))
-    return tuple(_row(weighed, kind, burden) for kind, burden in painful)
+    return tuple(_row(weighed, kind, burden, care_of(found, kind)) for kind, burden in painful)
 
 
-def _row(weighed: Weighed, kind: str, burden: Burden) -> HurtRow:
+def _row(weighed: Weighed, kind: str, burden: Burden, care: Care) -> HurtRow:
     known = weighed.catalogue.types[kind]
     cells = {key: weighed.cell(key) for key in weighed.now.by_cell if key[1] == kind}
     worst = max(cells, key=lambda key: (cells[key].pain, key))
@@ -170,7 +183,16 @@ def _row(weighed: Weighed, kind: str, burden: Burden) -> HurtRow:
         accounts=hurt.accounts,
         worst=_named(weighed, hurt),
         owner=known.owner.department if known.owner else "",
+        care=care,
     )
+
+
+def care_of(found: Found, kind: str) -> Care:
+    """`found` has the worst first."""
+    mine = [each for each in found.of("open", "taken") if each.touchpoint_type == kind]
+    taken = [each for each in mine if each.taken_by]
+    by = tuple(dict.fromkeys(each.taken_by for each in taken))
+    return Care(len(mine), len(taken), by, mine[0].event_id if mine else "")
 
 
 def _named(weighed: Weighed, hurt: Hurt) -> tuple[Named, ...]:

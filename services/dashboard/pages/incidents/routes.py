@@ -1,0 +1,117 @@
+"""An incident's own address, and the form on it: take, assign, note, silence, done. Works without JavaScript."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import parse_qsl, quote, unquote
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from schemas.errors import ConfigurationError
+from schemas.incidents import IncidentAction
+from services.dashboard import records
+from services.dashboard.absent import NotFound
+from services.dashboard.acting import SPAN_WORDS, Act, action_of, written
+from services.dashboard.answers import GatewayAway
+from services.dashboard.api import WithReader
+from services.dashboard.incidents import One, incident
+from services.dashboard.pages.incidents.view import IncidentPage, drawn, events_of
+from services.dashboard.params import BadParameter, Text, refuse
+from services.dashboard.questions import body_of
+from services.dashboard.reader import Reader
+from services.dashboard.shell import WithPages, detail, html
+
+router = APIRouter(include_in_schema=False)
+NAME_COOKIE = "touchline_name"
+_A_YEAR_S = 365 * 86_400
+
+
+@router.get("/incidents/{name}")
+async def shown(name: str, request: Request, reader: WithReader, pages: WithPages, part: Text = "") -> Response:
+    """One incident, by its id or an event that is evidence of it; `part=1` is the dialog's content."""
+    found = await page_of(reader, await known(reader, name))
+    return detail(pages, "incidents/_incident.html", found.view.account, part, _context(request, reader, found))
+
+
+@router.post("/incidents/{name}")
+async def acted(name: str, request: Request, reader: WithReader, pages: WithPages, part: Text = "") -> Response:
+    """The form. `part=1` answers with the incident as it stands then."""
+    fields = dict(parse_qsl((await body_of(request)).decode(errors="replace"), keep_blank_values=True))
+    one = await known(reader, name)
+    problem, status = "", 200
+    try:
+        await act(request, reader, one, {**fields, "verb": _verb(fields)})
+    except (GatewayAway, ConfigurationError) as error:
+        problem, status = str(error), 503
+    except BadParameter as error:
+        problem, status = str(error), 400
+    if not part and not problem:
+        return _named(RedirectResponse(f"/incidents/{quote(name, safe='')}", 303), fields, request)
+    found = await page_of(reader, await known(reader, name))
+    context = {**_context(request, reader, found), "problem": problem, "fields": fields if problem else {}}
+    if part:
+        return _named(html(pages.render("incidents/_incident.html", context), status), fields, request)
+    answer = detail(pages, "incidents/_incident.html", found.view.account, "", context)
+    answer.status_code = status
+    return answer
+
+
+async def known(reader: Reader, name: str) -> One:
+    """Raises NotFound."""
+    one = await incident(reader, name)
+    if one is None:
+        raise NotFound(f"no incident `{name[:80]}`")
+    return one
+
+
+async def act(request: Request, reader: Reader, one: One, fields: Mapping[str, object]) -> IncidentAction:
+    """Write an action to the log. Raises BadParameter, GatewayAway, ConfigurationError."""
+    send: Act = request.app.state.act
+    action = action_of(fields, one.listed.incident.events, reader.clock())
+    await send(action)
+    written(action, one.view.id, one.account_id)
+    reader.board.act(action)
+    request.app.state.snapshots.expire()
+    return action
+
+
+async def page_of(reader: Reader, one: One) -> IncidentPage:
+    """Everything about one incident. Raises StoreUnavailable."""
+    rows, account = await asyncio.gather(
+        reader.store.events(one.account_id, events_of(one)), reader.store.account(one.account_id)
+    )
+    seen = [records.touchpoint_view(reader.catalogue, cast("Mapping[str, Any]", row)) for row in rows]
+    thread, events = one.listed.thread, one.listed.incident.events
+    return drawn(
+        reader.catalogue,
+        one,
+        {each.event_id: each for each in seen},
+        reader.board.log.about(dict.fromkeys((*events, *(thread.events if thread else ())))),
+        reader.board.deliveries(one.view.id),
+        records.account_row(reader.catalogue, cast("Mapping[str, Any]", account)) if account else None,
+    )
+
+
+def _context(request: Request, reader: Reader, found: IncidentPage) -> dict[str, object]:
+    name = unquote(request.cookies.get(NAME_COOKIE, ""))[:80]
+    return {"page_of": found, "now": reader.clock(), "spans": SPAN_WORDS, "name": name, "problem": "", "fields": {}}
+
+
+def _verb(fields: Mapping[str, str]) -> str:
+    """The button that was pressed; by the Enter key: what was written into the one field that was filled in."""
+    if fields.get("verb"):
+        return fields["verb"]
+    written = [verb for field, verb in (("text", "note"), ("to", "assign")) if fields.get(field, "").strip()]
+    return written[0] if len(written) == 1 else refuse("verb", "", "a press on one of the buttons")
+
+
+def _named(answer: Response, fields: Mapping[str, str], request: Request) -> Response:
+    """Remembers who this browser's user says to be, so that it need not be written again."""
+    name = fields.get("by", "").strip()
+    if 0 < len(name) <= 80:
+        secure = request.url.scheme == "https"
+        answer.set_cookie(NAME_COOKIE, quote(name), max_age=_A_YEAR_S, httponly=True, samesite="lax", secure=secure)
+    return answer

@@ -1,0 +1,94 @@
+"""The incidents of an account as everybody is shown them: the page, the command and the alerts ask here.
+
+One is recognised by its evidence: where people were told of it, it keeps the name they were told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from schemas.incidents import Desk, Thread
+from schemas.policies import LEVELS, Level
+from streams.incidents.actions import ActionLog, Standing
+from streams.incidents.identity import Known, matched
+from streams.incidents.incident import Incident
+from streams.incidents.intake import Lens
+from streams.incidents.judging import falls_under, level_of
+from streams.incidents.threads import incidents_on
+
+State = Literal["open", "taken", "silenced", "done", "over"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An incident, how bad it is now, where it stands with people and what they were told.
+
+    `thread`: None where nobody was told of it. `policies`: those it falls under. `is_back`: it was done, and hurts
+    again.
+    """
+
+    incident_id: str
+    incident: Incident
+    account: str
+    tier: str
+    weight: float
+    level: Level
+    standing: Standing
+    state: State
+    is_back: bool
+    thread: Thread | None
+    policies: tuple[str, ...]
+
+
+def listed(desk: Desk, lens: Lens, log: ActionLog, now: datetime) -> list[Listed]:
+    """Every incident of the account, the oldest first."""
+    incidents = incidents_on(desk, lens)
+    known = [Known(thread.thread_id, frozenset(thread.events), thread.opened_at) for thread in desk.threads]
+    threads = {thread.thread_id: thread for thread in desk.threads}
+    found = {incident.events: thread_id for thread_id, incident in matched(known, incidents).continued.items()}
+    return [_listed(desk, each, threads.get(found.get(each.events, "")), lens, log, now) for each in incidents]
+
+
+def worst_first(incidents: Iterable[Listed]) -> list[Listed]:
+    """Those that still hurt before those that are done or over; then by how bad; of equals the latest pain first."""
+    return sorted(incidents, key=_rank)
+
+
+def _listed(  # noqa: PLR0913 - what is known of an incident
+    desk: Desk, incident: Incident, thread: Thread | None, lens: Lens, log: ActionLog, now: datetime
+) -> Listed:
+    weight = lens.weight_of(desk.tier, desk.segment)
+    standing = log.standing(dict.fromkeys((*incident.events, *(thread.events if thread else ()))))
+    is_done = standing.is_done(incident.pained_at)
+    policies = (one for one in lens.blueprint.policies if falls_under(one, incident, is_key=weight > 1))
+    return Listed(
+        incident_id=thread.thread_id if thread else incident.incident_id,
+        incident=incident,
+        account=desk.name or desk.account_id,
+        tier=desk.tier,
+        weight=weight,
+        level=level_of(incident, lens, weight),
+        standing=standing,
+        state=_state(incident, standing, now),
+        is_back=standing.done_at is not None and not is_done,
+        thread=thread,
+        policies=tuple(one.id for one in policies),
+    )
+
+
+def _state(incident: Incident, standing: Standing, now: datetime) -> State:
+    if standing.is_done(incident.pained_at):
+        return "done"
+    if incident.is_over(now):
+        return "over"
+    if standing.is_silent(now):
+        return "silenced"
+    return "taken" if standing.taken_by else "open"
+
+
+def _rank(one: Listed) -> tuple[bool, int, float, str]:
+    is_past = one.state in ("done", "over")
+    return is_past, -LEVELS.index(one.level), -one.incident.pained_at.timestamp(), one.incident_id
