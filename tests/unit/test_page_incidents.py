@@ -273,7 +273,7 @@ async def test_an_incident_that_is_not_there_is_404(log: Log) -> None:
 
 async def test_today_says_who_is_on_it(log: Log) -> None:
     app = page_on(hurt(20), log)
-    assert "nobody on it" in (await browser_of(app).get("/?window=7d")).text
+    assert "1 not taken" in (await browser_of(app).get("/?window=7d")).text
     app.state.reader.board.act(_action("a1", "take", minutes=5))
     app.state.snapshots.expire()
     text = (await browser_of(app).get("/?window=7d")).text

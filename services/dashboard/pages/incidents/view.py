@@ -133,13 +133,10 @@ def _did(action: IncidentAction) -> str:
 def told_words(one: One) -> str:
     """Who was told, in a sentence; that nobody was is a sentence of its own."""
     thread = one.listed.thread
+    if thread is None and one.listed.policies:
+        return "Nobody was told: it was over, silenced or too old when it became known, or the alerts were not running."
     if thread is None:
-        asked_for = "it is silenced, it was over when it became known" if one.listed.policies else ""
-        return (
-            f"Nobody was told. A policy asks for it, but {asked_for}, or the alerts were not watching then."
-            if asked_for
-            else "Nobody was told: no policy asks for incidents like this one."
-        )
+        return "Nobody was told: no policy asks for incidents like this one."
     if thread.state == "held":
         return f"Nobody is told yet: it waits, because {thread.held_why or f'nothing was heard of {thread.held_for}'}."
     if not thread.channels:
