@@ -51,6 +51,7 @@ class Stint(NamedTuple):
     end: datetime
     stated: bool
     rests: tuple[tuple[datetime, datetime], ...] = ()
+    named: str = ""
 
 
 class Fate(NamedTuple):
@@ -155,6 +156,7 @@ class _World:
         self.edges, tree = self._edges(limits.max_edges, limits.fades)
         self.joining = _untangled(self.edges, tree, limits.max_region)
         self.groups = self._groups(limits.max_aliases)
+        self.open = self._open()
         self.canonical = {ref: self._canonical(ref) for t in events for ref in (*t.account_refs, t.network) if ref}
 
     # -- decisions and edges
@@ -281,6 +283,14 @@ class _World:
                 found |= {(value, account) for value in _values(t, trait)}
         return found
 
+    def _open(self) -> set[str]:
+        """Organisations of which only public mail domains were ever told."""
+        mails = {"gmail.com", "hotmail.com"}
+        told = {(part, t.account_refs[0]) for t in self.facts if t.account_refs and t.account_refs[0].startswith("org:")
+                for part in t.account_traits.get("domain", "").split()}  # fmt: skip
+        of_companies = {account for _, account in self.claims}
+        return {account for part, account in told if part in mails} - of_companies
+
     def _claimants(self, host: str, place_of: tuple[int, int, str] | None = None) -> set[str]:
         """All, or those of one place among the systems."""
         claims = [(h, account) for h, account in self.claims if account.startswith(STRONG)]
@@ -361,15 +371,17 @@ class _World:
             named, account = t.account_refs[0], self.canonical[t.account_refs[0]]
             if t.valid_from or t.valid_to:  # the last statement of one begin stands
                 begin = t.valid_from or FIRST
-                found[alias, named, "stated", begin] = Stint(begin, account, alias, t.valid_to or LAST, True)
+                found[alias, named, "stated", begin] = Stint(begin, account, alias, t.valid_to or LAST, True, (), named)
             elif t.action == "crm_record":
-                found[alias, named, "joined", t.ordered_at] = Stint(t.ordered_at, account, alias, LAST, False)
+                found[alias, named, "joined", t.ordered_at] = Stint(
+                    t.ordered_at, account, alias, LAST, False, (), named
+                )
             elif t.action != "crm_removed":
-                found.setdefault((alias, named, "seen"), Stint(t.ordered_at, account, alias, LAST, False))
+                found.setdefault((alias, named, "seen"), Stint(t.ordered_at, account, alias, LAST, False, (), named))
         stints = []
         for stint in self._counting(found):
             ends = [at for account, at in left if account == stint.account and at > stint.begin]
-            if verdicts.get(stint.account) != "not_belongs":
+            if verdicts.get(stint.account) != "not_belongs" and stint.named not in self.open:
                 stints.append(stint._replace(end=min([stint.end, *ends]), rests=self._rests(stint)))
         stints += [Stint(FIRST, account, "", LAST, True) for account, v in verdicts.items() if v == "belongs"]
         return stints
@@ -422,7 +434,10 @@ class _World:
         self, t: CleanTouchpoint, owners: set[str], people: list[str], rejected: set[str]
     ) -> tuple[str, str] | None:
         at, verdicts = t.ordered_at, self._verdicts(owners)
-        if t.account_refs and t.action != "decision":
+        is_open = bool(t.account_refs and t.aliases and t.account_refs[0] in self.open)
+        if is_open and t.action != "decision":
+            rejected.add(t.account_refs[0])
+        elif t.account_refs and t.action != "decision":
             return self.canonical[t.account_refs[0]], "explicit"
         stints = self._stints(owners, verdicts)
         no = {account for account, verdict in verdicts.items() if verdict == "not_belongs"}

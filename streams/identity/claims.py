@@ -13,7 +13,7 @@ from sys import intern
 
 from schemas.links import AccountClaim
 from streams.identity.company_names import company_name
-from streams.identity.domains import company_host
+from streams.identity.domains import company_host, public_domain
 from streams.identity.records import Records
 
 MAX_CLAIMS = 50
@@ -22,7 +22,7 @@ MAX_REMEMBERED = 500
 """More of each that are known, and count where others are taken back."""
 
 Trait = tuple[str, str]
-"""(`domain`, host) or (`name`, company name), as they are compared."""
+"""(`domain`, host), (`name`, company name) or (`public`, domain where anyone has a mailbox), as they are compared."""
 _Seen = tuple[str, str, str]
 """(account, trait, value)."""
 
@@ -201,3 +201,5 @@ def _traits(trait: str, value: str) -> Iterator[Trait]:
     for part in value.split()[:MAX_CLAIMS] if trait == "domain" else ():
         if host := company_host(part):
             yield (trait, host)
+        elif public := public_domain(part):
+            yield ("public", public)

@@ -14,7 +14,7 @@ from sys import intern
 from schemas.ids import directory_of
 from schemas.links import AccountClaim, RecordChange
 from streams.identity.claims import Claims, Trait, compared
-from streams.identity.domains import company_domain
+from streams.identity.domains import company_domain, is_free_mail
 from streams.identity.records import Records
 
 #: Strong to weak: a weaker account is the stronger one that a directory says it is, or that alone claims its domain.
@@ -56,6 +56,8 @@ class Directory:
         self._named: dict[str, set[str]] = {}
         self._names: dict[str, set[str]] = {}
         self._followed: dict[str, str] = {}
+        self.open = set[str]()
+        """Organisations that claim domains where anyone has a mailbox, and no company's: strangers are in them."""
         self.crowded = set[str]()
         """Hosts that more accounts claim than may."""
         self._by_rank: dict[str, dict[_Rank, Counter[str]]] = {}
@@ -148,6 +150,10 @@ class Directory:
             found[host] = tuple(sorted({self.canonical(account) for account in few}))
         return found[host]
 
+    def is_open(self, account_id: str) -> bool:
+        """Whether it stands for strangers: it, and nobody for it, says where they belong."""
+        return account_id in self.open or (account_id.startswith("domain:") and is_free_mail(account_id[7:]))
+
     def is_crowded(self, host: str, claim: AccountClaim) -> bool:
         """Whether so many accounts claim what a host is looked up by that one more seen claim is no news."""
         domain = company_domain(host)
@@ -190,14 +196,14 @@ class Directory:
     def _take(self, account_id: str, gained: Iterable[Trait], lost: Iterable[Trait]) -> list[str]:
         """Index what an account claims from now on, and no more; returns the accounts that are another one."""
         changed, is_weaker = set[str](), self._rank(account_id) > _STRONGEST
-        for trait, value in gained:
+        for trait, value in _of_companies(gained):
             if trait == "name":
                 self._named.setdefault(value, set()).add(account_id)
             else:
                 changed.add(self._claimed_by(account_id, value))
             if is_weaker:
                 (self._names if trait == "name" else self._hosts).setdefault(account_id, set()).add(value)
-        for trait, value in lost:
+        for trait, value in _of_companies(lost):
             if trait == "name":
                 _drop(self._named, value, account_id)
             else:
@@ -206,7 +212,13 @@ class Directory:
                 _drop(self._names if trait == "name" else self._hosts, account_id, value)
         for domain in changed:
             self._at.pop(domain, None)
+        if account_id.startswith("org:"):
+            self._open_or_not(account_id)
         return self._renamed({other for domain in changed for other in self.weaker_at(domain, account_id)})
+
+    def _open_or_not(self, account_id: str) -> None:
+        traits = {trait for trait, _ in self.claims.standing(account_id)}
+        (self.open.add if "public" in traits and "domain" not in traits else self.open.discard)(account_id)
 
     def _claimed_by(self, account_id: str, host: str) -> str:
         """Index who claims a host; returns its domain."""
@@ -292,6 +304,10 @@ class Directory:
         place = self._order.get(directory)
         unknown = (len(self._order), directory)
         return (NAMESPACES.index(namespace), *(unknown if place is None else (place, "")))
+
+
+def _of_companies(traits: Iterable[Trait]) -> Iterator[Trait]:
+    return (one for one in traits if one[0] != "public")
 
 
 def _drop(index: dict[str, set[str]], key: str, value: str) -> None:

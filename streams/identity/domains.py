@@ -68,6 +68,17 @@ def corporate_domain(alias: Alias) -> str:
     return company_domain(address_host(alias)) if "@" in alias else ""
 
 
+def public_domain(text: str) -> str:
+    """The domain of a host, URL or address where anyone has a mailbox (`https://mail.gmail.com` → `gmail.com`)."""
+    domain = company_domain(text)
+    return domain if domain and is_free_mail(domain) else ""
+
+
+def claimed_public(text: str) -> list[str]:
+    """The public mail domains in a trait's value: whoever claims one claims strangers."""
+    return sorted({domain for part in text.replace(",", " ").split() if (domain := public_domain(part))})
+
+
 def claimed_hosts(text: str) -> list[str]:
     """The company hosts in a trait's value (several are separated by spaces or commas); free mail is none."""
     return sorted({host for part in text.replace(",", " ").split() if (host := company_host(part))})

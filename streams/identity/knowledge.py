@@ -172,6 +172,7 @@ class Knowledge:
             "browsers_that_are_everybodys": self.graph.everybodys,
             "aliases_with_more_accounts_than_count": self.memberships.beyond + self.ties.beyond,
             "accounts_with_more_claims_than_count": len(self.directory.claims.crowded),
+            "organisations_at_public_domains": len(self.directory.open),
             "hosts_with_more_claimants_than_count": len(self.directory.crowded),
             "aliases_that_decisions_do_not_join": len(self.graph.undone),
         }
@@ -292,6 +293,7 @@ class Knowledge:
         at_before = self._accounts_at(reach.domains)
         named_before = {name: directory.accounts_named(name) for name in reach.names}
         members = {} if isinstance(link, AccountClaim) else self._homes(self._members(reach.accounts))
+        opened = _accounts_of(link) & directory.open
         hosts = [host for host in at_before if not (seen and directory.is_crowded(host, seen))]
         people = self._homes(self._named_at(hosts))
         for before in self._change(link):
@@ -304,6 +306,12 @@ class Knowledge:
             members = self._homes(self._members(a for a, before in called.items() if directory.canonical(a) != before))
             for person, _, where in members.values():
                 self._owe_at(due, where, person)
+        for account in opened ^ (_accounts_of(link) & directory.open):
+            due.setdefault(directory.canonical(account), set()).add(_EVERYONE)
+            strangers = self._homes(self._members((account,)))
+            for person, _, where in strangers.values():
+                self._owe_at(due, where, person)
+            members = {**members, **strangers}
         renamed = {name for name, accounts in named_before.items() if directory.accounts_named(name) != accounts}
         declaring = {alias for name in renamed for alias in self.declared.named(name)}
         self._owe_all(declaring, due)

@@ -13,7 +13,7 @@ from typing import Literal, cast, get_args
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange, Verdict
 from schemas.touchpoints import Alias, CleanTouchpoint
 from streams.identity.aliases import NAMING_KINDS, is_mailbox, is_person, kind_of, ordered, strength
-from streams.identity.domains import address_host, claimed_hosts
+from streams.identity.domains import address_host, claimed_hosts, claimed_public
 
 #: What people do on pages: an address in such an event was typed by someone, not necessarily its owner.
 TYPED_ACTIONS = frozenset(
@@ -188,7 +188,8 @@ def _is_of_account(touchpoint: CleanTouchpoint) -> bool:
 
 
 def _seen(traits: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    for host in claimed_hosts(traits.get("domain", "")):
+    said = traits.get("domain", "")
+    for host in (*claimed_hosts(said), *claimed_public(said)):
         yield ("domain", host, "")
     if name := traits.get("name"):
         yield ("name", name, "")

@@ -18,7 +18,7 @@ from streams.identity.graph import IdentityGraph, Person
 from streams.identity.learning import TYPED_ACTIONS, actors, declared_hosts, declared_name, is_anybody, owner
 from streams.identity.memberships import Memberships, Standing
 
-RULE_VERSION = 7
+RULE_VERSION = 8
 MAX_REJECTED = 20
 CONFIDENCE = {
     "explicit": 1.0,
@@ -49,7 +49,11 @@ class Known:
 
     def standing(self, aliases: tuple[Alias, ...]) -> Standing:
         """The stints of a person with these aliases, under the accounts' canonical ids."""
-        return self.memberships.standing(aliases, self.directory.canonical)
+        found = self.memberships.standing(aliases, self.directory.canonical)
+        if not self.directory.open:
+            return found
+        kept = tuple(stint for stint in found.stints if stint.is_decided or not self.directory.is_open(stint.named))
+        return found if len(kept) == len(found.stints) else Standing(kept, found.excluded)
 
 
 @dataclass(slots=True)
@@ -151,6 +155,9 @@ def _explicit(case: _Case) -> _Found | None:
     """The account the event itself names."""
     refs = case.touchpoint.account_refs
     if not refs or case.touchpoint.action == "decision":  # a decision speaks of an account, it does not happen there
+        return None
+    if case.touchpoint.aliases and case.known.directory.is_open(refs[0]):
+        case.reject((refs[0],), "explicit", "it claims nothing but domains where anyone has a mailbox")
         return None
     followed = case.known.directory.followed_by_members(refs[0])
     why = f", which is {followed} by decision, or by all its known members" if followed else ""

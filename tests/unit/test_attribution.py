@@ -89,6 +89,25 @@ def test_free_mail_says_nothing() -> None:
     assert told(gmail).attribute(event("e", 5, "email:founder@gmail.com")).method == "unidentified"
 
 
+@pytest.mark.parametrize("domains", ["gmail.com", "https://mail.gmail.com hotmail.com"])
+def test_an_organisation_of_strangers_is_no_account(domains: str) -> None:
+    org = event("org", 0, refs=("org:7",), account_traits={"domain": domains})
+    known = told(org, event("member", 1, "support_user:1", refs=("org:7",), action="support_record"))
+    found = known.attribute(event("e", 5, "support_user:1", refs=("org:7",)))
+    assert (found.method, [one.account_id for one in found.rejected]) == ("unidentified", ["org:7"])
+    assert "anyone has a mailbox" in found.rejected[0].why
+    assert known.attribute(event("later", 9, "support_user:1")).method == "unidentified"
+    assert known.limited()["organisations_at_public_domains"] == 1
+    decided_on = event("d", 6, "support_user:1", refs=("org:7",), action="decision", properties={"verdict": "belongs"})
+    sure = told(org, event("member", 1, "support_user:1", refs=("org:7",), action="support_record"), decided_on)
+    assert sure.attribute(event("later", 9, "support_user:1")).account_id == "org:7"  # somebody knows better
+
+
+def test_an_account_named_by_a_public_domain_is_none() -> None:
+    found = told().attribute(event("e", 5, "user:1", refs=("domain:gmail.com",)))
+    assert found.method == "unidentified"
+
+
 def test_a_declared_domain() -> None:
     declared = event("e", 5, "email:joe@gmail.com", account_traits={"domain": "acme.com"})
     assert decided(told(CRM).attribute(declared)) == ("crm:1", "declared_domain", 0.8)

@@ -26,7 +26,7 @@ from services.cli.commands.doctor.processes import services
 from services.cli.commands.doctor.refusals import refusals_of
 from services.cli.commands.doctor.registry import CHECKS, FIXES, examine
 from services.cli.commands.doctor.seen import GroupSeen, KafkaSeen, TopicSeen, partition_of
-from services.cli.commands.doctor.sources import sources_of
+from services.cli.commands.doctor.sources import organisations_of, sources_of
 from services.cli.commands.doctor.stalls import sink_of, stages_of
 from services.cli.commands.doctor.tables import drift
 from services.cli.commands.doctor.topics import topics_of
@@ -280,6 +280,19 @@ def test_a_source_that_is_set_aside_is_a_problem_once_half_of_the_retention_is_o
     assert states(sources_of(standings, week, NOW)) == ["problem"]
     standings.learn([Standing(source="web", state="flowing", since=NOW)])
     assert states(sources_of(standings, week, NOW)) == ["warning", "ok"]
+
+
+def test_organisations_that_stand_for_strangers() -> None:
+    claims = [
+        {"account": "org:support:7", "value": "gmail.com"},
+        {"account": "org:support:8", "value": "gmail.com"},
+        {"account": "org:support:8", "value": "acme.example"},
+    ]
+    (found,) = organisations_of(claims)
+    assert found.state == "warning" and "`org:support:7` claims gmail.com" in found.detail
+    assert states(organisations_of(claims[1:])) == ["ok"]
+    many = ({"account": f"org:support:{n}", "value": "gmail.com"} for n in range(20))
+    assert len(list(organisations_of(many))) == 9
 
 
 def test_refusals_by_source_and_reason_since_when() -> None:

@@ -26,6 +26,7 @@ from streams.identity import memberships as memberships_module
 from streams.identity import regions as regions_module
 from streams.identity import rules
 from streams.identity.claims import Claims
+from streams.identity.directory import Directory
 from streams.identity.knowledge import Knowledge
 from streams.identity.memberships import Memberships
 from streams.identity.records import Records
@@ -80,6 +81,8 @@ def _event(draw: st.DrawFn, name: str) -> CleanTouchpoint:
                 [{"domain": d} for d in DOMAINS] + [{"name": n} for n in NAMES] + [{"domain": "acme.com beta.nl"}]
             )
         )
+    if fields["account_refs"][:1] == ("org:5",) and draw(st.booleans()):
+        fields["account_traits"] = {"domain": draw(st.sampled_from(["gmail.com", "hotmail.com acme.com", "gmail.com"]))}
     if fields["account_refs"] and draw(st.integers(0, 3)) == 0:
         begin = draw(st.sampled_from([None, 0, 5, 10]))
         fields["valid_from"] = None if begin is None else at(begin)
@@ -340,6 +343,19 @@ def _only_first(self: Claims, claim: AccountClaim) -> None:
         STATE(self, claim)
 
 
+def _opens_unseen(self: Directory, account_id: str) -> None:
+    """Known, but as if it had always been: nobody is looked for."""
+    OPEN_OR_NOT(self, account_id)
+    if account_id in self.open:
+        self.open = _Hidden(self.open)
+
+
+class _Hidden(set[str]):
+    def __rand__(self, other: object) -> set[str]:
+        return set()
+
+
+OPEN_OR_NOT = Directory._open_or_not
 STATE = Claims.state
 BROKEN: dict[str, tuple[object, str, object]] = {
     "edges are taken by name, not by time": (clusters_module, "order_of", lambda edge: (edge.a, edge.b)),
@@ -354,6 +370,8 @@ BROKEN: dict[str, tuple[object, str, object]] = {
     "a new claim is no news": (Knowledge, "_claimed", lambda self, claim, due: {*self.directory.claim(claim)[:0]}),
     "a deleted account goes on claiming": (Records, "gone", lambda self, record: None),
     "memberships outlive the record": (Records, "gaps", lambda self, record: ()),
+    "an organisation of strangers is a company": (Directory, "is_open", lambda self, account_id: False),
+    "that an organisation is of strangers is no news": (Directory, "_open_or_not", _opens_unseen),
     "a merged account lives on": (Records, "survivor", lambda self, record: record),
     "of deletion and restoration the first counts": (Records, "_last", _first_of),
     "the domain that was told first stays": (Claims, "state", _only_first),
@@ -448,6 +466,16 @@ HISTORIES: dict[str, list[CleanTouchpoint]] = {
         touchpoint("e2", 9, aliases=("crm_contact:7",)),
         of_company("r2", 7, "restored"),
     ],
+    **dict.fromkeys(
+        ("an organisation of strangers is a company", "that an organisation is of strangers is no news"),
+        [
+            touchpoint("e1", 0, "ticket_created", aliases=("support_user:7",), account_refs=("org:5",)),
+            touchpoint("e2", 1, "ticket_created", aliases=("support_user:8",), account_refs=("org:5",)),
+            touchpoint("e3", 2, "support_record", aliases=("support_user:8",), account_refs=("org:5",)),
+            touchpoint("e4", 3, "support_record", account_refs=("org:5",), account_traits={"domain": "gmail.com"}),
+            touchpoint("e5", 4, "page_view", aliases=("support_user:8",)),
+        ],
+    ),
     "a restored contact is no news": [
         touchpoint("e1", 0, "crm_record", aliases=("crm_contact:7",), account_refs=("crm:1",)),
         touchpoint("r1", 5, "crm_removed", aliases=("crm_contact:7",), subject="contact:7"),

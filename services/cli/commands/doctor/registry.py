@@ -57,6 +57,7 @@ CHECKS: dict[str, tuple[Needs, Ask]] = {
     "schema": ("store", versions.schema),
     "tables": ("store", tables.tables),
     "directories": ("store", sources.directories),
+    "organisations": ("store", sources.organisations),
     "clocks of sources": ("store", clocks.source_clocks),
     "sink": ("both", stalls.sink),
 }

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from schemas.parking import Backlog, Standing
 from services.cli.commands.doctor.check import Check, Place
 from streams.runtime.standings import TOPIC, Standings
 
+SHOWN = 8
+_CLAIMS = """
+SELECT JSONExtractString(payload, 'account_id') AS account, JSONExtractString(payload, 'value') AS value
+FROM {database}.links FINAL
+WHERE kind = 'account' AND JSONExtractString(payload, 'trait') = 'domain' AND startsWith(account, 'org:')
+    AND NOT JSONExtractBool(payload, 'retracted')
+"""
 MEND = "see its newest dead letters (`touchline dlq ls`), mend the sender or its mapping; then"
 
 
@@ -34,6 +42,33 @@ def directories(place: Place) -> Iterator[Check]:
             Check("directories", "problem", one.detail, one.fix) for one in parted_sources(place.config, place.store)
         ]
         yield from found or [Check("directories", "ok", "stored records are of those that the configuration says")]
+
+
+def organisations(place: Place) -> Iterator[Check]:
+    """Organisations that stand for strangers; nothing where there is no table of links yet."""
+    from streams.runtime.clickhouse import query_rows
+
+    database = place.config.clickhouse.database
+    if query_rows(place.store, f"EXISTS TABLE {database}.links")[0]["result"]:
+        yield from organisations_of(query_rows(place.store, _CLAIMS.format(database=database)))
+
+
+def organisations_of(claims: Iterable[Mapping[str, object]]) -> Iterator[Check]:
+    """One finding for each that claims nothing but domains where anyone has a mailbox; pure."""
+    from streams.identity.domains import claimed_hosts, claimed_public
+
+    domains: dict[str, list[str]] = {}
+    for claim in claims:
+        domains.setdefault(str(claim["account"]), []).append(str(claim["value"]))
+    found = {account: " ".join(said) for account, said in domains.items() if not claimed_hosts(" ".join(said))}
+    open_ones = {account: public for account, said in sorted(found.items()) if (public := claimed_public(said))}
+    for account, public in islice(open_ones.items(), SHOWN):
+        detail = f"`{account}` claims {', '.join(public)}, where anyone has a mailbox: it is nobody's account"
+        yield Check("organisations", "warning", detail, "take the domain out of the organisation at the helpdesk")
+    if len(open_ones) > SHOWN:
+        yield Check("organisations", "warning", f"{len(open_ones) - SHOWN} others alike", "see `bi.directory`")
+    if not open_ones:
+        yield Check("organisations", "ok", "none claims a domain where anyone has a mailbox")
 
 
 def sources_of(standings: Standings, retention: timedelta, now: datetime) -> Iterator[Check]:
