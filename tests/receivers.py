@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope
 
 Answer = tuple[int, dict[str, str], bytes]
 OK: Answer = (200, {}, b"ok")
@@ -60,6 +64,27 @@ async def receiver(*answers: Answer, slow_s: float = 0.0, port: int = 0) -> Asyn
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made
+    finally:
+        server.close()
+
+
+class _Mailbox:
+    def __init__(self, got: Callable[[bytes], None]) -> None:
+        self._got = got
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        text = message_from_bytes(content, policy=policy.default).get_body(("plain",))
+        self._got(text.get_content().encode() if text is not None else b"")
+        return "250 taken"
+
+
+@asynccontextmanager
+async def mail_receiver(got: Callable[[bytes], None]) -> AsyncIterator[int]:
+    """An SMTP server without TLS; `got` hears the plain text of each mail. Its port."""
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(_Mailbox(got)), "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
     finally:
         server.close()
 

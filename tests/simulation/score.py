@@ -38,13 +38,13 @@ class Score:
 def simulate(blueprint: CompiledBlueprint, accounts: int, seed: int = 1) -> dict[str, Score]:
     """Rule → its score over that many accounts and ninety days."""
     scores: dict[str, Score] = {rule.id: Score() for rule in blueprint.source.rules}
-    for story in _stories(accounts, seed):
+    for story in stories(accounts, seed):
         journey = fold(delivered(story), blueprint, AS_OF)
-        _judge(story.truth + _following(story.truth), list(journey.signals.values()), scores)
+        _judge(story.truth + following(story.truth), list(journey.signals.values()), scores)
     return scores
 
 
-def _stories(accounts: int, seed: int) -> Iterator[Story]:
+def stories(accounts: int, seed: int) -> Iterator[Story]:
     usual = {name: scene for name, scene in SCENES.items() if name not in SILENT}
     scenes = [scene for pair in SILENT.values() for scene in pair]
     quiet = max(len(scenes), accounts // 10)
@@ -54,7 +54,7 @@ def _stories(accounts: int, seed: int) -> Iterator[Story]:
         yield silent(accounts - quiet + number, seed, scenes[number % len(scenes)])
 
 
-def _following(truth: list[Injected]) -> list[Injected]:
+def following(truth: list[Injected]) -> list[Injected]:
     """What follows from a pain: someone who decides was hurt."""
     return [
         Injected("champion_in_pain", pain.account_id, pain.at, pain.events, pain.person, pain.hurt)
