@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
+
+from schemas.complaints import Complaint
 
 pytest_plugins = ["tests.kafka_fixture", "tests.clickhouse_fixture"]
 
@@ -24,6 +27,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 #: What some tests use; TOUCHLINE_TESTS_SKIP_NOTHING=1 refuses to run where one is missing.
 TOOLS = {"node": ("node",), "npm": ("npm",), "browser": CHROMIUM, "promtool": ("promtool",), "amtool": ("amtool",)}
 
+_of_the_shipped: list[list[Complaint]] = []
 _guarded_ports: dict[int, str] = {9092: "kafka", 8123: "clickhouse", 9000: "clickhouse"}
 
 
@@ -55,6 +59,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def shipped_blueprint_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The golden tests of the blueprint that ships run with the first validated configuration, not with each."""
+    from services.cli.commands import validate
+    from streams.journey.blueprints import DEFAULT
+
+    real = validate._blueprint
+
+    def once(file: Path) -> list[Complaint]:
+        if file != DEFAULT:
+            return real(file)
+        if not _of_the_shipped:
+            _of_the_shipped.append(real(file))
+        return list(_of_the_shipped[0])
+
+    monkeypatch.setattr(validate, "_blueprint", once)
 
 
 @pytest.fixture(autouse=True)

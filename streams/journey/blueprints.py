@@ -65,7 +65,7 @@ def read(text: str, name: str, *, folder: Path, vendors: Vendors = None) -> Read
     if partial is not None:
         reading.complaints += _problems(reading, partial, vendors)
     if partial is not None and not reading.complaints:
-        reading.compiled = CompiledBlueprint(partial.model)
+        reading.compiled = CompiledBlueprint(partial.model, is_checked=True)
     reading.complaints.sort(key=lambda complaint: (complaint.position[0] != name, complaint.position))
     return reading
 

@@ -22,11 +22,11 @@ from streams.matching.traffic import TrafficBook
 class CompiledBlueprint:
     """Answers the fold's questions about one blueprint version. Immutable after construction.
 
-    Raises RefusedBlueprint for what cannot be run, see `checks`.
+    Raises RefusedBlueprint for what cannot be run, see `checks`; who has checked it already says so.
     """
 
-    def __init__(self, blueprint: Blueprint) -> None:
-        found = problems(blueprint)
+    def __init__(self, blueprint: Blueprint, *, is_checked: bool = False) -> None:
+        found = [] if is_checked else problems(blueprint)
         if found:
             raise RefusedBlueprint(found)
         self.source = blueprint

@@ -17,14 +17,19 @@ from streams.matching.conditions import folded, plain
 
 _Token = tuple[str, ...] | None  # the characters it takes (empty: any); None stands for `*`
 _NONE = ("",)  # a class that takes no character, such as `[b-a]`
+_OPEN = {"", "*", "?", "["}  # how a glob begins that does not begin with a character of its own
 _COMMON = string.ascii_lowercase + string.digits + " /_-.:"
 
 
 def overlap(one: Match, other: Match) -> str | None:
     """Conditions under which both hold, in words (empty: on anything); None when they never do together."""
-    parts = (_equal, _named, _globbed, _with_properties)
-    told = [part(one, other) for part in parts]
-    return None if None in told else ", ".join(words for part in told for words in part or ())
+    told: list[str] = []
+    for part in (_equal, _named, _with_properties, _globbed):  # the dearest last: most pairs end before it
+        words = part(one, other)
+        if words is None:
+            return None
+        told += words
+    return ", ".join(told)
 
 
 _Told = list[str] | None  # conditions in words; None: they exclude each other
@@ -82,8 +87,12 @@ def _shared_values(one: tuple[Scalar, ...] | None, other: tuple[Scalar, ...] | N
     return [value for value in one if folded(value) in accepted]
 
 
+@lru_cache(maxsize=4096)
 def common(one: str, other: str) -> str | None:
     """A shortest text that both globs match; None when there is none."""
+    starts = {one[:1], other[:1]}
+    if len(starts) == 2 and not starts & _OPEN:
+        return None
     left, right = _tokens(one), _tokens(other)
     texts = {(0, 0): ""}
     waiting = [(0, 0)]

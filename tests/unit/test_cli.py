@@ -22,6 +22,8 @@ from services.common.fresh import write_fresh
 from streams.connectors.registry import tellers
 from streams.journey.blueprints import DEFAULT
 
+pytestmark = pytest.mark.usefixtures("shipped_blueprint_tried_once")
+
 ROOT = Path(__file__).parents[2]
 runner = CliRunner()
 

@@ -23,6 +23,8 @@ from services.cli.service import main as service_main
 from services.common.fresh import write_fresh
 from streams.journey.blueprints import DEFAULT, read
 
+pytestmark = pytest.mark.usefixtures("shipped_blueprint_tried_once")
+
 runner = CliRunner()
 
 SOUND = """\

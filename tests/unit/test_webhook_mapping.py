@@ -41,6 +41,8 @@ from tests.gateway_kit import NOW, FakeWriter, client
 from tests.unit.test_connectors import JSON
 from tests.unit.test_new_connector import Outbox
 
+pytestmark = pytest.mark.usefixtures("shipped_blueprint_tried_once")
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "mappings"
 SECRET = b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BASIC: dict[str, Any] = {
