@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
@@ -64,6 +64,7 @@ CalledUrl = Annotated[BaseUrl, AfterValidator(_callable)]
 class Channel(Strict):
     """What every channel has."""
 
+    carries_digests: ClassVar[bool] = True
     name: str = Field(pattern=CHANNEL_NAME, description="unique name, for routes, commands and the delivery log")
     per_minute: int = Field(20, ge=1, le=600, description="messages a minute at most; the others wait their turn")
 
@@ -105,9 +106,32 @@ class WebhookChannel(Channel):
     )
 
 
+class TeamsChannel(Channel):
+    """A workflow of Microsoft Teams that posts what a webhook gets."""
+
+    url: SecretRef = Field(description="where the workflow's URL is kept: whoever knows it can post")
+
+
+class PagerDutyChannel(Channel):
+    """A service of PagerDuty, by its Events API v2."""
+
+    carries_digests: ClassVar[bool] = False
+    url: CalledUrl = Field("https://events.pagerduty.com", description="`https://events.eu.pagerduty.com` in the EU")
+    routing_key: SecretRef = Field(description="the integration key of the service")
+
+
+class OpsgenieChannel(Channel):
+    """Opsgenie, or what speaks its Alert API."""
+
+    carries_digests: ClassVar[bool] = False
+    url: CalledUrl = Field("https://api.opsgenie.com", description="`https://api.eu.opsgenie.com` in the EU")
+    key: SecretRef = Field(description="the key of an API integration")
+
+
 class AlertmanagerChannel(Channel):
     """Prometheus' Alertmanager, which groups, silences and routes by itself."""
 
+    carries_digests: ClassVar[bool] = False
     urls: tuple[CalledUrl, ...] = Field(min_length=1, description="every replica, e.g. `http://10.1.2.3:9093`")
     refresh_s: float = Field(60.0, ge=1, le=3600, description="how often what is open is told again")
 
@@ -191,13 +215,17 @@ class AlertsConfig(Strict):
     email: tuple[EmailChannel, ...] = Field((), description="mail")
     webhooks: tuple[WebhookChannel, ...] = Field((), description="signed webhooks")
     alertmanager: tuple[AlertmanagerChannel, ...] = Field((), description="Alertmanagers")
+    teams: tuple[TeamsChannel, ...] = Field((), description="workflows of Microsoft Teams")
+    pagerduty: tuple[PagerDutyChannel, ...] = Field((), description="services of PagerDuty")
+    opsgenie: tuple[OpsgenieChannel, ...] = Field((), description="Opsgenie, or what speaks its Alert API")
     digest: Digests = Field(Digests(), description="when digests are sent")
     routes: tuple[Route, ...] = Field((), description="what goes where; none: everything to every channel")
 
     @property
     def channels(self) -> tuple[AnyChannel, ...]:
         """All of them, by kind."""
-        return (*self.slack, *self.email, *self.webhooks, *self.alertmanager)
+        chat: tuple[AnyChannel, ...] = (*self.slack, *self.email, *self.webhooks, *self.teams)
+        return (*chat, *self.alertmanager, *self.pagerduty, *self.opsgenie)
 
     @model_validator(mode="after")
     def _names_fit(self) -> AlertsConfig:
@@ -208,7 +236,7 @@ class AlertsConfig(Strict):
             if names.count(name) > 1 or name in (LOG, "none"):
                 taken = f"names must be unique, and `{LOG}` and `none` are taken"
                 raise ValueError(f"two channels are called `{name}`; {taken}")
-        can = [one.name for one in self.channels if not isinstance(one, AlertmanagerChannel)]
+        can = [one.name for one in self.channels if one.carries_digests]
         for name in self.digest.weekly:
             if name not in can:
                 raise ValueError(f"digest.weekly: no channel `{name}` carries digests{did_you_mean(name, can)}")
@@ -223,4 +251,12 @@ class AlertsConfig(Strict):
         return self
 
 
-AnyChannel = SlackChannel | EmailChannel | WebhookChannel | AlertmanagerChannel
+AnyChannel = (
+    SlackChannel
+    | EmailChannel
+    | WebhookChannel
+    | AlertmanagerChannel
+    | TeamsChannel
+    | PagerDutyChannel
+    | OpsgenieChannel
+)

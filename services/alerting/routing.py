@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from schemas.alerting import AlertmanagerChannel, AlertsConfig, QuietHours, Route
+from schemas.alerting import AlertsConfig, QuietHours, Route
 from schemas.incidents import Message
 from schemas.policies import LEVELS, Level
 from streams.incidents.quiet import Quiet, next_clock
@@ -30,7 +30,7 @@ class Manners:
 
     def __init__(self, config: AlertsConfig) -> None:
         self._routes, self._digest = config.routes, config.digest
-        self._whole = frozenset(one.name for one in config.channels if not isinstance(one, AlertmanagerChannel))
+        self._whole = frozenset(one.name for one in config.channels if one.carries_digests)
         self._quiet = {id(route): _quiet(route.quiet) for route in config.routes if route.quiet is not None}
 
     def not_before(self, message: Message, channel: str, now: datetime) -> datetime:
@@ -41,7 +41,7 @@ class Manners:
         return min((self._until(route, message, now) for route in routes), default=now)
 
     def in_digest(self, message: Message, channel: str) -> bool:
-        """Where every fitting route says so; Alertmanager groups by itself."""
+        """Where every fitting route says so, and the channel can carry one."""
         routes = self._fitting(message, channel)
         return channel in self._whole and bool(routes) and all(_waits(one, message) for one in routes)
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from schemas.alerting import AlertmanagerChannel, AlertsConfig, AnyChannel, EmailChannel, SlackChannel, WebhookChannel
+from schemas.alerting import (
+    AlertmanagerChannel,
+    AlertsConfig,
+    AnyChannel,
+    EmailChannel,
+    OpsgenieChannel,
+    PagerDutyChannel,
+    SlackChannel,
+    TeamsChannel,
+    WebhookChannel,
+)
 from schemas.errors import ConfigurationError
 from schemas.settings import SecretRef
 from services.alerting.channels.alertmanager import Alertmanager
 from services.alerting.channels.email import Email
+from services.alerting.channels.opsgenie import Opsgenie
 from services.alerting.channels.outcome import Sender
+from services.alerting.channels.pagerduty import PagerDuty
 from services.alerting.channels.slack import Slack
+from services.alerting.channels.teams import Teams
 from services.alerting.channels.webhook import Webhook
 from services.alerting.outgoing import Outgoing
 from services.common.secrets import read_secret, shown_place
@@ -31,12 +44,16 @@ def _secret(ref: SecretRef) -> str:
         raise ConfigurationError(f"{shown_place(ref)} holds other than ASCII characters") from None
 
 
+def _secret_url(ref: SecretRef) -> str:
+    url = _secret(ref)
+    if not url.startswith(("https://", "http://")):
+        raise ConfigurationError(f"{shown_place(ref)} holds no URL of a webhook: `https://…`")
+    return url
+
+
 def _slack(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
     assert isinstance(channel, SlackChannel)
-    url = _secret(channel.url)
-    if not url.startswith(("https://", "http://")):
-        raise ConfigurationError(f"{shown_place(channel.url)} holds no URL of a webhook: `https://…`")
-    return Slack(channel.name, url, channel.per_minute, outgoing)
+    return Slack(channel.name, _secret_url(channel.url), channel.per_minute, outgoing)
 
 
 def _email(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
@@ -55,11 +72,29 @@ def _alertmanager(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Send
     return Alertmanager(channel.name, channel.urls, channel.per_minute, channel.refresh_s, outgoing)
 
 
+def _teams(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
+    assert isinstance(channel, TeamsChannel)
+    return Teams(channel.name, _secret_url(channel.url), channel.per_minute, outgoing)
+
+
+def _pagerduty(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
+    assert isinstance(channel, PagerDutyChannel)
+    return PagerDuty(channel.name, channel.url, _secret(channel.routing_key), channel.per_minute, outgoing)
+
+
+def _opsgenie(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
+    assert isinstance(channel, OpsgenieChannel)
+    return Opsgenie(channel.name, channel.url, _secret(channel.key), channel.per_minute, outgoing)
+
+
 KINDS: Mapping[type[AnyChannel], Callable[[AnyChannel, Outgoing, Leave], Sender]] = {
     SlackChannel: _slack,
     EmailChannel: _email,
     WebhookChannel: _webhook,
     AlertmanagerChannel: _alertmanager,
+    TeamsChannel: _teams,
+    PagerDutyChannel: _pagerduty,
+    OpsgenieChannel: _opsgenie,
 }
 
 
