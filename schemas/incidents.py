@@ -123,6 +123,7 @@ class Message(Contract):
     department: str = ""
     owners: tuple[str, ...] = ()
     taken_by: str = ""
+    renewal_at: UtcTime | None = Field(None, description="when the account renews, where that is why it is told")
     remark: str = Field("", description="why it comes now, or comes late")
     where: str = Field(description="a link, or where to look")
     act: str = Field("", description="where to act on it, with `?do=take`, `silence` or `done`; empty: no such links")
@@ -203,6 +204,7 @@ class Desk(Contract):
     name: str = ""
     tier: str = ""
     segment: str = ""
+    dates: dict[str, UtcTime] = Field({}, description="account traits that policies ask for and that are days")
     revision: int = Field(0, description="of the account's own row")
     parts: dict[str, Part] = {}
     gone: dict[str, int] = Field({}, description="parts that were withdrawn, with the revision that said so")

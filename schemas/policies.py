@@ -33,6 +33,13 @@ class Policy(Strict):
     count: int = Field(0, ge=0, description="so many signals at one account within `within_s`; 0: not asked")
     within_s: float = Field(0.0, ge=0, description="longest time from the first to the last of these, inclusive")
     threshold: float = Field(0.0, ge=0, le=1, description="least severity of the signal or touchpoint, inclusive")
+    renewal_within_days: float = Field(
+        0.0,
+        ge=0,
+        le=366,
+        description="only while the account's renewal is so near; alone: whatever hurts; 0: no matter",
+    )
+    renewal_trait: str = Field("renewal_date", description="account trait with the day of the renewal, as 2026-11-30")
     key_accounts: bool = Field(False, description="only for accounts whose tier weighs more than 1")
     max_age_s: float = Field(gt=0, description="what happened longer ago when it is first known is told to nobody")
     runbook: str = Field("", description="what to do: a link, or words")
@@ -40,8 +47,9 @@ class Policy(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> Policy:
-        if not (self.rules or self.types or self.moves or self.count):
-            raise ValueError("needs `rules`, `types`, `moves` or `count`: without them it tells of nothing")
+        if not (self.rules or self.types or self.moves or self.count or self.renewal_within_days):
+            needed = "`rules`, `types`, `moves`, `count` or `renewal_within_days`"
+            raise ValueError(f"needs {needed}: without them it tells of nothing")
         if bool(self.count) != bool(self.within_s):
             raise ValueError("`count` and `within_s` belong together: so many within so long")
         return self

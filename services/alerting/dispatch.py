@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,8 @@ from streams.runtime.metrics import Meter
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 900.0
 IDLE_S: Final = 0.5
+RESTS: Final = 10
+"""Looking for the next message of a channel takes at most so small a part of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Dispatcher:
         self._meter, self._clock, self._left = meter, clock, left
         self._trying: set[tuple[str, str]] = set()
         self._paused_until: dict[str, datetime] = {}
+        self._looked_s: dict[str, float] = {}
         self.failing: dict[str, str] = {}
         """Channel → what it said last, while it takes nothing."""
 
@@ -118,7 +122,7 @@ class Dispatcher:
 
     def due(self, channel: str) -> Due | None:
         """The oldest sending whose turn it is; a later message of a conversation waits for an earlier one."""
-        now = self._clock()
+        began, now = time.monotonic(), self._clock()
         waiting = list(self._waiting(channel))
         self._meter.set("touchline_alerts_waiting", len(waiting), channel=channel)
         if now < self._paused_until.get(channel, now):
@@ -127,6 +131,7 @@ class Dispatcher:
         for one in waiting:
             first.setdefault(one.thread_id, one)
         ready = [one for one in first.values() if self._is_ready(one, now)]
+        self._looked_s[channel] = time.monotonic() - began
         return min(ready, key=lambda one: (one.message.at, one.message.notice_id), default=None)
 
     def digest_due(self, channel: str) -> list[Due]:
@@ -161,7 +166,8 @@ class Dispatcher:
         pause = 60 / sender.per_minute
         while True:
             had_one = await self.step(sender)
-            await asyncio.sleep(pause if had_one else IDLE_S)
+            rest = RESTS * self._looked_s.get(sender.name, 0.0)  # thousands that wait must not keep all else waiting
+            await asyncio.sleep(max(pause if had_one else IDLE_S, rest))
 
     async def _refresh(self, sender: Alertmanager) -> None:
         while True:

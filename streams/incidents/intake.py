@@ -5,7 +5,8 @@ Kept is what hurts now or hurt lately: facts about anything else, and about long
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 
 from schemas.blueprint import Blueprint, TouchpointType
 from schemas.facts import AccountFact, Fact, PhaseChange, SignalFact, Tombstone, TouchpointFact
@@ -36,9 +37,16 @@ class Lens:
         self.blueprint = blueprint
         self.types = {kind.id: kind for kind in blueprint.types}
         self.pains = pains_of(blueprint)
+        asking = [policy for policy in blueprint.policies if policy.renewal_within_days]
+        self._dates = frozenset(policy.renewal_trait for policy in asking)
         self._derived = frozenset(rule.id for rule in blueprint.rules if rule.pattern == "compound")
         self.waits = frozenset(rule.id for rule in blueprint.rules for way in rule.ways() if way.pattern == "absence")
         self._roles = {persona.id: str(persona.buying_role) for persona in blueprint.personas}
+
+    def dates_of(self, traits: Mapping[str, str]) -> dict[str, datetime]:
+        """The days that policies ask for. What is no day is none: a CRM holds what people typed."""
+        found = {name: _day(traits.get(name, "")) for name in self._dates}
+        return {name: day for name, day in found.items() if day is not None}
 
     def role_of(self, persona: str) -> str:
         role = self._roles.get(persona, "")
@@ -94,6 +102,14 @@ class Lens:
             events=(event_id,),
             words=title[:160] or kind.name,
         )
+
+
+def _day(text: str) -> datetime | None:
+    """The beginning of a day in UTC, of `2026-11-30` with or without a time behind it."""
+    try:
+        return datetime.combine(date.fromisoformat(text.strip()[:10]), time(), UTC)
+    except ValueError:
+        return None
 
 
 class Recent:
@@ -186,8 +202,10 @@ def _account(desk: Desk, fact: AccountFact, lens: Lens, recent: Recent, now: dat
         return desk
     tier = fact.traits.get(lens.blueprint.tiers.trait, "")
     name = next((fact.traits[key] for key in ("name", "company", "domain") if fact.traits.get(key)), "")
-    if (desk.name, desk.tier, desk.segment, desk.revision) != (name, tier, fact.segment, fact.revision):
-        desk = desk.changed(name=name, tier=tier, segment=fact.segment, revision=fact.revision)
+    dates = lens.dates_of(fact.traits)
+    known = (desk.name, desk.tier, desk.segment, desk.revision, desk.dates)
+    if known != (name, tier, fact.segment, fact.revision, dates):
+        desk = desk.changed(name=name, tier=tier, segment=fact.segment, revision=fact.revision, dates=dates)
     falls = {f"phase:{move.event_id}": move for move in fact.transitions if is_fall(move)}
     for part_id in [name for name, part in desk.parts.items() if part.kind == "phase" and name not in falls]:
         desk = _without(desk, part_id, fact.revision)

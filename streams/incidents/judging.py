@@ -55,18 +55,40 @@ def is_worse(one: Level, other: Level) -> bool:
     return LEVELS.index(one) > LEVELS.index(other)
 
 
-def falls_under(policy: Policy, incident: Incident, *, is_key: bool) -> bool:
+def near_since(policy: Policy, dates: Mapping[str, datetime]) -> datetime | None:
+    """Since when the renewal that a policy asks for is near; None: it asks for none, or none is known."""
+    at = dates.get(policy.renewal_trait) if policy.renewal_within_days else None
+    return at - timedelta(days=policy.renewal_within_days) if at is not None else None
+
+
+def is_near(policy: Policy, dates: Mapping[str, datetime], now: datetime) -> bool:
+    """Whether the account's renewal is as near as a policy asks; the day itself is the last."""
+    since = near_since(policy, dates)
+    return since is not None and since <= now < dates[policy.renewal_trait] + timedelta(days=1)
+
+
+def falls_under(policy: Policy, incident: Incident, *, is_key: bool, is_near: bool = False) -> bool:
     """Whether a policy asks for such an incident, whenever it happened."""
     if policy.key_accounts and not is_key:
+        return False
+    if policy.renewal_within_days and not is_near:
         return False
     return any(_meets(policy, part) for part in incident.parts)
 
 
-def is_news(policy: Policy, incident: Incident, carriers: Mapping[str, Carrier], watch: Watch, now: datetime) -> bool:
-    """Whether it hurt lately, and while somebody watched."""
+def is_news(  # noqa: PLR0913 - what makes news
+    policy: Policy,
+    incident: Incident,
+    carriers: Mapping[str, Carrier],
+    watch: Watch,
+    now: datetime,
+    near: datetime | None = None,
+) -> bool:
+    """Whether it hurt lately, and while somebody watched. What still hurts is news when the renewal comes `near`."""
     oldest = max(watch.since, now - timedelta(seconds=policy.max_age_s))
+    is_nearer = near is not None and oldest <= near <= now
     return any(
-        part.pained_at >= oldest and not _is_history(part, carriers.get(part.event_id), watch)
+        (part.pained_at >= oldest or is_nearer) and not _is_history(part, carriers.get(part.event_id), watch)
         for part in incident.roots
     )
 
@@ -82,6 +104,8 @@ def _is_history(part: Part, carrier: Carrier | None, watch: Watch) -> bool:
 def _meets(policy: Policy, part: Part) -> bool:
     if part.severity < policy.threshold:
         return False
+    if policy.renewal_within_days and not (policy.rules or policy.types or policy.moves or policy.count):
+        return not part.derived
     if part.kind == "burst":
         return part.what == policy.id
     named = {"signal": policy.rules, "touchpoint": policy.types, "phase": policy.moves}[part.kind]

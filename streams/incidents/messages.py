@@ -94,6 +94,7 @@ def describe(  # noqa: PLR0913 - what a message is made of
             department=owner.department if owner is not None else "",
             owners=owner.people if owner is not None else (),
             taken_by=standing.taken_by,
+            renewal_at=desk.dates.get(policy.renewal_trait) if policy.renewal_within_days else None,
             remark=remark,
             where=places.words("accounts", desk.account_id),
             act=places.act(incident, thread_id, policy.name, at),

@@ -48,7 +48,8 @@ def desks_of(
             account_id=str(row["account_id"]),
             name=str(row["name"]),
             segment=str(row["segment"]),
-            tier=str(orjson.loads(str(row["traits"]) or "{}").get(lens.blueprint.tiers.trait, "")),
+            tier=str((traits := orjson.loads(str(row["traits"]) or "{}")).get(lens.blueprint.tiers.trait, "")),
+            dates=lens.dates_of(traits),
             parts=found,
         )
         for row in accounts

@@ -17,7 +17,7 @@ from streams.incidents.actions import ActionLog, Standing
 from streams.incidents.identity import Known, matched
 from streams.incidents.incident import Incident, incidents_of
 from streams.incidents.intake import Lens
-from streams.incidents.judging import Watch, bursts_of, falls_under, is_news, is_worse, level_of
+from streams.incidents.judging import Watch, bursts_of, falls_under, is_near, is_news, is_worse, level_of, near_since
 from streams.incidents.messages import Kind, Places, describe, ended
 
 Route = Callable[[Message], tuple[str, ...]]
@@ -140,6 +140,8 @@ def look_again_at(desk: Desk, view: View) -> datetime | None:
         for incident in incidents_on(desk, view.lens):
             over_at = incident.over_at()
             due += [over_at] if over_at is not None and over_at > view.now else []
+    nearer = [near_since(policy, desk.dates) for policy in view.policies] if desk.parts else []
+    due += [at for at in nearer if at is not None and at > view.now]
     for thread in desk.threads:
         due += [thread.missing_since + view.withdraw_after] if thread.missing_since and not thread.is_over else []
         due += [view.now + timedelta(seconds=15)] if thread.state == "held" else []
@@ -171,8 +173,13 @@ def _weight(desk: Desk, view: View) -> float:
 
 def _seen(incident: Incident, desk: Desk, view: View) -> _Seen:
     is_key = _weight(desk, view) > 1
-    hits = tuple(one for one in view.policies if falls_under(one, incident, is_key=is_key))
-    news = tuple(one for one in hits if is_news(one, incident, desk.carriers, view.watch, view.now))
+    near = {one.id: is_near(one, desk.dates, view.now) for one in view.policies if one.renewal_within_days}
+    hits = tuple(
+        one for one in view.policies if falls_under(one, incident, is_key=is_key, is_near=near.get(one.id, False))
+    )
+    news = tuple(
+        one for one in hits if is_news(one, incident, desk.carriers, view.watch, view.now, near_since(one, desk.dates))
+    )
     return _Seen(incident, hits, news, view.log.standing(incident.events), desk, view)
 
 

@@ -12,6 +12,7 @@ from schemas.base import EPOCH
 from schemas.facts import AccountFact, SignalFact, Tombstone
 from schemas.incidents import Carrier, Desk, Message
 from schemas.policies import Policy
+from services.alerting.channels import words
 from streams.incidents.actions import ActionLog
 from streams.incidents.golden import run, run_all
 from streams.incidents.incident import CALM, incidents_of
@@ -260,7 +261,7 @@ def test_a_row_of_less_knowledge_changes_nothing() -> None:
 
 def test_the_shipped_policies_hold_their_tests() -> None:
     assert run_all(COMPILED) == []
-    assert len(BLUEPRINT.policies) == 8
+    assert len(BLUEPRINT.policies) == 9
     assert all(len(policy.tests) >= 3 for policy in BLUEPRINT.policies)
 
 
@@ -275,8 +276,10 @@ def _moved_boundaries(policies: Sequence[Policy]) -> list[tuple[str, str, float]
             ("within_s", policy.within_s - 1),
             ("count", policy.count + 1),
             ("count", policy.count - 1),
+            ("renewal_within_days", policy.renewal_within_days + 1),
+            ("renewal_within_days", policy.renewal_within_days - 1),
         )
-        if getattr(policy, field)
+        if getattr(policy, field)  # what is not asked has no boundary
     ]
 
 
@@ -289,8 +292,27 @@ def test_a_boundary_that_moves_fails_a_test(policy_id: str, field: str, changed:
 
 @pytest.mark.parametrize("policy", BLUEPRINT.policies, ids=lambda policy: policy.id)
 def test_a_policy_that_asks_for_nothing_of_its_own_fails_a_test(policy: Any) -> None:
-    empty = policy.model_copy(update={"rules": (), "types": (), "moves": (), "count": 0})
+    empty = policy.model_copy(update={"rules": (), "types": (), "moves": (), "count": 0, "renewal_within_days": 0.0})
     assert any(run(COMPILED, empty, test) for test in policy.tests)
+
+
+def test_a_renewal_that_comes_near_is_looked_at_again_and_shown() -> None:
+    near = NOW.replace(hour=0) + timedelta(days=1)
+    held = desk_of(signal("w", "first_response_breach", "e1", minutes=600, closed_at=None, severity=0.7))
+    desk = held.changed(dates={"renewal_date": near + timedelta(days=60)})
+    assert look_again_at(judged(desk, view()), view()) == near
+    fresh = desk_of(signal("x", "client_error", "e2", severity=0.7)).changed(dates={"renewal_date": NOW})
+    opened = told(judged(fresh, view()))
+    assert opened.policy == "renewal_at_risk"
+    assert ("Renewal", f"{NOW:%Y-%m-%d}") in list(words.facts(opened))
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_day"),
+    [("2026-11-30", True), (" 2026-11-30T10:00:00Z", True), ("30.11.2026", False), ("", False), ("2026-02-30", False)],
+)
+def test_what_people_typed_is_a_day_or_none(typed: str, is_day: bool) -> None:
+    assert bool(LENS.dates_of({"renewal_date": typed, "other": "2026-01-01"})) is is_day
 
 
 def test_policies_change_no_row_of_the_map() -> None:

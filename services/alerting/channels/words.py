@@ -39,6 +39,8 @@ def facts(message: Message) -> Iterator[tuple[str, str]]:
         yield "Where", f"{message.touchpoint}, {message.phase}" + (", a moment of truth" * message.moment_of_truth)
     if message.department:
         yield "Owner", ", ".join((message.department, *message.owners))
+    if message.renewal_at is not None:
+        yield "Renewal", message.renewal_at.strftime("%Y-%m-%d")
     yield "Taken by", message.taken_by or "nobody yet"
     if message.remark:
         yield "Note", message.remark

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from schemas.blueprint import Blueprint
 
-NUMBERS: Final = ("threshold", "count", "within_s", "max_age_s")
+NUMBERS: Final = ("threshold", "count", "within_s", "max_age_s", "renewal_within_days")
 
 
 def history(client: Client, lens: Lens, since: datetime) -> list[Desk]:
