@@ -37,7 +37,7 @@ class RawRequest(Contract):
     mapping: int = Field(1, description="version of the vendor's mapping when it was received")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen would double the cost of making one; nobody but its maker changes one
 class CleanTouchpoint(Item):
     """A vendor's message in our words. `event_id` and `occurred_at` depend on the message alone."""
 
@@ -132,7 +132,7 @@ class Attribution(Item):
         return self.verdict == other.verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # as above
 class AttributedTouchpoint(Item):
     """A touchpoint with its attribution; `knowledge` is how far the links were known (offset + 1)."""
 

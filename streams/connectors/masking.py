@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from hashlib import sha256
+from operator import attrgetter
 from typing import Final
 
 from schemas.actions import Action
@@ -82,19 +83,26 @@ _LEAST_CHARS: Final = 18
 
 def hidden(touchpoint: CleanTouchpoint) -> CleanTouchpoint:
     """The touchpoint, which nobody else has yet, with the addresses and tokens in its words and pages masked."""
-    exempt = _WHO if touchpoint.action in _RECORDS else frozenset[str]()
     found: dict[str, object] = {}
-    for name in ("page", "title", "element", "text", "vendor_type"):
-        if (value := getattr(touchpoint, name)) and (clear := masked(value)) != value:
+    for name, value in zip(_WORDS, _words_of(touchpoint), strict=True):
+        if value and (clear := masked(value)) != value:
             found[name] = clear
-    changed: dict[str, Scalar] = {
+    if touchpoint.properties and (changed := _changed(touchpoint)):
+        found["properties"] = touchpoint.properties | changed
+    return touchpoint.completed(**found) if found else touchpoint
+
+
+_WORDS: Final = ("page", "title", "element", "text", "vendor_type")
+_words_of = attrgetter(*_WORDS)
+
+
+def _changed(touchpoint: CleanTouchpoint) -> dict[str, Scalar]:
+    exempt = _WHO if touchpoint.action in _RECORDS else ()
+    return {
         key: clear
         for key, value in touchpoint.properties.items()
         if isinstance(value, str) and value and key not in exempt and (clear := masked(value)) != value
     }
-    if changed:
-        found["properties"] = touchpoint.properties | changed
-    return touchpoint.completed(**found) if found else touchpoint
 
 
 def masked(text: str) -> str:

@@ -81,9 +81,11 @@ def ident(message: dict[str, Any], field: str) -> str:
 def member(message: dict[str, Any], field: str) -> dict[str, Any]:
     """An object, empty when absent; PHP writes an empty one as `[]`."""
     value = message.get(field)
+    if value is None:
+        return {}
     if isinstance(value, dict):
         return value
-    if value is None or value == [] or value == "":
+    if value == [] or value == "":
         return {}
     raise UnmappableEvent(f"`{field}` must be an object, not {shown(value)}", "wrong_type")
 

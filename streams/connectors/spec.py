@@ -221,9 +221,12 @@ class Connector:
         told = found if isinstance(found, tuple) else (found,)
         if not told:
             raise ValueError("a mapping gives a touchpoint, or says why it gives none")
-        told = tuple([hidden(self._with_silences(one)) for one in told])
-        if self.mapping > 1:
-            again = request.mapping < self.mapping
-            told = tuple([one.completed(mapping=self.mapping, read_anew=again) for one in told])
         address = self.address(message, envelope)
-        return [Mapped(one, address, index) for one in told]
+        return [Mapped(self._completed(one, request), address, index) for one in told]
+
+    def _completed(self, touchpoint: CleanTouchpoint, request: RawRequest) -> CleanTouchpoint:
+        """What a mapping made, with what no mapping need know of: what is masked, and which version of it this is."""
+        done = hidden(self._with_silences(touchpoint))
+        return (
+            done.completed(mapping=self.mapping, read_anew=request.mapping < self.mapping) if self.mapping > 1 else done
+        )

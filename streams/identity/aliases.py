@@ -145,8 +145,13 @@ def is_mailbox(name: Alias) -> bool:
 
 def ordered(names: Iterable[Alias | None]) -> tuple[Alias, ...]:
     """Each once, strongest first, then by value, so that order of arrival never shows."""
-    found = {name for name in names if name}
-    return tuple(found) if len(found) < 2 else tuple(sorted(found, key=_place))
+    return _in_order(frozenset(names))
+
+
+@lru_cache(maxsize=16_384)
+def _in_order(names: frozenset[Alias | None]) -> tuple[Alias, ...]:
+    """The ids of one person come together again and again."""
+    return tuple(sorted(filter(None, names), key=_place))
 
 
 def _place(name: Alias) -> tuple[int, Alias]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from schemas.touchpoints import CleanTouchpoint, RawRequest
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
+from streams.connectors.web import circumstances, traits
 from streams.journey.blueprints import load, parse
 from streams.journey.compiled import CompiledBlueprint
 
@@ -146,3 +148,32 @@ types:
 def test_a_blueprint_of_ones_own_has_the_last_word(message: dict[str, Any], kind: str) -> None:
     """Its page with the language goes before a longer one without; nothing of the default stands behind it."""
     assert type_of(message, parse(OWN)) == kind
+
+
+@pytest.mark.parametrize("name", sorted(traits._OF_PERSONS))
+def test_a_trait_of_a_person_is_found_by_each_of_its_names_alone(name: str) -> None:
+    """Most events have none, which is asked first."""
+    for place in ({"traits": {name: "X"}}, {"context": {"traits": {name: "X"}}}):
+        assert set(read({"type": "identify", **place}).person_traits.values()) == {"X"}
+
+
+@pytest.mark.parametrize("name", sorted(circumstances._EITHER))
+def test_so_is_what_a_sender_says_of_programs_and_tests(name: str) -> None:
+    for place in ("context", "properties"):
+        assert read({"type": "track", "event": "A", place: {name: True}}).flags in (("bot",), ("test",))
+
+
+@pytest.mark.parametrize("asked", [(traits, "_OF_PERSONS"), (circumstances, "_EITHER")], ids=["persons", "senders"])
+def test_what_is_not_asked_first_is_not_found(asked: tuple[Any, str]) -> None:
+    """Known bad: a name that is missing among those."""
+    with patch.object(*asked, frozenset()):
+        found = read({"type": "identify", "traits": {"role": "X"}, "context": {"is_bot": True}})
+    assert not found.person_traits or not found.flags
+
+
+def test_a_page_without_an_address_came_by_no_link() -> None:
+    here = "https://a.com/x"
+    for url, referrer, told in ((here, "https://a.com/y", "link"), (here, "https://b.com/y", None), (here, "", None)):
+        page = read({"type": "page", "properties": {"url": url, "referrer": referrer}})
+        assert page.properties.get("navigation") == told
+    assert "navigation" not in read({"type": "page", "properties": {"referrer": here}}).properties

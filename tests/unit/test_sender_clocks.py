@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.touchpoints import CleanTouchpoint
+from streams.connectors.registry import CONNECTORS
 from tests.unit.test_connectors import NOW, mapped, touchpoint
 from tests.unit.test_mapping_versions import VISITS, played
 
@@ -54,7 +55,7 @@ def test_the_time_of_the_call_counts_where_none_was_chosen() -> None:
 
 def test_reading_anew_keeps_the_id() -> None:
     assert read(originalTimestamp=CALLED).event_id == read(originalTimestamp=CALLED, timestamp=CHOSEN).event_id
-    assert read().mapping == 3 and read().read_anew
+    assert read().mapping == CONNECTORS["segment"].mapping and read().read_anew
 
 
 # --- a fast clock -----------------------------------------------------------------------------------------

@@ -13,16 +13,20 @@ PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-moz")
 #: Names by which senders call an event a test, or its sender a program.
 _TESTS = ("is_test", "isTest", "test_mode", "testMode")
 _BOTS = ("is_bot", "isBot", "$is_bot", "$browser_type")
+_EITHER = frozenset({*_TESTS, *_BOTS})
 
 
 def said_of(
     request: RawRequest, *places: dict[str, Any], test: bool = False, declined: bool = False
 ) -> tuple[Flag, ...]:
     """What the sender says, in `places` or by its headers, in a fixed order."""
-    return tuple(_flags(request, places, test=test, declined=declined))
+    telling = [place for place in places if not place.keys().isdisjoint(_EITHER)]  # hardly any event has one that does
+    if not telling and not request.headers and not test and not declined:
+        return ()
+    return tuple(_flags(request, telling, test=test, declined=declined))
 
 
-def _flags(request: RawRequest, places: tuple[dict[str, Any], ...], *, test: bool, declined: bool) -> Iterator[Flag]:
+def _flags(request: RawRequest, places: list[dict[str, Any]], *, test: bool, declined: bool) -> Iterator[Flag]:
     if _any_says(places, _BOTS):
         yield "bot"
     if request.headers:
@@ -35,9 +39,8 @@ def _flags(request: RawRequest, places: tuple[dict[str, Any], ...], *, test: boo
         yield "declined"
 
 
-def _any_says(places: tuple[dict[str, Any], ...], names: tuple[str, ...]) -> bool:
-    """Hardly any event has one of the names: that is asked first, of each place at once."""
-    return any(not place.keys().isdisjoint(names) and any(_says(place.get(n)) for n in names) for place in places)
+def _any_says(places: list[dict[str, Any]], names: tuple[str, ...]) -> bool:
+    return any(_says(place.get(name)) for place in places for name in names)
 
 
 def _says(value: object) -> bool:

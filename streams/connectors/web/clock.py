@@ -13,8 +13,11 @@ alone, so reading a stored request again gives the same. Of several copies of an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 
 from schemas.errors import UnmappableEvent
 from schemas.touchpoints import RawRequest, Scalar
@@ -27,14 +30,16 @@ TOLERANCE = timedelta(minutes=1)
 SLOWEST = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+_NOTHING: Mapping[str, Scalar] = MappingProxyType({})
+
+
+class Moment(NamedTuple):
     """`told` are properties: what was corrected, or looks late. `stamped_by`: the transport's stamp that was all there
     was, or empty."""
 
     occurred_at: datetime
     stamped_by: str = ""
-    told: dict[str, Scalar] = field(default_factory=dict)
+    told: Mapping[str, Scalar] = _NOTHING
 
 
 def moment(message: Message, envelope: Message, request: RawRequest) -> Moment:
@@ -62,7 +67,9 @@ def _sent_at(message: Message, envelope: Message) -> tuple[datetime | None, obje
     written = message.get("sentAt")
     if written in (None, ""):
         written = envelope.get("sentAt")
-    return (None, None) if written in (None, "") else (_stamp(written), written)
+    if written in (None, ""):
+        return None, None
+    return _batch_stamp(written) if isinstance(written, str) else _stamp(written), written
 
 
 def _stamp(value: object) -> datetime | None:
@@ -70,6 +77,10 @@ def _stamp(value: object) -> datetime | None:
         return reading.stamp(value, "")
     except UnmappableEvent:
         return None
+
+
+_batch_stamp = lru_cache(maxsize=256)(_stamp)
+"""All messages of a batch were sent at once."""
 
 
 def _by_clock(
@@ -82,8 +93,9 @@ def _by_clock(
     corrected = _stamp((stated - off).isoformat()) if off > TOLERANCE or is_slow else None
     if corrected is not None:
         return Moment(corrected, stamped_by, {"clock_corrected": True, "stated_at": stated.isoformat()})
-    late = {"sent_late_s": -int(off.total_seconds())} if off < -TOLERANCE else {}
-    return Moment(stated, stamped_by, dict(late))
+    if off < -TOLERANCE:
+        return Moment(stated, stamped_by, {"sent_late_s": -int(off.total_seconds())})
+    return Moment(stated, stamped_by)
 
 
 def _stamps_anew(message: Message, request: RawRequest) -> bool:

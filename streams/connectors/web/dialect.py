@@ -7,9 +7,8 @@ time is part of its identity; `received_at` never is.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
@@ -39,8 +38,7 @@ _TAGS = ("tag", "tag_name", "tagName")
 _PUSHED = frozenset({"button", "checkbox", "image", "radio", "reset", "submit"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(NamedTuple):
     """The places fields of one message are looked for."""
 
     kind: Kind
@@ -184,10 +182,12 @@ def _trait_aliases(parts: _Parts, kind: Literal["email", "phone"]) -> list[Alias
     """The actor's own; an address among the properties may be a colleague's, so it counts only when alone."""
     # A group's traits speak of the company: its address is nobody's.
     traits = {} if parts.kind == "group" else parts.traits
-    stated = [value for place in (traits, parts.context_traits) if isinstance(value := place.get(kind), str)]
-    if not stated and isinstance(value := parts.properties.get(kind), str):
-        stated = [value]
-    return [alias(kind, value) for value in stated]
+    found = [
+        alias(kind, value) for place in (traits, parts.context_traits) if isinstance(value := place.get(kind), str)
+    ]
+    if not found and isinstance(value := parts.properties.get(kind), str):
+        return [alias(kind, value)]
+    return found
 
 
 def _previous(message: Message) -> Alias | None:
@@ -217,7 +217,7 @@ def _account_refs(message: Message, parts: _Parts) -> tuple[str, ...]:
     named.append(("group", ident(parts.context, "groupId")))
     if isinstance(company, dict):
         named.append(("group", ident(company, "id")))
-    kept = [f"{kind}:{value}" for kind, value in named if not is_placeholder(value)]
+    kept = [f"{kind}:{value}" for kind, value in named if value and not is_placeholder(value)]
     return tuple(dict.fromkeys(kept))
 
 
@@ -249,7 +249,9 @@ def _channel(message: Message, parts: _Parts, event: Event, came: Visit) -> str:
 
 def _properties(message: Message, parts: _Parts, event: Event, when: Moment) -> dict[str, Scalar]:
     """What the sender says, and first what we say ourselves of how it came about."""
-    ours = when.told | _circumstances(parts, event) | _previously(message, parts)
+    ours = {**when.told, **_circumstances(parts, event), **_previously(message, parts)}
+    if not ours:
+        return reading.scalars(parts.properties)
     return dict(islice((ours | reading.scalars(parts.properties) | ours).items(), reading.MAX_PROPERTIES))
 
 
@@ -282,8 +284,11 @@ def _previously(message: Message, parts: _Parts) -> dict[str, Scalar]:
 def _by_link(parts: _Parts) -> bool:
     """The page before was one of the same site."""
     places = (parts.properties, parts.page)
-    here, there = (first_text(places, (name,), MAX_TEXT_CHARS).partition("://")[2] for name in ("url", "referrer"))
-    return bool(here) and here.partition("/")[0] == there.partition("/")[0]
+    here = first_text(places, ("url",), MAX_TEXT_CHARS).partition("://")[2]
+    if not here:
+        return False
+    there = first_text(places, ("referrer",), MAX_TEXT_CHARS).partition("://")[2]
+    return here.partition("/")[0] == there.partition("/")[0]
 
 
 def _on_phone(context: dict[str, Any]) -> bool:

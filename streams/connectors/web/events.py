@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.actions import Action
 from streams.connectors.reading import MAX_TEXT_CHARS, first_text
@@ -72,8 +71,7 @@ SURVEYS: dict[str, ScoreKind] = {"nps": "nps", "csat": "csat", "ces": "ces"}
 _NOT_ANSWERED = ("shown", "sent", "dismissed", "viewed", "opened", "requested", "closed")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """The part of a touchpoint that the event's name and properties decide."""
 
     action: Action

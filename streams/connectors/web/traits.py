@@ -18,11 +18,21 @@ _PERSON = {
     "department": ("department",),
     "role": ("role",),
 }
+_OF_PERSONS = frozenset(
+    {
+        "name",
+        "firstName",
+        "first_name",
+        "lastName",
+        "last_name",
+        *(name for names in _PERSON.values() for name in names),
+    }
+)
 
 
 def person_traits(*places: dict[str, Any]) -> dict[str, str]:
     """Name, title, department and role, of the first place that tells each."""
-    if not any(places):
+    if all(place.keys().isdisjoint(_OF_PERSONS) for place in places):
         return {}
     found = {trait: first_text(places, names) for trait, names in _PERSON.items()}
     found["name"] = first_text(places, ("name",)) or " ".join(
