@@ -84,6 +84,28 @@ class Ledger(Contract):
         return f"{self.kind}|{self.partition}"
 
 
-AnyStanding = Annotated[Standing | Ledger, Field(discriminator="kind")]
+Stage = Literal["gateway", "normalise"]
+"""Where something was not taken: refused as a request, or as a message that became a dead letter."""
+
+
+class NotTaken(Contract):
+    """How many requests (or, at `normalise`, messages) of a source one process did not take for one reason."""
+
+    kind: Literal["not_taken"] = "not_taken"
+    stage: Stage
+    by: str = Field(description="host that counts; its count begins anew when its process does")
+    source: str = Field(description="empty: a sender that nobody knows")
+    reason: str
+    count: int
+    since: UtcTime = Field(description="the first since that process started")
+    last_at: UtcTime
+    detail: str = Field("", description="what was said of the last one")
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}|{self.stage}|{self.by}|{self.source}|{self.reason}"
+
+
+AnyStanding = Annotated[Standing | Ledger | NotTaken, Field(discriminator="kind")]
 PARKED = TypeAdapter(list[Parked])
-STANDINGS = TypeAdapter[list[Standing | Ledger]](list[AnyStanding])
+STANDINGS = TypeAdapter[list[Standing | Ledger | NotTaken]](list[AnyStanding])

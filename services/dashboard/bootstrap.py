@@ -24,7 +24,7 @@ from services.common.visitors import Visitors
 from services.dashboard import acting, api, failures, questions, search, shell
 from services.dashboard.acting import Act
 from services.dashboard.answers import Decide, not_configured
-from services.dashboard.aside import Aside, none_aside
+from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.guard import PROBED_PATHS, Guard
@@ -61,6 +61,7 @@ class Surroundings:
     board: Board = field(default_factory=Board)
     behind: Behind = tuple
     aside: Aside = none_aside
+    refused: Refused = none_refused
     gateway_url: str = ""
     directories: Directories = field(default_factory=Directories)
     metrics: Metrics = field(default_factory=Metrics)
@@ -79,7 +80,8 @@ def build(
     around = around or Surroundings()
     if not is_loopback(config.host) and not around.token:
         raise ConfigurationError(f"dashboard.host {config.host} is not loopback: dashboard.token is required")
-    reader = Reader(store, Catalogue(blueprint), clock, around.sources, around.behind, around.directories, around.aside)
+    told = (around.sources, around.behind, around.directories, around.aside, around.refused)
+    reader = Reader(store, Catalogue(blueprint), clock, *told)
     reader.board = around.board
     asks = {"json": Reader.whole, **{page.id: page.ask for page in PAGES}}
     snapshots = Snapshots(reader, waiting, asks)

@@ -13,6 +13,7 @@ from services.dashboard.views import (
     Freshness,
     IgnoredMessages,
     OtherTraffic,
+    RefusedRequests,
     SetAside,
     SourceFreshness,
     SourceState,
@@ -24,7 +25,7 @@ STALE_AFTER_S = 900.0
 """A source that has not sent for this long is shown as stale."""
 
 
-def build_freshness(  # noqa: PLR0913 - what is known of sources, from five places
+def build_freshness(  # noqa: PLR0913 - what is known of sources, from six places
     rows: Iterable[Mapping[str, Any]],
     configured: Iterable[str],
     as_of: datetime,
@@ -32,17 +33,19 @@ def build_freshness(  # noqa: PLR0913 - what is known of sources, from five plac
     ignored: Iterable[Mapping[str, Any]] = (),
     aside: Mapping[str, SetAside] = MappingProxyType({}),
     traffic: Iterable[Mapping[str, Any]] = (),
+    refused: Mapping[str, tuple[RefusedRequests, ...]] = MappingProxyType({}),
 ) -> Freshness:
     """Sources of the configuration and of the store; one that never sent is listed as `never`."""
     known = {row["source"]: row for row in rows}
     left, others = _left_out(ignored), _others(traffic)
-    names = sorted({*configured, *known, *left, *aside})
+    names = sorted({*configured, *known, *left, *aside, *refused} - {""})
     sources = tuple(
         replace(
             _source(name, known.get(name), as_of),
             ignored=left.get(name, ()),
             set_aside=aside.get(name),
             traffic=others.get(name, ()),
+            refused=refused.get(name, ()),
         )
         for name in names
     )
@@ -50,7 +53,7 @@ def build_freshness(  # noqa: PLR0913 - what is known of sources, from five plac
     if behind:
         sources = tuple(each if each.state == "never" else replace(each, state="behind") for each in sources)
     lag_s = max((lag for lag in lags if lag is not None), default=None)
-    return Freshness(as_of, STALE_AFTER_S, lag_s, sources, tuple(behind))
+    return Freshness(as_of, STALE_AFTER_S, lag_s, sources, tuple(behind), refused.get("", ()))
 
 
 def _left_out(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[IgnoredMessages, ...]]:

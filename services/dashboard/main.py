@@ -22,7 +22,7 @@ from services.common.sockets import listen
 from services.dashboard import acting, answers
 from services.dashboard.acting import Act, ToLog
 from services.dashboard.answers import TIMEOUT_S, Decide, Gateway, ToGateway
-from services.dashboard.aside import aside_of
+from services.dashboard.aside import aside_of, refused_of
 from services.dashboard.board import Board
 from services.dashboard.bootstrap import Surroundings, build, utc_now
 from services.dashboard.clickhouse import ClickHouseStore, connect
@@ -61,6 +61,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
         board=board,
         behind=pipeline.behind,
         aside=lambda: aside_of(standings.standings),
+        refused=lambda: refused_of(standings.standings, utc_now()),
         gateway_url=_gateway_here(config),
         directories=directories_of(config),
     )

@@ -15,7 +15,7 @@ from schemas.base import EPOCH
 from schemas.capabilities import Capability
 from services.dashboard import cursors, records
 from services.dashboard.answers import Given
-from services.dashboard.aside import Aside, none_aside
+from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
@@ -63,7 +63,7 @@ class Reader:
     """`sources`: the configured ones and what each can tell; a source that never sent is listed too.
 
     `behind`: stages of the pipeline that do not keep up. `directories`: of which of them an id without one may be.
-    `aside`: sources that are not read.
+    `aside`: sources that are not read. `refused`: what was not taken.
     """
 
     def __init__(  # noqa: PLR0913 - what it asks, and what it is told
@@ -75,12 +75,14 @@ class Reader:
         behind: Behind = tuple,
         directories: Directories | None = None,
         aside: Aside = none_aside,
+        refused: Refused = none_refused,
     ) -> None:
         self.store = store
         self.catalogue = catalogue
         self.clock = clock
         self.behind = behind
         self.aside = aside
+        self.refused = refused
         self._sources = dict(sources or {})
         self._other: tuple[datetime, tuple[Sequence[Row], Sequence[Row]]] = (EPOCH, ((), ()))
         self._directories = directories or Directories()
@@ -161,7 +163,8 @@ class Reader:
         as_of = self.clock()
         rows, (ignored, traffic) = await asyncio.gather(self.store.freshness(), self._beside(as_of))
         found = cast(Sequence[Row], rows)
-        return build_freshness(found, self._sources, as_of, self.behind(), ignored, self.aside(), traffic)
+        behind, aside, refused = self.behind(), self.aside(), self.refused()
+        return build_freshness(found, self._sources, as_of, behind, ignored, aside, traffic, refused)
 
     async def _beside(self, as_of: datetime) -> tuple[Sequence[Row], Sequence[Row]]:
         """Ignored messages, and traffic of others than customers; asked every ten seconds: there may be much of it."""

@@ -14,7 +14,7 @@ from schemas.errors import StoreUnavailable
 from services.dashboard.pages.kind import Narrowed
 from services.dashboard.reader import Reader, Waiting
 from services.dashboard.scope import Scope
-from services.dashboard.views import SetAside, Snapshot, StageBehind, Wait
+from services.dashboard.views import Snapshot, Wait
 
 MAX_SCOPES = 64
 REUSE_S = 0.5
@@ -50,9 +50,10 @@ class Snapshots:
         """
         return self._away_since is not None or self._said() != self._shown
 
-    def _said(self) -> tuple[tuple[Wait, ...], tuple[StageBehind, ...], dict[str, SetAside], int]:
-        told = self._reader.board.version
-        return tuple(self._waiting()), tuple(self._reader.behind()), dict(self._reader.aside()), told
+    def _said(self) -> tuple[tuple[Wait, ...], tuple[object, ...]]:
+        reader = self._reader
+        told = (tuple(reader.behind()), dict(reader.aside()), dict(reader.refused()), reader.board.version)
+        return tuple(self._waiting()), told
 
     async def latest(self, scope: Scope, view: View) -> Snapshot:
         """At most half a second old, so that a burst of visitors costs one computation."""

@@ -217,12 +217,28 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedRequests:
+    """What was not taken of a sender for one reason; `dead`: of messages that became dead letters, else of requests.
+
+    `detail`: what was said of the last one.
+    """
+
+    dead: bool
+    reason: str
+    count: int
+    since: datetime
+    last_at: datetime
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFreshness:
     """How recent a source's data is. `lag_s`: age of its newest stored event; null when there is none.
 
     `behind`: the pipeline is, so nobody can say from the store whether the source is fresh or stale.
     `ignored`: within the last day, commonest first. `set_aside`: null while the source is read.
-    `traffic`: what came within the last day and is not of customers, commonest first.
+    `traffic`: what came within the last day and is not of customers, commonest first. `refused`: what was not taken,
+    of those reasons that were met within the last day.
     """
 
     source: str
@@ -234,6 +250,7 @@ class SourceFreshness:
     ignored: tuple[IgnoredMessages, ...] = ()
     set_aside: SetAside | None = None
     traffic: tuple[OtherTraffic, ...] = ()
+    refused: tuple[RefusedRequests, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,13 +269,17 @@ class StageBehind:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """`pipeline_lag_s`: newest event's way from receipt to store, more while a stage is behind; null without any."""
+    """`pipeline_lag_s`: newest event's way from receipt to store, more while a stage is behind; null without any.
+
+    `strangers`: what was refused of senders that nobody knows.
+    """
 
     as_of: datetime
     stale_after_s: float
     pipeline_lag_s: float | None
     sources: tuple[SourceFreshness, ...]
     behind: tuple[StageBehind, ...] = ()
+    strangers: tuple[RefusedRequests, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,10 @@ from services.gateway.events import take_action, take_call, take_webhook
 from services.gateway.intake import Intake
 from services.gateway.request import Request
 from services.gateway.routes import Route, Routes
+from streams.connectors.masking import masked
 from streams.connectors.ways import SUCCESS, Answers
 from streams.runtime.metrics import Meter, installed_version
+from streams.runtime.tally import Tally
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -55,6 +57,7 @@ class Gateway:
         self.metrics = metrics
         self.acting = acting
         self.answered: Counter[int] = Counter()
+        self.not_taken = Tally("gateway", intake.now)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -80,6 +83,7 @@ class Gateway:
             return await self._dispatch(request, route, receive)
         except Refusal as refusal:
             self.metrics.inc("touchline_gateway_refusals_total", source=request.source, reason=refusal.code)
+            self.not_taken.note(request.known_source, refusal.code, masked(refusal.told))
             if route is not None and route.always is not None:
                 return replied(route.always, refusal.status)
             if route is not None and route.sdk is not None:

@@ -17,6 +17,7 @@ from services.gateway.intake import Intake
 from services.gateway.request import Request
 from services.gateway.routes import Route
 from streams.connectors.content import Content, at, is_empty, is_markup, opened
+from streams.connectors.schemes import Hmac, covers_url
 from streams.connectors.ways import SUCCESS, Call, KeyPlace, Tenant, Webhook
 
 
@@ -101,6 +102,11 @@ def _known(gateway: Gateway, request: Request, route: Route, key: bytes, place: 
         raise Refusal(401, "missing_key", "failed to read writekey from header")
     source = gateway.sources.by_key(key)
     call = route.calls.get(source.connector.name) if source is not None else None
+    if source is not None and call is None:
+        request.source = source.config.name
+        theirs = ", ".join(f"`{name}`" for name in sorted(route.calls))
+        said = f"this write key is of the source `{source.config.name}`, which speaks `{source.config.vendor}`"
+        raise Refusal(401, "invalid_key", f"{said}; {request.path} is for {theirs}")
     if source is None or call is None or place not in call.keys:
         raise Refusal(401, "invalid_key", "invalid write key")
     request.source, request.connector = source.config.name, source.connector
@@ -138,7 +144,16 @@ def _prove(gateway: Gateway, request: Request, source: Source, webhook: Webhook)
     signed = signatures.Signed(request.method.encode(), urls, request.headers, request.body, request.query)
     problem = signatures.verify(webhook.scheme, source.secrets, signed, gateway.intake.now())
     if problem:
-        raise Refusal(401, "invalid_signature", problem)
+        raise Refusal(401, "invalid_signature", problem, told=_checked_for(webhook, source, urls, problem))
+
+
+def _checked_for(webhook: Webhook, source: Source, urls: tuple[bytes, ...], problem: str) -> str:
+    """Why, with the address that the signature should have covered, without its query."""
+    if not isinstance(webhook.scheme, Hmac) or not covers_url(webhook.scheme):
+        return problem
+    checked = " and ".join(url.partition(b"?")[0].decode(errors="replace") for url in urls)
+    hint = "" if source.config.public_base_url else "; set `public_base_url` to what the sender calls"
+    return f"{problem}; it was checked for {checked}{hint}"
 
 
 def _check_tenant(tenant: Tenant, configured: str, value: Any) -> None:

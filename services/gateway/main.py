@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from schemas.config import Config
+from schemas.errors import TransientError
 from services.common.link_keys import link_keys
 from services.common.secrets import read_secret
 from services.common.sockets import listen
@@ -26,6 +27,7 @@ from streams.runtime.server import OpsServer
 
 DRAIN_S = 20
 REPORT_EVERY_S = 60.0
+TELL_EVERY_S = 5.0
 _log = logging.getLogger("touchline.gateway")
 
 
@@ -55,10 +57,12 @@ async def serve(
     with _listener(config) as listener:
         async with OpsServer(metrics, app.health, host=config.metrics_host):
             trim = Trim(lambda: app.intake.in_flight_bytes, to_the_system)
-            helpers = [asyncio.create_task(each) for each in (outlet.run(), _report(app), trim.run())]
+            works = (outlet.run(), _report(app), _tell(app, outlet), trim.run())
+            helpers = [asyncio.create_task(each) for each in works]
             try:
                 await _serve_until(app, listener, stop, on_listening)
                 await app.intake.drain(DRAIN_S)
+                _told(app, outlet)
                 await outlet.flush()
             finally:
                 for helper in helpers:
@@ -101,6 +105,19 @@ def _listener(config: Config) -> socket.socket:
     listener = listen(config.gateway.host, config.gateway.port, "gateway.host")
     listener.setblocking(False)
     return listener
+
+
+async def _tell(app: Gateway, outlet: Outlet) -> None:
+    """What was refused, to everyone who asks about sources; while Kafka is away the next count says it."""
+    while True:
+        await asyncio.sleep(TELL_EVERY_S)
+        _told(app, outlet)
+
+
+def _told(app: Gateway, outlet: Outlet) -> None:
+    with contextlib.suppress(TransientError):
+        for topic, key, item in app.not_taken.changed():
+            outlet.put(topic, key, item).add_done_callback(lambda put: put.cancelled() or put.exception())
 
 
 async def _report(app: Gateway) -> None:

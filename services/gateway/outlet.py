@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
 from schemas.config import KafkaConfig
 from schemas.errors import TransientError
@@ -158,6 +158,9 @@ class Outlet:
 
     def _on_error(self, error: BaseException) -> None:
         if isinstance(error, MessageSizeTooLargeError):
+            return
+        if isinstance(error, TopicAuthorizationFailedError):  # the producer goes on, for the other topics
+            self._notice(f"this user may not write there: {error}")
             return
         if not (isinstance(error, KafkaError) and error.retriable):
             self._notice(f"the producer stopped: {type(error).__name__}")

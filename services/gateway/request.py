@@ -37,6 +37,11 @@ class Request:
             server=scope.get("server") or ("127.0.0.1", None),
         )
 
+    @property
+    def known_source(self) -> str:
+        """The source, once it is known; before, empty."""
+        return "" if self.source == "unknown" else self.source
+
     def header(self, name: bytes) -> str:
         """A header as text, empty when absent."""
         return self.headers.get(name, b"").decode("latin-1")

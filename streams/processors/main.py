@@ -45,6 +45,7 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Outbox
 from streams.runtime.server import OpsServer
 from streams.runtime.standings import Standings, StandingsReader
+from streams.runtime.tally import Tally
 from streams.runtime.topics_admin import ensure_topics
 from streams.runtime.writer import RecordWriter
 
@@ -225,7 +226,7 @@ async def _plan_normalise(base: Base) -> Plan:
         return True, {"set_aside": aside} if aside else {}
 
     return Plan(
-        agents={normalise.INPUT: normalise.Normalise(base.stage, mapper, standings, fuses)},
+        agents={normalise.INPUT: normalise.Normalise(base.stage, mapper, standings, fuses, Tally("normalise"))},
         tasks=[reader.run, parking.run],
         closing=[parking.stop, reader.stop],
         checks=checks,

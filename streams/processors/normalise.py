@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from schemas.parking import Parked, Standing
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, DeadLetter, RawRequest
+from streams.connectors.masking import masked
 from streams.processors.mapper import Mapper, Reading
 from streams.processors.shell import Done, Record, Stage
 from streams.runtime.dead import FuseBlown, Origin, SourceFuses
 from streams.runtime.outbox import Output
 from streams.runtime.standings import Standings, said
+from streams.runtime.tally import Tally
 
 INPUT: TopicName = "touchpoints.raw.v1"
 PARKED: TopicName = "touchpoints.parked.v1"
@@ -64,11 +66,14 @@ class Normalise:
         mapper: Mapper | None = None,
         standings: Standings | None = None,
         fuses: SourceFuses | None = None,
+        tally: Tally | None = None,
     ) -> None:
+        """`tally`: counts what becomes a dead letter, for those who ask about sources."""
         self._stage = stage
         self._mapper = mapper or Mapper()
         self._fuses = fuses or SourceFuses()
         self._standings = standings or Standings(self._fuses.forget)
+        self._tally = tally
 
     async def handle(self, records: Sequence[Record]) -> Done:
         """Records of raw requests."""
@@ -76,8 +81,15 @@ class Normalise:
         outcome = Outcome(letters=found.letters)
         for request, (origin, index) in zip(found.items, found.origins, strict=True):
             self._take(request, origin, index, outcome)
-        outputs = outcome.settled(self._stage)
+        outputs = outcome.settled(self._stage) + self._told(outcome.letters)
         return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
+
+    def _told(self, letters: Sequence[DeadLetter]) -> list[Output]:
+        if self._tally is None or not letters:
+            return []
+        for letter in letters:
+            self._tally.note(letter.source, letter.reason, masked(letter.message))
+        return self._tally.changed()
 
     def _take(self, request: RawRequest, origin: Origin, index: int, outcome: Outcome) -> None:
         source = request.source

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
-from schemas.parking import STANDINGS, AnyStanding, Backlog, Ledger, Standing
+from schemas.parking import STANDINGS, AnyStanding, Backlog, Ledger, NotTaken, Standing
 from schemas.topics import TopicName
 from streams.runtime.decode import decode
 from streams.runtime.kafka import broadcast_consumer
@@ -32,6 +33,7 @@ class Standings:
         self.of: dict[str, Standing] = {}
         self.backlogs: dict[str, Backlog] = {}
         self.looked: dict[int, int] = {}
+        self._not_taken: dict[str, NotTaken] = {}
         self._on_flowing = on_flowing
 
     def learn(self, items: Iterable[AnyStanding]) -> None:
@@ -40,6 +42,8 @@ class Standings:
             if isinstance(item, Ledger):
                 self.looked[item.partition] = item.looked
                 self.backlogs |= {backlog.source: backlog for backlog in item.backlogs}
+            elif isinstance(item, NotTaken):
+                self._not_taken[item.key] = item
             else:
                 self._stands(item)
 
@@ -63,6 +67,15 @@ class Standings:
     def aside(self) -> list[Standing]:
         """Those that are, by name."""
         return [standing for _, standing in sorted(self.of.items()) if standing.state != "flowing"]
+
+    def not_taken(self, since: datetime) -> list[NotTaken]:
+        """What was not taken since then, all processes together: by source, the commonest first."""
+        found: dict[tuple[str, str, str], NotTaken] = {}
+        for one in self._not_taken.values():
+            kind = (one.source, one.stage, one.reason)
+            if one.last_at >= since:
+                found[kind] = _added(found[kind], one) if kind in found else one
+        return sorted(found.values(), key=lambda one: (one.source, -one.count, one.stage, one.reason))
 
     def _stands(self, standing: Standing) -> None:
         self.of[standing.source] = standing
@@ -116,6 +129,11 @@ class StandingsReader:
         for records in (await consumer.getmany(self._partition, timeout_ms=POLL_MS)).values():
             for record in records:
                 self.standings.learn_record(record.value)
+
+
+def _added(one: NotTaken, other: NotTaken) -> NotTaken:
+    last = max(one, other, key=lambda each: each.last_at)
+    return last.changed(count=one.count + other.count, since=min(one.since, other.since))
 
 
 def said(item: AnyStanding) -> Output:

@@ -17,12 +17,15 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from schemas.base import EPOCH
 from schemas.config import Config, GatewayConfig, KafkaConfig, SecretRef, SourceConfig
 from schemas.touchpoints import RAW, RawRequest
+from services.cli.commands.parked import standings_of
 
 pytestmark = pytest.mark.kafka
 
 TOPIC = "touchpoints.raw.v1"
+STANDINGS = "sources.standings.v1"
 PARTITIONS = 2
 RUN = """
 import asyncio, sys
@@ -57,7 +60,7 @@ async def create_topic(bootstrap: str, prefix: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(prefix + TOPIC, PARTITIONS, 1)])
+        await admin.create_topics([NewTopic(prefix + TOPIC, PARTITIONS, 1), NewTopic(prefix + STANDINGS, 1, 1)])
     finally:
         await admin.close()
 
@@ -110,6 +113,8 @@ async def test_accepted_is_stored_and_sigterm_answers_what_is_in_flight(
     with process(config(kafka_bootstrap, topic_prefix)) as (running, url):
         async with httpx.AsyncClient(base_url=url) as http:
             await until_ready(http)
+            refused = await http.post("/v1/track", json=message(0), auth=("nobody's", ""))
+            assert refused.status_code == 401
             sends = [asyncio.create_task(send(http, n)) for n in range(200)]
             await asyncio.sleep(0.1)
             running.send_signal(signal.SIGTERM)
@@ -119,6 +124,8 @@ async def test_accepted_is_stored_and_sigterm_answers_what_is_in_flight(
     found = numbers(await stored(kafka_bootstrap, topic_prefix))
     assert acked and acked <= set(found)
     assert len(found) == len(set(found))
+    standings = await standings_of(config(kafka_bootstrap, topic_prefix).kafka)
+    assert [(one.source, one.reason, one.count) for one in standings.not_taken(EPOCH)] == [("", "invalid_key", 1)]
 
 
 async def test_killed_before_the_ack_nobody_was_told_200(kafka_bootstrap: str, topic_prefix: str) -> None:

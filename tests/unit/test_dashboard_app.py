@@ -23,7 +23,7 @@ from services.dashboard.clickhouse import ClickHouseStore
 from services.dashboard.main import BOUNDS
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.account import query as account_query
-from services.dashboard.views import Wait
+from services.dashboard.views import RefusedRequests, Wait
 from streams.connectors.registry import told
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of
 from tests.dashboard_seed import World, world
@@ -213,6 +213,17 @@ async def test_ignored_messages_are_shown_beside_their_source() -> None:
     assert "ignored within a day: 12 unsubscribed topic" in (await client.get("/sources")).text
     (web,) = [each for each in (await client.get("/api/freshness")).json()["sources"] if each["source"] == "web"]
     assert web["ignored"] == [{"reason": "unsubscribed_topic", "messages": 12}]
+
+
+async def test_what_is_not_taken_is_shown_beside_its_source_and_strangers_apart() -> None:
+    told = RefusedRequests(False, "invalid_signature", 12, NOW, NOW, "it was checked for <https://gw.example>")
+    client = browser_of(app_on(FakeStore(), refused=lambda: {"web": (told,), "": (told,)}))
+    page = (await client.get("/sources")).text
+    assert page.count("12 invalid signature since") == 2 and page.count("unknown senders") == 1
+    assert "the last: it was checked for &lt;https://gw.example&gt;" in page
+    answer = (await client.get("/api/freshness")).json()
+    (web,) = [each for each in answer["sources"] if each["source"] == "web"]
+    assert (web["refused"][0]["count"], answer["strangers"][0]["reason"]) == (12, "invalid_signature")
 
 
 async def test_traffic_of_others_is_shown_beside_its_source_and_whether_it_counts() -> None:

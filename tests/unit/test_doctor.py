@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from schemas.base import EPOCH
 from schemas.config import KafkaConfig
 from schemas.parking import Backlog, Ledger, Standing
 from schemas.processes import GROUPS
@@ -34,8 +35,8 @@ from services.cli.commands.doctor.versions import clickhouse_of, folder_of, kafk
 from services.cli.context import Target
 from services.common.fresh import write_fresh
 from services.supervisor.folder import Run
-from streams.runtime.metrics import Metrics
 from streams.runtime.standings import Standings
+from streams.runtime.tally import Tally
 from streams.runtime.topics_admin import partitions_of, settings_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -296,14 +297,18 @@ def test_organisations_that_stand_for_strangers() -> None:
 
 
 def test_refusals_by_source_and_reason_since_when() -> None:
-    metrics = Metrics()
-    assert states(refusals_of(metrics.render().decode())) == ["ok"]
+    standings, tally = Standings(), Tally("gateway", lambda: NOW)
+    assert states(refusals_of(standings.not_taken(EPOCH))) == ["ok"]
     for source, reason in (("web", "invalid_json"), ("web", "invalid_json"), ("", "invalid_key")):
-        metrics.inc("touchline_gateway_refusals_total", source=source, reason=reason)
-    found = list(refusals_of(metrics.render().decode()))
+        tally.note(source, reason, "why")
+    letters = Tally("normalise", lambda: NOW)
+    letters.note("web", "bad_time", "why")
+    for _, _, item in (*tally.changed(), *letters.changed()):
+        standings.learn_record(b"[" + item + b"]")
+    found = list(refusals_of(standings.not_taken(EPOCH)))
     assert states(found) == ["warning"] * 2
-    assert "1 of an unknown sender: invalid_key since 20" in found[0].detail
-    assert "2 of `web`: invalid_json since 20" in found[1].detail
+    assert f"2 of `web`: invalid_json since {NOW.isoformat()}" in found[0].detail and found[0].detail.endswith("why")
+    assert "1 of an unknown sender: invalid_key since 20" in found[1].detail
 
 
 def test_how_far_the_sink_is() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 sources = typer.Typer(no_args_is_help=True, help="Who sends: list, and resume what was set aside.")
 Counts = Mapping[str, int]
+REFUSED_WITHIN: Final = timedelta(days=7)
 _STORED: Final = "SELECT source, count() AS n FROM touchpoints FINAL GROUP BY source"
 _OTHERS: Final = """
 SELECT source, traffic, toInt64(count()) AS n FROM touchpoints FINAL WHERE traffic != '' GROUP BY source, traffic
@@ -34,7 +36,10 @@ def sources_list(
     kafka: KafkaOption = None,
     clickhouse: ClickHouseOption = None,
 ) -> None:
-    """List every source as JSON lines: whether it is read, and what it sent: stored, dead, ignored, parked.
+    """List every source as JSON lines: whether it is read, and what it sent: stored, dead, ignored, parked, not taken.
+
+    `not_taken`: of the last 7 days, what the gateway refused and what became dead letters, by reason, since when, and
+    the last one's words. A line without a source is of senders that nobody knows.
 
     Exit code 1 while one is set aside.
     """
@@ -80,7 +85,11 @@ def rows_of(  # noqa: PLR0913, PLR0917 - what is known of sources, from five pla
 ) -> Iterable[dict[str, object]]:
     """One line a source, those of the configuration first; None: the store does not answer."""
     vendors = {source.name: source.vendor for source in config.sources}
-    unlisted = sorted((standings.of.keys() | dead.keys()) - vendors.keys() - {""})
+    refused: dict[str, list[dict[str, object]]] = {}
+    for one in standings.not_taken(datetime.now(UTC) - REFUSED_WITHIN):
+        told = {"stage": one.stage, "reason": one.reason, "count": one.count, "since": one.since}
+        refused.setdefault(one.source, []).append(told | {"last_at": one.last_at, "last": one.detail})
+    unlisted = sorted((standings.of.keys() | dead.keys()) - vendors.keys() - {""} | refused.keys() - vendors.keys())
     for source in (*vendors, *unlisted):
         standing, backlog = standings.of.get(source), standings.backlogs.get(source)
         aside = standing if standing is not None and standing.state != "flowing" else None
@@ -93,6 +102,7 @@ def rows_of(  # noqa: PLR0913, PLR0917 - what is known of sources, from five pla
             "parked_requests": backlog.requests if backlog else 0,
             "oldest_parked_at": backlog.oldest_at if backlog else None,
             "lost_requests": backlog.lost if backlog else 0,
+            "not_taken": refused.get(source, []),
             "dead_letters": dead.get(source, 0),
             "stored_touchpoints": None if stored is None else stored.get(source, 0),
             "ignored_messages": None if ignored is None else ignored.get(source, 0),

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 
-import httpx
-from prometheus_client.parser import text_string_to_metric_families
-
+from schemas.parking import NotTaken
 from services.cli.commands.doctor.check import Check, Place
+from streams.runtime.standings import TOPIC
 
-TIMEOUT_S = 3.0
-NAME = "touchline_gateway_refusals"
+LOOKS_BACK = timedelta(days=7)
+SHOWN = 20
 FIXES = {
     "invalid_key": "give the sender the source's key; `touchline.yaml` names its file",
     "missing_key": "give the sender the source's key; `touchline.yaml` names its file",
-    "invalid_signature": "put the sender's signing secret into the source's file, and restart the gateway",
+    "invalid_signature": "put the sender's signing secret into the source's file, and restart the gateway; an address "
+    "that is named must be the one that the sender calls (`public_base_url`)",
     "too_large": "let the sender send smaller batches, or raise `gateway.max_body_bytes`",
     "unavailable": "Kafka did not ack: see its log and disk; senders that follow Retry-After send again",
     "no_base_url": "set the source's `public_base_url` to the address at which browsers reach the gateway",
@@ -26,31 +27,21 @@ ANY_FIX = "the answer's text tells the sender what is wrong; compare with docs/c
 
 
 def refusals(place: Place) -> Iterator[Check]:
-    """Asks the gateway of a running `touchline up`; that of a cluster is asked by Prometheus."""
-    port = place.run.ops_ports.get("gateway")
-    if not place.is_running or port is None:
-        return
-    try:
-        text = httpx.get(f"http://{place.config.metrics_host}:{port}/metrics", timeout=TIMEOUT_S).text
-    except httpx.HTTPError as error:
-        yield Check("refusals", "warning", f"the gateway does not tell its figures: {error!r}", "see its log")
-        return
-    yield from refusals_of(text)
+    """As the gateways told it, those of a cluster too; some seconds late."""
+    if TOPIC in place.kafka.topics:
+        from services.cli.commands.parked import standings_of
+
+        standings = asyncio.run(standings_of(place.config.kafka))
+        yield from refusals_of(standings.not_taken(datetime.now(UTC) - LOOKS_BACK))
 
 
-def refusals_of(text: str) -> Iterator[Check]:
-    """One finding for each source and reason in a gateway's `/metrics`; pure."""
-    counts, since = _series(text, NAME + "_total"), _series(text, NAME + "_created")
-    for (source, reason), count in sorted(counts.items()):
-        begun_s = since.get((source, reason))
-        when = f" since {datetime.fromtimestamp(begun_s, UTC).isoformat(timespec='seconds')}" if begun_s else ""
-        detail = f"{count:.0f} of {f'`{source}`' if source else 'an unknown sender'}: {reason}{when}"
-        yield Check("refusals", "warning", detail, FIXES.get(reason, ANY_FIX))
-    if not counts:
-        yield Check("refusals", "ok", "none since the gateway started")
-
-
-def _series(text: str, name: str) -> dict[tuple[str, str], float]:
-    families = text_string_to_metric_families(text)
-    samples = (sample for family in families for sample in family.samples if sample.name == name)
-    return {(sample.labels["source"], sample.labels["reason"]): sample.value for sample in samples}
+def refusals_of(found: Iterable[NotTaken]) -> Iterator[Check]:
+    """One finding for each source and reason, the commonest first; pure. Dead letters have a check of their own."""
+    refused = sorted((one for one in found if one.stage == "gateway"), key=lambda one: -one.count)
+    for one in refused[:SHOWN]:
+        who = f"`{one.source}`" if one.source else "an unknown sender"
+        since, last = (at.isoformat(timespec="seconds") for at in (one.since, one.last_at))
+        detail = f"{one.count} of {who}: {one.reason} since {since}, the last at {last}: {one.detail}"
+        yield Check("refusals", "warning", detail, FIXES.get(one.reason, ANY_FIX))
+    if not refused:
+        yield Check("refusals", "ok", f"none in {LOOKS_BACK.days} days")
