@@ -14,8 +14,10 @@ from pydantic import Field, TypeAdapter, model_validator
 from schemas.base import Contract, UtcTime
 from schemas.policies import Level
 
-Verb = Literal["take", "assign", "note", "silence", "done", "unsubscribe", "subscribe"]
-"""The last two are about a digest: their events name a channel and an address, as `digest_mark` has it."""
+Verb = Literal["take", "assign", "note", "silence", "done", "unsubscribe", "subscribe", "test"]
+"""`unsubscribe` and `subscribe` are about a digest: their events name a channel and an address, as `digest_mark` has
+it. `test` is a wish to try the channel `to`; its event is TRIAL and the channel."""
+TRIAL = "channel:"
 MAX_EVENTS = 200
 
 

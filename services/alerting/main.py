@@ -23,6 +23,7 @@ from services.alerting.desks import Desks
 from services.alerting.dispatch import Dispatcher
 from services.alerting.outgoing import Outgoing
 from services.alerting.routing import Manners, router
+from services.alerting.trials import Trials
 from services.alerting.watcher import STAGE, Watcher
 from services.alerting.weeklies import Weeklies
 from services.common.link_keys import link_keys
@@ -30,7 +31,7 @@ from streams.incidents.intake import Lens
 from streams.incidents.links import LEAVE, LEAVE_PATH, ActionLink, signed
 from streams.incidents.messages import Links, Places
 from streams.journey.blueprints import load
-from streams.runtime.follower import Follower
+from streams.runtime.follower import Follower, Learn
 from streams.runtime.kafka import group_consumer, producer
 from streams.runtime.log_guard import Broken, guard
 from streams.runtime.metrics import Metrics
@@ -166,9 +167,13 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
     weeklies = Weeklies(desks, watcher.log, alerts, _now)
     dispatcher = Dispatcher(desks, channels, deliveries, alerts, metrics, _now, watcher.log.left, weeklies)
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
+    trials = Trials(channels, deliveries, alerts.public_url, _now, lambda: 0 in desks.wards)
     beside = [
         asyncio.create_task(dispatcher.run()),
-        asyncio.create_task(Follower(kafka, "incidents.actions.v1", watcher.acted, "touchline-alerts-actions").run()),
+        asyncio.create_task(
+            Follower(kafka, "incidents.actions.v1", _heard(watcher, trials), "touchline-alerts-actions").run()
+        ),
+        asyncio.create_task(trials.run()),
         asyncio.create_task(standings.run()),
     ]
     for task in beside:
@@ -190,6 +195,16 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         await _quietly(consumer)
     if broken:
         raise TransientError("what Kafka holds has changed under the alerts; they start afresh")
+
+
+def _heard(watcher: Watcher, trials: Trials) -> Learn:
+    """Both hear what people do."""
+
+    def learn(key: str, value: bytes | None) -> None:
+        watcher.acted(key, value)
+        trials.learn(value)
+
+    return learn
 
 
 async def _started(make: Any, health: Health, stopping: asyncio.Event) -> Any:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Protocol, get_args
+from typing import Protocol
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from pydantic import ValidationError
+from starlette.responses import Response
 
 from schemas.errors import ConfigurationError
-from schemas.incidents import MAX_EVENTS, IncidentAction, Verb
+from schemas.incidents import MAX_EVENTS, TRIAL, IncidentAction, Verb
 from services.dashboard.answers import Gateway
 from services.dashboard.params import one_of, refuse
 from streams.connectors.own import touchline
 
-VERBS: tuple[Verb, ...] = get_args(Verb)
+VERBS: tuple[Verb, ...] = ("take", "assign", "note", "silence", "done")
 MAX_NAME_CHARS = 80
+NAME_COOKIE = "touchline_name"
+_A_YEAR_S = 365 * 86_400
 SPANS: dict[str, timedelta] = {
     "4h": timedelta(hours=4),
     "1d": timedelta(days=1),
@@ -53,6 +57,15 @@ class ToLog:
         await self._gateway.post(touchline.ACTIONS_PATH, action.encoded())
 
 
+def trial_of(fields: Mapping[str, object], channels: Collection[str], now: datetime) -> IncidentAction:
+    """A wish to try a channel, by `channel` and `by`; the alerts process hears of it. Raises BadParameter."""
+    channel = one_of("channel", str(fields.get("channel", "")), tuple(channels))
+    name = _name("by", fields)
+    return IncidentAction(
+        action_id=str(uuid4()), at=now, by=name, verb="test", events=(f"{TRIAL}{channel}",), to=channel
+    )
+
+
 def action_of(fields: Mapping[str, object], events: tuple[str, ...], now: datetime) -> IncidentAction:
     """What a form or a program asks for: `verb`, `by`, and `to`, `until` or `text`. Raises BadParameter."""
     verb = one_of("verb", str(fields.get("verb", "")), VERBS)
@@ -82,6 +95,20 @@ def written(action: IncidentAction, incident_id: str, account_id: str) -> None:
         incident_id,
         extra={"by": action.by, "account": account_id, "to": action.to, "until": str(action.until or "")},
     )
+
+
+def named(answer: Response, by: str, scheme: str) -> Response:
+    """Remembers who this browser's user says to be, so that it need not be written again."""
+    name = by.strip()
+    if 0 < len(name) <= MAX_NAME_CHARS:
+        secure = scheme == "https"
+        answer.set_cookie(NAME_COOKIE, quote(name), max_age=_A_YEAR_S, httponly=True, samesite="lax", secure=secure)
+    return answer
+
+
+def remembered_name(cookies: Mapping[str, str]) -> str:
+    """Who this browser's user said to be; empty: not known."""
+    return unquote(cookies.get(NAME_COOKIE, ""))[:MAX_NAME_CHARS]
 
 
 def _name(field: str, fields: Mapping[str, object]) -> str:

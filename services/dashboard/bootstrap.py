@@ -30,6 +30,7 @@ from services.dashboard.catalogue import Catalogue
 from services.dashboard.guard import PROBED_PATHS, Guard
 from services.dashboard.live import Live
 from services.dashboard.pages import PAGES
+from services.dashboard.pages.alerts import routes as alert_routes
 from services.dashboard.pages.incidents import api as incident_api
 from services.dashboard.pages.incidents import routes as incident_routes
 from services.dashboard.reader import Behind, Clock, Reader, Waiting
@@ -51,7 +52,8 @@ class Surroundings:
 
     `sources` are the configured ones with what each can tell, `token` guards an open address, `decide` is where answers
     go and `act` where actions, `board` what people did and were told, `behind` are the stages of the pipeline that do
-    not keep up, `gateway_url` is where senders send, `directories` are those that an id in a URL may be of.
+    not keep up, `gateway_url` is where senders send, `channels` are those of alerts with their kinds, `directories` are
+    those that an id in a URL may be of.
     """
 
     sources: Mapping[str, Collection[Capability]] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Surroundings:
     aside: Aside = none_aside
     refused: Refused = none_refused
     gateway_url: str = ""
+    channels: Mapping[str, str] = field(default_factory=dict)
     directories: Directories = field(default_factory=Directories)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -99,6 +102,7 @@ def build(
     )
     app.state.reader, app.state.snapshots, app.state.live = reader, snapshots, live
     app.state.pages, app.state.waiting, app.state.metrics = shown, waiting, around.metrics
+    app.state.channels = around.channels
     app.state.decide, app.state.act = around.decide, around.act
     _add_routes(app)
     return app
@@ -130,6 +134,7 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(search.router)
     app.include_router(incident_api.router)
     app.include_router(incident_routes.router)
+    app.include_router(alert_routes.router)
     app.include_router(shell.router)
     shell.add_pages(app)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from schemas.alerting import AlertsConfig
 from schemas.config import Config
 from schemas.errors import ConfigurationError
 from services.common.connection import Bounds, server_settings
@@ -63,6 +64,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
         aside=lambda: aside_of(standings.standings),
         refused=lambda: refused_of(standings.standings, utc_now()),
         gateway_url=_gateway_here(config),
+        channels=channels_of(config.alerts),
         directories=directories_of(config),
     )
     asking = Store(config.clickhouse, password, timeout_s=5)
@@ -112,6 +114,11 @@ def gateway_of(config: Config, client: httpx.AsyncClient) -> Gateway | None:
         _log.warning("questions cannot be answered and incidents not taken here", extra={"why": str(error)})
         return None
     return Gateway(client, config.dashboard.gateway_url or _gateway_here(config), source.name, key)
+
+
+def channels_of(alerts: AlertsConfig) -> dict[str, str]:
+    """Names and kinds; nothing secret is read."""
+    return {channel.name: type(channel).__name__.removesuffix("Channel").lower() for channel in alerts.channels}
 
 
 def decide_with(gateway: Gateway | None) -> Decide:

@@ -11,12 +11,15 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from services.dashboard.api import InScope, WithReader
+from services.dashboard.incidents import Found, IncidentView, incidents
 from services.dashboard.params import Text
+from services.dashboard.scope import Scope, WindowId
 from services.dashboard.shell import USUAL_WINDOW, WithPages, html
 from services.dashboard.store import AccountQuery
 
 router = APIRouter(include_in_schema=False)
 LENGTH = 10
+INCIDENTS_WITHIN: WindowId = "30d"
 PEOPLE_WITHIN = timedelta(days=90)
 
 
@@ -24,13 +27,16 @@ PEOPLE_WITHIN = timedelta(days=90)
 async def search(scope: InScope, reader: WithReader, pages: WithPages, q: Text = "") -> Response:
     """`q`: a part of a name or an id. Raises StoreUnavailable."""
     text = q.strip()
-    accounts, people = await asyncio.gather(
+    window = Scope(INCIDENTS_WITHIN)
+    accounts, found, people = await asyncio.gather(
         reader.accounts(AccountQuery(text=text, limit=LENGTH)),
+        incidents(reader, window, await reader.span(window, reader.clock())) if text else _none(),
         reader.store.people(text, reader.clock() - PEOPLE_WITHIN, LENGTH),
     )
     kinds = [kind for kind in reader.catalogue.types.values() if kind.on_map and text.lower() in kind.name.lower()]
     context = {
         "text": text,
+        "incidents": tuple(each for each in found.incidents if _is_named(each, text.lower()))[:LENGTH],
         "accounts": accounts.accounts if text else (),
         "people": cast("Sequence[Mapping[str, Any]]", people) if text else (),
         "kinds": kinds[:LENGTH] if text else (),
@@ -42,3 +48,13 @@ async def search(scope: InScope, reader: WithReader, pages: WithPages, q: Text =
         "catalogue": reader.catalogue,
     }
     return html(pages.render("search.html", context))
+
+
+def _is_named(each: IncidentView, text: str) -> bool:
+    """By its account, its touchpoint, what happened, its tags, who has it, or its id."""
+    told = (each.account, each.account_id, each.touchpoint, each.what, *each.tags, each.taken_by)
+    return each.id == text or any(text in words.lower() for words in told)
+
+
+async def _none() -> Found:
+    return Found(())

@@ -103,6 +103,27 @@ def describe(  # noqa: PLR0913 - what a message is made of
     return message
 
 
+def trial(where: str, by: str, now: datetime) -> Message:
+    """A message that cannot be taken for an incident. `by`: who wants to know whether it arrives."""
+    name = f"test-{int(now.timestamp())}"
+    return Message(
+        notice_id=name,
+        incident_id=name,
+        kind="test",
+        policy="test",
+        headline="Touchline can reach you here",
+        level="watch",
+        account_id="test",
+        account="nobody",
+        since=now,
+        at=now,
+        evidence=(Evidence(words=f"{by} tried this channel", at=now, event_id="test"),),
+        evidence_count=1,
+        runbook="Nothing is to be done",
+        where=where or "nothing to look at: it is a test",
+    )
+
+
 def ended(last: Message, kind: Kind, at: datetime, remark: str) -> Message:
     """The last word about a conversation whose incident is over, or never was one."""
     again = notice_id(last.incident_id, kind, last.level, last.since)

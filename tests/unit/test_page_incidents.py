@@ -340,3 +340,13 @@ async def test_failures_of_the_api_are_problems(log: Log, path: str, status: int
 async def test_a_body_that_is_no_object_is_a_problem(log: Log) -> None:
     answer = await browser_of(page_on(hurt(20), log)).post("/api/v1/incidents/e0/actions", content=b"[1]")
     assert answer.status_code == 400 and answer.json()["field"] == "body"
+
+
+@pytest.mark.parametrize("text", ["acme", "QUITE a pain", "contract", "Ann"])
+async def test_incidents_are_found_by_what_people_know_of_them(log: Log, text: str) -> None:
+    app = page_on(hurt(20), log)
+    app.state.reader.board.act(_action("a1", "take", minutes=5))
+    page = browser_of(app)
+    assert 'href="/incidents/e0"' in (await page.get("/search", params={"q": text})).text
+    assert 'href="/incidents/' not in (await page.get("/search", params={"q": "nothing like it"})).text
+    assert 'href="/incidents/' not in (await page.get("/search")).text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataO
 
 if TYPE_CHECKING:
     from schemas.config import Config, KafkaConfig
-    from schemas.incidents import Delivery, Message
+    from schemas.incidents import Delivery
 
 alerts = typer.Typer(
     no_args_is_help=True, help="Who is told of what hurts: try channels, preview policies, read the log."
@@ -90,6 +91,7 @@ async def _sent(config: Config, channel: str) -> dict[str, object]:
     from schemas.errors import did_you_mean
     from services.alerting.channels.registry import senders
     from services.alerting.outgoing import Outgoing
+    from streams.incidents.messages import trial
 
     alerting = config.alerts
     outgoing = Outgoing(alerting.allow_private, timeout_s=alerting.timeout_s)
@@ -100,34 +102,10 @@ async def _sent(config: Config, channel: str) -> dict[str, object]:
                 did_you_mean(channel, made) if made else "; no channel is configured, see `alerts` in touchline.yaml"
             )
             raise UsageError(f"no channel is called `{channel[:40]}`{there}")
-        outcome = await made[channel].send(test_message(alerting.public_url))
+        outcome = await made[channel].send(trial(alerting.public_url, getpass.getuser(), datetime.now(UTC)))
     finally:
         await outgoing.close()
     return {"channel": channel, "outcome": outcome.kind, "answer": outcome.words}
-
-
-def test_message(public_url: str) -> Message:
-    """A message that cannot be taken for an incident."""
-    from schemas.incidents import Evidence, Message
-
-    now = datetime.now(UTC)
-    where = public_url or "nothing to look at: it is a test"
-    return Message(
-        notice_id=f"test-{int(now.timestamp())}",
-        incident_id=f"test-{int(now.timestamp())}",
-        kind="test",
-        policy="test",
-        headline="Touchline can reach you here",
-        level="watch",
-        account_id="test",
-        account="nobody",
-        since=now,
-        at=now,
-        evidence=(Evidence(words="somebody ran `touchline alerts test`", at=now, event_id="test"),),
-        evidence_count=1,
-        runbook="Nothing is to be done",
-        where=where,
-    )
 
 
 async def deliveries(kafka: KafkaConfig, newest: int) -> list[Delivery]:

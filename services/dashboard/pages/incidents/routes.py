@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -14,7 +14,7 @@ from schemas.errors import ConfigurationError
 from schemas.incidents import IncidentAction
 from services.dashboard import records
 from services.dashboard.absent import NotFound
-from services.dashboard.acting import SPAN_WORDS, Act, action_of, written
+from services.dashboard.acting import SPAN_WORDS, Act, action_of, named, remembered_name, written
 from services.dashboard.answers import GatewayAway
 from services.dashboard.api import WithReader
 from services.dashboard.incidents import One, incident
@@ -25,8 +25,6 @@ from services.dashboard.reader import Reader
 from services.dashboard.shell import WithPages, detail, html
 
 router = APIRouter(include_in_schema=False)
-NAME_COOKIE = "touchline_name"
-_A_YEAR_S = 365 * 86_400
 
 
 @router.get("/incidents/{name}")
@@ -40,7 +38,7 @@ async def shown(name: str, request: Request, reader: WithReader, pages: WithPage
 async def acted(name: str, request: Request, reader: WithReader, pages: WithPages, part: Text = "") -> Response:
     """The form. `part=1` answers with the incident as it stands then."""
     fields = dict(parse_qsl((await body_of(request)).decode(errors="replace"), keep_blank_values=True))
-    one = await known(reader, name)
+    one, by = await known(reader, name), fields.get("by", "")
     problem, status = "", 200
     try:
         await act(request, reader, one, {**fields, "verb": _verb(fields)})
@@ -49,11 +47,11 @@ async def acted(name: str, request: Request, reader: WithReader, pages: WithPage
     except BadParameter as error:
         problem, status = str(error), 400
     if not part and not problem:
-        return _named(RedirectResponse(f"/incidents/{quote(name, safe='')}", 303), fields, request)
+        return named(RedirectResponse(f"/incidents/{quote(name, safe='')}", 303), by, request.url.scheme)
     found = await page_of(reader, await known(reader, name))
     context = {**_context(request, reader, found), "problem": problem, "fields": fields if problem else {}}
     if part:
-        return _named(html(pages.render("incidents/_incident.html", context), status), fields, request)
+        return named(html(pages.render("incidents/_incident.html", context), status), by, request.url.scheme)
     answer = detail(pages, "incidents/_incident.html", found.view.account, "", context)
     answer.status_code = status
     return answer
@@ -96,7 +94,7 @@ async def page_of(reader: Reader, one: One) -> IncidentPage:
 
 
 def _context(request: Request, reader: Reader, found: IncidentPage) -> dict[str, object]:
-    name = unquote(request.cookies.get(NAME_COOKIE, ""))[:80]
+    name = remembered_name(request.cookies)
     return {"page_of": found, "now": reader.clock(), "spans": SPAN_WORDS, "name": name, "problem": "", "fields": {}}
 
 
@@ -106,12 +104,3 @@ def _verb(fields: Mapping[str, str]) -> str:
         return fields["verb"]
     written = [verb for field, verb in (("text", "note"), ("to", "assign")) if fields.get(field, "").strip()]
     return written[0] if len(written) == 1 else refuse("verb", "", "a press on one of the buttons")
-
-
-def _named(answer: Response, fields: Mapping[str, str], request: Request) -> Response:
-    """Remembers who this browser's user says to be, so that it need not be written again."""
-    name = fields.get("by", "").strip()
-    if 0 < len(name) <= 80:
-        secure = request.url.scheme == "https"
-        answer.set_cookie(NAME_COOKIE, quote(name), max_age=_A_YEAR_S, httponly=True, samesite="lax", secure=secure)
-    return answer

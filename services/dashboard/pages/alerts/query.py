@@ -1,0 +1,88 @@
+"""What the policies would have told, played on what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from schemas.policies import Policy
+from services.dashboard.params import one_of, refuse
+from services.dashboard.reader import Reader
+from services.dashboard.scope import Scope, range_of
+from services.dashboard.store import PainQuery
+from streams.incidents.intake import Lens
+from streams.incidents.preview import Tally, preview, with_changes
+from streams.incidents.stored import asked, desks_of
+
+NUMBERS = ("threshold", "count", "within_s", "max_age_s")
+DAYS = ("7", "30", "90")
+MOST_PAINS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one policy would have told: as it is, and with the change."""
+
+    name: str
+    id: str
+    before: Tally
+    after: Tally | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`change`: policy, number, value; None: as it is. `was`: the number that was changed."""
+
+    days: int
+    rows: tuple[Row, ...]
+    change: tuple[str, str, float] | None
+    was: float | None
+    accounts: int
+    is_cut: bool
+
+    def total(self, is_changed: bool) -> int:
+        tallies = [row.after if is_changed else row.before for row in self.rows]
+        return sum(tally.opened + tally.again for tally in tallies if tally is not None)
+
+
+async def play(reader: Reader, days: str, policy: str, number: str, value: str) -> Preview:
+    """Raises BadParameter, StoreUnavailable."""
+    lens, now = reader.catalogue.lens, reader.clock()
+    length = int(one_of("days", days, DAYS))
+    change = change_of(lens.blueprint.policies, policy, number, value)
+    try:
+        changed = with_changes(lens.blueprint, [change]) if change else None
+    except ValueError:
+        refuse(number, value, "a number that a policy may have: threshold 0 … 1, count and seconds above 0")
+    since = now - timedelta(days=length)
+    fields, span = asked(lens, since), range_of("all", now, since)
+    query = PainQuery(Scope("all"), span, fields["types"], reader.catalogue.derived_rules, fields["waits"], MOST_PAINS)
+    keys = await reader.store.pained(query)
+    pains = await reader.store.pains(list(dict.fromkeys(str(row["account_id"]) for row in keys)), fields)
+
+    def played() -> tuple[list[Tally], list[Tally] | None, int]:
+        desks = desks_of(pains.signals, pains.touchpoints, pains.accounts, lens, since)
+        with_change = preview(desks, Lens(changed), since, now) if changed is not None else None
+        return preview(desks, lens, since, now), with_change, len(desks)
+
+    before, after, accounts = await asyncio.to_thread(played)
+    names = {each.id: each.name for each in lens.blueprint.policies}
+    rows = tuple(
+        Row(names[tally.policy], tally.policy, tally, after[index] if after else None)
+        for index, tally in enumerate(before)
+    )
+    was = getattr(next(each for each in lens.blueprint.policies if each.id == policy), number) if change else None
+    return Preview(length, rows, change, was, accounts, len(keys) >= MOST_PAINS)
+
+
+def change_of(policies: tuple[Policy, ...], policy: str, number: str, value: str) -> tuple[str, str, float] | None:
+    """None where nothing is to be changed. Raises BadParameter."""
+    if not value.strip():
+        return None
+    one_of("policy", policy, tuple(each.id for each in policies))
+    one_of("number", number, NUMBERS)
+    try:
+        return policy, number, float(value)
+    except ValueError:
+        refuse("value", value[:40], "a number such as 0.7")
