@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from schemas.incidents import Desk, Part
 from schemas.policies import Level
@@ -96,10 +96,17 @@ async def incidents(reader: Reader, scope: Scope, span: Range, most_pains: int =
     wanted = {str(row["part_id"]) for row in keys[:most_pains]}
     accounts = list(dict.fromkeys(str(row["account_id"]) for row in keys[:most_pains]))
     pains = await reader.store.pains(accounts, fields)
-    found = [one for one in _all(reader, pains, fields["since"]) if _is_in(one[1], wanted)]
-    views = {one.incident_id: _view(reader, desk, one, pains) for desk, one in found}
-    remember(reader, views.values())
-    return Found(tuple(views[one.incident_id] for one in worst_first(one for _, one in found)), len(keys) > most_pains)
+    # off the event loop: where much hurts this takes a while, and others' pages are answered in between
+    views = await asyncio.to_thread(_ranked, reader, pains, fields["since"], wanted)
+    remember(reader, views)
+    return Found(views, len(keys) > most_pains)
+
+
+def _ranked(reader: Reader, pains: Pains, since: datetime, wanted: set[str]) -> tuple[IncidentView, ...]:
+    found = {id(one): (desk, one) for desk, one in _all(reader, pains, since) if _is_in(one, wanted)}
+    personas = {str(row["signal_id"]): str(row.get("persona", "")) for row in pains.signals}
+    ranked = worst_first(one for _, one in found.values())
+    return tuple(_view(reader, found[id(one)][0], one, personas) for one in ranked)
 
 
 async def incident(reader: Reader, name: str) -> One | None:
@@ -113,7 +120,8 @@ async def incident(reader: Reader, name: str) -> One | None:
     pains = await reader.store.pains([account_id], asked(reader.catalogue.lens, since))
     for desk, one in _all(reader, pains, since):
         if name == one.incident_id or any(event_id in part.proof for part in one.incident.parts):
-            return One(_view(reader, desk, one, pains), one, account_id)
+            personas = {str(row["signal_id"]): str(row.get("persona", "")) for row in pains.signals}
+            return One(_view(reader, desk, one, personas), one, account_id)
     return None
 
 
@@ -137,7 +145,7 @@ def _is_in(one: Listed, wanted: set[str]) -> bool:
     return any(part.part_id in wanted for part in one.incident.roots)
 
 
-def _view(reader: Reader, desk: Desk, one: Listed, pains: Pains) -> IncidentView:
+def _view(reader: Reader, desk: Desk, one: Listed, personas: Mapping[str, str]) -> IncidentView:
     incident, standing, thread, catalogue = one.incident, one.standing, one.thread, reader.catalogue
     lead = incident.lead
     kind = catalogue.types.get(lead.touchpoint_type)
@@ -155,7 +163,7 @@ def _view(reader: Reader, desk: Desk, one: Listed, pains: Pains) -> IncidentView
         touchpoint=what_of(catalogue, lead),
         phase=lead.phase,
         owner=kind.owner.department if kind is not None and kind.owner else "",
-        personas=_personas(catalogue, incident.roots, pains.signals),
+        personas=_personas(catalogue, incident.roots, personas),
         signs=len(signs_of(incident.roots)),
         tags=tuple(rule_label(tag) for tag in incident.tags),
         opened_at=incident.opened_at,
@@ -189,7 +197,7 @@ def signs_of(parts: Iterable[Part]) -> dict[str, list[Part]]:
     return found
 
 
-def _personas(catalogue: Catalogue, parts: Sequence[Part], signals: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    of = {row["signal_id"]: row.get("persona", "") for row in signals}
+def _personas(catalogue: Catalogue, parts: Sequence[Part], of: Mapping[str, str]) -> tuple[str, ...]:
+    """`of`: signal → persona of the touchpoint that carries it."""
     known = dict.fromkeys(of.get(part.part_id, "") for part in parts)
     return tuple(catalogue.persona_name(each) for each in known if each not in ("", "unknown"))
