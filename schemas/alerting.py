@@ -75,6 +75,16 @@ class SlackChannel(Channel):
     url: SecretRef = Field(description="where the webhook's URL is kept: whoever knows it can post")
 
 
+class SlackBotChannel(Channel):
+    """A Slack app's bot in one room: it changes its message as the incident grows."""
+
+    token: SecretRef = Field(description="the bot's token, `xoxb-…`, with the scope chat:write")
+    room: str = Field(
+        pattern=r"^[A-Z0-9]{6,20}$", description="id of the channel, as C0123456789; invite the bot to it"
+    )
+    url: CalledUrl = Field("https://slack.com/api", description="Slack's address")
+
+
 class EmailChannel(Channel):
     """Mail through an SMTP server."""
 
@@ -212,6 +222,7 @@ class AlertsConfig(Strict):
         3600.0, ge=60, description="a source that was not heard for so long holds what its silence would tell"
     )
     slack: tuple[SlackChannel, ...] = Field((), description="Slack incoming webhooks")
+    slack_bots: tuple[SlackBotChannel, ...] = Field((), description="Slack apps' bots")
     email: tuple[EmailChannel, ...] = Field((), description="mail")
     webhooks: tuple[WebhookChannel, ...] = Field((), description="signed webhooks")
     alertmanager: tuple[AlertmanagerChannel, ...] = Field((), description="Alertmanagers")
@@ -224,7 +235,7 @@ class AlertsConfig(Strict):
     @property
     def channels(self) -> tuple[AnyChannel, ...]:
         """All of them, by kind."""
-        chat: tuple[AnyChannel, ...] = (*self.slack, *self.email, *self.webhooks, *self.teams)
+        chat: tuple[AnyChannel, ...] = (*self.slack, *self.slack_bots, *self.email, *self.webhooks, *self.teams)
         return (*chat, *self.alertmanager, *self.pagerduty, *self.opsgenie)
 
     @model_validator(mode="after")
@@ -253,6 +264,7 @@ class AlertsConfig(Strict):
 
 AnyChannel = (
     SlackChannel
+    | SlackBotChannel
     | EmailChannel
     | WebhookChannel
     | AlertmanagerChannel

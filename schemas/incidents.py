@@ -192,6 +192,7 @@ class Thread(Contract):
     ended_at: UtcTime | None = None
     resumed_at: UtcTime | None = Field(None, description="the time of the `done` after which it came back")
     notices: tuple[Notice, ...] = ()
+    posts: dict[str, str] = Field({}, description="channel → how it calls the message that it changes as this goes on")
     last: Message | None = Field(None, description="how the incident was last described")
 
     @property

@@ -19,7 +19,7 @@ from typing import Any, Final
 from schemas.alerting import AlertsConfig
 from schemas.incidents import Message, Notice, Sending, Thread
 from services.alerting.channels.alertmanager import Alertmanager
-from services.alerting.channels.outcome import DigestSender, Outcome, Sender
+from services.alerting.channels.outcome import ConversationSender, DigestSender, Outcome, Sender
 from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.watcher import without_idle
@@ -43,6 +43,8 @@ class Due:
     thread_id: str
     message: Message
     sending: Sending
+    ref: str = ""
+    """How the channel calls what it has of the conversation, if it has."""
 
 
 def pause_s(attempts: int, asked_s: float | None = None) -> float:
@@ -90,7 +92,7 @@ class Dispatcher:
         """Send one message, if one is due. Whether there was one."""
         due = self.due(sender.name)
         if due is not None:
-            await self._send([due], sender.send(due.message))
+            await self._send([due], _sent_by(sender, due))
             return True
         waiting = self.digest_due(sender.name) if isinstance(sender, DigestSender) else []
         if isinstance(sender, DigestSender) and waiting:
@@ -153,7 +155,8 @@ class Dispatcher:
                     for sending in notice.sendings:
                         is_mine = sending.channel == channel and sending.digest == digest
                         if is_mine and sending.state in ("due", "trying"):
-                            yield Due(account_id, thread.thread_id, notice.message, sending)
+                            ref = thread.posts.get(channel, "")
+                            yield Due(account_id, thread.thread_id, notice.message, sending, ref)
 
     def _is_ready(self, due: Due, now: datetime) -> bool:
         if (due.message.notice_id, due.sending.channel) in self._trying:
@@ -223,25 +226,33 @@ class Dispatcher:
             after = tried.changed(state="due", next_at=now + (wait or self._pause(tried, outcome)))
         said = {"sent": "sent", "gave_up": "gave_up"}.get(after.state, "retry")
         await self._deliveries.attempted(due.message, channel, said, now, tried.attempts, outcome.words)  # type: ignore[arg-type]
-        self._mark(due, after)
+        self._mark(due, after, outcome.ref)
 
-    def _mark(self, due: Due, sending: Sending) -> None:
+    def _mark(self, due: Due, sending: Sending, ref: str = "") -> None:
         """Put a sending's new state on the desk, wherever the conversation stands by now."""
         for account_id in (due.account_id, *self._desks.of):
             desk = self._desks.of.get(account_id)
             if desk is not None and any(thread.thread_id == due.thread_id for thread in desk.threads):
-                threads = tuple(_marked(thread, due, sending) for thread in desk.threads)
+                threads = tuple(_marked(thread, due, sending, ref) for thread in desk.threads)
                 self._desks.put(without_idle(desk.changed(threads=threads)))
                 return
+
+
+def _sent_by(sender: Sender, due: Due) -> Coroutine[Any, Any, Outcome]:
+    if isinstance(sender, ConversationSender):
+        return sender.send_on(due.message, due.ref)
+    return sender.send(due.message)
 
 
 def _tried(sending: Sending, now: datetime) -> Sending:
     return sending.changed(state="trying", attempts=sending.attempts + 1, tried_at=now)
 
 
-def _marked(thread: Thread, due: Due, sending: Sending) -> Thread:
+def _marked(thread: Thread, due: Due, sending: Sending, ref: str) -> Thread:
     if thread.thread_id != due.thread_id:
         return thread
+    if ref:
+        thread = thread.changed(posts=thread.posts | {sending.channel: ref})
     return thread.changed(notices=tuple(_with(notice, due, sending) for notice in thread.notices))
 
 

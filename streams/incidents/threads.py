@@ -226,6 +226,7 @@ def _joined(thread: Thread, others: Sequence[Thread]) -> Thread:
     for other in others:
         events = tuple(dict.fromkeys((*thread.events, *other.events)))[:MAX_EVENTS]
         thread = thread.changed(events=events, policies=tuple(dict.fromkeys((*thread.policies, *other.policies))))
+        thread = thread.changed(posts=other.posts | thread.posts)
         if other.state == "told":
             level = max(thread.level, other.level, key=LEVELS.index) if thread.state == "told" else other.level
             told_at = thread.told_at or other.told_at

@@ -432,5 +432,5 @@ def test_channels_are_made_of_the_configuration(monkeypatch: pytest.MonkeyPatch)
 
 def test_every_kind_of_channel_is_in_the_registry() -> None:
     lists = {name for name, info in AlertsConfig.model_fields.items() if "Channel" in str(info.annotation)}
-    assert len(lists) == len(KINDS) == 7
+    assert len(lists) == len(KINDS) == 8
     assert Config().alerts.channels == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
@@ -20,13 +20,15 @@ _IN_DOUBT = frozenset({408, 500, 502, 504})
 class Outcome:
     """`final`: no use to try again. `words`: what the receiver said, for the delivery log.
 
-    in_doubt: the message may have been taken all the same, so that it is not sent again at once.
+    in_doubt: the message may have been taken all the same, so that it is not sent again at once. ref: how the receiver
+    calls what it took, where later messages of the incident change that.
     """
 
     kind: Literal["sent", "retry", "final"]
     words: str
     after_s: float | None = None
     in_doubt: bool = False
+    ref: str = ""
 
 
 class Sender(Protocol):
@@ -38,6 +40,14 @@ class Sender(Protocol):
 
     async def send(self, message: Message) -> Outcome:
         """Send once, within the time limit. Never raises for what a receiver does."""
+
+
+@runtime_checkable
+class ConversationSender(Sender, Protocol):
+    """A channel that changes what it sent as the incident grows."""
+
+    async def send_on(self, message: Message, ref: str) -> Outcome:
+        """Send once; `ref`: what the incident's first message was called, empty where there is none."""
 
 
 @runtime_checkable
@@ -58,12 +68,18 @@ def judged(answer: Answer) -> Outcome:
     return Outcome("retry", words, answer.retry_after_s, in_doubt=answer.status in _IN_DOUBT)
 
 
-async def posted(
-    outgoing: Outgoing, url: str, body: bytes, headers: dict[str, str], secrets: Sequence[str] = ()
+async def posted(  # noqa: PLR0913 - a call
+    outgoing: Outgoing,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    secrets: Sequence[str] = (),
+    *,
+    judge: Callable[[Answer], Outcome] = judged,
 ) -> Outcome:
     """Post a body; secrets that show in what comes back are masked."""
     try:
-        outcome = judged(await outgoing.post(url, body, headers))
+        outcome = judge(await outgoing.post(url, body, headers))
     except (Away, Refused) as error:
         outcome = Outcome("retry", str(error)[:_MAX_WORDS], in_doubt=isinstance(error, Unanswered))
     return replace(outcome, words=masked(outcome.words, secrets))

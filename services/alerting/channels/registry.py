@@ -11,6 +11,7 @@ from schemas.alerting import (
     EmailChannel,
     OpsgenieChannel,
     PagerDutyChannel,
+    SlackBotChannel,
     SlackChannel,
     TeamsChannel,
     WebhookChannel,
@@ -23,6 +24,7 @@ from services.alerting.channels.opsgenie import Opsgenie
 from services.alerting.channels.outcome import Sender
 from services.alerting.channels.pagerduty import PagerDuty
 from services.alerting.channels.slack import Slack
+from services.alerting.channels.slack_bot import SlackBot
 from services.alerting.channels.teams import Teams
 from services.alerting.channels.webhook import Webhook
 from services.alerting.outgoing import Outgoing
@@ -54,6 +56,12 @@ def _secret_url(ref: SecretRef) -> str:
 def _slack(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
     assert isinstance(channel, SlackChannel)
     return Slack(channel.name, _secret_url(channel.url), channel.per_minute, outgoing)
+
+
+def _slack_bot(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
+    assert isinstance(channel, SlackBotChannel)
+    token = _secret(channel.token)
+    return SlackBot(channel.name, channel.url, token, channel.room, channel.per_minute, outgoing)
 
 
 def _email(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
@@ -89,6 +97,7 @@ def _opsgenie(channel: AnyChannel, outgoing: Outgoing, leave: Leave) -> Sender:
 
 KINDS: Mapping[type[AnyChannel], Callable[[AnyChannel, Outgoing, Leave], Sender]] = {
     SlackChannel: _slack,
+    SlackBotChannel: _slack_bot,
     EmailChannel: _email,
     WebhookChannel: _webhook,
     AlertmanagerChannel: _alertmanager,
