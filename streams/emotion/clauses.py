@@ -16,6 +16,8 @@ BUT: Final = "but"
 _EDGES = "\"'`.,;:!?()[]{}<>*_~/\\|–—-…“”„‚«»"
 _CLAUSE_ENDS = ",;:)–—"
 _DENIAL_REACH_WORDS = 5
+_SUCH_REACH_WORDS = 5
+_ARTICLES = ("a", "een")
 
 
 def clauses_of(sentence: str, lexicon: Lexicon) -> list[list[str]]:
@@ -69,6 +71,8 @@ def made_ready(clause: list[str], lexicon: Lexicon) -> list[str]:
     Words of contrast become the one the library knows; good things hoped for are not told.
     """
     ready = [BUT if word in lexicon.contrast else word for word in clause]
+    _surpassed(ready, lexicon)
+    _not_now(ready, lexicon)
     for at, word in enumerate(clause):
         if word in lexicon.denied and (negator := _negator(ready, at, lexicon)) is not None:
             _silence(ready, min(at, negator), max(at, negator), lexicon)
@@ -77,6 +81,40 @@ def made_ready(clause: list[str], lexicon: Lexicon) -> list[str]:
         elif word in lexicon.wishes:
             _silence(ready, at, len(ready), lexicon)
     return ready
+
+
+def tells_of_others(clause: Sequence[str], lexicon: Lexicon) -> bool:
+    """Whether a clause tells of a time that is over, or of what was only feared."""
+    return not lexicon.past.isdisjoint(clause) or not lexicon.feared.isdisjoint(clause)
+
+
+def _not_now(ready: list[str], lexicon: Lexicon) -> None:
+    """What was felt in a time that is over, up to a contrast, and what was feared, is no feeling of now."""
+    ends = [*(place for place, word in enumerate(ready) if word == BUT), len(ready)]
+    for at, word in enumerate(ready):
+        if word in lexicon.past or word in lexicon.feared:
+            end = next(place for place in ends if place >= at)
+            begin = max((place for place in ends if place < at), default=0) if word in lexicon.past else at
+            for place in range(begin, end):
+                if lexicon.valence(ready[place]):
+                    ready[place] = GAP
+
+
+def _surpassed(ready: list[str], lexicon: Lexicon) -> None:
+    """`never had such a quick reply` denies nothing: it was the quickest."""
+    for at, word in enumerate(ready):
+        if word not in lexicon.never:
+            continue
+        for place in range(at + 1, min(at + 1 + _SUCH_REACH_WORDS, len(ready))):
+            if ready[place] in lexicon.such or _is_better(ready, place, lexicon):
+                ready[at] = GAP
+                break
+
+
+def _is_better(ready: Sequence[str], at: int, lexicon: Lexicon) -> bool:
+    """`a smoother`, `een betere`: behind an article."""
+    word = ready[at]
+    return word.endswith(("er", "ere")) and lexicon.valence(word) > 0 and ready[at - 1] in _ARTICLES
 
 
 def _silence(ready: list[str], begin: int, end: int, lexicon: Lexicon) -> None:

@@ -16,7 +16,7 @@ from streams.emotion.reading import score
 from streams.emotion.vocabulary import Language
 
 #: Counts up with every change that can change a result: word lists, rules, or a pinned library.
-VERSION: Final = 1
+VERSION: Final = 2
 METHOD: Final = f"VADER rules with Touchline's word lists, version {VERSION}"
 
 #: Actions whose text a customer wrote. An agent's reply, an error message or a button's label is nobody's feeling.

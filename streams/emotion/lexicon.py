@@ -30,6 +30,10 @@ class Lexicon:
     negators: frozenset[str]
     wishes: frozenset[str]
     contrast: frozenset[str]
+    past: frozenset[str]
+    feared: frozenset[str]
+    never: frozenset[str]
+    such: frozenset[str]
     presses: frozenset[str]
     requests: frozenset[str]
     conjunctions: frozenset[str]
@@ -62,7 +66,10 @@ def _without_slang(general: Mapping[str, float]) -> dict[str, float]:
 
 
 def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, float]) -> Lexicon:
+    told = f"{words.past} {words.feared} {words.never}".split()
+    markers = {tuple(word.split(JOINT)): 0.0 for word in told if JOINT in word}
     said = {tuple(phrase.split()): valence for phrase, valence in multiword.items()} | dict(phrases(words.phrases))
+    said = markers | said
     denied = {f"{word}{JOINT}": valence for word, valence in valences(words.denied).items()}
     plainly = base | dict.fromkeys(words.flat.split(), 0.0) | valences(words.words)
     boosters = dict.fromkeys(words.more.split(), _STRENGTHEN) | dict.fromkeys(words.less.split(), _WEAKEN)
@@ -96,6 +103,10 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
         negators=negators,
         wishes=frozenset(words.wishes.split()),
         contrast=frozenset(words.contrast.split()),
+        past=frozenset(words.past.split()),
+        feared=frozenset(words.feared.split()),
+        never=frozenset(words.never.split()),
+        such=frozenset(words.such.split()),
         presses=frozenset(words.presses.split()),
         requests=frozenset(words.requests.split()),
         conjunctions=frozenset(words.conjunctions.split()),

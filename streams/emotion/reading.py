@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.emotion.clauses import BUT, GAP, clauses_of, made_ready, word_of
+from streams.emotion.clauses import BUT, GAP, clauses_of, made_ready, tells_of_others, word_of
 from streams.emotion.lexicon import JOINT, Lexicon
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -63,6 +63,8 @@ def _sentence(sentence: str, lexicon: Lexicon) -> _Said:
     asks = sentence.rstrip().endswith("?") and not shout and lexicon.presses.isdisjoint(words)
     if found:
         return _Said(found * _INFORMATION_SHARE if asks else found)
+    if any(tells_of_others(clause, lexicon) for clause in clauses):
+        return _Said(None)
     neutral = asks or any(word in lexicon.requests or JOINT in word for word in words)
     return _Said(0.0 if neutral and not shout and _understood(words, lexicon) else None)
 

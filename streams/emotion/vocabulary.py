@@ -27,6 +27,10 @@ class Vocabulary(Strict):
     less: str = Field(description="words that weaken it")
     wishes: str = Field(description="words after which good things are hoped for, not told")
     contrast: str = Field(description="words after which comes what counts")
+    past: str = Field(description="words of a time that is over: how it was then says nothing of how it is")
+    feared: str = Field(description="words after which trouble is named that was feared, not had")
+    never: str = Field(description="words that, before one of `such`, say that nothing was more so")
+    such: str = Field(description="see `never`")
     phrases: dict[float, tuple[str, ...]] = Field(description="valence to phrases; they go before their words")
     apart: dict[float, tuple[str, ...]] = Field(
         description="pairs of words that others of the clause may stand between"
