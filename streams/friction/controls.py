@@ -84,20 +84,28 @@ _EDITABLE: Final = (
 )
 _SELECTORS: Final = ("selector", "class", "classes", "class_name", "className", "id", "element_id", "css_selector")
 _NO: Final = frozenset({"", "false", "none", "inherit"})
+_ASKED: Final = frozenset({*_LABELS, *_KINDS, *_PARTS, *_STATES, *_EDITABLE, *_SELECTORS})
 
 
 def is_made_for_repetition(touchpoint: CleanTouchpoint) -> bool:
     """Whether the clicked element is one that people use many times in a row."""
     told = touchpoint.properties
+    if told.keys().isdisjoint(_ASKED):  # most clicks say nothing but what was clicked
+        return _says_so(touchpoint.title) or _says_so(touchpoint.element) or _names_say_so(touchpoint.element)
+    if _is_such_a_kind(told):
+        return True
+    words = (touchpoint.title, touchpoint.element, *_texts(told, _LABELS))
+    return any(map(_says_so, words)) or any(map(_names_say_so, (touchpoint.element, *_texts(told, _SELECTORS))))
+
+
+def _is_such_a_kind(told: Mapping[str, Scalar]) -> bool:
+    """Whether the element is of a kind, or in a state, that only such elements are."""
     kinds = {_text(told, name) for name in _KINDS}
     if not _PUSHED.isdisjoint(kinds):
         kinds.discard("input")
     if not _TYPES.isdisjoint(kinds) or any(_text(told, name) in _ROLES for name in _PARTS):
         return True
-    if any(name in told for name in _STATES) or any(_text(told, name) not in _NO for name in _EDITABLE):
-        return True
-    words = (touchpoint.title, touchpoint.element, *_texts(told, _LABELS))
-    return any(map(_says_so, words)) or any(map(_names_say_so, (touchpoint.element, *_texts(told, _SELECTORS))))
+    return any(name in told for name in _STATES) or any(_text(told, name) not in _NO for name in _EDITABLE)
 
 
 def _texts(told: Mapping[str, Scalar], names: Iterable[str]) -> Iterable[str]:

@@ -97,7 +97,7 @@ def implied(
     yield from _declared(touchpoint, people, subject)
     if len(people) > 1 and touchpoint.action == "alias":
         yield from _merged(touchpoint, [name for name in people if kind_of(name) == "crm_contact"])
-    for pair in _pairs(touchpoint, people):
+    for pair in _pairs(people, touchpoint.action in TYPED_ACTIONS):
         if not is_old(pair, touchpoint):
             yield _edge(touchpoint, pair)
 
@@ -269,10 +269,14 @@ def _declared(touchpoint: CleanTouchpoint, people: tuple[Alias, ...], subject: A
         )
 
 
-def _pairs(touchpoint: CleanTouchpoint, people: tuple[Alias, ...]) -> Iterator[Pair]:
+@lru_cache(maxsize=16_384)
+def _pairs(people: tuple[Alias, ...], may_be_typed: bool) -> tuple[Pair, ...]:
     """The first who links with each other one; one who came alone with themselves."""
+    return tuple(_paired(people, may_be_typed))
+
+
+def _paired(people: tuple[Alias, ...], may_be_typed: bool) -> Iterator[Pair]:
     linking = [name for name in people if not is_mailbox(name)]
-    may_be_typed = touchpoint.action in TYPED_ACTIONS
     for other in linking[1:]:
         one = linking[0]
         is_typed = may_be_typed and (one.startswith(_TYPED) or other.startswith(_TYPED))

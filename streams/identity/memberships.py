@@ -247,6 +247,8 @@ class Memberships:
         for name in aliases:
             if name in self._told:
                 told += filter(_counts, self._told[name])
+        if not told and not self._decisions:
+            return _NOTHING
         told = list(_counting(told))
         verdicts = self._verdicts(aliases, canonical) if self._decisions else {}
         if not told and not verdicts:

@@ -229,7 +229,8 @@ def _network(case: _Case) -> _Found | None:
 def _provisional_domain(case: _Case) -> _Found | None:
     """The company domain of an address that nobody claims yet."""
     domains = {company_domain(host) for host in case.hosts if not case.known.directory.accounts_at(host)}
-    domains = {domain for domain in domains if f"domain:{domain}" not in case.standing.excluded}
+    if case.standing.excluded:
+        domains = {domain for domain in domains if f"domain:{domain}" not in case.standing.excluded}
     if len(domains) > 1:
         case.reject(
             (f"domain:{domain}" for domain in sorted(domains)), "provisional_domain", "one of several addresses"

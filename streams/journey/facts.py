@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -10,7 +11,6 @@ import orjson
 
 from schemas.facts import AccountFact, AccountsFact, SignalFact, TouchpointFact
 from schemas.ids import parts
-from schemas.touchpoints import CleanTouchpoint
 from streams.friction.patterns import Signal
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.profile import completeness
@@ -173,7 +173,7 @@ def _placed_words(placed: Placed, blueprint_version: int) -> tuple[object, ...]:
         [(s.signal_id, s.severity) for s in placed.friction],
         [(s.signal_id, s.severity) for s in placed.delight],
         blueprint_version,
-        *_numbered(item.touchpoint),
+        *_numbered((*item.touchpoint.aliases, *item.touchpoint.account_refs, item.touchpoint.subject)),
     )
     if placed.traffic != "customer":  # what was stored before was all taken for customers'
         words = (*words, placed.traffic)
@@ -182,6 +182,7 @@ def _placed_words(placed: Placed, blueprint_version: int) -> tuple[object, ...]:
     return words if reading == 1 else (*words, reading, item.touchpoint.occurred_at.timestamp())
 
 
-def _numbered(touchpoint: CleanTouchpoint) -> list[str]:
+@lru_cache(maxsize=16_384)
+def _numbered(names: tuple[str, ...]) -> tuple[str, ...]:
     """The ids that carry their source; those of before did not, and their rows are to be written anew."""
-    return [name for name in (*touchpoint.aliases, *touchpoint.account_refs, touchpoint.subject) if parts(name)]
+    return tuple([name for name in names if parts(name)])

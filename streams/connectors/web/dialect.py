@@ -319,4 +319,7 @@ def _page(parts: _Parts) -> str:
 
 def _url_host(parts: _Parts) -> str:
     urls = (parts.page.get("url"), parts.properties.get("url"), parts.properties.get("page_location"))
-    return next((host for url in urls if url and (host := reading.host_of(url))), "")
+    for url in urls:
+        if url and (host := reading.host_of(url)):
+            return host
+    return ""

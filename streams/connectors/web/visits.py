@@ -83,12 +83,16 @@ class Visit:
 NOTHING: Final = Visit()
 _URLS: Final = ("url", "page_location")
 _REFERRERS: Final = ("referrer", "page_referrer")
+_OF_CAMPAIGNS: Final = frozenset({f"{mark}_{part}" for mark in ("utm", "campaign") for part in PARTS})
+_ASKED: Final = frozenset({*_URLS, *_REFERRERS, "search", *_OF_CAMPAIGNS})
 _NO_QUERY: Final[tuple[dict[str, str], str]] = ({}, "")
 
 
 def of_page(page: Place, properties: Place, context: Place) -> Visit:
     """The same by the names that Segment's SDKs, and GA4's events, have for it."""
     places = (page, properties)
+    if "campaign" not in context and all(place.keys().isdisjoint(_ASKED) for place in places):
+        return NOTHING
     referrer = next((place[name] for place in places for name in _REFERRERS if name in place), None)
     campaign = context.get("campaign")
     address = first_text(places, _URLS, _MAX_CHARS)
@@ -118,6 +122,8 @@ def visit(address: str, referrer: object, campaign: Place, *places: Place) -> Vi
 def circumstances(visit: Visit, browser: str, country: object) -> dict[str, str]:
     """What is kept of a visit, with the browser's family and the country where the sender tells them."""
     where = text(country)[:60]
+    if not browser and not where:
+        return dict(visit.told)
     more = {"browser": browser, "country": where.upper() if len(where) == 2 else where}
     return {**visit.told, **{name: value for name, value in more.items() if value}}
 
@@ -155,7 +161,7 @@ def is_same_site(here: str, there: str) -> bool:
 def _stated(campaign: Place, places: tuple[Place, ...]) -> dict[str, str]:
     """What the SDK says of the campaign: `context.campaign`, or properties such as `utm_source`."""
     found: dict[str, str] = {}
-    named = [place for place in places if any(f"utm_{part}" in place or f"campaign_{part}" in place for part in PARTS)]
+    named = [place for place in places if not place.keys().isdisjoint(_OF_CAMPAIGNS)]
     if not campaign and not named:
         return found
     for part in PARTS:
