@@ -160,8 +160,8 @@ async def test_every_detail_has_an_address_and_back_closes_it(site: Site) -> Non
     await page.locator("#worst a").first.click()
     await page.wait_for_selector("dialog[open] #detail-title")
     assert "/accounts/" in page.url
-    await page.locator("dialog #in-beside .entries a[href^='/touchpoints']").first.click()
-    await page.wait_for_url("**/touchpoints/*")
+    await page.locator("dialog #in-beside .entries a[href^='/incidents']").first.click()
+    await page.wait_for_url("**/incidents/*")
     await page.go_back()
     await page.wait_for_url("**/accounts/*")
     assert await page.locator("dialog[open]").count() == 1
