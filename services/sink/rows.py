@@ -65,6 +65,7 @@ TABLES: Final[Mapping[str, Types]] = {
         **dict.fromkeys(("utm_source", "utm_medium", "utm_campaign"), _WORD),
         **dict.fromkeys(("utm_term", "utm_content"), _TEXT),
         **dict.fromkeys(("referrer_host", "browser", "country"), _WORD),
+        "friction_signals": "Array(String)",
     },
     "histories": {
         **dict.fromkeys(("account_id", "event_id"), _TEXT),
@@ -278,6 +279,7 @@ def _touchpoint(fact: TouchpointFact, occurred_at: int, received_at: int) -> Row
         touchpoint.agent_kind,
         touchpoint.device,
         *(_visit(touchpoint.visit) if touchpoint.visit else _NO_VISIT),
+        fact.friction_signals,
     )
 
 

@@ -60,7 +60,8 @@ CREATE OR REPLACE VIEW {bi}.touchpoints {on_cluster}
     utm_content        String COMMENT 'Campaign: which of several links',
     device             LowCardinality(String) COMMENT 'desktop, mobile or tablet',
     browser            LowCardinality(String) COMMENT 'Family of the browser',
-    country            LowCardinality(String) COMMENT 'Country, where the sender tells it'
+    country            LowCardinality(String) COMMENT 'Country, where the sender tells it',
+    friction_signals   String COMMENT 'Ids in signals of its friction signals, joined with commas; pain is 1 minus the product of 1 minus their severity'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
@@ -146,7 +147,8 @@ SELECT
     t.utm_content AS utm_content,
     t.device AS device,
     t.browser AS browser,
-    t.country AS country
+    t.country AS country,
+    arrayStringConcat(t.friction_signals, ',') AS friction_signals
 FROM {database}.touchpoints AS t FINAL
 LEFT ANY JOIN (SELECT account_id, name FROM {database}.account_journeys FINAL) AS a ON a.account_id = t.account_id
 COMMENT 'One row per touchpoint, attributed to its account, persona and phase';
