@@ -11,6 +11,13 @@ from services.demo.script import Message, Script, epoch_ms
 PORTAL_ID, APP_ID = 147_001, 1_160_452
 
 
+REVENUE_PER_EMPLOYEE = 180_000
+PRICE, PRICE_PER_EMPLOYEE = 4_800, 36
+OWNERS = ("71000001", "71000002", "71000003")
+"""Who sells, by the number that the CRM gives them."""
+COUNTRIES = {"be": "Belgium", "nl": "Netherlands", "uk": "United Kingdom"}
+
+
 def change(script: Script, at: datetime, kind: str, what: dict[str, Any]) -> None:
     """One webhook message; `kind` as in `contact.propertyChange`."""
     message: Message = {
@@ -34,6 +41,9 @@ def company_record(script: Script, company: Company, at: datetime) -> None:
         "domain": company.domain,
         "industry": company.industry,
         "numberofemployees": str(company.employees),
+        "annualrevenue": str(company.employees * REVENUE_PER_EMPLOYEE),
+        "country": COUNTRIES.get(company.domain.rpartition(".")[2], "United States"),
+        "hubspot_owner_id": OWNERS[company.crm_id % len(OWNERS)],
     }
     for name, value in found.items():
         change(
@@ -65,6 +75,10 @@ def deal(script: Script, company: Company, at: datetime) -> None:
     link = {"fromObjectId": company.deal_id, "toObjectId": company.crm_id, "associationRemoved": False}
     change(script, at, "deal.creation", {"objectId": company.deal_id})
     change(script, at, "deal.associationChange", {"associationType": "DEAL_TO_COMPANY", **link})
+    found = {"amount": str(PRICE + company.employees * PRICE_PER_EMPLOYEE), "deal_currency_code": "EUR"}
+    for name, value in found.items():
+        about = {"objectId": company.deal_id, "propertyName": name, "propertyValue": value}
+        change(script, at, "deal.propertyChange", about)
 
 
 def deal_stage(script: Script, company: Company, at: datetime, stage: str) -> None:

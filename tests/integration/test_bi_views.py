@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,19 +13,13 @@ import pytest
 
 from services.sink.blueprints import TABLE, TYPES, row
 from services.sink.views import load_views
-from streams.journey.blueprints import load
 from streams.runtime.clickhouse import Store
 from tests import dashboard_seed as seed
+from tests.bi_story import ACCOUNT, BLUEPRINT, NOW, START, story
 from tests.clickhouse_fixture import ClickHouse
-from tests.dashboard_seed import Row
 from tests.store_fixture import fresh_store
 
 pytestmark = pytest.mark.clickhouse
-NOW = datetime.now(UTC).replace(microsecond=0)
-START = NOW - timedelta(days=3)
-BLUEPRINT = load()
-ACCOUNT = "crm:0000"
-
 #: View → what names one of its rows.
 KEYS = {
     "account_phases": ("account_id", "changed_at", "event_id"),
@@ -65,51 +58,6 @@ KEYS = {
 _RUNNING = {"age_s", "stage_s", "silent_for_s", "days_in_phase"}
 
 
-def told(world: seed.World, seconds: float, action: str, subject: str = "", **more: Any) -> Row:
-    """One more touchpoint of `ACCOUNT`, `seconds` into the story."""
-    at = START + timedelta(seconds=seconds)
-    base = next(kept for kept in world.touchpoints if kept["account_id"] == ACCOUNT)
-    number = len(world.touchpoints)
-    made = base | {
-        "minute": at.replace(second=0), "occurred_at": at, "received_at": at, "event_id": f"t-{number:05d}",
-        "action": action, "subject": subject, "has_emotion": 0, "emotion": float("nan"), "friction": 0,
-        "friction_rules": [], "pain": 0.0, "on_map": 0, "person_id": f"{ACCOUNT}/p0", "properties": "{}",
-    }  # fmt: skip
-    properties = more.pop("properties", None)
-    made |= more | ({"properties": json.dumps(properties)} if properties else {})
-    world.touchpoints.append(made)
-    return made
-
-
-def story() -> seed.World:
-    """A company's store, and at one account tickets, deals, a CRM's record, sessions and words."""
-    world = seed.world(BLUEPRINT.source, NOW, touchpoints=400, days=40)
-    for kept in world.touchpoints:
-        kept |= {"session_id": "", "device": "", "subject": ""}
-    for seconds, status in ((0, ""), (120, "solved"), (180, "open"), (240, "solved"), (300, "solved")):
-        told(world, seconds, "ticket_status" if status else "ticket_created", "ticket:desk:1",
-             properties={"current": status} if status else {"status": "new"}, title="Slow")  # fmt: skip
-    told(world, 60, "ticket_replied_by_agent", "ticket:desk:1", text="We look into it")
-    told(world, 0, "ticket_created", "ticket:crm:2")
-    told(world, 100, "ticket_status", "ticket:crm:2", properties={"current": "closed"})
-    told(world, 200, "ticket_status", "ticket:crm:2", properties={"current": "open"})
-    told(world, 10, "ticket_replied_by_agent", "ticket:desk:3", text="Hello")
-    for seconds, stage in ((0, "a"), (50, "b"), (60, "b"), (110, "a")):
-        told(world, seconds, "deal_stage_changed", "deal:crm:9", properties={"value": stage})
-    for seconds, (name, value) in enumerate(
-        [("annualrevenue", "1"), ("annualrevenue", "2500000.50"), ("country", "Belgium"), ("hubspot_owner_id", "77")]
-    ):
-        told(world, seconds, "crm_record", "company:crm:0000", properties={"property": name, "value": value})
-    for seconds, page in ((0, "/a"), (30, "/b"), (90, "/c")):
-        told(
-            world, seconds, "page_view", session_id="s1", page=page, pain=0.25 if page == "/b" else 0.0, device="mobile"
-        )
-    told(
-        world, 20, "survey_answered", text="It broke twice", on_map=1, has_emotion=1, emotion=-0.8, pain=0.5, friction=1
-    )
-    return world
-
-
 WORLD = story()
 
 
@@ -134,7 +82,7 @@ def one(store: Store, view: str, where: str) -> dict[str, Any]:
     return found
 
 
-def on_map(days: float = 1000) -> list[Row]:
+def on_map(days: float = 1000) -> list[seed.Row]:
     return [kept for kept in WORLD.touchpoints if kept["on_map"] and kept["occurred_at"] >= NOW - timedelta(days=days)]
 
 
@@ -326,7 +274,7 @@ def test_the_funnel_only_narrows(store: Store) -> None:
 
 def test_paths_are_the_steps_of_one_account(store: Store) -> None:
     steps: Counter[tuple[str, str]] = Counter()
-    by_account: dict[str, list[Row]] = defaultdict(list)
+    by_account: dict[str, list[seed.Row]] = defaultdict(list)
     for kept in on_map(30):
         if not kept["account_id"].startswith("anon:"):
             by_account[kept["account_id"]].append(kept)

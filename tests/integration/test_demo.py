@@ -18,6 +18,7 @@ import pytest
 
 from services.demo.memory import Memory
 from services.demo.story import Story, Truth, story, truth
+from tests.analyst import ANSWERS, Books, comparable, questions
 
 pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
 CLI = [sys.executable, "-m", "services.cli.main"]
@@ -85,6 +86,25 @@ def differences(found: dict[str, int], facts: Truth) -> dict[str, tuple[int, int
     return {name: (found[name], value) for name, value in wanted.items() if found[name] != value}
 
 
+def answered_as_counted(sql_url: str, token: str) -> None:
+    """The twelve questions of the page, asked by a reader, against the same counted from the rows."""
+    port = int(sql_url.rpartition(":")[2])
+    internal = clickhouse_connect.get_client(host="127.0.0.1", port=port, username="internal", password=token)
+    reader = clickhouse_connect.get_client(host="127.0.0.1", port=port, username="reader", database="bi")
+    asked, books = questions(), Books(internal)
+    assert list(asked) == list(ANSWERS)
+    empty = []
+    for name, sql in asked.items():
+        found, wanted = comparable(reader.query(sql).result_rows), comparable(ANSWERS[name](books))
+        assert len(found) == len(wanted), name
+        for shown, counted in zip(found, wanted, strict=True):
+            assert shown == pytest.approx(counted, abs=1e-6), name
+        empty += [] if wanted else [name]
+    assert len(empty) <= 2, empty
+    reader.close()
+    internal.close()
+
+
 def remembered(data: Path) -> Story:
     memory = Memory.model_validate_json((data / "demo.json").read_text())
     return story(memory.seed, memory.end, memory.days)
@@ -99,6 +119,7 @@ def test_the_map_shows_what_was_sent_and_sending_it_again_changes_nothing(tmp_pa
         assert (history["sent"], history["poison"]) == (facts.touchpoints + facts.poison, facts.poison)
         first = settled(ready["sql_url"], facts)
         assert differences(first, facts) == {}
+        answered_as_counted(ready["sql_url"], (data / "secrets" / "clickhouse").read_text().strip())
         assert first["attributed"] > 0.95 * facts.touchpoints
         letters = subprocess.run([*CLI, "dlq", "ls", "--data", str(data)], capture_output=True, text=True, check=True)
         assert len(letters.stdout.splitlines()) == facts.poison

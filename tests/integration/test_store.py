@@ -310,7 +310,7 @@ def test_the_questions_of_the_documentation_are_answered(store: Store, setting: 
     """Every statement, with either meaning of a name that is both column and alias."""
     put(store, [*recent([touchpoint_fact(n, account=f"crm:{n % 3}") for n in range(60)]), account_fact("crm:0")])
     questions = re.findall(r"```sql\n(.*?)```", QUESTIONS.read_text(), re.S)
-    assert len(questions) == 6
+    assert len(questions) == 18
     bi = f"bi_{store.client.database}"
     for question in questions:
         sql = re.sub(r"\bbi\.", f"{bi}.", question)

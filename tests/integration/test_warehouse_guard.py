@@ -126,7 +126,18 @@ CHANGES = [
     "SELECT 1 SETTINGS max_result_rows = 0",
     "EXECUTE AS default SELECT 1",
     "USE {db}",
-    "EXPLAIN SELECT 1",
+    "EXPLAIN INSERT INTO {db}.t VALUES (9)",
+    "EXPLAIN SELECT file('/etc/passwd')",
+    "EXPLAIN ESTIMATE SELECT * FROM {db}.t",
+    "EXPLAIN AST SELECT 1; SELECT 2 INTO OUTFILE '{out}'",
+    "EXPLAIN SELECT 1 INTO OUTFILE '{out}'",
+    "EXPLAIN CURRENT TRANSACTION",
+    "EXPLAIN EXPLAIN SELECT 1",
+    "EXPLAIN AST DROP TABLE {db}.t",
+    "SELECT 1 SETTINGS join_use_nulls = 1, readonly = 0",
+    "SELECT 1 SETTINGS max_execution_time = 9000",
+    "SELECT 1 SETTINGS output_format_schema = '{out}'",
+    "SELECT * FROM file('/etc/passwd', 'LineAsString') SETTINGS join_use_nulls = 1",
     "BACKUP TABLE {db}.t TO File('{out}')",
     "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
     "SELECT * FROM executable('x', 'TSV', 'a String')",
@@ -145,6 +156,39 @@ def test_the_reader_is_refused(clickhouse_url: ClickHouse, ground: Ground, sql: 
         assert SECRET not in reply.text
     assert not ground.out.exists()
     assert ask(clickhouse_url, "internal", f"SELECT count() FROM {ground.db}.t").text == "2\n"
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("SELECT b.y FROM (SELECT 1 AS x) AS a LEFT JOIN (SELECT 2 AS x, 3 AS y) AS b ON b.x = a.x{}", "0"),
+        ("SELECT b.y FROM (SELECT 1 AS x) AS a LEFT JOIN (SELECT 2 AS x, 3 AS y) AS b ON b.x = a.x{} FORMAT TSV", "0"),
+    ],
+)
+def test_a_reader_may_set_what_is_harmless_in_the_statement(clickhouse_url: ClickHouse, sql: str, says: str) -> None:
+    assert ask(clickhouse_url, "reader", sql.format("")).text.strip() == says
+    for settings in (" SETTINGS join_use_nulls = 1", " SETTINGS join_use_nulls = true, max_threads = 1"):
+        assert ask(clickhouse_url, "reader", sql.format(settings)).text.strip() == "\\N"
+    assert ask(clickhouse_url, "reader", sql.format("")).text.strip() == says, "nothing of it remains"
+    behind = f"{sql.format('').removesuffix(' FORMAT TSV')} FORMAT TSV SETTINGS join_use_nulls = 1"
+    assert ask(clickhouse_url, "reader", behind).text.strip() == "\\N"
+
+
+@pytest.mark.parametrize("name", ["readonly", "max_memory_usage", "max_execution_time", "max_result_rows"])
+def test_settings_of_a_subquery_change_nothing(clickhouse_url: ClickHouse, name: str) -> None:
+    there = ask(clickhouse_url, "reader", f"SELECT getSetting('{name}')").text
+    inside = ask(clickhouse_url, "reader", f"SELECT * FROM (SELECT getSetting('{name}') SETTINGS {name} = 0)")
+    assert inside.status_code >= 400 or inside.text == there != "0\n"
+
+
+@pytest.mark.parametrize("kind", ["", "PLAN actions = 1", "PIPELINE", "SYNTAX", "AST", "QUERY TREE"])
+def test_a_reader_may_ask_how_it_is_run(clickhouse_url: ClickHouse, ground: Ground, kind: str) -> None:
+    reply = ask(clickhouse_url, "reader", f"EXPLAIN {kind} SELECT sum(number) FROM numbers(10)")
+    assert (reply.status_code, "numbers" in reply.text.lower() or "sum" in reply.text) == (200, True), reply.text
+    assert (
+        ask(clickhouse_url, "reader", f"EXPLAIN {kind} WITH 1 AS x SELECT x SETTINGS max_threads = 1").status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize("sql", READS_SECRET)

@@ -8,7 +8,14 @@ from pathlib import Path
 from schemas.metrics import METRICS
 from services.alerting.prometheus import board, rules
 from services.cli.commands.marked import markdown, put
-from services.cli.generate import blueprint_schema, cluster_sources, connector_docs, record_docs, superset_sets
+from services.cli.generate import (
+    blueprint_schema,
+    cluster_sources,
+    connector_docs,
+    record_docs,
+    superset_charts,
+    superset_sets,
+)
 from streams.connectors.registry import CONNECTORS
 
 ROOT = Path(__file__).parents[3]
@@ -31,6 +38,10 @@ def _dataset_of(view: str) -> Callable[[str], str]:
     return lambda _: superset_sets.dataset(view)
 
 
+def _chart_of(name: str) -> Callable[[str], str]:
+    return lambda _: superset_charts.chart(name)
+
+
 #: What → (file, its text as it stands → the text it must have).
 GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "rules": (Path("infra/prometheus/rules/touchline.yml"), lambda _: rules.rendered()),
@@ -46,8 +57,16 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "superset-database": (superset_sets.FOLDER / "databases/Touchline.yaml", lambda _: superset_sets.database()),
     **{
         f"superset-{view}": (superset_sets.FOLDER / f"datasets/Touchline/{view}.yaml", _dataset_of(view))
-        for view in superset_sets.TIMES
+        for view in (*superset_sets.TIMES, *superset_sets.TIMELESS)
     },
+    **{
+        f"superset-chart-{name}": (superset_sets.FOLDER / f"charts/{name}.yaml", _chart_of(name))
+        for name in superset_charts.CHARTS
+    },
+    "superset-dashboard": (
+        superset_sets.FOLDER / "dashboards/customer_journey.yaml",
+        lambda _: superset_charts.dashboard(),
+    ),
     **{f"connector-{name}": (Path(f"docs/connectors/{name}.md"), _page_of(name)) for name in CONNECTORS},
 }
 ALL = "all"

@@ -6,6 +6,7 @@ open, and chdb releases the GIL while it works: so nothing leaks from one reques
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import time
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.errors import ConfigurationError
 from services.embedded.clickhouse.aggregates import Aggregates
 from services.embedded.clickhouse.cache import BoundedCache
+from services.embedded.clickhouse.clauses import check_settings, parted
 from services.embedded.clickhouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError, hidden
-from services.embedded.clickhouse.guard import Ask, check
+from services.embedded.clickhouse.guard import Ask, check, one_statement
 from services.embedded.clickhouse.heads import HEADS
 from services.embedded.clickhouse.insert import insert_rows
 from services.embedded.clickhouse.meaning import as_meant
@@ -181,28 +183,36 @@ class Engine:
     def _guarded(self, statement: Statement) -> Statement:
         """The statement with the text to run. Raises ClickHouseError when a reader may not run it."""
         statement = replace(statement, database=statement.database or self._settings.bi_database)
-        # who says which meaning a name has gets that one
-        is_decided = COLUMNS_FIRST in statement.settings
-        key = (statement.sql, statement.database, is_decided, *sorted(statement.params.items()))
+        key = (
+            statement.sql,
+            statement.database,
+            COLUMNS_FIRST in statement.settings,
+            *sorted(statement.params.items()),
+        )
         # the verdict depends on the text alone, and dashboards repeat theirs: 1.5 ms saved
-        if (canonical := self._allowed.get(key)) is None:
-            canonical = self._judged(statement, is_decided).encode()
+        if (judged := self._allowed.get(key)) is None:
+            judged = self._judged(statement)
             bound = sum(len(name) + len(value) for name, value in statement.params.items())
-            self._allowed.put(key, canonical, 4 * (len(statement.text) + len(statement.database) + bound))
-        return replace(statement, text=canonical)
+            self._allowed.put(key, judged, 4 * (len(statement.text) + len(statement.database) + bound))
+        settings, _, text = judged.partition(b"\n")
+        return replace(statement, text=text, settings={**statement.settings, **json.loads(settings)})
 
-    def _judged(self, statement: Statement, is_decided: bool) -> str:
+    def _judged(self, statement: Statement) -> bytes:
+        """A line with the settings that stood in it, as JSON, and then the text to run."""
         with self._asking(statement, columns_first=True) as ask, self._asking(statement, columns_first=False) as other:
 
             def resolve(text: str, columns_first: bool) -> str:
                 return (ask if columns_first else other)(f"EXPLAIN QUERY TREE {text}")
 
-            canonical = check(statement.sql, statement.database, ask)
-            if is_decided:
-                return canonical
-            self._aggregates = self._aggregates or Aggregates.told_by(ask)
-            meant = as_meant(canonical, resolve, self._aggregates.has)
-            return canonical if meant == canonical else check(meant, statement.database, ask)
+            parts = parted(one_statement(statement.sql, ask))
+            check_settings(parts.settings, self._base_settings(Role.READER))
+            canonical = check(parts.select, statement.database, ask)
+            # who says which meaning a name has gets that one
+            if COLUMNS_FIRST not in {**statement.settings, **parts.settings}:
+                self._aggregates = self._aggregates or Aggregates.told_by(ask)
+                meant = as_meant(canonical, resolve, self._aggregates.has)
+                canonical = canonical if meant == canonical else check(meant, statement.database, ask)
+            return f"{json.dumps(parts.settings)}\n{parts.explain}{canonical}".encode()
 
     @contextmanager
     def _asking(self, statement: Statement, columns_first: bool) -> Iterator[Ask]:

@@ -115,14 +115,19 @@ def check(sql: str, database: str, ask: Ask) -> str:
 
     `ask` runs one query on a read-only connection of the reader and gives the raw text of the answer.
     """
-    literal = "'" + sql.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    canonical = ask(f"SELECT formatQuerySingleLine({literal})").removesuffix("\n")
+    canonical = one_statement(sql, ask)
     # Only after the line above: EXPLAIN AST on text with two statements would run the second.
     nodes = list(tree(ask(f"EXPLAIN AST {canonical}")))
     _check_root(nodes)
     _check_names(canonical)
     _check_sources(nodes, database)
     return canonical
+
+
+def one_statement(sql: str, ask: Ask) -> str:
+    """The canonical text of the one statement in `sql`. Raises ClickHouseError where there are more, or none."""
+    literal = "'" + sql.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return ask(f"SELECT formatQuerySingleLine({literal})").removesuffix("\n")
 
 
 def tree(text: str) -> Iterator[Node]:
