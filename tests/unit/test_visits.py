@@ -13,6 +13,7 @@ from streams.connectors.agents import agent_of
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from streams.connectors.web.visits import kind_of, of_campaign
+from streams.friction.views import view_of
 from tests.store_facts import touchpoint_fact
 from tests.unit.test_ordinary_events import AT, BLUEPRINT, read
 
@@ -121,6 +122,13 @@ def posthog(properties: dict[str, Any]) -> CleanTouchpoint:
     (found,) = CONNECTORS["posthog"].read(request)
     assert isinstance(found, Mapped)
     return found.touchpoint
+
+
+def test_pages_of_one_path_are_views_of_their_own() -> None:
+    """Else who turns the pages of a list would be lost in a loop."""
+    found = [posthog({"$current_url": f"{HOME}list?page={n}&utm_source=x", "$device_id": "d"}) for n in (1, 2)]
+    assert [view_of(one) for one in found] == ["/list?page=1", "/list?page=2"]
+    assert "url" not in posthog({"$current_url": f"{HOME}list", "$device_id": "d"}).properties
 
 
 def test_addresses_in_a_campaign_are_masked() -> None:

@@ -328,7 +328,7 @@ CONNECTOR = Connector(
             swallowed=("/s",),
         ),
     ),
-    mapping=4,
+    mapping=5,
     keep_headers=("posthog-sdk-info", *PREFETCH_HEADERS),
     map=touchpoint,
     batch_key="batch",

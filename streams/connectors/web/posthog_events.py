@@ -77,8 +77,9 @@ def told_of(name: str, properties: Properties) -> dict[str, Scalar]:
     if name == "$web_vitals":
         lcp_ms = number(properties.get("$web_vitals_LCP_value"))
         found = {"lcp_ms": round(lcp_ms) if lcp_ms is not None else ""}
-    if name == "$pageview" and _by_link(properties):
-        found = {"navigation": "link"}
+    if name == "$pageview":
+        address = text(properties.get("$current_url"))
+        found = {"navigation": "link" if _by_link(properties) else "", "url": address if _has_more(address) else ""}
     if properties.get("$device_type") in ("Mobile", "Tablet"):
         found["device"] = "mobile"
     if name == "survey sent":
@@ -131,6 +132,11 @@ def _element_type(elements: list[Element]) -> str:
         return ""
     tag = text(elements[0].get("tag_name")).lower()
     return "button" if tag == "input" and text(elements[0].get("attr__type")).lower() in _PUSHED else tag
+
+
+def _has_more(address: str) -> bool:
+    """Whether it has a query or a fragment, by which it may be another view of the same page."""
+    return "?" in address or "#" in address
 
 
 def _by_link(properties: Properties) -> bool:
