@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from streams.incidents.intake import Lens
     from streams.incidents.listing import Listed
 
+REACH = timedelta(days=37)
+"""As far as the page reads for a week: what is older is evidence of nothing that hurts now."""
 incidents = typer.Typer(no_args_is_help=True, help="What hurts now, and who takes care of it.")
 Which = Annotated[str, typer.Argument(help="The incident's id, or its first characters.")]
 By = Annotated[str, typer.Option("--by", help="Who says so; default: the user of this machine.")]
@@ -39,10 +41,10 @@ def incidents_list(
     from streams.journey.blueprints import load
 
     with exit_codes():
-        loaded = Target(data, config, kafka).load()
-        lens = Lens(load(loaded.journey.blueprint).source)
-        desks, log = asyncio.run(_known(loaded.kafka))
-    for row in rows_of(desks.values(), lens, log, datetime.now(UTC), everything=everything):
+        target = Target(data, config, kafka)
+        lens = Lens(load(target.load().journey.blueprint).source)
+        desks, log = hurt(target, lens)
+    for row in rows_of(desks, lens, log, datetime.now(UTC), everything=everything):
         emit(row)
 
 
@@ -164,8 +166,8 @@ def _act(target: Target, which: str, fields: dict[str, object]) -> None:
 
     with exit_codes():
         loaded = target.load()
-        desks, _ = asyncio.run(_known(loaded.kafka))
-        incident_id, events = found(desks.values(), Lens(load(loaded.journey.blueprint).source), which)
+        lens = Lens(load(loaded.journey.blueprint).source)
+        incident_id, events = found(hurt(target, lens)[0], lens, which)
         made = IncidentAction.model_validate(
             fields
             | {
@@ -179,6 +181,20 @@ def _act(target: Target, which: str, fields: dict[str, object]) -> None:
     emit({"incident": incident_id, "verb": made.verb, "by": made.by})
     say("It is in the log.")
     raise typer.Exit(EXIT_OK)
+
+
+def hurt(target: Target, lens: Lens) -> tuple[list[Desk], ActionLog]:
+    """What hurt accounts as the store has it, with what people were told and did. Raises KafkaAway, StoreUnavailable.
+
+    Not from the desks of the alerts: they forget what was over two days ago, which cuts long incidents into pieces.
+    """
+    from services.cli.commands.previewing import history
+
+    told, log = asyncio.run(_known(target.load().kafka))
+    with target.store() as client:
+        desks = history(client, lens, datetime.now(UTC) - REACH)
+    threads = {name: desk.threads for name, desk in told.items()}
+    return [desk.changed(threads=threads.get(desk.account_id, ())) for desk in desks], log
 
 
 async def _known(kafka: KafkaConfig) -> tuple[dict[str, Desk], ActionLog]:
