@@ -7,6 +7,7 @@ the tests on a real ClickHouse hold them against each other.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -501,6 +502,55 @@ class FakeStore:
             "last_at": max(row["occurred_at"] for row in rows),
             "title": "",
         }
+
+    async def variants(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Sequence[Row]:
+        self._ask("variants")
+        slices: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for row in self.within(scope, span.since, span.until):
+            for dim in ("phase", "persona", "segment", "channel"):
+                slices.setdefault((dim, row[dim]), []).append(row)
+            slices.setdefault(("device", row.get("device", "")), []).append(row)
+        found: list[dict[str, Any]] = []
+        for (dim, one), rows in slices.items():
+            painful = [row for row in rows if row["friction"] or row["touchpoint_type"] in by_definition]
+            pain = sum(1 if row["touchpoint_type"] in by_definition else row["pain"] for row in painful)
+            hurt = {row["account_id"] for row in painful if not row["account_id"].startswith("anon:")}
+            found.append({"dim": dim, "id": one, "volume": len(rows), "pain": pain, "accounts": len(hurt)})
+        return sorted(found, key=lambda row: (row["dim"], -row["pain"], -row["volume"], row["id"]))
+
+    async def beside(self, scope: Scope, span: Range, by_definition: Sequence[str], *, after: bool) -> Sequence[Row]:
+        self._ask("beside")
+        rows = self.within(scope, span.since, span.until)
+        found: Counter[str] = Counter()
+        for row in rows:
+            if not (row["friction"] or row["touchpoint_type"] in by_definition):
+                continue
+            others = [
+                each
+                for each in self.world.touchpoints
+                if each["account_id"] == row["account_id"] and each["touchpoint_type"] not in scope.types
+            ]
+            at, reach = row["occurred_at"], timedelta(days=3 if after else 1)
+            near = [each for each in others if (each["occurred_at"] > at if after else each["occurred_at"] < at)]
+            nearest = min(near, key=lambda each: abs(each["occurred_at"] - at), default=None)
+            within = nearest is not None and abs(nearest["occurred_at"] - at) <= reach
+            found[nearest["touchpoint_type"] if nearest is not None and within else ""] += 1
+        return [{"kind": kind, "n": n} for kind, n in sorted(found.items(), key=lambda one: (-one[1], one[0]))]
+
+    async def said(self, scope: Scope, span: Range, limit: int) -> Sequence[Row]:
+        self._ask("said")
+        names = {row["account_id"]: row["name"] for row in self.world.accounts}
+        rows = [row for row in self.within(scope, span.since, span.until) if row["text"]]
+        rows.sort(key=lambda row: (row["emotion"] if row["has_emotion"] else 0, -row["occurred_at"].timestamp()))
+        told = ("event_id", "account_id", "persona", "occurred_at", "text")
+        return [
+            {name: row[name] for name in told}
+            | {
+                "account_name": names.get(row["account_id"], ""),
+                "felt": row["emotion"] if row["has_emotion"] else math.nan,
+            }
+            for row in rows[:limit]
+        ]
 
     async def people_of(self, account_id: str) -> Sequence[Row]:
         self._ask("people_of")

@@ -91,3 +91,20 @@ def ticks(marks: Sequence[tuple[float, str]]) -> Markup:
         f'<svg class="ticks" viewBox="0 0 100 8" height="8" preserveAspectRatio="none" aria-hidden="true" '
         f'focusable="false">{drawn}</svg>'
     )
+
+
+def promise(found: float | None, wanted: float, met: bool | None) -> Markup:
+    """What was promised (hollow) against what was measured (filled), on a scale from nothing to the larger of them."""
+    if found is None or met is None:
+        return Markup("")
+    top = max(abs(found), abs(wanted)) or 1.0
+    at, to = (6 + (DUMBBELL_W - 12) * abs(value) / top for value in (found, wanted))
+    y = DUMBBELL_H / 2
+    return Markup(
+        f'<svg class="dumbbell {"good" if met else "bad"}" viewBox="0 0 {DUMBBELL_W} {DUMBBELL_H}" '
+        f'width="{DUMBBELL_W}" height="{DUMBBELL_H}" aria-hidden="true" focusable="false">'
+        f'<line class="axis" x1="0" x2="{DUMBBELL_W}" y1="{y}" y2="{y}"/>'
+        f'<line class="gap" x1="{at:.1f}" x2="{to:.1f}" y1="{y}" y2="{y}"/>'
+        f'<circle class="wanted" cx="{to:.1f}" cy="{y}" r="4"/>'
+        f'<circle class="felt" cx="{at:.1f}" cy="{y}" r="4"/></svg>'
+    )

@@ -362,6 +362,17 @@ class ClickHouseStore:
         found = [(row["occurred_at"], row["event_id"]) for row in keys[: query.limit]]
         return await self._touchpoints(query.account_id, found, query.scope), _last_key(keys, query.limit)
 
+    async def variants(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Sequence[Row]:
+        asked = _scoped(scope, span) | {"by_definition": list(by_definition)}
+        return await self.rows(queries.variants(scope.of_accounts), **asked)
+
+    async def beside(self, scope: Scope, span: Range, by_definition: Sequence[str], *, after: bool) -> Sequence[Row]:
+        asked = _scoped(scope, span) | {"by_definition": list(by_definition)}
+        return await self.rows(queries.beside(scope.of_accounts, after), **asked)
+
+    async def said(self, scope: Scope, span: Range, limit: int) -> Sequence[Row]:
+        return await self.rows(queries.said(scope.of_accounts), **_scoped(scope, span), limit=limit)
+
     async def people_of(self, account_id: str) -> Sequence[Row]:
         rows, titles = await asyncio.gather(
             self.rows(queries.PEOPLE_OF_ACCOUNT, account_id=account_id),

@@ -78,11 +78,12 @@ def _phase(catalogue: Catalogue, inputs: MapInputs, phase: Phase) -> PhaseView:
         people=counts.people,
         friction_rate=ratio(counts.friction, counts.volume),
         emotion=ratio(counts.emotion_sum, counts.emotion_count),
-        types=tuple(_cell(catalogue, inputs, phase.id, kind) for kind in [*home, *away]),
+        types=tuple(cell_of(catalogue, inputs, phase.id, kind) for kind in [*home, *away]),
     )
 
 
-def _cell(catalogue: Catalogue, inputs: MapInputs, phase: str, kind: TouchpointType) -> Cell:
+def cell_of(catalogue: Catalogue, inputs: MapInputs, phase: str, kind: TouchpointType) -> Cell:
+    """One type in one phase; it takes nothing of population and freshness."""
     key = (phase, kind.id)
     counts = inputs.cells.by_cell.get(key, Counts())
     found = numbers.numbers_of(counts, kind, inputs.cells.total.accounts)

@@ -460,6 +460,60 @@ UNION ALL
 SELECT 'rule', arrayJoin(arrayDistinct(friction_rules)) AS rule, count(), count() {_CELL} GROUP BY rule
 """
 
+_PAINED = "if(has({by_definition:Array(String)}, t.touchpoint_type), 1, t.pain)"
+_HURTS = "(t.friction > 0 OR has({by_definition:Array(String)}, t.touchpoint_type))"
+
+
+def variants(of_accounts: bool) -> str:
+    """Slices of a scope, each touchpoint in one of each kind."""
+    return f"""
+SELECT slice.1 AS dim, slice.2 AS id, count() AS volume, sumIf(pained, hurts) AS pain,
+  uniqExactIf(account_id, hurts AND NOT startsWith(account_id, 'anon:')) AS accounts
+FROM (
+  SELECT t.account_id AS account_id, {_PAINED} AS pained, {_HURTS} AS hurts,
+    arrayJoin([('phase', t.phase), ('persona', t.persona), ('segment', t.segment), ('channel', t.channel),
+      ('device', t.device)]) AS slice
+  FROM touchpoints AS t FINAL WHERE {_TOUCHED} {_and_accounts(of_accounts)})
+GROUP BY dim, id ORDER BY dim, pain DESC, volume DESC, id LIMIT 12 BY dim
+"""
+
+
+BEFORE_S, AFTER_S = 86_400, 3 * 86_400
+"""How far from something painful is looked for what came before and after."""
+
+
+def beside(of_accounts: bool, after: bool) -> str:
+    """What came next to painful touchpoints, the newest thousand, at the same account: of another type, the nearest."""
+    near, reach = (">", AFTER_S) if after else ("<", BEFORE_S)
+    return f"""
+SELECT if(other.kind != '' AND abs(dateDiff('second', hurt.at, other.at)) <= {reach}, other.kind, '') AS kind,
+  count() AS n
+FROM (
+  SELECT account_id, occurred_at AS at FROM touchpoints AS t FINAL
+  WHERE {_TOUCHED} AND {_HURTS} {_and_accounts(of_accounts)} ORDER BY at DESC, event_id LIMIT 1000) AS hurt
+ASOF LEFT JOIN (
+  SELECT account_id, occurred_at AS at, touchpoint_type AS kind FROM touchpoints AS o FINAL
+  WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} - {BEFORE_S} AND {{until:Int64}} + {AFTER_S} AND on_map = 1
+    AND NOT has({{types:Array(String)}}, touchpoint_type)) AS other
+  ON hurt.account_id = other.account_id AND other.at {near} hurt.at
+GROUP BY kind ORDER BY n DESC, kind
+"""
+
+
+def said(of_accounts: bool) -> str:
+    """What people wrote, the worst first; the same words of the same account once."""
+    return f"""
+SELECT event_id, s.account_id AS account_id, j.name AS account_name, persona, at AS occurred_at, words AS text, felt
+FROM (
+  SELECT event_id, account_id, persona, occurred_at AS at, text AS words,
+    if(has_emotion = 1, emotion, nan) AS felt FROM touchpoints AS t FINAL
+  WHERE {_TOUCHED} AND text != '' {_and_accounts(of_accounts)}
+  ORDER BY if(has_emotion = 1, emotion, 0), at DESC, event_id LIMIT 1 BY account_id, words LIMIT {{limit:UInt32}}) AS s
+LEFT JOIN (SELECT account_id, name FROM account_journeys FINAL) AS j ON j.account_id = s.account_id
+ORDER BY if(isNaN(felt), 0, felt), at DESC, event_id
+"""
+
+
 CORRECTIONS = """
 SELECT * FROM corrections FINAL WHERE account_id = {account_id:String}
 ORDER BY corrected_at DESC, correction_id LIMIT {limit:UInt32}

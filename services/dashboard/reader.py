@@ -19,7 +19,7 @@ from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
-from services.dashboard.mapping import MapInputs, build_map
+from services.dashboard.mapping import MapInputs, build_map, cell_of
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
 from services.dashboard.scope import Range, Scope, WindowId, nearest_window, range_of
 from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, JourneyStore, ProposalQuery, SignalQuery
@@ -28,6 +28,7 @@ from services.dashboard.views import (
     AccountView,
     Around,
     CaseView,
+    Cell,
     CellDetails,
     Freshness,
     MapView,
@@ -285,6 +286,32 @@ class Reader:
         personas, channels, rules = (self._shares(cast(Sequence[Row], rows), each) for each in _SHARE_KINDS)
         return CellDetails(cell, self.catalogue.phase_name(phase), personas, channels, rules, signals)
 
+    async def one_cell(self, scope: Scope, phase: str, kind: str) -> Cell:
+        """A known type in a phase, its numbers explained and its times measured. Raises StoreUnavailable."""
+        as_of, measure = self.clock(), self._to_measure(phase, kind)
+        span = await self.span(scope, as_of)
+        asked = CellQuery(scope, span, phase, kind, self.catalogue.questions)
+        cells, history, measured, rules = await asyncio.gather(
+            self.store.cells(scope, span, sparks=False),
+            self._trends(scope, span),
+            self.store.measures(asked) if measure else _nothing_measured(),
+            self.store.worst_rules(scope, span, self.catalogue.derived_rules),
+        )
+        inputs = MapInputs(
+            scope,
+            span,
+            as_of,
+            cells,
+            history,
+            (),
+            Population(0, 0, 0),
+            Freshness(as_of, 0.0, None, ()),
+            rules,
+            {measure: measured} if measure else {},
+            explain=True,
+        )
+        return cell_of(self.catalogue, inputs, phase, self.catalogue.types[kind])
+
     def _to_measure(self, phase: str, kind: str) -> CellKey | None:
         """The cell, when one of its targets is measured by the touchpoints themselves."""
         known = self.catalogue.types.get(kind)
@@ -336,6 +363,10 @@ class Reader:
             self.cases(view.since, scope),
         )
         return Whole(view, signals, known.accounts, visitors.accounts, questions, cases)
+
+
+async def _nothing_measured() -> Mapping[str, float]:
+    return {}
 
 
 _SHARE_KINDS = ("persona", "channel", "rule")

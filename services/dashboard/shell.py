@@ -22,7 +22,7 @@ from services.dashboard.catalogue import Catalogue
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.kind import Page
 from services.dashboard.params import Text, one_of
-from services.dashboard.scope import COMPARE_LABELS, WINDOW_LABELS, WINDOWS, Scope, WindowId
+from services.dashboard.scope import COMPARE_LABELS, DAY, WINDOW_LABELS, WINDOWS, Scope, WindowId
 from services.dashboard.snapshots import Snapshots
 from services.dashboard.views import Snapshot
 
@@ -73,6 +73,8 @@ def environment() -> Environment:
         "dumbbell": charts.dumbbell,
         "lane": charts.lane,
         "ticks": charts.ticks,
+        "promise": charts.promise,
+        "DAY": DAY,
         "SEVERITIES": words.SEVERITIES,
         "TERM_WORDS": words.TERM_WORDS,
         "WINDOWS": WINDOWS,
@@ -176,18 +178,6 @@ async def _opened(snapshots: Snapshots, page: Page, scope: Scope, *, is_chosen: 
         return scope, snapshot
     wider = replace(scope, window=one_of("window", snapshot.nearest, WINDOWS))
     return wider, await snapshots.latest(wider, page.id)
-
-
-@router.get("/cells/{phase}/{kind}")
-async def cell(
-    phase: str, kind: str, scope: InScope, reader: WithReader, pages: WithPages, part: Text = ""
-) -> Response:
-    """A card in depth; `part=1` is the dialog's content."""
-    found = await reader.cell(scope, phase, kind)
-    if found is None:
-        raise NotFound(f"no touchpoint type `{kind[:80]}` in phase `{phase[:80]}`")
-    context = {"view": found, "now": reader.clock(), "scope": scope, "kind": pages.catalogue.types.get(kind)}
-    return detail(pages, "_cell.html", found.cell.name, part, context)
 
 
 @router.get("/touchpoints/{event_id}")

@@ -232,6 +232,15 @@ class JourneyStore(Protocol):
     async def days(self, query: DaysQuery) -> tuple[Sequence[Row], TimeKey | None]:
         """Touchpoints with their signals, newest first, and where the next part begins; None: nothing is left."""
 
+    async def variants(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Sequence[Row]:
+        """dim (phase, persona, segment, channel, device), id, volume, pain, accounts (hurt): slices of a scope."""
+
+    async def beside(self, scope: Scope, span: Range, by_definition: Sequence[str], *, after: bool) -> Sequence[Row]:
+        """kind, n: what came next to a scope's painful touchpoints at the same account; an empty kind: nothing did."""
+
+    async def said(self, scope: Scope, span: Range, limit: int) -> Sequence[Row]:
+        """event_id, account_id, account_name, persona, occurred_at, text, felt (nan: not told): the worst words."""
+
     async def people_of(self, account_id: str) -> Sequence[Row]:
         """person_id, persona, touchpoints, pain, felt (null: said nothing), last_at, title: people of an account."""
 

@@ -207,7 +207,8 @@ async def test_phone_dark_and_print_fit(site: Site) -> None:
     page = await site.open(viewport={"width": 390, "height": 844})
     for shown in PAGES:
         await page.emulate_media(color_scheme="light", media="screen")
-        subject = site.store.world.touchpoints[0]["person_id" if shown.id == "person" else "account_id"]
+        row = site.store.world.touchpoints[0]
+        subject = {"person": row["person_id"], "account": row["account_id"]}.get(shown.id, "")
         await page.goto(f"{site.url}{shown.address(subject)}?window=7d")
         await live(page)
         assert await page.evaluate("document.documentElement.scrollWidth") == 390, shown.id

@@ -339,6 +339,37 @@ def carried(row: Any) -> set[str]:
     return {each["signal_id"] for each in row["signals"]}
 
 
+async def test_a_type_in_depth_is_the_naive_list(store: ClickHouseStore, made: seed.World) -> None:
+    reader, fake = reader_on(store), FakeStore(made)
+    for scope in (
+        Scope("30d", types=("contract",)),
+        Scope("7d", types=("contract",), channel="email", account="crm:0001"),
+    ):
+        span = await reader.span(scope, NOW)
+        found, wanted = await store.variants(scope, span, ("webinar",)), await fake.variants(scope, span, ("webinar",))
+        assert rounded(by_slice(found)) == rounded(by_slice(wanted))
+        for after in (False, True):
+            asked = await store.beside(scope, span, ("webinar",), after=after)
+            assert asked == await fake.beside(scope, span, ("webinar",), after=after) and (scope.account or asked)
+
+
+def by_slice(rows: Any) -> dict[str, Any]:
+    return {f"{row['dim']}/{row['id']}": [row["volume"], row["pain"], row["accounts"]] for row in rows}
+
+
+async def test_words_are_told_the_worst_first(store: ClickHouseStore, client: Client) -> None:
+    made = seed.world(BLUEPRINT, NOW, touchpoints=200, days=5)
+    for number, row in enumerate(made.touchpoints):
+        row["text"] = f"words {number}" if number % 3 else ""
+    seed.store(client, made)
+    scope = Scope("7d", types=("contract",))
+    span = await reader_on(store).span(scope, NOW)
+    found, wanted = await store.said(scope, span, 5), await FakeStore(made).said(scope, span, 5)
+    assert [(row["event_id"], row["account_name"]) for row in found] == [
+        (row["event_id"], row["account_name"]) for row in wanted
+    ]
+
+
 async def test_people_of_an_account_and_accounts_of_a_person_are_the_naive_sums(
     store: ClickHouseStore, made: seed.World
 ) -> None:

@@ -30,6 +30,8 @@ from tests.dashboard_seed import World, world
 from tests.listening import dripping, rest_of, served
 
 PAGE = {"accept": "text/html"}
+SUBJECTS = {"account": "crm:0001", "person": "crm:0001/p1", "touchpoint": "purchase/contract", "blueprint": ""}
+OF_ONE = [page.address(SUBJECTS[page.id]) for page in PAGES if page.is_about_one]
 
 
 def app_on(store: FakeStore, waits: Sequence[Wait] = (), **around: Any) -> FastAPI:
@@ -299,7 +301,7 @@ async def test_ids_with_colons_and_slashes_find_their_account(store: FakeStore) 
 
 async def test_every_page_and_link_of_the_first_state_answers(client: httpx.AsyncClient) -> None:
     texts = [(await client.get(f"{page.path}?window=all")).text for page in PAGES if not page.is_about_one]
-    texts += [(await client.get(f"{path}?window=all")).text for path in ("/accounts/crm:0001", "/people/crm:0001%2Fp1")]
+    texts += [(await client.get(f"{path}?window=all")).text for path in OF_ONE]
     links = {part.split('"')[0].replace("&amp;", "&") for text in texts for part in text.split('href="')[1:]}
     assert len([link for link in links if "/cells/" in link]) >= 4
     for link in sorted(link for link in links if link.startswith("/")):
@@ -358,10 +360,10 @@ async def test_a_cell_shows_its_formulas_and_what_was_promised(store: FakeStore)
     contract = (await client.get("/cells/purchase/contract?window=all")).text
     for part in (
         "risk × reach_percent / 100",
-        "first response",
+        "First response",
         "no data",
         "missed",
-        "owner: Sales",
+        "Sales owns it",
         "2 weeks at most",
     ):
         assert part in contract, part
@@ -390,7 +392,7 @@ async def test_every_answer_carries_the_security_headers_and_nothing_from_elsewh
         assert "script-src 'self'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
-    for path in [page.address("crm:0001/p1" if page.id == "person" else "crm:0001") for page in PAGES]:
+    for path in [page.address(SUBJECTS.get(page.id, "")) for page in PAGES]:
         page = (await client.get(path)).text
         assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
         assert "https://" not in page

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from services.dashboard.pages import account, accounts, incidents, map, person, sources, today
+from services.dashboard.pages import (
+    account,
+    accounts,
+    blueprint,
+    future,
+    incidents,
+    life,
+    map,
+    person,
+    sources,
+    today,
+    touchpoint,
+)
 from services.dashboard.pages.kind import Page
 
 PAGES: tuple[Page, ...] = (
     today.PAGE,
     map.PAGE,
+    touchpoint.PAGE,
+    blueprint.PAGE,
+    future.PAGE,
+    life.PAGE,
     incidents.PAGE,
     accounts.PAGE,
     account.PAGE,

@@ -38,8 +38,9 @@ class Page:
     """`parts` are ids of elements, in order; each is drawn by `<id of the page>/_<part>.html` and lives by itself.
 
     `about_customers`: the filters apply to all of it; false for what is about Touchline itself. `under`: the page of
-    the navigation it belongs to, when it is not there itself. `standing`: parts that tell where somebody stands,
-    whatever the filters. A path that ends with `{about:path}` is about one thing, and opens over other pages, too.
+    the navigation it belongs to, when it is not there itself. `tab`: its name among the kinds of one page. `standing`:
+    parts that tell where somebody stands, whatever the filters. A path that ends with `{about:path}` is about one
+    thing, and opens over other pages, too.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Page:
     ask: Ask
     about_customers: bool = True
     under: str = ""
+    tab: str = ""
     standing: tuple[str, ...] = ()
 
     @property

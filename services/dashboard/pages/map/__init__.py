@@ -3,4 +3,4 @@
 from services.dashboard.pages.kind import Page
 from services.dashboard.pages.map.query import ask
 
-PAGE = Page("map", "Map", "/map", ("lead", "map", "impact"), ask)
+PAGE = Page("map", "Map", "/map", ("lead", "map", "impact"), ask, tab="Current state")
