@@ -373,7 +373,7 @@ async def test_a_cell_shows_its_formulas_and_what_was_promised(store: FakeStore)
     assert risk["value"] == pytest.approx(risk["inputs"]["pain_index"] * risk["inputs"]["damage"])
     visit = (await client.get("/cells/awareness/website_visit?window=all")).text
     assert "2,600 ms" in visit
-    assert "+600 ms" in visit
+    assert "missed by 600 ms" in visit
 
 
 async def test_types_outside_the_blueprint_stand_in_their_own_lane(store: FakeStore) -> None:
