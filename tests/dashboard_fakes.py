@@ -503,6 +503,22 @@ class FakeStore:
             "title": "",
         }
 
+    async def flow(self, since: datetime) -> Sequence[Row]:
+        self._ask("flow")
+        rows = [row for row in self.world.touchpoints if row["minute"] >= since]
+        told = ("source", "touchpoint_type", "on_map")
+        counted = Counter(
+            (int((row["minute"] - since).total_seconds()) // 3600, *(row[name] for name in told)) for row in rows
+        )
+        return [dict(zip(("hour", *told), key, strict=True)) | {"n": n} for key, n in counted.items()]
+
+    async def latest(self, since: datetime, limit: int) -> Sequence[Row]:
+        self._ask("latest")
+        names = {row["account_id"]: row["name"] for row in self.world.accounts}
+        rows = [row for row in self.world.touchpoints if row["minute"] >= since]
+        rows.sort(key=lambda row: (-row["received_at"].timestamp(), row["event_id"]))
+        return [{"traffic": ""} | row | {"name": names.get(row["account_id"], "")} for row in rows[:limit]]
+
     async def variants(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Sequence[Row]:
         self._ask("variants")
         slices: dict[tuple[str, str], list[dict[str, Any]]] = {}

@@ -21,7 +21,7 @@ from schemas.config import DashboardConfig
 from schemas.errors import ConfigurationError
 from services.common.config import is_loopback
 from services.common.visitors import Visitors
-from services.dashboard import acting, api, failures, questions, search, shell
+from services.dashboard import acting, api, exports, failures, questions, search, shell
 from services.dashboard.acting import Act
 from services.dashboard.answers import Decide, not_configured
 from services.dashboard.aside import Aside, Refused, none_aside, none_refused
@@ -132,6 +132,7 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(questions.router)
     app.include_router(api.router)
     app.include_router(search.router)
+    app.include_router(exports.router)
     app.include_router(incident_api.router)
     app.include_router(incident_routes.router)
     app.include_router(alert_routes.router)

@@ -362,6 +362,12 @@ class ClickHouseStore:
         found = [(row["occurred_at"], row["event_id"]) for row in keys[: query.limit]]
         return await self._touchpoints(query.account_id, found, query.scope), _last_key(keys, query.limit)
 
+    async def flow(self, since: datetime) -> Sequence[Row]:
+        return await self.rows(queries.FLOW, since=int(since.timestamp()))
+
+    async def latest(self, since: datetime, limit: int) -> Sequence[Row]:
+        return await self.rows(queries.LATEST, since=int(since.timestamp()), limit=limit)
+
     async def variants(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Sequence[Row]:
         asked = _scoped(scope, span) | {"by_definition": list(by_definition)}
         return await self.rows(queries.variants(scope.of_accounts), **asked)

@@ -460,6 +460,23 @@ UNION ALL
 SELECT 'rule', arrayJoin(arrayDistinct(friction_rules)) AS rule, count(), count() {_CELL} GROUP BY rule
 """
 
+FLOW = """
+SELECT source, intDiv(toUnixTimestamp(minute) - {since:Int64}, 3600) AS hour, touchpoint_type, on_map, count() AS n
+FROM touchpoints FINAL WHERE toUnixTimestamp(minute) >= {since:Int64}
+GROUP BY source, hour, touchpoint_type, on_map
+"""
+
+LATEST = """
+SELECT event_id, t.account_id AS account_id, source, vendor_type, touchpoint_type, phase, persona, pain, on_map,
+  traffic,
+  t.received_at AS received_at, j.name AS name
+FROM (
+  SELECT * FROM touchpoints FINAL WHERE toUnixTimestamp(minute) >= {since:Int64}
+  ORDER BY received_at DESC, event_id LIMIT {limit:UInt32}) AS t
+LEFT JOIN (SELECT account_id, name FROM account_journeys FINAL) AS j ON j.account_id = t.account_id
+ORDER BY received_at DESC, event_id
+"""
+
 _PAINED = "if(has({by_definition:Array(String)}, t.touchpoint_type), 1, t.pain)"
 _HURTS = "(t.friction > 0 OR has({by_definition:Array(String)}, t.touchpoint_type))"
 

@@ -60,6 +60,7 @@ def environment() -> Environment:
         "bars": charts.bars,
         "share_bar": charts.share_bar,
         "amount": words.amount,
+        "code_marks": words.code_marks,
     }
     found.globals |= {
         "plural": words.plural,

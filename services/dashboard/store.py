@@ -232,6 +232,12 @@ class JourneyStore(Protocol):
     async def days(self, query: DaysQuery) -> tuple[Sequence[Row], TimeKey | None]:
         """Touchpoints with their signals, newest first, and where the next part begins; None: nothing is left."""
 
+    async def flow(self, since: datetime) -> Sequence[Row]:
+        """source, hour (from `since`), touchpoint_type, on_map, n: what each source sent."""
+
+    async def latest(self, since: datetime, limit: int) -> Sequence[Row]:
+        """The touchpoints that came last, with the account's name; those that happened since then."""
+
     async def variants(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Sequence[Row]:
         """dim (phase, persona, segment, channel, device), id, volume, pain, accounts (hurt): slices of a scope."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 
+from markupsafe import Markup, escape
+
 from schemas.ids import parts
 from schemas.incidents import Delivery
 from services.dashboard.since import Since
@@ -65,6 +67,12 @@ _OVERRIDES = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 def without_overrides(value: object) -> object:
     """A text without the characters that turn the direction of what follows: `exe.png` must not be `gnp.exe`."""
     return value.translate(_OVERRIDES) if isinstance(value, str) else value
+
+
+def code_marks(text: str) -> Markup:
+    """A text of the documents: what stands between backticks is code."""
+    found = map(escape, text.split("`"))
+    return Markup("").join(Markup("<code>%s</code>") % part if at % 2 else part for at, part in enumerate(found))
 
 
 def rule_words(rule: str) -> str:

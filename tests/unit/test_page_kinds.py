@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from services.dashboard.pages import PAGES
+from services.dashboard.pages.sources.vendors import VENDORS
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of
 from tests.dashboard_seed import world
 from tests.unit.test_dashboard_app import app_on
@@ -65,3 +67,16 @@ async def test_each_opens_over_another_page(path: str) -> None:
     assert 'id="detail-title"' in over and "<nav" not in over
     ids = re.findall(r'\bid="([^"]*)"', over)
     assert len(ids) == len(set(ids))
+
+
+async def test_sources_say_who_is_late_what_came_and_how_to_add_one() -> None:
+    at = NOW - timedelta(hours=2)
+    late = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
+    page = (await browser_of(app_on(FakeStore(STORE.world, freshness=[late]))).get("/sources")).text
+    assert "<b>web has sent nothing for 1 h" in page or "<b>web has sent nothing for 2 h" in page
+    tap = page.partition('id="tap"')[2].partition("</section>")[0]
+    newest = max(STORE.world.touchpoints, key=lambda row: row["received_at"])
+    assert newest["event_id"] in tap.partition("</li>")[0]
+    add = page.partition('id="add"')[2]
+    assert all(f">{vendor.title}</summary>" in add for vendor in VENDORS)
+    assert "SOURCE" not in add, "the name stands in its place"

@@ -3,19 +3,64 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
 
+from services.dashboard.pages.sources.vendors import VENDORS, Vendor
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.views import Freshness, ProposalPage
+from services.dashboard.views import Freshness, ProposalPage, SourceFreshness
+from services.dashboard.words import account_name
+
+HOURS = 24
+LATEST = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A source, and what it sent in the last day; `hours`: the oldest first; `feeds`: names of touchpoint types."""
+
+    source: SourceFreshness
+    hours: tuple[int, ...]
+    feeds: tuple[str, ...]
+
+    @property
+    def is_late(self) -> bool:
+        return bool(self.source.set_aside) or self.source.state in ("stale", "behind")
+
+    @property
+    def total(self) -> int:
+        return sum(self.hours)
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """An event that came in, and what became of it."""
+
+    event_id: str
+    at: datetime
+    source: str
+    vendor_type: str
+    account_id: str
+    account: str
+    kind: str
+    phase: str
+    persona: str
+    pain: float
+    became: str
 
 
 @dataclass(frozen=True, slots=True)
 class SourcesPage:
-    """How recent each source is, and what is asked of people."""
+    """How recent each source is and what it sent, what came last, and what is asked of people."""
 
     freshness: Freshness
     questions: ProposalPage
+    sent: tuple[Sent, ...]
+    latest: tuple[Came, ...]
+    vendors: tuple[Vendor, ...] = VENDORS
 
     @property
     def is_empty(self) -> bool:
@@ -24,4 +69,41 @@ class SourcesPage:
 
 async def ask(reader: Reader, _: Scope) -> SourcesPage:
     """Raises StoreUnavailable."""
-    return SourcesPage(*await asyncio.gather(reader.freshness(), reader.open_questions()))
+    now = reader.clock()
+    since = (now - timedelta(hours=HOURS - 1)).replace(minute=0, second=0, microsecond=0)
+    freshness, questions, flow, latest = await asyncio.gather(
+        reader.freshness(), reader.open_questions(), reader.store.flow(since), reader.store.latest(since, LATEST)
+    )
+    rows = cast("Sequence[Mapping[str, Any]]", flow)
+    sent = sorted((_sent(reader, one, rows) for one in freshness.sources), key=lambda one: not one.is_late)
+    came = tuple(_came(reader, row) for row in cast("Sequence[Mapping[str, Any]]", latest))
+    return SourcesPage(freshness, questions, tuple(sent), came)
+
+
+def _sent(reader: Reader, source: SourceFreshness, rows: Sequence[Mapping[str, Any]]) -> Sent:
+    mine = [row for row in rows if row["source"] == source.source]
+    hours, kinds = [0] * HOURS, dict.fromkeys([""], 0)
+    for row in mine:
+        hours[min(max(row["hour"], 0), HOURS - 1)] += row["n"]
+        if row["on_map"]:
+            kinds[row["touchpoint_type"]] = kinds.get(row["touchpoint_type"], 0) + row["n"]
+    commonest = sorted((kind for kind in kinds if kind), key=lambda kind: (-kinds[kind], kind))
+    return Sent(source, tuple(hours), tuple(map(reader.catalogue.type_name, commonest)))
+
+
+def _came(reader: Reader, row: Mapping[str, Any]) -> Came:
+    catalogue = reader.catalogue
+    left = {"bot": "a program", "internal": "your own people", "test": "a test", "declined": "declined"}
+    return Came(
+        event_id=row["event_id"],
+        at=row["received_at"],
+        source=row["source"],
+        vendor_type=row["vendor_type"],
+        account_id=row["account_id"],
+        account=account_name(row["account_id"], row["name"]),
+        kind=catalogue.type_name(row["touchpoint_type"]),
+        phase=catalogue.phase_name(row["phase"]),
+        persona=catalogue.persona_name(row["persona"]),
+        pain=row["pain"],
+        became="" if row["on_map"] else f"left out: {left.get(row['traffic'], 'a record, no contact')}",
+    )

@@ -1,0 +1,153 @@
+"""Blocks of the pages as CSV: every row of them, streamed as it is read; what is on a page in part is here whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from fastapi import APIRouter
+from starlette.responses import Response, StreamingResponse
+
+from services.dashboard.absent import NotFound
+from services.dashboard.api import InScope, WithReader
+from services.dashboard.pages.accounts.query import ask as ask_accounts
+from services.dashboard.pages.future.query import FuturePage
+from services.dashboard.pages.future.query import ask as ask_future
+from services.dashboard.pages.touchpoint.query import ask as ask_touchpoint
+from services.dashboard.pages.touchpoint.view import TouchpointPage
+from services.dashboard.reader import Reader
+from services.dashboard.scope import Scope
+from services.dashboard.store import AccountQuery
+from services.dashboard.views import AccountRow
+from services.dashboard.weighing import weigh
+
+router = APIRouter(include_in_schema=False)
+_log = logging.getLogger(__name__)
+PAGE_ROWS = 200
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+Row = Sequence[object]
+Rows = AsyncIterator[Row]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table: the names of its columns, and its rows of a scope. Rows may raise StoreUnavailable, NotFound."""
+
+    columns: str
+    rows: Callable[[Reader, Scope], Rows]
+
+
+async def _cells(reader: Reader, scope: Scope) -> Rows:
+    """Every cell of the map."""
+    weighed = await weigh(reader, scope)
+    for key in sorted(weighed.now.by_cell):
+        kind, counts, burden = weighed.catalogue.types.get(key[1]), weighed.now.by_cell[key], weighed.cell(key)
+        owner = kind.owner.department if kind and kind.owner else ""
+        felt = counts.emotion_sum / counts.emotion_count if counts.emotion_count else None
+        names = (weighed.catalogue.phase_name(key[0]), weighed.catalogue.type_name(key[1]))
+        sums = (counts.volume, counts.friction, counts.accounts, counts.visitors, counts.people, felt)
+        yield (*key, *names, owner, burden.severity, burden.pain, burden.change.before, *sums)
+
+
+async def _accounts(reader: Reader, scope: Scope) -> Rows:
+    """Identified accounts: what was hurt with its pain first, then every other one."""
+    page = await ask_accounts(reader, scope)
+    shown = set()
+    for each in page.accounts:
+        if each.pain:
+            shown.add(each.row.account_id)
+            yield (*_account(each.row), each.pain, each.because)
+    span = await reader.span(scope, reader.clock())
+    query = AccountQuery(identified=True, sort="name", limit=PAGE_ROWS, scope=scope, span=span)
+    while True:
+        rows = await reader.store.accounts(query)
+        found = (await reader.accounts(query)).accounts
+        for row in found:
+            if row.account_id not in shown:
+                yield (*_account(row), 0.0, "")
+        if len(rows) <= PAGE_ROWS:
+            return
+        last = rows[PAGE_ROWS - 1]
+        query = replace(query, after=(str(last["sort_key"]), str(last["account_id"])))
+
+
+def _account(row: AccountRow) -> Row:
+    stands = (row.account_id, row.name, row.phase, row.phase_since, row.segment, row.people, row.touchpoints)
+    return (*stands, row.friction_signals, row.first_seen_at, row.last_seen_at)
+
+
+async def _gaps(reader: Reader, scope: Scope) -> Rows:
+    page: FuturePage = await ask_future(reader, scope)
+    for state, wishes in (("short", page.short), ("there", page.there), ("not known", page.unknown)):
+        for wish in wishes:
+            kind = wish.kind
+            promised = "; ".join(f"{gap.target} {gap.wanted:g}" for gap in wish.promises)
+            owner = kind.owner.department if kind.owner else ""
+            felt = (wish.felt, kind.desired_emotion, wish.statements, promised)
+            yield (kind.id, kind.name, wish.phase_name, owner, state, wish.severity, *felt, wish.term, wish.short)
+
+
+async def _variants(reader: Reader, scope: Scope) -> Rows:
+    page: TouchpointPage = await ask_touchpoint(reader, scope)
+    for title, slices in page.variants:
+        for each in slices:
+            yield (page.name, title, each.name, each.share, each.pain, each.accounts, each.volume)
+
+
+BLOCKS: Mapping[str, Block] = {
+    "cells": Block(
+        "phase touchpoint_type phase_name type_name owner severity pain pain_before touchpoints friction_touchpoints "
+        "accounts visitors people emotion",
+        _cells,
+    ),
+    "accounts": Block(
+        "account_id name phase phase_since segment people touchpoints friction_signals first_seen_at last_seen_at "
+        "pain mostly_by",
+        _accounts,
+    ),
+    "gaps": Block("id name phase owner state severity felt wanted statements promised term gap", _gaps),
+    "variants": Block("type by variant share pain accounts_hurt touchpoints", _variants),
+}
+
+
+@router.get("/csv/{block}")
+async def export(block: str, scope: InScope, reader: WithReader) -> Response:
+    """A block of a scope as CSV; an error in the middle ends the answer broken, never short and whole."""
+    known = BLOCKS.get(block)
+    if known is None:
+        raise NotFound(f"no table `{block[:80]}`; there are {', '.join(BLOCKS)}")
+    _log.info("a table was exported", extra={"block": block, "query": scope.whole_query()})
+    rows = known.rows(reader, scope)
+    first = await anext(rows, None)  # so that a store that is away is said with its status
+    name = f'attachment; filename="touchline-{block}-{scope.window}.csv"'
+    headers = {"cache-control": "no-store", "content-disposition": name}
+    return StreamingResponse(
+        _lines(known.columns.split(), first, rows), headers=headers, media_type="text/csv; charset=utf-8"
+    )
+
+
+async def _lines(columns: Row, first: Row | None, rows: Rows) -> AsyncIterator[str]:
+    yield line(columns)
+    if first is not None:
+        yield line(first)
+    async for row in rows:
+        yield line(row)
+
+
+def line(cells: Iterable[object]) -> str:
+    """One line. Nothing is empty; a text that a spreadsheet would take for a formula is kept from being one."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(map(_cell, cells))
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
