@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from markupsafe import escape
 
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.sources.vendors import VENDORS
@@ -78,5 +79,5 @@ async def test_sources_say_who_is_late_what_came_and_how_to_add_one() -> None:
     newest = max(STORE.world.touchpoints, key=lambda row: row["received_at"])
     assert newest["event_id"] in tap.partition("</li>")[0]
     add = page.partition('id="add"')[2]
-    assert all(f">{vendor.title}</summary>" in add for vendor in VENDORS)
+    assert all(f">{escape(vendor.title)}</summary>" in add for vendor in VENDORS)
     assert "SOURCE" not in add, "the name stands in its place"
