@@ -37,7 +37,8 @@ def recorded() -> dict[str, Any]:
     return found
 
 
-#: Types that the catalogue gives otherwise since: a view of a form's page is a view and no request, a login is use.
+#: Types that the catalogue gives otherwise since: a view of a form's page is a view and no request, a login is use, and
+#: a visit from any other site is no review.
 _NOW = {
     "71754c28-0103-50ae-bd01-da1ed4cbe7c6": "product_use",
     "cca67d05-8cea-5da9-8e30-7aa281b22472": "demo_page",
@@ -47,6 +48,8 @@ _NOW = {
     "756c9569-955a-5ed6-b8e5-282e153634e3": "quote_page",
     "e89b7441-7684-5f9b-affd-7923a1f7d946": "quote_page",
     "9bd49036-6411-5eb3-8351-fab0b32f9183": "quote_page",
+    "2bb01a15-952d-5802-a181-5b7c0ca86d55": "website_visit",
+    "d29dac59-4527-5591-91e0-ee1a5567aef1": "website_visit",
 }
 
 
