@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.base import Strict
+from schemas.friction_rules import Rule
 from schemas.matching import Match
 from schemas.policies import Policy, Tiers
-from schemas.rules import Rule
 from schemas.traffic import TrafficRules
 
 

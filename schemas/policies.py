@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from schemas.base import Strict
-from schemas.rules import GoldenTest
+from schemas.friction_rules import GoldenTest
 
 Move = Literal["backward", "exit"]
 Level = Literal["watch", "high", "severe"]

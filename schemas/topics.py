@@ -1,4 +1,8 @@
-"""The topic catalogue: names, keys, models. A record's value is a JSON array of 1…N items of its model."""
+"""The topic catalogue: names, keys, models. A record's value is a JSON array of 1…N items of its model.
+
+How long Kafka keeps them is `KafkaConfig.retention_hours` and `retention_bytes`; of ClickHouse's tables
+only `ignored` forgets (its TTL, 31 days, stands in migration 0010).
+"""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from fastapi import FastAPI
 
 from schemas.blueprint import Blueprint, Owner, Persona, Phase, SegmentRule, TouchpointType, Transition
 from schemas.errors import StoreUnavailable
+from schemas.friction_rules import Rule, Severity, SignalMatch
 from schemas.matching import Match
-from schemas.rules import Rule, Severity, SignalMatch
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, Range, Scope
 from services.dashboard.store import (

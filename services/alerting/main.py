@@ -35,7 +35,7 @@ from streams.runtime.follower import Follower, Learn
 from streams.runtime.kafka import group_consumer, producer
 from streams.runtime.log_guard import Broken, guard
 from streams.runtime.metrics import Metrics
-from streams.runtime.server import Checks, OpsServer
+from streams.runtime.metrics_server import Checks, OpsServer
 from streams.runtime.standings import Standings, StandingsReader
 
 GROUP: Final = "touchline-alerts"

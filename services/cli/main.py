@@ -270,7 +270,7 @@ def refold(  # noqa: PLR0913 - one parameter per flag
     clickhouse: ClickHouseOption = None,
 ) -> None:
     """Compute accounts anew from their stored touchpoints; corrections say what that changed."""
-    from services.cli.commands.refolding import run_refold
+    from services.cli.commands.refold_commands import run_refold
 
     if bool(accounts) == everyone:
         raise typer.BadParameter("name accounts, or say --all")
@@ -296,7 +296,7 @@ def remap(
 
     Can be broken off and started again.
     """
-    from services.cli.commands.refolding import run_remap
+    from services.cli.commands.refold_commands import run_remap
 
     with exit_codes():
         target = Target(data, config, kafka, clickhouse)

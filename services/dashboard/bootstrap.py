@@ -39,7 +39,7 @@ from services.dashboard.store import JourneyStore
 from services.dashboard.waiting import nothing_waited_for
 from streams.identity.directories import Directories
 from streams.runtime.metrics import Metrics
-from streams.runtime.server import PROMETHEUS_TEXT
+from streams.runtime.metrics_server import PROMETHEUS_TEXT
 
 
 def utc_now() -> datetime:

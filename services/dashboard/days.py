@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
-from services.dashboard.pain import Severity
+from services.dashboard.ranking import Severity
 from services.dashboard.views import SignalView, TouchpointView
 
 SEVERE_AT, HIGH_AT = 0.8, 0.6

@@ -13,7 +13,7 @@ import orjson
 
 from schemas.base import EPOCH
 from schemas.capabilities import Capability
-from services.dashboard import cursors, records
+from services.dashboard import cursors, row_views
 from services.dashboard.answers import Given
 from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
@@ -180,7 +180,7 @@ class Reader:
         """Newest first. Raises StoreUnavailable."""
         if query.account_id:
             query = replace(query, account_id=await self._named(query.account_id) or query.account_id)
-        return tuple(records.signal_view(self.catalogue, row) for row in await self.store.signals(query))
+        return tuple(row_views.signal_view(self.catalogue, row) for row in await self.store.signals(query))
 
     async def _named(self, written: str) -> str:
         """The one account that an id with or without its directory stands for; empty where none or several do."""
@@ -199,7 +199,7 @@ class Reader:
         found = await self.signals(asked)
         ids = [case.signal_id for case in found]
         parts = await self.signals(SignalQuery(cases=ids, limit=PARTS_LENGTH)) if ids else ()
-        views = [records.case_view(case, parts) for case in found]
+        views = [row_views.case_view(case, parts) for case in found]
         return tuple(sorted(views, key=lambda view: view.status == "closed"))
 
     async def accounts(self, query: AccountQuery) -> AccountPage:
@@ -208,7 +208,7 @@ class Reader:
         shown = rows[: query.limit]
         more = len(rows) > query.limit
         cursor = cursors.encode(shown[-1]["sort_key"], shown[-1]["account_id"]) if more else None
-        return AccountPage(tuple(records.account_row(self.catalogue, row) for row in shown), cursor)
+        return AccountPage(tuple(row_views.account_row(self.catalogue, row) for row in shown), cursor)
 
     async def standing(self, written: str) -> Row | None:
         """The account's row, by its id with or without its directory; None: not there. Raises StoreUnavailable."""
@@ -229,15 +229,15 @@ class Reader:
             named = await self._named(account_id)
             return await self.account(named, limit, cursor) if named not in ("", account_id) else None
         account = cast(Row, row)
-        shown = [records.touchpoint_view(self.catalogue, each) for each in rows[:limit]]
+        shown = [row_views.touchpoint_view(self.catalogue, each) for each in rows[:limit]]
         more = cursors.encode_time(shown[-1].occurred_at, shown[-1].event_id) if len(rows) > limit else None
         return AccountView(
-            records.account_row(self.catalogue, account),
-            records.traits(account["traits"]),
-            records.phase_moves(account["transitions"]),
+            row_views.account_row(self.catalogue, account),
+            row_views.traits(account["traits"]),
+            row_views.phase_moves(account["transitions"]),
             tuple(shown),
             more,
-            tuple(map(records.correction_view, corrections)),
+            tuple(map(row_views.correction_view, corrections)),
         )
 
     async def proposals(self, query: ProposalQuery) -> ProposalPage:
@@ -245,7 +245,7 @@ class Reader:
         rows = cast(Sequence[Row], await self.store.proposals(query))
         all_open = query.status == "open" and query.after is None and len(rows) <= query.limit
         count = len(rows) if all_open else await self.store.open_proposals()
-        shown = tuple(records.proposal_view(row, self._answer_to(row)) for row in rows[: query.limit])
+        shown = tuple(row_views.proposal_view(row, self._answer_to(row)) for row in rows[: query.limit])
         more = cursors.encode_time(shown[-1].since, shown[-1].proposal_id) if len(rows) > query.limit else None
         return ProposalPage(shown, count, more)
 
@@ -264,10 +264,10 @@ class Reader:
         row = cast(Row, found)
         account = await self.store.account(row["account_id"])
         return TouchpointExplained(
-            touchpoint=records.touchpoint_view(self.catalogue, row),
-            account=records.account_row(self.catalogue, account) if account else None,
+            touchpoint=row_views.touchpoint_view(self.catalogue, row),
+            account=row_views.account_row(self.catalogue, account) if account else None,
             attribution=orjson.loads(row["payload"] or "{}").get("attribution", {}),
-            evidence_of=tuple(records.signal_view(self.catalogue, each) for each in row["evidence_of"]),
+            evidence_of=tuple(row_views.signal_view(self.catalogue, each) for each in row["evidence_of"]),
             revision=row["revision"],
             blueprint_version=row["blueprint_version"],
         )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.numbers import Counts
-from services.dashboard.pain import Burden, Judge
+from services.dashboard.ranking import Burden, Judge
 from services.dashboard.reader import Reader
 from services.dashboard.scope import DAY, Range, Scope
 from services.dashboard.store import CellKey, Cells, Daily, Hurt, Hurts

@@ -23,7 +23,7 @@ from services.gateway.outlet import Outlet, connection
 from services.gateway.sdk import files_of
 from services.gateway.trim import Trim, to_the_system
 from streams.runtime.metrics import Metrics
-from streams.runtime.server import OpsServer
+from streams.runtime.metrics_server import OpsServer
 
 DRAIN_S = 20
 REPORT_EVERY_S = 60.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from streams.runtime.log_guard import LogGuard
-from streams.runtime.server import Checks
+from streams.runtime.metrics_server import Checks
 
 
 @dataclass(slots=True)

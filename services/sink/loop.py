@@ -23,8 +23,9 @@ from services.sink.guards import Continuity, Gap
 from services.sink.health import SinkHealth
 from services.sink.letters import STAGE
 from services.sink.sink import Sink
-from streams.runtime.dead import Fuse, FuseBlown, letter
+from streams.runtime.dead import letter
 from streams.runtime.failpoints import hit
+from streams.runtime.fuse import Fuse, FuseBlown
 from streams.runtime.metrics import Meter
 
 MAX_ITEMS: Final = 10_000

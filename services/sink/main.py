@@ -30,7 +30,7 @@ from streams.runtime.clickhouse import Store
 from streams.runtime.kafka import instance_of
 from streams.runtime.log_guard import Broken, Told, guard
 from streams.runtime.metrics import Metrics
-from streams.runtime.server import OpsServer
+from streams.runtime.metrics_server import OpsServer
 
 GROUP: Final = "touchline-sink"
 """Put behind the topic prefix. Its committed offsets tell the processors what is stored."""

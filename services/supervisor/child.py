@@ -14,10 +14,10 @@ from typing import Literal
 from services.common.space import FIX, MIB, of_folder
 from services.embedded.kafka.child import BoundedLog, die_with_parent
 from services.embedded.kafka.ports import pick_free
-from services.supervisor.policy import RestartPolicy
 from services.supervisor.probe import http_status
+from services.supervisor.restarts import RestartPolicy
 from services.supervisor.spec import ChildSpec
-from streams.runtime.server import OPS_PORT_ENV
+from streams.runtime.metrics_server import OPS_PORT_ENV
 
 State = Literal["waiting", "starting", "ready", "restarting", "no space", "done", "refused", "stopped"]
 EXIT_CONFIGURATION = 78

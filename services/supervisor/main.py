@@ -26,7 +26,7 @@ from services.supervisor.private import keep_private
 from services.supervisor.space import watch_space
 from services.supervisor.supervisor import Say, Supervisor
 from streams.runtime.metrics import Metrics
-from streams.runtime.server import OpsServer
+from streams.runtime.metrics_server import OpsServer
 
 EXIT_OK, EXIT_INTERRUPTED = 0, 130
 OnReady = Callable[[dict[str, object]], None]

@@ -14,7 +14,7 @@ from services.supervisor.child import Child
 from services.supervisor.folder import DataFolder, Run, birth
 from services.supervisor.spec import ChildSpec, checked
 from streams.runtime.metrics import Metrics
-from streams.runtime.server import Checks
+from streams.runtime.metrics_server import Checks
 
 STOP_DEADLINE_S = 12.0
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from schemas.rules import SignalMatch
+from schemas.friction_rules import SignalMatch
 from streams.friction.compiled import CompiledRule
 from streams.friction.patterns import MAX_EVIDENCE, MAX_PARTS, Signal, signal_id
 from streams.friction.words import spoken

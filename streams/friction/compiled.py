@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from schemas.rules import Rule
+from schemas.friction_rules import Rule
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.friction.fields import Reader, reader
 from streams.friction.views import page_of

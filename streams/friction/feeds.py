@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from schemas.blueprint import Blueprint
 from schemas.capabilities import Capability
-from schemas.rules import Rule, SignalMatch
+from schemas.friction_rules import Rule, SignalMatch
 
 Told = Collection[Capability]
 """What the connected sources can tell, all together."""

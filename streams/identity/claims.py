@@ -14,7 +14,7 @@ from sys import intern
 from schemas.links import AccountClaim
 from streams.identity.company_names import company_name
 from streams.identity.domains import company_host, public_domain
-from streams.identity.records import Records
+from streams.identity.record_changes import Records
 
 MAX_CLAIMS = 50
 """Domains that an account is seen to claim and that count: the first; so many names, and accounts that it is, too."""

@@ -12,6 +12,7 @@ from schemas.ids import BARE
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange, supersedes
 from schemas.touchpoints import Alias, Attribution, CleanTouchpoint, Recall
 from streams.identity.aliases import NAMING_KINDS, is_mailbox, is_person, kind_of
+from streams.identity.attribution_rules import Home, Known, attribute, home, places
 from streams.identity.declared import Declarations
 from streams.identity.directory import Directory
 from streams.identity.domains import ADDRESSES, address_host, company_domain, company_host
@@ -21,9 +22,8 @@ from streams.identity.graph import IdentityGraph, Person, moved
 from streams.identity.learning import implied
 from streams.identity.memberships import Memberships
 from streams.identity.proposals import Proposals
-from streams.identity.records import Records
+from streams.identity.record_changes import Records
 from streams.identity.retold import Retold, accounts_of, aliases_of
-from streams.identity.rules import Home, Known, attribute, home, places
 
 MAX_PEOPLE_IN_A_RECALL = 500
 _Due = dict[str, set[str]]

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 from schemas.links import Decision, Membership
 from schemas.touchpoints import Alias
 from streams.identity.edges import once
-from streams.identity.records import Gap, Records
+from streams.identity.record_changes import Gap, Records
 from streams.identity.verdicts import Verdicts
 
 MAX_SEEN = 50

@@ -18,11 +18,11 @@ from schemas.ids import BARE
 from schemas.links import Decision, Declared
 from schemas.touchpoints import Alias
 from streams.identity.aliases import is_person
+from streams.identity.attribution_rules import Known, is_settled
 from streams.identity.company_names import company_name
 from streams.identity.domains import address_host
 from streams.identity.edges import pair_of
 from streams.identity.followers import Followers
-from streams.identity.rules import Known, is_settled
 from streams.ids import named_id
 
 MAX_CANDIDATES = 5

@@ -15,8 +15,8 @@ from schemas.actions import ACTIONS
 from schemas.blueprint import TARGETS, Blueprint, BuyingRole
 from schemas.documents import Loc, dotted
 from schemas.errors import ConfigurationError, did_you_mean
+from schemas.friction_rules import Rule, SignalMatch
 from schemas.matching import Compare, Match
-from schemas.rules import Rule, SignalMatch
 from streams.journey.overlap import overlap
 from streams.journey.transitions import Transitions
 from streams.matching.conditions import folded, specificity

@@ -8,7 +8,7 @@ from functools import lru_cache
 from schemas.blueprint import Blueprint, Decisive, SegmentRule
 from schemas.facts import Seat
 from schemas.touchpoints import CleanTouchpoint
-from streams.friction.book import RuleBook
+from streams.friction.rule_book import RuleBook
 from streams.journey.checks import RefusedBlueprint, problems
 from streams.journey.digests import digest_of
 from streams.journey.evidence import EvidenceBook

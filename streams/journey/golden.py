@@ -8,11 +8,11 @@ from datetime import timedelta
 from functools import lru_cache
 
 from schemas.base import EPOCH
-from schemas.rules import GoldenTest, Rule
+from schemas.friction_rules import GoldenTest, Rule
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint
-from streams.friction.book import RuleBook
 from streams.friction.compiled import Targets
 from streams.friction.patterns import Signal
+from streams.friction.rule_book import RuleBook
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, fold
 from streams.matching.recognition import UNMAPPED

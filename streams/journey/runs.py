@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Final
 
 from streams.friction import patterns
-from streams.friction.book import Watch
 from streams.friction.compiled import CompiledRule
 from streams.friction.controls import is_made_for_repetition
 from streams.friction.patterns import MAX_TRAIL, Episode, Mark
+from streams.friction.rule_book import Watch
 from streams.friction.words import Words
 from streams.journey.scene import Scene
 from streams.journey.state import Slot

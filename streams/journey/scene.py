@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from schemas.touchpoints import CleanTouchpoint
-from streams.friction.book import RuleBook
 from streams.friction.cases import Bearing
 from streams.friction.patterns import Place, Signal
-from streams.journey import incidents
+from streams.friction.rule_book import RuleBook
+from streams.journey import compounds
 from streams.journey.state import Effects, JourneyState, Placed, with_case
 from streams.matching.recognition import UNMAPPED
 
@@ -58,7 +58,7 @@ class Scene:
                 "subject": touchpoint.subject,
             },
         )
-        incidents.note(self.book, self.state, self.effects, signal, bearing, at)
+        compounds.note(self.book, self.state, self.effects, signal, bearing, at)
 
 
 def _carry(placed: Placed, signal: Signal) -> Placed:

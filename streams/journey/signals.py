@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from schemas.touchpoints import CleanTouchpoint
-from streams.journey import incidents, runs, waits
+from streams.journey import compounds, runs, waits
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.scene import Scene
 from streams.journey.state import Effects, JourneyState, Placed, Slot
@@ -61,8 +61,8 @@ def _expire(blueprint: CompiledBlueprint, state: JourneyState, deadline: datetim
     book = blueprint.rulebook
     due: list[Slot] = [slot for slot, wait in state.waits.items() if wait.deadline == deadline]
     if not due:
-        calm = min(slot for slot, case in state.cases.items() if incidents.deadline(book, slot, case) == deadline)
-        incidents.close(state, effects, calm)
+        calm = min(slot for slot, case in state.cases.items() if compounds.deadline(book, slot, case) == deadline)
+        compounds.close(state, effects, calm)
     elif not waits.is_put_off(book.way(min(due)[0]), state, min(due)):
         waits.fire(book, state, min(due), deadline, effects)
     waits.reschedule(book, state)

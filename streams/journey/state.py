@@ -12,6 +12,7 @@ from schemas.traffic import Traffic
 from streams.friction.cases import Case
 from streams.friction.patterns import Episode, Mark, Signal, Wait
 from streams.journey.deal_words import DealWords
+from streams.journey.pain import pain_of
 
 SortKey = tuple[datetime, str]
 Slot = tuple[str, str]
@@ -40,13 +41,8 @@ class Placed:
 
     @property
     def pain(self) -> float:
-        """1 − Π(1 − severity) over its friction signals, 0…1."""
-        if not self.friction:
-            return 0.0
-        spared = 1.0
-        for signal in self.friction:
-            spared *= 1.0 - signal.severity
-        return round(1.0 - spared, 6)
+        """Of its friction signals, 0…1."""
+        return pain_of(self.friction) if self.friction else 0.0
 
 
 def with_case(signal: Signal, adopted: dict[str, str]) -> Signal:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.blueprint import TouchpointType
-from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
+from schemas.touchpoints import AttributedTouchpoint
 from schemas.traffic import Traffic
+from streams.emotion.stated import stated_emotion
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.opportunities import follow_deal
 from streams.journey.phases import move_phase
 from streams.journey.profile import Profile
 from streams.journey.signals import apply_rules, fire_until
 from streams.journey.state import Effects, JourneyState, Placed
-
-#: Kind of score → its centre and half its width.
-_SCALES = {"nps": (5.0, 5.0), "csat": (3.0, 2.0), "rating": (3.0, 2.0), "ces": (4.0, 3.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +96,6 @@ def _pass(state: JourneyState, item: AttributedTouchpoint) -> None:
     state.last_key = item.sort_key
     if state.clock is None or at > state.clock:
         state.clock = at
-
-
-def stated_emotion(touchpoint: CleanTouchpoint) -> float | None:
-    """The stated score on −1…1, else what the text says; None without evidence (never zero for it)."""
-    if touchpoint.score is None:
-        return touchpoint.sentiment
-    centre, half = _SCALES.get(touchpoint.score_kind, (0.0, 0.0))
-    return round(min(max((touchpoint.score - centre) / half, -1.0), 1.0), 4) if half else touchpoint.sentiment
 
 
 def _count(state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType) -> None:

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final
 
 from streams.friction import patterns
-from streams.friction.book import RuleBook, Watch
 from streams.friction.compiled import CompiledRule, alike
 from streams.friction.patterns import Place
-from streams.journey import incidents, runs
+from streams.friction.rule_book import RuleBook, Watch
+from streams.journey import compounds, runs
 from streams.journey.scene import Scene
 from streams.journey.state import Effects, JourneyState, Placed, Slot
 
@@ -81,7 +81,7 @@ def is_put_off(rule: CompiledRule, state: JourneyState, slot: Slot) -> bool:
 def reschedule(book: RuleBook, state: JourneyState) -> None:
     """The account's next deadline: of its waits, and of the incidents that close when it stays calm."""
     waiting = [wait.deadline for wait in state.waits.values() if wait.deadline is not None]
-    calming = [at for slot, case in state.cases.items() if (at := incidents.deadline(book, slot, case)) is not None]
+    calming = [at for slot, case in state.cases.items() if (at := compounds.deadline(book, slot, case)) is not None]
     state.next_deadline = min([*waiting, *calming], default=None)
 
 

@@ -38,12 +38,12 @@ from streams.processors.timers import Timers
 from streams.processors.turns import STOOD_S, LoopWatch
 from streams.processors.watchdog import Watchdog, lag_of
 from streams.runtime.clickhouse import Store
-from streams.runtime.dead import SourceFuses
+from streams.runtime.fuse import SourceFuses
 from streams.runtime.kafka import broadcast_consumer, end_offsets, partitions, producer
 from streams.runtime.log_guard import Broken, Told
 from streams.runtime.metrics import Metrics
+from streams.runtime.metrics_server import OpsServer
 from streams.runtime.outbox import Outbox
-from streams.runtime.server import OpsServer
 from streams.runtime.standings import Standings, StandingsReader
 from streams.runtime.tally import Tally
 from streams.runtime.topics_admin import ensure_topics

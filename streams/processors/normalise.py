@@ -14,7 +14,8 @@ from schemas.touchpoints import RAW, DeadLetter, RawRequest
 from streams.connectors.masking import masked
 from streams.processors.mapper import Mapper, Reading
 from streams.processors.shell import Done, Record, Stage
-from streams.runtime.dead import FuseBlown, Origin, SourceFuses
+from streams.runtime.dead import Origin
+from streams.runtime.fuse import FuseBlown, SourceFuses
 from streams.runtime.outbox import Output
 from streams.runtime.standings import Standings, said
 from streams.runtime.tally import Tally

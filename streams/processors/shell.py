@@ -22,8 +22,9 @@ from schemas.topics import TopicName
 from schemas.touchpoints import DeadLetter
 from streams.processors.waits import Waits
 from streams.runtime import failpoints
-from streams.runtime.dead import Fuse, FuseBlown, Origin, letter
+from streams.runtime.dead import Origin, letter
 from streams.runtime.decode import decode
+from streams.runtime.fuse import Fuse, FuseBlown
 from streams.runtime.metrics import Meter
 from streams.runtime.outbox import Outbox, Output
 

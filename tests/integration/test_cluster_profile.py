@@ -20,7 +20,7 @@ import pytest
 from services.cli.service import SERVICES
 from services.embedded.kafka.ports import pick_free
 from streams.runtime.kafka import INSTANCE_ENV
-from streams.runtime.server import OPS_PORT_ENV
+from streams.runtime.metrics_server import OPS_PORT_ENV
 from tests.clickhouse_fixture import ClickHouse
 from tests.promtool import complaints
 

@@ -24,7 +24,7 @@ from benchmarks.tangles import hot_desks
 from schemas.config import KafkaConfig
 from schemas.touchpoints import ACCOUNT_INPUTS, AttributedTouchpoint, CleanTouchpoint
 from streams.runtime.kafka import broadcast_consumer, end_offsets
-from streams.runtime.server import OPS_PORT_ENV
+from streams.runtime.metrics_server import OPS_PORT_ENV
 from streams.runtime.topics_admin import ensure_topics
 from tests.integration.test_identity_links import outbox_on
 from tests.journeys import touchpoint

@@ -19,7 +19,7 @@ from services.cli.commands.cluster_secrets import NAMES, PASSWORDS, write_secret
 from services.common.config import load_config
 from services.common.overlays import env_names
 from streams.runtime.kafka import INSTANCE_ENV
-from streams.runtime.server import OPS_PORT_ENV
+from streams.runtime.metrics_server import OPS_PORT_ENV
 from streams.runtime.topics_admin import partitions_of, settings_of
 
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ from services.dashboard.charts import bars, dumbbell, lane
 from services.dashboard.freshness import STALE_AFTER_S, build_freshness
 from services.dashboard.numbers import Counts
 from services.dashboard.reader import Reader
-from services.dashboard.records import phase_moves
+from services.dashboard.row_views import phase_moves
 from services.dashboard.scope import MAX_GAPS, MINUTE, Range, Scope, range_of, reading
 from services.dashboard.views import SetAside
 from services.dashboard.waiting import from_status_file

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from unittest.mock import patch
 
+from streams.identity import attribution_rules
 from streams.identity import directory as directory_module
 from streams.identity import knowledge as knowledge_module
 from streams.identity import memberships as memberships_module
-from streams.identity import rules
 from streams.identity.directory import MAX_CLAIMANTS
 from streams.identity.knowledge import Knowledge
 from streams.identity.memberships import MAX_SEEN
@@ -70,7 +70,7 @@ def looked_at(accounts: int, host: str = "acme.com") -> int:
     return len(looked)
 
 
-HOME = rules.home
+HOME = attribution_rules.home
 
 
 def test_claims_of_a_domain_that_very_many_claim_are_no_news() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from schemas.facts import SignalFact, TouchpointFact
 from schemas.touchpoints import AttributedTouchpoint
-from streams.journey import incidents, runs, waits
+from streams.journey import compounds, runs, waits
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.blueprints import load
 from streams.journey.causes import LATE
@@ -113,8 +113,8 @@ def test_what_an_account_remembers_is_bounded() -> None:
     state = account.state
     assert len(state.episodes) <= runs.MAX_EPISODES and len(state.trails) <= runs.MAX_EPISODES
     assert len(state.waits) <= waits.MAX_WAITS and len(state.openers) <= waits.MAX_WAITS
-    assert len(state.cases) <= incidents.MAX_CASES and len(state.adopted) <= incidents.MAX_ADOPTED
-    assert len(state.case_of) <= 4 * incidents.MAX_CASES * 50
+    assert len(state.cases) <= compounds.MAX_CASES and len(state.adopted) <= compounds.MAX_ADOPTED
+    assert len(state.case_of) <= 4 * compounds.MAX_CASES * 50
 
 
 def test_incidents_close_by_time_alone() -> None:

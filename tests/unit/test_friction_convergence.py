@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.rules import GoldenTest
+from schemas.friction_rules import GoldenTest
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.compiled import CompiledRule
 from streams.journey import account as account_module

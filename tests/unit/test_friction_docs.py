@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from schemas.rules import Rule
+from schemas.friction_rules import Rule
 from streams.friction.words import spoken
 from streams.journey.blueprints import load
 

@@ -33,7 +33,7 @@ BROKEN = [
     ("no service imports what starts it", "services.common", "services.supervisor.plan"),
     (
         "a type is matched before its friction is found, and that before the journey is told",
-        "streams.friction.book",
+        "streams.friction.rule_book",
         "streams.journey.fold",
     ),
     (
@@ -43,7 +43,7 @@ BROKEN = [
     ),
     ("the pure core knows no transport", "streams.journey.fold", "asyncio"),
     ("the pure core knows no transport", "streams.identity.graph", "streams.runtime.decode"),
-    ("what a touchpoint means does not depend on who sent it", "streams.friction.book", "streams.connectors.registry"),
+    ("what a touchpoint means does not depend on who sent it", "streams.friction.views", "streams.connectors.registry"),
     ("connectors are data and pure functions", "streams.connectors.crm.hubspot", "streams.matching.conditions"),
 ]
 

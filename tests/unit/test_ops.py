@@ -14,7 +14,7 @@ import pytest
 from schemas.metrics import METRICS, MetricName
 from streams.runtime.logs import QUIET_LOGGERS, configure_logging, masked
 from streams.runtime.metrics import Metrics
-from streams.runtime.server import Checks, OpsServer
+from streams.runtime.metrics_server import Checks, OpsServer
 
 
 def test_every_metric_of_the_catalogue_can_be_used() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dashboard import records
+from services.dashboard import row_views
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.days import Told, Use, days_of
 from services.dashboard.pages.account.stays import COLUMNS, LEAST, stays_of
@@ -30,7 +30,7 @@ def seen(*rows: dict[str, Any]) -> list[TouchpointView]:
     """Touchpoints a minute apart, newest first."""
     plain = dict(next(row for row in STORE.world.touchpoints if not row["friction"])) | {"has_emotion": 0}
     return [
-        records.touchpoint_view(
+        row_views.touchpoint_view(
             CATALOGUE,
             STORE._with_signals(
                 plain | {"event_id": f"x{n}", "occurred_at": NOW - n * timedelta(minutes=1), "moment_of_truth": 0} | row
@@ -64,7 +64,7 @@ def test_the_ribbon_is_always_full_and_every_stay_can_be_read(lengths: list[floa
     for days in lengths:
         at += timedelta(days=days)
         moves.append(PhaseMove(at, "awareness", "purchase", "e", "decisive: x", True, days))
-    account = records.account_row(CATALOGUE, STORE.world.accounts[0] | {"first_seen_at": begin})
+    account = row_views.account_row(CATALOGUE, STORE.world.accounts[0] | {"first_seen_at": begin})
     stays = stays_of(CATALOGUE, account, moves[::-1], ((NOW - HOUR, "high"),), NOW)
     assert sum(stay.columns for stay in stays) == COLUMNS
     assert min(stay.columns for stay in stays) >= LEAST

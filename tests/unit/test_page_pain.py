@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.numbers import Counts
-from services.dashboard.pain import Judge
+from services.dashboard.ranking import Judge
 from services.dashboard.scope import Scope, nearest_window, range_of
 from services.dashboard.since import Since, since_when
 from services.dashboard.words import change_words, rule_label, since_words

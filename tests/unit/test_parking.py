@@ -24,7 +24,7 @@ from streams.processors.mapper import Mapper
 from streams.processors.normalise import Normalise
 from streams.processors.shell import Record, Stage
 from streams.processors.shift import Shift
-from streams.runtime.dead import FuseBlown, SourceFuses
+from streams.runtime.fuse import FuseBlown, SourceFuses
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Output
 from streams.runtime.standings import Standings, said

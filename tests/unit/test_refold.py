@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from schemas.facts import FACTS, AccountFact, Correction, TouchpointFact
 from schemas.touchpoints import CleanTouchpoint, Refold
-from services.cli.commands import refold as command
-from services.cli.commands.refold import NothingMoves, remap
+from services.cli.commands import refold_run as command
+from services.cli.commands.refold_run import NothingMoves, remap
 from services.cli.main import app
 from streams.journey import corrections as corrections_module
 from streams.journey.account import AccountJourney

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from schemas.links import AccountClaim, Edge
 from schemas.touchpoints import Attribution, CleanTouchpoint, Recall
+from streams.identity import attribution_rules
 from streams.identity import clusters as clusters_module
 from streams.identity import directory as directory_module
 from streams.identity import edges as edges_module
@@ -24,12 +25,11 @@ from streams.identity import knowledge as knowledge_module
 from streams.identity import learning as learning_module
 from streams.identity import memberships as memberships_module
 from streams.identity import regions as regions_module
-from streams.identity import rules
 from streams.identity.claims import Claims
 from streams.identity.directory import Directory
 from streams.identity.knowledge import Knowledge
 from streams.identity.memberships import Memberships
-from streams.identity.records import Records
+from streams.identity.record_changes import Records
 from streams.identity.regions import Region, Regions
 from streams.identity.verdicts import Verdicts
 from tests.journeys import at, touchpoint
@@ -366,7 +366,11 @@ BROKEN: dict[str, tuple[object, str, object]] = {
         "places",
         lambda known, person: {f"anon:{person.person_id}"},
     ),
-    "two rules swapped": (rules, "RULES", (*rules.RULES[:2], *rules.RULES[2:4][::-1], *rules.RULES[4:])),
+    "two rules swapped": (
+        attribution_rules,
+        "RULES",
+        (*attribution_rules.RULES[:2], *attribution_rules.RULES[2:4][::-1], *attribution_rules.RULES[4:]),
+    ),
     "a new claim is no news": (Knowledge, "_claimed", lambda self, claim, due: {*self.directory.claim(claim)[:0]}),
     "a deleted account goes on claiming": (Records, "gone", lambda self, record: None),
     "memberships outlive the record": (Records, "gaps", lambda self, record: ()),
@@ -388,7 +392,7 @@ BROKEN: dict[str, tuple[object, str, object]] = {
     ),
     "who was named is a member": (memberships_module, "_counts", lambda told: True),
     "a deal stays where its contact was": (Memberships, "members", lambda self, name: []),
-    "a deal's way to its contact is forgotten": (rules, "_tied", lambda known, thing: []),
+    "a deal's way to its contact is forgotten": (attribution_rules, "_tied", lambda known, thing: []),
 }
 
 

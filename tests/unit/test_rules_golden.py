@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.rules import GoldenTest, Rule
+from schemas.friction_rules import GoldenTest, Rule
 from streams.journey import golden
 from streams.journey.blueprints import load
 

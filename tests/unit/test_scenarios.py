@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from streams.identity import rules
+from streams.identity import attribution_rules
 from streams.identity.knowledge import Knowledge
 from tests.scenarios.compare import differences, disagreements
 from tests.scenarios.corrupt import corrupted
@@ -81,13 +81,13 @@ def left_behind(key: str, orders: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("position", range(len(rules.RULES) - 1))
+@pytest.mark.parametrize("position", range(len(attribution_rules.RULES) - 1))
 def test_two_rules_swapped_are_noticed(position: int) -> None:
     """Known bad: an account rule asked before the one that goes before it."""
-    swapped = list(rules.RULES)
+    swapped = list(attribution_rules.RULES)
     swapped[position : position + 2] = swapped[position + 1], swapped[position]
     concerned = [scenario for key, scenario in HOLDING.items() if key.startswith(("domains", "memberships"))]
-    with patch.object(rules, "RULES", tuple(swapped)):
+    with patch.object(attribution_rules, "RULES", tuple(swapped)):
         assert any(differences(scenario, seen) for scenario in concerned for seen in play(scenario).values())
 
 

@@ -26,8 +26,9 @@ from services.sink.letters import DeadLettersUnavailable, deliver
 from services.sink.migrate import load
 from services.sink.views import load_views, rendered
 from streams.runtime.clickhouse import classified, store_errors
-from streams.runtime.dead import Fuse, FuseBlown, letter
+from streams.runtime.dead import letter
 from streams.runtime.decode import WHOLE_RECORD, Refused, decode, item_bytes
+from streams.runtime.fuse import Fuse, FuseBlown
 from tests.sink_harness import record_of
 from tests.store_facts import signal_fact, touchpoint_fact
 from tests.store_fixture import FakeRecord

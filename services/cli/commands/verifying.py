@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import TransientError
 from services.cli.commands.holes import Holes, Mend, find_holes
-from services.cli.commands.refolding import run_refold
+from services.cli.commands.refold_commands import run_refold
 from services.cli.commands.unseen import find_unseen
 from services.cli.context import Target, clickhouse_password
 from services.sink.batch import Item

@@ -27,6 +27,7 @@ from services.embedded.clickhouse.insert import insert_rows
 from services.embedded.clickhouse.meaning import as_meant
 from services.embedded.clickhouse.roles import USERS_XML, Role
 from services.embedded.clickhouse.room import RoomWatch, check_room, free_bytes
+from services.embedded.clickhouse.server_config import CONFIG_XML
 from services.embedded.clickhouse.settings import COLUMNS_FIRST, WarehouseSettings, reader_settings
 from services.embedded.clickhouse.statement import Insert, Statement, split_insert
 
@@ -39,35 +40,6 @@ _METADATA_BYTES: Final = 16 << 20
 _ALLOWED_BYTES: Final = 8 << 20
 _PIECE_BYTES: Final = 1 << 20
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# Caches are sized for one laptop: ClickHouse's defaults (5 GB for marks alone) are for a server. Their sum counts in
-# `SqlConfig.sure_bytes`. Every insert and merge writes parts and removes others, and files are what they cost: a wide
-# part of touchpoints has 165, a compact one 15, a packed one a single file. Small ones are packed, larger ones compact.
-_CONFIG_XML: Final = """<clickhouse>
-<users_config>{users}</users_config>
-<max_server_memory_usage>{memory}</max_server_memory_usage>
-<mark_cache_size>67108864</mark_cache_size>
-<index_mark_cache_size>33554432</index_mark_cache_size>
-<primary_index_cache_size>67108864</primary_index_cache_size>
-<vector_similarity_index_cache_size>1048576</vector_similarity_index_cache_size>
-<iceberg_metadata_files_cache_size>1048576</iceberg_metadata_files_cache_size>
-<query_condition_cache_size>16777216</query_condition_cache_size>
-<compiled_expression_cache_size>33554432</compiled_expression_cache_size>
-<background_pool_size>2</background_pool_size>
-<background_merges_mutations_concurrency_ratio>2</background_merges_mutations_concurrency_ratio>
-<background_schedule_pool_size>4</background_schedule_pool_size>
-<max_thread_pool_size>256</max_thread_pool_size>
-<max_thread_pool_free_size>8</max_thread_pool_free_size>
-<storage_configuration><disks><default>
-<keep_free_space_bytes>{keep_free}</keep_free_space_bytes>
-</default></disks></storage_configuration>
-<merge_tree>
-<min_bytes_for_wide_part>134217728</min_bytes_for_wide_part>
-<min_bytes_for_full_part_storage>33554432</min_bytes_for_full_part_storage>
-<min_rows_for_full_part_storage>1000000000</min_rows_for_full_part_storage>
-</merge_tree>
-<ignore_empty_sql_security_in_create_view_query>0</ignore_empty_sql_security_in_create_view_query>
-</clickhouse>
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +260,7 @@ class Engine:
         _write(folder / "users.xml", USERS_XML.format(bi=self._settings.bi_database))
         config = folder / "config.xml"
         values = {"users": folder / "users.xml", "memory": self._settings.sql.memory_bytes}
-        _write(config, _CONFIG_XML.format(**values, keep_free=self._settings.keep_free_bytes))
+        _write(config, CONFIG_XML.format(**values, keep_free=self._settings.keep_free_bytes))
         return config
 
 

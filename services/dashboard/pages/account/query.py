@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from services.dashboard import cursors, records
+from services.dashboard import cursors, row_views
 from services.dashboard.absent import NotFound
 from services.dashboard.incidents import incidents
 from services.dashboard.pages.account.view import AccountPage, drawn
@@ -40,9 +40,9 @@ async def ask(reader: Reader, scope: Scope) -> AccountPage:
     return drawn(
         weighed,
         row,
-        [records.touchpoint_view(reader.catalogue, each) for each in cast("Sequence[Mapping[str, Any]]", days)],
+        [row_views.touchpoint_view(reader.catalogue, each) for each in cast("Sequence[Mapping[str, Any]]", days)],
         cursors.encode_time(*more) if more else "",
         cast("Sequence[Mapping[str, Any]]", people),
         hurts.incidents[:INCIDENTS],
-        tuple(map(records.correction_view, corrections)),
+        tuple(map(row_views.correction_view, corrections)),
     )

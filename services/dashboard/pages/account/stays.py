@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.pain import Severity
+from services.dashboard.ranking import Severity
 from services.dashboard.views import AccountRow, PhaseMove
 
 COLUMNS, LEAST = 24, 3

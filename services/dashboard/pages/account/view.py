@@ -11,14 +11,14 @@ from typing import Any
 import orjson
 
 from schemas.facts import Opportunity, Seat
-from services.dashboard import records
+from services.dashboard import row_views
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.days import Day, days_of, painful_at
 from services.dashboard.incidents import IncidentView
 from services.dashboard.numbers import ratio
 from services.dashboard.pages.account.stays import Stay, stays_of
 from services.dashboard.pages.account.told import owner_of, revenue_of, tier_of
-from services.dashboard.pain import Burden
+from services.dashboard.ranking import Burden
 from services.dashboard.scope import Scope
 from services.dashboard.store import CellKey
 from services.dashboard.views import AccountRow, CorrectionView, PhaseMove, TouchpointView
@@ -113,8 +113,8 @@ def drawn(  # noqa: PLR0913 - an answer of the store each
 ) -> AccountPage:
     """`row`: of the account; `touchpoints`: newest first."""
     catalogue = weighed.catalogue
-    account, traits = records.account_row(catalogue, row), records.traits(row["traits"])
-    moves, days = records.phase_moves(row["transitions"]), days_of(touchpoints)
+    account, traits = row_views.account_row(catalogue, row), row_views.traits(row["traits"])
+    moves, days = row_views.phase_moves(row["transitions"]), days_of(touchpoints)
     burdens = {key: weighed.cell(key) for key in weighed.now.by_cell if key[1] in catalogue.types}
     befores = [burden.change.before for burden in burdens.values()]
     seats = [Seat.model_validate(each) for each in orjson.loads(row.get("committee") or "[]")]

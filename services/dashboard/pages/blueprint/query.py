@@ -9,7 +9,7 @@ from datetime import datetime
 from schemas.blueprint import Phase, TouchpointType
 from services.dashboard.absent import NotFound
 from services.dashboard.numbers import numbers_of, performance, ratio
-from services.dashboard.pain import HURTS, Burden
+from services.dashboard.ranking import HURTS, Burden
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import Hurt

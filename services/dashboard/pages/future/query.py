@@ -7,7 +7,7 @@ from datetime import datetime
 
 from schemas.blueprint import TouchpointType
 from services.dashboard.numbers import HIGHER_IS_BETTER, numbers_of, performance, term_of
-from services.dashboard.pain import Severity
+from services.dashboard.ranking import Severity
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.views import Gap, Term

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from schemas.errors import ConfigurationError
 from schemas.incidents import IncidentAction
-from services.dashboard import records
+from services.dashboard import row_views
 from services.dashboard.absent import NotFound
 from services.dashboard.acting import SPAN_WORDS, Act, action_of, named, remembered_name, written
 from services.dashboard.answers import GatewayAway
@@ -81,7 +81,7 @@ async def page_of(reader: Reader, one: One) -> IncidentPage:
     rows, account = await asyncio.gather(
         reader.store.events(one.account_id, events_of(one)), reader.store.account(one.account_id)
     )
-    seen = [records.touchpoint_view(reader.catalogue, cast("Mapping[str, Any]", row)) for row in rows]
+    seen = [row_views.touchpoint_view(reader.catalogue, cast("Mapping[str, Any]", row)) for row in rows]
     thread, events = one.listed.thread, one.listed.incident.events
     return drawn(
         reader.catalogue,
@@ -89,7 +89,7 @@ async def page_of(reader: Reader, one: One) -> IncidentPage:
         {each.event_id: each for each in seen},
         reader.board.log.about(dict.fromkeys((*events, *(thread.events if thread else ())))),
         reader.board.deliveries(one.view.id),
-        records.account_row(reader.catalogue, cast("Mapping[str, Any]", account)) if account else None,
+        row_views.account_row(reader.catalogue, cast("Mapping[str, Any]", account)) if account else None,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.dashboard.grid import boxed
 from services.dashboard.numbers import ratio, term_of
-from services.dashboard.pain import HURTS, Burden
+from services.dashboard.ranking import HURTS, Burden
 from services.dashboard.store import CellKey, Hurt
 from services.dashboard.views import Box, Candidate, MapView, Term
 from services.dashboard.weighing import Weighed

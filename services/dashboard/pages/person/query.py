@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from services.dashboard import cursors, records
+from services.dashboard import cursors, row_views
 from services.dashboard.absent import NotFound
 from services.dashboard.days import Day, days_of
 from services.dashboard.numbers import ratio
@@ -74,7 +74,7 @@ async def ask(reader: Reader, scope: Scope) -> PersonPage:
     if not accounts:
         raise NotFound(f"no person `{person_id[:80]}`")
     rows = cast("Sequence[Mapping[str, Any]]", accounts)
-    found = [records.touchpoint_view(reader.catalogue, each) for each in cast("Sequence[Mapping[str, Any]]", days)]
+    found = [row_views.touchpoint_view(reader.catalogue, each) for each in cast("Sequence[Mapping[str, Any]]", days)]
     felt = [each.emotion for each in found if each.emotion is not None]
     persona = next((row["persona"] for row in rows if row["persona"]), "")
     return PersonPage(

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.dashboard.incidents import Found, IncidentView
 from services.dashboard.numbers import ratio
-from services.dashboard.pain import HURTS, Burden, Severity, pain_of
+from services.dashboard.ranking import HURTS, Burden, Severity, pain_of
 from services.dashboard.since import Since, since_when
 from services.dashboard.store import CellKey, Cells, Hurt
 from services.dashboard.weighing import Weighed

@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.blueprint import TouchpointType
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.pain import Burden, Change, Severity
+from services.dashboard.ranking import Burden, Change, Severity
 from services.dashboard.scope import Scope
 from services.dashboard.since import Since, since_when
 from services.dashboard.views import Cell

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from schemas.friction_rules import Rule
 from schemas.matching import Match
-from schemas.rules import Rule
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.compiled import CompiledRule, Targets, compile_rules
 from streams.matching.conditions import (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from schemas.config import Config
 from services.cli.commands.reading_anew import left_as_read, read_anew
-from services.cli.commands.refold import WINDOW, Pace, Say, StoredAccounts, refold, remap, writers
+from services.cli.commands.refold_run import WINDOW, Pace, Say, StoredAccounts, refold, remap, writers
 from services.cli.context import Target
 from streams.connectors.registry import connectors_of, directories_of
 from streams.identity.directories import Directories

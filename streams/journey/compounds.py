@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final
 
 from streams.friction import cases
-from streams.friction.book import RuleBook
 from streams.friction.cases import Bearing, Case
 from streams.friction.compiled import CompiledRule
 from streams.friction.patterns import Signal
+from streams.friction.rule_book import RuleBook
 from streams.journey.state import Effects, JourneyState, Slot, with_case
 
 MAX_CASES: Final = 64
