@@ -20,7 +20,7 @@ class SourceConfig(Strict):
     """One sender of touchpoints."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="unique name; part of every event's identity")
-    vendor: str = Field(description="name of the connector, see docs/connectors.md")
+    vendor: str = Field(description="name of the connector, see docs/reference/connectors.md")
     secrets: tuple[SecretRef, ...] = Field(
         min_length=1, description="write key(s) or signing secret(s); several while rotating"
     )

@@ -232,7 +232,7 @@ class NamedScheme(Strict):
     """A scheme that several senders share."""
 
     kind: Literal["named"] = "named"
-    name: str = Field(description="its name, see docs/webhook-mappings.md")
+    name: str = Field(description="its name, see docs/how-to/webhook-mappings.md")
 
 
 class HmacScheme(Strict):

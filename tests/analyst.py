@@ -1,4 +1,4 @@
-"""The answers to the questions of docs/questions.md, counted from a store's rows without SQL or the views."""
+"""The answers to the questions of docs/how-to/questions.md, counted from a store's rows without SQL or the views."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.journey.blueprints import load
 
 Row = dict[str, Any]
 Answer = list[tuple[Any, ...]]
-PAGE = Path(__file__).parents[1] / "docs" / "questions.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "questions.md"
 _TWELVE = re.compile(r"^## (?!And more)([^\n]+)\n.*?```sql\n(.*?)```", re.S | re.M)
 _BLUEPRINT = load().source
 

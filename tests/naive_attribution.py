@@ -1,4 +1,4 @@
-"""Who and which account, from scratch: what docs/attribution.md says, over the whole set of touchpoints at once.
+"""Who and which account, from scratch, over all touchpoints at once: what docs/explanation/attribution.md says.
 
 Slow and plain on purpose, and independent of how the stream does it: no graph, no directory, no recalls, nothing
 incremental. Shared with the product are only the readings of one text (aliases' kinds, hosts of addresses).

@@ -1,6 +1,6 @@
 """The numbers on the map, pure: each has one formula, and its text is shown with its inputs.
 
-A number is null without evidence; none is ever guessed. `docs/numbers.md` says what each means.
+A number is null without evidence; none is ever guessed. `docs/reference/numbers.md` says what each means.
 """
 
 from __future__ import annotations

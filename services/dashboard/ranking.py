@@ -1,4 +1,4 @@
-"""How much something hurts, pure: pain, what it weighs in a ranking, and the word for it. `docs/numbers.md` explains.
+"""How much something hurts, pure: what pain weighs in a ranking, and the word for it (`docs/reference/numbers.md`).
 
 Pain is the sum of what every painful touchpoint hurt. A complaint, a cancellation and an outage are pain whenever they
 happen. A survey says how something else was: it never ranks. Of a type whose every event is friction by being there,

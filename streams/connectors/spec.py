@@ -43,7 +43,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Docs:
-    """What an operator must know; rendered to docs/connectors/. `setup` are the steps at the vendor, in order.
+    """What an operator must know; shown in docs/reference/connectors. `setup`: the steps at the vendor, in order.
 
     `reads`: what becomes of its events, whose they are, and how the blueprint calls them.
     """

@@ -1,6 +1,6 @@
 """Whose touchpoint it is: rules in their order, the first that decides wins; each abstains when candidates conflict.
 
-What each rule looks at is in docs/attribution.md, which says the same in words.
+What each rule looks at is in docs/explanation/attribution.md, which says the same in words.
 """
 
 from __future__ import annotations

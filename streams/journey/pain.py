@@ -1,4 +1,4 @@
-"""The pain of one touchpoint. What a type, an account or a day sums up to is in `docs/numbers.md`."""
+"""The pain of one touchpoint. What a type, an account or a day sums up to is in `docs/reference/numbers.md`."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ from tests.store_facts import START
 from tests.store_fixture import fresh_store
 
 pytestmark = pytest.mark.clickhouse
-DOCS = Path(__file__).parents[2] / "docs" / "numbers.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "numbers.md"
 CLICKS = 30
 
 
 def documented() -> str:
-    """The query of docs/numbers.md."""
+    """The query of docs/reference/numbers.md."""
     found = re.search(r"```sql\n(SELECT event_id, any\(t\.pain\).*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     return found[1]

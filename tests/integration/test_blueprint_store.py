@@ -89,6 +89,6 @@ async def test_the_query_of_the_documentation_runs(stored: tuple[Store, Config])
     store, config = stored
     await blueprints.keep(config, NOW)
     put(store, [touchpoint_fact(number) for number in range(6)])
-    page = (ROOT / "docs" / "blueprint.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "blueprint.md").read_text(encoding="utf-8")
     (query,) = re.findall(r"```sql\n(.+?)```", page, re.DOTALL)
     assert store.rows(query.replace("bi.", f"{config.clickhouse.bi_database}.")) is not None

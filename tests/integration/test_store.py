@@ -35,7 +35,7 @@ from tests.store_facts import START, account_fact, correction, signal_fact, tomb
 from tests.store_fixture import fresh_store, put
 
 pytestmark = pytest.mark.clickhouse
-QUESTIONS = Path(__file__).parents[2] / "docs" / "questions.md"
+QUESTIONS = Path(__file__).parents[2] / "docs" / "how-to" / "questions.md"
 SNAPSHOT = Path(__file__).with_name("bi_columns.json")
 
 

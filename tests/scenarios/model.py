@@ -1,4 +1,4 @@
-"""The form of a scenario: what vendors sent, and what an analyst says it means. See docs/scenarios.md."""
+"""The form of a scenario: what vendors sent, and what an analyst says it means. See docs/explanation/scenarios.md."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_what_is_committed_is_what_the_code_writes(what: str, tmp_path: Path) ->
 
 
 def test_the_operators_page_knows_every_alert_and_every_metric() -> None:
-    page = (ROOT / "docs/operations.md").read_text()
+    page = (ROOT / "docs/how-to/operations.md").read_text()
     assert [rule.name for rule in RULES if f"| {rule.name}" not in page and f", {rule.name}" not in page] == []
     assert [name for name in METRICS if f"`{name}`" not in page] == []
     with pytest.raises(ValueError, match="needs the lines"):

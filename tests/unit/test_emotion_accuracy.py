@@ -1,6 +1,6 @@
 """The labelled sentences, held out from tuning, keep the reading honest: floors that known-bad readers fall through.
 
-The floors lie a little under what `python -m benchmarks --only emotion` measured, see docs/emotion.md.
+The floors lie a little under what `python -m benchmarks --only emotion` measured, see docs/explanation/emotion.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/friction.md says what the catalogue says: its table is made from the rules."""
+"""docs/reference/friction.md says what the catalogue says: its table is made from the rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from schemas.friction_rules import Rule
 from streams.friction.words import spoken
 from streams.journey.blueprints import load
 
-DOCS = Path(__file__).parents[2] / "docs" / "friction.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "friction.md"
 RULES = load().source.rules
 
 
@@ -64,7 +64,7 @@ def _fed_by(rule: Rule) -> str:
 
 
 def test_the_table_of_the_docs_is_the_catalogue() -> None:
-    assert catalogue() in DOCS.read_text(encoding="utf-8"), f"docs/friction.md must hold:\n{catalogue()}"
+    assert catalogue() in DOCS.read_text(encoding="utf-8"), f"docs/reference/friction.md must hold:\n{catalogue()}"
 
 
 def test_every_rule_stands_in_the_table_of_detection() -> None:

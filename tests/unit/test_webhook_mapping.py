@@ -193,7 +193,7 @@ def test_shipped_mappings_are_sound_and_their_examples_hold(file: Path) -> None:
 
 
 def test_what_the_how_to_page_shows_is_sound() -> None:
-    text = (EXAMPLES.parents[1] / "docs" / "webhook-mappings.md").read_text()
+    text = (EXAMPLES.parents[1] / "docs" / "how-to" / "webhook-mappings.md").read_text()
     blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", text, re.S | re.M)]
     wholes = [Mapping.model_validate(block) for block in blocks if "version" in block]
     assert len(wholes) == 1 and problems(wholes[0]) == [] == failures(wholes[0]) and wholes[0].examples

@@ -156,7 +156,7 @@ RULES: tuple[Rule, ...] = (
         "0m",
         "ticket",
         "Something hurt a customer and nobody was told",
-        "`touchline alerts log` says of what and why; then docs/runbooks/nobody-is-told.md.",
+        "`touchline alerts log` says of what and why; then docs/how-to/runbooks/nobody-is-told.md.",
     ),
     Rule(
         "TouchlineWatchdogExit",

@@ -47,10 +47,10 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "rules": (Path("infra/prometheus/rules/touchline.yml"), lambda _: rules.rendered()),
     "dashboards": (Path("infra/grafana/dashboards/operations.json"), lambda _: board.rendered()),
     "schema": (Path("infra/blueprints/blueprint.schema.json"), lambda _: blueprint_schema.rendered()),
-    "metrics": (Path("docs/operations.md"), with_metrics),
-    "records": (Path("docs/import.md"), record_docs.with_records),
-    "record-schema": (Path("docs/records.schema.json"), lambda _: record_docs.schema()),
-    "connectors": (Path("docs/connectors.md"), connector_docs.with_tables),
+    "metrics": (Path("docs/how-to/operations.md"), with_metrics),
+    "records": (Path("docs/how-to/import.md"), record_docs.with_records),
+    "record-schema": (Path("docs/reference/records.schema.json"), lambda _: record_docs.schema()),
+    "connectors": (Path("docs/reference/connectors.md"), connector_docs.with_tables),
     "cluster-sources": (Path("infra/docker/touchline.yaml"), cluster_sources.with_sources),
     "compose": (Path("docker-compose.yml"), cluster_sources.with_secrets),
     "superset-metadata": (superset_sets.FOLDER / "metadata.yaml", lambda _: superset_sets.metadata()),
@@ -67,7 +67,7 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
         superset_sets.FOLDER / "dashboards/customer_journey.yaml",
         lambda _: superset_charts.dashboard(),
     ),
-    **{f"connector-{name}": (Path(f"docs/connectors/{name}.md"), _page_of(name)) for name in CONNECTORS},
+    **{f"connector-{name}": (Path(f"docs/reference/connectors/{name}.md"), _page_of(name)) for name in CONNECTORS},
 }
 ALL = "all"
 

@@ -129,11 +129,11 @@ class FileImport:
 
     def _bad(self, line: int, error: PermanentError) -> BadRow:
         if not isinstance(error, RefusedField):
-            return BadRow(line, "", None, str(error), "see docs/import.md for the fields")
+            return BadRow(line, "", None, str(error), "see docs/how-to/import.md for the fields")
         column = self._columns.column_of(tuple(error.field.split(".")))
         label = column if column == error.field else f"{column} ({error.field})"
         reason, _, fix = error.why.partition("; ")
-        return BadRow(line, label, error.value, reason, fix or "see docs/import.md for the fields")
+        return BadRow(line, label, error.value, reason, fix or "see docs/how-to/import.md for the fields")
 
     def _doubt(self, line: int, message: Message, touchpoint: CleanTouchpoint) -> None:
         found = doubt(self._known, self._way.record, touchpoint)

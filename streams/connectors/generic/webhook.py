@@ -174,7 +174,7 @@ _DOCS = Docs(
     title="Any other system: the generic webhook",
     setup=(
         "Write a mapping, a YAML file beside `touchline.yaml`; two to start from are in `examples/mappings/`. "
-        "[How a mapping is written](../webhook-mappings.md).",
+        "[How a mapping is written](../../how-to/webhook-mappings.md).",
         "Name it in the source: `mapping: mappings/helpdesk.yaml`.",
         "`touchline validate` checks it and runs its examples.",
         "Let the system send to `GATEWAY/webhook/SOURCE`, with the secret or signature that the mapping names.",

@@ -360,7 +360,7 @@ CONNECTOR = Connector(
             "`touchline import FILE` sends spreadsheets; your own scripts `POST /v1/touchline` "
             "with `Authorization: Bearer KEY`.",
         ),
-        limits="A body of 4,000 KiB. Every field: [import.md](../import.md).",
+        limits="A body of 4,000 KiB. Every field: [import.md](../../how-to/import.md).",
     ),
     fresh=Fresh("operators", "`touchline import`, the page's answers, your own scripts: POST /v1/touchline"),
     sample=sample,

@@ -1,7 +1,7 @@
 """The long form: `python -m tests.faults.kit [--faults kill,sigstop] [--kills 10] [--seed 1] [PROCESS…]`.
 
 Prints a line of a table per fault and process; the exit code is 1 when a promise was broken. `--record` keeps the
-lines and writes them into docs/reliability.md; `--check` says whether that page is what was kept, and runs nothing.
+lines and writes them into docs/reference/reliability.md; `--check` only says whether that page is what was kept.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=120.0, help="events a second")
     parser.add_argument("--freeze-s", type=float, default=60.0, help="how long a SIGSTOP lasts")
     parser.add_argument("--flood-s", type=float, default=30.0, help="how long a flood or a full disk lasts")
-    parser.add_argument("--record", action="store_true", help="keep the lines, and write docs/reliability.md")
-    parser.add_argument("--check", action="store_true", help="only compare docs/reliability.md with what was kept")
+    parser.add_argument("--record", action="store_true", help="keep the lines; write docs/reference/reliability.md")
+    parser.add_argument("--check", action="store_true", help="only compare the page with what was kept")
     return parser
 
 

@@ -1,6 +1,6 @@
-"""docs/reliability.md: its list of faults comes from the registry, its table from the runs that were kept.
+"""docs/reference/reliability.md: its list of faults comes from the registry, its table from the runs that were kept.
 
-A run is kept as a line of docs/reliability.jsonl, with its seed, its commit and how busy the machine was.
+A run is kept as a line of docs/reference/reliability.jsonl, with its seed, its commit and how busy the machine was.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from tests.faults.kit.faults import FAULTS
 from tests.faults.kit.report import COLUMNS, Report, markdown, read
 
 ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs" / "reliability.md"
-KEPT = ROOT / "docs" / "reliability.jsonl"
+PAGE = ROOT / "docs" / "reference" / "reliability.md"
+KEPT = ROOT / "docs" / "reference" / "reliability.jsonl"
 _BEGIN, _END = "<!-- generated: {} -->\n", "<!-- end of generated -->"
 _ABOUT = ("load", "commit")
 

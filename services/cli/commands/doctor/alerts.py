@@ -12,7 +12,7 @@ from services.cli.commands.doctor.check import Check, Place
 
 RECENT = timedelta(days=1)
 NEWEST = 5_000
-_HOW = "add one under `alerts` in touchline.yaml (docs/alerts.md), then `touchline alerts test NAME`"
+_HOW = "add one under `alerts` in touchline.yaml (docs/how-to/alerts.md), then `touchline alerts test NAME`"
 
 
 def channels(place: Place) -> Iterator[Check]:

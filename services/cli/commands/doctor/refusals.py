@@ -21,9 +21,9 @@ FIXES = {
     "unavailable": "Kafka did not ack: see its log and disk; senders that follow Retry-After send again",
     "no_base_url": "set the source's `public_base_url` to the address at which browsers reach the gateway",
     "no_sdk": "set the source's `sdk_folder`, or load the SDK from npm: the connector's page has both",
-    "unknown_path": "nothing, unless a sender of yours has a wrong address: compare with docs/connectors.md",
+    "unknown_path": "nothing, unless a sender of yours has a wrong address: compare with docs/reference/connectors.md",
 }
-ANY_FIX = "the answer's text tells the sender what is wrong; compare with docs/connectors.md"
+ANY_FIX = "the answer's text tells the sender what is wrong; compare with docs/reference/connectors.md"
 
 
 def refusals(place: Place) -> Iterator[Check]:
