@@ -32,7 +32,7 @@ demo: .venv/ready
 
 # Two workers, each with a Kafka and a ClickHouse of its own. Which tests stay together, in their order: tests/conftest.py.
 test: .venv/ready
-	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 2 --no-loadscope-reorder $(ARGS)
 
 faults: .venv/ready
 	@$(BIN)/python -m tests.faults.kit $(ARGS)

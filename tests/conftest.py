@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from schemas.complaints import Complaint
 
@@ -44,13 +46,20 @@ def pytest_configure() -> None:
         raise pytest.UsageError(f"not installed: {', '.join(missing)}; without it tests would be skipped")
 
 
-@pytest.hookimpl(tryfirst=True)
+class _TogetherInOneWorker(LoadFileScheduling):  # type: ignore[misc]  # the package has no types
+    """A file's tests run in one worker; all faults in one, too, since most of them hurt one system that they share."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/faults" if nodeid.startswith("tests/faults/") else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Who runs what, where `-n` asks for several workers."""
+    return _TogetherInOneWorker(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together in one worker; skip, with the reason, what this machine cannot run."""
-    for item in items:
-        # One system is hurt by all of them: a second one, only to be shared by two workers, would cost both their time.
-        shared = "victim" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("faults" if shared else item.nodeid.partition("::")[0]))
+    """Skip, with the reason, what this machine cannot run."""
     missing = {
         "node": "" if shutil.which("node") else "Node.js is not installed",
         "browser": "" if any(map(shutil.which, CHROMIUM)) else "Chromium is not installed",
