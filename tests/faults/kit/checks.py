@@ -124,7 +124,7 @@ def judged(system: System, should: Picture, settled_s: float = 0.0) -> Verdict:
 
 def dump(system: System) -> dict[str, list[str]]:
     """Every row of every BI view, without what only says when it was written or looked at."""
-    moving = {"written_at", "as_of", "last_written_at", "silent_for_s"}
+    moving = {"written_at", "as_of", "last_written_at", "silent_for_s", "days_in_phase", "pain_7d", "pain_30d"}
     # a repetition is received, too: that source freshness says so is no figure of the map
     moving |= {"last_received_at"}
     return {
