@@ -92,8 +92,8 @@ async def test_the_page_the_api_and_health_say_the_same(still: bool, words: str)
     assert '<section id="notice" aria-label="Notices" data-away>' in page, "shown, so the script does not say live"
     assert "11:59 UTC</time> is not on the map yet" in page
     sources = (await client.get("/sources")).text
-    assert '<span class="mark">behind</span>, stored up to 11:57' in sources
-    assert "<strong>pipeline</strong> 1 min from receipt to map" in sources
+    assert '<span class="word">Behind</span>' in sources and "<td>stored up to 11:57" in sources
+    assert "From receipt to map: 1 min." in sources
     fresh = (await client.get("/api/freshness")).json()
     told = {"stage": "sink", "since": "2026-03-10T11:59:30Z", "records": 12, "stands_still": still, "waits_for": ""}
     assert fresh["behind"] == [told]
