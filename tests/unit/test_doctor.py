@@ -18,6 +18,7 @@ from schemas.parking import Backlog, Ledger, Standing
 from schemas.processes import GROUPS
 from schemas.topics import TOPICS
 from schemas.touchpoints import DeadLetter
+from services.cli.commands.doctor import seen as seen_module
 from services.cli.commands.doctor.check import Check, Place
 from services.cli.commands.doctor.clocks import clock, suspects
 from services.cli.commands.doctor.configuration import permissions, secrets
@@ -375,3 +376,17 @@ def test_another_server_may_write_a_query_otherwise() -> None:
 def test_an_old_clickhouse() -> None:
     assert clickhouse_of("25.8.3.66").state == clickhouse_of("26.1.1.1").state == "ok"
     assert clickhouse_of("24.12.1").state == "problem"
+
+
+async def test_a_topic_that_is_being_made_has_no_partitions_and_stops_no_look() -> None:
+    class Admin:
+        async def list_topics(self) -> list[str]:
+            return ["identity.links.v1"]
+
+        async def describe_configs(self, _: object) -> list[object]:
+            return []
+
+        async def describe_topics(self, _: object) -> list[dict[str, object]]:
+            return [{"topic": "identity.links.v1", "partitions": []}]
+
+    assert await seen_module._topics(Admin(), KafkaConfig()) == {"identity.links.v1": TopicSeen(0, 0, 0, {})}

@@ -123,8 +123,9 @@ async def _topics(admin: Any, kafka: KafkaConfig) -> dict[str, TopicSeen]:
     return {
         described["topic"].removeprefix(kafka.topic_prefix): TopicSeen(
             len(described["partitions"]),
-            min(len(partition["replicas"]) for partition in described["partitions"]),
-            min(len(partition["isr"]) for partition in described["partitions"]),
+            # one that is being made or deleted has none at that moment
+            min((len(partition["replicas"]) for partition in described["partitions"]), default=0),
+            min((len(partition["isr"]) for partition in described["partitions"]), default=0),
             settings.get(described["topic"], {}),
         )
         for described in await admin.describe_topics(names)
