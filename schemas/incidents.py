@@ -7,7 +7,7 @@ was told, who took it) names the evidence, the ids of events, and so follows it 
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
@@ -130,6 +130,16 @@ class Message(Contract):
     where: str = Field(description="a link, or where to look")
     act: str = Field("", description="where to act on it, with `?do=take`, `silence` or `done`; empty: no such links")
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it says that an incident has ended, or never was."""
+        return self.kind in ("closed", "withdrawn")
+
+    @property
+    def link(self) -> str:
+        """Where to look, if that can be opened; empty where it is words."""
+        return self.where if self.where.startswith(("https://", "http://")) else ""
+
 
 class DigestLine(Contract):
     """One line of a digest."""
@@ -198,6 +208,15 @@ class Thread(Contract):
     @property
     def is_over(self) -> bool:
         return self.state in ("closed", "withdrawn")
+
+
+WARD: Final = "ward:"
+PAST: Final = "past:"
+
+
+def is_desk(key: str) -> bool:
+    """Whether a key of the desks' topic is an account; the others are how far the watch has come, and what is past."""
+    return not key.startswith((WARD, PAST))
 
 
 class Desk(Contract):

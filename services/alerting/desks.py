@@ -15,14 +15,12 @@ from aiokafka import TopicPartition
 from pydantic import ValidationError
 
 from schemas.config import KafkaConfig
-from schemas.incidents import Desk, Past, Ward
+from schemas.incidents import PAST, WARD, Desk, Past, Ward
 from schemas.topics import TopicName
 from streams.runtime.kafka import broadcast_consumer, partitions
 from streams.runtime.writer import partition_of
 
 TOPIC: Final[TopicName] = "alerts.desks.v1"
-_WARD = "ward:"
-_PAST = "past:"
 PAST_MEMORY: Final = timedelta(days=15)
 """Two weeks are compared, and a day is left for a digest that comes late."""
 _POLL_MS = 300
@@ -76,29 +74,29 @@ class Desks:
         """Remember how far the watch has come."""
         if ward.partition in self.wards and self.wards[ward.partition] != ward:
             self.wards[ward.partition] = ward
-            self._unsaved.add(f"{_WARD}{ward.partition}")
+            self._unsaved.add(f"{WARD}{ward.partition}")
 
     def put_past(self, past: Past) -> None:
         """Keep what became of an incident, for the digest of the week."""
         if self.partition(past.account_id) in self.wards and self.pasts.get(past.incident_id) != past:
             self.pasts[past.incident_id] = past
-            self._unsaved.add(_PAST + past.incident_id)
-            self._place_of[_PAST + past.incident_id] = self.partition(past.account_id)
+            self._unsaved.add(PAST + past.incident_id)
+            self._place_of[PAST + past.incident_id] = self.partition(past.account_id)
 
     def drop_pasts(self, now: datetime) -> None:
         """Forget what no digest will tell any more."""
         for name in [name for name, past in self.pasts.items() if _is_long_past(past, now)]:
             del self.pasts[name]
-            self._unsaved.add(_PAST + name)
+            self._unsaved.add(PAST + name)
 
     async def all_pasts(self) -> list[Past]:
         """Those of every partition, whoever holds it. Raises KafkaError."""
         found: dict[str, Past] = {}
         async for key, value in self._read([TopicPartition(self._topic, number) for number in range(self._count)]):
-            if key.startswith(_PAST):
+            if key.startswith(PAST):
                 found.pop(key, None)
-                if value is not None:
-                    found[key] = Past.model_validate_json(value[1:-1])
+                if value is not None and (past := _past(key, value)) is not None:
+                    found[key] = past
         return list(found.values())
 
     def neighbours(self, desk: Desk) -> set[str]:
@@ -178,36 +176,37 @@ class Desks:
         elif ward.blueprint_digest != self._digest:
             ward = ward.changed(blueprint_digest=self._digest, since=ward.until)
         self.wards[number] = ward
-        self._unsaved.add(f"{_WARD}{number}")
+        self._unsaved.add(f"{WARD}{number}")
 
     def _learn(self, key: str, value: bytes | None, desks: dict[str, Desk]) -> None:
         try:
             if value is None:
                 desks.pop(key, None)
-                self.pasts.pop(key.removeprefix(_PAST), None)
-            elif key.startswith(_WARD):
+                self.pasts.pop(key.removeprefix(PAST), None)
+            elif key.startswith(WARD):
                 ward = Ward.model_validate_json(value[1:-1])
                 self._remembered[ward.partition] = ward
-            elif key.startswith(_PAST):
-                past = Past.model_validate_json(value[1:-1])
-                self.pasts[past.incident_id] = past
-                self._place_of[key] = self.partition(past.account_id)
+            elif key.startswith(PAST):
+                past = _past(key, value)
+                if past is not None:
+                    self.pasts[past.incident_id] = past
+                    self._place_of[key] = self.partition(past.account_id)
             else:
                 desks[key] = Desk.model_validate_json(value[1:-1])
         except ValidationError as error:
-            _log.error("a desk of another version is left out", extra={"account": key, "error": str(error)[:200]})
+            _left_out(key, error)
 
     def _place(self, key: str) -> int:
-        if key.startswith(_PAST):
+        if key.startswith(PAST):
             return self._place_of[key]
-        return int(key.removeprefix(_WARD)) if key.startswith(_WARD) else self.partition(key)
+        return int(key.removeprefix(WARD)) if key.startswith(WARD) else self.partition(key)
 
     async def _sent(self, key: str) -> Awaitable[Any]:
         held: Desk | Ward | Past | None = self.of.get(key)
-        if key.startswith(_WARD):
+        if key.startswith(WARD):
             held = self.wards.get(self._place(key))
-        elif key.startswith(_PAST):
-            held = self.pasts.get(key.removeprefix(_PAST))
+        elif key.startswith(PAST):
+            held = self.pasts.get(key.removeprefix(PAST))
         value = b"[" + held.encoded() + b"]" if held is not None else None
         return await self._producer.send(self._topic, value, key=key.encode(), partition=self._place(key))
 
@@ -215,3 +214,16 @@ class Desks:
 def _is_long_past(past: Past, now: datetime) -> bool:
     is_open = past.state == "told" and now - past.opened_at <= 4 * PAST_MEMORY
     return not is_open and now - (past.ended_at or past.opened_at) > PAST_MEMORY
+
+
+def _past(key: str, value: bytes) -> Past | None:
+    """None, and a line in the log, where another version wrote it."""
+    try:
+        return Past.model_validate_json(value[1:-1])
+    except ValidationError as error:
+        _left_out(key, error)
+        return None
+
+
+def _left_out(key: str, error: ValidationError) -> None:
+    _log.error("a desk of another version is left out", extra={"account": key, "error": str(error)[:200]})

@@ -12,7 +12,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.config import KafkaConfig
-from schemas.incidents import ACTIONS, DELIVERIES, Delivery, IncidentAction, Thread
+from schemas.incidents import ACTIONS, DELIVERIES, Delivery, IncidentAction, Thread, is_desk
 from streams.incidents.actions import ActionLog
 from streams.runtime.decode import decode
 from streams.runtime.follower import Follower
@@ -54,7 +54,7 @@ class Board:
             self.act(action)
 
     def learn_desk(self, account_id: str, value: bytes | None) -> None:
-        if account_id.startswith("ward:"):
+        if not is_desk(account_id):
             return
         before = self._threads.pop(account_id, ())
         try:

@@ -20,6 +20,7 @@ from services.dashboard.pages.future.query import ask as ask_future
 from services.dashboard.pages.touchpoint.query import ask as ask_touchpoint
 from services.dashboard.pages.touchpoint.view import TouchpointPage
 from services.dashboard.reader import Reader
+from services.dashboard.row_views import account_row
 from services.dashboard.scope import Scope
 from services.dashboard.store import AccountQuery
 from services.dashboard.views import AccountRow
@@ -65,8 +66,8 @@ async def _accounts(reader: Reader, scope: Scope) -> Rows:
     query = AccountQuery(identified=True, sort="name", limit=PAGE_ROWS, scope=scope, span=span)
     while True:
         rows = await reader.store.accounts(query)
-        found = (await reader.accounts(query)).accounts
-        for row in found:
+        for stored in rows[:PAGE_ROWS]:
+            row = account_row(reader.catalogue, stored)
             if row.account_id not in shown:
                 yield (*_account(row), 0.0, "")
         if len(rows) <= PAGE_ROWS:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
 import orjson
 
@@ -22,7 +22,16 @@ from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
 from services.dashboard.mapping import MapInputs, build_map, cell_of
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
 from services.dashboard.scope import Range, Scope, WindowId, nearest_window, range_of
-from services.dashboard.store import AccountQuery, CellKey, CellQuery, Cells, JourneyStore, ProposalQuery, SignalQuery
+from services.dashboard.store import (
+    AccountQuery,
+    CellKey,
+    CellQuery,
+    Cells,
+    JourneyStore,
+    ProposalQuery,
+    Row,
+    SignalQuery,
+)
 from services.dashboard.views import (
     AccountPage,
     AccountView,
@@ -47,7 +56,6 @@ from streams.identity.directories import Directories
 Clock = Callable[[], datetime]
 Waiting = Callable[[], Sequence[Wait]]
 Behind = Callable[[], Sequence[StageBehind]]
-Row = Mapping[str, Any]
 FEED_LENGTH = 30
 LIST_LENGTH = 12
 CASES_LENGTH = 8
@@ -156,14 +164,14 @@ class Reader:
 
     async def population(self, scope: Scope, span: Range) -> Population:
         """Who was seen. Raises StoreUnavailable."""
-        row = cast(Row, await self.store.population(scope, span))
+        row = await self.store.population(scope, span)
         return Population(row["accounts"], row["visitors"], row["at_risk"])
 
     async def freshness(self) -> Freshness:
         """Raises StoreUnavailable."""
         as_of = self.clock()
         rows, (ignored, traffic) = await asyncio.gather(self.store.freshness(), self._beside(as_of))
-        found = cast(Sequence[Row], rows)
+        found = rows
         behind, aside, refused = self.behind(), self.aside(), self.refused()
         return build_freshness(found, self._sources, as_of, behind, ignored, aside, traffic, refused)
 
@@ -204,7 +212,7 @@ class Reader:
 
     async def accounts(self, query: AccountQuery) -> AccountPage:
         """Raises StoreUnavailable."""
-        rows = cast(Sequence[Row], await self.store.accounts(query))
+        rows = await self.store.accounts(query)
         shown = rows[: query.limit]
         more = len(rows) > query.limit
         cursor = cursors.encode(shown[-1]["sort_key"], shown[-1]["account_id"]) if more else None
@@ -212,9 +220,9 @@ class Reader:
 
     async def standing(self, written: str) -> Row | None:
         """The account's row, by its id with or without its directory; None: not there. Raises StoreUnavailable."""
-        row = cast(Row | None, await self.store.account(written))
+        row = await self.store.account(written)
         if row is None and (named := await self._named(written)) not in ("", written):
-            row = cast(Row | None, await self.store.account(named))
+            row = await self.store.account(named)
         return row
 
     async def account(self, account_id: str, limit: int, cursor: str = "") -> AccountView | None:
@@ -228,7 +236,7 @@ class Reader:
         if row is None:
             named = await self._named(account_id)
             return await self.account(named, limit, cursor) if named not in ("", account_id) else None
-        account = cast(Row, row)
+        account = row
         shown = [row_views.touchpoint_view(self.catalogue, each) for each in rows[:limit]]
         more = cursors.encode_time(shown[-1].occurred_at, shown[-1].event_id) if len(rows) > limit else None
         return AccountView(
@@ -242,7 +250,7 @@ class Reader:
 
     async def proposals(self, query: ProposalQuery) -> ProposalPage:
         """Newest first. Raises StoreUnavailable."""
-        rows = cast(Sequence[Row], await self.store.proposals(query))
+        rows = await self.store.proposals(query)
         all_open = query.status == "open" and query.after is None and len(rows) <= query.limit
         count = len(rows) if all_open else await self.store.open_proposals()
         shown = tuple(row_views.proposal_view(row, self._answer_to(row)) for row in rows[: query.limit])
@@ -261,7 +269,7 @@ class Reader:
         found = await self.store.touchpoint(event_id)
         if found is None:
             return None
-        row = cast(Row, found)
+        row = found
         account = await self.store.account(row["account_id"])
         return TouchpointExplained(
             touchpoint=row_views.touchpoint_view(self.catalogue, row),
@@ -283,7 +291,7 @@ class Reader:
         rows, signals = await asyncio.gather(
             self.store.shares(CellQuery(scope, span, phase, kind)), self.signals(asked)
         )
-        personas, channels, rules = (self._shares(cast(Sequence[Row], rows), each) for each in _SHARE_KINDS)
+        personas, channels, rules = (self._shares(rows, each) for each in _SHARE_KINDS)
         return CellDetails(cell, self.catalogue.phase_name(phase), personas, channels, rules, signals)
 
     async def one_cell(self, scope: Scope, phase: str, kind: str) -> Cell:
@@ -332,7 +340,7 @@ class Reader:
         return Around(freshness, channels, tiers, name)
 
     async def _name_of(self, account_id: str) -> str:
-        row = cast(Row | None, await self.store.account(account_id)) if account_id else None
+        row = await self.store.account(account_id) if account_id else None
         return account_name(account_id, row["name"] if row else "") if account_id else ""
 
     async def _offered(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

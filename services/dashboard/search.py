@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, cast
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -38,7 +36,7 @@ async def search(scope: InScope, reader: WithReader, pages: WithPages, q: Text =
         "text": text,
         "incidents": tuple(each for each in found.incidents if _is_named(each, text.lower()))[:LENGTH],
         "accounts": accounts.accounts if text else (),
-        "people": cast("Sequence[Mapping[str, Any]]", people) if text else (),
+        "people": people if text else (),
         "kinds": kinds[:LENGTH] if text else (),
         "scope": scope,
         "page": None,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import Range, Scope
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 AccountSort = Literal["recent", "friction", "touchpoints", "name"]
 Polarity = Literal["friction", "delight"]
 TimeKey = tuple[datetime, str]

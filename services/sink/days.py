@@ -112,3 +112,8 @@ class RollUps:
             self._look_at_all = now + LOOK_AT_ALL_EVERY_S if everything else self._look_at_all
             self._touched = {day: at for day, at in self._touched.items() if now - at < FORGET_AFTER_S}
         return done
+
+    def put_off(self) -> None:
+        """Look later: ClickHouse refused this look, and would refuse it again after the next batch of facts."""
+        self._look_at = self._clock() + LOOK_EVERY_S
+        self._look_at_all = max(self._look_at_all, self._look_at)

@@ -74,6 +74,7 @@ class Sink:
         try:
             self._days.run()
         except PermanentError as error:  # the figures are right without it
+            self._days.put_off()
             _log.error("a day could not be rolled up", extra={"error": str(error)[:200]})
 
     def _observe(self, touched: Seen) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from schemas.alerting import AlertsConfig
 from schemas.base import EPOCH
@@ -151,3 +153,16 @@ async def test_what_people_were_told_is_kept_for_two_weeks_and_read_again() -> N
     desks.drop_pasts(NOW + PAST_MEMORY + timedelta(seconds=1))
     await desks.save()
     assert log.written[-1] == (written[0], written[1], None)
+
+
+async def test_what_another_version_kept_is_left_out_and_stops_no_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    desks = Week(Outcome("sent", "ok")).desks
+    del desks.all_pasts
+
+    async def read(self: Desks, places: object) -> AsyncIterator[tuple[str, bytes | None]]:
+        yield "past:odd", b'[{"of": "another version"}]'
+        yield "past:known", b"[" + WEEKS[0].encoded() + b"]"
+        yield "ward:0", b"[{}]"
+
+    monkeypatch.setattr(Desks, "_read", read)
+    assert await desks.all_pasts() == [WEEKS[0]]

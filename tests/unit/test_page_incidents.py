@@ -290,6 +290,15 @@ def test_the_board_takes_threads_of_a_desk_and_forgets_them() -> None:
     assert (board.version, board.threads("crm:1")) == (0, ())
 
 
+def test_what_is_no_desk_in_the_desks_topic_is_no_error_of_the_board(caplog: pytest.LogCaptureFixture) -> None:
+    board = app_on(FakeStore()).state.reader.board
+    for key in ("ward:1", "past:an-incident"):
+        board.learn_desk(key, b"[{}]")
+    assert caplog.records == []
+    board.learn_desk("crm:1", b"[{}]")
+    assert [line.getMessage() for line in caplog.records] == ["a desk of another version is left out"]
+
+
 async def test_pages_of_the_api_neither_skip_nor_repeat(log: Log) -> None:
     page = browser_of(page_on(hurt(*range(5, 90, 10)), log))
     whole = (await page.get("/api/v1/incidents?window=7d")).json()

@@ -46,6 +46,15 @@ def test_everything_at_first_then_what_was_touched_then_everything_again() -> No
     assert store.days == ["all", ["1970-01-02", "1970-01-03"], "all"]
 
 
+def test_a_look_that_clickhouse_refused_is_put_off_and_not_repeated_after_each_batch() -> None:
+    clock = Clock()
+    days = RollUps(Asked(), clock)
+    days.put_off()
+    assert not days.due()
+    clock.now += LOOK_EVERY_S
+    assert days.due()
+
+
 def test_goes_on_at_once_while_there_is_more() -> None:
     store, clock = Asked(), Clock()
     store.due = AT_ONCE + 1

@@ -199,7 +199,7 @@ def hurt(target: Target, lens: Lens) -> tuple[list[Desk], ActionLog]:
 
 async def _known(kafka: KafkaConfig) -> tuple[dict[str, Desk], ActionLog]:
     """Every desk and every action, as their topics have them. Raises KafkaAway."""
-    from schemas.incidents import ACTIONS, Desk
+    from schemas.incidents import ACTIONS, Desk, is_desk
     from services.cli.commands.records import consumer, history
     from streams.incidents.actions import ActionLog
     from streams.runtime.decode import decode
@@ -210,7 +210,7 @@ async def _known(kafka: KafkaConfig) -> tuple[dict[str, Desk], ActionLog]:
             name = record.key.decode()
             if record.value is None:
                 desks.pop(name, None)
-            elif not name.startswith(("ward:", "past:")):
+            elif is_desk(name):
                 desks[name] = Desk.model_validate_json(record.value[1:-1])
         actions = [
             action

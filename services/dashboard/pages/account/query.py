@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
 
 from services.dashboard import cursors, row_views
 from services.dashboard.absent import NotFound
@@ -40,9 +38,9 @@ async def ask(reader: Reader, scope: Scope) -> AccountPage:
     return drawn(
         weighed,
         row,
-        [row_views.touchpoint_view(reader.catalogue, each) for each in cast("Sequence[Mapping[str, Any]]", days)],
+        [row_views.touchpoint_view(reader.catalogue, each) for each in days],
         cursors.encode_time(*more) if more else "",
-        cast("Sequence[Mapping[str, Any]]", people),
+        people,
         hurts.incidents[:INCIDENTS],
         tuple(map(row_views.correction_view, corrections)),
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Range, Scope
@@ -49,7 +49,7 @@ async def ask(reader: Reader, scope: Scope) -> AccountsPage:
         reader.population(scope, span),
         reader.store.hurt_accounts(scope, span, by_definition, LIST_LENGTH),
     )
-    pains = {row["account_id"]: row for row in cast("Sequence[Mapping[str, Any]]", hurt)}
+    pains = {row["account_id"]: row for row in hurt}
     missing = set(pains) - {row.account_id for row in known.accounts}
     older = await _rows(reader, scope, span, missing)
     most = max((row["pained"] for row in pains.values()), default=0.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, cast
 from urllib.parse import parse_qsl, quote
 
 from fastapi import APIRouter, Request
@@ -81,7 +80,7 @@ async def page_of(reader: Reader, one: One) -> IncidentPage:
     rows, account = await asyncio.gather(
         reader.store.events(one.account_id, events_of(one)), reader.store.account(one.account_id)
     )
-    seen = [row_views.touchpoint_view(reader.catalogue, cast("Mapping[str, Any]", row)) for row in rows]
+    seen = [row_views.touchpoint_view(reader.catalogue, row) for row in rows]
     thread, events = one.listed.thread, one.listed.incident.events
     return drawn(
         reader.catalogue,
@@ -89,7 +88,7 @@ async def page_of(reader: Reader, one: One) -> IncidentPage:
         {each.event_id: each for each in seen},
         reader.board.log.about(dict.fromkeys((*events, *(thread.events if thread else ())))),
         reader.board.deliveries(one.view.id),
-        row_views.account_row(reader.catalogue, cast("Mapping[str, Any]", account)) if account else None,
+        row_views.account_row(reader.catalogue, account) if account else None,
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
 
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
@@ -43,7 +41,7 @@ async def ask(reader: Reader, scope: Scope) -> LifePage:
     """Raises StoreUnavailable."""
     span = await reader.span(scope, reader.clock())
     found = await reader.store.hurt_accounts(scope, span, reader.catalogue.painful_by_definition, ACCOUNTS)
-    rows = cast("Sequence[Mapping[str, Any]]", found)
+    rows = found
     most = max((row["pained"] for row in rows), default=0.0)
     catalogue = reader.catalogue
     return LifePage(

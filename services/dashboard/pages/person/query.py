@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from services.dashboard import cursors, row_views
 from services.dashboard.absent import NotFound
@@ -73,8 +73,8 @@ async def ask(reader: Reader, scope: Scope) -> PersonPage:
     (days, more), accounts = await asyncio.gather(reader.store.days(asked), reader.store.accounts_of(person_id))
     if not accounts:
         raise NotFound(f"no person `{person_id[:80]}`")
-    rows = cast("Sequence[Mapping[str, Any]]", accounts)
-    found = [row_views.touchpoint_view(reader.catalogue, each) for each in cast("Sequence[Mapping[str, Any]]", days)]
+    rows = accounts
+    found = [row_views.touchpoint_view(reader.catalogue, each) for each in days]
     felt = [each.emotion for each in found if each.emotion is not None]
     persona = next((row["persona"] for row in rows if row["persona"]), "")
     return PersonPage(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from services.dashboard.pages.sources.vendors import VENDORS, Vendor
 from services.dashboard.reader import Reader
@@ -74,9 +74,9 @@ async def ask(reader: Reader, _: Scope) -> SourcesPage:
     freshness, questions, flow, latest = await asyncio.gather(
         reader.freshness(), reader.open_questions(), reader.store.flow(since), reader.store.latest(since, LATEST)
     )
-    rows = cast("Sequence[Mapping[str, Any]]", flow)
+    rows = flow
     sent = sorted((_sent(reader, one, rows) for one in freshness.sources), key=lambda one: not one.is_late)
-    came = tuple(_came(reader, row) for row in cast("Sequence[Mapping[str, Any]]", latest))
+    came = tuple(_came(reader, row) for row in latest)
     return SourcesPage(freshness, questions, tuple(sent), came)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
 
 from services.dashboard.absent import NotFound
 from services.dashboard.pages.touchpoint.view import TouchpointPage, drawn
@@ -45,7 +43,7 @@ async def ask(reader: Reader, scope: Scope) -> TouchpointPage:
         store.said(reach, span, SAID),
     )
     at = cell.phase if cell else ""
-    rows = [cast("Sequence[Mapping[str, Any]]", each) for each in (accounts, variants, before, after, said)]
+    rows = [accounts, variants, before, after, said]
     return drawn(weighed, reach, kind if kind != ALL else "", at, cell, rows)
 
 
