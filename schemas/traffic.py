@@ -11,15 +11,6 @@ from schemas.base import Strict
 
 Traffic = Literal["customer", "bot", "internal", "test", "declined"]
 
-#: In words, for pages and the command line.
-TRAFFIC_WORDS: dict[Traffic, str] = {
-    "customer": "of customers",
-    "bot": "of programs: crawlers, monitors, headless browsers",
-    "internal": "of your own people, or on your own hosts",
-    "test": "that the sender calls a test",
-    "declined": "of people who declined to be followed",
-}
-
 #: What the sender, or the network it was sent from, says of a message.
 Flag = Literal["bot", "prefetch", "test", "own_network", "declined"]
 #: What a user agent is: a person's browser, a program that crawls or watches, a library that a server sends with.

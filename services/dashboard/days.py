@@ -12,7 +12,6 @@ from services.dashboard.ranking import Severity
 from services.dashboard.views import SignalView, TouchpointView
 
 SEVERE_AT, HIGH_AT = 0.8, 0.6
-NAMED_KINDS = 3
 
 
 @dataclass(frozen=True, slots=True)

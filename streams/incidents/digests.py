@@ -11,7 +11,6 @@ from schemas.policies import LEVELS
 from streams.ids import named_id
 
 MAX_LINES = 50
-_OVER = ("closed", "withdrawn")
 
 
 def daily(channel: str, messages: Sequence[Message], now: datetime) -> Digest:
@@ -22,13 +21,13 @@ def daily(channel: str, messages: Sequence[Message], now: datetime) -> Digest:
     latest: dict[str, Message] = {}
     for message in sorted(messages, key=lambda one: (one.at, one.notice_id)):
         latest[message.incident_id] = message
-    still = [one for one in latest.values() if one.kind not in _OVER]
-    over = [one for one in latest.values() if one.kind in _OVER]
+    still = [one for one in latest.values() if not one.is_over]
+    over = [one for one in latest.values() if one.is_over]
     names = ":".join(sorted(message.notice_id for message in messages))
     return Digest(
         digest_id=named_id(NAMESPACE_URL, f"touchline:digest:{channel}:{names}"),
         kind="daily",
-        title=f"{_counted(len(latest), 'incident')} that could wait",
+        title=f"{counted(len(latest), 'incident')} that could wait",
         at=now,
         parts=tuple(part for part in (_part("Still open", still), _part("Over", over)) if part.lines),
     )
@@ -49,10 +48,10 @@ def _part(title: str, messages: Iterable[Message]) -> DigestPart:
 def _line(message: Message) -> DigestLine:
     taken = f", {message.taken_by} takes care of it" if message.taken_by else ""
     said = f": {message.remark}" if message.remark else ""
-    url = message.where if message.where.startswith(("https://", "http://")) else ""
     since = f"{message.since:%Y-%m-%d %H:%M} UTC"
-    return DigestLine(words=f"{message.headline} ({message.level}, since {since}{taken}){said}", url=url)
+    return DigestLine(words=f"{message.headline} ({message.level}, since {since}{taken}){said}", url=message.link)
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """`1 incident`, `2 incidents`."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

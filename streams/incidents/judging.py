@@ -67,11 +67,13 @@ def is_near(policy: Policy, dates: Mapping[str, datetime], now: datetime) -> boo
     return since is not None and since <= now < dates[policy.renewal_trait] + timedelta(days=1)
 
 
-def falls_under(policy: Policy, incident: Incident, *, is_key: bool, is_near: bool = False) -> bool:
+def falls_under(
+    policy: Policy, incident: Incident, dates: Mapping[str, datetime], now: datetime, *, is_key: bool
+) -> bool:
     """Whether a policy asks for such an incident, whenever it happened."""
     if policy.key_accounts and not is_key:
         return False
-    if policy.renewal_within_days and not is_near:
+    if policy.renewal_within_days and not is_near(policy, dates, now):
         return False
     return any(_meets(policy, part) for part in incident.parts)
 

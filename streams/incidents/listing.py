@@ -16,7 +16,7 @@ from streams.incidents.actions import ActionLog, Standing
 from streams.incidents.identity import Known, matched
 from streams.incidents.incident import Incident
 from streams.incidents.intake import Lens
-from streams.incidents.judging import falls_under, is_near, level_of
+from streams.incidents.judging import falls_under, level_of
 from streams.incidents.threads import incidents_on
 
 State = Literal["open", "taken", "silenced", "done", "over"]
@@ -64,9 +64,7 @@ def _listed(  # noqa: PLR0913 - what is known of an incident
     standing = log.standing(dict.fromkeys((*incident.events, *(thread.events if thread else ()))))
     is_done = standing.is_done(incident.pained_at)
     policies = [
-        one
-        for one in lens.blueprint.policies
-        if falls_under(one, incident, is_key=weight > 1, is_near=is_near(one, desk.dates, now))
+        one for one in lens.blueprint.policies if falls_under(one, incident, desk.dates, now, is_key=weight > 1)
     ]
     return Listed(
         incident_id=thread.thread_id if thread else incident.incident_id,

@@ -17,7 +17,7 @@ from streams.incidents.actions import ActionLog, Standing
 from streams.incidents.identity import Known, matched
 from streams.incidents.incident import Incident, incidents_of
 from streams.incidents.intake import Lens
-from streams.incidents.judging import Watch, bursts_of, falls_under, is_near, is_news, is_worse, level_of, near_since
+from streams.incidents.judging import Watch, bursts_of, falls_under, is_news, is_worse, level_of, near_since
 from streams.incidents.messages import Kind, Places, describe, ended
 
 Route = Callable[[Message], tuple[str, ...]]
@@ -145,8 +145,8 @@ def look_again_at(desk: Desk, view: View) -> datetime | None:
     for thread in desk.threads:
         due += [thread.missing_since + view.withdraw_after] if thread.missing_since and not thread.is_over else []
         due += [view.now + timedelta(seconds=15)] if thread.state == "held" else []
-        remind_at = _remind_at(thread, view)
-        due += [remind_at] if remind_at is not None and remind_at > view.now else []
+        reminder = _due_reminder(thread, view)
+        due += [reminder[0]] if reminder is not None and reminder[0] > view.now else []
         silent_until = view.log.standing(thread.events).silenced_until
         due += [silent_until] if silent_until is not None and silent_until > view.now else []
     return min(due, default=None)
@@ -173,10 +173,7 @@ def _weight(desk: Desk, view: View) -> float:
 
 def _seen(incident: Incident, desk: Desk, view: View) -> _Seen:
     is_key = _weight(desk, view) > 1
-    near = {one.id: is_near(one, desk.dates, view.now) for one in view.policies if one.renewal_within_days}
-    hits = tuple(
-        one for one in view.policies if falls_under(one, incident, is_key=is_key, is_near=near.get(one.id, False))
-    )
+    hits = tuple(one for one in view.policies if falls_under(one, incident, desk.dates, view.now, is_key=is_key))
     news = tuple(
         one for one in hits if is_news(one, incident, desk.carriers, view.watch, view.now, near_since(one, desk.dates))
     )
@@ -294,25 +291,23 @@ def _told_before(thread: Thread, seen: _Seen) -> Thread:
 
 def _reminded(thread: Thread, seen: _Seen) -> Thread:
     """Told again where nobody took it for as long as a route allows."""
-    view, remind_at = seen.view, _remind_at(thread, seen.view)
-    if remind_at is None or remind_at > view.now or seen.standing.taken_by:
+    view, due = seen.view, _due_reminder(thread, seen.view)
+    if due is None or due[0] > view.now or seen.standing.taken_by:
         return thread
     if seen.standing.is_done(seen.incident.pained_at):
         return thread
-    found = view.manner.reminder(thread.last) if thread.last is not None else None
-    channels = found[1] if found is not None else ()
     hours = (view.now - thread.opened_at).total_seconds() / 3600
-    reminded = _told(thread, seen, "reminder", f"nobody has taken it for {hours:.0f} h", channels)
+    reminded = _told(thread, seen, "reminder", f"nobody has taken it for {hours:.0f} h", due[1])
     return reminded.changed(level=max(thread.level, reminded.level, key=LEVELS.index))
 
 
-def _remind_at(thread: Thread, view: View) -> datetime | None:
-    """When people are to be reminded of it, if nobody takes it."""
+def _due_reminder(thread: Thread, view: View) -> tuple[datetime, tuple[str, ...]] | None:
+    """When people are to be reminded of it, and where, if nobody takes it."""
     if thread.state != "told" or thread.last is None or thread.told_at is None:
         return None
     found = view.manner.reminder(thread.last)
     waiting = [one.next_at for notice in thread.notices for one in notice.sendings if one.state == "due"]
-    return max([thread.told_at, *waiting]) + found[0] if found is not None else None
+    return (max([thread.told_at, *waiting]) + found[0], tuple(found[1])) if found is not None else None
 
 
 def _told(thread: Thread, seen: _Seen, kind: Kind, remark: str, only: Sequence[str] | None = None) -> Thread:

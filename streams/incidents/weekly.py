@@ -11,7 +11,7 @@ from schemas.incidents import Digest, DigestLine, Past
 from schemas.policies import LEVELS
 from streams.ids import named_id
 from streams.incidents.actions import ActionLog
-from streams.incidents.digests import part_of
+from streams.incidents.digests import counted, part_of
 
 WEEK = timedelta(days=7)
 _MOST = 10
@@ -34,7 +34,7 @@ def weekly(
     return Digest(
         digest_id=named_id(NAMESPACE_URL, f"touchline:weekly:{channel}:{now:%G-%V}"),
         kind="weekly",
-        title=f"The week until {now:%d %B}: {len(this)} incident{'s' * (len(this) != 1)}",
+        title=f"The week until {now:%d %B}: {counted(len(this), 'incident')}",
         at=now,
         parts=tuple(part if part.lines else part.changed(lines=(DigestLine(words="Nothing"),)) for part in parts),
     )
@@ -48,14 +48,16 @@ def _most(this: Sequence[Past], before: Sequence[Past] | None) -> Iterator[Diges
     past = _counts(before or [])
     for name, count in counts.most_common(_MOST):
         compared = f"; {past[name]} the week before" if before is not None else ""
-        yield DigestLine(words=f"{name}: {_said(count, 'incident')} at {_said(accounts[name], 'account')}{compared}")
+        yield DigestLine(
+            words=f"{name}: {counted(count, 'incident')} at {counted(accounts[name], 'account')}{compared}"
+        )
 
 
 def _better(this: Sequence[Past], before: Sequence[Past]) -> Iterator[DigestLine]:
     now, past = _counts(this), _counts(before)
     fallen = sorted((now[name] - past[name], name) for name in past if now[name] < past[name])
     for _, name in fallen[:_MOST]:
-        yield DigestLine(words=f"{name}: {_said(now[name], 'incident')}, after {past[name]} the week before")
+        yield DigestLine(words=f"{name}: {counted(now[name], 'incident')}, after {past[name]} the week before")
 
 
 def _fixed(known: Iterable[Past], log: ActionLog, now: datetime) -> Iterator[DigestLine]:
@@ -78,7 +80,7 @@ def _unseen(known: Iterable[Past], log: ActionLog, page: str) -> Iterator[Digest
         oldest = min(past.opened_at for past in pasts)
         people = sorted({person for past in pasts for person in past.owners})
         whom = f" ({', '.join(people)})" if people else ""
-        words = f"{name}{whom}: {_said(len(pasts), 'incident')} that nobody took, the oldest since {oldest:%Y-%m-%d}"
+        words = f"{name}{whom}: {counted(len(pasts), 'incident')} that nobody took, the oldest since {oldest:%Y-%m-%d}"
         yield DigestLine(words=words, url=page)
 
 
@@ -96,8 +98,4 @@ def _order(past: Past) -> tuple[int, datetime, str]:
 
 def _span(length: timedelta) -> str:
     hours = length.total_seconds() / 3600
-    return _said(round(hours / 24), "day") if hours >= 48 else _said(round(hours), "hour")
-
-
-def _said(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
+    return counted(round(hours / 24), "day") if hours >= 48 else counted(round(hours), "hour")

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC
 from typing import Any, Protocol
 
 from aiokafka.errors import KafkaError
@@ -25,6 +24,7 @@ from schemas.topics import TopicName
 from schemas.touchpoints import Recall, Refold
 from streams.identity.directory import NAMESPACES
 from streams.journey.causes import IDS_OF_BEFORE
+from streams.journey.stored import aware
 from streams.processors.links import LinksReader, RecallDuty, published
 from streams.runtime.outbox import Outbox, Output, slices
 
@@ -167,6 +167,12 @@ def _asks(account_id: str, position: int) -> list[Output]:
 
 
 def _settled(row: Mapping[str, Any], position: int) -> ProposalFact:
-    since = row["since"] if row["since"].tzinfo else row["since"].replace(tzinfo=UTC)
-    fields = {**row, "question": row["kind"], "kind": "proposal", "since": since, "decided_at": None, "by": ""}
+    fields = {
+        **row,
+        "question": row["kind"],
+        "kind": "proposal",
+        "since": aware(row["since"]),
+        "decided_at": None,
+        "by": "",
+    }
     return ProposalFact.model_validate(fields | {"revision": position, "status": "settled"})

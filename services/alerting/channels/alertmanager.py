@@ -21,7 +21,6 @@ from services.alerting.outgoing import Outgoing
 
 _PATH = "/api/v2/alerts"
 _AHEAD = 3
-_OVER = ("closed", "withdrawn")
 _TEST_LASTS_S = 60.0
 
 
@@ -50,13 +49,12 @@ def alert(message: Message, level: Level, ends_at: datetime) -> dict[str, Any]:
         "taken_by": message.taken_by,
         "act": message.act,
     }
-    link = message.where if message.where.startswith("http") else ""
     return {
         "labels": {name: value for name, value in labels.items() if value},
         "annotations": {name: value for name, value in annotations.items() if value},
         "startsAt": message.since.isoformat(),
         "endsAt": ends_at.isoformat(),
-        **({"generatorURL": link} if link else {}),
+        **({"generatorURL": message.link} if message.link else {}),
     }
 
 
@@ -82,7 +80,7 @@ class Alertmanager:
         """What the message says now; the level it had before, if it changed, ends."""
         now = self._clock()
         ahead = timedelta(seconds=_TEST_LASTS_S if message.kind == "test" else self.refresh_s * _AHEAD)
-        is_over = message.kind in _OVER
+        is_over = message.is_over
         alerts = [alert(message, message.level, now if is_over else now + ahead)]
         alerts += [alert(message, level, now) for level in LEVELS if message.kind == "grown" and level != message.level]
         return await self._tell(alerts)

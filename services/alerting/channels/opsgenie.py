@@ -53,7 +53,7 @@ class Opsgenie:
 
     async def send(self, message: Message) -> Outcome:
         """Open it or tell it again; close what is over. A test is opened and closed."""
-        if message.kind not in ("closed", "withdrawn"):
+        if not message.is_over:
             outcome = await self._post("", body(message))
             if outcome.kind != "sent" or message.kind != "test":
                 return outcome

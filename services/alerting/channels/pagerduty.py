@@ -18,7 +18,6 @@ from services.alerting.outgoing import Outgoing
 
 _PATH = "/v2/enqueue"
 _SUMMARY, _DETAIL = 1_024, 4_000
-_OVER = ("closed", "withdrawn")
 _SEVERITIES: dict[Level, str] = {"severe": "critical", "high": "error", "watch": "warning"}
 Action = Literal["trigger", "resolve"]
 
@@ -26,7 +25,6 @@ Action = Literal["trigger", "resolve"]
 def body(message: Message, routing_key: str, action: Action) -> dict[str, Any]:
     """The event as PagerDuty documents it."""
     links = [{"href": link, "text": said} for said, link in words.acts(message)]
-    page = message.where if message.where.startswith(("https://", "http://")) else ""
     event = {
         "routing_key": routing_key,
         "event_action": action,
@@ -46,7 +44,11 @@ def body(message: Message, routing_key: str, action: Action) -> dict[str, Any]:
         "custom_details": {name: value[:_DETAIL] for name, value in details.items()},
     }
     shown = {name: value for name, value in payload.items() if value}
-    return event | {"payload": shown, "links": links, "client": "Touchline"} | ({"client_url": page} if page else {})
+    return (
+        event
+        | {"payload": shown, "links": links, "client": "Touchline"}
+        | ({"client_url": message.link} if message.link else {})
+    )
 
 
 class PagerDuty:
@@ -60,7 +62,7 @@ class PagerDuty:
 
     async def send(self, message: Message) -> Outcome:
         """Trigger, or resolve what is over; a test is resolved at once, so that nobody is paged for long."""
-        outcome = await self._enqueue(message, "resolve" if message.kind in _OVER else "trigger")
+        outcome = await self._enqueue(message, "resolve" if message.is_over else "trigger")
         if message.kind == "test" and outcome.kind == "sent":
             return await self._enqueue(message, "resolve")
         return outcome

@@ -75,15 +75,16 @@ class Slack:
 
     async def send(self, message: Message) -> Outcome:
         """Post it; a webhook cannot change what it posted, so what grows is a message of its own."""
-        headers = {"content-type": "application/json; charset=utf-8"}
-        secrets = (self._url, self._url.rpartition("/")[2])
-        return await posted(self._outgoing, self._url, orjson.dumps(body(message)), headers, secrets)
+        return await self._post(body(message))
 
     async def send_digest(self, digest: Digest, left: Set[str]) -> Outcome:
         """Post it to the room; nobody leaves a room by a link."""
+        return await self._post(digest_body(digest))
+
+    async def _post(self, content: dict[str, Any]) -> Outcome:
         headers = {"content-type": "application/json; charset=utf-8"}
         secrets = (self._url, self._url.rpartition("/")[2])
-        return await posted(self._outgoing, self._url, orjson.dumps(digest_body(digest)), headers, secrets)
+        return await posted(self._outgoing, self._url, orjson.dumps(content), headers, secrets)
 
 
 def _packed(lines: Sequence[str]) -> Iterator[str]:

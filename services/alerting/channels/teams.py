@@ -30,7 +30,7 @@ def body(message: Message) -> dict[str, Any]:
     for one in message.evidence:
         blocks.append(_text(f"• {words.stamp(one.at)}  {one.words}"))
     blocks += [_named(name, value) for name, value in words.rest(message)]
-    links = [*words.acts(message), *((("Look at it", message.where),) if _is_link(message.where) else ())]
+    links = [*words.acts(message), *((("Look at it", message.link),) if message.link else ())]
     return _message(blocks, links)
 
 
@@ -81,10 +81,6 @@ def _text(text: str, **look: str) -> dict[str, Any]:
 def _named(name: str, value: str) -> dict[str, Any]:
     runs = [{"type": "TextRun", "text": f"{name}: ", "weight": "Bolder"}, {"type": "TextRun", "text": _cut(value)}]
     return {"type": "RichTextBlock", "inlines": runs}
-
-
-def _is_link(text: str) -> bool:
-    return text.startswith(("https://", "http://"))
 
 
 def _cut(text: str) -> str:
