@@ -14,6 +14,7 @@ number, a UUID, 24 digits of hex) stay, except behind such a word: they open not
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from operator import attrgetter
@@ -87,8 +88,11 @@ def hidden(touchpoint: CleanTouchpoint) -> CleanTouchpoint:
     for name, value in zip(_WORDS, _words_of(touchpoint), strict=True):
         if value and (clear := masked(value)) != value:
             found[name] = clear
-    if touchpoint.properties and (changed := _changed(touchpoint)):
+    exempt = _WHO if touchpoint.action in _RECORDS else ()
+    if touchpoint.properties and (changed := _changed(touchpoint.properties, exempt)):
         found["properties"] = touchpoint.properties | changed
+    if touchpoint.visit and (changed := _changed(touchpoint.visit)):
+        found["visit"] = touchpoint.visit | changed
     return touchpoint.completed(**found) if found else touchpoint
 
 
@@ -96,11 +100,10 @@ _WORDS: Final = ("page", "title", "element", "text", "vendor_type")
 _words_of = attrgetter(*_WORDS)
 
 
-def _changed(touchpoint: CleanTouchpoint) -> dict[str, Scalar]:
-    exempt = _WHO if touchpoint.action in _RECORDS else ()
+def _changed(values: Mapping[str, Scalar], exempt: Collection[str] = ()) -> dict[str, Scalar]:
     return {
         key: clear
-        for key, value in touchpoint.properties.items()
+        for key, value in values.items()
         if isinstance(value, str) and value and key not in exempt and (clear := masked(value)) != value
     }
 

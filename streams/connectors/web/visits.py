@@ -23,7 +23,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
-from streams.connectors.masking import masked
 from streams.connectors.reading import first_text, host_of, text
 from streams.identity.domains import company_domain
 
@@ -168,7 +167,7 @@ def _stated(campaign: Place, places: tuple[Place, ...]) -> dict[str, str]:
         said = text(campaign.get(part)) or (text(campaign.get("name")) if part == "campaign" else "")
         said = said or first_text(tuple(named), (f"utm_{part}", f"campaign_{part}"))
         if said:
-            found[f"utm_{part}"] = masked(said)
+            found[f"utm_{part}"] = said
     return found
 
 
@@ -180,5 +179,5 @@ def _of_address(address: str) -> tuple[dict[str, str], str]:
     except ValueError:  # no address at all: an unclosed bracket
         return {}, ""
     pairs = {name.lower(): value for name, value in reversed(parse_qsl(query)[:60])}
-    utm = {f"utm_{part}": masked(said) for part in PARTS if (said := text(pairs.get(f"utm_{part}")))}
+    utm = {f"utm_{part}": said for part in PARTS if (said := text(pairs.get(f"utm_{part}")))}
     return utm, next((channel for name, channel in _CLICKS.items() if pairs.get(name)), "")
