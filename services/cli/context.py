@@ -13,7 +13,7 @@ import typer
 from schemas.config import Config, SecretRef
 from schemas.errors import StoreUnavailable
 from services.common.config import load_config
-from services.common.secrets import read_secret
+from services.common.secrets import clickhouse_password
 from services.supervisor.folder import read_run
 
 if TYPE_CHECKING:
@@ -82,12 +82,6 @@ def store_client(config: Config, *, database: str | None = None, timeout_s: floa
         if isinstance(error.__cause__, Error) and error.__cause__.code is not None:
             raise  # it answered, with a reason
         raise StoreUnavailable(f"ClickHouse at {config.clickhouse.url} does not answer") from error
-
-
-def clickhouse_password(config: Config) -> str:
-    """The password of the configured ClickHouse user; empty when there is none."""
-    secret = config.clickhouse.password
-    return read_secret(secret).decode() if secret else ""
 
 
 def _with_token(config: Config, token_file: str) -> Config:

@@ -150,7 +150,7 @@ def validate(
 @app.command()
 def migrate(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
     """Bring the database up to date."""
-    from services.cli.context import clickhouse_password
+    from services.common.secrets import clickhouse_password
     from services.sink.migrate import migrate as apply
     from services.sink.parted import refuse_parted
 

@@ -87,11 +87,10 @@ def _alerts(config: Config) -> int:
 
 
 def _processor(stage: str, config: Config) -> int:
-    from services.common.secrets import read_secret
+    from services.common.secrets import clickhouse_password
     from streams.processors.main import run
 
-    secret = config.clickhouse.password if STAGES[stage].asks_clickhouse else None
-    return run(stage, config, read_secret(secret).decode() if secret else "")
+    return run(stage, config, clickhouse_password(config) if STAGES[stage].asks_clickhouse else "")
 
 
 def _topics(config: Config) -> int:
@@ -101,12 +100,11 @@ def _topics(config: Config) -> int:
 
 
 def _migrate(config: Config) -> int:
-    from services.common.secrets import read_secret
+    from services.common.secrets import clickhouse_password
     from services.sink.migrate import migrate
     from services.sink.parted import refuse_parted
 
-    secret = config.clickhouse.password
-    password = read_secret(secret).decode() if secret else ""
+    password = clickhouse_password(config)
     applied = migrate(config.clickhouse, password)
     refuse_parted(config, password)
     _log.info("database is up to date", extra={"applied": len(applied)})

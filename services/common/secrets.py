@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from schemas.config import SecretRef
+from schemas.config import Config, SecretRef
 from schemas.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
@@ -24,6 +24,12 @@ def read_secret(ref: SecretRef, env: Mapping[str, str] = os.environ) -> bytes:
     if not value:
         raise ConfigurationError(f"{shown_place(ref)} is empty; put the secret there")
     return value
+
+
+def clickhouse_password(config: Config) -> str:
+    """The password of the configured ClickHouse user; empty when there is none. Raises ConfigurationError."""
+    secret = config.clickhouse.password
+    return read_secret(secret).decode() if secret else ""
 
 
 def shown_place(ref: SecretRef) -> str:

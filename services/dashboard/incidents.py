@@ -12,7 +12,7 @@ from schemas.policies import Level
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Range, Scope
-from services.dashboard.store import PainQuery, Pains
+from services.dashboard.store import PainQuery, Pains, Row
 from services.dashboard.words import account_name, rule_label
 from streams.incidents.listing import Listed, State, listed, worst_first
 from streams.incidents.stored import asked, desks_of
@@ -88,18 +88,28 @@ async def incidents(reader: Reader, scope: Scope, span: Range, most_pains: int =
 
     Raises StoreUnavailable.
     """
-    lens = reader.catalogue.lens
-    fields = asked(lens, min(span.since, reader.clock() - timedelta(days=2)) - REACH)
-    derived = reader.catalogue.derived_rules
-    query = PainQuery(scope, span, fields["types"], derived, fields["waits"], most_pains + 1)
-    keys = await reader.store.pained(query)
-    wanted = {str(row["part_id"]) for row in keys[:most_pains]}
-    accounts = list(dict.fromkeys(str(row["account_id"]) for row in keys[:most_pains]))
-    pains = await reader.store.pains(accounts, fields)
+    since = min(span.since, reader.clock() - timedelta(days=2)) - REACH
+    keys, pains, is_cut = await pains_of(reader, scope, span, since, most_pains)
+    wanted = {str(row["part_id"]) for row in keys}
     # off the event loop: where much hurts this takes a while, and others' pages are answered in between
-    views = await asyncio.to_thread(_ranked, reader, pains, fields["since"], wanted)
+    views = await asyncio.to_thread(_ranked, reader, pains, since, wanted)
     remember(reader, views)
-    return Found(views, len(keys) > most_pains)
+    return Found(views, is_cut)
+
+
+async def pains_of(
+    reader: Reader, scope: Scope, span: Range, since: datetime, most: int
+) -> tuple[Sequence[Row], Pains, bool]:
+    """Pains of the scope, at most so many and the newest; all since then that hurt their accounts; whether more were.
+
+    Raises StoreUnavailable.
+    """
+    fields = asked(reader.catalogue.lens, since)
+    query = PainQuery(scope, span, fields["types"], reader.catalogue.derived_rules, fields["waits"], most + 1)
+    found = await reader.store.pained(query)
+    keys = found[:most]
+    accounts = list(dict.fromkeys(str(row["account_id"]) for row in keys))
+    return keys, await reader.store.pains(accounts, fields), len(found) > most
 
 
 def _ranked(reader: Reader, pains: Pains, since: datetime, wanted: set[str]) -> tuple[IncidentView, ...]:

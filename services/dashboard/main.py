@@ -18,7 +18,7 @@ from schemas.alerting import AlertsConfig
 from schemas.config import Config
 from schemas.errors import ConfigurationError
 from services.common.connection import Bounds, server_settings
-from services.common.secrets import read_secret
+from services.common.secrets import clickhouse_password, read_secret
 from services.common.sockets import listen
 from services.dashboard import acting, answers
 from services.dashboard.acting import Act, ToLog
@@ -48,7 +48,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     Raises ConfigurationError for a missing secret, an unknown host or an open address without a token, OSError
     for a taken port.
     """
-    password = read_secret(config.clickhouse.password).decode() if config.clickhouse.password else ""
+    password = clickhouse_password(config)
     store = ClickHouseStore(partial(connect, config.clickhouse, password))
     client = httpx.AsyncClient(timeout=TIMEOUT_S)
     pipeline = Pipeline(config.kafka, utc_now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.dashboard.store import AccountSort
+from services.dashboard.words import TIER_TRAITS
 from streams.incidents.stored import SINCE
 
 _TYPES = "AND (empty({types:Array(String)}) OR has({types:Array(String)}, touchpoint_type))"
@@ -13,8 +14,8 @@ _SCOPE = f"""
   {_TYPES}
 """
 # What CRMs call it, the first that is filled in.
-_TIER = """lowerUTF8(arrayFirst(tier -> tier != '', arrayMap(name -> JSONExtractString(traits, name),
-    ['tier', 'account_tier', 'customer_tier', 'hs_target_account'])))"""
+_TIER = f"""lowerUTF8(arrayFirst(tier -> tier != '', arrayMap(name -> JSONExtractString(traits, name),
+    {list(TIER_TRAITS)})))"""
 _ACCOUNTS = f"""account_id IN (SELECT account_id FROM account_journeys FINAL
     WHERE ({{account:String}} = '' OR account_id = {{account:String}})
       AND (empty({{tiers:Array(String)}}) OR has({{tiers:Array(String)}}, {_TIER})))"""

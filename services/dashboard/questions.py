@@ -62,7 +62,7 @@ async def decide(proposal_id: str, request: Request, reader: WithReader) -> Resp
 @router.post("/proposals", include_in_schema=False)
 async def decide_on_page(request: Request, reader: WithReader, pages: WithPages, part: Text = "") -> Response:
     """The form: `answer` is `accept ID` or `reject ID`. `part=1` answers with the list as it stands then."""
-    fields = dict(parse_qsl((await body_of(request)).decode(errors="replace"), keep_blank_values=True))
+    fields = await form_of(request)
     verb, _, proposal_id = fields.get("answer", "").partition(" ")
     problem, status = "", 200
     try:
@@ -93,6 +93,11 @@ async def _decide(request: Request, reader: Reader, proposal_id: str, fields: Ma
     reader.given.note(proposal_id, said)
     request.app.state.snapshots.expire()
     return Decided(proposal_id, said, record["verdict"], by, event_id)
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form that was sent. Raises as `body_of`."""
+    return dict(parse_qsl((await body_of(request)).decode(errors="replace"), keep_blank_values=True))
 
 
 async def body_of(request: Request) -> bytes:

@@ -13,6 +13,8 @@ from services.dashboard.since import Since
 
 _EMOTIONS = ((0.6, "delighted"), (0.2, "pleased"), (-0.2, "neutral"), (-0.6, "uneasy"))
 ANONYMOUS = "anon:"
+TIER_TRAITS = ("tier", "account_tier", "customer_tier", "hs_target_account")
+"""How CRMs call an account's tier; the first that is told counts."""
 
 
 def is_identified(account_id: str) -> bool:

@@ -11,7 +11,7 @@ import orjson
 
 from schemas.config import Config
 from schemas.errors import ConfigurationError, StoreUnavailable
-from services.common.secrets import read_secret
+from services.common.secrets import clickhouse_password
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
 from streams.runtime.clickhouse import Columns, Store
@@ -54,9 +54,8 @@ async def keep(config: Config, written_at: datetime) -> None:
 
 
 def _stored(config: Config, columns: Columns) -> bool:
-    secret = config.clickhouse.password
     try:
-        with Store(config.clickhouse, read_secret(secret).decode() if secret else "") as store:
+        with Store(config.clickhouse, clickhouse_password(config)) as store:
             store.insert(TABLE, TYPES, columns)
     except StoreUnavailable:
         return False

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from schemas.config import Config, KafkaConfig
 from schemas.errors import TransientError
 from schemas.topics import RAW_MAX_BYTES, TopicName
-from services.common.secrets import read_secret
+from services.common.secrets import clickhouse_password
 from services.sink.blueprints import keep
 from services.sink.health import SinkHealth
 from services.sink.letters import deliver
@@ -46,8 +46,7 @@ async def serve(config: Config) -> None:
     Raises ConfigurationError at start, DeadLettersUnavailable when refused items cannot be put away, TransientError
     when Kafka's log is no more what was read: the group has gone back, and a fresh process goes on from there.
     """
-    secret = config.clickhouse.password
-    password = read_secret(secret).decode() if secret else ""
+    password = clickhouse_password(config)
     store, asking = Store(config.clickhouse, password), Store(config.clickhouse, password, timeout_s=5)
     metrics, health = Metrics(), SinkHealth(_now)
     health.wait("Kafka", "not connected yet")

@@ -14,7 +14,8 @@ from schemas.errors import TransientError
 from services.cli.commands.holes import Holes, Mend, find_holes
 from services.cli.commands.refold_commands import run_refold
 from services.cli.commands.unseen import find_unseen
-from services.cli.context import Target, clickhouse_password
+from services.cli.context import Target
+from services.common.secrets import clickhouse_password
 from services.sink.batch import Item
 from services.sink.presence import Ask
 from services.sink.sink import Sink

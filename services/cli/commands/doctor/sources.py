@@ -33,7 +33,7 @@ def sources(place: Place) -> Iterator[Check]:
 
 def directories(place: Place) -> Iterator[Check]:
     """Sources whose stored records are of another directory than new ones; nothing while migrations wait."""
-    from services.cli.context import clickhouse_password
+    from services.common.secrets import clickhouse_password
     from services.sink.migrate import pending
     from services.sink.parted import parted_sources
 

@@ -42,7 +42,7 @@ FROM system.data_skipping_indices WHERE database IN ({store:String}, {bi:String}
 
 def tables(place: Place) -> Iterator[Check]:
     """Nothing while migrations wait: they may be what differs."""
-    from services.cli.context import clickhouse_password
+    from services.common.secrets import clickhouse_password
 
     config = place.config.clickhouse
     if not pending(config, clickhouse_password(place.config)):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from services.cli.commands.doctor.check import Check, Place, State
-from services.cli.context import clickhouse_password
+from services.common.secrets import clickhouse_password
 from streams.runtime.clickhouse import query_rows
 
 OLDEST_CLICKHOUSE = (25, 8)

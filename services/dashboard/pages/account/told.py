@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from services.dashboard.words import TIER_TRAITS
+
 _OWNERS = ("owner", "owner_name", "account_owner", "account_manager", "hubspot_owner_id")
-_TIERS = ("tier", "account_tier", "customer_tier", "hs_target_account")
 _REVENUES = ("arr", "annual_recurring_revenue", "mrr", "annual_revenue", "annualrevenue", "revenue")
 _CURRENCIES = ("currency", "hs_currency", "currencyisocode")
-SHOWN = frozenset([*_OWNERS, *_TIERS, *_REVENUES, *_CURRENCIES, "name"])
+SHOWN = frozenset([*_OWNERS, *TIER_TRAITS, *_REVENUES, *_CURRENCIES, "name"])
 """Traits that stand in the headline."""
 
 
@@ -17,7 +18,7 @@ def owner_of(traits: Mapping[str, str]) -> str:
 
 
 def tier_of(traits: Mapping[str, str]) -> str:
-    return _first(traits, _TIERS)
+    return _first(traits, TIER_TRAITS)
 
 
 def revenue_of(traits: Mapping[str, str]) -> str:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from schemas.policies import Policy
+from services.dashboard.incidents import pains_of
 from services.dashboard.params import one_of, refuse
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope, range_of
-from services.dashboard.store import PainQuery
 from streams.incidents.intake import Lens
 from streams.incidents.preview import Tally, preview, with_changes
-from streams.incidents.stored import asked, desks_of
+from streams.incidents.stored import desks_of
 
 NUMBERS = ("threshold", "count", "within_s", "max_age_s")
 DAYS = ("7", "30", "90")
@@ -56,10 +56,7 @@ async def play(reader: Reader, days: str, policy: str, number: str, value: str) 
     except ValueError:
         refuse(number, value, "a number that a policy may have: threshold 0 … 1, count and seconds above 0")
     since = now - timedelta(days=length)
-    fields, span = asked(lens, since), range_of("all", now, since)
-    query = PainQuery(Scope("all"), span, fields["types"], reader.catalogue.derived_rules, fields["waits"], MOST_PAINS)
-    keys = await reader.store.pained(query)
-    pains = await reader.store.pains(list(dict.fromkeys(str(row["account_id"]) for row in keys)), fields)
+    _, pains, is_cut = await pains_of(reader, Scope("all"), range_of("all", now, since), since, MOST_PAINS)
 
     def played() -> tuple[list[Tally], list[Tally] | None, int]:
         desks = desks_of(pains.signals, pains.touchpoints, pains.accounts, lens, since)
@@ -73,7 +70,7 @@ async def play(reader: Reader, days: str, policy: str, number: str, value: str) 
         for index, tally in enumerate(before)
     )
     was = getattr(next(each for each in lens.blueprint.policies if each.id == policy), number) if change else None
-    return Preview(length, rows, change, was, accounts, len(keys) >= MOST_PAINS)
+    return Preview(length, rows, change, was, accounts, is_cut)
 
 
 def change_of(policies: tuple[Policy, ...], policy: str, number: str, value: str) -> tuple[str, str, float] | None:

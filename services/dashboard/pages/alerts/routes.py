@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
-
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,7 +11,7 @@ from services.dashboard.answers import GatewayAway
 from services.dashboard.api import WithReader
 from services.dashboard.pages.alerts.query import DAYS, NUMBERS, Preview, play
 from services.dashboard.params import BadParameter, Text
-from services.dashboard.questions import body_of
+from services.dashboard.questions import form_of
 from services.dashboard.reader import Reader
 from services.dashboard.shell import Pages, WithPages, detail
 
@@ -45,7 +43,7 @@ async def shown(  # noqa: PLR0913 - one a field of the form
 @router.post("/alerts")
 async def tried(request: Request, reader: WithReader, pages: WithPages) -> Response:
     """Ask the alerts process to try a channel."""
-    fields = dict(parse_qsl((await body_of(request)).decode(errors="replace"), keep_blank_values=True))
+    fields = await form_of(request)
     send: Act = request.app.state.act
     try:
         action = trial_of(fields, request.app.state.channels, reader.clock())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -19,7 +19,7 @@ from services.dashboard.api import WithReader
 from services.dashboard.incidents import One, incident
 from services.dashboard.pages.incidents.view import IncidentPage, drawn, events_of
 from services.dashboard.params import BadParameter, Text, refuse
-from services.dashboard.questions import body_of
+from services.dashboard.questions import form_of
 from services.dashboard.reader import Reader
 from services.dashboard.shell import WithPages, detail, html
 
@@ -36,7 +36,7 @@ async def shown(name: str, request: Request, reader: WithReader, pages: WithPage
 @router.post("/incidents/{name}")
 async def acted(name: str, request: Request, reader: WithReader, pages: WithPages, part: Text = "") -> Response:
     """The form. `part=1` answers with the incident as it stands then."""
-    fields = dict(parse_qsl((await body_of(request)).decode(errors="replace"), keep_blank_values=True))
+    fields = await form_of(request)
     one, by = await known(reader, name), fields.get("by", "")
     problem, status = "", 200
     try:
