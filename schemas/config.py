@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +14,7 @@ from schemas.ids import DIRECTORY_NAME
 from schemas.mapping import Mapping
 from schemas.settings import BaseUrl, HostName, Origin
 from schemas.settings import SecretRef as SecretRef
+from schemas.topics import TopicName
 
 
 class SourceConfig(Strict):
@@ -66,6 +67,18 @@ class KafkaConfig(Strict):
     topic_prefix: str = Field("", pattern=r"^[a-z0-9_.-]{0,40}$", description="put before every topic and group name")
     retention_hours: int = Field(168, ge=1, description="how long a record is kept")
     retention_bytes: int = Field(1 << 30, ge=1 << 20, description="how much a partition keeps")
+    retention_hours_of: dict[TopicName, Annotated[int, Field(ge=1)]] = Field(
+        {}, description="topics that keep their records for another time, e.g. `touchpoints.raw.v1: 48`"
+    )
+    compaction_hours: int = Field(
+        24,
+        ge=1,
+        description="a compacted topic drops what was replaced or erased within this time; erased keys in twice it",
+    )
+
+    def hours_of(self, topic: TopicName) -> int:
+        """How long a record of a topic is kept."""
+        return self.retention_hours_of.get(topic, self.retention_hours)
 
     @model_validator(mode="after")
     def _insync_fits(self) -> KafkaConfig:
@@ -83,6 +96,15 @@ class ClickHouseConfig(Strict):
     database: str = Field("touchline", pattern=r"^[a-z][a-z0-9_]{0,40}$", description="database of the tables")
     bi_database: str = Field("bi", pattern=r"^[a-z][a-z0-9_]{0,40}$", description="database of the BI views")
     cluster: str = Field("", pattern=r"^[a-zA-Z0-9_]{0,40}$", description="ClickHouse cluster name; empty: one server")
+
+
+class RetentionConfig(Strict):
+    """How long ClickHouse keeps what has a date. Kafka's part is `kafka.retention_hours`."""
+
+    journey_days: int = Field(
+        0, ge=0, description="touchpoints and all that is computed from them; 0: until they are erased"
+    )
+    ignored_days: int = Field(31, ge=1, description="which requests concerned no customer")
 
 
 class GatewayConfig(Strict):
@@ -225,6 +247,7 @@ class Config(Strict):
 
     kafka: KafkaConfig = Field(KafkaConfig(), description="the broker")
     clickhouse: ClickHouseConfig = Field(ClickHouseConfig(), description="the store")
+    retention: RetentionConfig = Field(RetentionConfig(), description="how long the store keeps what")
     sql: SqlConfig = Field(SqlConfig(), description="the embedded store's SQL endpoint")
     gateway: GatewayConfig = Field(GatewayConfig(), description="the HTTP edge")
     dashboard: DashboardConfig = Field(DashboardConfig(), description="API and page")

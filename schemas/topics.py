@@ -1,7 +1,6 @@
 """The topic catalogue: names, keys, models. A record's value is a JSON array of 1…N items of its model.
 
-How long Kafka keeps them is `KafkaConfig.retention_hours` and `retention_bytes`; of ClickHouse's tables
-only `ignored` forgets (its TTL, 31 days, stands in migration 0010).
+How long each is kept, and what it holds of people, is said in `schemas.holdings`.
 """
 
 from __future__ import annotations

@@ -153,15 +153,29 @@ def migrate(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse
     from services.common.secrets import clickhouse_password
     from services.sink.migrate import migrate as apply
     from services.sink.parted import refuse_parted
+    from services.sink.retention import apply as apply_retention
 
     with exit_codes():
         target = Target(data, config, None, clickhouse).load()
         say(f"ClickHouse at {target.clickhouse.url}; waiting up to a minute for it")
         applied = apply(target.clickhouse, clickhouse_password(target))
+        aged = apply_retention(target, clickhouse_password(target))
         refuse_parted(target, clickhouse_password(target))
     for name in applied:
         emit({"applied": name})
+    for table in aged:
+        emit({"retention_set": table})
     say(f"{len(applied)} migration(s) and view(s) applied.")
+
+
+@app.command()
+def retention(data: DataOption = DATA_DIR, config: ConfigOption = None) -> None:
+    """What is kept where, what of it is personal, and how long: a JSON line for each topic and table."""
+    from services.cli.commands.retention import described
+
+    with exit_codes():
+        for line in described(Target(data, config).load()):
+            emit(line)
 
 
 @app.command()

@@ -103,9 +103,11 @@ def _migrate(config: Config) -> int:
     from services.common.secrets import clickhouse_password
     from services.sink.migrate import migrate
     from services.sink.parted import refuse_parted
+    from services.sink.retention import apply
 
     password = clickhouse_password(config)
     applied = migrate(config.clickhouse, password)
+    apply(config, password)
     refuse_parted(config, password)
     _log.info("database is up to date", extra={"applied": len(applied)})
     return EXIT_OK

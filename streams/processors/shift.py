@@ -53,7 +53,7 @@ class Shift:
         meter: Meter,
         clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
-        self._retention_s = kafka.retention_hours * 3600
+        self._retention_s = kafka.hours_of(TOPIC) * 3600
         self._standings, self._mapper, self._stage, self._meter, self._clock = standings, mapper, stage, meter, clock
         self._places = [TopicPartition(kafka.topic_prefix + TOPIC, n) for n in range(partitions(kafka, TOPIC))]
         self._follower = broadcast_consumer(kafka, "touchline-parking-follower")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -14,12 +15,18 @@ from schemas.config import KafkaConfig
 from schemas.errors import ConfigurationError, TransientError
 from schemas.topics import TOPICS, Topic
 
+_HOUR_MS: Final = 3_600_000
 _log = logging.getLogger("touchline.topics")
 
 
 def partitions_of(topic: Topic, kafka: KafkaConfig) -> int:
     """How many partitions the catalogue and the configuration give a topic."""
     return 1 if topic.single else kafka.partitions
+
+
+def roll_hours(hours: int) -> int:
+    """After how long a topic that keeps records for `hours` begins a new file: whole files are dropped."""
+    return min(24, hours)
 
 
 def settings_of(topic: Topic, kafka: KafkaConfig) -> dict[str, str]:
@@ -30,8 +37,14 @@ def settings_of(topic: Topic, kafka: KafkaConfig) -> dict[str, str]:
         "min.insync.replicas": str(kafka.min_insync),
     }
     if topic.cleanup == "delete":
-        settings["retention.ms"] = str(kafka.retention_hours * 3_600_000)
+        hours = kafka.hours_of(topic.name)
+        settings["retention.ms"] = str(hours * _HOUR_MS)
         settings["retention.bytes"] = str(kafka.retention_bytes)
+        # what is written to is never dropped: a slow topic would keep its first record for as long again
+        settings["segment.ms"] = str(roll_hours(hours) * _HOUR_MS)
+    else:
+        # without it a key that is told anew, or erased, may keep its former value for ever
+        settings["max.compaction.lag.ms"] = settings["delete.retention.ms"] = str(kafka.compaction_hours * _HOUR_MS)
     return settings | topic.extra
 
 

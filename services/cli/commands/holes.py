@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from schemas.base import EPOCH
 from schemas.config import KafkaConfig
+from schemas.facts import Correction, SignalFact, Tombstone, TouchpointFact
 from schemas.topics import TopicName
 from services.cli.commands.letters import items_put_away
 from services.cli.commands.records import Spans, consumer, records_of, spans_since
@@ -28,6 +30,7 @@ WINDOW_ITEMS: Final = 2_000
 WINDOW_BYTES: Final = 8 << 20
 SAY_EVERY_S: Final = 10.0
 
+_NO_AGE: Final = datetime.max.replace(tzinfo=UTC)
 Mend = Callable[[Sequence[Item]], None]
 """Stores items as the sink does. Raises StoreUnavailable."""
 
@@ -58,13 +61,19 @@ class Holes:
         ]
 
 
-async def find_holes(
-    kafka: KafkaConfig, ask: Ask, tell: Callable[[str], None], *, from_at: datetime | None, mend: Mend | None
+async def find_holes(  # noqa: PLR0913 - what is asked
+    kafka: KafkaConfig,
+    ask: Ask,
+    tell: Callable[[str], None],
+    *,
+    from_at: datetime | None,
+    mend: Mend | None,
+    since: datetime = EPOCH,
 ) -> Holes:
     """Reads what the sink has committed, from `from_at` (None: from the beginning), and compares it with the store.
 
-    With `mend` what is missing is stored, and looked for again: only what is still missing is told. Raises KafkaAway,
-    StoreUnavailable.
+    What happened before `since` the store may have forgotten as it should. With `mend` what is missing is stored, and
+    looked for again: only what is still missing is told. Raises KafkaAway, StoreUnavailable.
     """
     holes = Holes()
     async with consumer(kafka) as reader:
@@ -72,7 +81,7 @@ async def find_holes(
         for topic in (FACTS, LINKS):
             wanted = await _committed(reader, kafka, topic, from_at)
             total = sum(max(0, end - first) for first, end in wanted.values())
-            await _compare(reader, wanted, _Look(holes, ask, mend, refused, tell, topic == LINKS, total))
+            await _compare(reader, wanted, _Look(holes, ask, mend, refused, tell, topic == LINKS, total, since))
     return holes
 
 
@@ -98,12 +107,13 @@ class _Look:
     tell: Callable[[str], None]
     is_link: bool
     total: int
+    since: datetime = EPOCH
     done: int = 0
     said_s: float = 0.0
 
     def take(self, batch: Batch) -> None:
         """Compares one window; blocks."""
-        items = [item for item in batch.items if _place(item) not in self.refused]
+        items = [item for item in batch.items if _place(item) not in self.refused and _time(item) >= self.since]
         self.holes.records += batch.records
         self.holes.items += len(items)
         found = missing(items, self.ask)
@@ -140,6 +150,20 @@ async def _compare(reader: Any, wanted: Spans, look: _Look) -> None:
 def _account(item: Item) -> str:
     """Whose history the item is a part of; empty: nobody's."""
     return item.fact.account_id if item.fact is not None and item.fact.kind in ("touchpoint", "tombstone") else ""
+
+
+def _time(item: Item) -> datetime:
+    """By which the store counts the age of its row; the latest for what has no age."""
+    match item.fact:
+        case TouchpointFact() as fact:
+            return fact.input.touchpoint.occurred_at
+        case Tombstone() as fact:
+            return fact.occurred_at
+        case SignalFact() as fact:
+            return fact.opened_at
+        case Correction() as fact:
+            return fact.corrected_at
+    return _NO_AGE
 
 
 def _place(item: Item) -> tuple[str, int, int, int]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from schemas.base import EPOCH
 from schemas.config import KafkaConfig
 from schemas.processes import INPUTS
 from schemas.topics import TopicName
@@ -71,10 +72,14 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Why an event may rightly not be stored: ids of events that were refused, and of requests that wait unread."""
+    """Why an event may rightly not be stored: ids of events that were refused, and of requests that wait unread.
+
+    since: the minute before which the store may have forgotten events, in seconds.
+    """
 
     refused: set[str]
     parked: set[str]
+    since: int = 0
 
 
 async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are read
@@ -85,10 +90,12 @@ async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are re
     from_at: datetime | None,
     send: bool,
     connectors: Mapping[str, Connector] = CONNECTORS,
+    since: datetime = EPOCH,
 ) -> Unseen:
     """Reads the raw requests from `from_at` on; with `send`, those of events that are missing go through once more.
 
-    Again where a running `journey` takes them for repetitions. Raises KafkaAway, StoreUnavailable, NothingMoves.
+    Not what happened before `since`: the store may have forgotten it. Again where a running `journey` takes them for
+    repetitions. Raises KafkaAway, StoreUnavailable, NothingMoves.
     """
     found = Unseen()
     async with consumer(kafka) as reader:
@@ -99,7 +106,7 @@ async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are re
             return Unseen(judged=False)
         refused = {each async for letter in each_letter(reader, kafka) for each in _ids(letter.original)}
         await unread.read(reader)
-        missing = await _missing(reader, wanted, ask, _Known(refused, unread.ids), found, connectors)
+        missing = await _missing(reader, wanted, ask, _Known(refused, unread.ids, minute_of(since)), found, connectors)
         if missing and send:
             so_far = await attributed_so_far(reader, kafka)
             found.sent = await _send(kafka, missing)
@@ -122,7 +129,8 @@ async def _missing(  # noqa: PLR0913 - as above
         requests = [request for _, request in decode(record.value or b"[]", RAW).items]
         read = [request for request in requests if request.request_id not in known.parked]
         found.parked += len(requests) - len(read)
-        window += [told for told in _events(record, read, connectors) if told.event_id not in known.refused]
+        told = _events(record, read, connectors)
+        window += [one for one in told if one.event_id not in known.refused and one.minute >= known.since]
         if len(window) >= WINDOW:
             missing += await asyncio.to_thread(_unknown, window, ask)
             window = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
+from schemas.config import Config
 from schemas.errors import TransientError
 from services.cli.commands.holes import Holes, Mend, find_holes
 from services.cli.commands.refold_commands import run_refold
@@ -18,6 +19,7 @@ from services.cli.context import Target
 from services.common.secrets import clickhouse_password
 from services.sink.batch import Item
 from services.sink.presence import Ask
+from services.sink.retention import kept_since
 from services.sink.sink import Sink
 from services.sink.verify import Finding, settled
 from streams.connectors.registry import connectors_of
@@ -56,7 +58,7 @@ def run_verify(target: Target, options: Options, say: Say) -> Verified:
         done: dict[str, object] = {}
         if options.with_kafka:
             found, done = _against_kafka(target, client, options, say)
-        return Verified(found + settled(client, say), done)
+        return Verified(found + settled(client, say, since=_since(target.load())), done)
 
 
 def _against_kafka(
@@ -72,7 +74,11 @@ def _against_kafka(
     holes = _holes(target, ask, options, say)
     if holes.mended:
         _refold(target, sorted(holes.accounts), say)
-    unseen = asyncio.run(find_unseen(kafka, ask, say, from_at=options.from_at, send=options.fix, connectors=connectors))
+    unseen = asyncio.run(
+        find_unseen(
+            kafka, ask, say, from_at=options.from_at, send=options.fix, connectors=connectors, since=_since(config)
+        )
+    )
     done: dict[str, object] = {
         "records_compared": holes.records,
         "facts_compared": holes.items,
@@ -92,7 +98,11 @@ def _holes(target: Target, ask: Ask, options: Options, say: Say) -> Holes:
     config = target.load()
     with Store(config.clickhouse, clickhouse_password(config)) as store:
         mend = _mending(store) if options.fix else None
-        return asyncio.run(find_holes(config.kafka, ask, say, from_at=options.from_at, mend=mend))
+        return asyncio.run(find_holes(config.kafka, ask, say, from_at=options.from_at, mend=mend, since=_since(config)))
+
+
+def _since(config: Config) -> datetime:
+    return kept_since(config, datetime.now(UTC))
 
 
 def _mending(store: Store) -> Mend:

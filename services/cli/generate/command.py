@@ -7,6 +7,7 @@ from pathlib import Path
 
 from schemas.metrics import METRICS
 from services.alerting.prometheus import board, rules
+from services.cli.commands import retention
 from services.cli.commands.marked import markdown, put
 from services.cli.generate import (
     blueprint_schema,
@@ -48,6 +49,7 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "dashboards": (Path("infra/grafana/dashboards/operations.json"), lambda _: board.rendered()),
     "schema": (Path("infra/blueprints/blueprint.schema.json"), lambda _: blueprint_schema.rendered()),
     "metrics": (Path("docs/how-to/operations.md"), with_metrics),
+    "retention": (Path("docs/reference/retention.md"), retention.with_table),
     "records": (Path("docs/how-to/import.md"), record_docs.with_records),
     "record-schema": (Path("docs/reference/records.schema.json"), lambda _: record_docs.schema()),
     "connectors": (Path("docs/reference/connectors.md"), connector_docs.with_tables),

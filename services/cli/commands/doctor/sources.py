@@ -27,7 +27,7 @@ def sources(place: Place) -> Iterator[Check]:
         from services.cli.commands.parked import standings_of
 
         standings = asyncio.run(standings_of(place.config.kafka))
-        retention = timedelta(hours=place.config.kafka.retention_hours)
+        retention = timedelta(hours=place.config.kafka.hours_of("touchpoints.parked.v1"))
         yield from sources_of(standings, retention, datetime.now(UTC))
 
 
