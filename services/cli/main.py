@@ -370,14 +370,17 @@ def dlq_list(
 
 @dlq.command("show")
 def dlq_show(
-    letter_id: str, data: DataOption = DATA_DIR, config: ConfigOption = None, kafka: KafkaOption = None
+    letter_ids: list[str], data: DataOption = DATA_DIR, config: ConfigOption = None, kafka: KafkaOption = None
 ) -> None:
-    """One dead letter with its original bytes, as JSON."""
-    for letter in _letters(Target(data, config, kafka), (letter_id,)):
+    """Dead letters with their original bytes, one line of JSON each."""
+    letters = _letters(Target(data, config, kafka), letter_ids)
+    for letter in letters:
         emit(letter.model_dump(mode="json"))
-        return
-    say(f"no dead letter {letter_id}; `touchline dlq ls` lists them")
-    raise typer.Exit(EXIT_FINDINGS)
+    unknown = sorted(set(letter_ids) - {letter.letter_id for letter in letters})
+    for letter_id in unknown:
+        say(f"no dead letter {letter_id}; `touchline dlq ls` lists them")
+    if unknown:
+        raise typer.Exit(EXIT_FINDINGS)
 
 
 @dlq.command("replay")

@@ -60,10 +60,14 @@ def letters(victim: Victim) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def shown(victim: Victim, letter_id: str) -> bytes:
-    done = victim.system.cli("dlq", "show", letter_id)
+def shown(victim: Victim, letters: list[dict[str, Any]]) -> dict[str, bytes]:
+    """The original bytes of each letter."""
+    done = victim.system.cli("dlq", "show", *(letter["letter_id"] for letter in letters))
     assert done.returncode == 0, done.stderr
-    letter = json.loads(done.stdout)
+    return {letter["letter_id"]: _original(letter) for letter in map(json.loads, done.stdout.splitlines())}
+
+
+def _original(letter: dict[str, Any]) -> bytes:
     return base64.b64decode(letter["original"]) if letter["encoding"] == "base64" else letter["original"].encode()
 
 
@@ -83,7 +87,7 @@ def test_one_letter_each_neighbours_stored_and_replays_change_nothing(victim: Vi
     assert verdict, str(verdict)
     wait_idle(victim.system)
     new = [letter for letter in letters(victim) if letter["letter_id"] not in old]
-    originals = {letter["letter_id"]: shown(victim, letter["letter_id"]) for letter in new}
+    originals = shown(victim, new)
     by_message: dict[bytes, list[str]] = {}
     for letter in new:
         by_message.setdefault(originals[letter["letter_id"]], []).append(letter["reason"])

@@ -61,7 +61,7 @@ def configured(sink: Harness, folder: Path) -> Path:
 
 #: No stage runs here but the sink: what they have not passed on need not be waited for as long as in earnest.
 _SOON = (
-    "from services.cli.commands import unseen; unseen.FLOW_TIMEOUT_S = 5.0; from services.cli.main import main; main()"
+    "from services.cli.commands import unseen; unseen.FLOW_TIMEOUT_S = 2.0; from services.cli.main import main; main()"
 )
 
 
