@@ -139,7 +139,7 @@ class Live:
 def _collect(batch: Batch, ticks: Feed) -> None:
     for records in ticks:
         for value in records:
-            batch.add(FakeRecord(value=value), is_link=False)
+            batch.add(FakeRecord(value=value), "facts")
 
 
 def measure(config: ClickHouseConfig, token: str, pid: int, records: Feed, rate_per_s: int) -> None:

@@ -64,6 +64,7 @@ TABLES_HELD: Final[dict[str, Holding]] = {
     "account_journeys": Holding("where each account stands", "erased", ("name", "traits", "transitions")),
     "links": Holding("who is who, as rows", "erased", ("link_id", "payload")),
     "proposals": Holding("questions of who is who", "erased", ("a", "b", "reason", "by")),
+    "deliveries": Holding("who was told of what", "journey", ("answer",)),
     "ignored": Holding("requests that concern no customer", "ignored"),
     "source_freshness": Holding("how fresh each source is", "erased"),
     "blueprints": Holding("blueprints that judged", "erased"),
@@ -78,6 +79,7 @@ TTL_COLUMN: Final[dict[str, str]] = {
     "corrections": "corrected_at",
     "journey_minutes": "minute",
     "journey_days": "day",
+    "deliveries": "at",
     "ignored": "received_at",
 }
 """Table that forgets → the column its age is counted by."""

@@ -68,6 +68,10 @@ class Harness:
         return self.config.kafka.topic_prefix + "identity.links.v1"
 
     @property
+    def deliveries_topic(self) -> str:
+        return self.config.kafka.topic_prefix + "alerts.deliveries.v1"
+
+    @property
     def dead_topic(self) -> str:
         return self.config.kafka.topic_prefix + "touchpoints.dead.v1"
 
@@ -104,6 +108,7 @@ class Harness:
                 [
                     NewTopic(self.facts_topic, PARTITIONS, 1),
                     NewTopic(self.links_topic, 1, 1, topic_configs={"cleanup.policy": "compact"}),
+                    NewTopic(self.deliveries_topic, 1, 1),
                     NewTopic(self.dead_topic, PARTITIONS, 1),
                     *(NewTopic(self.config.kafka.topic_prefix + name, PARTITIONS, 1) for name in BEFORE_FACTS),
                     NewTopic(self.config.kafka.topic_prefix + "touchpoints.parked.v1", PARTITIONS, 1),
@@ -144,7 +149,7 @@ class Harness:
         """Returns when the sink's group has committed all there is."""
         async with self.group() as consumer:
             places = [TopicPartition(self.facts_topic, n) for n in range(PARTITIONS)]
-            places.append(TopicPartition(self.links_topic, 0))
+            places += [TopicPartition(self.links_topic, 0), TopicPartition(self.deliveries_topic, 0)]
             await _until(lambda: _at_end(consumer, places), deadline_s)
 
     @asynccontextmanager
@@ -176,7 +181,8 @@ class Harness:
         """Sets the group back to offset 0 of everything; no sink may run."""
         async with self.group() as consumer:
             places = [TopicPartition(self.facts_topic, n) for n in range(PARTITIONS)]
-            consumer.assign([*places, TopicPartition(self.links_topic, 0)])
+            single = (self.links_topic, self.deliveries_topic)
+            consumer.assign([*places, *(TopicPartition(topic, 0) for topic in single)])
             await consumer.commit(dict.fromkeys(consumer.assignment(), 0))
 
 

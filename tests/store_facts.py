@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from schemas.facts import (
     AccountFact,
@@ -14,6 +15,7 @@ from schemas.facts import (
     Tombstone,
     TouchpointFact,
 )
+from schemas.incidents import Delivery
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -164,4 +166,21 @@ def correction(account: str = "crm:1") -> Correction:
         touchpoints_removed=0,
         signals_changed=1,
         signals_withdrawn=0,
+    )
+
+
+def delivery(number: int, outcome: Literal["sent", "retry"] = "sent") -> Delivery:
+    """A line of the delivery log."""
+    return Delivery(
+        notice_id=f"notice-{number}",
+        incident_id="incident-1",
+        account_id="crm:1",
+        policy="burst",
+        kind="opened",
+        level="high",
+        channel="room",
+        at=START,
+        outcome=outcome,
+        attempt=1,
+        answer="ok",
     )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from schemas.facts import FACTS, Fact
+from schemas.incidents import DELIVERIES, Delivery
 from schemas.links import LINKS, AnyLink
 from streams.runtime.decode import WHOLE_RECORD, Refused, decode, item_bytes
 
 Position = tuple[str, int]
 """(topic, partition)."""
+Kind = Literal["facts", "links", "deliveries"]
+"""What a topic holds; links alone are compacted."""
 
 
 class Record(Protocol):
@@ -31,12 +34,13 @@ class Record(Protocol):
 
 @dataclass(slots=True)  # not frozen: there is one for every fact, and freezing doubles what making it takes
 class Item:
-    """One fact or link, and the place it came from."""
+    """One fact, link or line of the delivery log, and the place it came from."""
 
     record: Record
     index: int
     fact: Fact | None = None
     link: AnyLink | None = None
+    delivery: Delivery | None = None
 
     def refusal(self, reason: str, message: str) -> Refusal:
         """This item as one that the store will never take."""
@@ -67,20 +71,24 @@ class Batch:
     records: int = 0
     size_bytes: int = 0
 
-    def add(self, record: Record, *, is_link: bool) -> None:
+    def add(self, record: Record, kind: Kind) -> None:
         """Decodes one record. A record without a value is a deletion in a compacted topic: nothing to store."""
         self.records += 1
         self.next_offsets[(record.topic, record.partition)] = record.offset + 1
         if record.value is None:
-            if not is_link:
+            if kind != "links":
                 refused = Refused(WHOLE_RECORD, "malformed", "the record has no value", b"")
                 self.refusals.append(Refusal(refused, record))
             return
         self.size_bytes += len(record.value)
-        if is_link:
+        if kind == "links":
             links = decode(record.value, LINKS)
             self.items += [Item(record, index, link=link) for index, link in links.items]
             refused_items = links.refused
+        elif kind == "deliveries":
+            lines = decode(record.value, DELIVERIES)
+            self.items += [Item(record, index, delivery=line) for index, line in lines.items]
+            refused_items = lines.refused
         else:
             facts = decode(record.value, FACTS)
             self.items += [Item(record, index, fact) for index, fact in facts.items]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -17,7 +17,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from schemas.errors import StoreFull, StoreUnavailable
 from schemas.touchpoints import DeadLetter
-from services.sink.batch import Batch, Refusal
+from services.sink.batch import Batch, Kind, Refusal
 from services.sink.cadence import Cadence
 from services.sink.guards import Continuity, Gap
 from services.sink.health import SinkHealth
@@ -51,13 +51,20 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
     """Moves records from a consumer (no auto-commit) into a Sink until `stopping` is set."""
 
     def __init__(
-        self, consumer: Any, sink: Sink, deliver: Deliver, *, links_topic: str, meter: Meter, health: SinkHealth
+        self,
+        consumer: Any,
+        sink: Sink,
+        deliver: Deliver,
+        *,
+        topics: Mapping[str, Kind],
+        meter: Meter,
+        health: SinkHealth,
     ) -> None:
-        """`deliver` puts letters where they last, or raises."""
+        """`deliver` puts letters where they last, or raises. `topics`: their whole names, and what they hold."""
         self._consumer = consumer
         self._sink = sink
         self._deliver = deliver
-        self._links_topic = links_topic
+        self._topics = topics
         self._meter = meter
         self._health = health
         self._fuse = Fuse(minimum=100)
@@ -109,7 +116,7 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
             for partition, records in found.items():
                 await self._check_continuity(partition, records[0].offset, records[-1].offset)
                 for record in records:
-                    batch.add(record, is_link=record.topic == self._links_topic)
+                    batch.add(record, self._topics[record.topic])
             if deadline is None:
                 if not batch.records:
                     return batch
@@ -188,7 +195,7 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stored.clear()
 
     async def _check_continuity(self, partition: TopicPartition, first: int, last: int) -> None:
-        if partition.topic == self._links_topic:  # compacted: holes are normal
+        if self._topics[partition.topic] == "links":  # compacted: holes are normal
             return
         if not self._continuity.knows(partition):
             assignments = self._assignments

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +20,7 @@ from schemas.config import Config, KafkaConfig
 from schemas.errors import TransientError
 from schemas.topics import RAW_MAX_BYTES, TopicName
 from services.common.secrets import clickhouse_password
+from services.sink.batch import Kind
 from services.sink.blueprints import keep
 from services.sink.health import SinkHealth
 from services.sink.letters import deliver
@@ -34,8 +35,12 @@ from streams.runtime.metrics_server import OpsServer
 
 GROUP: Final = "touchline-sink"
 """Put behind the topic prefix. Its committed offsets tell the processors what is stored."""
-FACTS_TOPIC: Final[TopicName] = "journey.facts.v1"
-LINKS_TOPIC: Final[TopicName] = "identity.links.v1"
+TOPICS: Final[Mapping[TopicName, Kind]] = {
+    "journey.facts.v1": "facts",
+    "identity.links.v1": "links",
+    "alerts.deliveries.v1": "deliveries",
+}
+"""What it stores."""
 _START_RETRY_S: Final = 1.0
 _log = logging.getLogger("touchline.sink")
 
@@ -81,17 +86,17 @@ async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: Sin
         async with _started(partial(_producer, kafka), health, stopping) as producer:
             if producer is None:
                 return
+            topics = {kafka.topic_prefix + name: kind for name, kind in TOPICS.items()}
             loop = SinkLoop(
                 consumer,
                 Sink(store, metrics, _now),
                 partial(deliver, producer, kafka.topic_prefix),
-                links_topic=kafka.topic_prefix + LINKS_TOPIC,
+                topics=topics,
                 meter=metrics,
                 health=health,
             )
             loop.stopping = stopping
-            topics = [kafka.topic_prefix + FACTS_TOPIC, kafka.topic_prefix + LINKS_TOPIC]
-            consumer.subscribe(topics, listener=loop)
+            consumer.subscribe(list(topics), listener=loop)
             health.go_on()
             _log.info("sink started", extra={"group": kafka.topic_prefix + GROUP})
             await loop.run()

@@ -13,7 +13,7 @@ from typing import Final
 
 from schemas.base import EPOCH
 from services.sink.batch import Item
-from services.sink.rows import TABLES, Row, link_rows, rows_of
+from services.sink.rows import TABLES, Row, delivery_rows, link_rows, rows_of
 
 Key = tuple[object, ...]
 Ask = Callable[[str, dict[str, object]], Sequence[Mapping[str, object]]]
@@ -39,6 +39,7 @@ KEYED: Final[Mapping[str, _Keyed]] = {
     "corrections": _Keyed(("account_id", "correction_id"), "corrected_at"),
     "proposals": _Keyed(("proposal_id",), "revision"),
     "links": _Keyed(("link_id",), "position"),
+    "deliveries": _Keyed(("notice_id", "channel", "outcome"), "position"),
 }
 """Every table of facts that stay. How fresh a source is comes again with its next event; what was ignored expires."""
 
@@ -70,6 +71,8 @@ def described(table: str, item: Item) -> str:
 def _rows(item: Item) -> Iterator[tuple[str, Row]]:
     if item.link is not None:
         yield "links", link_rows([(item.link, item.record.offset + 1)])[0]
+    elif item.delivery is not None:
+        yield "deliveries", delivery_rows([(item.delivery, item.record.offset + 1)])[0]
     elif item.fact is not None:
         for table, rows in rows_of([item.fact], EPOCH).items():
             if table in KEYED:

@@ -25,6 +25,7 @@ from schemas.facts import (
     Tombstone,
     TouchpointFact,
 )
+from schemas.incidents import Delivery
 from schemas.links import AnyLink
 
 Row = tuple[object, ...]
@@ -146,6 +147,14 @@ TABLES: Final[Mapping[str, Types]] = {
         "messages": "UInt32",
     },
     "links": {"link_id": _TEXT, "position": "UInt64", "kind": _WORD, "payload": _TEXT},
+    "deliveries": {
+        "at": _TIME,
+        **dict.fromkeys(("notice_id", "incident_id", "account_id"), _TEXT),
+        **dict.fromkeys(("policy", "kind", "level", "channel", "outcome"), _WORD),
+        "attempt": "UInt32",
+        "answer": _TEXT,
+        "position": "UInt64",
+    },
 }
 """Table → column → type, in the order in which the sink writes tables and columns."""
 
@@ -163,7 +172,7 @@ _BLANK: Final[dict[str, object]] = {
 
 def rows_of(facts: Iterable[Fact], written_at: datetime) -> dict[str, list[Row]]:
     """Table → rows of `facts`, in their order. `written_at` is what source freshness calls "now"."""
-    rows: dict[str, list[Row]] = {name: [] for name in TABLES if name != "links"}
+    rows: dict[str, list[Row]] = {name: [] for name in TABLES if name not in ("links", "deliveries")}
     newest: dict[str, tuple[int, int]] = {}
     for fact in facts:
         match fact.kind:  # a class pattern asks pydantic, which takes longer than making the row
@@ -195,6 +204,27 @@ def link_rows(links: Iterable[tuple[AnyLink, int]]) -> list[Row]:
     """Rows of (link, position); of several with one id the last stands."""
     latest = {link.link_id: (link, position) for link, position in links}
     return [(link_id, position, link.kind, _json(link)) for link_id, (link, position) in latest.items()]
+
+
+def delivery_rows(lines: Iterable[tuple[Delivery, int]]) -> list[Row]:
+    """Rows of (line of the delivery log, position)."""
+    return [
+        (
+            ticks(line.at),
+            line.notice_id,
+            line.incident_id,
+            line.account_id,
+            line.policy,
+            line.kind,
+            line.level,
+            line.channel,
+            line.outcome,
+            line.attempt,
+            line.answer,
+            position,
+        )
+        for line, position in lines
+    ]
 
 
 def columns(table: str, rows: Sequence[Row]) -> dict[str, Sequence[object]]:

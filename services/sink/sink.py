@@ -11,7 +11,7 @@ from schemas.errors import PermanentError
 from services.sink.batch import Item, Refusal
 from services.sink.cells import recompute
 from services.sink.days import RollUps
-from services.sink.rows import TABLES, Row, columns, link_rows, rows_of
+from services.sink.rows import TABLES, Row, columns, delivery_rows, link_rows, rows_of
 from services.sink.seen import Seen, seen
 from streams.runtime.clickhouse import Columns
 from streams.runtime.failpoints import hit
@@ -95,8 +95,9 @@ class Sink:
 
     def _rows(self, items: Sequence[Item]) -> dict[str, list[Row]]:
         links = [(link, item.record.offset + 1) for item in items if (link := item.link) is not None]
+        lines = [(line, item.record.offset + 1) for item in items if (line := item.delivery) is not None]
         try:
             facts = rows_of((fact for item in items if (fact := item.fact) is not None), self._clock())
-            return facts | {"links": link_rows(links)}
+            return facts | {"links": link_rows(links), "deliveries": delivery_rows(lines)}
         except (TypeError, ValueError, OverflowError) as error:  # e.g. a number beyond 64 bits
             raise PermanentError(str(error), "unencodable") from error

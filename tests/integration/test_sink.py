@@ -23,7 +23,7 @@ from services.sink.migrate import migrate
 from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse, warehouse
 from tests.sink_harness import PARTITIONS, Harness, harness, record_of, records_of, store_config
-from tests.store_facts import START, account_fact, correction, signal_fact, tombstone_of, touchpoint_fact
+from tests.store_facts import START, account_fact, correction, delivery, signal_fact, tombstone_of, touchpoint_fact
 from tests.store_fixture import put
 
 pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
@@ -84,6 +84,8 @@ async def test_facts_and_links_become_rows_and_a_replay_changes_no_figure(
     await sink.send(records_of(facts))
     edge = Edge(a="email:a@acme.example", b="anonymous:1", since=START, evidence="e", source="web")
     await sink.send([(edge.link_id, record_of([edge]))], sink.links_topic)
+    line = delivery(1)
+    await sink.send([(line.notice_id, record_of([line]))], sink.deliveries_topic)
     sink.start()
     await sink.caught_up()
     figures = sink.figures()
@@ -91,6 +93,9 @@ async def test_facts_and_links_become_rows_and_a_replay_changes_no_figure(
     with sink.store() as store:
         assert store.rows("SELECT link_id, position, kind FROM links FINAL") == [
             {"link_id": edge.link_id, "position": 1, "kind": "edge"}
+        ]
+        assert store.rows("SELECT notice_id, channel, outcome, position FROM deliveries FINAL") == [
+            {"notice_id": line.notice_id, "channel": "room", "outcome": "sent", "position": 1}
         ]
     assert sink.stop_all() == [0]
 

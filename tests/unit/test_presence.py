@@ -14,7 +14,7 @@ from services.cli.commands.moments import moment
 from services.sink.batch import Item
 from services.sink.presence import KEYED, MAX_KEY_CHARS, MAX_KEYS, chunks, described, missing
 from services.sink.rows import TABLES, link_rows, rows_of
-from tests.store_facts import START, account_fact, correction, signal_fact, tombstone_of, touchpoint_fact
+from tests.store_facts import START, account_fact, correction, delivery, signal_fact, tombstone_of, touchpoint_fact
 from tests.store_fixture import FakeRecord, items_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -80,6 +80,15 @@ def test_a_link_is_missing_unless_its_position_or_a_later_one_is_stored() -> Non
         found = missing([item], lambda _, __, p=position: [{"key_link_id": edge.link_id, "newest": p}])  # type: ignore[misc]
         assert list(found) == expected
     assert described("links", item) == f"{edge.link_id} (identity.links.v1/0@5)"
+
+
+def test_a_line_of_the_delivery_log_is_missing_unless_it_or_a_later_one_is_stored() -> None:
+    line = delivery(1)
+    item = Item(FakeRecord(topic="alerts.deliveries.v1", offset=5), 0, delivery=line)
+    row = {"key_notice_id": line.notice_id, "key_channel": "room", "key_outcome": "sent"}
+    for position, expected in ((5, ["deliveries"]), (6, [])):
+        found = missing([item], lambda _, __, p=position: [row | {"newest": p}])  # type: ignore[misc]
+        assert list(found) == expected
 
 
 def test_every_table_of_facts_is_compared_by_columns_it_has() -> None:

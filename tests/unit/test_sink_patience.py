@@ -19,7 +19,7 @@ async def test_a_store_that_hangs_is_told_while_it_does(monkeypatch: pytest.Monk
     monkeypatch.setattr(loop, "PATIENCE_S", 0.01)
     nobody: Any = None
     health = SinkHealth(lambda: datetime.now(UTC))
-    sink = SinkLoop(nobody, nobody, nobody, links_topic="l", meter=NoMetrics(), health=health)
+    sink = SinkLoop(nobody, nobody, nobody, topics={}, meter=NoMetrics(), health=health)
     answer = Event()
     step = asyncio.create_task(sink._patiently(lambda: answer.wait(30)))
     try:

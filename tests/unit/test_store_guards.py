@@ -94,9 +94,9 @@ def test_an_unknown_new_field_is_accepted() -> None:
 
 def test_a_batch_remembers_where_to_go_on() -> None:
     batch = Batch()
-    batch.add(FakeRecord(offset=7, value=record_of([touchpoint_fact(1), signal_fact(1)])), is_link=False)
-    batch.add(FakeRecord(topic="links", offset=3, value=None), is_link=True)
-    batch.add(FakeRecord(partition=1, offset=9, value=None), is_link=False)
+    batch.add(FakeRecord(offset=7, value=record_of([touchpoint_fact(1), signal_fact(1)])), "facts")
+    batch.add(FakeRecord(topic="links", offset=3, value=None), "links")
+    batch.add(FakeRecord(partition=1, offset=9, value=None), "facts")
     assert batch.next_offsets == {("journey.facts.v1", 0): 8, ("links", 0): 4, ("journey.facts.v1", 1): 10}
     assert (len(batch.items), len(batch.refusals)) == (2, 1)
 

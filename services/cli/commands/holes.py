@@ -18,13 +18,12 @@ from schemas.facts import Correction, SignalFact, Tombstone, TouchpointFact
 from schemas.topics import TopicName
 from services.cli.commands.letters import items_put_away
 from services.cli.commands.records import Spans, consumer, records_of, spans_since
-from services.sink.batch import Batch, Item
+from services.sink.batch import Batch, Item, Kind
+from services.sink.main import TOPICS
 from services.sink.presence import Ask, described, missing
 from services.sink.verify import EXAMPLES, Finding
 from streams.runtime.kafka import GroupProgress
 
-FACTS: Final[TopicName] = "journey.facts.v1"
-LINKS: Final[TopicName] = "identity.links.v1"
 GROUP: Final = "touchline-sink"
 WINDOW_ITEMS: Final = 2_000
 WINDOW_BYTES: Final = 8 << 20
@@ -78,10 +77,10 @@ async def find_holes(  # noqa: PLR0913 - what is asked
     holes = Holes()
     async with consumer(kafka) as reader:
         refused = await items_put_away(reader, kafka, "sink")
-        for topic in (FACTS, LINKS):
+        for topic, kind in TOPICS.items():
             wanted = await _committed(reader, kafka, topic, from_at)
             total = sum(max(0, end - first) for first, end in wanted.values())
-            await _compare(reader, wanted, _Look(holes, ask, mend, refused, tell, topic == LINKS, total, since))
+            await _compare(reader, wanted, _Look(holes, ask, mend, refused, tell, kind, topic, total, since))
     return holes
 
 
@@ -105,7 +104,8 @@ class _Look:
     mend: Mend | None
     refused: set[tuple[str, int, int, int]]
     tell: Callable[[str], None]
-    is_link: bool
+    kind: Kind
+    topic: TopicName
     total: int
     since: datetime = EPOCH
     done: int = 0
@@ -130,7 +130,7 @@ class _Look:
         """One line now and then."""
         if now_s - self.said_s > SAY_EVERY_S:
             self.said_s = now_s
-            self.tell(f"verify      {self.done} of {self.total} records of {LINKS if self.is_link else FACTS}")
+            self.tell(f"verify      {self.done} of {self.total} records of {self.topic}")
 
 
 async def _compare(reader: Any, wanted: Spans, look: _Look) -> None:
@@ -138,7 +138,7 @@ async def _compare(reader: Any, wanted: Spans, look: _Look) -> None:
     look.said_s = now()
     batch = Batch()
     async for record in records_of(reader, wanted):
-        batch.add(record, is_link=look.is_link)
+        batch.add(record, look.kind)
         look.done += 1
         if len(batch.items) >= WINDOW_ITEMS or batch.size_bytes >= WINDOW_BYTES:
             await asyncio.to_thread(look.take, batch)
