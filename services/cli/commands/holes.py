@@ -163,7 +163,7 @@ def _time(item: Item) -> datetime:
             return fact.opened_at
         case Correction() as fact:
             return fact.corrected_at
-    return _NO_AGE
+    return item.delivery.at if item.delivery is not None else _NO_AGE
 
 
 def _place(item: Item) -> tuple[str, int, int, int]:
