@@ -123,7 +123,12 @@ class DashboardConfig(Strict):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8090, ge=0, le=65535, description="port to listen on; 0 picks a free one")
-    token: SecretRef | None = Field(None, description="required when `host` is not loopback")
+    token: SecretRef | None = Field(
+        None, description="an operator's token; this or `access_file` is required when `host` is not loopback"
+    )
+    access_file: str = Field(
+        "", description="file of the tokens that `touchline access add` gives out; only their hashes stand in it"
+    )
     allowed_hosts: tuple[HostName, ...] = Field(
         (), description="names it is called by beside this machine's own; empty and not on loopback: any"
     )

@@ -11,6 +11,7 @@ import typer
 from schemas.errors import did_you_mean
 from schemas.processes import STAGES
 from schemas.touchpoints import DeadLetter
+from services.cli.commands.access import access
 from services.cli.commands.alerts import alerts
 from services.cli.commands.demo import demo
 from services.cli.commands.incidents import incidents
@@ -346,6 +347,7 @@ def replay(
 app.command()(demo)
 app.command("import")(import_files)
 app.add_typer(sources, name="sources")
+app.add_typer(access, name="access")
 app.add_typer(alerts, name="alerts")
 app.add_typer(incidents, name="incidents")
 

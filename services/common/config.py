@@ -106,11 +106,11 @@ _Found = tuple[Loc, str]
 
 
 def _dashboard(config: Config) -> list[_Found]:
-    if is_loopback(config.dashboard.host) or config.dashboard.token is not None:
+    if is_loopback(config.dashboard.host) or config.dashboard.token is not None or config.dashboard.access_file:
         return []
     message = (
         f"`{config.dashboard.host}` can be reached from other machines; set dashboard.token "
-        "(`token: {file: …}`), or use 127.0.0.1 behind a proxy that signs people in"
+        "(`token: {file: …}`) or dashboard.access_file, or use 127.0.0.1 behind a proxy that signs people in"
     )
     return [(("dashboard", "host"), message)]
 
@@ -169,8 +169,11 @@ def _mappings(reading: ConfigReading, config: Config) -> list[_Found]:
     return found
 
 
+PATHS = ("file", "blueprint", "sdk_folder", "access_file")
+
+
 def _anchor(data: object, folder: Path) -> None:
-    """Make relative paths (`file:`, `blueprint:`, `sdk_folder:`) relative to the configuration file, in place.
+    """Make relative paths (`file:`, `blueprint:` and their like) relative to the configuration file, in place.
 
     A mapping's examples may hold such words, too; they are left as they are.
     """
@@ -179,7 +182,7 @@ def _anchor(data: object, folder: Path) -> None:
             _anchor(item, folder)
     elif isinstance(data, dict):
         for key, value in data.items():
-            if key in ("file", "blueprint", "sdk_folder") and isinstance(value, str) and value:
+            if key in PATHS and isinstance(value, str) and value:
                 data[key] = str(folder / Path(value).expanduser())
             if key != KEY:
                 _anchor(value, folder)

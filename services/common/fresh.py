@@ -27,8 +27,9 @@ gateway:
   port: 8080
 
 dashboard:
-  host: 127.0.0.1                 # any other address also needs `token: {file: …}`
+  host: 127.0.0.1                 # any other address asks for a token; `touchline access add NAME` gives one out
   port: 8090
+  access_file: secrets/access.json
 
 # journey:
 #   blueprint: blueprint.yaml     # your own desired journey; without it the one that ships with Touchline

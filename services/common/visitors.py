@@ -64,6 +64,13 @@ class Visitors:
             return Refusal(403, "foreign_origin", f"a page of another site may not; see {self.section}.allowed_origins")
         return None
 
+    def shows_own_page(self, headers: Headers) -> bool:
+        """Whether the browser itself says that a page of ours, or one that is allowed, asks: for changes by cookie."""
+        origin = headers.get(b"origin")
+        if origin is not None:
+            return self._is_listed(origin) or _is_own(origin, headers.get(b"host", b""))
+        return headers.get(b"sec-fetch-site") == b"same-origin"
+
     def cors(self, headers: Headers) -> list[Header]:
         """What lets a page of an allowed origin read its answer; nothing for others."""
         origin = headers.get(b"origin", b"")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from schemas.errors import StoreUnavailable
 from services.dashboard import cursors
 from services.dashboard.absent import NotFound
+from services.dashboard.desks import desk_of
 from services.dashboard.live import Live
 from services.dashboard.pages import BY_ID
 from services.dashboard.params import (
@@ -44,13 +45,12 @@ VIEWS = ("json", *BY_ID)
 
 
 def reader_of(request: Request) -> Reader:
-    reader: Reader = request.app.state.reader
-    return reader
+    """Of whoever asks: a viewer's masks people."""
+    return desk_of(request).reader
 
 
 def live_of(request: Request) -> Live:
-    live: Live = request.app.state.live
-    return live
+    return desk_of(request).live
 
 
 InScope = Annotated[Scope, Depends(scope_of)]
@@ -142,7 +142,7 @@ async def store_check(request: Request) -> tuple[bool, dict[str, Any]]:
         await reader_of(request).store.fingerprint()
     except StoreUnavailable as error:
         return False, {"clickhouse": str(error), "waiting": waits, "behind": behind}
-    return True, {"clickhouse": "ok", "waiting": waits, "behind": behind, "viewers": live_of(request).viewers}
+    return True, {"clickhouse": "ok", "waiting": waits, "behind": behind, "viewers": live_of(request).audience()}
 
 
 @router.get("/stream")

@@ -37,6 +37,10 @@ class Board:
         self.log.learn(action)
         self.version += 1
 
+    def notes(self, events: Iterable[str]) -> list[IncidentAction]:
+        """What was done about the incident of this evidence, oldest first."""
+        return self.log.about(events)
+
     def threads(self, account_id: str) -> tuple[Thread, ...]:
         """What people were told about the account's incidents."""
         return self._threads.get(account_id, ())

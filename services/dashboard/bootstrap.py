@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+import secrets
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,21 +20,25 @@ from schemas.blueprint import Blueprint
 from schemas.capabilities import Capability
 from schemas.config import DashboardConfig
 from schemas.errors import ConfigurationError
+from services.common.access import Access
 from services.common.config import is_loopback
 from services.common.visitors import Visitors
-from services.dashboard import acting, api, exports, failures, questions, search, shell
+from services.dashboard import acting, api, exports, failures, questions, search, shell, signing_in
 from services.dashboard.acting import Act
 from services.dashboard.answers import Decide, not_configured
 from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.guard import PROBED_PATHS, Guard
+from services.dashboard.desks import Desk
+from services.dashboard.guard import PROBED_PATHS, Door, Guard
 from services.dashboard.live import Live
+from services.dashboard.masking import MaskedBoard, Pseudonyms, masked_refused, masked_store
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.alerts import routes as alert_routes
 from services.dashboard.pages.incidents import api as incident_api
 from services.dashboard.pages.incidents import routes as incident_routes
 from services.dashboard.reader import Behind, Clock, Reader, Waiting
+from services.dashboard.sessions import Sessions
 from services.dashboard.snapshots import Snapshots
 from services.dashboard.store import JourneyStore
 from services.dashboard.waiting import nothing_waited_for
@@ -50,14 +55,18 @@ def utc_now() -> datetime:
 class Surroundings:
     """What the dashboard knows of the rest.
 
-    `sources` are the configured ones with what each can tell, `token` guards an open address, `decide` is where answers
-    go and `act` where actions, `board` what people did and were told, `behind` are the stages of the pipeline that do
-    not keep up, `gateway_url` is where senders send, `channels` are those of alerts with their kinds, `directories` are
-    those that an id in a URL may be of.
+    `sources` are the configured ones with what each can tell. `token` is an operator's, `access` has those of others,
+    `session_key` signs sessions (empty: they end with the process), `public_url` is what browsers call the page by.
+    `decide` is where answers go and `act` where actions, `board` what people did and were told, `behind` are the
+    stages of the pipeline that do not keep up, `gateway_url` is where senders send, `channels` are those of alerts
+    with their kinds, `directories` are those that an id in a URL may be of.
     """
 
     sources: Mapping[str, Collection[Capability]] = field(default_factory=dict)
     token: bytes | None = None
+    access: Access | None = None
+    session_key: bytes = b""
+    public_url: str = ""
     decide: Decide = not_configured
     act: Act = acting.not_configured
     board: Board = field(default_factory=Board)
@@ -81,54 +90,92 @@ def build(
 ) -> FastAPI:
     """The application. Raises ConfigurationError for an open address without a token."""
     around = around or Surroundings()
-    if not is_loopback(config.host) and not around.token:
-        raise ConfigurationError(f"dashboard.host {config.host} is not loopback: dashboard.token is required")
-    told = (around.sources, around.behind, around.directories, around.aside, around.refused)
-    reader = Reader(store, Catalogue(blueprint), clock, *told)
-    reader.board = around.board
-    asks = {"json": Reader.whole, **{page.id: page.ask for page in PAGES}}
-    snapshots = Snapshots(reader, waiting, asks)
-    shown = shell.Pages(reader.catalogue, shell.environment(), around.gateway_url)
-    live = Live(snapshots, {"json": shell.json_parts, **shown.renderers()}, around.metrics)
+    if not is_loopback(config.host) and not around.token and around.access is None:
+        raise ConfigurationError(
+            f"dashboard.host {config.host} is not loopback: dashboard.token or dashboard.access_file is required"
+        )
+    catalogue, key = Catalogue(blueprint), around.session_key or around.token or secrets.token_bytes(32)
+    lives: list[Live] = []
+    names = Pseudonyms(key)
+    masked = masked_store(store, blueprint, names, clock)
+    shown = shell.Pages(catalogue, shell.environment(), around.gateway_url)
+    told = replace(shown, may_change=False)
+    own = _reader(store, catalogue, clock, around)
+    others = _reader(masked, catalogue, clock, replace(around, refused=masked_refused(around.refused)))
+    others.board = MaskedBoard(around.board)
+    desk = _desk(own, waiting, shown, lives, around.metrics)
+    viewers_desk = replace(_desk(others, waiting, told, lives, around.metrics), sees_people=False)
+    door = _door(config, around, key, clock)
     app = FastAPI(
         title="Touchline",
         docs_url=None,  # its pages would load scripts from elsewhere; /openapi.json stays
         redoc_url=None,
-        lifespan=_running(live),
+        lifespan=_running(lives),
         middleware=[
-            Middleware(Guard, token=around.token, visitors=_visitors(config)),
+            Middleware(Guard, door=door),
             Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5),  # streams pack their own frames
         ],
     )
-    app.state.reader, app.state.snapshots, app.state.live = reader, snapshots, live
-    app.state.pages, app.state.waiting, app.state.metrics = shown, waiting, around.metrics
+    app.state.desk, app.state.viewers_desk, app.state.lives, app.state.door = desk, viewers_desk, lives, door
+    app.state.pages, app.state.viewers_pages = shown, told
+    app.state.waiting, app.state.metrics = waiting, around.metrics
     app.state.channels = around.channels
     app.state.decide, app.state.act = around.decide, around.act
     _add_routes(app)
     return app
 
 
-def _visitors(config: DashboardConfig) -> Visitors:
-    found = Visitors.of("dashboard", config.host, config.allowed_hosts, config.allowed_origins)
+def _reader(store: JourneyStore, catalogue: Catalogue, clock: Clock, around: Surroundings) -> Reader:
+    told = (around.sources, around.behind, around.directories, around.aside, around.refused)
+    reader = Reader(store, catalogue, clock, *told)
+    reader.board = around.board
+    return reader
+
+
+def _desk(reader: Reader, waiting: Waiting, pages: shell.Pages, lives: list[Live], metrics: Metrics) -> Desk:
+    snapshots = Snapshots(reader, waiting, {"json": Reader.whole, **{page.id: page.ask for page in PAGES}})
+    renders = {"json": shell.json_parts, **pages.renderers()}
+    lives.append(Live(snapshots, renders, metrics, lambda: sum(live.viewers for live in lives)))
+    return Desk(reader, snapshots, lives[-1], sees_people=True)
+
+
+def _door(config: DashboardConfig, around: Surroundings, key: bytes, clock: Clock) -> Door:
+    access = around.access or Access(None)
+    if around.token:
+        access = access.with_fixed(around.token)
+    return Door(
+        Sessions(access, key),
+        _visitors(config, around.public_url),
+        clock,
+        is_open=is_loopback(config.host),
+        is_secure=around.public_url.startswith("https:"),
+    )
+
+
+def _visitors(config: DashboardConfig, public_url: str) -> Visitors:
+    own = public_url.split("/")[:3]
+    origins = (*config.allowed_origins, *(["/".join(own)] if public_url else []))
+    found = Visitors.of("dashboard", config.host, config.allowed_hosts, origins)
     return replace(found, open_paths=PROBED_PATHS, linked=True)
 
 
-def _running(live: Live) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+def _running(lives: Sequence[Live]) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        polling = asyncio.create_task(live.run())
+        polling = [asyncio.create_task(live.run()) for live in lives]
         try:
             yield
         finally:
-            live.close()
-            polling.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await polling
+            for live, task in zip(lives, polling, strict=True):
+                live.close()
+                task.cancel()
+            await asyncio.gather(*polling, return_exceptions=True)
 
     return lifespan
 
 
 def _add_routes(app: FastAPI) -> None:
+    app.include_router(signing_in.router)
     app.include_router(questions.router)
     app.include_router(api.router)
     app.include_router(search.router)

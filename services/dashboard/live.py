@@ -145,9 +145,19 @@ class _Pace:
 
 
 class Live:
-    """`renders`: view name → what its frames are made of. Polls only while someone watches."""
+    """`renders`: view name → what its frames are made of. Polls only while someone watches.
 
-    def __init__(self, snapshots: Snapshots, renders: Mapping[str, Render], meter: Meter) -> None:
+    `audience`: how many watch the whole process, where there are others like this one.
+    """
+
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        renders: Mapping[str, Render],
+        meter: Meter,
+        audience: Callable[[], int] | None = None,
+    ) -> None:
+        self.audience = audience or (lambda: self.viewers)
         self._snapshots = snapshots
         self._renders = renders
         self._meter = meter
@@ -172,7 +182,7 @@ class Live:
         viewer = Viewer()
         room.welcome(viewer, last_seen_id)
         self._watched.set()
-        self._meter.set("touchline_dashboard_viewers", self.viewers)
+        self._meter.set("touchline_dashboard_viewers", self.audience())
         return viewer
 
     def leave(self, scope: Scope, view: str, viewer: Viewer) -> None:
@@ -185,7 +195,7 @@ class Live:
             del self._rooms[scope, view]
         if not self._rooms:
             self._watched.clear()
-        self._meter.set("touchline_dashboard_viewers", self.viewers)
+        self._meter.set("touchline_dashboard_viewers", self.audience())
 
     def close(self) -> None:
         """End every stream."""

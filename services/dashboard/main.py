@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,11 @@ import httpx
 import uvicorn
 
 from schemas.alerting import AlertsConfig
-from schemas.config import Config
+from schemas.config import Config, SecretRef
 from schemas.errors import ConfigurationError
+from services.common.access import Access
 from services.common.connection import Bounds, server_settings
-from services.common.secrets import clickhouse_password, read_secret
+from services.common.secrets import clickhouse_password, ensure_secret_file, read_secret
 from services.common.sockets import listen
 from services.dashboard import acting, answers
 from services.dashboard.acting import Act, ToLog
@@ -57,6 +58,9 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     around = Surroundings(
         sources=feeds_of(config.sources),
         token=read_secret(config.dashboard.token) if config.dashboard.token else None,
+        access=Access(Path(config.dashboard.access_file)) if config.dashboard.access_file else None,
+        session_key=session_key(config.dashboard.access_file),
+        public_url=config.alerts.public_url,
         decide=decide_with(gateway),
         act=act_with(gateway),
         board=board,
@@ -80,7 +84,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     watching = [asyncio.create_task(each.run()) for each in (pipeline, disks, standings)]
     watching.append(asyncio.create_task(board.run(config.kafka)))
     try:
-        await _Server(settings, app.state.live).serve([listener])
+        await _Server(settings, app.state.lives).serve([listener])
     finally:
         for task in watching:
             task.cancel()
@@ -94,13 +98,29 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
 class _Server(uvicorn.Server):
     """Ends the live streams before it waits for connections to end; they would not end by themselves."""
 
-    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+    def __init__(self, config: uvicorn.Config, lives: Sequence[Live]) -> None:
         super().__init__(config)
-        self._live = live
+        self._lives = lives
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._live.close()
+        for live in self._lives:
+            live.close()
         await super().shutdown(sockets)
+
+
+def session_key(access_file: str) -> bytes:
+    """Signs sessions and pseudonyms: a secret beside the file of tokens, so that they outlive a start of ours.
+
+    Empty where there is no such file, or none can be written beside it: then they end with this process.
+    """
+    if not access_file:
+        return b""
+    try:
+        place = ensure_secret_file(Path(f"{access_file}.key"), length_bytes=32)
+        return read_secret(SecretRef(file=str(place)))
+    except OSError as error:
+        _log.warning("sessions end when the dashboard does: their key cannot be kept", extra={"why": str(error)})
+        return b""
 
 
 def gateway_of(config: Config, client: httpx.AsyncClient) -> Gateway | None:

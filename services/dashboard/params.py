@@ -63,7 +63,7 @@ def flag(field: str, value: str) -> bool | None:
 
 
 def catalogue_of(request: Request) -> Catalogue:
-    catalogue: Catalogue = request.app.state.reader.catalogue
+    catalogue: Catalogue = request.app.state.desk.reader.catalogue
     return catalogue
 
 

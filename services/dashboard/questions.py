@@ -15,6 +15,7 @@ from schemas.errors import ConfigurationError
 from services.dashboard.absent import NotFound
 from services.dashboard.answers import ANSWERS, Answer, Decide, GatewayAway, decision
 from services.dashboard.api import WithReader, answer
+from services.dashboard.desks import desk_of
 from services.dashboard.params import Paging, Text, one_of, refuse, time_cursor
 from services.dashboard.reader import Reader
 from services.dashboard.shell import WithPages, html
@@ -91,7 +92,7 @@ async def _decide(request: Request, reader: Reader, proposal_id: str, fields: Ma
     record = decision(proposal, said, by, reader.clock())
     event_id = await send(record)
     reader.given.note(proposal_id, said)
-    request.app.state.snapshots.expire()
+    desk_of(request).snapshots.expire()
     return Decided(proposal_id, said, record["verdict"], by, event_id)
 
 

@@ -19,6 +19,7 @@ from services.dashboard import charts, why, words
 from services.dashboard.absent import NotFound
 from services.dashboard.api import InScope, WithReader, dumps
 from services.dashboard.catalogue import Catalogue
+from services.dashboard.desks import desk_of
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.kind import Page
 from services.dashboard.params import Text, one_of
@@ -88,11 +89,12 @@ def environment() -> Environment:
 
 @dataclass(frozen=True)
 class Pages:
-    """Templates over a catalogue; `gateway_url` is told to who has not sent anything yet."""
+    """Templates over a catalogue; `gateway_url` is told to who has not sent anything yet. `may_change`: with forms."""
 
     catalogue: Catalogue
     templates: Environment
     gateway_url: str = ""
+    may_change: bool = True
 
     def renderers(self) -> Mapping[str, Callable[[Scope, Snapshot], Mapping[str, bytes]]]:
         """For live updates: page → what makes of a snapshot the id of each part and its HTML as JSON."""
@@ -113,7 +115,7 @@ class Pages:
         return self.render("part.html", {**self._context(page, scope, snapshot), "at": "in-"})
 
     def render(self, template: str, context: Mapping[str, object]) -> str:
-        return self.templates.get_template(template).render(context)
+        return self.templates.get_template(template).render({"may_change": self.may_change, **context})
 
     def _context(self, page: Page, scope: Scope, snapshot: Snapshot) -> dict[str, object]:
         found = snapshot.found
@@ -140,7 +142,8 @@ def json_parts(scope: Scope, snapshot: Snapshot) -> Mapping[str, bytes]:
 
 
 def pages_of(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
+    desk = desk_of(request)
+    pages: Pages = request.app.state.pages if desk.sees_people else request.app.state.viewers_pages
     return pages
 
 
@@ -160,7 +163,7 @@ def add_pages(app: FastAPI) -> None:
 def _endpoint(page: Page) -> Callable[..., Awaitable[Response]]:
     async def endpoint(request: Request, scope: InScope, pages: WithPages, part: Text = "") -> Response:
         """The whole page with its first state; works without JavaScript. `part=1`: as it opens over another one."""
-        snapshots: Snapshots = request.app.state.snapshots
+        snapshots = desk_of(request).snapshots
         scope, snapshot = await _opened(snapshots, page, scope, is_chosen="window" in request.query_params)
         if page.is_about_one and snapshot.found is None:
             raise StoreUnavailable("ClickHouse does not answer")  # it may not be there at all

@@ -100,7 +100,7 @@ async def test_what_the_page_does_is_what_the_command_and_every_other_page_know(
             await asyncio.sleep(0.05)
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
-    assert board.log.about(["e0"]) == log.about(["e0"]) == page.state.reader.board.log.about(["e0"])
+    assert board.log.about(["e0"]) == log.about(["e0"]) == page.state.desk.reader.board.log.about(["e0"])
     assert sorted(action.verb for action in log.about(["e0"])) == ["note", "take"]
     assert board.threads("crm:0000") == desks["crm:0000"].threads
 

@@ -70,7 +70,7 @@ async def site(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     app = app_on(store)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
-    server = _Server(config, app.state.live)
+    server = _Server(config, app.state.lives)
     serving = asyncio.create_task(server.serve([listener]))
     chromium = next(filter(None, map(shutil.which, CHROMIUM)))
     async with async_playwright() as playwright:

@@ -136,7 +136,7 @@ async def app(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(live_module, "RECOMPUTE_S", 0.04)
     monkeypatch.setattr(live_module, "REST_FACTOR", 0)
     app = app_on(store)
-    polling = asyncio.create_task(app.state.live.run())
+    polling = asyncio.create_task(app.state.desk.live.run())
     yield app
     polling.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -177,10 +177,10 @@ async def test_json_view_and_gzip(app: FastAPI) -> None:
 async def test_nobody_watching_nothing_asked(app: FastAPI, store: FakeStore) -> None:
     watcher = Watcher(app, "view=today")
     await watcher.until(b"event: snapshot")
-    assert app.state.live.viewers == 1
+    assert app.state.desk.live.viewers == 1
     await watcher.leave()
     await asyncio.sleep(0.1)
-    assert app.state.live.viewers == 0
+    assert app.state.desk.live.viewers == 0
     store.asked.clear()
     await asyncio.sleep(0.2)
     assert not store.asked
@@ -211,7 +211,7 @@ async def test_a_store_that_goes_away_and_returns_is_told(app: FastAPI, store: F
 
 async def test_only_so_many_different_pages_are_kept_live(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_module, "MAX_ROOMS", 1)
-    live: Live = app.state.live
+    live: Live = app.state.desk.live
     viewer = await live.enter(Scope(), "json", "")
     await live.enter(Scope(), "json", "")
     with pytest.raises(TooManyScopes):

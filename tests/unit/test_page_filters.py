@@ -139,7 +139,7 @@ async def test_each_part_shows_the_same_as_if_only_the_chosen_were_stored(page: 
     apps = app_on(FakeStore(made)), app_on(FakeStore(only_mine(made)))
     for app, names in zip(apps, (("mine", "theirs"), ("mine",)), strict=True):
         for name in names:
-            app.state.reader.board.learn_delivery("", b"[" + told_of(name).encoded() + b"]")
+            app.state.desk.reader.board.learn_delivery("", b"[" + told_of(name).encoded() + b"]")
     both, one = map(browser_of, apps)
     address = page.address("all/all" if page.id == "touchpoint" else "")
     everyone = (await both.get(f"{address}?window=7d")).text

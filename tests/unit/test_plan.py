@@ -135,7 +135,7 @@ def test_secrets_are_looked_at_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as refused:
         prepare(options, DataFolder(tmp_path), print)
     missing, empty, shared = str(refused.value).splitlines()
-    assert f"{tmp_path}/touchline.yaml:28:15: sources.web.secrets: secret file" in missing
+    assert f"{tmp_path}/touchline.yaml:29:15: sources.web.secrets: secret file" in missing
     assert "sources.support.secrets: " in empty and "is empty" in empty
     assert "sources.operators.secrets: the same write key as source `product`" in shared
 

@@ -16,6 +16,7 @@ from services.dashboard.absent import NotFound
 from services.dashboard.acting import SPAN_WORDS, Act, action_of, named, remembered_name, written
 from services.dashboard.answers import GatewayAway
 from services.dashboard.api import WithReader
+from services.dashboard.desks import desk_of
 from services.dashboard.incidents import One, incident
 from services.dashboard.pages.incidents.view import IncidentPage, drawn, events_of
 from services.dashboard.params import BadParameter, Text, refuse
@@ -71,7 +72,7 @@ async def act(request: Request, reader: Reader, one: One, fields: Mapping[str, o
     await send(action)
     written(action, one.view.id, one.account_id)
     reader.board.act(action)
-    request.app.state.snapshots.expire()
+    desk_of(request).snapshots.expire()
     return action
 
 
@@ -86,7 +87,7 @@ async def page_of(reader: Reader, one: One) -> IncidentPage:
         reader.catalogue,
         one,
         {each.event_id: each for each in seen},
-        reader.board.log.about(dict.fromkeys((*events, *(thread.events if thread else ())))),
+        reader.board.notes(dict.fromkeys((*events, *(thread.events if thread else ())))),
         reader.board.deliveries(one.view.id),
         row_views.account_row(reader.catalogue, account) if account else None,
     )
