@@ -13,6 +13,7 @@ from schemas.processes import STAGES
 from schemas.touchpoints import DeadLetter
 from services.cli.commands.access import access
 from services.cli.commands.alerts import alerts
+from services.cli.commands.backups import backup, restore
 from services.cli.commands.demo import demo
 from services.cli.commands.incidents import incidents
 from services.cli.commands.sources import sources
@@ -345,6 +346,8 @@ def replay(
 
 
 app.command()(demo)
+app.command()(backup)
+app.command()(restore)
 app.command("import")(import_files)
 app.add_typer(sources, name="sources")
 app.add_typer(access, name="access")

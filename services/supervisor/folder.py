@@ -16,11 +16,17 @@ from services.embedded.kafka.lock import FileLock
 from services.embedded.kafka.ports import is_free, pick_free, reserve
 
 STALE_WAIT_S = 10.0
+RESTORING = "restore.partial"
+"""In a folder that a restore is writing, or did not finish."""
 
 
 @dataclass(slots=True)
 class Run:
-    """What `run.json` says about the present or the last run. `births` tells a pid from its later namesake."""
+    """What `run.json` says about the present or the last run. `births` tells a pid from its later namesake.
+
+    `held_for`: the pid of the backup that everything stands still for, 0 when none; `held_s`: how long the last one
+    kept it away, 0 until it is back.
+    """
 
     pid: int = 0
     started_at: str = ""
@@ -30,6 +36,8 @@ class Run:
     ops_ports: dict[str, int] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    held_for: int = 0
+    held_s: float = 0.0
 
 
 class DataFolder:
@@ -62,6 +70,9 @@ class DataFolder:
                 f"data folder {self.path} is in use by another `touchline up` (pid {owner}): "
                 "stop that one, or give another --data"
             )
+        if (self.path / RESTORING).exists():
+            self._lock.release()
+            raise ConfigurationError(f"data folder {self.path} is half restored: run `touchline restore` on it again")
         last = read_run(self.path)
         clear_stale(last)
         return last

@@ -21,6 +21,7 @@ from services.common.secrets import ensure_secret_file
 from services.common.secrets_check import secret_complaints
 from services.embedded.kafka.ports import pick_free
 from services.supervisor.folder import DataFolder, Run
+from services.supervisor.hold import hold_when_asked
 from services.supervisor.plan import Site, addresses, plan
 from services.supervisor.private import keep_private
 from services.supervisor.space import watch_space
@@ -124,6 +125,7 @@ async def _up(config: Config, site: Site, folder: DataFolder, say: Say, on_ready
     def ready() -> None:
         say(f"everything  ready {time.monotonic() - began_s:.1f} s")
         pids = {name: supervisor.record.pids[name] for name in SERVICES if name in supervisor.record.pids}
+        beside.append(asyncio.create_task(hold_when_asked(supervisor, folder.path, say)))
         on_ready({**places, "data_dir": str(site.data_dir), "pids": pids})
 
     port = supervisor.record.ops_ports["supervisor"] = pick_free()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from schemas.errors import ConfigurationError, TouchlineError
 from services.supervisor.child import Child
 from services.supervisor.folder import DataFolder, Run, birth
-from services.supervisor.spec import ChildSpec, checked
+from services.supervisor.spec import EDGE, ChildSpec, checked
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import Checks
 
@@ -64,6 +64,41 @@ class Supervisor:
         """Begin an orderly stop."""
         self._stop.set()
 
+    async def pause(self, holder: int) -> None:
+        """Stop all but the edge, in order, for the process `holder`, whom `run.json` then names."""
+        await self._stop_waves(lambda wave: wave != EDGE)
+        if not self._closing:
+            self.record.held_for, self.record.held_s = holder, 0.0
+            self._save()
+
+    def resume(self) -> None:
+        """Start what `pause` stopped; nothing when everything is to end anyway."""
+        self.record.held_for = 0
+        if self._closing or self._stop.is_set():
+            return
+        fresh = [
+            Child(child.spec, self._folder.logs, self._changed)
+            for child in self.children.values()
+            if child.spec.stop_wave != EDGE
+        ]
+        self.children |= {child.spec.name: child for child in fresh}
+        for child in fresh:
+            self._note(child, "")
+            self._tasks.append(asyncio.create_task(child.run(self.children)))
+
+    async def back(self, began_s: float) -> float:
+        """When every child is ready again, or a stop has begun: seconds since `began_s`, which `run.json` then says."""
+        told = asyncio.create_task(self._stop.wait())
+        ready = asyncio.create_task(self._each_ready())
+        try:
+            await asyncio.wait([ready, told], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+            told.cancel()
+        self.record.held_s = round(time.monotonic() - began_s, 1)
+        self._save()
+        return self.record.held_s
+
     def health(self) -> tuple[bool, Checks]:
         """Every child's state; not ok while one is away or in a crash loop."""
         now_s = time.monotonic()
@@ -82,15 +117,17 @@ class Supervisor:
     async def close(self) -> None:
         """Stop all, wave by wave: first the edge, last the stores, so that nobody loses what it writes to."""
         self._closing = True
-        waves = sorted({child.spec.stop_wave for child in self.children.values()})
-        for wave in waves:
-            members = [child for child in self.children.values() if child.spec.stop_wave == wave]
-            await asyncio.gather(*(child.stop(STOP_DEADLINE_S) for child in members))
+        await self._stop_waves(lambda _: True)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.record.stopped = True
         self._save()
+
+    async def _stop_waves(self, wanted: Callable[[int], bool]) -> None:
+        for wave in sorted({child.spec.stop_wave for child in self.children.values()}):
+            members = [child for child in self.children.values() if child.spec.stop_wave == wave and wanted(wave)]
+            await asyncio.gather(*(child.stop(STOP_DEADLINE_S) for child in members))
 
     async def _all_ready(self, timeout_s: float) -> bool:
         """True when all are ready, False when told to stop before."""

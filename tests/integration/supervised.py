@@ -12,6 +12,7 @@ from pathlib import Path
 from schemas.errors import ConfigurationError
 from services.cli.console import say
 from services.supervisor.folder import DataFolder
+from services.supervisor.hold import hold_when_asked
 from services.supervisor.spec import EDGE, STORES, ChildSpec
 from services.supervisor.supervisor import StartFailed, Supervisor
 from streams.runtime.metrics import Metrics
@@ -41,12 +42,14 @@ async def main(data: Path, endings: dict[str, int]) -> int:
     folder = DataFolder(data)
     folder.take()
     supervisor = Supervisor(specs(endings), folder, say, Metrics())
+    beside = asyncio.create_task(hold_when_asked(supervisor, data, say))
     try:
         await supervisor.run(lambda: print("all ready", flush=True), start_timeout_s=5.0)
     except (ConfigurationError, StartFailed) as error:
         print(error, file=sys.stderr)
         return 78 if isinstance(error, ConfigurationError) else 2
     finally:
+        beside.cancel()
         folder.release()
     return 0
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.backup.holding import back_after_s, held
+from services.cli.backup.manifest import BackupRefused
 from services.supervisor.folder import Run, birth, read_run
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc, as the supervisor does")
@@ -192,3 +194,49 @@ def test_output_goes_to_the_logs_and_not_to_the_terminal(tmp_path: Path) -> None
         process.wait(10)
         assert process.stderr is not None
         assert "prepared" not in process.stderr.read()
+
+
+def test_a_backup_holds_all_but_the_edge_and_everything_comes_back(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        before = read_run(tmp_path)
+        with held(tmp_path):
+            assert alive(read_run(tmp_path)) == {"edge"}
+            assert [name for name in NAMES if birth(before.pids[name])] == ["edge"]
+        assert back_after_s(tmp_path)
+        now = read_run(tmp_path)
+        assert alive(now) == NAMES and now.pids["edge"] == before.pids["edge"]
+        os.kill(now.pids["worker"], signal.SIGKILL)  # what came back is watched like what was there
+        wait_until(lambda: read_run(tmp_path).pids.get("worker", 0) not in (0, now.pids["worker"]))
+
+
+WAIT = "time.sleep(600)"
+HOLD = "import sys, time; from pathlib import Path; from services.supervisor.hold import ask; ask(Path(sys.argv[1])); "
+
+
+def test_what_a_killed_backup_held_comes_back(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        with subprocess.Popen([sys.executable, "-c", HOLD + WAIT, str(tmp_path)]) as asker:
+            wait_until(lambda: read_run(tmp_path).held_for == asker.pid)
+            asker.kill()
+        wait_until(lambda: alive(read_run(tmp_path)) == NAMES)
+
+
+def test_who_is_stopped_while_held_stops(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        with held(tmp_path):  # what stands still by now stands still to the end
+            process.terminate()
+            assert process.wait(10) == 0
+        assert back_after_s(tmp_path) is None
+
+
+def test_a_picture_beside_a_fresh_start_is_not_used(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        said_ready(process)
+        with pytest.raises(BackupRefused, match="started or stopped in the meantime"), held(tmp_path):
+            process.terminate()
+            process.wait(10)
+            with supervised(tmp_path) as another:
+                said_ready(another)

@@ -1,0 +1,1 @@
+"""`touchline backup` and `touchline restore`."""
