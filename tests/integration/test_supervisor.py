@@ -15,7 +15,7 @@ import pytest
 
 from services.cli.backup.holding import back_after_s, held
 from services.cli.backup.manifest import BackupRefused
-from services.supervisor.folder import Run, birth, read_run
+from services.supervisor.folder import DataFolder, Run, birth, read_run
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc, as the supervisor does")
 NAMES = {"store", "worker", "edge"}
@@ -238,5 +238,4 @@ def test_a_picture_beside_a_fresh_start_is_not_used(tmp_path: Path) -> None:
         with pytest.raises(BackupRefused, match="started or stopped in the meantime"), held(tmp_path):
             process.terminate()
             process.wait(10)
-            with supervised(tmp_path) as another:
-                said_ready(another)
+            DataFolder(tmp_path).save(Run(pid=process.pid + 1))
