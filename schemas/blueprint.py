@@ -138,6 +138,22 @@ class OpportunityStages(Strict):
     lost: tuple[str, ...] = Field(("closedlost",), description="stages that end it badly")
 
 
+class Amendments(Strict):
+    """How soon a later word takes an earlier one back, so that it counts as never said."""
+
+    deal_s: float = Field(
+        86_400.0,
+        ge=0,
+        description="seconds in which a deal that was won or lost by mistake is put right; 0: every end counts",
+    )
+    answer_s: float = Field(
+        86_400.0,
+        ge=0,
+        description="seconds in which a person's second answer to a survey replaces the first; 0: only what names the "
+        "same response does",
+    )
+
+
 class SegmentRule(Strict):
     """First rule that holds for the account's traits names its segment."""
 
@@ -160,6 +176,7 @@ class Blueprint(Strict):
     persona_rules: tuple[PersonaRule, ...] = Field((), description="first match wins")
     committee: dict[str, int] = Field({}, description="buying role → people a complete buying committee has of it")
     opportunities: OpportunityStages = Field(OpportunityStages(), description="stages of a deal")
+    amendments: Amendments = Field(Amendments(), description="what a later word takes back")
     segments: tuple[SegmentRule, ...] = Field((), description="first match wins")
     types: tuple[TouchpointType, ...] = Field(description="the catalogue")
     traffic: TrafficRules = Field(TrafficRules(), description="what is not of customers, and whether it counts")

@@ -80,6 +80,7 @@ class Membership(_Earliest):
     how: Literal["seen", "named", "joined", "left", "stated"] = "seen"
     valid_from: UtcTime | None = Field(None, description="stated begin; None: from the beginning")
     valid_to: UtcTime | None = Field(None, description="stated end, exclusive; None: until now")
+    primary: bool = Field(False, description="joined: the CRM calls it the first of the record's accounts")
 
     @property
     def link_id(self) -> str:

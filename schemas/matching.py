@@ -12,6 +12,7 @@ from schemas.errors import did_you_mean
 from schemas.touchpoints import Scalar
 
 DealStatus = Literal["open", "won", "lost", "removed"]
+DealTurn = Literal["open", "won", "lost", "removed", "earlier"]
 
 #: Actions by which a CRM tells of a deal.
 DEAL_ACTIONS: Final = frozenset({"deal_created", "deal_stage_changed", "crm_record", "crm_removed"})
@@ -34,7 +35,10 @@ class Match(Strict):
     deal: tuple[DealStatus, ...] = Field(
         (), description="what the deal it is about is then, by all that the CRM said of it, any of these"
     )
-    deal_becomes: tuple[DealStatus, ...] = Field((), description="what the deal became by this event, any of these")
+    deal_becomes: tuple[DealTurn, ...] = Field(
+        (),
+        description="what the deal became by this event, any of these; `earlier`: it is open and went back a stage",
+    )
 
     @model_validator(mode="after")
     def _known_action(self) -> Match:

@@ -10,7 +10,17 @@ from streams.friction.topics import words_of
 from streams.friction.views import view_of
 
 Reader = Callable[[AttributedTouchpoint], str]
-REFERENCES = ("ref", "quote_id", "order_id", "contract_id", "ticket_id", "deal_id", "meeting_id", "invoice_id")
+REFERENCES = (
+    "ref",
+    "quote_id",
+    "order_id",
+    "contract_id",
+    "ticket_id",
+    "deal_id",
+    "meeting_id",
+    "invoice_id",
+    "conversation_id",
+)
 _TOPICS = ("topic", "category")
 _FEATURES = ("feature", "feature_name", "name")
 _ERRORS = ("error_type", "type", "exception_type", "$exception_type", "exception")
@@ -55,6 +65,11 @@ def ref(item: AttributedTouchpoint) -> str:
     return found.partition(":")[2] if found.startswith("ticket:") else found.rpartition(":")[2]
 
 
+def case(item: AttributedTouchpoint) -> str:
+    """What it is about; without that, who it is about: a chat that its sender gives no number."""
+    return ref(item) or person(item)
+
+
 def conversation(item: AttributedTouchpoint) -> str:
     """The case it is about; without one every event is its own."""
     return ref(item) or item.event_id
@@ -84,6 +99,7 @@ _FIELDS: dict[str, Reader] = {
     "subject": lambda item: item.touchpoint.subject,
     "event": lambda item: item.touchpoint.event_id,
     "ref": ref,
+    "case": case,
     "conversation": conversation,
     "feature": lambda item: _property(item.touchpoint, _FEATURES),
     "topic": topic,

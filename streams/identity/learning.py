@@ -159,6 +159,7 @@ def _membership(touchpoint: CleanTouchpoint, subject: Alias) -> Membership:
         alias=subject,
         account_id=touchpoint.account_refs[0],
         how="stated" if is_stated else "named" if is_named else how,
+        primary=how == "joined" and touchpoint.properties.get("primary") is True,
         valid_from=touchpoint.valid_from,
         valid_to=touchpoint.valid_to,
         since=touchpoint.ordered_at,

@@ -27,6 +27,9 @@ MAX_CHANGES = 100
 MAX_REMEMBERED = 500
 """Accounts of an alias beyond those that count, of which it is known that it was seen there. More are not told."""
 
+AT_ONCE = timedelta(minutes=1)
+"""What a CRM tells of one record it tells within this time."""
+
 _ONCE = ("seen", "named")
 """Kinds of which the earliest evidence stands. What is only named says where to look, and makes nobody a member."""
 
@@ -46,6 +49,7 @@ class _Told:
     source: str
     valid_from: datetime | None
     valid_to: datetime | None
+    is_primary: bool = False
 
     def link(self) -> Membership:
         return Membership(
@@ -57,6 +61,7 @@ class _Told:
             source=self.source,
             valid_from=self.valid_from,
             valid_to=self.valid_to,
+            primary=self.is_primary,
         )
 
     def about(self) -> tuple[object, ...]:
@@ -82,6 +87,7 @@ class Stint:
     is_stated: bool
     evidence: str
     is_decided: bool = False
+    is_primary: bool = False
     gaps: tuple[Gap, ...] = ()
 
     def covers(self, at: datetime) -> bool:
@@ -104,16 +110,24 @@ class Standing:
     excluded: frozenset[str] = frozenset()
 
     def at(self, moment: datetime) -> Stint | None:
-        """The stint that counts then: a CRM contact's before others, the latest of these; before all, the first.
-
-        Of two with one begin the stated one.
+        """The stint that counts then: a CRM contact's before others, of these what the CRM calls the first account, of
+        these the latest; before all, the first stint. Of two with one begin the stated one.
         """
         running = [stint for stint in self.stints if stint.covers(moment)]
         if running:
-            return max(running, key=lambda s: (s.by_crm, s.begin, s.is_stated, s.account_id, s.alias))
-        first = min(self.stints, key=lambda s: (s.begin, not s.is_stated, s.account_id, s.alias), default=None)
+            return max(running, key=lambda s: (s.by_crm, s.is_primary, s.begin, s.is_stated, s.account_id, s.alias))
+        first = min(self._earliest(), key=_first_of, default=None)
         reaches_back = first is not None and not first.is_stated and moment < first.begin
         return first if reaches_back else None
+
+    def _earliest(self) -> list[Stint]:
+        """Those that began with the first one: a record's associations come one after the other."""
+        since = min((stint.begin for stint in self.stints), default=_BEGINNING)
+        return [stint for stint in self.stints if stint.begin - since <= AT_ONCE]
+
+
+def _first_of(stint: Stint) -> tuple[object, ...]:
+    return (not stint.is_primary, stint.begin, not stint.is_stated, stint.account_id, stint.alias)
 
 
 _NOTHING = Standing()
@@ -334,7 +348,7 @@ def _last_changed(told: _Told) -> tuple[timedelta, str, Alias, str, str]:
 def _told(link: Membership) -> _Told:
     return _Told(
         intern(link.alias), intern(link.account_id), link.how, once(link.since), once(link.evidence),
-        intern(link.source), link.valid_from, link.valid_to,
+        intern(link.source), link.valid_from, link.valid_to, link.primary,
     )  # fmt: skip
 
 
@@ -344,10 +358,10 @@ def _stint(told: _Told, account_id: str, left: list[datetime]) -> Stint:
     end = min((at for at in left if at > begin), default=_END)
     if stated and told.valid_to is not None:
         end = min(end, told.valid_to)
-    return Stint(begin, end, account_id, told.account_id, told.alias, stated, told.evidence)
+    return Stint(begin, end, account_id, told.account_id, told.alias, stated, told.evidence, is_primary=told.is_primary)
 
 
 def _by_time(stint: Stint) -> tuple[object, ...]:
     """Total, so that of what is equal the same one is taken whatever was told first."""
-    told = (stint.account_id, stint.alias, stint.is_stated, stint.named, stint.evidence)
+    told = (stint.account_id, stint.alias, stint.is_stated, stint.named, stint.evidence, stint.is_primary)
     return (stint.begin, stint.end, *told)

@@ -16,7 +16,7 @@ from schemas.base import EPOCH
 from schemas.facts import Opportunity, PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Signal
-from streams.journey.causes import COPY, LATE, Cause, profile_changed
+from streams.journey.causes import COPY, LATE, TAKEN_BACK, Cause, profile_changed
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, merged, sorted_history
 from streams.journey.profile import Profile, ProfileChanges
@@ -87,7 +87,8 @@ class AccountJourney:
         self._tail: list[AttributedTouchpoint] = []
         self._ids: dict[str, AttributedTouchpoint] = {}
         self._told: _Told = []
-        self._context = Context(blueprint, self.profile)
+        self.amended = blueprint.amended()
+        self._context = Context(blueprint, self.profile, self.amended)
         self._marks: list[_Mark] = [_Mark(0, self.state.copy(), 0)]
 
     @classmethod
@@ -98,6 +99,7 @@ class AccountJourney:
         history = sorted_history(items)
         account = cls(account_id, blueprint)
         account.profile.learn(history)
+        account.amended.learn(history)
         journey = Journey(account.state, account.profile)
         split = max(len(history) - TAIL // 2, 0)
         for item in history[:split]:
@@ -123,7 +125,8 @@ class AccountJourney:
         """
         state = self.state
         small = len(state.people) + len(state.episodes) + len(state.trails) + len(state.cases)
-        return 2 + len(self._tail) + len(state.openers) + len(state.waits) + (small + len(state.opportunities)) // 3
+        small += len(state.opportunities) + len(self.amended) // 2
+        return 2 + len(self._tail) + len(state.openers) + len(state.waits) + small // 3
 
     def rare_digest(self, digest: Callable[[object], int]) -> int:
         """The digest of the phase timeline and the deals; computed once a change, for they rarely change."""
@@ -136,14 +139,14 @@ class AccountJourney:
         """Take in touchpoints of one batch. `changes.refold` holds those that need the stored history."""
         changes = Changes()
         fresh = [item for item in sorted_history(items) if not self._is_known(item, changes)]
-        untrue = self._learn(fresh, changes) if fresh and not changes.refold else {}
+        untrue, since = self._learn(fresh, changes) if fresh and not changes.refold else ({}, None)
         if changes.refold:
             asked = {item.event_id for item in changes.refold}
             changes.refold.extend(item for item in fresh if item.event_id not in asked)
             return changes
         if fresh:
             self.inputs += len(fresh)
-            self._insert(fresh, untrue, as_of, changes)
+            self._insert(fresh, untrue, since or fresh[0].sort_key, as_of, changes)
         else:
             self._advance(as_of, changes)
         self._trim()
@@ -167,38 +170,59 @@ class AccountJourney:
             changes.cause = COPY
         return True
 
-    def _learn(self, fresh: list[AttributedTouchpoint], changes: Changes) -> ProfileChanges:
-        """Take in what fresh touchpoints say of people; what was told of them before and is untrue now.
+    def _learn(self, fresh: list[AttributedTouchpoint], changes: Changes) -> tuple[ProfileChanges, SortKey | None]:
+        """Take in what fresh touchpoints say of people and of earlier ones.
 
+        Returns what was told of people before and is untrue now, and from where on the story changes, if it does.
         Asks for a refold when the tail does not reach back to where that begins.
         """
         base = self._marks[0].state
         floor = _floor(base)
         if floor is not None and fresh[0].sort_key <= floor:
             changes.refold, changes.cause = list(fresh), LATE
-            return {}
+            return {}, None
         learned = self.profile.learn(fresh)
         untrue = {who: now for who, now in learned.items() if _has_told(self.state, who)}
         if any(_has_told(base, who) for who in untrue):
             changes.refold, changes.cause = list(fresh), profile_changed(untrue)
         elif untrue:
             changes.mended = profile_changed(untrue)
-        return untrue
+        since = self._taken_back(fresh)
+        if since is not None and not changes.refold:
+            changes.mended = TAKEN_BACK
+            if floor is not None and since <= floor:
+                changes.refold, changes.cause = list(fresh), TAKEN_BACK
+        return untrue, since
+
+    def _taken_back(self, fresh: list[AttributedTouchpoint]) -> SortKey | None:
+        """The first touchpoint that was told, and that fresh ones take back, or no longer do."""
+        changed = self.amended.learn(fresh)
+        for item in fresh:
+            changed.pop(item.event_id, None)
+        return min([*changed.values(), fresh[0].sort_key]) if changed else None
 
     def _insert(
-        self, fresh: list[AttributedTouchpoint], untrue: ProfileChanges, as_of: datetime, changes: Changes
+        self,
+        fresh: list[AttributedTouchpoint],
+        untrue: ProfileChanges,
+        since: SortKey,
+        as_of: datetime,
+        changes: Changes,
     ) -> None:
-        """Step what is in order; otherwise go back to the last mark before what changes and step again from there."""
+        """Step what is in order; otherwise go back to the last mark before what changes and step again from there.
+
+        `since`: where that begins, if not earlier for what is `untrue`.
+        """
         clock = _floor(self.state)
         for item in fresh:
             self._ids[item.event_id] = item
-        if not untrue and (clock is None or fresh[0].sort_key > clock):
+        if not untrue and (clock is None or since > clock):
             for item in fresh:
                 self._tail.append(item)
                 self._apply_next(changes)
             self._advance(as_of, changes)
         else:
-            self._restep(self._mark_before(fresh[0].sort_key, untrue), fresh, as_of, changes)
+            self._restep(self._mark_before(since, untrue), fresh, as_of, changes)
 
     def _restep(self, mark: _Mark, fresh: list[AttributedTouchpoint], as_of: datetime, changes: Changes) -> None:
         said_before = self._told[mark.told :]

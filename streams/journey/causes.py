@@ -26,6 +26,7 @@ LATE: Final = Cause("late", "touchpoints came that lie before later ones: late, 
 READ_ANEW: Final = Cause("copy", "a newer mapping reads the sender's request otherwise")
 COPY: Final = Cause("copy", "another copy of a touchpoint knew more")
 DEADLINE: Final = Cause("deadline", "a deadline passed")
+TAKEN_BACK: Final = Cause("late", "a sender took back what it had said: a survey's answer, or how a deal ended")
 REPAIR: Final = Cause("repair", "what was told could not be mended from memory")
 
 

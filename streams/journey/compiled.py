@@ -9,6 +9,7 @@ from schemas.blueprint import Blueprint, Decisive, SegmentRule
 from schemas.facts import Seat
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.rule_book import RuleBook
+from streams.journey.amended import Amended
 from streams.journey.checks import RefusedBlueprint, problems
 from streams.journey.digests import digest_of
 from streams.journey.evidence import EvidenceBook
@@ -54,6 +55,10 @@ class CompiledBlueprint:
     def evidence(self, touchpoint: CleanTouchpoint, phase: str) -> tuple[Decisive, bool] | None:
         """The decisive evidence a touchpoint is, and whether it counts in the phase the account is in."""
         return self._decisive.find(touchpoint, phase)
+
+    def amended(self) -> Amended:
+        """A fresh memory of what senders take back, for one account."""
+        return Amended(self.source.amendments, self.deals, lambda item: self.traffic.counts(self.traffic.of(item)))
 
     def role_of(self, persona: str) -> str:
         """The persona's role in buying; empty when it has none."""

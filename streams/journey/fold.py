@@ -79,8 +79,10 @@ def fold(items: Iterable[AttributedTouchpoint], blueprint: CompiledBlueprint, as
     history = sorted_history(items)
     profile = Profile(blueprint)
     profile.learn(history)
+    amended = blueprint.amended()
+    amended.learn(history)
     journey = Journey(initial_state(blueprint), profile)
-    context = Context(blueprint, profile)
+    context = Context(blueprint, profile, amended)
     for item in history:
         step(context, journey.state, item, journey)
     fire_until(blueprint, journey.state, as_of, journey, inclusive=True)

@@ -76,7 +76,7 @@ def follow_deal(deals: Deals, state: JourneyState, item: AttributedTouchpoint, *
     )
     words = state.deal_words.get(subject, DealWords())
     said = _said(touchpoint)
-    told = words.after(said.get("stage"), flags_of(_named(touchpoint)), at)
+    told = words.after(*told_of(touchpoint), at)
     standing, stood = told.standing(deals.meaning), words.standing(deals.meaning)
     is_removed = touchpoint.action == "crm_removed"
     after = _after(deals, before, said | {"status": "removed" if is_removed else standing}, told, at)
@@ -87,7 +87,13 @@ def follow_deal(deals: Deals, state: JourneyState, item: AttributedTouchpoint, *
             state.opportunities | {subject: after}, state.deal_words | {subject: told}
         )
     became = "removed" if is_removed and before.status != "removed" else standing if standing != stood else ""
-    return with_deal(touchpoint, after.status, became)
+    is_back = not became and after.status == "open" and after.regressions > before.regressions
+    return with_deal(touchpoint, after.status, "earlier" if is_back else became)
+
+
+def told_of(touchpoint: CleanTouchpoint) -> tuple[str | None, dict[str, bool]]:
+    """(the stage, the flags) that an event tells of its deal."""
+    return _said(touchpoint).get("stage"), flags_of(_named(touchpoint))
 
 
 def _after(deals: Deals, before: Opportunity, said: dict[str, Any], words: DealWords, at: datetime) -> Opportunity:

@@ -7,6 +7,7 @@ from schemas.facts import PhaseChange
 from schemas.ids import bare
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.journey.compiled import CompiledBlueprint
+from streams.journey.opportunities import is_about_deal
 from streams.journey.state import MAX_TRANSITIONS, JourneyState
 
 
@@ -42,8 +43,8 @@ def _follow(
     path = blueprint.transitions.path(state.phase, target)
     if not path:
         _refuse(blueprint, state, item, target, f"no allowed transition from {state.phase} to {target}")
-    elif held_by := _held_by(blueprint, state, item, target):
-        _refuse(blueprint, state, item, target, f"a deal was lost, but {held_by} is still open")
+    elif held := _held_by(blueprint, state, item, target):
+        _refuse(blueprint, state, item, target, held)
         return False
     for phase in path:
         _move(blueprint, state, item, phase, cause if phase == target else f"{cause} (on the way to {target})")
@@ -64,13 +65,18 @@ def _runs_beside(
 
 
 def _held_by(blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, target: str) -> str:
-    """An open deal that keeps the account where it is, although this one is lost; empty when none does."""
-    lost = state.opportunities.get(item.touchpoint.subject)
-    if lost is None or lost.status != "lost" or blueprint.transitions.direction(state.phase, target) != "backward":
+    """Which open deal keeps the account where it is, although this one is lost or went back; empty when none does."""
+    this = state.opportunities.get(item.touchpoint.subject)
+    if this is None or this.status not in ("lost", "open") or not is_about_deal(item.touchpoint):
         return ""
-    return bare(
-        min((deal.opportunity_id for deal in state.opportunities.values() if deal.status == "open"), default="")
+    if blueprint.transitions.direction(state.phase, target) != "backward":
+        return ""
+    others = (
+        deal.opportunity_id for deal in state.opportunities.values() if deal.status == "open" and deal is not this
     )
+    held_by = min(others, default="")
+    how = "lost" if this.status == "lost" else "moved back"
+    return f"a deal was {how}, but {bare(held_by)} is still open" if held_by else ""
 
 
 def _move(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.blueprint import TouchpointType
 from schemas.touchpoints import AttributedTouchpoint
 from schemas.traffic import Traffic
 from streams.emotion.stated import stated_emotion
+from streams.journey.amended import Amended
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.opportunities import follow_deal
 from streams.journey.phases import move_phase
@@ -18,10 +19,11 @@ from streams.journey.state import Effects, JourneyState, Placed
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a step needs beside the state: the desired journey, and who the people are."""
+    """What a step needs beside the state: the desired journey, who the people are, and what was taken back."""
 
     blueprint: CompiledBlueprint
     profile: Profile
+    amended: Amended
 
 
 def initial_state(blueprint: CompiledBlueprint) -> JourneyState:
@@ -37,6 +39,9 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
     kind, traffic = context.blueprint.type_of(touchpoint), context.blueprint.traffic.of(item)
     if not context.blueprint.traffic.counts(traffic):
         _leave_out(context, state, item, kind, traffic, effects)
+        return
+    if context.amended and item.event_id in context.amended:
+        _take_back(context, state, item, kind, effects)
         return
     is_customer = state.phase in context.blueprint.customer_phases
     seen = follow_deal(context.blueprint.deals, state, item, is_customer=is_customer)
@@ -72,22 +77,36 @@ def _leave_out(
 ) -> None:
     """Kept where it was, with what it is; it moves no phase, no rule and no wait, and is no contact moment."""
     state.touchpoints += 1
-    effects.place(
-        Placed(
-            item=item,
-            touchpoint_type=kind.id,
-            phase=state.phase,
-            home_phase=kind.phase,
-            persona=context.profile.persona(item.attribution.person_id),
-            segment=context.profile.segment,
-            on_map=False,
-            moment_of_truth=kind.moment_of_truth,
-            importance=kind.importance,
-            emotion=stated_emotion(item.touchpoint),
-            traffic=traffic,
-        )
-    )
+    placed = _placed(context, state, item, kind)
+    effects.place(replace(placed, on_map=False, emotion=stated_emotion(item.touchpoint), traffic=traffic))
     _pass(state, item)
+
+
+def _take_back(
+    context: Context, state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType, effects: Effects
+) -> None:
+    """It happened, so it is a contact moment; but a later word took back what it said."""
+    _count(state, item, kind)
+    if kind.on_map:
+        state.last_contact_at = item.touchpoint.ordered_at
+    effects.place(_placed(context, state, item, kind))
+    _pass(state, item)
+
+
+def _placed(context: Context, state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType) -> Placed:
+    """Where it stands, without what was felt."""
+    return Placed(
+        item=item,
+        touchpoint_type=kind.id,
+        phase=state.phase,
+        home_phase=kind.phase,
+        persona=context.profile.persona(item.attribution.person_id),
+        segment=context.profile.segment,
+        on_map=kind.on_map,
+        moment_of_truth=kind.moment_of_truth,
+        importance=kind.importance,
+        emotion=None,
+    )
 
 
 def _pass(state: JourneyState, item: AttributedTouchpoint) -> None:

@@ -136,8 +136,14 @@ def _open(rule: CompiledRule, scene: Scene, slot: Slot | None = None) -> None:
     state.openers[placed.item.event_id] = placed
     state.waits[slot] = patterns.open_wait(placed.item, rule.deadline(scene.place.targets, placed.phase))
     if len(state.waits) > MAX_WAITS:
-        drop(state, next(iter(state.waits)))
+        drop(state, _least(state))
     reschedule(scene.book, state)
+
+
+def _least(state: JourneyState) -> Slot:
+    """The wait to forget first: one whose clock rests, such as a closed ticket's; else the oldest."""
+    resting = (slot for slot, wait in state.waits.items() if wait.deadline is None and wait.signal is None)
+    return next(resting, next(iter(state.waits)))
 
 
 def _close(rule: CompiledRule, scene: Scene, slot: Slot) -> None:

@@ -125,7 +125,7 @@ def _trusting(batches: Batches, as_of: datetime) -> Told:
     account, told = AccountJourney("crm:1", STAGE), Changes()
     for item in (item for batch in batches for item in batch):
         account.profile.learn([item])
-        step(Context(STAGE, account.profile), account.state, item, told)
+        step(Context(STAGE, account.profile, account.amended), account.state, item, told)
     return Told(told.placed, told.signals)
 
 

@@ -80,7 +80,7 @@ def last_write_wins(batches: Batches) -> tuple[Told, JourneyState]:
     account, told = AccountJourney("crm:1", BLUEPRINT), Changes()
     for item in (item for batch in batches for item in batch):
         account.profile.learn([item])
-        step(Context(BLUEPRINT, account.profile), account.state, item, told)
+        step(Context(BLUEPRINT, account.profile, account.amended), account.state, item, told)
     return Told(told.placed, told.signals), account.state
 
 

@@ -44,6 +44,7 @@ transitions:
   - {source: purchase, target: consideration}
   - {source: advocacy, target: enablement}
 indicative: {awareness: consideration}
+amendments: {deal_s: 0}
 decisive:
   - {match: {action: deal_stage_changed, properties: {value: [contractsent]}}, phase: purchase, only_from: [awareness, consideration, lapsed]}
   - {match: {deal_becomes: [won]}, phase: initiate}

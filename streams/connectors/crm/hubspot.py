@@ -214,6 +214,8 @@ def _properties(message: Message, change: str, name: str, value: str) -> dict[st
     if change == "associationChange":
         found["association"] = text(message.get("associationType"))
         found["removed"] = _removed(message)
+        if message.get("isPrimaryAssociation") is True:
+            found["primary"] = True
     if change == "privacyDeletion":
         found["privacy"] = True
     if change == "restore":
@@ -276,7 +278,7 @@ CONNECTOR = Connector(
     versions=("v3",),
     ways_in=(Webhook(SCHEME),),
     map=touchpoint,
-    mapping=3,
+    mapping=4,
     feeds=("ticket", "ticket_status", "deal", "lifecycle", "person", "organisation"),
     ids=Scope(accounts=("crm",), people=("crm_contact",), records=("crm_deal", "crm_ticket")),
     docs=Docs(

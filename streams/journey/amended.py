@@ -1,0 +1,138 @@
+"""What a sender takes back: of two words on one thing the later counts, and the first is as if it had never been said.
+
+- An answer to a survey, given anew: by the same response, at any time; else by the same person to the same question,
+  within the blueprint's `amendments.answer_s`.
+- A deal that was won or lost and, within `amendments.deal_s`, is said to be open, or to have ended otherwise: somebody
+  chose the wrong stage.
+
+It is a function of the set of touchpoints, so the order in which they come does not matter.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from schemas.blueprint import Amendments
+from schemas.matching import DEAL_ACTIONS
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
+from streams.journey.deal_words import SAVE, DealWords
+from streams.journey.opportunities import Deals, is_about_deal, told_of
+from streams.journey.state import SortKey
+
+#: What names one response, in the words of several senders.
+_RESPONSES: Final = (
+    "response_id",
+    "survey_response_id",
+    "submission_id",
+    "survey_submission_id",
+    "$survey_submission_id",
+)
+_SURVEYS: Final = ("survey_id", "$survey_id", "survey", "survey_name", "$survey_name")
+_QUESTIONS: Final = ("question_id", "$survey_question_id", "question", "question_name")
+_Series = tuple[str, ...]
+
+
+class _Said(NamedTuple):
+    """An event of a series; `stage` and `flags` are what it says of a deal."""
+
+    key: SortKey
+    event_id: str
+    stage: str | None = None
+    flags: Mapping[str, bool] = MappingProxyType({})
+
+    @property
+    def at(self) -> datetime:
+        return self.key[0]
+
+
+class Amended:
+    """Which touchpoints of one account are taken back by later ones."""
+
+    def __init__(self, rules: Amendments, deals: Deals, counts: Callable[[AttributedTouchpoint], bool]) -> None:
+        """`counts`: whether a touchpoint is of a kind that says anything of customers."""
+        self._answer, self._deal = timedelta(seconds=rules.answer_s), timedelta(seconds=rules.deal_s)
+        self._deals, self._counts = deals, counts
+        self._series: dict[_Series, list[_Said]] = {}
+        self._back: dict[_Series, frozenset[str]] = {}
+        self._all: set[str] = set()
+
+    def __contains__(self, event_id: object) -> bool:
+        return event_id in self._all
+
+    def __len__(self) -> int:
+        """How many touchpoints are kept in mind for it."""
+        return sum(map(len, self._series.values()))
+
+    def learn(self, items: Iterable[AttributedTouchpoint]) -> dict[str, SortKey]:
+        """Take in touchpoints, each only once; which ones are taken back now, or are not any more, and their places."""
+        told: dict[_Series, None] = {}
+        for item in items:
+            series = self._series_of(item)
+            if series and self._counts(item):
+                said = self._series.setdefault(series, [])
+                said.insert(bisect_left(said, item.sort_key, key=_key), _read(item))
+                told[series] = None
+        return {one.event_id: one.key for series in told for one in self._judge(series)}
+
+    def _series_of(self, item: AttributedTouchpoint) -> _Series:
+        """What it is one of several words on; empty where it is on nothing, or nothing tells on what."""
+        touchpoint = item.touchpoint
+        if touchpoint.action == "survey_answered":
+            return self._answered(item)
+        if touchpoint.action in DEAL_ACTIONS and self._deal and is_about_deal(touchpoint):
+            return ("deal", touchpoint.subject)
+        return ()
+
+    def _answered(self, item: AttributedTouchpoint) -> _Series:
+        touchpoint, person = item.touchpoint, item.attribution.person_id
+        question = (touchpoint.source, _named(touchpoint, _QUESTIONS), touchpoint.title, touchpoint.score_kind)
+        if response := _named(touchpoint, _RESPONSES):
+            return ("response", response, *question)
+        survey = _named(touchpoint, _SURVEYS) or touchpoint.subject  # without either, two answers may be on two things
+        return ("answer", person, survey, *question) if person and survey and self._answer else ()
+
+    def _judge(self, series: _Series) -> list[_Said]:
+        said, before = self._series[series], self._back.get(series, frozenset())
+        now = frozenset(self._mistaken(said) if series[0] == "deal" else self._replaced(series, said))
+        self._back[series] = now
+        self._all = self._all - before | now
+        return [one for one in said if one.event_id in now ^ before]
+
+    def _replaced(self, series: _Series, said: list[_Said]) -> Iterator[str]:
+        """Answers that another one follows; with the name of their response, however late."""
+        is_named = series[0] == "response"
+        return (one.event_id for one, other in pairwise(said) if is_named or other.at - one.at <= self._answer)
+
+    def _mistaken(self, said: list[_Said]) -> Iterator[str]:
+        """What was said of a deal from a moment it was ended by mistake until it was said to be something else."""
+        told, stood = DealWords(), "open"
+        ended: list[_Said] = []
+        for one in said:
+            told = told.after(one.stage, one.flags, one.at)
+            stands = told.standing(self._deals.meaning)
+            if stands != stood and ended and SAVE < one.at - ended[0].at <= self._deal:
+                yield from (each.event_id for each in ended)
+            if stands == "open" or stands != stood:
+                ended = []
+            if stands != "open":
+                ended.append(one)
+            stood = stands
+
+
+def _key(said: _Said) -> SortKey:
+    return said.key
+
+
+def _read(item: AttributedTouchpoint) -> _Said:
+    if item.touchpoint.action == "survey_answered":
+        return _Said(item.sort_key, item.event_id)
+    return _Said(item.sort_key, item.event_id, *told_of(item.touchpoint))
+
+
+def _named(touchpoint: CleanTouchpoint, names: tuple[str, ...]) -> str:
+    return next((str(found) for name in names if (found := touchpoint.properties.get(name)) not in (None, "")), "")
