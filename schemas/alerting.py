@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
-from typing import Annotated, ClassVar, Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from schemas.base import Strict
+from schemas.calendars import Weekday, ZoneText
 from schemas.errors import did_you_mean
 from schemas.policies import Level
 from schemas.settings import BaseUrl, HostName, SecretRef
@@ -46,16 +46,7 @@ def _clock(text: str) -> str:
     return text
 
 
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"`{text[:60]}` is no time zone: give a name as in `Europe/Amsterdam`, or `UTC`") from None
-    return text
-
-
 ClockTime = Annotated[str, AfterValidator(_clock)]
-ZoneText = Annotated[str, AfterValidator(_zone)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 CalledUrl = Annotated[BaseUrl, AfterValidator(_callable)]
@@ -188,10 +179,6 @@ class ActionLinks(Strict):
         min_length=1, max_length=4, description="32 bytes or more: the first signs, all are taken; several to rotate"
     )
     valid_h: float = Field(72.0, gt=0, le=720, description="how long a link works")
-
-
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 class Digests(Strict):

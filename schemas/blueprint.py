@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.base import Strict
+from schemas.calendars import Calendar
 from schemas.friction_rules import Rule
 from schemas.matching import Match
 from schemas.policies import Policy, Tiers
@@ -36,6 +37,7 @@ class Owner(Strict):
     department: str = Field(description="responsible department")
     people: tuple[str, ...] = Field((), description="roles, never names")
     technology: tuple[str, ...] = Field((), description="systems it runs on")
+    calendar: str = Field("", description="when they work, by its name in `calendars`; empty: at any hour")
 
 
 #: What a touchpoint type can promise, and what it means.
@@ -176,6 +178,9 @@ class Blueprint(Strict):
     persona_rules: tuple[PersonaRule, ...] = Field((), description="first match wins")
     committee: dict[str, int] = Field({}, description="buying role → people a complete buying committee has of it")
     opportunities: OpportunityStages = Field(OpportunityStages(), description="stages of a deal")
+    calendars: dict[str, Calendar] = Field(
+        {}, description="name → working hours; rules with `working_time` count in those of the type's owner"
+    )
     amendments: Amendments = Field(Amendments(), description="what a later word takes back")
     segments: tuple[SegmentRule, ...] = Field((), description="first match wins")
     types: tuple[TouchpointType, ...] = Field(description="the catalogue")

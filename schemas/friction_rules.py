@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from schemas.base import Strict
+from schemas.calendars import Calendar
 from schemas.capabilities import CAPABILITIES, Capability
 from schemas.matching import Compare, Match
 
@@ -39,6 +40,7 @@ class GoldenTest(Strict):
         description="in any order; in short: a time, or a time with fields"
     )
     targets: dict[str, float] = Field({}, description="targets of every touchpoint type in this test, and no others")
+    calendar: Calendar | None = Field(None, description="when the owner of every type works in this test")
     as_of_s: float = Field(86_400.0, description="when the question is asked")
     signals: int = Field(description="how many signals of this rule must stand")
     severity: float | None = Field(None, description="severity of the first of them")
@@ -143,6 +145,9 @@ class Rule(Strict):
     count: int = Field(1, ge=1, description="how many make an episode (burst, window), or different rules (compound)")
     within_s: float = Field(0.0, ge=0, description="longest gap, window or the deadline, inclusive")
     target: str = Field("", description="target of the touchpoint's type that replaces `within_s` where it is stated")
+    working_time: bool = Field(
+        False, description="the clock runs only while the owner of the touchpoint's type works (absence)"
+    )
     within_by_phase: dict[str, float] = Field({}, description="phase → what replaces `within_s` in it")
     share: float = Field(1.0, gt=0, description="less than this share of the phase's time (advance)")
     at_least_s: float = Field(0.0, ge=0, description="a shorter dwell is bookkeeping, not haste (advance)")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from schemas.alerting import WEEKDAYS, AlertsConfig
+from schemas.alerting import AlertsConfig
+from schemas.calendars import WEEKDAYS
 from schemas.incidents import Sending
 from services.alerting.channels.outcome import DigestSender
 from services.alerting.desks import Desks

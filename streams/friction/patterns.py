@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.friction.compiled import CompiledRule, Targets
 from streams.friction.words import Words, explain
+from streams.friction.working_time import WorkingTime
 from streams.ids import named_id
 from streams.matching.conditions import number_of
 
@@ -82,7 +83,10 @@ class Episode(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Something opened that must be closed by `deadline`; None while the clock is stopped, or for ever once done."""
+    """Something opened that must be closed by `deadline`; None while the clock is stopped, or for ever once done.
+
+    `hours`: those in which its clock runs; None: all.
+    """
 
     opener: AttributedTouchpoint
     allowed: timedelta
@@ -91,6 +95,15 @@ class Wait(NamedTuple):
     noted: tuple[str, ...] = ()
     signal: Signal | None = None
     done: bool = False
+    hours: WorkingTime | None = None
+
+    def after(self, at: datetime, span: timedelta) -> datetime:
+        """When `span` has passed since `at`, by the clock of this wait."""
+        return at + span if self.hours is None else self.hours.after(at, span)
+
+    def until(self, deadline: datetime, at: datetime) -> timedelta:
+        """What is left at `at`, by the clock of this wait."""
+        return deadline - at if self.hours is None else self.hours.between(at, deadline)
 
 
 def signal_id(key: str, first: str) -> str:
@@ -159,26 +172,29 @@ def is_near(one: Spot, other: Spot, within_px: float) -> bool:
     return hypot(one.x - other.x, one.y - other.y) <= within_px
 
 
-def open_wait(item: AttributedTouchpoint, allowed: timedelta) -> Wait:
+def open_wait(item: AttributedTouchpoint, allowed: timedelta, hours: WorkingTime | None = None) -> Wait:
     """Begin to wait."""
-    return _noting(Wait(item, allowed, item.touchpoint.ordered_at + allowed, allowed), item)
+    wait = Wait(item, allowed, None, allowed, hours=hours)
+    return _noting(wait._replace(deadline=wait.after(item.touchpoint.ordered_at, allowed)), item)
 
 
 def restart_wait(wait: Wait, item: AttributedTouchpoint, *, anew: bool) -> Wait:
     """A further opening event: noted, and the clock, if it runs, starts anew when the rule says so."""
     if anew and wait.deadline is not None:
-        wait = wait._replace(deadline=item.touchpoint.ordered_at + wait.allowed)
+        wait = wait._replace(deadline=wait.after(item.touchpoint.ordered_at, wait.allowed))
     return _noting(wait, item)
 
 
 def pause_wait(wait: Wait, at: datetime) -> Wait:
     """Stop the clock: it is the customer's turn."""
-    return wait if wait.deadline is None else wait._replace(deadline=None, remaining=wait.deadline - at)
+    if wait.deadline is None:
+        return wait
+    return wait._replace(deadline=None, remaining=wait.until(wait.deadline, at))
 
 
 def resume_wait(wait: Wait, at: datetime) -> Wait:
     """Start the clock again with what remained."""
-    return wait._replace(deadline=at + wait.remaining) if wait.deadline is None else wait
+    return wait._replace(deadline=wait.after(at, wait.remaining)) if wait.deadline is None else wait
 
 
 def put_off(wait: Wait, deadline: datetime) -> Wait:
@@ -194,7 +210,7 @@ def done(wait: Wait) -> Wait:
 def fire_wait(rule: CompiledRule, wait: Wait, at: datetime, place: Place) -> Wait:
     """Silence became a signal at `at`; the opener carries it. Good silence is over at once, bad goes on."""
     opener = wait.opener
-    words: Words = {"allowed": wait.allowed, "fields": wait.noted}
+    words: Words = {"allowed": wait.allowed, "fields": wait.noted, "working": wait.hours is not None}
     signal = Signal(
         signal_id=signal_id(rule.key, opener.event_id),
         rule=rule.id,

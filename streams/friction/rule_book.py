@@ -10,6 +10,7 @@ from schemas.friction_rules import Rule
 from schemas.matching import Match
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.compiled import CompiledRule, Targets, compile_rules
+from streams.friction.working_time import WorkingTime
 from streams.matching.conditions import (
     Predicate,
     always,
@@ -26,6 +27,7 @@ _LISTS: Final = (
 )  # fmt: skip
 _ASKING: Final = frozenset({"each", "burst", "window", "regress"})
 """Patterns to which an event means nothing when it crosses no boundary."""
+_NO_HOURS: Final[Mapping[str, WorkingTime]] = {}
 _Kind = tuple[str, ...]
 _Found = TypeVar("_Found")
 
@@ -108,6 +110,7 @@ class RuleBook:
     """The rules, and what they ask of the rest of the blueprint. Immutable but for what it remembers of kinds.
 
     roles: persona → buying role. targets: touchpoint type → its targets. phases: phase → its place in the order.
+    hours: touchpoint type → when its owner works, where that is known.
     """
 
     def __init__(
@@ -117,11 +120,13 @@ class RuleBook:
         roles: Mapping[str, str],
         targets: Mapping[str, Targets],
         phases: Mapping[str, int],
+        hours: Mapping[str, WorkingTime] = _NO_HOURS,
     ) -> None:
         ways = compile_rules(rules)
         self.roles, self.phases = roles, phases
         self.compounds = tuple(way for way in ways if way.rule.pattern == "compound")
         self.advances = tuple(way for way in ways if way.rule.pattern == "advance")
+        self._hours = dict(hours)
         self._ways = {way.key: way for way in ways}
         self._rules = {rule.id: rule for rule in rules}
         self._targets = {name: stated for name, stated in targets.items() if stated}
@@ -140,6 +145,10 @@ class RuleBook:
     def targets(self, touchpoint_type: str) -> Targets:
         """The targets of a touchpoint type."""
         return self._targets.get(touchpoint_type, {})
+
+    def hours(self, way: CompiledRule, touchpoint_type: str) -> WorkingTime | None:
+        """The hours in which the clock of this way runs for a touchpoint of this type; None: at any hour."""
+        return self._hours.get(touchpoint_type) if way.rule.working_time and self._hours else None
 
     def watches(self, touchpoint: CleanTouchpoint) -> tuple[Watch, ...]:
         """The rules that this event can matter to, in catalogue order; remembered, for kinds repeat."""

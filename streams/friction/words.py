@@ -14,6 +14,7 @@ class Words(TypedDict, total=False):
     """Particulars that are not on the event itself."""
 
     allowed: timedelta
+    working: bool
     fields: tuple[str, ...]
     value: str
     before: str
@@ -29,7 +30,7 @@ def explain(rule: CompiledRule, touchpoint: CleanTouchpoint, count: int, words: 
         "element": touchpoint.element or "an element",
         "page": touchpoint.page or "the page",
         "score": f"{touchpoint.score:g}" if touchpoint.score is not None else "?",
-        "waited": spoken(words.get("allowed", rule.within)),
+        "waited": spoken(words.get("allowed", rule.within)) + " of working time" * words.get("working", False),
         "subject": bare(touchpoint.subject) or "it",
         "title": touchpoint.title or bare(touchpoint.subject) or "it",
         "name": (after if colon else before) or touchpoint.action,

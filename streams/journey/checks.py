@@ -85,6 +85,7 @@ def _unknown(blueprint: Blueprint, excused: frozenset[str], vendors: Collection[
         "buying role": get_args(BuyingRole),
         "action": ACTIONS,
         "target": tuple(TARGETS),
+        "calendar": tuple(blueprint.calendars),
     }
     if vendors is not None:
         known["vendor"] = vendors
@@ -109,6 +110,8 @@ def _references(blueprint: Blueprint) -> Iterator[_Reference]:
     yield from (("buying role", ("committee", role), role) for role in blueprint.committee)
     for index, kind in enumerate(blueprint.types):
         yield from (("target", ("types", index, "targets", name), name) for name in kind.targets)
+        if kind.owner is not None and kind.owner.calendar:
+            yield "calendar", ("types", index, "owner", "calendar"), kind.owner.calendar
     for index, each in enumerate(blueprint.rules):
         yield from _rule_references(each, ("rules", index))
     for index, policy in enumerate(blueprint.policies):

@@ -9,6 +9,7 @@ from schemas.blueprint import Blueprint, Decisive, SegmentRule
 from schemas.facts import Seat
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.rule_book import RuleBook
+from streams.friction.working_time import WorkingTime
 from streams.journey.amended import Amended
 from streams.journey.checks import RefusedBlueprint, problems
 from streams.journey.digests import digest_of
@@ -47,6 +48,7 @@ class CompiledBlueprint:
             roles=self._roles,
             targets={kind.id: kind.targets for kind in blueprint.types},
             phases=self.transitions.order,
+            hours=_hours_of(blueprint),
         )
         self._decisive = EvidenceBook(blueprint.decisive)
         self.type_of = Recognition(blueprint.types).type_of
@@ -72,6 +74,12 @@ class CompiledBlueprint:
     def segment_of(self, traits: Mapping[str, str]) -> str:
         """The segment the first matching rule names; empty otherwise."""
         return next((rule.segment for rule in self.source.segments if _segment_holds(rule, traits)), "")
+
+
+def _hours_of(blueprint: Blueprint) -> dict[str, WorkingTime]:
+    """Touchpoint type → when its owner works, where that is said."""
+    known = {name: WorkingTime(calendar) for name, calendar in blueprint.calendars.items()}
+    return {kind.id: known[kind.owner.calendar] for kind in blueprint.types if kind.owner and kind.owner.calendar}
 
 
 def _segment_holds(rule: SegmentRule, traits: Mapping[str, str]) -> bool:

@@ -31,6 +31,8 @@ def digest_of(blueprint: Blueprint) -> int:
     for name, value in meaning.items():
         if name in _WORDS_FOR_PEOPLE:
             meaning[name] = [_without(entry, name) for entry in value]
+    # of an owner only their hours matter
+    meaning["owners"] = {kind.id: kind.owner.calendar for kind in blueprint.types if kind.owner and kind.owner.calendar}
     text = orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)
     return int.from_bytes(blake2b(text, digest_size=8).digest())
 

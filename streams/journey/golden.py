@@ -8,11 +8,13 @@ from datetime import timedelta
 from functools import lru_cache
 
 from schemas.base import EPOCH
+from schemas.calendars import Calendar
 from schemas.friction_rules import GoldenTest, Rule
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint
 from streams.friction.compiled import Targets
 from streams.friction.patterns import Signal
 from streams.friction.rule_book import RuleBook
+from streams.friction.working_time import WorkingTime
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, fold
 from streams.matching.recognition import UNMAPPED
@@ -22,7 +24,10 @@ START = EPOCH + timedelta(days=20_000)
 
 def run(blueprint: CompiledBlueprint, rule: Rule, test: GoldenTest) -> str:
     """Empty when the test holds; otherwise what differs."""
-    return judge(with_targets(blueprint, tuple(sorted(test.targets.items()))), rule, test)
+    stage = with_targets(blueprint, tuple(sorted(test.targets.items())))
+    if test.calendar is not None:
+        stage = with_rules(blueprint, blueprint.source.rules, test.targets, test.calendar)
+    return judge(stage, rule, test)
 
 
 def judge(stage: CompiledBlueprint, rule: Rule, test: GoldenTest) -> str:
@@ -52,12 +57,16 @@ def with_targets(blueprint: CompiledBlueprint, targets: tuple[tuple[str, float],
     return with_rules(blueprint, blueprint.source.rules, dict(targets))
 
 
-def with_rules(blueprint: CompiledBlueprint, rules: Sequence[Rule], targets: Targets) -> CompiledBlueprint:
-    """The blueprint with other rules, and with these targets on every type."""
+def with_rules(
+    blueprint: CompiledBlueprint, rules: Sequence[Rule], targets: Targets, calendar: Calendar | None = None
+) -> CompiledBlueprint:
+    """The blueprint with other rules, and with these targets, and this calendar if any, on every type."""
     known = blueprint.rulebook
     stage = copy(blueprint)
-    every = {kind.id: targets for kind in (*blueprint.source.types, UNMAPPED)}
-    stage.rulebook = RuleBook(rules, roles=known.roles, targets=every, phases=known.phases)
+    types = [kind.id for kind in (*blueprint.source.types, UNMAPPED)]
+    hours = dict.fromkeys(types, WorkingTime(calendar)) if calendar else {}
+    every = dict.fromkeys(types, targets)
+    stage.rulebook = RuleBook(rules, roles=known.roles, targets=every, phases=known.phases, hours=hours)
     return stage
 
 

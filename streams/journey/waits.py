@@ -71,7 +71,7 @@ def is_put_off(rule: CompiledRule, state: JourneyState, slot: Slot) -> bool:
     wait = state.waits[slot]
     if not rule.rule.any_contact or wait.deadline is None or state.last_contact_at is None:
         return False
-    later = state.last_contact_at + wait.allowed
+    later = wait.after(state.last_contact_at, wait.allowed)
     if later <= wait.deadline:
         return False
     state.waits[slot] = patterns.put_off(wait, later)
@@ -134,7 +134,8 @@ def _open(rule: CompiledRule, scene: Scene, slot: Slot | None = None) -> None:
     state, placed = scene.state, scene.placed
     slot = slot or (rule.key, rule.subject(placed.item))
     state.openers[placed.item.event_id] = placed
-    state.waits[slot] = patterns.open_wait(placed.item, rule.deadline(scene.place.targets, placed.phase))
+    allowed, hours = rule.deadline(scene.place.targets, placed.phase), scene.book.hours(rule, placed.touchpoint_type)
+    state.waits[slot] = patterns.open_wait(placed.item, allowed, hours)
     if len(state.waits) > MAX_WAITS:
         drop(state, _least(state))
     reschedule(scene.book, state)

@@ -27,7 +27,7 @@ def fails(mutant: Rule) -> bool:
 
 
 def _differs(mutant: Rule, test: GoldenTest, rules: list[Rule]) -> bool:
-    return bool(golden.judge(golden.with_rules(BLUEPRINT, rules, test.targets), mutant, test))
+    return bool(golden.judge(golden.with_rules(BLUEPRINT, rules, test.targets, test.calendar), mutant, test))
 
 
 def mutants(rule: Rule) -> Iterator[tuple[str, Rule]]:
