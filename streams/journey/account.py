@@ -19,6 +19,7 @@ from streams.friction.patterns import Signal
 from streams.journey.causes import COPY, LATE, TAKEN_BACK, Cause, profile_changed
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, merged, sorted_history
+from streams.journey.mends import Mends
 from streams.journey.profile import Profile, ProfileChanges
 from streams.journey.signals import fire_until
 from streams.journey.state import Effects, JourneyState, Placed, SortKey
@@ -39,7 +40,8 @@ class Changes:
 
     `refold` holds touchpoints that were not taken in; `incomplete` says that something cannot be
     told from memory. Both ask for a refold from the stored history, for the given `cause`. `mended` is what
-    turned out to be other than it had been told, and was told again from memory.
+    turned out to be other than it had been told, and was told again from memory; `retold` are touchpoints that show
+    something else than they did.
     """
 
     placed: dict[str, Placed] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Changes:
     incomplete: bool = False
     cause: Cause | None = None
     mended: Cause | None = None
+    retold: int = 0
 
     def place(self, placed: Placed) -> None:
         self.placed[placed.item.event_id] = placed
@@ -88,6 +91,7 @@ class AccountJourney:
         self._ids: dict[str, AttributedTouchpoint] = {}
         self._told: _Told = []
         self.amended = blueprint.amended()
+        self.mends = Mends()
         self._context = Context(blueprint, self.profile, self.amended)
         self._marks: list[_Mark] = [_Mark(0, self.state.copy(), 0)]
 
@@ -316,11 +320,14 @@ def _compare(before: _Told, now: Changes, mark: JourneyState, changes: Changes) 
     old_signals = {said.signal_id: said for said in before if isinstance(said, Signal)}
     at_mark = mark.open_signals()
     for event_id, placed in now.placed.items():
-        if old_placed.get(event_id) != placed:
+        before_it = old_placed.get(event_id)
+        if before_it != placed:
             changes.place(placed)
+            changes.retold += before_it is not None and before_it.shown != placed.shown
     for event_id in old_placed.keys() - now.placed.keys():
         if event_id in mark.openers:
             changes.place(mark.openers[event_id])
+            changes.retold += old_placed[event_id].shown != mark.openers[event_id].shown
         else:
             changes.incomplete = True
     for signal_id, signal in now.signals.items():

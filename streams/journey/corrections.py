@@ -95,33 +95,35 @@ def corrections(
 def mended_from_memory(
     account: AccountJourney, items: Sequence[AttributedTouchpoint], changes: Changes, as_of: datetime
 ) -> list[AccountsFact]:
-    """The line for what `items` changed of what had been told, when that is more than a little disorder."""
-    causes = {Cause("links", item.cause) for item in items if item.cause}
-    if changes.mended:
-        causes.add(changes.mended)
-    if not causes and changes.withdrawn:  # what was shown as a signal is none: more than a little disorder
-        causes.add(LATE)
-    if not causes:
-        return []
-    again = len(changes.placed.keys() - {item.event_id for item in items})
-    if not (again or changes.withdrawn):
+    """The line for what `items` changed of what had been told, if they did; of very many changes one line tells all."""
+    if changes.retold or changes.withdrawn:
+        causes = {Cause("links", item.cause) for item in items if item.cause}
+        causes |= {changes.mended} if changes.mended else set()
+        account.mends.unsaid.add(changes.retold, len(changes.signals), len(changes.withdrawn), causes or {LATE})
+    return mends_line(account, as_of)
+
+
+def mends_line(account: AccountJourney, as_of: datetime) -> list[AccountsFact]:
+    """The line for an account's mends of which none tells yet, if one is due."""
+    told = account.mends.due(as_of)
+    if told is None:
         return []
     number = revision(account.inputs, told_as_of(account, as_of))
     what = [
-        *_counted({"judged anew": again}, "touchpoint"),
-        *_counted({"new or changed": len(changes.signals), "withdrawn": len(changes.withdrawn)}, "signal"),
+        *_counted({"judged anew": told.touchpoints}, "touchpoint"),
+        *_counted({"new or changed": told.signals, "withdrawn": told.withdrawn}, "signal"),
     ]
     return [
         Correction(
             correction_id=_correction_id(account, number),
             account_id=account.account_id,
             corrected_at=as_of,
-            cause=in_words(causes),
+            cause=in_words(told.causes),
             what=", ".join(what),
-            touchpoints_changed=again,
+            touchpoints_changed=told.touchpoints,
             touchpoints_removed=0,
-            signals_changed=len(changes.signals),
-            signals_withdrawn=len(changes.withdrawn),
+            signals_changed=told.signals,
+            signals_withdrawn=told.withdrawn,
         )
     ]
 

@@ -40,6 +40,13 @@ class Placed:
     delight: tuple[Signal, ...] = ()
 
     @property
+    def shown(self) -> tuple[object, ...]:
+        """What a reader sees of it: that a signal has more evidence now is no other signal."""
+        signals = [(s.signal_id, s.severity) for s in (*self.friction, *self.delight)]
+        where = (self.touchpoint_type, self.phase, self.persona, self.segment, self.on_map, self.traffic)
+        return (*where, self.emotion, signals)
+
+    @property
     def pain(self) -> float:
         """Of its friction signals, 0…1."""
         return pain_of(self.friction) if self.friction else 0.0
