@@ -72,12 +72,21 @@ def outdated(client: Client, config: ClickHouseConfig, known: list[View]) -> lis
     )
     rows = query_rows(client, rendered(_RECORDED, config)) if there else []
     recorded = {str(row["name"]): str(row["checksum"]) for row in rows}
-    return [view for view in known if recorded.get(view.name) != view.checksum]
+    made = _made(client, config)  # a restored database remembers views of a server that is gone
+    return [view for view in known if recorded.get(view.name) != view.checksum or view.name not in made]
+
+
+def _made(client: Client, config: ClickHouseConfig) -> set[str]:
+    rows = query_rows(
+        client, "SELECT name FROM system.tables WHERE database = {name:String}", {"name": config.bi_database}
+    )
+    return {str(row["name"]) for row in rows}
 
 
 def apply_views(client: Client, config: ClickHouseConfig, known: list[View]) -> None:
     """Make them and record them. A crash before the record makes them once more, which is safe."""
     with store_errors():
+        client.command(rendered("CREATE DATABASE IF NOT EXISTS {bi} {on_cluster}", config))
         for view in known:
             client.command(view.statement(config))
         client.command(rendered(LEDGER, config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -9,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from schemas.errors import ConfigurationError
-from services.cli.backup import copying, folder, picture, restoring
+from services.cli.backup import copying, database, folder, picture, restoring
 from services.cli.backup.folder import back_up
 from services.cli.backup.manifest import (
     CONTENT,
@@ -26,6 +29,7 @@ from services.cli.backup.manifest import (
 )
 from services.cli.backup.outside import outside
 from services.cli.backup.picture import PICTURE, is_fixed
+from services.cli.backup.records import FILLER_VALUE, Record, read, without_holes, write
 from services.cli.backup.restoring import damages, restore
 from services.cli.backup.target import unfinished
 from services.cli.backup.written_by import installed, refuse_newer
@@ -183,9 +187,9 @@ def test_a_folder_that_holds_something_else_is_not_written_to(data: Path, backup
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("x")
-    for write, source in ((back_up, data), (restore, backup)):
+    for done, source in ((back_up, data), (restore, backup)):
         with pytest.raises(BackupRefused, match=r"not empty, it holds thesis\.txt"):
-            write(source, mine, _quiet)
+            done(source, mine, _quiet)
     assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
     with pytest.raises(BackupRefused, match="not empty"):
         restore(backup, data, _quiet)
@@ -269,6 +273,57 @@ def test_a_full_disk_is_said_before_anything_is_written(
     with pytest.raises(BackupRefused, match="make room"):
         back_up(data, tmp_path / "b", _quiet)
     assert not (tmp_path / "b" / CONTENT).exists()
+
+
+HEADERS = st.lists(st.tuples(st.text(max_size=4), st.binary(max_size=4)), max_size=3)
+BYTES = st.none() | st.binary(max_size=8)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.integers(-1, 1 << 40),
+            BYTES,
+            BYTES,
+            st.lists(st.tuples(st.text(max_size=4), st.binary(max_size=4))),
+        ),
+        max_size=5,
+    ),
+    st.integers(0, 12),
+    st.integers(0, 3),
+)
+def test_records_come_back_at_their_offsets_without_holes(
+    told: list[tuple[int, int, bytes | None, bytes | None, list[tuple[str, bytes]]]], since: int, beyond: int
+) -> None:
+    offset, kept, file = -1, [], io.BytesIO()
+    for gap, at_ms, key, value, headers in told:
+        offset += gap + 1
+        kept.append(Record(offset, at_ms, key, value, tuple(headers)))
+        write(file, kept[-1])
+    end = offset + 1 + beyond
+    file.seek(0)
+    found = list(without_holes(read(file), since, end))
+    assert [record.offset for record in found] == list(range(since, end))
+    assert [record for record in found if record.value != FILLER_VALUE] == [
+        record for record in kept if record.offset >= since and record.value != FILLER_VALUE
+    ]
+
+
+@pytest.mark.parametrize("cut", range(1, 40, 3))
+def test_a_file_of_records_that_was_cut_off_is_damaged(cut: int, tmp_path: Path) -> None:
+    with (tmp_path / "r").open("w+b") as file:
+        write(file, Record(0, 5, b"key", b"value", (("h", b"v"),)))
+        file.truncate(file.tell() - cut)
+        file.seek(0)
+        with pytest.raises(copying.Damaged):
+            list(read(file))
+
+
+@pytest.mark.parametrize("name", ["a b", "x'y", "", "9", "a`", "x" * 200])
+def test_only_plain_names_stand_in_a_statement(name: str) -> None:
+    with pytest.raises(BackupRefused, match="no name that can stand"):
+        database._checked(name)
 
 
 def test_what_lies_outside_the_folder_is_told(data: Path, tmp_path: Path) -> None:

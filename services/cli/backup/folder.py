@@ -24,6 +24,11 @@ Say = Callable[[str], None]
 SAY_EVERY_S = 5.0
 
 
+def is_one(data: Path) -> bool:
+    """Whether `touchline up` keeps a Kafka or a ClickHouse of its own there."""
+    return any((data / name).exists() for name in ("kafka", "clickhouse"))
+
+
 def back_up(data: Path, into: Path, say: Say) -> dict[str, object]:
     """Writes the folder `data`, running or not, into `into`; what was done. Raises BackupRefused.
 
@@ -61,7 +66,7 @@ def back_up(data: Path, into: Path, say: Say) -> dict[str, object]:
 
 
 def _refuse_places(data: Path, into: Path) -> None:
-    if not any((data / name).exists() for name in ("kafka", "clickhouse")):
+    if not is_one(data):
         raise BackupRefused(f"{data} is no data folder of `touchline up`: give --data")
     if into == data or into.is_relative_to(data):
         raise BackupRefused(f"{into} is in the data folder itself: give a folder elsewhere, best on another disk")

@@ -56,6 +56,9 @@ class Manifest(Contract):
     kind: Literal["folder", "servers"] = "folder"
     taken_at: UtcTime = Field(description="what was answered with 2xx before this moment is in the backup")
     versions: Versions
+    clickhouse_backup: str = Field("", description="what the server calls its part of the backup; kind `servers` only")
+    clickhouse_database: str = Field("", description="database that it is of")
+    clickhouse_bytes: int = Field(0, description="size of that part, as the server says")
     folders: tuple[str, ...] = ()
     links: tuple[LinkEntry, ...] = ()
     files: tuple[FileEntry, ...] = ()

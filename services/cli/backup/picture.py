@@ -29,7 +29,7 @@ LEFT_OUT: Final = frozenset(
         # written anew at each start, with this folder's own path
         *("kafka/server.properties", "clickhouse/config.xml", "clickhouse/users.xml"),
         # of backups themselves
-        *(PICTURE, LOCK, HOLD_FILE, RESTORING),
+        *("clickhouse/backups", PICTURE, LOCK, HOLD_FILE, RESTORING),
     ]
 )
 _OF_A_PART: Final = re.compile(r"clickhouse/engine/store/.+_\d+_\d+_\d+[^/]*/[^/]+\.(?:bin|packed|c?mrk\d?|c?idx)\Z")

@@ -8,41 +8,57 @@ from typing import Annotated
 import typer
 
 from services.cli.console import EXIT_FINDINGS, emit, exit_codes, say
-from services.cli.context import DATA_DIR, DataOption
+from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
 
 BackupArgument = Annotated[Path, typer.Argument(help="Folder of the backup, best on another disk.", metavar="DIR")]
 
 
-def backup(
+def backup(  # noqa: PLR0913 - one parameter per flag
     into: BackupArgument,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; read the backup in DIR and compare every checksum.")
     ] = False,
     data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    kafka: KafkaOption = None,
+    clickhouse: ClickHouseOption = None,
 ) -> None:
-    """Write the data folder into DIR, which is new or empty. What runs is stopped for some seconds and comes back."""
-    from services.cli.backup.folder import back_up
+    """Write everything into DIR, which is new or empty.
+
+    A data folder is stopped for some seconds and comes back. Servers of your own go on; ClickHouse puts its part where
+    its configuration allows.
+    """
+    from services.cli.backup import folder, servers
 
     with exit_codes():
         if check:
             _check(into)
             return
-        done = back_up(data, into, say)
+        target = Target(data, config, kafka, clickhouse)
+        done = folder.back_up(data, into, say) if folder.is_one(data) else servers.back_up(target, into, say)
     emit(done)
-    say(
-        f"The backup holds secrets and what customers did: keep it as you keep those. `touchline backup --check {into}`"
-    )
+    say(f"It holds secrets and what customers did: keep it as you keep those. Next: `touchline backup --check {into}`")
 
 
-def restore(backup: BackupArgument, data: DataOption = DATA_DIR) -> None:
-    """Make a new data folder from the backup in DIR; `touchline up` goes on from there."""
-    from services.cli.backup.restoring import restore as bring
+def restore(
+    backup: BackupArgument,
+    data: DataOption = DATA_DIR,
+    config: ConfigOption = None,
+    kafka: KafkaOption = None,
+    clickhouse: ClickHouseOption = None,
+) -> None:
+    """Make a new data folder, or empty servers, what the backup in DIR holds. Nothing else may run meanwhile."""
+    from services.cli.backup import restoring, servers
+    from services.cli.backup.manifest import read_manifest
 
     with exit_codes():
-        done = bring(backup, data, say)
+        if read_manifest(backup).kind == "folder":
+            done = restoring.restore(backup, data, say)
+        else:
+            done = servers.restore(backup, Target(data, config, kafka, clickhouse), say)
     emit(done)
     say(
-        f"What was answered with 2xx after {done['taken_at']} is not in it: start `touchline up`, and have senders "
+        f"What was answered with 2xx after {done['taken_at']} is not in it: start everything, and have senders "
         "send it again. What is there already does not change."
     )
 
@@ -62,3 +78,5 @@ def _check(backup: Path) -> None:
         raise typer.Exit(EXIT_FINDINGS)
     emit({"backup": str(backup), "taken_at": manifest.taken_at, "files": len(manifest.files), "bytes": manifest.bytes})
     say("The backup is as it was written.")
+    if manifest.clickhouse_backup:
+        say(f"ClickHouse compares its part, {manifest.clickhouse_backup}, when it restores it.")

@@ -259,7 +259,11 @@ class Engine:
         self._settings.engine_dir.mkdir(parents=True, exist_ok=True)
         _write(folder / "users.xml", USERS_XML.format(bi=self._settings.bi_database))
         config = folder / "config.xml"
-        values = {"users": folder / "users.xml", "memory": self._settings.sql.memory_bytes}
+        values = {
+            "users": folder / "users.xml",
+            "memory": self._settings.sql.memory_bytes,
+            "backups": folder / "backups",
+        }
         _write(config, CONFIG_XML.format(**values, keep_free=self._settings.keep_free_bytes))
         return config
 

@@ -25,6 +25,7 @@ CONFIG_XML: Final = """<clickhouse>
 <storage_configuration><disks><default>
 <keep_free_space_bytes>{keep_free}</keep_free_space_bytes>
 </default></disks></storage_configuration>
+<backups><allowed_path>{backups}</allowed_path></backups>
 <merge_tree>
 <min_bytes_for_wide_part>134217728</min_bytes_for_wide_part>
 <min_bytes_for_full_part_storage>33554432</min_bytes_for_full_part_storage>
