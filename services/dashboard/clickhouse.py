@@ -229,6 +229,10 @@ class ClickHouseStore:
     async def traffic(self, since: datetime) -> Sequence[Row]:
         return await self.rows(queries.TRAFFIC, since=_stamp(since))
 
+    async def kept_off(self, scope: Scope, span: Range, records: Sequence[str]) -> Sequence[Row]:
+        asked = _scoped(scope, span) | {"records": list(records)}
+        return await self.rows(queries.kept_off(bool(scope.tier or scope.account)), **asked)
+
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         before, before_id = query.after or (_FAR_FUTURE, "")
         scope, since = query.scope or Scope(), query.since or EPOCH
@@ -445,6 +449,8 @@ def _filters(scope: Scope) -> dict[str, Any]:
         "types": list(scope.types),
         "tiers": [scope.tier] if scope.tier else [],
         "account": scope.account,
+        "every": int(bool(scope.traffic)),
+        "records": list(scope.records),
     }
 
 

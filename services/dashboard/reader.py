@@ -40,6 +40,7 @@ from services.dashboard.views import (
     Cell,
     CellDetails,
     Freshness,
+    LeftOut,
     MapView,
     Population,
     ProposalPage,
@@ -100,6 +101,7 @@ class Reader:
         self.board = Board()
         self.named_incidents: OrderedDict[str, str] = OrderedDict()
         """Ids of incidents that were shown lately → their oldest evidence."""
+        self._left_out: dict[Scope, tuple[datetime, tuple[LeftOut, ...]]] = {}
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
 
     async def span(self, scope: Scope, as_of: datetime) -> Range:
@@ -110,12 +112,13 @@ class Reader:
         """The journey map of a scope, now; `measure`: a cell whose times are measured, too. Raises StoreUnavailable."""
         as_of = self.clock()
         span = await self.span(scope, as_of)
-        cells, history, population, freshness, worst_rules = await asyncio.gather(
+        cells, history, population, freshness, worst_rules, left_out = await asyncio.gather(
             self.store.cells(scope, span),
             self._trends(scope, span),
             self.population(scope, span),
             self.freshness(),
             self.store.worst_rules(scope, span, self.catalogue.derived_rules),
+            self.left_out(scope),
         )
         questions = self.catalogue.questions
         measured = {measure: await self.store.measures(CellQuery(scope, span, *measure, questions))} if measure else {}
@@ -134,7 +137,7 @@ class Reader:
             told=self._told(),
             explain=explain,
         )
-        return build_map(self.catalogue, inputs)
+        return replace(build_map(self.catalogue, inputs), left_out=left_out)
 
     async def unmapped(self, scope: Scope, span: Range, cells: Cells) -> Sequence[Row]:
         """The commonest events outside the blueprint within the window's last week. Raises StoreUnavailable."""
@@ -334,10 +337,24 @@ class Reader:
 
     async def around(self, scope: Scope) -> Around:
         """What every page needs beside its own figures. Raises StoreUnavailable."""
-        freshness, (channels, tiers), name = await asyncio.gather(
-            self.freshness(), self._offered(), self._name_of(scope.account)
+        freshness, (channels, tiers), name, left_out = await asyncio.gather(
+            self.freshness(), self._offered(), self._name_of(scope.account), self.left_out(scope)
         )
-        return Around(freshness, channels, tiers, name)
+        return Around(freshness, channels, tiers, name, left_out)
+
+    async def left_out(self, scope: Scope) -> tuple[LeftOut, ...]:
+        """What the scope does not count because of who sent it, asked every ten seconds. Raises StoreUnavailable."""
+        if scope.traffic:
+            return ()
+        now, key = self.clock(), replace(scope, subject="", before="")
+        asked_at, found = self._left_out.get(key, (EPOCH, ()))
+        if not timedelta() <= now - asked_at < ASK_IGNORED_EVERY:
+            rows = await self.store.kept_off(scope, await self.span(scope, now), self.catalogue.records)
+            found = tuple(LeftOut(row["traffic"], row["touchpoints"], row["example"]) for row in rows)
+            self._left_out[key] = (now, found)
+            while len(self._left_out) > MAX_REMEMBERED:
+                self._left_out.pop(next(iter(self._left_out)), None)
+        return found
 
     async def _name_of(self, account_id: str) -> str:
         row = await self.store.account(account_id) if account_id else None

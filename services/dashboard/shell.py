@@ -61,6 +61,7 @@ def environment() -> Environment:
         "bars": charts.bars,
         "share_bar": charts.share_bar,
         "amount": words.amount,
+        "traffic_words": words.traffic_words,
         "code_marks": words.code_marks,
     }
     found.globals |= {

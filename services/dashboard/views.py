@@ -207,6 +207,18 @@ class OtherTraffic:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Touchpoints of a window and its filters that are off the map, because the blueprint counts no such `traffic`.
+
+    `example`: the host or the program of the latest.
+    """
+
+    traffic: str
+    touchpoints: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetAside:
     """What a source sends is kept unread, because most of it was refused. `requests`: how many wait."""
 
@@ -284,7 +296,10 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """The current-state journey map. `unfed_rules`: no configured source can feed them, so they never fire."""
+    """The current-state journey map. `unfed_rules`: no configured source can feed them, so they never fire.
+
+    `left_out`: what is not counted because of who sent it; `traffic=all` counts it.
+    """
 
     as_of: datetime
     window: str
@@ -297,6 +312,7 @@ class MapView:
     unmapped: Unmapped
     unfed_rules: tuple[str, ...]
     freshness: Freshness
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,6 +539,7 @@ class Around:
     channels: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     account_name: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def is_late(self) -> bool:

@@ -201,6 +201,19 @@ def delivery_words(line: Delivery) -> str:
     return f"{said} {line.channel}{tries}"
 
 
+_TRAFFIC = {
+    "bot": "of programs",
+    "internal": "of your own people and hosts",
+    "test": "that are tests",
+    "declined": "of people who declined",
+}
+
+
+def traffic_words(traffic: str) -> str:
+    """Whose touchpoints they are: `480 of programs`."""
+    return _TRAFFIC.get(traffic) or f"of “{rule_words(traffic)}”"
+
+
 _RULES = {
     "rage_click": "Repeated clicking",
     "dead_click": "Clicks without effect",
