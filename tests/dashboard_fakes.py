@@ -128,6 +128,7 @@ class FakeStore:
         self.world = made or World()
         self.sources = freshness
         self.left_out: Sequence[Row] = ()
+        self.claimed: Sequence[Row] = ()
         self.others: Sequence[Row] = ()
         self.away = False
         self.asked: Counter[str] = Counter()
@@ -337,6 +338,10 @@ class FakeStore:
     async def traffic(self, since: datetime) -> Sequence[Row]:
         self._ask("traffic")
         return self.others
+
+    async def claims(self) -> Sequence[Row]:
+        self._ask("claims")
+        return self.claimed
 
     async def kept_off(self, scope: Scope, span: Range, records: Sequence[str]) -> Sequence[Row]:
         self._ask("kept_off")

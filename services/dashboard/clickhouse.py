@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from schemas.base import EPOCH
 from schemas.config import ClickHouseConfig
 from schemas.errors import StoreUnavailable
+from services.common.open_organisations import CLAIMS
 from services.dashboard import queries
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, MINUTE, Range, Reading, Scope, floor_minute, reading
@@ -228,6 +229,9 @@ class ClickHouseStore:
 
     async def traffic(self, since: datetime) -> Sequence[Row]:
         return await self.rows(queries.TRAFFIC, since=_stamp(since))
+
+    async def claims(self) -> Sequence[Row]:
+        return await self.rows(CLAIMS.format(links="links"))
 
     async def kept_off(self, scope: Scope, span: Range, records: Sequence[str]) -> Sequence[Row]:
         asked = _scoped(scope, span) | {"records": list(records)}

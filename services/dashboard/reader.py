@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -13,12 +14,14 @@ import orjson
 
 from schemas.base import EPOCH
 from schemas.capabilities import Capability
+from services.common.open_organisations import open_organisations
 from services.dashboard import cursors, row_views
 from services.dashboard.answers import Given
 from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
+from services.dashboard.letters import Letters
 from services.dashboard.mapping import MapInputs, build_map, cell_of
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
 from services.dashboard.scope import Range, Scope, WindowId, nearest_window, range_of
@@ -52,6 +55,7 @@ from services.dashboard.views import (
     Whole,
 )
 from services.dashboard.words import account_name, rule_words
+from streams.connectors.reading import event_id
 from streams.identity.directories import Directories
 
 Clock = Callable[[], datetime]
@@ -66,7 +70,12 @@ CORRECTIONS_LENGTH = 20
 MAX_REMEMBERED = 64
 UNMAPPED_REACH = timedelta(days=7)
 ASK_IGNORED_EVERY = timedelta(seconds=10)
+ASK_CLAIMS_EVERY = timedelta(minutes=5)
 ASK_CHOICES_EVERY = timedelta(seconds=10)
+
+
+_ID = re.compile(r"\S{6,200}")
+MAX_SOURCES = 30
 
 
 class Reader:
@@ -99,8 +108,10 @@ class Reader:
         self._choices: tuple[datetime, tuple[str, ...], tuple[str, ...]] = (EPOCH, (), ())
         self.given = Given()
         self.board = Board()
+        self.letters = Letters()
         self.named_incidents: OrderedDict[str, str] = OrderedDict()
         """Ids of incidents that were shown lately → their oldest evidence."""
+        self._open: tuple[datetime, Mapping[str, list[str]]] = (EPOCH, {})
         self._left_out: dict[Scope, tuple[datetime, tuple[LeftOut, ...]]] = {}
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
 
@@ -283,6 +294,14 @@ class Reader:
             blueprint_version=row["blueprint_version"],
         )
 
+    async def events(self, text: str) -> tuple[TouchpointExplained, ...]:
+        """Those with this id, ours or the sender's, of whichever source. Raises StoreUnavailable."""
+        if not _ID.fullmatch(text):
+            return ()
+        ids = [text, *(event_id(source, text) for source in list(self._sources)[:MAX_SOURCES])]
+        found = await asyncio.gather(*map(self.touchpoint, ids))
+        return tuple(one for one in found if one is not None)
+
     async def cell(self, scope: Scope, phase: str, kind: str) -> CellDetails | None:
         """One card in depth; None when the map has no such cell. Raises StoreUnavailable."""
         view = await self.map(scope, explain=True, measure=self._to_measure(phase, kind))
@@ -341,6 +360,15 @@ class Reader:
             self.freshness(), self._offered(), self._name_of(scope.account), self.left_out(scope)
         )
         return Around(freshness, channels, tiers, name, left_out)
+
+    async def open_organisations(self) -> Mapping[str, list[str]]:
+        """Organisations that stand for strangers, and why; asked every five minutes. Raises StoreUnavailable."""
+        asked_at, found = self._open
+        now = self.clock()
+        if not timedelta() <= now - asked_at < ASK_CLAIMS_EVERY:
+            found = open_organisations(await self.store.claims())
+            self._open = (now, found)
+        return found
 
     async def left_out(self, scope: Scope) -> tuple[LeftOut, ...]:
         """What the scope does not count because of who sent it, asked every ten seconds. Raises StoreUnavailable."""

@@ -66,6 +66,7 @@ def environment() -> Environment:
     }
     found.globals |= {
         "plural": words.plural,
+        "became_words": words.became_words,
         "clock_time": words.clock_time,
         "change_words": words.change_words,
         "day_words": words.day_words,

@@ -398,7 +398,7 @@ class PhaseMove:
 
 @dataclass(frozen=True, slots=True)
 class TouchpointView:
-    """One contact moment: who, where, how we know, what it carried."""
+    """One contact moment: who, where, how we know, what it carried. `traffic`: empty for a customer's."""
 
     event_id: str
     account_id: str
@@ -429,6 +429,7 @@ class TouchpointView:
     clock_suspect: bool
     friction_rules: tuple[str, ...]
     signals: tuple[SignalView, ...] = ()
+    traffic: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ def delivery_words(line: Delivery) -> str:
 _TRAFFIC = {
     "bot": "of programs",
     "internal": "of your own people and hosts",
-    "test": "that are tests",
+    "test": "of tests",
     "declined": "of people who declined",
 }
 
@@ -212,6 +212,13 @@ _TRAFFIC = {
 def traffic_words(traffic: str) -> str:
     """Whose touchpoints they are: `480 of programs`."""
     return _TRAFFIC.get(traffic) or f"of “{rule_words(traffic)}”"
+
+
+def became_words(on_map: bool, traffic: str) -> str:
+    """What became of an event that is stored; empty: it is on the map."""
+    if on_map:
+        return ""
+    return f"left out: it is one {traffic_words(traffic)}" if traffic else "a record, no contact moment"
 
 
 _RULES = {
