@@ -22,6 +22,7 @@ from services.alerting.dispatch import Dispatcher
 from services.alerting.watcher import Watcher
 from streams.incidents.intake import Lens
 from streams.incidents.messages import Places
+from streams.incidents.rhythm import Rhythms
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
 from streams.runtime.metrics import NoMetrics
@@ -83,7 +84,7 @@ class _Service:
             self.deliveries,
             route=_to_one,
             places=Places("https://journey.example.com"),
-            stale_after=timedelta(hours=1),
+            rhythms=Rhythms(),
             meter=NoMetrics(),
             clock=lambda: self.now,
         )

@@ -205,9 +205,6 @@ class AlertsConfig(Strict):
         60.0, ge=1, le=3600, description="a message that may have been sent before a crash is not sent again sooner"
     )
     give_up_after_h: float = Field(24.0, gt=0, le=168, description="how long an undelivered message is tried again")
-    stale_after_s: float = Field(
-        3600.0, ge=60, description="a source that was not heard for so long holds what its silence would tell"
-    )
     slack: tuple[SlackChannel, ...] = Field((), description="Slack incoming webhooks")
     slack_bots: tuple[SlackBotChannel, ...] = Field((), description="Slack apps' bots")
     email: tuple[EmailChannel, ...] = Field((), description="mail")

@@ -51,6 +51,11 @@ class SourceConfig(Strict):
         description="which CRM's records it means where it names some (a helpdesk's `external_id`, "
         "`crm_account_id` of a call); empty: the only CRM's",
     )
+    late_after_s: float | None = Field(
+        None,
+        ge=60,
+        description="silent for longer it is late, at any hour; empty: learned from its own rhythm, see `lateness`",
+    )
     mapping: Mapping | None = Field(
         None,
         description="how its requests are read, where the connector must be told: a file beside this one, or here",
@@ -105,6 +110,20 @@ class RetentionConfig(Strict):
         0, ge=0, description="touchpoints and all that is computed from them; 0: until they are erased"
     )
     ignored_days: int = Field(31, ge=1, description="which requests concerned no customer")
+
+
+class LatenessConfig(Strict):
+    """When a source is called late. How long it is silent as a rule is learned from its last four weeks."""
+
+    least_s: float = Field(1_800.0, ge=60, description="no source is late sooner, however often it is heard")
+    most_s: float = Field(1_209_600.0, ge=60, description="every source is late then, however seldom it is heard")
+    unknown_s: float = Field(3_600.0, ge=60, description="for a source of which less than a week is known")
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> LatenessConfig:
+        if self.least_s > self.most_s:
+            raise ValueError("`least_s` must not exceed `most_s`")
+        return self
 
 
 class GatewayConfig(Strict):
@@ -253,6 +272,7 @@ class Config(Strict):
     kafka: KafkaConfig = Field(KafkaConfig(), description="the broker")
     clickhouse: ClickHouseConfig = Field(ClickHouseConfig(), description="the store")
     retention: RetentionConfig = Field(RetentionConfig(), description="how long the store keeps what")
+    lateness: LatenessConfig = Field(LatenessConfig(), description="when a source is called late")
     sql: SqlConfig = Field(SqlConfig(), description="the embedded store's SQL endpoint")
     gateway: GatewayConfig = Field(GatewayConfig(), description="the HTTP edge")
     dashboard: DashboardConfig = Field(DashboardConfig(), description="API and page")

@@ -60,11 +60,11 @@ class Carrier(Contract):
 
 
 class Part(Contract):
-    """One painful thing: a friction signal, a touchpoint that is pain by definition, or a fall back of the phase."""
+    """One painful thing: a signal, a touchpoint that is pain by definition, a fall back of the phase, a late source."""
 
     part_id: str
-    kind: Literal["signal", "touchpoint", "phase", "burst"]
-    what: str = Field(description="the rule, the touchpoint type, or the way the phase moved")
+    kind: Literal["signal", "touchpoint", "phase", "burst", "source"]
+    what: str = Field(description="the rule, the touchpoint type, the way the phase moved, or the source")
     derived: bool = Field(False, description="made of other parts: a tag of the incident, no pain of its own")
     waits: bool = Field(False, description="silence made it: it goes on until something ends it")
     severity: float

@@ -196,15 +196,13 @@ class Decision(BaseLink):
 
 
 class Carried(BaseLink):
-    """How far it is with what an earlier version wrote.
+    """How far it is with ids that were written before they carried their source.
 
-    `begun`: what was attributed with less knowledge than this is attributed again. `done`: nothing is left of ids that
-    were written before they carried their source. `ruled`: everything was attributed by the rules of the version that
-    is the evidence, or by newer ones.
+    `begun`: what was attributed with less knowledge than this is attributed again; `done`: nothing of it is left.
     """
 
     kind: Literal["carried"] = "carried"
-    how: Literal["begun", "done", "ruled"]
+    how: Literal["begun", "done"]
 
     @property
     def link_id(self) -> str:

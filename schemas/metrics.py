@@ -47,6 +47,8 @@ MetricName = Literal[
     "touchline_watchdog_exits_total",
     "touchline_service_restarts_total",
     "touchline_disk_free_bytes",
+    "touchline_source_late",
+    "touchline_source_late_after_seconds",
     "touchline_alerts_sendings_total",
     "touchline_alerts_open",
     "touchline_alerts_held",
@@ -142,6 +144,8 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_watchdog_exits_total", "counter", "Exits because nothing moved.", ("stage",)),
         Metric("touchline_service_restarts_total", "counter", "Restarts by the supervisor.", ("service",)),
         Metric("touchline_disk_free_bytes", "gauge", "Free space where the holder's data lies.", ("holder",)),
+        Metric("touchline_source_late", "gauge", "1 while a source is silent for longer than is usual.", ("source",)),
+        Metric("touchline_source_late_after_seconds", "gauge", "So long a silence is usual at most.", ("source",)),
         Metric(
             "touchline_alerts_sendings_total",
             "counter",

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from schemas.base import Strict
-from schemas.friction_rules import GoldenTest
+from schemas.friction_rules import GoldenStep, GoldenTest
 
 Move = Literal["backward", "exit"]
 Level = Literal["watch", "high", "severe"]
@@ -18,7 +18,11 @@ LEVELS: tuple[Level, ...] = ("watch", "high", "severe")
 class PolicyTest(GoldenTest):
     """Events in, tellings out. `signals` counts the incidents that the policy tells of."""
 
+    events: tuple[GoldenStep | float | tuple[float, dict[str, object]], ...] = ()
     traits: dict[str, str] = Field({}, description="traits of the account in this test")
+    heard: tuple[tuple[float, float, float], ...] = Field(
+        (), description="of a policy of `sources`: [from, until, every] in hours, how the source `golden` was heard"
+    )
     level: Level | None = Field(None, description="how bad the first of them is")
 
 
@@ -30,6 +34,7 @@ class Policy(Strict):
     rules: tuple[str, ...] = Field((), description="friction rules, simple or compound, any of them")
     types: tuple[str, ...] = Field((), description="touchpoint types that are pain by definition, any of them")
     moves: tuple[Move, ...] = Field((), description="moves of the account's phase, any of them")
+    sources: tuple[str, ...] = Field((), description='sources that are late or silent; `"*"`: any of them')
     count: int = Field(0, ge=0, description="so many signals at one account within `within_s`; 0: not asked")
     within_s: float = Field(0.0, ge=0, description="longest time from the first to the last of these, inclusive")
     threshold: float = Field(0.0, ge=0, le=1, description="least severity of the signal or touchpoint, inclusive")
@@ -47,8 +52,11 @@ class Policy(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> Policy:
-        if not (self.rules or self.types or self.moves or self.count or self.renewal_within_days):
-            needed = "`rules`, `types`, `moves`, `count` or `renewal_within_days`"
+        asked = self.rules or self.types or self.moves or self.count or self.renewal_within_days
+        if self.sources and asked:
+            raise ValueError("a policy of `sources` asks for nothing else: give what accounts feel a policy of its own")
+        if not (asked or self.sources):
+            needed = "`rules`, `types`, `moves`, `sources`, `count` or `renewal_within_days`"
             raise ValueError(f"needs {needed}: without them it tells of nothing")
         if bool(self.count) != bool(self.within_s):
             raise ValueError("`count` and `within_s` belong together: so many within so long")

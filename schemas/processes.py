@@ -53,7 +53,7 @@ PROCESSES: Final[tuple[Process, ...]] = (
     Process("resolve", "stage", ("touchpoints.clean.v1", "touchpoints.recalled.v1"), asks_clickhouse=True),
     Process("journey", "stage", ("touchpoints.attributed.v1",), asks_clickhouse=True),
     Process("sink", "stage", ("journey.facts.v1", "identity.links.v1", "alerts.deliveries.v1"), asks_clickhouse=True),
-    Process("alerts", "reader", ("journey.facts.v1",)),
+    Process("alerts", "reader", ("journey.facts.v1",), asks_clickhouse=True),
     Process("dashboard", "edge", asks_clickhouse=True, port=8090, has_own_metrics=False),
 )
 SERVICES: Final = tuple(process.name for process in PROCESSES if process.role != "job")

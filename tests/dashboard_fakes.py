@@ -10,7 +10,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import Any, cast
@@ -40,6 +39,7 @@ from services.dashboard.store import (
     SignalQuery,
     TimeKey,
 )
+from streams.incidents.rhythm import SLOT_S
 from tests.dashboard_seed import EPOCH, World
 
 NOW = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)
@@ -128,7 +128,6 @@ class FakeStore:
         self.world = made or World()
         self.sources = freshness
         self.left_out: Sequence[Row] = ()
-        self.claimed: Sequence[Row] = ()
         self.others: Sequence[Row] = ()
         self.away = False
         self.asked: Counter[str] = Counter()
@@ -146,9 +145,7 @@ class FakeStore:
             row
             for row in self.world.touchpoints
             if since <= row["minute"] <= until
-            and (
-                row["on_map"] or (scope.traffic and row.get("traffic") and row["touchpoint_type"] not in scope.records)
-            )
+            and row["on_map"]
             and fits(scope.persona, row["persona"])
             and fits(scope.segment, row["segment"])
             and fits(scope.channel, row["channel"])
@@ -331,6 +328,14 @@ class FakeStore:
         self._ask("freshness")
         return self.sources
 
+    async def slots(self, since: datetime) -> Sequence[Row]:
+        self._ask("slots")
+        slots: dict[str, set[int]] = {}
+        for row in self.world.touchpoints:
+            if row["received_at"] >= since and row["minute"] >= since.replace(second=0, microsecond=0):
+                slots.setdefault(row["source"], set()).add(int(row["received_at"].timestamp()) // SLOT_S)
+        return [{"source": source, "slots": sorted(found), "lag_s": 0.0} for source, found in slots.items()]
+
     async def ignored(self, since: datetime) -> Sequence[Row]:
         self._ask("ignored")
         return self.left_out
@@ -338,21 +343,6 @@ class FakeStore:
     async def traffic(self, since: datetime) -> Sequence[Row]:
         self._ask("traffic")
         return self.others
-
-    async def claims(self) -> Sequence[Row]:
-        self._ask("claims")
-        return self.claimed
-
-    async def kept_off(self, scope: Scope, span: Range, records: Sequence[str]) -> Sequence[Row]:
-        self._ask("kept_off")
-        every = replace(scope, traffic="all", records=tuple(records))
-        rows = [row for row in self.within(every, span.since, span.until) if not row["on_map"]]
-        counted = Counter(row["traffic"] for row in rows)
-        newest = {row["traffic"]: row for row in sorted(rows, key=lambda row: row["occurred_at"])}
-        return [
-            {"traffic": kind, "touchpoints": n, "example": newest[kind]["url_host"] or newest[kind]["agent"]}
-            for kind, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-        ]
 
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         self._ask("signals")
@@ -513,7 +503,7 @@ class FakeStore:
         felt = [row["emotion"] for row in rows if row["has_emotion"]]
         return {
             "persona": rows[0]["persona"],
-            "touchpoints": sum(row["on_map"] for row in rows),
+            "touchpoints": len(rows),
             "pain": sum(row["pain"] for row in rows),
             "emotion_sum": sum(felt),
             "statements": len(felt),
@@ -564,7 +554,6 @@ class FakeStore:
                 each
                 for each in self.world.touchpoints
                 if each["account_id"] == row["account_id"] and each["touchpoint_type"] not in scope.types
-                if each["on_map"]
             ]
             at, reach = row["occurred_at"], timedelta(days=3 if after else 1)
             near = [each for each in others if (each["occurred_at"] > at if after else each["occurred_at"] < at)]

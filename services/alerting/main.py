@@ -21,16 +21,20 @@ from services.alerting.channels.registry import Leave, nowhere, senders
 from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.dispatch import Dispatcher
+from services.alerting.hearing import Hearing, StagesBehind
 from services.alerting.outgoing import Outgoing
 from services.alerting.routing import Manners, router
 from services.alerting.trials import Trials
 from services.alerting.watcher import STAGE, Watcher
 from services.alerting.weeklies import Weeklies
 from services.common.link_keys import link_keys
+from services.common.secrets import clickhouse_password
 from streams.incidents.intake import Lens
 from streams.incidents.links import LEAVE, LEAVE_PATH, ActionLink, signed
 from streams.incidents.messages import Links, Places
+from streams.incidents.rhythm import Rhythms
 from streams.journey.blueprints import load
+from streams.runtime.clickhouse import Store
 from streams.runtime.follower import Follower, Learn
 from streams.runtime.kafka import group_consumer, producer
 from streams.runtime.log_guard import Broken, guard
@@ -149,6 +153,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
     consumer = await _started(made, health, stopping)
     if consumer is None:
         return
+    rhythms = Rhythms(config.lateness, config.sources)
     standings = StandingsReader(kafka, Standings(), "touchline-alerts-standings")
     watcher = Watcher(
         consumer,
@@ -158,7 +163,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         route=router(alerts),
         manner=Manners(alerts),
         places=places_of(alerts),
-        stale_after=timedelta(seconds=alerts.stale_after_s),
+        rhythms=rhythms,
         meter=metrics,
         clock=_now,
         aside=lambda: frozenset(one.source for one in standings.standings.aside),
@@ -166,6 +171,9 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
     watcher.stopping = stopping
     weeklies = Weeklies(desks, watcher.log, alerts, _now)
     dispatcher = Dispatcher(desks, channels, deliveries, alerts, metrics, _now, watcher.log.left, weeklies)
+    asking = Store(config.clickhouse, clickhouse_password(config), timeout_s=20)
+    names = frozenset(one.name for one in config.sources)
+    hearing = Hearing(asking, StagesBehind(kafka), rhythms, metrics, _now, watcher.listened, names)
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
     trials = Trials(channels, deliveries, alerts.public_url, _now, lambda: 0 in desks.wards)
     beside = [
@@ -175,6 +183,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         ),
         asyncio.create_task(trials.run()),
         asyncio.create_task(standings.run()),
+        asyncio.create_task(hearing.run()),
     ]
     for task in beside:
         task.add_done_callback(lambda _: stopping.set())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -26,7 +26,9 @@ from services.alerting.desks import Desks
 from streams.incidents.actions import ActionLog
 from streams.incidents.intake import Lens, Recent, pruned, taken_in
 from streams.incidents.judging import Watch
+from streams.incidents.lateness import SOURCE, after_look, is_account
 from streams.incidents.messages import Places
+from streams.incidents.rhythm import Rhythms
 from streams.incidents.threads import AtOnce, Manner, Route, View, judged, look_again_at, moved
 from streams.runtime.decode import decode
 from streams.runtime.failpoints import hit
@@ -57,14 +59,14 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         route: Route,
         manner: Manner = AtOnce(),  # noqa: B008 - it holds nothing
         places: Places,
-        stale_after: timedelta,
+        rhythms: Rhythms,
         meter: Meter,
         clock: Callable[[], datetime],
         aside: Callable[[], Set[str]] = frozenset,
     ) -> None:
         """`aside`: the sources whose requests are kept unread now."""
         self._consumer, self._desks, self._lens, self._deliveries = consumer, desks, lens, deliveries
-        self._route, self._manner, self._places, self._stale_after = route, manner, places, stale_after
+        self._route, self._manner, self._places, self._rhythms = route, manner, places, rhythms
         self._meter, self._clock, self._aside = meter, clock, aside
         self._recent = Recent()
         self._look_at: dict[str, datetime] = {}
@@ -105,6 +107,19 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
     @property
     def is_watching(self) -> bool:
         return bool(self._desks.wards) and not self._fresh
+
+    def listened(self, heard: Mapping[str, datetime], now: datetime) -> None:
+        """When each source was last heard. One that is set aside is silent because we do not read it."""
+        if not any(policy.sources for policy in self._lens.blueprint.policies):
+            return
+        aside = self._aside()
+        gone = {name.removeprefix(SOURCE): now for name in self._desks.of if not is_account(name)}
+        for source, at in (gone | dict(heard)).items():
+            desk = self._desks.get(SOURCE + source)
+            after = after_look(desk, source, self._rhythms.of(source), at, now)
+            if after is not desk and not (source in aside and not desk.parts):
+                self._desks.put(after)
+                self._look_at[after.account_id] = EPOCH
 
     def acted(self, key: str, value: bytes | None) -> None:
         """A record of the log of actions: remember what people did, and look again at whom it may be about."""
@@ -227,7 +242,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             places=self._places,
             heard=heard,
             aside=self._aside(),
-            stale_after=self._stale_after,
+            rhythms=self._rhythms,
         )
 
     async def _commit(self, offsets: dict[TopicPartition, int]) -> None:

@@ -31,9 +31,8 @@ from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.desks import Desk
 from services.dashboard.guard import PROBED_PATHS, Door, Guard
-from services.dashboard.letters import Letters
 from services.dashboard.live import Live
-from services.dashboard.masking import MaskedBoard, MaskedLetters, Pseudonyms, masked_refused, masked_store
+from services.dashboard.masking import MaskedBoard, Pseudonyms, masked_refused, masked_store
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.alerts import routes as alert_routes
 from services.dashboard.pages.incidents import api as incident_api
@@ -44,6 +43,7 @@ from services.dashboard.snapshots import Snapshots
 from services.dashboard.store import JourneyStore
 from services.dashboard.waiting import nothing_waited_for
 from streams.identity.directories import Directories
+from streams.incidents.rhythm import Rhythms
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import PROMETHEUS_TEXT
 
@@ -60,7 +60,8 @@ class Surroundings:
     `session_key` signs sessions (empty: they end with the process), `public_url` is what browsers call the page by.
     `decide` is where answers go and `act` where actions, `board` what people did and were told, `behind` are the
     stages of the pipeline that do not keep up, `gateway_url` is where senders send, `channels` are those of alerts
-    with their kinds, `directories` are those that an id in a URL may be of.
+    with their kinds, `directories` are those that an id in a URL may be of, `rhythms` say when a source
+    is late.
     """
 
     sources: Mapping[str, Collection[Capability]] = field(default_factory=dict)
@@ -71,13 +72,13 @@ class Surroundings:
     decide: Decide = not_configured
     act: Act = acting.not_configured
     board: Board = field(default_factory=Board)
-    letters: Letters = field(default_factory=Letters)
     behind: Behind = tuple
     aside: Aside = none_aside
     refused: Refused = none_refused
     gateway_url: str = ""
     channels: Mapping[str, str] = field(default_factory=dict)
     directories: Directories = field(default_factory=Directories)
+    rhythms: Rhythms = field(default_factory=Rhythms)
     metrics: Metrics = field(default_factory=Metrics)
 
 
@@ -104,7 +105,7 @@ def build(
     told = replace(shown, may_change=False)
     own = _reader(store, catalogue, clock, around)
     others = _reader(masked, catalogue, clock, replace(around, refused=masked_refused(around.refused)))
-    others.board, others.letters = MaskedBoard(around.board), MaskedLetters(around.letters)
+    others.board = MaskedBoard(around.board)
     desk = _desk(own, waiting, shown, lives, around.metrics)
     viewers_desk = replace(_desk(others, waiting, told, lives, around.metrics), sees_people=False)
     door = _door(config, around, key, clock)
@@ -128,9 +129,9 @@ def build(
 
 
 def _reader(store: JourneyStore, catalogue: Catalogue, clock: Clock, around: Surroundings) -> Reader:
-    told = (around.sources, around.behind, around.directories, around.aside, around.refused)
+    told = (around.sources, around.behind, around.directories, around.aside, around.refused, around.rhythms)
     reader = Reader(store, catalogue, clock, *told)
-    reader.board, reader.letters = around.board, around.letters
+    reader.board = around.board
     return reader
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 from schemas.base import EPOCH
 from schemas.config import ClickHouseConfig
 from schemas.errors import StoreUnavailable
-from services.common.open_organisations import CLAIMS
 from services.dashboard import queries
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, MINUTE, Range, Reading, Scope, floor_minute, reading
@@ -35,6 +34,7 @@ from services.dashboard.store import (
 )
 from streams.friction.fields import REFERENCES
 from streams.incidents import stored
+from streams.incidents.rhythm import SLOTS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -224,18 +224,14 @@ class ClickHouseStore:
     async def freshness(self) -> Sequence[Row]:
         return await self.rows(queries.FRESHNESS)
 
+    async def slots(self, since: datetime) -> Sequence[Row]:
+        return await self.rows(SLOTS, since=_stamp(since))
+
     async def ignored(self, since: datetime) -> Sequence[Row]:
         return await self.rows(queries.IGNORED, since=_stamp(since))
 
     async def traffic(self, since: datetime) -> Sequence[Row]:
         return await self.rows(queries.TRAFFIC, since=_stamp(since))
-
-    async def claims(self) -> Sequence[Row]:
-        return await self.rows(CLAIMS.format(links="links"))
-
-    async def kept_off(self, scope: Scope, span: Range, records: Sequence[str]) -> Sequence[Row]:
-        asked = _scoped(scope, span) | {"records": list(records)}
-        return await self.rows(queries.kept_off(bool(scope.tier or scope.account)), **asked)
 
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         before, before_id = query.after or (_FAR_FUTURE, "")
@@ -453,8 +449,6 @@ def _filters(scope: Scope) -> dict[str, Any]:
         "types": list(scope.types),
         "tiers": [scope.tier] if scope.tier else [],
         "account": scope.account,
-        "every": int(bool(scope.traffic)),
-        "records": list(scope.records),
     }
 
 

@@ -19,10 +19,9 @@ from services.dashboard.views import (
     SourceState,
     StageBehind,
 )
+from streams.incidents.rhythm import Rhythm, Rhythms
 
 IGNORED_WITHIN = timedelta(days=1)
-STALE_AFTER_S = 900.0
-"""A source that has not sent for this long is shown as stale."""
 
 
 def build_freshness(  # noqa: PLR0913 - what is known of sources, from six places
@@ -34,14 +33,16 @@ def build_freshness(  # noqa: PLR0913 - what is known of sources, from six place
     aside: Mapping[str, SetAside] = MappingProxyType({}),
     traffic: Iterable[Mapping[str, Any]] = (),
     refused: Mapping[str, tuple[RefusedRequests, ...]] = MappingProxyType({}),
+    rhythms: Rhythms | None = None,
 ) -> Freshness:
     """Sources of the configuration and of the store; one that never sent is listed as `never`."""
+    rhythms = rhythms or Rhythms()
     known = {row["source"]: row for row in rows}
     left, others = _left_out(ignored), _others(traffic)
     names = sorted({*configured, *known, *left, *aside, *refused} - {""})
     sources = tuple(
         replace(
-            _source(name, known.get(name), as_of),
+            _source(name, known.get(name), as_of, rhythms.of(name)),
             ignored=left.get(name, ()),
             set_aside=aside.get(name),
             traffic=others.get(name, ()),
@@ -53,7 +54,7 @@ def build_freshness(  # noqa: PLR0913 - what is known of sources, from six place
     if behind:
         sources = tuple(each if each.state == "never" else replace(each, state="behind") for each in sources)
     lag_s = max((lag for lag in lags if lag is not None), default=None)
-    return Freshness(as_of, STALE_AFTER_S, lag_s, sources, tuple(behind), refused.get("", ()))
+    return Freshness(as_of, lag_s, sources, tuple(behind), refused.get("", ()))
 
 
 def _left_out(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[IgnoredMessages, ...]]:
@@ -72,14 +73,14 @@ def _others(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[OtherTraffic, 
     return found
 
 
-def _source(name: str, row: Mapping[str, Any] | None, as_of: datetime) -> SourceFreshness:
+def _source(name: str, row: Mapping[str, Any] | None, as_of: datetime, rhythm: Rhythm) -> SourceFreshness:
     if row is None:
-        return SourceFreshness(name, "never", None, None, None, None)
+        return SourceFreshness(name, "never", None, None, None, None, rhythm.late_after_s, rhythm.words())
     occurred, received, written = (_seen(row[f"last_{what}_at"]) for what in ("occurred", "received", "written"))
     newest = received or written
-    state: SourceState = "fresh" if newest and (as_of - newest).total_seconds() <= STALE_AFTER_S else "stale"
+    state: SourceState = "fresh" if newest and not rhythm.is_late(newest, as_of) else "stale"
     lag_s = max((as_of - occurred).total_seconds(), 0.0) if occurred else None
-    return SourceFreshness(name, state, occurred, received, written, lag_s)
+    return SourceFreshness(name, state, occurred, received, written, lag_s, rhythm.late_after_s, rhythm.words())
 
 
 def _seen(at: datetime) -> datetime | None:

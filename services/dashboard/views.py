@@ -207,18 +207,6 @@ class OtherTraffic:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Touchpoints of a window and its filters that are off the map, because the blueprint counts no such `traffic`.
-
-    `example`: the host or the program of the latest.
-    """
-
-    traffic: str
-    touchpoints: int
-    example: str
-
-
-@dataclass(frozen=True, slots=True)
 class SetAside:
     """What a source sends is kept unread, because most of it was refused. `requests`: how many wait."""
 
@@ -248,6 +236,7 @@ class SourceFreshness:
     """How recent a source's data is. `lag_s`: age of its newest stored event; null when there is none.
 
     `behind`: the pipeline is, so nobody can say from the store whether the source is fresh or stale.
+    `late_after_s`: so long is it silent at most at its usual hours; `rhythm`: what is usual of it, in words.
     `ignored`: within the last day, commonest first. `set_aside`: null while the source is read.
     `traffic`: what came within the last day and is not of customers, commonest first. `refused`: what was not taken,
     of those reasons that were met within the last day.
@@ -259,6 +248,8 @@ class SourceFreshness:
     last_received_at: datetime | None
     last_written_at: datetime | None
     lag_s: float | None
+    late_after_s: float = 0.0
+    rhythm: str = ""
     ignored: tuple[IgnoredMessages, ...] = ()
     set_aside: SetAside | None = None
     traffic: tuple[OtherTraffic, ...] = ()
@@ -287,7 +278,6 @@ class Freshness:
     """
 
     as_of: datetime
-    stale_after_s: float
     pipeline_lag_s: float | None
     sources: tuple[SourceFreshness, ...]
     behind: tuple[StageBehind, ...] = ()
@@ -296,10 +286,7 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """The current-state journey map. `unfed_rules`: no configured source can feed them, so they never fire.
-
-    `left_out`: what is not counted because of who sent it; `traffic=all` counts it.
-    """
+    """The current-state journey map. `unfed_rules`: no configured source can feed them, so they never fire."""
 
     as_of: datetime
     window: str
@@ -312,7 +299,6 @@ class MapView:
     unmapped: Unmapped
     unfed_rules: tuple[str, ...]
     freshness: Freshness
-    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,7 +384,7 @@ class PhaseMove:
 
 @dataclass(frozen=True, slots=True)
 class TouchpointView:
-    """One contact moment: who, where, how we know, what it carried. `traffic`: empty for a customer's."""
+    """One contact moment: who, where, how we know, what it carried."""
 
     event_id: str
     account_id: str
@@ -429,7 +415,6 @@ class TouchpointView:
     clock_suspect: bool
     friction_rules: tuple[str, ...]
     signals: tuple[SignalView, ...] = ()
-    traffic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -540,7 +525,6 @@ class Around:
     channels: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     account_name: str = ""
-    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def is_late(self) -> bool:

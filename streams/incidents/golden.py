@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from schemas.base import EPOCH
 from schemas.blueprint import Blueprint
+from schemas.config import LatenessConfig
 from schemas.facts import Fact
 from schemas.incidents import Desk, Thread
 from schemas.policies import Policy, PolicyTest
+from streams.incidents.intake import MEMORY as MEMORY_OF_PAINS
 from streams.incidents.intake import Lens, Recent, taken_in
 from streams.incidents.judging import Watch
+from streams.incidents.lateness import SOURCE, after_look
+from streams.incidents.rhythm import MEMORY, SLOT_S, rhythm_of
 from streams.incidents.threads import View, judged
 from streams.journey.account import AccountJourney
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.facts import account_fact, facts_of
 from streams.journey.golden import START, events_of, with_targets
+
+_LEAST_GAP = timedelta(minutes=30)
 
 
 def run(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> str:
@@ -47,11 +54,31 @@ def only(blueprint: Blueprint, policy: Policy) -> Blueprint:
 def _told(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> Sequence[Thread]:
     now = START + timedelta(seconds=test.as_of_s)
     lens = Lens(only(blueprint.source, policy))
+    if policy.sources:
+        return _told_of_source(lens, test, now)
     desk, recent = Desk(account_id="crm:golden"), Recent()
     for fact in _facts(with_targets(blueprint, tuple(sorted(test.targets.items()))), test, now):
         desk = taken_in(desk, fact, lens, recent, now)
     view = View(lens, now, Watch(EPOCH), route=lambda message: (), heard={"golden": now})
     return [thread for thread in judged(desk, view).threads if thread.state == "told"]
+
+
+def _told_of_source(lens: Lens, test: PolicyTest, now: datetime) -> Sequence[Thread]:
+    """What is told of a source that was heard as the test says: looked at just before it came back, and now."""
+    desk = Desk(account_id=f"{SOURCE}golden")
+    times = sorted({START + hours for span in test.heard for hours in _hours(*span)})
+    heard = [at for at in times if at <= now]
+    for at in (*(end - timedelta(seconds=1) for end in heard[1:]), now):
+        before = heard[: bisect_right(heard, at)]
+        if before and now - at < MEMORY_OF_PAINS and (at == now or at - before[-1] > _LEAST_GAP):
+            slots = [int(one.timestamp()) // SLOT_S for one in before if one > at - MEMORY]
+            desk = after_look(desk, "golden", rhythm_of(slots, LatenessConfig()), before[-1], at)
+    view = View(lens, now, Watch(EPOCH), route=lambda message: ())
+    return [thread for thread in judged(desk, view).threads if thread.state == "told"]
+
+
+def _hours(first: float, last: float, every: float) -> Iterator[timedelta]:
+    return (timedelta(hours=first + n * every) for n in range(int((last - first) / every) + 1))
 
 
 def _facts(blueprint: CompiledBlueprint, test: PolicyTest, now: datetime) -> list[Fact]:

@@ -106,6 +106,8 @@ def _is_history(part: Part, carrier: Carrier | None, watch: Watch) -> bool:
 def _meets(policy: Policy, part: Part) -> bool:
     if part.severity < policy.threshold:
         return False
+    if part.kind == "source":
+        return "*" in policy.sources or part.what in policy.sources
     if policy.renewal_within_days and not (policy.rules or policy.types or policy.moves or policy.count):
         return not part.derived
     if part.kind == "burst":
@@ -120,4 +122,4 @@ def importance(kind: TouchpointType | None) -> float:
 
 
 def _importance(part: Part, lens: Lens) -> float:
-    return 1.0 if part.kind == "phase" else importance(lens.types.get(part.touchpoint_type))
+    return 1.0 if part.kind in ("phase", "source") else importance(lens.types.get(part.touchpoint_type))

@@ -14,11 +14,13 @@ from streams.ids import named_id
 from streams.incidents.actions import Standing
 from streams.incidents.incident import Incident
 from streams.incidents.intake import Lens
+from streams.incidents.lateness import is_account
 from streams.incidents.links import PATH, ActionLink, signed
 
 Kind = Literal["opened", "grown", "returned", "reminder", "closed", "withdrawn"]
 MAX_EVIDENCE = 5
 _PLACES = {"accounts": "the page of account {}", "touchpoints": "`touchline explain {}`"}
+_SOURCES = "the page Sources, or `touchline sources ls`"
 
 
 class Links(NamedTuple):
@@ -46,6 +48,12 @@ class Places:
     def url(self, kind: Literal["accounts", "touchpoints"], name: str) -> str:
         """Empty when there is no address that people can open."""
         return f"{self._base}/{kind}/{quote(name, safe=':')}" if self._base else ""
+
+    def about(self, account_id: str) -> str:
+        """Where whom a message is about is to be seen, as a link or in words."""
+        if is_account(account_id):
+            return self.words("accounts", account_id)
+        return f"{self._base}/sources" if self._base else f"look at {_SOURCES}"
 
     def words(self, kind: Literal["accounts", "touchpoints"], name: str) -> str:
         """The link, or where to look."""
@@ -75,7 +83,7 @@ def describe(  # noqa: PLR0913 - what a message is made of
             incident_id=thread_id,
             kind=why,
             policy=policy.id,
-            headline=f"{policy.name} at {name}",
+            headline=f"{policy.name} at {name}" if is_account(desk.account_id) else f"{policy.name}: {lead.what}",
             level=level,
             account_id=desk.account_id,
             account=name,
@@ -96,7 +104,7 @@ def describe(  # noqa: PLR0913 - what a message is made of
             taken_by=standing.taken_by,
             renewal_at=desk.dates.get(policy.renewal_trait) if policy.renewal_within_days else None,
             remark=remark,
-            where=places.words("accounts", desk.account_id),
+            where=places.about(desk.account_id),
             act=places.act(incident, thread_id, policy.name, at),
         )
 
@@ -154,7 +162,7 @@ def _evidence(incident: Incident, lens: Lens, places: Places) -> tuple[Evidence,
             words=_words(part, lens),
             at=part.pained_at,
             event_id=part.event_id,
-            url=places.url("touchpoints", part.event_id),
+            url=places.url("touchpoints", part.event_id) if part.kind != "source" else "",
         )
         for part in newest[:MAX_EVIDENCE]
     )

@@ -20,7 +20,6 @@ from streams.incidents.judging import Watch
 from streams.incidents.threads import View, judged, look_again_at
 
 _MOMENT = timedelta(seconds=1)
-NEVER_STALE = timedelta(days=36_500)
 
 
 @dataclass(slots=True)
@@ -77,7 +76,7 @@ def told(desk: Desk, lens: Lens, since: datetime, now: datetime, events: dict[st
             seen = seen.changed(parts=seen.parts | {part.part_id: part})
             if due and due[0][0] - at <= _MOMENT:
                 continue  # judged together, as facts that come together are
-        view = View(lens, at + _MOMENT, Watch(since), lambda message: ("preview",), stale_after=NEVER_STALE)
+        view = View(lens, at + _MOMENT, Watch(since), lambda message: ("preview",))
         after = judged(seen, view)
         found += [notice.message for thread in after.threads for notice in thread.notices]
         for thread in after.threads:

@@ -19,6 +19,7 @@ from streams.incidents.incident import Incident, incidents_of
 from streams.incidents.intake import Lens
 from streams.incidents.judging import Watch, bursts_of, falls_under, is_news, is_worse, level_of, near_since
 from streams.incidents.messages import Kind, Places, describe, ended
+from streams.incidents.rhythm import Rhythms
 
 Route = Callable[[Message], tuple[str, ...]]
 """The channels that a message goes to."""
@@ -54,7 +55,8 @@ class AtOnce:
 class View:
     """What a look at a desk needs beside the desk.
 
-    heard: source → up to when it has told what happened. aside: sources whose requests are kept unread.
+    heard: source → up to when it has told what happened. rhythms: when that is late.
+    aside: sources whose requests are kept unread.
     """
 
     lens: Lens
@@ -66,7 +68,7 @@ class View:
     places: Places = field(default_factory=Places)
     heard: Mapping[str, datetime] = field(default_factory=dict)
     aside: Set[str] = frozenset()
-    stale_after: timedelta = timedelta(hours=1)
+    rhythms: Rhythms = field(default_factory=Rhythms)
     withdraw_after: timedelta = timedelta(seconds=90)
 
     @property
@@ -74,7 +76,7 @@ class View:
         return self.lens.blueprint.policies
 
     def doubt(self, source: str) -> str:
-        """Why the silence of a source proves nothing: it is set aside, silent altogether, or late. Empty: it does."""
+        """Why the silence of a source proves nothing: it is set aside, never heard, or late by its own rhythm."""
         if not source:
             return ""
         if source in self.aside:
@@ -82,7 +84,8 @@ class View:
         at = self.heard.get(source)
         if at is None:
             return f"nothing was heard of {source}"
-        if self.now - at > self.stale_after:
+        rhythm = self.rhythms.of(source)
+        if rhythm.is_late(at + timedelta(seconds=rhythm.lag_s), self.now):
             return f"{source} told nothing of what happened after {at:%Y-%m-%d %H:%M} UTC"
         return ""
 

@@ -16,6 +16,7 @@ from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.watcher import Watcher
 from streams.incidents.messages import Places
+from streams.incidents.rhythm import Rhythms
 from streams.journey.account import AccountJourney
 from streams.journey.facts import account_fact, facts_of
 from streams.journey.golden import START, events_of
@@ -56,7 +57,7 @@ class Watch:
             Deliveries(KAFKA, self.log, NoMetrics()),
             route=lambda message: ("team",),
             places=Places(),
-            stale_after=HOUR,
+            rhythms=Rhythms(),
             meter=NoMetrics(),
             clock=lambda: self.now,
         )

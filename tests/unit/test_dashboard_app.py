@@ -206,7 +206,8 @@ async def test_stale_sources_are_shown_as_stale() -> None:
     at = NOW - timedelta(hours=2)
     row = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
     page = (await browser_of(app_on(FakeStore(freshness=[row]))).get("/sources")).text
-    assert '<span class="mark">stale</span> since <time datetime="2026-03-10T10:00:30+00:00">10:00</time>' in page
+    assert '<span class="mark" title="little is known of its rhythm yet">late</span>' in page
+    assert 'last heard <time datetime="2026-03-10T10:00:30+00:00">10:00</time>' in page
 
 
 async def test_ignored_messages_are_shown_beside_their_source() -> None:

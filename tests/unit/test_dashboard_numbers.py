@@ -18,7 +18,7 @@ from services.dashboard import cursors, numbers, words
 from services.dashboard.aside import aside_of
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.charts import bars, dumbbell, lane
-from services.dashboard.freshness import STALE_AFTER_S, build_freshness
+from services.dashboard.freshness import build_freshness
 from services.dashboard.numbers import Counts
 from services.dashboard.reader import Reader
 from services.dashboard.row_views import phase_moves
@@ -265,9 +265,9 @@ def test_stale_is_stale_and_never_is_never() -> None:
         at = NOW - timedelta(seconds=ago_s)
         return {"source": source, "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
 
-    found = build_freshness([row("web", STALE_AFTER_S), row("crm", STALE_AFTER_S + 1)], ["web", "support"], NOW)
+    found = build_freshness([row("web", 3600), row("crm", 3601)], ["web", "support"], NOW)
     assert {each.source: each.state for each in found.sources} == {"web": "fresh", "crm": "stale", "support": "never"}
-    assert {each.source: each.lag_s for each in found.sources} == {"web": 900.0, "crm": 901.0, "support": None}
+    assert {each.source: each.lag_s for each in found.sources} == {"web": 3600.0, "crm": 3601.0, "support": None}
     assert build_freshness([], [], NOW).pipeline_lag_s is None
 
 

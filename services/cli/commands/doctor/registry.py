@@ -56,6 +56,7 @@ CHECKS: dict[str, tuple[Needs, Ask]] = {
     "clock of ClickHouse": ("store", clocks.clickhouse_clock),
     "schema": ("store", versions.schema),
     "tables": ("store", tables.tables),
+    "late sources": ("store", sources.late),
     "directories": ("store", sources.directories),
     "organisations": ("store", sources.organisations),
     "clocks of sources": ("store", clocks.source_clocks),

@@ -6,13 +6,23 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from schemas.parking import Backlog, Standing
 from services.cli.commands.doctor.check import Check, Place
-from services.common.open_organisations import CLAIMS, open_organisations
 from streams.runtime.standings import TOPIC, Standings
 
+if TYPE_CHECKING:
+    from streams.incidents.rhythm import Rhythms
+
 SHOWN = 8
+_HEARD = "SELECT source, max(last_received_at) AS heard_at FROM {database}.source_freshness GROUP BY source"
+_CLAIMS = """
+SELECT JSONExtractString(payload, 'account_id') AS account, JSONExtractString(payload, 'value') AS value
+FROM {database}.links FINAL
+WHERE kind = 'account' AND JSONExtractString(payload, 'trait') = 'domain' AND startsWith(account, 'org:')
+    AND NOT JSONExtractBool(payload, 'retracted')
+"""
 MEND = "see its newest dead letters (`touchline dlq ls`), mend the sender or its mapping; then"
 
 
@@ -24,6 +34,36 @@ def sources(place: Place) -> Iterator[Check]:
         standings = asyncio.run(standings_of(place.config.kafka))
         retention = timedelta(hours=place.config.kafka.hours_of("touchpoints.parked.v1"))
         yield from sources_of(standings, retention, datetime.now(UTC))
+
+
+def late(place: Place) -> Iterator[Check]:
+    """Sources that are silent for longer than is usual; nothing while migrations wait."""
+    from services.common.secrets import clickhouse_password
+    from services.sink.migrate import pending
+    from streams.incidents.rhythm import MEMORY, SLOTS, Rhythms
+    from streams.journey.stored import aware
+    from streams.runtime.clickhouse import query_rows
+
+    if pending(place.config.clickhouse, clickhouse_password(place.config)):
+        return
+    now, database = datetime.now(UTC), place.config.clickhouse.database
+    rhythms = Rhythms(place.config.lateness, place.config.sources)
+    since = f"{now - MEMORY:%Y-%m-%d %H:%M:%S}"
+    rhythms.learn(query_rows(place.store, SLOTS.replace("FROM ", f"FROM {database}."), {"since": since}))
+    rows = query_rows(place.store, _HEARD.format(database=database))
+    configured = {one.name for one in place.config.sources}
+    heard = {str(row["source"]): aware(row["heard_at"]) for row in rows if row["source"] in configured}  # type: ignore[arg-type]
+    yield from late_of(heard, rhythms, now)
+
+
+def late_of(heard: Mapping[str, datetime], rhythms: Rhythms, now: datetime) -> Iterator[Check]:
+    """One finding for each; pure."""
+    found = {name: at for name, at in sorted(heard.items()) if rhythms.of(name).is_late(at, now)}
+    for name, at in found.items():
+        detail = f"`{name}` was last heard at {at:%Y-%m-%d %H:%M} UTC; {rhythms.of(name).words()}"
+        yield Check("late sources", "warning", detail, "look at its sender, subscription and credentials")
+    if not found:
+        yield Check("late sources", "ok", f"{len(heard)} heard of, none late by its own rhythm")
 
 
 def directories(place: Place) -> Iterator[Check]:
@@ -45,12 +85,18 @@ def organisations(place: Place) -> Iterator[Check]:
 
     database = place.config.clickhouse.database
     if query_rows(place.store, f"EXISTS TABLE {database}.links")[0]["result"]:
-        yield from organisations_of(query_rows(place.store, CLAIMS.format(links=f"{database}.links")))
+        yield from organisations_of(query_rows(place.store, _CLAIMS.format(database=database)))
 
 
 def organisations_of(claims: Iterable[Mapping[str, object]]) -> Iterator[Check]:
     """One finding for each that claims nothing but domains where anyone has a mailbox; pure."""
-    open_ones = open_organisations(claims)
+    from streams.identity.domains import claimed_hosts, claimed_public
+
+    domains: dict[str, list[str]] = {}
+    for claim in claims:
+        domains.setdefault(str(claim["account"]), []).append(str(claim["value"]))
+    found = {account: " ".join(said) for account, said in domains.items() if not claimed_hosts(" ".join(said))}
+    open_ones = {account: public for account, said in sorted(found.items()) if (public := claimed_public(said))}
     for account, public in islice(open_ones.items(), SHOWN):
         detail = f"`{account}` claims {', '.join(public)}, where anyone has a mailbox: it is nobody's account"
         yield Check("organisations", "warning", detail, "take the domain out of the organisation at the helpdesk")

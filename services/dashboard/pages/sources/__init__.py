@@ -3,5 +3,6 @@
 from services.dashboard.pages.kind import Page
 from services.dashboard.pages.sources.query import ask
 
-PARTS = ("lead", "freshness", "tap", "letters", "questions", "add")
-PAGE = Page("sources", "Sources", "/sources", PARTS, ask, about_customers=False)
+PAGE = Page(
+    "sources", "Sources", "/sources", ("lead", "freshness", "tap", "questions", "add"), ask, about_customers=False
+)
