@@ -195,7 +195,7 @@ async def test_a_page_without_a_window_widens_to_the_nearest_with_data_and_a_cho
 
 async def test_when_no_source_sends_any_more_the_page_says_until_when_it_is_true() -> None:
     at = NOW - timedelta(hours=2)
-    row = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
+    row = {"source": "hook", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
     made = world(BLUEPRINT, NOW, touchpoints=60, days=2)
     page = (await browser_of(app_on(FakeStore(made, freshness=[row]))).get("/")).text
     assert "True up to 10:00 UTC." in page
