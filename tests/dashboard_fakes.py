@@ -216,7 +216,7 @@ class FakeStore:
         known = [row for row in rows if not row["account_id"].startswith("anon:")]
         return [row for row in known if row["friction"] or row["touchpoint_type"] in by_definition]
 
-    async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Hurts:
+    async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str], *, is_named: bool = True) -> Hurts:
         self._ask("hurt")
         rows = self._painful(scope, span, by_definition)
 
@@ -235,7 +235,7 @@ class FakeStore:
             {key: whom(mine, ()) for key, mine in of_cell.items()},
             {kind: whom(mine, ("phase",)) for kind, mine in of_type.items()},
             whom(rows, ("phase", "touchpoint_type")),
-            {row["account_id"]: row["name"] for row in self.world.accounts},
+            {row["account_id"]: row["name"] for row in self.world.accounts} if is_named else {},
         )
 
     async def hurt_accounts(self, scope: Scope, span: Range, by_definition: Sequence[str], limit: int) -> Sequence[Row]:

@@ -82,6 +82,8 @@ class ClickHouseStore:
         self._dial = dial
         self._client: Client | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+        self._asked: asyncio.Task[list[dict[str, Any]]] | None = None
+        """Which days are settled, under way: the windows of one page are asked for at once."""
 
     def close(self) -> None:
         """Let running queries end; safe to call twice."""
@@ -144,7 +146,9 @@ class ClickHouseStore:
         """Those of `days` that may be read from their roll-ups."""
         if not days:
             return set()
-        rows = await self.rows(queries.SETTLED, first=str(min(days)), last=str(max(days)))
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self.rows(queries.SETTLED))
+        rows = await asyncio.shield(self._asked)
         return set(days) & {date.fromisoformat(row["name"]) for row in rows}
 
     async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
@@ -165,12 +169,12 @@ class ClickHouseStore:
             found[row["phase"], row["touchpoint_type"]][date.fromisoformat(row["day"])] = (row["pain"], row["n"])
         return found
 
-    async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Hurts:
+    async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str], *, is_named: bool = True) -> Hurts:
         asked = _scoped(scope, span) | {"by_definition": list(by_definition)}
         rows = await self.rows(queries.hurt(scope.of_accounts), **asked)
         found = [(row, Hurt(row["accounts"], tuple(row["worst"]))) for row in rows]
         told = sorted({account_id for _, hurt in found for account_id in hurt.worst})
-        names = await self.rows(queries.ACCOUNT_NAMES, ids=told) if told else []
+        names = await self.rows(queries.ACCOUNT_NAMES, ids=told) if told and is_named else []
         return Hurts(
             {(row["phase"], row["touchpoint_type"]): hurt for row, hurt in found if not row["is_type"]},
             {row["touchpoint_type"]: hurt for row, hurt in found if row["is_type"] and not row["is_total"]},

@@ -38,11 +38,9 @@ GROUP BY table ORDER BY table
 
 FIRST_MINUTE = "SELECT min(minute) AS minute, count() AS cells FROM journey_minutes WHERE volume > 0"
 
-# Which of some days may be read from journey_days. Asked once for all that a question reads: a day that is unsettled
-# meanwhile is read as it was a moment ago.
-SETTLED = """
-SELECT toString(day) AS name FROM journey_day_states WHERE day BETWEEN {first:Date} AND {last:Date} AND is_settled
-"""
+# Which days may be read from journey_days. Asked once for all that a question reads: a day that is unsettled meanwhile
+# is read as it was a moment ago.
+SETTLED = "SELECT toString(day) AS name FROM journey_day_states WHERE is_settled"
 
 
 def _in_gaps(gaps: int) -> str:
@@ -317,7 +315,8 @@ _FALLS = f"""
   SELECT account_id, concat('phase:', JSONExtractString(move, 'event_id')) AS part_id,
     parseDateTime64BestEffort(JSONExtractString(move, 'at'), 3, 'UTC') AS at
   FROM (SELECT account_id, arrayJoin(JSONExtractArrayRaw(transitions)) AS move FROM account_journeys FINAL
-    WHERE last_seen_at >= {{since_at:DateTime64(3, 'UTC')}} AND {_ACCOUNTS})
+    WHERE last_seen_at >= {{since_at:DateTime64(3, 'UTC')}} AND {_ACCOUNTS}
+      AND multiSearchAny(transitions, ['"backward"', '"exit"']))
   WHERE JSONExtractBool(move, 'accepted') AND JSONExtractString(move, 'direction') IN ('backward', 'exit')
     AND at >= {{since_at:DateTime64(3, 'UTC')}}
 """
@@ -346,12 +345,12 @@ WHERE account_id = {account_id:String} AND event_id IN {events:Array(String)}
 
 SIGNALS_OF_EVENTS = """
 SELECT * FROM signals FINAL
-WHERE has({accounts:Array(String)}, account_id)
+WHERE account_id IN {accounts:Array(String)}
   AND (has({events:Array(String)}, event_id) OR hasAny(evidence, {events:Array(String)}))
 ORDER BY opened_at DESC LIMIT 2000
 """
 
-ACCOUNT_NAMES = "SELECT account_id, name FROM account_journeys FINAL WHERE has({ids:Array(String)}, account_id)"
+ACCOUNT_NAMES = "SELECT account_id, name FROM account_journeys FINAL WHERE account_id IN {ids:Array(String)}"
 
 CARRIERS = """
 SELECT account_id, event_id, persona, account_method, account_confidence FROM touchpoints FINAL

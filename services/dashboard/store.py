@@ -169,8 +169,11 @@ class JourneyStore(Protocol):
     async def daily(self, scope: Scope, span: Range) -> Daily:
         """Pain and volume of every cell by day."""
 
-    async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Hurts:
-        """Whom the touchpoints of a scope hurt; a type of `by_definition` hurts whenever it happens."""
+    async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str], *, is_named: bool = True) -> Hurts:
+        """Whom the touchpoints of a scope hurt; a type of `by_definition` hurts whenever it happens.
+
+        Without `is_named` the accounts come without their names, which saves a question.
+        """
 
     async def hurt_accounts(self, scope: Scope, span: Range, by_definition: Sequence[str], limit: int) -> Sequence[Row]:
         """account_id, pained, worst_type, last_at, name, phase, segment of the most hurt accounts."""

@@ -95,7 +95,7 @@ async def weigh(reader: Reader, scope: Scope, *, whom: bool = True) -> Weighed:
         store.hurt(scope, span, by_definition) if whom else _nobody(),
         store.worst_rules(scope, span, reader.catalogue.derived_rules) if whom else _no_rules(),
         store.cells(scope, compared, sparks=False) if compared else _nothing(),
-        store.hurt(scope, compared, by_definition) if compared and whom else _nothing(),
+        store.hurt(scope, compared, by_definition, is_named=False) if compared and whom else _nothing(),
     )
     if before is not None and not before.by_cell:  # nothing was told of that time: not that nothing hurt
         before = hurt_before = None
