@@ -12,7 +12,18 @@ from schemas.friction_rules import GoldenStep, GoldenTest
 Move = Literal["backward", "exit"]
 Level = Literal["watch", "high", "severe"]
 LEVELS: tuple[Level, ...] = ("watch", "high", "severe")
-"""How bad an incident is, the least first."""
+"""How bad something is, the least first."""
+HIGH_FROM, SEVERE_FROM = 0.4, 0.8
+"""Where the levels begin, inclusive, on the scale 0…1 of a severity."""
+
+
+def level_at(severity: float) -> Level:
+    """The one word for a severity of 0…1: on incidents, in messages, on a timeline."""
+    return "severe" if severity >= SEVERE_FROM else "high" if severity >= HIGH_FROM else "watch"
+
+
+def is_at_least(level: Level, least: Level) -> bool:
+    return LEVELS.index(level) >= LEVELS.index(least)
 
 
 class PolicyTest(GoldenTest):

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.alerting import AlertsConfig, QuietHours, Route
 from schemas.incidents import Message
-from schemas.policies import LEVELS, Level
+from schemas.policies import is_at_least
 from streams.incidents.quiet import Quiet, next_clock
 
 
@@ -69,10 +69,6 @@ def _waits(route: Route, message: Message) -> bool:
 
 def _quiet(hours: QuietHours) -> Quiet:
     return Quiet(time.fromisoformat(hours.begin), time.fromisoformat(hours.end), ZoneInfo(hours.zone), hours.weekends)
-
-
-def is_at_least(level: Level, least: Level) -> bool:
-    return LEVELS.index(level) >= LEVELS.index(least)
 
 
 def fits(route: Route, message: Message) -> bool:

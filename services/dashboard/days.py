@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
+from schemas.policies import level_at
 from services.dashboard.ranking import Severity
 from services.dashboard.views import SignalView, TouchpointView
-
-SEVERE_AT, HIGH_AT = 0.8, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def _told(each: TouchpointView) -> Told:
 def severity_of(worst: float | None, each: TouchpointView) -> Severity:
     """Of the worst sign; without one it is calm where something tells so, else not measured."""
     if worst is not None:
-        return "severe" if worst >= SEVERE_AT else "high" if worst >= HIGH_AT else "watch"
+        return level_at(worst)
     return "calm" if each.signals or each.emotion is not None else "unmeasured"
 
 

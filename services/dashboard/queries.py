@@ -229,18 +229,20 @@ def _carried(is_filtered: bool, of_accounts: bool) -> str:
 
 
 # A visitor touched something; a record that names nobody makes an account, but no visitor.
-# At risk: identified, and in the window one severe moment of friction or three of any kind.
-POPULATION = """
+# At risk: identified, and in the window one moment of friction from `AT_RISK_SEVERITY` on, or so many of any kind.
+AT_RISK_SEVERITY, AT_RISK_MOMENTS = 0.6, 3
+_AT_RISK = f"max(severity) >= {AT_RISK_SEVERITY} OR count() >= {AT_RISK_MOMENTS}"
+POPULATION = f"""
 SELECT
   (SELECT countIf(NOT startsWith(account_id, 'anon:')) FROM account_journeys FINAL
-    WHERE last_seen_at >= {since:DateTime64(3, 'UTC')}) AS accounts,
+    WHERE last_seen_at >= {{since:DateTime64(3, 'UTC')}}) AS accounts,
   (SELECT countIf(startsWith(account_id, 'anon:') AND on_map_touchpoints > 0) FROM account_journeys FINAL
-    WHERE last_seen_at >= {since:DateTime64(3, 'UTC')}) AS visitors,
+    WHERE last_seen_at >= {{since:DateTime64(3, 'UTC')}}) AS visitors,
   (SELECT count() FROM (
     SELECT account_id FROM signals FINAL
-    WHERE polarity = 'friction' AND opened_at >= {since:DateTime64(3, 'UTC')} AND NOT startsWith(account_id, 'anon:')
+    WHERE polarity = 'friction' AND opened_at >= {{since:DateTime64(3, 'UTC')}} AND NOT startsWith(account_id, 'anon:')
       AND empty(parts)
-    GROUP BY account_id HAVING max(severity) >= 0.6 OR count() >= 3)) AS at_risk
+    GROUP BY account_id HAVING {_AT_RISK})) AS at_risk
 """
 
 # The same of a scope: whoever touched something in it.
@@ -252,7 +254,7 @@ SELECT
     SELECT account_id FROM signals FINAL
     WHERE polarity = 'friction' AND toUnixTimestamp(opened_at) BETWEEN {{since:Int64}} AND {{until:Int64}} + 59
       AND NOT startsWith(account_id, 'anon:') AND empty(parts) {_carried(is_filtered=True, of_accounts=True)}
-    GROUP BY account_id HAVING max(severity) >= 0.6 OR count() >= 3)) AS at_risk
+    GROUP BY account_id HAVING {_AT_RISK})) AS at_risk
 FROM touchpoints FINAL WHERE {_TOUCHED} {_and_accounts(True)}
 """
 

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 
 from schemas.blueprint import TouchpointType
 from schemas.incidents import Carrier, Part
-from schemas.policies import LEVELS, Level, Policy
+from schemas.policies import Level, Policy, level_at
 from streams.incidents.grouping import Burst
 from streams.incidents.incident import Incident
 from streams.incidents.intake import Lens
 
-_HIGH, _SEVERE = 0.4, 0.8
 _USUAL_IMPORTANCE, _OF = 3, 5
 _FIRST_CONTACT = timedelta(minutes=5)
 """What a source tells of at its very first contact is not older than this, or it is its history."""
@@ -39,20 +38,12 @@ def score(parts: Iterable[Part], lens: Lens, weight: float) -> float:
 
 def level_of(incident: Incident, lens: Lens, weight: float) -> Level:
     """How bad an incident is."""
-    return _level(score(incident.parts, lens, weight))
+    return level_at(score(incident.parts, lens, weight))
 
 
 def level_of_part(part: Part, lens: Lens, weight: float) -> Level:
     """How bad one pain of an incident is, by the same measure."""
-    return _level(score((part,), lens, weight))
-
-
-def _level(found: float) -> Level:
-    return "severe" if found >= _SEVERE else "high" if found >= _HIGH else "watch"
-
-
-def is_worse(one: Level, other: Level) -> bool:
-    return LEVELS.index(one) > LEVELS.index(other)
+    return level_at(score((part,), lens, weight))
 
 
 def near_since(policy: Policy, dates: Mapping[str, datetime]) -> datetime | None:

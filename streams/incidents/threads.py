@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from schemas.incidents import MAX_EVENTS, Desk, Message, Notice, Sending, Thread
-from schemas.policies import LEVELS, Policy
+from schemas.policies import LEVELS, Policy, is_at_least
 from streams.incidents.actions import ActionLog, Standing
 from streams.incidents.identity import Known, matched
 from streams.incidents.incident import Incident, incidents_of
 from streams.incidents.intake import Lens
-from streams.incidents.judging import Watch, bursts_of, falls_under, is_news, is_worse, level_of, near_since
+from streams.incidents.judging import Watch, bursts_of, falls_under, is_news, level_of, near_since
 from streams.incidents.messages import Kind, Places, describe, ended
 from streams.incidents.rhythm import Rhythms
 
@@ -287,7 +287,7 @@ def _told_before(thread: Thread, seen: _Seen) -> Thread:
         remark = f"{standing.done_by} called it done, and it hurts again"
         return _told(thread.changed(resumed_at=done_at), seen, "returned", remark)
     level = level_of(seen.incident, view.lens, _weight(seen.desk, view))
-    if seen.news and is_worse(level, thread.level) and not standing.is_done(seen.incident.pained_at):
+    if seen.news and not is_at_least(thread.level, level) and not standing.is_done(seen.incident.pained_at):
         return _told(thread, seen, "grown", f"it was {thread.level}")
     return _reminded(thread, seen)
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.policies import level_at
 from services.dashboard import row_views
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.days import Told, Use, days_of
+from services.dashboard.days import Told, Use, days_of, severity_of
 from services.dashboard.pages.account.stays import COLUMNS, LEAST, stays_of
 from services.dashboard.pages.account.told import revenue_of
 from services.dashboard.views import PhaseMove, TouchpointView
@@ -55,6 +56,14 @@ def test_what_hurts_is_never_folded_and_the_worst_sign_leads() -> None:
     ((entry,),) = [day.entries for day in days_of(seen(row))]
     assert isinstance(entry, Told) and entry.signs[0].signal_id == hurt["signal_id"]
     assert entry.severity in ("severe", "high", "watch")
+
+
+@pytest.mark.parametrize(
+    ("worst", "word"),
+    [(0.8, "severe"), (0.7999, "high"), (0.6, "high"), (0.4, "high"), (0.3999, "watch")],
+)
+def test_a_timeline_uses_the_words_of_incidents_for_the_same_figures(worst: float, word: str) -> None:
+    assert severity_of(worst, seen({})[0]) == level_at(worst) == word
 
 
 @given(st.lists(st.floats(0, 400), min_size=0, max_size=20))
