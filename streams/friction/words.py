@@ -31,8 +31,8 @@ def explain(rule: CompiledRule, touchpoint: CleanTouchpoint, count: int, words: 
         "page": touchpoint.page or "the page",
         "score": f"{touchpoint.score:g}" if touchpoint.score is not None else "?",
         "waited": spoken(words.get("allowed", rule.within)) + " of working time" * words.get("working", False),
-        "subject": bare(touchpoint.subject) or "it",
-        "title": touchpoint.title or bare(touchpoint.subject) or "it",
+        "subject": named(touchpoint.subject) or "it",
+        "title": touchpoint.title or named(touchpoint.subject) or "it",
         "name": (after if colon else before) or touchpoint.action,
         "fields": ", ".join(words.get("fields", ())) or "no named field",
         "value": words.get("value", "") or "another value",
@@ -40,6 +40,12 @@ def explain(rule: CompiledRule, touchpoint: CleanTouchpoint, count: int, words: 
         "parts": ", ".join(words.get("parts", ())),
     }
     return rule.rule.explanation.format_map(known)
+
+
+def named(subject: str) -> str:
+    """What an event is about, as people say it: `form:demo` is the form demo; an id of a record stays as it is."""
+    kind, _, name = subject.partition(":")
+    return f"the form {name}" if kind == "form" and name else bare(subject)
 
 
 def spoken(duration: timedelta) -> str:
