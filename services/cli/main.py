@@ -113,11 +113,12 @@ def generate(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when something differs.")] = False,
 ) -> None:
     """Write what is generated from the catalogues, in a checkout."""
-    from services.cli.generate.command import ALL, GENERATED
+    from services.cli.generate.command import ALL, GENERATED, GROUPS
     from services.cli.generate.command import generate as write
 
-    if what not in (ALL, *GENERATED):
-        raise typer.BadParameter(f"one of {', '.join((ALL, *GENERATED))}")
+    words = (ALL, *GROUPS, *GENERATED)
+    if what not in words:
+        raise typer.BadParameter(f"one of {', '.join(words)}{did_you_mean(what, words)}")
     differing = write(what, check=check)
     for path in differing:
         emit({"differs" if check else "wrote": str(path)})

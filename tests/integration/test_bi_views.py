@@ -24,6 +24,7 @@ pytestmark = pytest.mark.clickhouse
 KEYS = {
     "account_phases": ("account_id", "changed_at", "event_id"),
     "accounts": ("account_id",),
+    "alerts_sent": ("notice_id", "channel", "outcome", "attempt", "sent_at"),
     "cases": ("case_id",),
     "committee": ("account_id", "role"),
     "compounds": ("signal_id",),

@@ -17,6 +17,7 @@ import pytest
 
 from schemas.config import ClickHouseConfig
 from services.alerting.prometheus.board import dashboard
+from services.cli.generate import grafana_boards
 from services.dashboard import queries
 from services.sink.migrate import load
 from services.sink.views import load_views
@@ -25,6 +26,7 @@ from tests.integration.granted import SERVER
 pytestmark = pytest.mark.clickhouse
 CONFIG = ClickHouseConfig()
 NOW = "now64(3, 'UTC')"
+BOARDS = Path(__file__).parents[2] / "infra" / "grafana" / "dashboards"
 #: One row behind each view that a panel reads.
 SEEN = (
     "INSERT INTO touchline.touchpoints (minute, account_id, event_id, occurred_at, received_at, source, phase,"
@@ -146,6 +148,20 @@ def test_every_panel_of_the_dashboard_shows_something_to_a_reader(folder: Path) 
                 assert names[0] == "time"
                 assert types[0].startswith("DateTime")
         assert "error" in ask(expanded("SELECT sum(volum) FROM bi.journey_map"))
+
+
+@pytest.mark.parametrize("name", grafana_boards.BOARDS)
+def test_every_panel_of_the_journey_is_a_statement_that_a_reader_may_send(name: str, folder: Path) -> None:
+    made = dashboard(grafana_boards.BOARDS[name])
+    assert json.loads((BOARDS / f"{name}.json").read_text()) == made
+    with user(folder, "reader") as ask:
+        for panel in made["panels"]:
+            (target,) = panel["targets"]
+            sql = expanded(target["rawSql"])
+            assert "$" not in sql and set(re.findall(r"(?:FROM|JOIN) (\w+)\.", sql)) == {"bi"}
+            answer = ask(f"{sql} FORMAT TabSeparatedWithNames")
+            assert "ok" in answer, (panel["title"], answer)
+            assert (panel["type"] == "timeseries") == answer["ok"].startswith("time\t"), panel["title"]
 
 
 def test_without_its_grants_the_checks_above_would_fail(folder: Path) -> None:

@@ -23,7 +23,7 @@ class Panel:
     """One panel. `legend` is for Prometheus; in a time series the first column of `query` is called `time`."""
 
     title: str
-    kind: Literal["timeseries", "stat", "table"]
+    kind: Literal["timeseries", "stat", "table", "barchart"]
     source: Literal["prometheus", "clickhouse"]
     query: str
     help: str
@@ -150,15 +150,30 @@ def _places(panels: Sequence[Panel]) -> Iterator[dict[str, int]]:
         x += panel.width
 
 
-def dashboard(panels: Sequence[Panel] = PANELS) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A dashboard. `since`: what its time range begins with."""
+
+    uid: str
+    title: str
+    panels: tuple[Panel, ...]
+    since: str = "now-6h"
+    refresh: str = "30s"
+
+
+OPERATIONS = Board(UID, TITLE, PANELS)
+
+
+def dashboard(board: Board = OPERATIONS) -> dict[str, Any]:
     """The dashboard as Grafana provisions it."""
+    panels = board.panels
     return {
-        "uid": UID,
-        "title": TITLE,
+        "uid": board.uid,
+        "title": board.title,
         "schemaVersion": 39,
         "editable": False,
-        "refresh": "30s",
-        "time": {"from": "now-6h", "to": "now"},
+        "refresh": board.refresh,
+        "time": {"from": board.since, "to": "now"},
         "timezone": "utc",
         "panels": [
             {
@@ -177,6 +192,6 @@ def dashboard(panels: Sequence[Panel] = PANELS) -> dict[str, Any]:
     }
 
 
-def rendered() -> str:
+def rendered(board: Board = OPERATIONS) -> str:
     """The dashboard's file."""
-    return json.dumps(dashboard(), indent=2, sort_keys=True) + "\n"
+    return json.dumps(dashboard(board), indent=2, sort_keys=True) + "\n"

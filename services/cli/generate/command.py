@@ -13,6 +13,8 @@ from services.cli.generate import (
     blueprint_schema,
     cluster_sources,
     connector_docs,
+    dbt_sources,
+    grafana_boards,
     record_docs,
     superset_charts,
     superset_sets,
@@ -43,10 +45,22 @@ def _chart_of(name: str) -> Callable[[str], str]:
     return lambda _: superset_charts.chart(name)
 
 
+def _board_of(name: str) -> Callable[[str], str]:
+    return lambda _: board.rendered(grafana_boards.BOARDS[name])
+
+
 #: What → (file, its text as it stands → the text it must have).
 GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "rules": (Path("infra/prometheus/rules/touchline.yml"), lambda _: rules.rendered()),
     "dashboards": (Path("infra/grafana/dashboards/operations.json"), lambda _: board.rendered()),
+    **{
+        f"grafana-{name}": (Path(f"infra/grafana/dashboards/{name}.json"), _board_of(name))
+        for name in grafana_boards.BOARDS
+    },
+    "dbt-project": (dbt_sources.FOLDER / "dbt_project.yml", lambda _: dbt_sources.project()),
+    "dbt-profile": (dbt_sources.FOLDER / "profiles.yml", lambda _: dbt_sources.profile()),
+    "dbt-sources": (dbt_sources.FOLDER / "models/touchline/sources.yml", lambda _: dbt_sources.sources()),
+    "dbt-exposures": (dbt_sources.FOLDER / "models/touchline/exposures.yml", lambda _: dbt_sources.exposures()),
     "schema": (Path("infra/blueprints/blueprint.schema.json"), lambda _: blueprint_schema.rendered()),
     "metrics": (Path("docs/how-to/operations.md"), with_metrics),
     "retention": (Path("docs/reference/retention.md"), retention.with_table),
@@ -72,12 +86,15 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     **{f"connector-{name}": (Path(f"docs/reference/connectors/{name}.md"), _page_of(name)) for name in CONNECTORS},
 }
 ALL = "all"
+GROUPS = ("superset", "grafana", "dbt")
+"""Words that stand for everything of that name: `grafana` for `grafana-…`."""
 
 
 def generate(what: str, *, check: bool, root: Path = ROOT) -> list[Path]:
-    """Files that differed; they are written, unless `check`. `what` is one of GENERATED, or `all`."""
-    if what == ALL:
-        return [path for each in GENERATED for path in generate(each, check=check, root=root)]
+    """Files that differed; they are written, unless `check`. `what` is one of GENERATED, of GROUPS, or `all`."""
+    if what == ALL or what in GROUPS:
+        chosen = [each for each in GENERATED if what == ALL or each.startswith(f"{what}-")]
+        return [path for each in chosen for path in generate(each, check=check, root=root)]
     place, written = GENERATED[what]
     path = root / place
     there = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -22,6 +22,7 @@ OWN_NAME: Final = "event_time"
 TIMES: Final = {
     "account_phases": "changed_at",
     "accounts": "first_seen_at",
+    "alerts_sent": "sent_at",
     "cases": "opened_at",
     "compounds": "opened_at",
     "corrections": "corrected_at",
@@ -44,6 +45,7 @@ TIMELESS: Final = ("funnel", "paths", "source_health")
 #: View → measure → what it is; `count` is in all. None is wrong whatever it is grouped by.
 MEASURES: Final[dict[str, dict[str, str]]] = {
     "accounts": {"accounts": "count()", "revenue": "sum(annual_revenue)", "pain_of_30_days": "sum(pain_30d)"},
+    "alerts_sent": {"messages": "uniqExactIf(notice_id, is_sent)", "given_up": "countIf(outcome = 'gave_up')"},
     "opportunities": {"amounts": "sum(amount)"},
     "pain_daily": {
         "pain": "sum(pain_sum)",
