@@ -89,7 +89,7 @@ def judged(rule: CompiledRule, case: Case) -> Case:
         evidence=tuple(dict.fromkeys(part.event_id for part in case.parts))[:MAX_EVIDENCE],
         evidence_count=case.size,
         explanation=rule.rule.explanation.format_map(
-            {"count": case.size, "parts": ", ".join(rules).replace("_", " "), "waited": spoken(rule.within)}
+            {"count": case.size, "parts": ", ".join(rules), "waited": spoken(rule.within)}
         ),
         touchpoint_type=first.touchpoint_type,
         phase=first.phase,
