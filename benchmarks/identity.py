@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO, Final
 
 from benchmarks.figures import Figure, Pace, Say
-from schemas.links import LINKS, AccountClaim, Carried, Link
+from schemas.links import LINKS, AccountClaim, Carried, Erasure, Link
 from schemas.touchpoints import CleanTouchpoint
 from streams.identity.knowledge import Knowledge
 
@@ -152,4 +152,4 @@ def _resident_bytes() -> int:
 
 
 def _read(record: bytes) -> list[Link]:
-    return [link for link in LINKS.validate_json(record) if not isinstance(link, Carried)]
+    return [link for link in LINKS.validate_json(record) if not isinstance(link, (Carried, Erasure))]

@@ -126,6 +126,14 @@ class LatenessConfig(Strict):
         return self
 
 
+class PrivacyConfig(Strict):
+    """Erasing people and accounts."""
+
+    key: SecretRef | None = Field(
+        None, description="key of the ledger of erasures, for `resolve`, the sink and the commands; never change it"
+    )
+
+
 class GatewayConfig(Strict):
     """The HTTP edge."""
 
@@ -274,6 +282,7 @@ class Config(Strict):
     retention: RetentionConfig = Field(RetentionConfig(), description="how long the store keeps what")
     lateness: LatenessConfig = Field(LatenessConfig(), description="when a source is called late")
     sql: SqlConfig = Field(SqlConfig(), description="the embedded store's SQL endpoint")
+    privacy: PrivacyConfig = Field(PrivacyConfig(), description="erasing people and accounts")
     gateway: GatewayConfig = Field(GatewayConfig(), description="the HTTP edge")
     dashboard: DashboardConfig = Field(DashboardConfig(), description="API and page")
     journey: JourneyConfig = Field(JourneyConfig(), description="the processors")

@@ -209,6 +209,26 @@ class Carried(BaseLink):
         return f"carried|{self.how}"
 
 
+class Erasure(BaseLink):
+    """A person or an account was erased: what occurred up to `before` is gone, also when it arrives later.
+
+    It names nobody: `marks` are keyed hashes of their ids, and only who has the key can tell whether an id is meant.
+    """
+
+    kind: Literal["erasure"] = "erasure"
+    erasure_id: str
+    part: int = Field(0, description="of an erasure with many ids")
+    round: int = Field(0, description="how often it was told again, after a restore")
+    before: UtcTime
+    suppress: bool = Field(False, description="what occurs later is dropped, too")
+    key_id: str = Field(description="which key the marks are made with")
+    marks: tuple[str, ...]
+
+    @property
+    def link_id(self) -> str:
+        return f"erasure|{self.erasure_id}|{self.part}"
+
+
 Link = Edge | Membership | AccountClaim | RecordChange | Declared | Decision
 
 
@@ -218,5 +238,5 @@ def supersedes(link: Link, known: Link) -> bool:
     return rank > standing if rank != standing else link.outdoes(known)  # type: ignore[arg-type]
 
 
-AnyLink = Link | Carried
+AnyLink = Link | Carried | Erasure
 LINKS = TypeAdapter[list[AnyLink]](list[Annotated[AnyLink, Field(discriminator="kind")]])

@@ -16,10 +16,11 @@ from datetime import datetime
 from typing import Any
 
 from schemas.facts import FACTS, AccountFact, Correction, Fact, SignalFact, Tombstone, TouchpointFact
-from schemas.links import LINKS, Carried, Link
+from schemas.links import LINKS, Carried, Erasure, Link
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, Recall, Refold
 from streams.connectors.registry import systems_of
 from streams.identity.directories import Directories
+from streams.identity.erasures import Ledger, sweep
 from streams.identity.knowledge import Knowledge
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored
@@ -37,6 +38,7 @@ from streams.runtime.writer import Position, partition_of
 
 PARTITIONS = 2
 PATIENCE_LOOKS = 100
+ERASURE_KEY = b"a key of sixteen bytes or more"
 _RESOLVED = ("touchpoints.clean.v1", "touchpoints.recalled.v1")
 
 
@@ -130,7 +132,7 @@ class Links:
     def __init__(self, topics: Topics, directories: Directories, sent: int = 0) -> None:
         """A worker starts: what follows from the links before `sent` is told, what follows from the rest is due."""
         self.directories = directories
-        self.knowledge = Knowledge(directories.in_order)
+        self.knowledge = Knowledge(directories.in_order, Ledger(ERASURE_KEY))
         self.recalls: list[Recall] = []
         self.carried: dict[str, int] = {}
         self.sent = sent
@@ -142,11 +144,12 @@ class Links:
     async def wait_for(self, position: int) -> None:
         self._apply(min(position, len(self._log)))
 
-    def _read(self, offset: int) -> list[Link]:
+    def _read(self, offset: int) -> list[Link | Erasure]:
         found = LINKS.validate_json(self._log[offset])
         self.carried.update({link.how: offset + 1 for link in found if isinstance(link, Carried)})
         links = [link for link in found if not isinstance(link, Carried)]
-        return [self.knowledge.graph.kept.current(link, self.directories) for link in links]
+        current = self.knowledge.graph.kept.current
+        return [link if isinstance(link, Erasure) else current(link, self.directories) for link in links]
 
     def told(self) -> None:
         """The recalls that were due are on their way: the duty commits."""
@@ -159,7 +162,9 @@ class Links:
     def _apply(self, until: int) -> None:
         while self.knowledge.position < until:
             offset = self.knowledge.position
-            self.recalls += [recall for link in self._read(offset) for recall in self.knowledge.apply(link, offset + 1)]
+            for link in self._read(offset):
+                take = self.knowledge.erase if isinstance(link, Erasure) else self.knowledge.apply
+                self.recalls += take(link, offset + 1)  # type: ignore[arg-type]
             self.knowledge.position = offset + 1
 
 
@@ -277,6 +282,7 @@ class Pipeline:
         self._open: set[asyncio.Task[object]] = set()
         self._unfinished: dict[asyncio.Task[object], tuple[tuple[str, int], int]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._erasures = 0
         self._start()
 
     def _start(self) -> None:
@@ -355,9 +361,23 @@ class Pipeline:
             item = touchpoint.changed(scoped=True)  # whatever ids they have: normalise hands on no others
             self.topics.put([("touchpoints.clean.v1", touchpoint.event_id, item.encoded())])
 
+    async def erase(self, erasure: Erasure) -> None:
+        """Put an erasure on the links topic; it is read when something else is, or sooner."""
+        self.topics.put([("identity.links.v1", erasure.link_id, erasure.changed(scoped=True).encoded())])
+        self._erasures += 1
+
+    async def sweep(self) -> None:
+        """What `touchline erase` does once all has run through: look what is stored, and call it back."""
+        await self.links.wait_for(1 << 40)
+        rows = [row.input for row in self.store.touchpoints.values() if isinstance(row, TouchpointFact)]
+        knowledge = self.links.knowledge
+        recalls = sweep(rows, knowledge.ledger, knowledge.position)
+        self.topics.put([("touchpoints.attributed.v1", r.account_id, r.encoded()) for r in recalls])
+
     async def run(self, *, restarts: int = 0, resolver_restarts: int = 0) -> None:
         """Until nothing moves."""
         moves: list[Callable[[], Any]] = [self._consume, self._sink, self._recall, self._breathe]
+        moves += [self._follow] if self._erasures else []
         quiet = 0
         while quiet < 12:
             if restarts and self.random.random() < 0.02:
@@ -440,6 +460,12 @@ class Pipeline:
         if not self.links.recalls and self.random.random() < 0.5:  # it may die before it commits
             self.links.told()
         return True
+
+    async def _follow(self) -> bool:
+        """Read the links though nobody waits for them."""
+        before = self.links.knowledge.position
+        await self.links.wait_for(1 << 40)
+        return self.links.knowledge.position > before
 
     async def _breathe(self) -> bool:
         await asyncio.sleep(0.001)

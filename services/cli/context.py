@@ -58,7 +58,9 @@ class Target:
             },
         )
         token = None if self.clickhouse else places.get("token_file")
-        return _with_token(config, token) if token else config
+        config = _with_token(config, token) if token else config
+        key = places.get("erasure_key_file")
+        return _with_key(config, key) if key and config.privacy.key is None else config
 
     @contextmanager
     def store(self) -> Iterator[Client]:
@@ -82,6 +84,11 @@ def store_client(config: Config, *, database: str | None = None, timeout_s: floa
         if isinstance(error.__cause__, Error) and error.__cause__.code is not None:
             raise  # it answered, with a reason
         raise StoreUnavailable(f"ClickHouse at {config.clickhouse.url} does not answer") from error
+
+
+def _with_key(config: Config, key_file: str) -> Config:
+    privacy = config.privacy.model_copy(update={"key": SecretRef(file=key_file, env=None)})
+    return config.model_copy(update={"privacy": privacy})
 
 
 def _with_token(config: Config, token_file: str) -> Config:

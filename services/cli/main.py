@@ -16,6 +16,7 @@ from services.cli.commands.alerts import alerts
 from services.cli.commands.backups import backup, restore
 from services.cli.commands.demo import demo
 from services.cli.commands.incidents import incidents
+from services.cli.commands.privacy import erase, person
 from services.cli.commands.sources import sources
 from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
@@ -232,7 +233,7 @@ def identity(
     from datetime import UTC, datetime
 
     from services.cli.commands.identity import as_text, identify
-    from services.cli.commands.linked import StoredLinks
+    from services.common.linked import StoredLinks
     from streams.connectors.registry import directories_of
 
     target = Target(data, config, None, clickhouse)
@@ -350,6 +351,8 @@ app.command()(demo)
 app.command()(backup)
 app.command()(restore)
 app.command("import")(import_files)
+app.command()(erase)
+app.add_typer(person, name="person")
 app.add_typer(sources, name="sources")
 app.add_typer(access, name="access")
 app.add_typer(alerts, name="alerts")

@@ -87,10 +87,11 @@ def _alerts(config: Config) -> int:
 
 
 def _processor(stage: str, config: Config) -> int:
-    from services.common.secrets import clickhouse_password
+    from services.common.secrets import clickhouse_password, erasure_key
     from streams.processors.main import run
 
-    return run(stage, config, clickhouse_password(config) if STAGES[stage].asks_clickhouse else "")
+    key = erasure_key(config) if stage == "resolve" else b""
+    return run(stage, config, clickhouse_password(config) if STAGES[stage].asks_clickhouse else "", key)
 
 
 def _topics(config: Config) -> int:

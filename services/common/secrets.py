@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schemas.config import Config, SecretRef
 from schemas.errors import ConfigurationError
+from streams.identity.erasures import LEAST_KEY_BYTES
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +31,18 @@ def clickhouse_password(config: Config) -> str:
     """The password of the configured ClickHouse user; empty when there is none. Raises ConfigurationError."""
     secret = config.clickhouse.password
     return read_secret(secret).decode() if secret else ""
+
+
+def erasure_key(config: Config) -> bytes:
+    """The key of the ledger of erasures; empty where none is configured. Raises ConfigurationError."""
+    secret = config.privacy.key
+    key = read_secret(secret) if secret else b""
+    if secret and len(key) < LEAST_KEY_BYTES:
+        raise ConfigurationError(
+            f"privacy.key: {shown_place(secret)} holds {len(key)} bytes, at least {LEAST_KEY_BYTES} are needed; "
+            "e.g. from `openssl rand -base64 32`"
+        )
+    return key
 
 
 def shown_place(ref: SecretRef) -> str:

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from schemas.config import Config, KafkaConfig
 from schemas.errors import TransientError
 from schemas.topics import RAW_MAX_BYTES, TopicName
-from services.common.secrets import clickhouse_password
+from services.common.secrets import clickhouse_password, erasure_key
 from services.sink.batch import Kind
 from services.sink.blueprints import keep
 from services.sink.health import SinkHealth
@@ -27,6 +27,7 @@ from services.sink.letters import deliver
 from services.sink.loop import SinkLoop
 from services.sink.sink import Sink
 from services.sink.space import SpaceWatch
+from streams.identity.erasures import Ledger
 from streams.runtime.clickhouse import Store
 from streams.runtime.kafka import instance_of
 from streams.runtime.log_guard import Broken, Told, guard
@@ -51,7 +52,7 @@ async def serve(config: Config) -> None:
     Raises ConfigurationError at start, DeadLettersUnavailable when refused items cannot be put away, TransientError
     when Kafka's log is no more what was read: the group has gone back, and a fresh process goes on from there.
     """
-    password = clickhouse_password(config)
+    password, key = clickhouse_password(config), erasure_key(config)
     store, asking = Store(config.clickhouse, password), Store(config.clickhouse, password, timeout_s=5)
     metrics, health = Metrics(), SinkHealth(_now)
     health.wait("Kafka", "not connected yet")
@@ -60,7 +61,7 @@ async def serve(config: Config) -> None:
     beside = [asyncio.create_task(keep(config, _now())), asyncio.create_task(space.run())]
     try:
         async with OpsServer(metrics, health.report, host=config.metrics_host):
-            await _serve(config.kafka, store, metrics, health)
+            await _serve(config.kafka, store, metrics, health, key)
     finally:
         for task in beside:
             task.cancel()
@@ -68,7 +69,7 @@ async def serve(config: Config) -> None:
         asking.close()
 
 
-async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: SinkHealth) -> None:
+async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: SinkHealth, key: bytes) -> None:
     # a batch is some 100,000 objects without cycles: at the default threshold, looking for some takes half the time
     gc.set_threshold(100_000, 20, 20)
     stopping, broken = asyncio.Event(), list[Broken]()
@@ -89,7 +90,7 @@ async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: Sin
             topics = {kafka.topic_prefix + name: kind for name, kind in TOPICS.items()}
             loop = SinkLoop(
                 consumer,
-                Sink(store, metrics, _now),
+                Sink(store, metrics, _now, Ledger(key)),
                 partial(deliver, producer, kafka.topic_prefix),
                 topics=topics,
                 meter=metrics,

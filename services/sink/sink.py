@@ -11,8 +11,10 @@ from schemas.errors import PermanentError
 from services.sink.batch import Item, Refusal
 from services.sink.cells import recompute
 from services.sink.days import RollUps
+from services.sink.erased import Erased
 from services.sink.rows import TABLES, Row, columns, delivery_rows, link_rows, rows_of
 from services.sink.seen import Seen, seen
+from streams.identity.erasures import Ledger
 from streams.runtime.clickhouse import Columns
 from streams.runtime.failpoints import hit
 from streams.runtime.metrics import Meter
@@ -33,8 +35,12 @@ class Writable(Protocol):
 class Sink:
     """Facts and links as rows; then the map's cells of the minutes they touched."""
 
-    def __init__(self, store: Writable, meter: Meter, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Writable, meter: Meter, clock: Callable[[], datetime], ledger: Ledger | None = None
+    ) -> None:
+        """`ledger`: of erasures, with its key, empty."""
         self._store = store
+        self._erased = Erased(store, Ledger() if ledger is None else ledger)
         self._meter = meter
         self._clock = clock
         self._days = RollUps(store)
@@ -44,6 +50,7 @@ class Sink:
 
         What the store refuses for good is found by halving: the halves are inserted again, which changes nothing.
         """
+        items = self._erased.kept(items) if items else items
         if not items:
             return []
         try:

@@ -86,6 +86,8 @@ def prepare(options: UpOptions, folder: DataFolder, say: Say) -> tuple[Config, S
     _check_ports(site)
     if site.embedded_clickhouse:
         ensure_secret_file(site.token_file)
+    if config.privacy.key is None:
+        ensure_secret_file(site.erasure_key_file)
     return config, site
 
 
@@ -146,6 +148,8 @@ def _internal(site: Site, config: Config) -> dict[str, str]:
     """What other commands on this data folder need to reach the same stores."""
     kafka = f"127.0.0.1:{site.kafka_port}" if site.embedded_kafka else ",".join(config.kafka.bootstrap)
     token = {"token_file": str(site.token_file)} if site.embedded_clickhouse else {}
+    if config.privacy.key is None:
+        token["erasure_key_file"] = str(site.erasure_key_file)
     return {"kafka": kafka, "config": str(site.config_path), **token}
 
 

@@ -37,6 +37,11 @@ class Site:
         """The internal password of the embedded ClickHouse."""
         return self.data_dir / "secrets" / "clickhouse"
 
+    @property
+    def erasure_key_file(self) -> Path:
+        """The key of the ledger of erasures, where the configuration names none."""
+        return self.data_dir / "secrets" / "erasures"
+
 
 def service_env(site: Site, config: Config) -> dict[str, str]:
     """What every service is told over the configuration file."""
@@ -48,6 +53,8 @@ def service_env(site: Site, config: Config) -> dict[str, str]:
         "TOUCHLINE_STATUS_FILE": str(site.status_file),
         "TOUCHLINE_INSTANCE": instance(site.data_dir),
     }
+    if config.privacy.key is None:
+        env["TOUCHLINE_PRIVACY_KEY_FILE"] = str(site.erasure_key_file)
     if site.embedded_kafka:
         env["TOUCHLINE_KAFKA_BOOTSTRAP"] = f"127.0.0.1:{site.kafka_port}"
     if site.embedded_clickhouse:

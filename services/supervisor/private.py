@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 UMASK = 0o077
-OWNED = ("kafka", "clickhouse", "logs", "secrets", "imports")
+OWNED = ("kafka", "clickhouse", "logs", "secrets", "imports", "privacy")
 """Folders below the data folder that are ours whatever is in them."""
 
 

@@ -82,6 +82,20 @@ class Claims:
         stated = self._statement(claim) if claim.stated_as else None
         return stated.link(claim.account_id) if stated else None
 
+    def names(self) -> Iterator[str]:
+        """Every account that was said to go by anything."""
+        yield from self._seen
+        yield from self._stated
+
+    def links(self, account_id: str) -> Iterator[AccountClaim]:
+        """All it was said to go by; of what was only seen, without its evidence."""
+        for seen in self._of(account_id):
+            _, trait, value = seen
+            yield AccountClaim(
+                account_id=account_id, trait=trait, value=value, since=self._since[seen], evidence="", source=""
+            )
+        yield from (one.link(account_id) for one in self._stated.get(account_id, ()))
+
     def see(self, claim: AccountClaim) -> bool:
         """Take in what an event shows; whether it was not known."""
         if self.knows(claim):

@@ -64,6 +64,10 @@ class Declarations:
         if not link.retracted:
             self.add(link)
 
+    def names(self) -> Iterable[Alias]:
+        """Every alias that declared anything."""
+        return self._said
+
     def has_any(self, aliases: Iterable[Alias]) -> bool:
         """Whether any of these aliases declared anything."""
         return any(name in self._said for name in aliases)

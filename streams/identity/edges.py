@@ -149,6 +149,9 @@ class _Shared:
     def __len__(self) -> int:
         return len(self._by_ends)
 
+    def all(self) -> list[Seen]:
+        return list(self._by_ends.values())
+
     def find(self, a: Alias, b: Alias, typed: bool) -> Seen | None:
         return self._by_ends.get((a, b, typed))
 
@@ -238,6 +241,13 @@ class Edges:
         if isinstance(known, tuple):
             return known
         return (known,) if isinstance(known, Seen) else known.first
+
+    def all(self, name: Alias) -> list[Seen]:
+        """Every edge of an alias, counting or not."""
+        known = self._of.get(name, ())
+        if isinstance(known, _Shared):
+            return known.all()
+        return [known] if isinstance(known, Seen) else list(known)
 
     def between(self, a: Alias, b: Alias) -> list[Seen]:
         """Every edge of these two, typed or not."""

@@ -161,6 +161,13 @@ class IdentityGraph:
         """The edges of an alias that count, earliest first; those that do not join are among them."""
         return (edge.link() for edge in self._edges.counting(name))
 
+    def links(self, name: Alias) -> Iterator[Edge | Decision]:
+        """Everything that was ever told of an alias and others."""
+        yield from (edge.link() for edge in self._edges.all(name))
+        yield from self.cut(name)
+        for other in sorted(self._decided.get(name, ())):
+            yield from self._decisions.all_of(pair_of(name, other))
+
     def cut(self, name: Alias) -> list[Edge]:
         """The edges of an alias that a decision took away."""
         pairs = (pair_of(name, other) for other in self._decided.get(name, ()))

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from schemas.ids import BARE
-from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange, supersedes
+from schemas.links import AccountClaim, Decision, Declared, Edge, Erasure, Link, Membership, RecordChange, supersedes
 from schemas.touchpoints import Alias, Attribution, CleanTouchpoint, Recall
-from streams.identity.aliases import NAMING_KINDS, is_mailbox, is_person, kind_of
+from streams.identity.aliases import NAMING_KINDS, is_mailbox, is_person, kind_of, strength
 from streams.identity.attribution_rules import Home, Known, attribute, home, places
 from streams.identity.declared import Declarations
 from streams.identity.directory import Directory
 from streams.identity.domains import ADDRESSES, address_host, company_domain, company_host
 from streams.identity.edges import Seen
+from streams.identity.erasures import Ledger
 from streams.identity.followers import Followers
+from streams.identity.forgetting import forget, known_names
 from streams.identity.graph import IdentityGraph, Person, moved
 from streams.identity.learning import implied
 from streams.identity.memberships import Memberships
@@ -34,8 +36,11 @@ _EVERYONE = "*"
 class Knowledge:
     """Identity and directory at one position of the links topic."""
 
-    def __init__(self, order: Mapping[str, int] | None = None) -> None:
-        """`order`: which directory's accounts lead, see Directory."""
+    def __init__(self, order: Mapping[str, int] | None = None, ledger: Ledger | None = None) -> None:
+        """`order`: which directory's accounts lead, see Directory. `ledger`: who was erased."""
+        self.ledger = Ledger() if ledger is None else ledger
+        self.told_since: dict[str, Link] = {}
+        """Links that speak of ids that were erased, and are from later."""
         self.graph = IdentityGraph()
         self.records = Records()
         self.directory = Directory(self.records, order)
@@ -53,7 +58,12 @@ class Knowledge:
         """The links this touchpoint is evidence for and that are not known yet.
 
         A newer reading also repeats what an older one taught, so that what it does not repeat can be told from that.
+        Nothing is learned that speaks of somebody who was erased by then.
         """
+        news = self._learned(touchpoint)
+        return [link for link in news if not self.ledger.covers_link(link)] if self.ledger else news
+
+    def _learned(self, touchpoint: CleanTouchpoint) -> list[Link]:
         if touchpoint.mapping == 1 and not self.retold:
             return [link for link in implied(touchpoint, self.graph.has_seen) if not self.knows(link)]
         told = implied(touchpoint) if touchpoint.read_anew else implied(touchpoint, self.graph.has_seen)
@@ -69,8 +79,10 @@ class Knowledge:
         """Take in a link at `position` (offset + 1), the last of its record; returns the recalls it makes necessary."""
         if is_last:
             self.position = max(self.position, position)
-        if self.knows(link):
+        if self.knows(link) or self.ledger.covers_link(link):
             return []
+        if self.ledger.names_link(link):
+            self.told_since[link.link_id] = link
         due: _Due = {}
         if link.generation:
             self.retold.take(link)
@@ -80,6 +92,36 @@ class Knowledge:
             self._owe_evidence(link, due)
         self.proposals.look_again(asked, position, of_accounts)
         return list(_recalls(due, position, _cause(link)))
+
+    def erase(self, erasure: Erasure, position: int) -> list[Recall]:
+        """Take in an erasure at `position`; returns the recalls of all whose touchpoints it may change."""
+        self.position = max(self.position, position)
+        if not self.ledger.take(erasure):
+            return []
+        return forget(self, self.ledger, self.ledger.marked(known_names(self), frozenset(erasure.marks)), position)
+
+    def owe(self, name: Alias, due: _Due) -> None:
+        """The touchpoints of whoever an id is of, or of an account, must be attributed again."""
+        if not strength(name):  # no kind of alias: an account
+            due.setdefault(self.directory.canonical(name), set()).add(_EVERYONE)
+        else:
+            self._owe(due, self.graph.person(name))
+
+    def recalls(self, due: _Due, position: int, cause: str) -> list[Recall]:
+        """What is owed, as commands."""
+        return list(_recalls(due, position, cause))
+
+    def retract(self, link: Link, position: int, due: _Due) -> None:
+        """A link is as if it had never been told; nothing is left of it."""
+        known = self.retold.standing(link)
+        gone = link.changed(generation=(known.generation if known else link.generation) + 1, retracted=True)
+        self.retold.take(gone)
+        self._owe_evidence(gone, due)
+        asked, of_accounts = self._applied(gone, due)
+        self._owe_evidence(gone, due)
+        self.proposals.look_again(asked, position, of_accounts)
+        self.retold.drop(gone)
+        self.told_since.pop(link.link_id, None)
 
     def _applied(self, link: Link, due: _Due) -> tuple[set[Alias], set[Alias]]:
         """Take it in; returns the aliases of which other questions may be asked now, and those only of accounts."""
@@ -109,13 +151,15 @@ class Knowledge:
         for account in accounts_of(link) if isinstance(link, (AccountClaim, RecordChange)) else ():
             due.setdefault(self.directory.canonical(account), set()).add(_EVERYONE)
 
-    def load(self, links: Iterable[Link | Seen], position: int) -> None:
+    def load(self, links: Iterable[Link | Seen | Erasure], position: int) -> None:
         """Take in links whose recalls and questions were sent before, the fast way: at a worker's start."""
         self.graph.defer()
         asking = set[Alias]()
         for link in links:
             if isinstance(link, Seen):
                 self.graph.collect(link)
+            elif isinstance(link, Erasure):
+                self.ledger.take(link)
             elif link.generation:
                 self.retold.take(link)
             else:
@@ -128,8 +172,14 @@ class Knowledge:
         for account in sorted(name for name in asking if name.startswith(BARE)):
             self.directory.follow(account, self.followers.followed(account))
         self.proposals.look_again(asking, position, self._at_claimed_hosts())
+        if self.ledger:
+            self._forget_all(position)
         self.proposals.news.clear()
         self.position = max(self.position, position)
+
+    def _forget_all(self, position: int) -> None:
+        """After a start: what was read before it was known who was erased. A second for a million ids."""
+        forget(self, self.ledger, list(filter(self.ledger.names, known_names(self))), position)
 
     def _collect(self, link: Link) -> set[Alias]:
         """Take in a link at a start; returns the aliases of which something may be asked."""

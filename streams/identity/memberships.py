@@ -235,6 +235,19 @@ class Memberships:
         found = [told for name in aliases for told in self._told.get(name, ())]
         return [told.link() for told in sorted(found, key=lambda t: (t.since, t.account_id, t.alias, t.how))]
 
+    def names(self) -> Iterator[str]:
+        """Every alias and every account that is in it."""
+        yield from self._told
+        yield from self._members
+        yield from self._decided
+
+    def all_of(self, alias: Alias) -> list[Membership | Decision]:
+        """Everything told of an alias, counting or not, and every decision on it."""
+        told = [*self._told.get(alias, ()), *self._beyond.get(alias, {}).values()]
+        links = {link.link_id: link for link in (one.link() for one in told)}
+        decided = [one for other in self._decided.get(alias, ()) for one in self._decisions.all_of((alias, other))]
+        return [*links.values(), *decided]
+
     def tied(self, aliases: Iterable[Alias]) -> set[str]:
         """Every account these aliases were ever members of."""
         known = (one for name in aliases for one in (*self._told.get(name, ()), *self._beyond.get(name, {}).values()))

@@ -86,6 +86,17 @@ class Records:
         if not change.retracted:
             self.add(change)
 
+    def names(self) -> Iterator[str]:
+        """Every record that anything became of, or that others were made one with."""
+        yield from self._changes
+        yield from self._merged
+
+    def links(self, record: str) -> Iterator[RecordChange]:
+        """What became of it, and of what was made one with it."""
+        yield from (told.link(record) for told in self._changes.get(record, ()))
+        for other in sorted(self._merged.get(record, ())):
+            yield from (told.link(other) for told in self._changes.get(other, ()) if told.into == record)
+
     def survivor(self, record: str) -> str:
         """The record that this one is now: itself, or what it was merged into, and that one in turn."""
         if not self._changes:

@@ -41,6 +41,10 @@ class Retold:
             self._standing[link.link_id] = link
             self._named.update(aliases_of(link))
 
+    def drop(self, link: Link) -> None:
+        """Forget that it was told anew."""
+        self._standing.pop(link.link_id, None)
+
     def names(self, alias: str) -> bool:
         """Whether anything that was told anew speaks of an alias: it need not be new when a link says so first."""
         return alias in self._named

@@ -14,14 +14,14 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.links import LINKS, AnyLink, Carried, Link
+from schemas.links import LINKS, AnyLink, Carried, Erasure, Link
 from streams.identity.edges import Seen, seen_as
 
 _EDGE = "edge"
 _LINKS: TypeAdapter[list[AnyLink]] = LINKS
 
 
-def stored(value: bytes) -> list[Link | Seen] | None:
+def stored(value: bytes) -> list[Link | Seen | Erasure] | None:
     """The links of a record, edges as the graph keeps them; None when it needs a closer look."""
     try:
         return list(_links(orjson.loads(value)))
@@ -37,7 +37,7 @@ class _UnusualError(Exception):
     """Not as this version writes it."""
 
 
-def _links(items: Any) -> Iterator[Link | Seen]:
+def _links(items: Any) -> Iterator[Link | Seen | Erasure]:
     if type(items) is not list:
         raise _UnusualError
     for item in items:

@@ -31,6 +31,10 @@ class Verdicts(Generic[About]):
         """Whether it was told before."""
         return any(known.rank == decision.rank for known in self._all(about))
 
+    def all_of(self, about: About) -> tuple[Decision, ...]:
+        """All that were told of it, the one that holds last."""
+        return self._all(about)
+
     def add(self, about: About, decision: Decision) -> bool:
         """Take it in; whether it holds from now on, and did not."""
         return not self.knows(about, decision) and self._keep(about, (*self._all(about), decision))

@@ -14,12 +14,13 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
-from schemas.links import LINKS, AnyLink, Carried, Link
+from schemas.links import LINKS, AnyLink, Carried, Erasure, Link
 from schemas.metrics import MetricName
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
 from streams.identity.directories import Directories
 from streams.identity.edges import Seen
+from streams.identity.erasures import Ledger
 from streams.identity.knowledge import Knowledge
 from streams.identity.proposals import Proposal
 from streams.identity.stored import stored
@@ -52,10 +53,17 @@ _log = logging.getLogger("touchline.links")
 class LinksReader:
     """Keeps `knowledge` up to date, and what follows from each link until someone has sent it."""
 
-    def __init__(self, kafka: KafkaConfig, meter: Meter, told: Told, directories: Directories | None = None) -> None:
-        """`told` hears when the links that were read are no more what the log holds."""
+    def __init__(  # noqa: PLR0913 - what it works with
+        self,
+        kafka: KafkaConfig,
+        meter: Meter,
+        told: Told,
+        directories: Directories | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        """`told` hears when the links that were read are no more what the log holds. `ledger`: with its key, empty."""
         self.directories = directories or Directories()
-        self.knowledge = Knowledge(self.directories.in_order)
+        self.knowledge = Knowledge(self.directories.in_order, ledger)
         self.lineages: dict[TopicPartition, Lineage] = {}
         self._told = told
         self.recalls: deque[Recall] = deque()
@@ -138,7 +146,8 @@ class LinksReader:
         if until:  # a poll may have brought more, and what follows from that is not sent
             self._consumer.seek(self._partition, until)
 
-        def links() -> Iterator[Link | Seen]:  # decoded as they are taken in: as objects all would take gigabytes
+        def links() -> Iterator[Link | Seen | Erasure]:
+            # decoded as they are taken in: as objects all would take gigabytes
             for value, position in kept:
                 self.reading = f"reading links, {position:,} of {until:,}"
                 quickly = None if self.directories.renamed else stored(value or b"[]")
@@ -182,15 +191,18 @@ class LinksReader:
         now = time.monotonic()
         self._level_at = self._level_at if behind else now
         told: dict[str, object] = {"links_behind": behind, "tangled_aliases": self.knowledge.graph.tangled}
+        unread = len(self.knowledge.ledger.unread)
+        if unread:
+            told["erasures_without_key"] = f"{unread} cannot be heeded: `privacy.key` is missing or another one"
         told |= {"limits": {limit: count for limit, count in self.knowledge.limited().items() if count}}
-        return now - self._level_at < BEHIND_S, told
+        return now - self._level_at < BEHIND_S and not unread, told
 
     async def _read(self) -> None:
         batches = await self._consumer.getmany(self._partition, timeout_ms=500)
         turn = Turn()
         for records in batches.values():
             for record in records:
-                await self._apply(record.value, record.offset + 1, turn)
+                await self._apply(record.key, record.value, record.offset + 1, turn)
             await self._tell()
 
     async def _tell(self) -> None:
@@ -208,23 +220,37 @@ class LinksReader:
             self._moved.notify_all()
         await asyncio.sleep(0)
 
-    def _decoded(self, value: bytes | None, position: int) -> list[tuple[int, Link]]:
+    def _decoded(self, value: bytes | None, position: int) -> list[tuple[int, Link | Erasure]]:
         found = decode(value or b"[]", LINKS)
         if found.refused:
             _log.error("links that cannot be read", extra={"offset": position - 1, "refused": len(found.refused)})
         links = [(index, link) for index, link in found.items if not isinstance(link, Carried)]
         self.carried.update({link.how: position for _, link in found.items if isinstance(link, Carried)})
-        return [(index, self.knowledge.graph.kept.current(link, self.directories)) for index, link in links]
+        return [(index, self._current(link)) for index, link in links]
 
-    async def _apply(self, value: bytes | None, position: int, turn: Turn) -> None:
+    def _current(self, link: Link | Erasure) -> Link | Erasure:
+        return link if isinstance(link, Erasure) else self.knowledge.graph.kept.current(link, self.directories)
+
+    async def _apply(self, key: bytes | None, value: bytes | None, position: int, turn: Turn) -> None:
         """Take in a record's links, however long that takes; its position counts once all of them are known."""
+        if value is None and key is not None:
+            self._emptied(key.decode(errors="replace"), position)
         for _, link in self._decoded(value, position):
+            if isinstance(link, Erasure):
+                self.recalls.extend(self.knowledge.erase(link, position))
+                continue
             better = self.knowledge.outdone(link)
             if better is not None:
                 self.repairs.append((position, better))
             self.recalls.extend(self.knowledge.apply(link, position, is_last=False))
             await turn.give_way()
         self.knowledge.position = max(self.knowledge.position, position)
+
+    def _emptied(self, link_id: str, position: int) -> None:
+        """The record of a link was emptied because of an erasure; one that is from later is told again."""
+        since = self.knowledge.told_since.get(link_id)
+        if since is not None:
+            self.repairs.append((position, since))
 
 
 class RecallDuty:

@@ -18,6 +18,7 @@ from schemas.config import Config
 from schemas.errors import ConfigurationError
 from schemas.topics import TopicName
 from streams.connectors.registry import CONNECTORS, connectors_of, directories_of, mappings_of
+from streams.identity.erasures import Ledger
 from streams.identity.networks import Networks
 from streams.journey.blueprints import load
 from streams.processors import journey as journey_stage
@@ -84,6 +85,7 @@ class Base:
 
     config: Config
     clickhouse_password: str
+    erasure_key: bytes
     stage: Stage
     outbox: Outbox
     metrics: Metrics
@@ -92,16 +94,16 @@ class Base:
     probe: Probe
 
 
-def run(stage: str, config: Config, clickhouse_password: str = "") -> int:
-    """Run one processor until SIGTERM; returns the exit code."""
+def run(stage: str, config: Config, clickhouse_password: str = "", erasure_key: bytes = b"") -> int:
+    """Run one processor until SIGTERM; returns the exit code. `erasure_key`: of the ledger; only `resolve` needs it."""
     if stage not in _PLANS:
         raise ConfigurationError(f"unknown stage `{stage}`; stages are {', '.join(_PLANS)}")
     if stage == "journey":
         load(config.journey.blueprint, CONNECTORS)  # a refused one is said at once, not when Kafka is there
-    return asyncio.run(_run(stage, config, clickhouse_password))
+    return asyncio.run(_run(stage, config, clickhouse_password, erasure_key))
 
 
-async def _run(stage_name: str, config: Config, clickhouse_password: str) -> int:
+async def _run(stage_name: str, config: Config, clickhouse_password: str, erasure_key: bytes = b"") -> int:
     ended = asyncio.get_running_loop().create_future()
 
     def end(code: int) -> None:
@@ -126,7 +128,7 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str) -> int
         )
         outbox = Outbox(writer, die)
         stage = Stage(stage_name, outbox, metrics, die)
-        base = Base(config, clickhouse_password, stage, outbox, metrics, die, _teller(die), probe)
+        base = Base(config, clickhouse_password, erasure_key, stage, outbox, metrics, die, _teller(die), probe)
         plan = await _PLANS[stage_name](base)
         async with _background(base, plan):
             await _serve(base, plan, ended)
@@ -235,7 +237,8 @@ async def _plan_normalise(base: Base) -> Plan:
 
 async def _plan_resolve(base: Base) -> Plan:
     kafka = base.config.kafka
-    links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config))
+    ledger = Ledger(base.erasure_key)
+    links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config), ledger)
     duty = RecallDuty(kafka, links, base.outbox, base.told)
     base.probe.answer = lambda: (False, {"waiting_for": links.reading})
     await _start_patiently(links.start)

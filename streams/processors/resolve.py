@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
@@ -21,6 +22,7 @@ from schemas.touchpoints import (
     Recalled,
     Withdraw,
 )
+from streams.identity.erasures import CAUSE
 from streams.processors.links import LinksReader, published
 from streams.processors.shell import Done, Record, Stage
 from streams.processors.turns import Turn
@@ -52,16 +54,27 @@ class Resolve:
         """Records of clean touchpoints."""
         self._last_at = time.monotonic()
         found = self._stage.read(records, CLEAN)
-        touchpoints = [self._links.directories.touchpoint(touchpoint) for touchpoint in found.items]
+        touchpoints = self._kept([self._links.directories.touchpoint(touchpoint) for touchpoint in found.items])
         await self._teach(touchpoints)
         # records of several partitions, told in the order of events: an account's writer then need not step again
         in_order = sorted(touchpoints, key=attrgetter("ordered_at"))
         outputs, turn = list[Output](), Turn()
         for touchpoint in in_order:
-            outputs.append(_attributed(self._attribute(touchpoint)))
+            for kept in self._kept([touchpoint]):  # asked again: what was learned meanwhile may be an erasure
+                outputs.append(_attributed(self._attribute(kept)))
             await turn.give_way()
         outputs += self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         return self._stage.outbox.acked(outputs, self._stage.outbox.put(outputs))
+
+    def _kept(self, touchpoints: list[CleanTouchpoint]) -> list[CleanTouchpoint]:
+        """Without those of people and accounts that were erased; counted by source."""
+        ledger = self._links.knowledge.ledger
+        if not ledger:
+            return touchpoints
+        kept = [touchpoint for touchpoint in touchpoints if not ledger.covers(touchpoint)]
+        for source, gone in (Counter(t.source for t in touchpoints) - Counter(t.source for t in kept)).items():
+            self._stage.ignore(source, "erased", gone)
+        return kept
 
     async def _teach(self, touchpoints: Iterable[CleanTouchpoint]) -> None:
         """Publish new links and wait until they are known; an event is attributed with what it taught itself."""
@@ -98,8 +111,10 @@ class Reattribute(Resolve):
         """Records of recalled touchpoints."""
         found = self._stage.read(records, RECALLED)
         await self._links.wait_for(max((recalled.knowledge for recalled in found.items), default=0))
-        if self._links.knowledge.retold:  # they may be evidence for what was told anew
-            await self._teach(self._links.directories.touchpoint(recalled.item.touchpoint) for recalled in found.items)
+        knowledge = self._links.knowledge
+        if knowledge.retold or knowledge.ledger:  # they may be evidence for what was told anew, or is from later
+            read = [self._links.directories.touchpoint(recalled.item.touchpoint) for recalled in found.items]
+            await self._teach(one for one in read if not knowledge.ledger.covers(one))
         outputs = self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         futures = self._stage.outbox.put(outputs)
         for start in range(0, len(found.items), SLICE):
@@ -117,7 +132,17 @@ class Reattribute(Resolve):
     def _moved(self, recalled: Recalled) -> list[Output]:
         """Nothing when all stays as it was; else the new attribution, and the old account's leave to forget."""
         item = recalled.item
-        now = self._attribute(self._links.directories.touchpoint(item.touchpoint), item.attribution.mapping)
+        touchpoint, knowledge = self._links.directories.touchpoint(item.touchpoint), self._links.knowledge
+        if knowledge.ledger.covers(touchpoint):
+            gone = Withdraw(
+                account_id=item.account_id,
+                event_id=item.event_id,
+                to_account_id="",
+                knowledge=knowledge.position,
+                cause=CAUSE,
+            )
+            return [(OUTPUT, item.account_id, gone.encoded())]
+        now = self._attribute(touchpoint, item.attribution.mapping)
         if now.attribution.decides_like(recalled.item.attribution) and not recalled.refused:
             return []
         outputs = [_attributed(now.changed(cause=recalled.cause))]

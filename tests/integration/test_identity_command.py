@@ -6,8 +6,8 @@ import pytest
 
 from schemas.links import Edge
 from services.cli.commands.identity import identify
-from services.cli.commands.linked import StoredLinks
 from services.cli.importing.known import stored
+from services.common.linked import StoredLinks
 from services.sink.rows import TABLES, columns, link_rows
 from streams.connectors.registry import systems_of
 from streams.identity.directories import Directories

@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from schemas.config import KafkaConfig
-from schemas.links import LINKS, Carried, Link, supersedes
+from schemas.links import LINKS, Carried, Erasure, Link, supersedes
 from schemas.touchpoints import CleanTouchpoint
 from services.cli.commands.records import consumer, history
 from streams.connectors.registry import CONNECTORS
@@ -112,7 +112,7 @@ def standing(records: list[bytes]) -> set[str]:
     found: dict[str, Link] = {}
     for record in records:
         for link in LINKS.validate_json(record):
-            if not isinstance(link, Carried) and (
+            if not isinstance(link, (Carried, Erasure)) and (
                 link.link_id not in found or supersedes(link, found[link.link_id]) or link == found[link.link_id]
             ):
                 found[link.link_id] = link

@@ -31,6 +31,7 @@ OTHER_ENV = {"TOUCHLINE_CONFIG", OPS_PORT_ENV, INSTANCE_ENV}
 PORTS = {name: process.port for name, process in SERVICES.items() if process.port} | {"grafana": 3000}
 SECRETS_OF = {
     **{name: {"clickhouse_internal"} for name, process in SERVICES.items() if process.asks_clickhouse},
+    **dict.fromkeys(("resolve", "sink"), {"clickhouse_internal", "erasures"}),
     "dashboard": {"clickhouse_internal", "dashboard_token", "source_operators"},
     "gateway": {"source_web", "source_product", "source_crm", "source_support", "source_operators"},
     "clickhouse": {PASSWORDS},
@@ -259,7 +260,10 @@ def test_prometheus_asks_every_service_where_its_metrics_are() -> None:
 
 
 def test_every_secret_of_the_configuration_is_mounted_where_it_is_read(compose: Compose, config: Config) -> None:
-    refs = {"dashboard": [config.dashboard.token, config.clickhouse.password], "sink": [config.clickhouse.password]}
+    refs = {
+        "dashboard": [config.dashboard.token, config.clickhouse.password],
+        "sink": [config.clickhouse.password, config.privacy.key],
+    }
     refs["gateway"] = [ref for source in config.sources for ref in source.secrets]
     refs["dashboard"] += [ref for source in config.sources for ref in source.secrets if source.vendor == "touchline"]
     for service, wanted in refs.items():

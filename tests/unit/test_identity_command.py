@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from schemas.links import AccountClaim, Edge, Link, RecordChange
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest
-from services.cli.commands import linked
 from services.cli.commands.identity import as_text, identify
-from services.cli.commands.linked import Placed, neighbourhood
 from services.cli.console import UsageError
+from services.common import linked
+from services.common.linked import Placed, neighbourhood
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from streams.identity.domains import company_domain

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import orjson
 import pytest
 
 from benchmarks.tangles import edges, growing
-from schemas.links import LINKS, AccountClaim, AnyLink, Edge, Link
+from schemas.links import LINKS, AccountClaim, AnyLink, Edge, Erasure, Link
 from streams.identity.edges import Seen
 from streams.identity.knowledge import Knowledge
 from streams.identity.stored import stored
@@ -20,8 +20,9 @@ ENDS = {"kind": "edge", "a": "user:1", "b": "device:1", "scoped": True}
 EDGE: dict[str, object] = {**ENDS, "since": "2026-01-01T00:00:00Z", "evidence": "e", "source": "web"}
 
 
-def as_links(found: list[Link | Seen] | None) -> list[Link]:
-    return [one.link().changed(scoped=True) if isinstance(one, Seen) else one for one in found or []]
+def as_links(found: Sequence[Link | Seen | Erasure] | None) -> list[Link]:
+    links = [one for one in found or [] if not isinstance(one, Erasure)]
+    return [one.link().changed(scoped=True) if isinstance(one, Seen) else one for one in links]
 
 
 def written(links: Iterable[Link]) -> bytes:

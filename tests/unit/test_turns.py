@@ -59,7 +59,7 @@ async def test_a_record_counts_as_known_once_all_its_links_are(monkeypatch: pyte
     links: list[AnyLink] = [
         Edge(a=f"email:p{n}@acme.com", b=f"user:u{n}", since=at(n), evidence=f"e{n}", source="web") for n in range(5)
     ]
-    taking = asyncio.create_task(reader._apply(LINKS.dump_json(links), 7, Turn()))
+    taking = asyncio.create_task(reader._apply(None, LINKS.dump_json(links), 7, Turn()))
     positions, known = [], []
     while not taking.done():
         await asyncio.sleep(0)

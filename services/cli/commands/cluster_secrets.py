@@ -16,6 +16,7 @@ NAMES = (
     "clickhouse_internal",
     "clickhouse_reader",
     "dashboard_token",
+    "erasures",
     "grafana_admin",
     *SECRETS,
 )

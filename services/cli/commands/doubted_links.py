@@ -14,7 +14,7 @@ import orjson
 from clickhouse_connect.driver.client import Client
 
 from schemas.config import KafkaConfig
-from schemas.links import LINKS, AccountClaim, Carried, Link, supersedes
+from schemas.links import LINKS, AccountClaim, Carried, Erasure, Link, supersedes
 from schemas.topics import TopicName
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from services.cli.commands.records import consumer, history
@@ -92,7 +92,7 @@ async def _links(kafka: KafkaConfig) -> AsyncIterator[Link]:
     async with consumer(kafka) as reader:
         async for record in history(reader, kafka, LINKS_TOPIC):
             for _, link in decode(record.value or b"[]", LINKS).items:
-                if not isinstance(link, Carried):
+                if not isinstance(link, (Carried, Erasure)):
                     yield link
 
 

@@ -29,6 +29,8 @@ WINDOW_ITEMS: Final = 2_000
 WINDOW_BYTES: Final = 8 << 20
 SAY_EVERY_S: Final = 10.0
 
+Kept = Callable[[Sequence[Item]], Sequence[Item]]
+"""The items that should be stored: those of erased people should not."""
 _NO_AGE: Final = datetime.max.replace(tzinfo=UTC)
 Mend = Callable[[Sequence[Item]], None]
 """Stores items as the sink does. Raises StoreUnavailable."""
@@ -68,6 +70,7 @@ async def find_holes(  # noqa: PLR0913 - what is asked
     from_at: datetime | None,
     mend: Mend | None,
     since: datetime = EPOCH,
+    kept: Kept = lambda items: items,
 ) -> Holes:
     """Reads what the sink has committed, from `from_at` (None: from the beginning), and compares it with the store.
 
@@ -80,7 +83,8 @@ async def find_holes(  # noqa: PLR0913 - what is asked
         for topic, kind in TOPICS.items():
             wanted = await _committed(reader, kafka, topic, from_at)
             total = sum(max(0, end - first) for first, end in wanted.values())
-            await _compare(reader, wanted, _Look(holes, ask, mend, refused, tell, kind, topic, total, since))
+            look = _Look(holes, ask, mend, refused, tell, kind, topic, total, since, kept)
+            await _compare(reader, wanted, look)
     return holes
 
 
@@ -107,13 +111,15 @@ class _Look:
     kind: Kind
     topic: TopicName
     total: int
-    since: datetime = EPOCH
+    since: datetime
+    kept: Kept
     done: int = 0
     said_s: float = 0.0
 
     def take(self, batch: Batch) -> None:
         """Compares one window; blocks."""
         items = [item for item in batch.items if _place(item) not in self.refused and _time(item) >= self.since]
+        items = list(self.kept(items))
         self.holes.records += batch.records
         self.holes.items += len(items)
         found = missing(items, self.ask)

@@ -18,7 +18,7 @@ from schemas.base import EPOCH
 from schemas.config import KafkaConfig
 from schemas.processes import INPUTS
 from schemas.topics import TopicName
-from schemas.touchpoints import RAW, RawRequest
+from schemas.touchpoints import RAW, CleanTouchpoint, RawRequest
 from services.cli.commands.forgotten import attributed_so_far, forget
 from services.cli.commands.letters import each_letter
 from services.cli.commands.parked import Unread
@@ -79,7 +79,8 @@ class _Known:
 
     refused: set[str]
     parked: set[str]
-    since: int = 0
+    is_erased: Callable[[CleanTouchpoint], bool]
+    since: int
 
 
 async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are read
@@ -91,6 +92,7 @@ async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are re
     send: bool,
     connectors: Mapping[str, Connector] = CONNECTORS,
     since: datetime = EPOCH,
+    is_erased: Callable[[CleanTouchpoint], bool] = lambda touchpoint: False,
 ) -> Unseen:
     """Reads the raw requests from `from_at` on; with `send`, those of events that are missing go through once more.
 
@@ -101,12 +103,14 @@ async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are re
     async with consumer(kafka) as reader:
         wanted = await spans_since(reader, kafka, "touchpoints.raw.v1", from_at)
         unread = await Unread.begin(reader, kafka)
-        if not await _flowed(reader, kafka):
+        if not await flowed(reader, kafka):
             tell("the pipeline is behind: whether every kept request came through is not judged")
             return Unseen(judged=False)
         refused = {each async for letter in each_letter(reader, kafka) for each in _ids(letter.original)}
         await unread.read(reader)
-        missing = await _missing(reader, wanted, ask, _Known(refused, unread.ids, minute_of(since)), found, connectors)
+        missing = await _missing(
+            reader, wanted, ask, _Known(refused, unread.ids, is_erased, minute_of(since)), found, connectors
+        )
         if missing and send:
             so_far = await attributed_so_far(reader, kafka)
             found.sent = await _send(kafka, missing)
@@ -129,7 +133,7 @@ async def _missing(  # noqa: PLR0913 - as above
         requests = [request for _, request in decode(record.value or b"[]", RAW).items]
         read = [request for request in requests if request.request_id not in known.parked]
         found.parked += len(requests) - len(read)
-        told = _events(record, read, connectors)
+        told = _events(record, read, connectors, known.is_erased)
         window += [one for one in told if one.event_id not in known.refused and one.minute >= known.since]
         if len(window) >= WINDOW:
             missing += await asyncio.to_thread(_unknown, window, ask)
@@ -137,11 +141,16 @@ async def _missing(  # noqa: PLR0913 - as above
     return missing + await asyncio.to_thread(_unknown, window, ask)
 
 
-def _events(record: Any, requests: Sequence[RawRequest], connectors: Mapping[str, Connector]) -> Iterator[_Told]:
+def _events(
+    record: Any,
+    requests: Sequence[RawRequest],
+    connectors: Mapping[str, Connector],
+    is_erased: Callable[[CleanTouchpoint], bool],
+) -> Iterator[_Told]:
     for request in requests:
         connector = for_source(connectors, request.vendor, request.source)
         for result in connector.read(request) if connector else ():
-            if isinstance(result, Mapped):
+            if isinstance(result, Mapped) and not is_erased(result.touchpoint):
                 yield _Told(result.touchpoint.event_id, minute_of(result.touchpoint.occurred_at), record)
 
 
@@ -160,7 +169,7 @@ def _unknown(told: Sequence[_Told], ask: Ask) -> list[_Told]:
 
 async def _still(reader: Any, kafka: KafkaConfig, missing: list[_Told], ask: Ask) -> list[_Told]:
     """Those of the missing that are not stored once what was sent has come through."""
-    return await asyncio.to_thread(_unknown, missing, ask) if await _flowed(reader, kafka) else missing
+    return await asyncio.to_thread(_unknown, missing, ask) if await flowed(reader, kafka) else missing
 
 
 async def _send(kafka: KafkaConfig, missing: Sequence[_Told]) -> int:
@@ -171,7 +180,7 @@ async def _send(kafka: KafkaConfig, missing: Sequence[_Told]) -> int:
     return len(records)
 
 
-async def _flowed(reader: Any, kafka: KafkaConfig) -> bool:
+async def flowed(reader: Any, kafka: KafkaConfig) -> bool:
     """Waits until what Kafka has now has had its way through every stage; False when that takes too long."""
     try:
         async with asyncio.timeout(FLOW_TIMEOUT_S):

@@ -12,17 +12,21 @@ from aiokafka.errors import KafkaError
 
 from schemas.config import Config
 from schemas.errors import TransientError
+from schemas.links import Erasure
+from schemas.touchpoints import CleanTouchpoint
 from services.cli.commands.holes import Holes, Mend, find_holes
 from services.cli.commands.refold_commands import run_refold
 from services.cli.commands.unseen import find_unseen
 from services.cli.context import Target
-from services.common.secrets import clickhouse_password
+from services.common.secrets import clickhouse_password, erasure_key
 from services.sink.batch import Item
+from services.sink.erased import LEDGER, Erased
 from services.sink.presence import Ask
 from services.sink.retention import kept_since
 from services.sink.sink import Sink
 from services.sink.verify import Finding, settled
-from streams.connectors.registry import connectors_of
+from streams.connectors.registry import connectors_of, directories_of
+from streams.identity.erasures import Ledger
 from streams.runtime.clickhouse import Store, query_rows
 from streams.runtime.metrics import NoMetrics
 
@@ -76,7 +80,14 @@ def _against_kafka(
         _refold(target, sorted(holes.accounts), say)
     unseen = asyncio.run(
         find_unseen(
-            kafka, ask, say, from_at=options.from_at, send=options.fix, connectors=connectors, since=_since(config)
+            kafka,
+            ask,
+            say,
+            from_at=options.from_at,
+            send=options.fix,
+            connectors=connectors,
+            since=_since(config),
+            is_erased=_erased(config, ask),
         )
     )
     done: dict[str, object] = {
@@ -97,17 +108,35 @@ def _against_kafka(
 def _holes(target: Target, ask: Ask, options: Options, say: Say) -> Holes:
     config = target.load()
     with Store(config.clickhouse, clickhouse_password(config)) as store:
-        mend = _mending(store) if options.fix else None
-        return asyncio.run(find_holes(config.kafka, ask, say, from_at=options.from_at, mend=mend, since=_since(config)))
+        mend = _mending(store, erasure_key(config)) if options.fix else None
+        return asyncio.run(
+            find_holes(
+                config.kafka,
+                ask,
+                say,
+                from_at=options.from_at,
+                mend=mend,
+                since=_since(config),
+                kept=Erased(store, Ledger(erasure_key(config))).kept,
+            )
+        )
+
+
+def _erased(config: Config, ask: Ask) -> Callable[[CleanTouchpoint], bool]:
+    """Whether a touchpoint is of somebody who was erased."""
+    ledger, directories = Ledger(erasure_key(config)), directories_of(config)
+    for row in ask(LEDGER, {}):
+        ledger.take(Erasure.model_validate_json(str(row["payload"])))
+    return lambda touchpoint: bool(ledger) and ledger.covers(directories.touchpoint(touchpoint))
 
 
 def _since(config: Config) -> datetime:
     return kept_since(config, datetime.now(UTC))
 
 
-def _mending(store: Store) -> Mend:
+def _mending(store: Store, key: bytes) -> Mend:
     """The sink's own way in: rows replace one another by id, and the cells of the map are computed anew."""
-    sink = Sink(store, NoMetrics(), lambda: datetime.now(UTC))
+    sink = Sink(store, NoMetrics(), lambda: datetime.now(UTC), Ledger(key))
 
     def mend(items: Sequence[Item]) -> None:
         sink.write(items)

@@ -21,6 +21,7 @@ from streams.connectors.results import Mapped
 from streams.emotion.feeling import felt
 from streams.friction.patterns import Signal
 from streams.identity.directories import Directories
+from streams.identity.erasures import Ledger
 from streams.identity.knowledge import Knowledge
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
@@ -76,9 +77,13 @@ def touchpoints_of(sent: Iterable[tuple[Call, float]]) -> dict[str, CleanTouchpo
     return found
 
 
-def attributed(touchpoints: Iterable[CleanTouchpoint]) -> dict[str, list[AttributedTouchpoint]]:
-    """The touchpoints of every account, each attributed with all that will ever be known."""
-    told, knowledge = list(touchpoints), Knowledge(DIRECTORIES.in_order)
+def attributed(
+    touchpoints: Iterable[CleanTouchpoint], erased: Ledger | None = None
+) -> dict[str, list[AttributedTouchpoint]]:
+    """The touchpoints of every account, each attributed with all that will ever be known; none of who was erased."""
+    ledger = Ledger() if erased is None else erased
+    told = [touchpoint for touchpoint in touchpoints if not ledger.covers(touchpoint)]
+    knowledge = Knowledge(DIRECTORIES.in_order, ledger)
     for touchpoint in told:
         for link in knowledge.learn(touchpoint):
             knowledge.apply(link, knowledge.position + 1)
@@ -89,12 +94,14 @@ def attributed(touchpoints: Iterable[CleanTouchpoint]) -> dict[str, list[Attribu
     return accounts
 
 
-def expected(sent: Iterable[tuple[Call, float]], blueprint: CompiledBlueprint | None = None) -> Picture:
+def expected(
+    sent: Iterable[tuple[Call, float]], blueprint: CompiledBlueprint | None = None, erased: Ledger | None = None
+) -> Picture:
     """What must be visible once (call, time of the answer) pairs have been taken in."""
     picture, rules = Picture(), blueprint or load("")
     as_of = datetime.now(UTC)
     placed: list[tuple[str, Placed]] = []
-    for account_id, items in attributed(touchpoints_of(sent).values()).items():
+    for account_id, items in attributed(touchpoints_of(sent).values(), erased).items():
         journey = fold(items, rules, as_of)
         _tell(picture, account_id, journey)
         placed += [(account_id, place) for place in journey.placed.values()]

@@ -1,0 +1,1 @@
+"""Erasing and telling what is known: people and accounts, by command."""

@@ -1,0 +1,134 @@
+"""A person is erased from a running system: no file holds them, no figure counts them, and nothing brings them back.
+
+Kafka cannot rewrite its logs: what they hold goes with its age, as the receipt says. ClickHouse's files are compressed,
+so its rows are read, also those that newer ones replaced; all other files are looked through as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from services.cli.context import Target
+from services.cli.privacy.folder import PrivacyFolder
+from streams.identity.erasures import Ledger
+from streams.runtime.clickhouse import query_rows
+from tests.faults.kit.campaign import load_of
+from tests.faults.kit.checks import judged
+from tests.faults.kit.driver import sending
+from tests.faults.kit.lag import wait_idle
+from tests.faults.kit.oracle import attributed, expected, touchpoints_of
+from tests.faults.kit.scenario import Scenario
+from tests.faults.kit.system import System
+
+pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
+SEED = 33
+AS_FAST_AS_IT_GOES = 500.0
+
+
+def holding(data: Path, wanted: bytes) -> dict[str, int]:
+    """Folder below the data folder → how many of its files hold these bytes, compressed parts aside."""
+    found: dict[str, int] = {}
+    for path in data.rglob("*"):
+        if path.is_file() and wanted in path.read_bytes():
+            top = path.relative_to(data).parts[0]
+            found[top] = found.get(top, 0) + 1
+    return found
+
+
+def stored_rows(system: System, wanted: str) -> dict[str, int]:
+    """Table → rows that hold this text anywhere, also rows that newer ones have replaced."""
+    found = {}
+    with Target(system.data).store() as client:
+        sql = "SELECT name FROM system.tables WHERE database = 'touchline' AND engine LIKE '%MergeTree'"
+        for name in [str(row["name"]) for row in query_rows(client, sql)]:
+            sql = f"SELECT count() AS n FROM {name} WHERE position(toString(tuple(*)), {{wanted:String}}) > 0"
+            if count := int(str(query_rows(client, sql, {"wanted": wanted})[0]["n"])):
+                found[name] = count
+    return found
+
+
+def ledger_of(system: System) -> Ledger:
+    ledger = Ledger((system.data / "secrets" / "erasures").read_bytes().rstrip(b"\r\n"))
+    for one in PrivacyFolder(system.data).ledger():
+        ledger.take(one)
+    return ledger
+
+
+@pytest.mark.timeout(1500)
+def test_an_erased_person_is_nowhere_and_stays_away(fresh: Path) -> None:
+    load = load_of("erased", SEED, events=600)
+    with System(fresh) as system:
+        with sending(load, system, AS_FAST_AS_IT_GOES) as running:
+            pairs = [(load.calls[answer.index], answer.at_s) for answer in running.finish()]
+        wait_idle(system)
+        aliases = [name for t in touchpoints_of(pairs).values() for name in t.aliases if name.startswith("email:")]
+        ann = max(set(aliases), key=aliases.count)
+        address = ann.partition(":")[2]
+        assert holding(fresh, address.encode()).get("kafka") and stored_rows(system, address)
+
+        exported = system.cli("person", "export", address)
+        told = json.loads(exported.stdout)
+        assert exported.returncode == 0 and told["touchpoints"] and ann in told["identity"]["aliases"]
+
+        backup = fresh.parent / "backup"
+        kept = system.cli("backup", str(backup))
+        assert kept.returncode == 0, kept.stderr
+        wait_idle(system)
+        foreseen = json.loads(system.cli("erase", address, "--dry-run").stdout)
+        assert foreseen["touchpoints"] >= len(told["touchpoints"])
+        began = time.monotonic()
+        done = system.cli("erase", address, "--by", "the test")
+        assert done.returncode == 0, done.stderr
+        receipt = json.loads(done.stdout)
+        print("erased in", round(time.monotonic() - began, 1), "s", json.dumps(receipt["erased"]))
+        assert address not in done.stdout and receipt["erased"]["touchpoints"] >= len(told["touchpoints"])
+        wait_idle(system)
+
+        def is_gone(where: str) -> None:
+            verdict = judged(system, expected(pairs, erased=ledger_of(system)))
+            assert verdict, f"{where}: {verdict}"
+            assert stored_rows(system, address) == {}, where
+            assert holding(fresh, address.encode()).keys() <= {"kafka"}, where
+            assert not json.loads(system.cli("person", "export", address).stdout)["found"], where
+
+        is_gone("after the erasure")
+        assert len(attributed(touchpoints_of(pairs).values())) > 1, "others are left to be counted"
+
+        repeated = Scenario("again", SEED, load.calls)
+        with sending(repeated, system, AS_FAST_AS_IT_GOES) as running:
+            assert {answer.status for answer in running.finish()} == {200}
+        wait_idle(system)
+        is_gone("after everything was sent again")
+        assert system.cli("replay", "--from-beginning").returncode == 0
+        wait_idle(system)
+        is_gone("after a replay")
+        verified = system.cli("verify", "--fix")
+        assert verified.returncode == 0, verified.stdout
+        is_gone("after verify --fix")
+
+        system.kill_all()
+        system.start()
+        wait_idle(system)
+        is_gone("after a death of everything")
+        assert json.loads(system.cli("erase", "--again").stdout)["erasures"] >= 1
+        wait_idle(system)
+        is_gone("after the ledger was applied again")
+        ledger = ledger_of(system)
+
+    restored = fresh.parent / "restored"
+    system = System(restored)
+    brought = system.cli("restore", str(backup))
+    assert brought.returncode == 0, brought.stderr
+    with system:
+        wait_idle(system)
+        assert stored_rows(system, address), "the backup is from before"
+        again = system.cli("erase", "--again", "--ledger", str(fresh / "privacy" / "ledger.jsonl"))
+        assert again.returncode == 0, again.stderr
+        wait_idle(system)
+        verdict = judged(system, expected(pairs, erased=ledger))
+        assert verdict, f"after a restore: {verdict}"
+        assert stored_rows(system, address) == {}

@@ -1,0 +1,123 @@
+"""What `touchline erase` decides without a store: who is meant, what is written down, what is left and until when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from schemas.config import Config
+from schemas.errors import ConfigurationError
+from schemas.facts import Fact, ProposalFact
+from schemas.holdings import TOPICS_HELD
+from schemas.links import Edge, Erasure
+from services.cli.console import UsageError
+from services.cli.privacy.folder import PrivacyFolder
+from services.cli.privacy.receipt import left, words
+from services.cli.privacy.store import needles
+from services.cli.privacy.subject import person_with
+from services.sink.batch import Item
+from services.sink.erased import Erased
+from services.supervisor.private import OWNED
+from streams.connectors.registry import systems_of
+from streams.identity.directories import Directories
+from streams.identity.erasures import ERASED, Ledger
+from tests.pipeline import ERASURE_KEY
+from tests.store_facts import correction, touchpoint_fact
+from tests.store_fixture import FakeRecord
+from tests.unit.test_erasures import erasure
+from tests.unit.test_identity_command import ANN, Listed, learned
+
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+DIRECTORIES = Directories(systems=systems_of())
+
+
+def test_all_ids_of_a_person_are_meant() -> None:
+    subject = person_with(Listed(learned(ANN)[1]), ["email:ann@acme.com"], DIRECTORIES, "ann@acme.com")
+    assert "email:ann@acme.com" in subject.names and len(subject.names) > 1
+
+
+def test_somebody_who_was_never_seen_is_their_alias() -> None:
+    assert person_with(Listed([]), ["email:new@acme.com"], DIRECTORIES).names == {"email:new@acme.com"}
+
+
+def test_an_id_of_two_people_is_refused() -> None:
+    two = [Edge(a=name, b=name, since=NOW, evidence="e", source="s") for name in ("email:a@b.nl", "email:c@d.nl")]
+    with pytest.raises(UsageError, match="several people"):
+        person_with(Listed(two), [edge.a for edge in two], DIRECTORIES, "x")
+
+
+def test_the_ledger_is_on_disk_closed_to_others_and_names_nobody(tmp_path: Path) -> None:
+    folder, one = PrivacyFolder(tmp_path), erasure("email:ann@acme.com")
+    folder.note([one])
+    folder.note([one.changed(part=1)])
+    assert list(folder.ledger()) == [one, one.changed(part=1)]
+    path = tmp_path / "privacy" / "ledger.jsonl"
+    assert path.stat().st_mode & 0o077 == 0 and b"ann" not in path.read_bytes() and "privacy" in OWNED
+    path.write_text(path.read_text() + "{}\n")
+    with pytest.raises(ConfigurationError, match=r"ledger\.jsonl:3"):
+        list(folder.ledger())
+
+
+def test_logs_lose_their_ids_and_keep_their_length(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "resolve.log").write_text("saw ann@acme.com and 51, again ann@acme.com\n")
+    assert PrivacyFolder(tmp_path).blank_logs(["email:ann@acme.com", "crm_contact:51"]) == 2
+    assert (logs / "resolve.log").read_text() == f"saw {'x' * 12} and 51, again {'x' * 12}\n"
+
+
+def test_every_topic_with_something_personal_is_in_the_receipt_with_a_time() -> None:
+    told = list(left(Config(), NOW))
+    personal = {f"topic {topic}" for topic, held in TOPICS_HELD.items() if held.personal}
+    assert personal <= {one["where"] for one in told}
+    raw = next(one for one in told if one["where"] == "topic touchpoints.raw.v1")
+    assert raw["gone_by"] == "2026-12-08T00:10:00Z"
+    receipt = {
+        "erasure_id": "x", "kind": "person", "requested_at": "a", "finished_at": "b", "before": "a", "suppress": True,
+        "by": "", "ids": 3, "erased": {"touchpoints": 4}, "left": told,
+    }  # fmt: skip
+    said = words(receipt)
+    assert "what occurs after that is dropped, too" in said and "2026-12-08T00:10:00Z" in said
+
+
+def test_a_domain_is_found_by_the_addresses_there() -> None:
+    assert needles(["domain:acme.com"]) == ['"domain:acme.com"', '@acme.com"', '.acme.com"']
+
+
+class Stored:
+    """A table of links with these erasures."""
+
+    def __init__(self, *erasures: Erasure) -> None:
+        self._erasures = erasures
+
+    def rows(self, sql: str, parameters: dict[str, object]) -> list[dict[str, object]]:
+        return [{"payload": one.encoded().decode()} for one in self._erasures]
+
+
+def _question() -> ProposalFact:
+    return ProposalFact(
+        proposal_id="p", revision=1, question="same_person", a="anonymous:a1", b="email:x@y.nl", reason="r",
+        evidence="e", confidence=0.5, since=NOW, status="settled",
+    )  # fmt: skip
+
+
+def test_the_sink_stores_nothing_of_who_was_erased() -> None:
+    fact = touchpoint_fact(1)
+    names = fact.input.touchpoint.aliases
+    said = correction("c").changed(cause=f"{names[0]} and email:x@y.nl are the same person")
+    facts: list[Fact] = [fact, said, _question()]
+    items = [Item(FakeRecord(), number, one) for number, one in enumerate(facts)]
+    kept = Erased(Stored(erasure(*names, "anonymous:a1")), Ledger(ERASURE_KEY)).kept(items)
+    assert [item.index for item in kept] == [1]
+    assert kept[0].fact is not None and kept[0].fact.changed().cause == f"{ERASED} and email:x@y.nl are the same person"  # type: ignore[union-attr]
+    told = Item(FakeRecord(), 3, link=erasure(*names, "anonymous:a1"))
+    assert [item.index for item in Erased(Stored(), Ledger(ERASURE_KEY)).kept([told, *items])] == [3, 1]
+
+
+def test_a_sink_that_ignores_the_ledger_is_caught() -> None:
+    """Known bad: without the key it stores all."""
+    fact = touchpoint_fact(1)
+    kept = Erased(Stored(erasure(*fact.input.touchpoint.aliases)), Ledger()).kept([Item(FakeRecord(), 0, fact)])
+    assert len(kept) == 1

@@ -1,0 +1,199 @@
+"""Erased people and accounts: whatever comes when, the store ends where it would be if they had never been there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from schemas.links import LINKS, Edge, Erasure
+from schemas.touchpoints import CleanTouchpoint
+from streams.identity import knowledge as knowledge_module
+from streams.identity.erasures import ERASED, EVER, Ledger
+from streams.identity.forgetting import known_names
+from streams.identity.knowledge import Knowledge
+from streams.identity.stored import stored as stored_links
+from streams.journey import account as account_module
+from streams.processors import journey as journey_module
+from streams.processors.resolve import Reattribute, Resolve
+from tests.journeys import AS_OF, START, touchpoint
+from tests.pipeline import ERASURE_KEY, Pipeline
+from tests.unit.test_pipeline_convergence import BLUEPRINT, oracle, streams
+from tests.unit.test_pipeline_convergence import stored as rows_of
+
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)  # a minute of it, for a stream that is short as it is
+ANN = ("email:ann@acme.com", "anonymous:a1", "anonymous:a2", "user:u1")
+ACME = ("crm:1", "group:acme", "domain:acme.com", *ANN)
+
+
+def erasure(
+    *names: str, before: datetime = EVER - timedelta(days=1), suppress: bool = False, key: bytes = ERASURE_KEY
+) -> Erasure:
+    ledger = Ledger(key)
+    return Erasure(
+        erasure_id="x",
+        before=before,
+        suppress=suppress,
+        key_id=ledger.key_id,
+        marks=tuple(ledger.mark(name) for name in names),
+        evidence="",
+        source="",
+        scoped=True,
+    )
+
+
+def known(one: Erasure) -> Ledger:
+    ledger = Ledger(ERASURE_KEY)
+    ledger.take(one)
+    return ledger
+
+
+def left(stream: list[CleanTouchpoint], one: Erasure) -> dict[str, tuple[object, ...]]:
+    """What is there when nothing that is covered ever was."""
+    with patch("tests.unit.test_pipeline_convergence.Knowledge", lambda: Knowledge(None, known(one))):
+        return oracle([event for event in stream if not known(one).covers(event.changed(scoped=True))])
+
+
+def erased(
+    stream: list[CleanTouchpoint], one: Erasure, at: int, seed: int, *, restarts: int = 0, twice: bool = False
+) -> dict[str, tuple[object, ...]]:
+    """The stream, with the erasure after its first `at` touchpoints; `twice`: all of it is sent again at the end."""
+
+    async def play() -> dict[str, tuple[object, ...]]:
+        pipeline = Pipeline(BLUEPRINT, AS_OF, seed)
+        try:
+            await pipeline.feed(stream[:at])
+            if seed % 2:  # else it comes while they are under way
+                await asyncio.wait_for(pipeline.run(restarts=restarts, resolver_restarts=restarts), 30)
+            await pipeline.erase(one)
+            await pipeline.feed(stream[at:])
+            await asyncio.wait_for(pipeline.run(restarts=restarts, resolver_restarts=restarts), 30)
+            await pipeline.sweep()
+            await asyncio.wait_for(pipeline.run(restarts=restarts, resolver_restarts=restarts), 30)
+            if twice:
+                await pipeline.feed(stream)
+                await asyncio.wait_for(pipeline.run(), 30)
+            return rows_of(pipeline)
+        finally:
+            await pipeline.close()
+
+    with patch.object(journey_module, "ROWS_EVERY_S", 0.0), patch.object(account_module, "TAIL", 4):
+        return asyncio.run(play())
+
+
+@settings(max_examples=10, deadline=None, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    stream=streams(),
+    seed=st.integers(0, 10_000),
+    at=st.integers(0, 16),
+    names=st.sampled_from([ANN, ACME]),
+    until=st.sampled_from([0, 2, 20_000, 40_000]),
+    suppress=st.booleans(),
+    restarts=st.sampled_from([0, 2]),
+)
+def test_any_order_and_every_death_ends_where_they_had_never_been(  # noqa: PLR0913 - what is drawn
+    stream: list[CleanTouchpoint],
+    seed: int,
+    at: int,
+    names: tuple[str, ...],
+    until: int,
+    suppress: bool,
+    restarts: int,
+) -> None:
+    one = erasure(*names, before=START + timedelta(seconds=until), suppress=suppress)
+    assert erased(stream, one, at, seed, restarts=restarts, twice=True) == left(stream, one)
+
+
+STREAM = [
+    touchpoint("e1", 0, "page_view", aliases=("anonymous:a1",), page="/pricing"),
+    touchpoint("e2", 60, "identify", aliases=("email:ann@acme.com", "anonymous:a1")),
+    touchpoint("e3", 70, "identify", aliases=("email:bob@acme.com",)),
+]
+
+
+def test_only_the_other_one_is_left() -> None:
+    assert {key for key in erased(STREAM, erasure(*ANN), 3, 1) if key.startswith("e")} == {"e3"}
+
+
+def _deaf(name: str, kind: Any) -> Callable[[], Any]:
+    """A stage that does not look into the ledger."""
+    return lambda: patch.object(kind, name, lambda self, given: given if name == "_kept" else _moved(self, given))
+
+
+_MOVED = Reattribute._moved
+
+
+def _moved(self: Any, recalled: Any) -> Any:
+    with patch.object(Ledger, "covers", lambda *_: False):
+        return _MOVED(self, recalled)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("_kept", Resolve), ("_moved", Reattribute)], ids=["live", "recalled"])
+def test_a_stage_that_ignores_the_ledger_is_caught(name: str, kind: Any) -> None:
+    """Known bad."""
+    one = erasure(*ANN)
+    with _deaf(name, kind)():
+        assert erased(STREAM, one, 3 if name == "_moved" else 0, 1, twice=True) != left(STREAM, one)
+
+
+def test_knowledge_that_keeps_the_links_is_caught() -> None:
+    """Known bad: the links of who was erased stay, and place another one."""
+    stream = [*STREAM, touchpoint("e4", 80, "page_view", aliases=("anonymous:a1",), page="/pricing")]
+    one = erasure(*ANN, before=START + timedelta(seconds=75))
+    assert erased(stream, one, 4, 1) == left(stream, one)
+    with patch.object(knowledge_module, "forget", lambda *_: []):
+        assert erased(stream, one, 4, 1) != left(stream, one)
+
+
+def test_a_worker_that_starts_knows_what_one_that_ran_on_knows() -> None:
+    one = erasure(*ANN, before=START + timedelta(seconds=75))
+    ran, started = (Knowledge(None, Ledger(ERASURE_KEY)) for _ in range(2))
+    links = [link for event in STREAM for link in Knowledge().learn(event)]
+    for position, link in enumerate(links):
+        ran.apply(link, position + 1)
+    ran.erase(one, len(links) + 1)
+    record = LINKS.dump_json([*(link.changed(scoped=True) for link in links), one])
+    started.load(stored_links(record) or [], len(links) + 1)
+    for knowledge in (ran, started):
+        assert set(knowledge.graph.aliases()) == {"email:bob@acme.com"}
+        assert not any(knowledge.ledger.names(name) for name in known_names(knowledge))
+
+
+def test_what_is_told_later_is_told_again_when_its_record_is_emptied() -> None:
+    knowledge = Knowledge(None, known(erasure(*ANN, before=START)))
+    later = Edge(a="email:ann@acme.com", b="anonymous:a1", since=START + timedelta(1), evidence="e", source="s")
+    knowledge.apply(later, 1)
+    assert knowledge.told_since == {later.link_id: later}
+
+
+def test_a_browser_that_two_used_takes_only_one_of_them() -> None:
+    ledger = known(erasure(*ANN))
+    assert ledger.covers(touchpoint("e", 0, "page_view", aliases=("anonymous:a1",)))
+    assert not ledger.covers(touchpoint("e", 0, "page_view", aliases=("email:bob@acme.com", "anonymous:a1")))
+    assert ledger.covers(touchpoint("e", 0, "page_view", aliases=("email:ann@acme.com", "anonymous:b")))
+
+
+def test_an_account_takes_who_writes_from_its_domain() -> None:
+    ledger = known(erasure(*ACME))
+    assert ledger.covers(touchpoint("e", 0, "page_view", aliases=("email:new@mail.acme.com",)))
+    assert ledger.covers(touchpoint("e", 0, "deal_changed", account_refs=("crm:1",)))
+    assert not ledger.covers(touchpoint("e", 0, "page_view", aliases=("email:new@beta.nl",)))
+
+
+def test_it_holds_no_name_and_another_key_reads_nothing() -> None:
+    one = erasure(*ANN)
+    assert b"ann" not in one.encoded() and b"a1" not in one.encoded()
+    other = Ledger(b"another key of sixteen bytes")
+    assert not other.take(one)
+    assert other.unread == {one.link_id} and not other
+
+
+def test_a_sentence_loses_its_names() -> None:
+    said = "email:ann@acme.com and anonymous:a9 are the same person"
+    assert known(erasure(*ANN)).without_names(said) == f"{ERASED} and anonymous:a9 are the same person"
