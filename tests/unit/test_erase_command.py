@@ -12,9 +12,11 @@ from schemas.errors import ConfigurationError
 from schemas.facts import Fact, ProposalFact
 from schemas.holdings import TOPICS_HELD
 from schemas.links import Edge, Erasure
+from schemas.touchpoints import AttributedTouchpoint, Attribution
 from services.cli.console import UsageError
 from services.cli.privacy.folder import PrivacyFolder
 from services.cli.privacy.receipt import left, words
+from services.cli.privacy.requests import wish_of
 from services.cli.privacy.store import needles
 from services.cli.privacy.subject import person_with
 from services.sink.batch import Item
@@ -23,10 +25,11 @@ from services.supervisor.private import OWNED
 from streams.connectors.registry import systems_of
 from streams.identity.directories import Directories
 from streams.identity.erasures import ERASED, Ledger
+from tests.journeys import touchpoint
 from tests.pipeline import ERASURE_KEY
 from tests.store_facts import correction, touchpoint_fact
 from tests.store_fixture import FakeRecord
-from tests.unit.test_erasures import erasure
+from tests.unit.test_erasures import erasure, known
 from tests.unit.test_identity_command import ANN, Listed, learned
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
@@ -121,3 +124,17 @@ def test_a_sink_that_ignores_the_ledger_is_caught() -> None:
     fact = touchpoint_fact(1)
     kept = Erased(Stored(erasure(*fact.input.touchpoint.aliases)), Ledger()).kept([Item(FakeRecord(), 0, fact)])
     assert len(kept) == 1
+
+
+def _asking(**changes: object) -> AttributedTouchpoint:
+    asked = touchpoint("r", 0, "crm_removed", aliases=("email:ann@acme.com",), **changes)
+    attribution = Attribution(account_id="crm:1", method="membership", confidence=1.0)
+    return AttributedTouchpoint(touchpoint=asked, attribution=attribution)
+
+
+def test_a_request_of_the_crm_is_a_wish_that_takes_the_request_away_too() -> None:
+    item = _asking(properties={"privacy": True})
+    wish = wish_of(item, Listed(learned(ANN)[1]), DIRECTORIES)
+    assert wish is not None and wish.erasure_id == item.event_id
+    assert known(erasure(*wish.subject.names, before=wish.at)).covers(item.touchpoint)
+    assert wish_of(_asking(properties={"removed": True}), Listed([]), DIRECTORIES) is None

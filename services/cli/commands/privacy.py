@@ -33,6 +33,10 @@ def erase(  # noqa: PLR0913 - one parameter per flag
     ledger: Annotated[
         Path | None, typer.Option(help="With --again: also privacy/ledger.jsonl of the folder that was there before.")
     ] = None,
+    requested: Annotated[
+        bool,
+        typer.Option("--requested", help="Whom the CRM says to erase (`contact.privacyDeletion`); for a schedule."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be erased.")] = False,
     by: Annotated[str, typer.Option(help="Who asked for it; stands in the receipt.")] = "",
     data: DataOption = DATA_DIR,
@@ -45,17 +49,26 @@ def erase(  # noqa: PLR0913 - one parameter per flag
 
     from services.cli.privacy.erase import Wish, erase_again, foreseen
     from services.cli.privacy.erase import erase as run
+    from services.cli.privacy.requests import requested as find_requested
     from services.cli.privacy.subject import subject_of
 
-    if bool(who) == again or (again and (suppress or dry_run)) or (ledger and not again):
-        raise typer.BadParameter("name a person or an account, or say --again alone")
+    if [bool(who), again, requested].count(True) != 1 or (ledger and not again):
+        raise typer.BadParameter(
+            "name a person or an account, or say --again or --requested; --ledger goes with --again"
+        )
+    if (again or requested) and (suppress or dry_run or by):
+        raise typer.BadParameter("--suppress, --dry-run and --by go with a person or an account")
     with exit_codes(), _tools(Target(data, config, kafka, clickhouse)) as tools:
         if again:
             emit(asyncio.run(erase_again(tools, ledger)))
             return
+        if requested:
+            for wish in list(find_requested(tools.client, tools.source, tools.directories)):
+                emit(asyncio.run(run(tools, wish)))
+            return
         subject = subject_of(tools.client, tools.source, who, tools.directories)
         if subject.is_cut:
-            say("erase       more ids hang together than were read at once: run it again until it finds none")
+            say("erase       more ids hang together there than were read: some may be left, see `touchline identity`")
         wish = Wish(subject, suppress=suppress, by=by)
         emit(foreseen(tools, wish) if dry_run else asyncio.run(run(tools, wish)))
 

@@ -111,6 +111,8 @@ async def erase_again(tools: Tools, other: Path | None = None) -> dict[str, obje
             raise ConfigurationError(f"{len(ledger.unread)} erasures were made with another `privacy.key`: put it back")
         work = Work(ledger, None)
         tools.say(f"erase       {len(again)} erasures are applied again")
+        for item in store.touchpoints(tools.client, ledger, None, physical=True):  # before they are gone
+            work.found.take(item)
         work.position = await tell(writer, tools.config.kafka, again)
         if again:
             await _gone(tools, reader, writer, work)

@@ -24,10 +24,12 @@ _LINK: TypeAdapter[Link] = TypeAdapter(Link)
 _SYNC: Final[Mapping[str, object]] = {"mutations_sync": 2, "alter_sync": 2, "optimize_throw_if_noop": 0}
 
 _NAMING: Final = "SELECT payload FROM histories {final} WHERE is_deleted = 0 AND multiSearchAny(payload, {needles})"
-_ALL: Final = """
-SELECT payload FROM histories FINAL
-WHERE is_deleted = 0 AND cityHash64(event_id) % {slices:UInt32} = {slice:UInt32}
-"""
+_SLICE: Final = " WHERE is_deleted = 0 AND cityHash64(event_id) % {slices:UInt32} = {slice:UInt32}"
+_ALL: Final = {
+    False: f"SELECT payload FROM histories FINAL{_SLICE}",
+    True: f"SELECT payload FROM histories{_SLICE}",
+}
+"""Whether also replaced rows → everything, in slices."""
 _LINKS: Final = "SELECT link_id, payload FROM links WHERE kind NOT IN ('erasure', 'carried')"
 _QUESTIONS: Final = "SELECT DISTINCT proposal_id, a, b FROM proposals"
 _CAUSES: Final = "SELECT DISTINCT correction_id, cause FROM corrections WHERE match(cause, '[a-z_]+:')"
@@ -90,7 +92,7 @@ def _payloads(client: Client, names: Iterable[str] | None, *, physical: bool) ->
         total = int(str(query_rows(client, "SELECT count() AS n FROM histories")[0]["n"]))
         slices = total // _ROWS_PER_SLICE + 1
         for number in range(slices):
-            yield from query_rows(client, _ALL, {"slices": slices, "slice": number})
+            yield from query_rows(client, _ALL[physical], {"slices": slices, "slice": number})
         return
     wanted = needles(names)
     for start in range(0, len(wanted), 200):
