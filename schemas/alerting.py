@@ -159,6 +159,10 @@ class Route(Strict):
     channels: tuple[str, ...] = Field(min_length=1, description="names of channels")
     departments: tuple[str, ...] = Field((), description="owner's department in the blueprint, any of them")
     people: tuple[str, ...] = Field((), description="owner's people (roles) in the blueprint, any of them")
+    crm_owners: tuple[str, ...] = Field(
+        (),
+        description="owner of the account in the CRM, by the id or name it uses (`crm_owner` in bi.accounts), any",
+    )
     policies: tuple[str, ...] = Field((), description="policies, any of them")
     tiers: tuple[str, ...] = Field((), description="tiers of the account, any of them")
     at_least: Level = Field("watch", description="how bad it must be: watch, high or severe")

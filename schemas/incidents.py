@@ -111,6 +111,7 @@ class Message(Contract):
     account_id: str
     account: str = Field(description="its name, or its id")
     tier: str = ""
+    crm_owner: str = Field("", description="who owns the account in the CRM, as it says; empty: not known")
     people: tuple[str, ...] = Field((), description="whom it hurt, by role")
     touchpoint: str = Field("", description="the touchpoint type's shown name")
     touchpoint_type: str = ""
@@ -226,6 +227,7 @@ class Desk(Contract):
     name: str = ""
     tier: str = ""
     segment: str = ""
+    owner: str = Field("", description="who owns the account, where one of its traits says so")
     dates: dict[str, UtcTime] = Field({}, description="account traits that policies ask for and that are days")
     revision: int = Field(0, description="of the account's own row")
     parts: dict[str, Part] = {}

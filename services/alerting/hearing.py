@@ -1,4 +1,4 @@
-"""When each source was last heard, and whether that is late: ClickHouse is asked, and asked only what is stored.
+"""When each source was last heard, whether that is late, and who owns accounts: what ClickHouse is asked for.
 
 Nothing is concluded from silence while ClickHouse is away or a stage of the pipeline has work that it does not do:
 then it is not the source that is silent.
@@ -26,6 +26,7 @@ from streams.runtime.metrics import Meter
 LOOK_EVERY_S: Final = 30.0
 _LEARN_EVERY: Final = timedelta(minutes=10)
 _HEARD: Final = "SELECT source, max(last_received_at) AS heard_at FROM source_freshness GROUP BY source"
+_OWNERS: Final = "SELECT account_id, crm_owner FROM {bi}.accounts WHERE crm_owner != ''"
 _log = logging.getLogger("touchline.alerts")
 
 
@@ -55,8 +56,11 @@ class Hearing:
         clock: Callable[[], datetime],
         looked: Callable[[Mapping[str, datetime], datetime], None],
         sources: Set[str],
+        owned: Callable[[Mapping[str, str]], None] | None = None,
+        bi: str = "bi",
     ) -> None:
-        """`sources`: the configured ones; others are not waited for."""
+        """`sources`: the configured ones; others are not waited for. `owned` is told account → owner in the CRM."""
+        self._owned, self._bi = owned, bi
         self._store, self._behind, self._rhythms, self._meter = store, behind, rhythms, meter
         self._clock, self._looked, self._sources = clock, looked, sources
         self._learned_at = EPOCH
@@ -83,12 +87,23 @@ class Hearing:
             _log.debug("sources cannot be judged: %r", error)
             await self._behind.close()  # what is broken is made anew
             return f"{error!r}"[:200]
+        if self._owned is not None and self._learned_at == now:
+            await self._learn_owners(self._owned)
         for source, at in heard.items():
             rhythm = self._rhythms.of(source)
             self._meter.set("touchline_source_late", float(rhythm.is_late(at, now)), source=source)
             self._meter.set("touchline_source_late_after_seconds", rhythm.late_after_s, source=source)
         self._looked(heard, now)
         return ""
+
+    async def _learn_owners(self, owned: Callable[[Mapping[str, str]], None]) -> None:
+        """What was learned stays while it cannot be asked."""
+        try:
+            rows = await asyncio.to_thread(self._store.rows, _OWNERS.format(bi=self._bi))
+        except (StoreUnavailable, PermanentError) as error:
+            _log.debug("owners of accounts cannot be asked: %r", error)
+            return
+        owned({str(row["account_id"]): str(row["crm_owner"]) for row in rows})
 
     def _ask(self, now: datetime) -> dict[str, datetime]:
         if not timedelta() <= now - self._learned_at < _LEARN_EVERY:

@@ -173,7 +173,17 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
     dispatcher = Dispatcher(desks, channels, deliveries, alerts, metrics, _now, watcher.log.left, weeklies)
     asking = Store(config.clickhouse, clickhouse_password(config), timeout_s=20)
     names = frozenset(one.name for one in config.sources)
-    hearing = Hearing(asking, StagesBehind(kafka), rhythms, metrics, _now, watcher.listened, names)
+    hearing = Hearing(
+        asking,
+        StagesBehind(kafka),
+        rhythms,
+        metrics,
+        _now,
+        watcher.listened,
+        names,
+        watcher.owned,
+        config.clickhouse.bi_database,
+    )
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
     trials = Trials(channels, deliveries, alerts.public_url, _now, lambda: 0 in desks.wards)
     beside = [

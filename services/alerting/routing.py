@@ -77,6 +77,7 @@ def fits(route: Route, message: Message) -> bool:
         is_at_least(message.level, route.at_least)
         and _named(route.departments, (message.department,))
         and _named(route.people, message.owners)
+        and _named(route.crm_owners, (message.crm_owner,))
         and _named(route.policies, (message.policy,))
         and _named(route.tiers, (message.tier,))
     )

@@ -74,6 +74,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         self._fresh: set[TopicPartition] = set()
         self._warded_at = self._pruned_at = EPOCH
         self.log = ActionLog()
+        self._owners: Mapping[str, str] = {}
         self.held = 0
         self.stopping = asyncio.Event()
 
@@ -120,6 +121,10 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             if after is not desk and not (source in aside and not desk.parts):
                 self._desks.put(after)
                 self._look_at[after.account_id] = EPOCH
+
+    def owned(self, owners: Mapping[str, str]) -> None:
+        """Account → who owns it in the CRM, as it was last asked."""
+        self._owners = owners
 
     def acted(self, key: str, value: bytes | None) -> None:
         """A record of the log of actions: remember what people did, and look again at whom it may be about."""
@@ -243,6 +248,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             heard=heard,
             aside=self._aside(),
             rhythms=self._rhythms,
+            owners=self._owners,
         )
 
     async def _commit(self, offsets: dict[TopicPartition, int]) -> None:

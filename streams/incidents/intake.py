@@ -23,6 +23,9 @@ _CARRIER_MEMORY = timedelta(hours=1)
 OUTRIGHT = frozenset({"complaint", "cancellation", "status_page"})
 """Types that hurt whenever they happen, whatever was detected: complaints, cancellations, outages."""
 
+OWNERS = ("owner", "owner_name", "account_owner", "account_manager", "hubspot_owner_id", "owner_id")
+"""Traits that say who owns an account, the first that is told; CRMs that tell it otherwise: see bi.accounts."""
+
 
 def pains_of(blueprint: Blueprint) -> frozenset[str]:
     """The blueprint's types that are pain by definition: the outright ones, and those that a policy names."""
@@ -203,9 +206,12 @@ def _account(desk: Desk, fact: AccountFact, lens: Lens, recent: Recent, now: dat
     tier = fact.traits.get(lens.blueprint.tiers.trait, "")
     name = next((fact.traits[key] for key in ("name", "company", "domain") if fact.traits.get(key)), "")
     dates = lens.dates_of(fact.traits)
-    known = (desk.name, desk.tier, desk.segment, desk.revision, desk.dates)
-    if known != (name, tier, fact.segment, fact.revision, dates):
-        desk = desk.changed(name=name, tier=tier, segment=fact.segment, revision=fact.revision, dates=dates)
+    owner = next((fact.traits[key] for key in OWNERS if fact.traits.get(key)), "")
+    known = (desk.name, desk.tier, desk.segment, desk.revision, desk.dates, desk.owner)
+    if known != (name, tier, fact.segment, fact.revision, dates, owner):
+        desk = desk.changed(
+            name=name, tier=tier, segment=fact.segment, revision=fact.revision, dates=dates, owner=owner
+        )
     falls = {f"phase:{move.event_id}": move for move in fact.transitions if is_fall(move)}
     for part_id in [name for name, part in desk.parts.items() if part.kind == "phase" and name not in falls]:
         desk = _without(desk, part_id, fact.revision)

@@ -88,6 +88,7 @@ def describe(  # noqa: PLR0913 - what a message is made of
             account_id=desk.account_id,
             account=name,
             tier=desk.tier,
+            crm_owner=desk.owner,
             people=_people(incident, desk),
             touchpoint=kind.name if kind is not None else "",
             touchpoint_type=lead.touchpoint_type,

@@ -56,6 +56,7 @@ class View:
     """What a look at a desk needs beside the desk.
 
     heard: source → up to when it has told what happened. rhythms: when that is late.
+    owners: account → who owns it in the CRM.
     aside: sources whose requests are kept unread.
     """
 
@@ -68,6 +69,7 @@ class View:
     places: Places = field(default_factory=Places)
     heard: Mapping[str, datetime] = field(default_factory=dict)
     aside: Set[str] = frozenset()
+    owners: Mapping[str, str] = field(default_factory=dict)
     rhythms: Rhythms = field(default_factory=Rhythms)
     withdraw_after: timedelta = timedelta(seconds=90)
 
@@ -105,7 +107,8 @@ class _Seen:
         named = next((one for one in self.view.policies if one.id in policies), self.view.policies[0])
         weight = _weight(self.desk, self.view)
         level = level_of(self.incident, self.view.lens, weight)
-        make = describe(self.incident, self.desk, self.view.lens, named, level, self.standing, self.view.places)
+        desk = self.desk.changed(owner=self.desk.owner or self.view.owners.get(self.desk.account_id, ""))
+        make = describe(self.incident, desk, self.view.lens, named, level, self.standing, self.view.places)
         return make(thread_id, kind, self.view.now, remark)
 
 

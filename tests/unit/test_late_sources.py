@@ -7,14 +7,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from schemas.alerting import Route
 from schemas.config import LatenessConfig, SourceConfig
 from schemas.errors import StoreUnavailable
 from schemas.incidents import Message
+from services.alerting.channels import words
 from services.alerting.hearing import Hearing
+from services.alerting.routing import fits
 from streams.incidents.messages import Places
 from streams.incidents.rhythm import Rhythms
+from streams.journey.golden import START
 from streams.runtime.metrics import NoMetrics
-from tests.unit.test_alerts_of_history import Watch
+from tests.unit.test_alerts_of_history import REOPENED, Watch, facts
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NOW = datetime.fromisoformat("2024-10-04T09:00:00+00:00")
@@ -31,6 +35,8 @@ class Store:
             raise StoreUnavailable("away")
         if "slots" in sql:
             return []
+        if "crm_owner" in sql:
+            return [{"account_id": "crm:golden", "crm_owner": "71000001"}]
         return [{"source": source, "heard_at": at} for source, at in self.heard.items()]
 
 
@@ -62,6 +68,7 @@ class World:
             lambda: self.watch.now,
             self.watch.watcher.listened,
             {"crm", "web"},
+            self.watch.watcher.owned,
         )
 
     async def at(self, now: datetime, **heard: datetime) -> list[Message]:
@@ -125,3 +132,25 @@ async def test_one_that_is_configured_no_more_is_waited_for_no_more() -> None:
 
 def test_with_an_address_the_message_links_to_the_sources() -> None:
     assert Places("https://journey.example.com").about("source:crm") == "https://journey.example.com/sources"
+
+
+async def test_who_owns_the_account_stands_in_the_message_and_routes_it() -> None:
+    now = START + timedelta(seconds=90)
+    world = World()
+    world.watch.now = now
+    await world.hearing.step()
+    (message,) = await world.watch.told(facts((60, REOPENED), at=now))
+    assert message.crm_owner == "71000001"
+    assert ("Account owner", "71000001") in list(words.facts(message))
+    mine, other = (Route(channels=("room",), crm_owners=(name,)) for name in ("71000001", "71000002"))
+    assert fits(mine, message) and not fits(other, message)
+    assert not fits(mine, message.changed(crm_owner="")), "what nobody owns is no one's"
+
+
+async def test_an_owner_that_a_trait_names_comes_first() -> None:
+    now = START + timedelta(seconds=90)
+    world = World()
+    world.watch.now = now
+    await world.hearing.step()
+    event = {**REOPENED, "account_traits": {"account_owner": "Ann"}}
+    assert [one.crm_owner for one in await world.watch.told(facts((60, event), at=now))] == ["Ann"]

@@ -72,9 +72,9 @@ async def test_each_opens_over_another_page(path: str) -> None:
 
 async def test_sources_say_who_is_late_what_came_and_how_to_add_one() -> None:
     at = NOW - timedelta(hours=2)
-    late = {"source": "web", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
+    late = {"source": "hook", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
     page = (await browser_of(app_on(FakeStore(STORE.world, freshness=[late]))).get("/sources")).text
-    assert "<b>web has sent nothing for 1 h" in page or "<b>web has sent nothing for 2 h" in page
+    assert "<b>hook has sent nothing for 1 h" in page or "<b>hook has sent nothing for 2 h" in page
     tap = page.partition('id="tap"')[2].partition("</section>")[0]
     newest = max(STORE.world.touchpoints, key=lambda row: row["received_at"])
     assert newest["event_id"] in tap.partition("</li>")[0]

@@ -32,6 +32,8 @@ def facts(message: Message) -> Iterator[tuple[str, str]]:
     """What a reader asks first, as (name, value)."""
     yield "How bad", message.level
     yield "Account", f"{message.account} ({message.tier})" if message.tier else message.account
+    if message.crm_owner:
+        yield "Account owner", message.crm_owner
     if message.people:
         yield "Whom", ", ".join(message.people)
     yield "Since", stamp(message.since)

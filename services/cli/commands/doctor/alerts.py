@@ -27,6 +27,9 @@ def channels(place: Place) -> Iterator[Check]:
             yield Check(
                 "alerts", "warning", f"no route leads to channel `{channel.name}`", "name it in `alerts.routes`"
             )
+    if config.routes and all(route.crm_owners for route in config.routes):
+        detail = "every route asks for an owner in the CRM: of accounts without one nobody is told"
+        yield Check("alerts", "warning", detail, "add a route without `crm_owners`")
     if not config.public_url:
         yield Check("alerts", "warning", "messages have no links", "set `alerts.public_url` to the page's address")
     yield Check("alerts", "ok", f"{len(config.channels)} channel(s)")
