@@ -13,7 +13,7 @@ from typing import Final
 
 from schemas.base import EPOCH
 from services.sink.batch import Item
-from services.sink.rows import TABLES, Row, delivery_rows, link_rows, rows_of
+from services.sink.rows import Row, delivery_rows, link_rows, rows_of
 
 Key = tuple[object, ...]
 Ask = Callable[[str, dict[str, object]], Sequence[Mapping[str, object]]]
@@ -80,9 +80,8 @@ def _rows(item: Item) -> Iterator[tuple[str, Row]]:
 
 
 def _identity(table: str, row: Row) -> tuple[Key, int]:
-    named = dict(zip(TABLES[table], row, strict=True))
     keyed = KEYED[table]
-    return tuple(named[column] for column in keyed.key), int(str(named[keyed.version]))
+    return tuple(row[column] for column in keyed.key), int(str(row[keyed.version]))
 
 
 def _stored(table: str, keys: Sequence[Key], ask: Ask) -> dict[Key, int]:

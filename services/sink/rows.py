@@ -1,6 +1,7 @@
 """Facts as rows: which columns a table gets, and what stands in them. Pure.
 
-The column lists are the schema's (a test compares them with ClickHouse's), never the first row's.
+The column lists are the schema's (a test compares them with ClickHouse's), never the first row's. A row names its
+columns. One with others than `TABLES` has is refused, so a column that is added in one place only fails at once.
 Columns with a server-side default (`written_at`) are left out. Times are sent as ticks, which the driver
 writes as they are: 10 times faster than datetimes.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import nan
+from operator import itemgetter
 from typing import Final
 
 import orjson
@@ -28,7 +30,8 @@ from schemas.facts import (
 from schemas.incidents import Delivery
 from schemas.links import AnyLink
 
-Row = tuple[object, ...]
+Row = dict[str, object]
+"""Column → value. Which columns a table has says `TABLES` alone; `columns` refuses a row with others."""
 Types = Mapping[str, str]
 
 _TEXT: Final = "String"
@@ -161,10 +164,10 @@ TABLES: Final[Mapping[str, Types]] = {
 _VISIT: Final = (
     *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "referrer_host", "browser", "country"),
 )
-_NO_VISIT: Final = ("",) * len(_VISIT)
+_NO_VISIT: Final[Row] = dict.fromkeys(_VISIT, "")
 _MS: Final = timedelta(milliseconds=1)
 _MINUTE_MS: Final = 60_000
-_BLANK: Final[dict[str, object]] = {
+_BLANK: Final[Row] = {
     name: 0 if kind[0] in "UDF" else [] if kind.startswith("Array") else ""
     for name, kind in TABLES["touchpoints"].items()
 }
@@ -192,44 +195,70 @@ def rows_of(facts: Iterable[Fact], written_at: datetime) -> dict[str, list[Row]]
                 rows["proposals"].append(_proposal(fact))
             case "ignored":
                 rows["ignored"].append(_ignored(fact))
-    rows["source_freshness"] = [(source, *times, ticks(written_at)) for source, times in newest.items()]
+    rows["source_freshness"] = [_freshness(source, *times, ticks(written_at)) for source, times in newest.items()]
     return {name: found for name, found in rows.items() if found}
 
 
+def _freshness(source: str, occurred_at: int, received_at: int, written_at: int) -> Row:
+    return {
+        "source": source,
+        "last_occurred_at": occurred_at,
+        "last_received_at": received_at,
+        "last_written_at": written_at,
+    }
+
+
 def _ignored(fact: IgnoredFact) -> Row:
-    return (ticks(fact.received_at), fact.source, fact.reason, fact.request_id, fact.messages)
+    return {
+        "received_at": ticks(fact.received_at),
+        "source": fact.source,
+        "reason": fact.reason,
+        "request_id": fact.request_id,
+        "messages": fact.messages,
+    }
 
 
 def link_rows(links: Iterable[tuple[AnyLink, int]]) -> list[Row]:
     """Rows of (link, position); of several with one id the last stands."""
     latest = {link.link_id: (link, position) for link, position in links}
-    return [(link_id, position, link.kind, _json(link)) for link_id, (link, position) in latest.items()]
+    return [
+        {
+            "link_id": link_id,
+            "position": position,
+            "kind": link.kind,
+            "payload": _json(link),
+        }
+        for link_id, (link, position) in latest.items()
+    ]
 
 
 def delivery_rows(lines: Iterable[tuple[Delivery, int]]) -> list[Row]:
     """Rows of (line of the delivery log, position)."""
     return [
-        (
-            ticks(line.at),
-            line.notice_id,
-            line.incident_id,
-            line.account_id,
-            line.policy,
-            line.kind,
-            line.level,
-            line.channel,
-            line.outcome,
-            line.attempt,
-            line.answer,
-            position,
-        )
+        {
+            "at": ticks(line.at),
+            "notice_id": line.notice_id,
+            "incident_id": line.incident_id,
+            "account_id": line.account_id,
+            "policy": line.policy,
+            "kind": line.kind,
+            "level": line.level,
+            "channel": line.channel,
+            "outcome": line.outcome,
+            "attempt": line.attempt,
+            "answer": line.answer,
+            "position": position,
+        }
         for line, position in lines
     ]
 
 
 def columns(table: str, rows: Sequence[Row]) -> dict[str, Sequence[object]]:
-    """The rows turned into columns of `table`; every row must have them all."""
-    return dict(zip(TABLES[table], zip(*rows, strict=True), strict=True))
+    """The rows turned into columns of `table`. Every row must have them all and no other, else ValueError."""
+    names = TABLES[table]
+    if odd := next((row for row in rows if row.keys() != names.keys()), None):
+        raise ValueError(f"{table}: a row has other columns than the table: {sorted(odd.keys() ^ names.keys())}")
+    return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
 
 
 def ticks(at: datetime) -> int:
@@ -260,65 +289,65 @@ def _add_touchpoint(rows: dict[str, list[Row]], newest: dict[str, tuple[int, int
 
 def _touchpoint(fact: TouchpointFact, occurred_at: int, received_at: int) -> Row:
     touchpoint, attribution = fact.input.touchpoint, fact.input.attribution
-    return (
-        _minute(occurred_at),
-        fact.account_id,
-        fact.event_id,
-        fact.revision,
-        0,
-        occurred_at,
-        received_at,
-        touchpoint.source,
-        touchpoint.vendor,
-        touchpoint.vendor_type,
-        touchpoint.vendor_event_id,
-        touchpoint.action,
-        fact.touchpoint_type,
-        fact.phase,
-        fact.home_phase,
-        fact.persona,
-        fact.segment,
-        touchpoint.channel,
-        int(fact.on_map),
-        int(fact.moment_of_truth),
-        fact.importance,
-        attribution.person_id,
-        attribution.method,
-        attribution.confidence,
-        int(fact.emotion is not None),
-        nan if fact.emotion is None else fact.emotion,
-        len(fact.friction_signals),
-        fact.friction_rules,
-        len(fact.delight_signals),
-        fact.pain,
-        touchpoint.session_id,
-        touchpoint.page,
-        touchpoint.element,
-        touchpoint.subject,
-        touchpoint.title,
-        touchpoint.text,
-        nan if touchpoint.score is None else touchpoint.score,
-        touchpoint.score_kind,
-        int(touchpoint.clock_suspect),
-        int(touchpoint.backfill),
-        fact.blueprint_version,
-        _json(touchpoint.properties) if touchpoint.properties else "{}",
-        "" if fact.traffic == "customer" else fact.traffic,
-        touchpoint.url_host,
-        touchpoint.agent,
-        touchpoint.agent_kind,
-        touchpoint.device,
-        *(_visit(touchpoint.visit) if touchpoint.visit else _NO_VISIT),
-        fact.friction_signals,
-    )
+    return {
+        "minute": _minute(occurred_at),
+        "account_id": fact.account_id,
+        "event_id": fact.event_id,
+        "revision": fact.revision,
+        "is_deleted": 0,
+        "occurred_at": occurred_at,
+        "received_at": received_at,
+        "source": touchpoint.source,
+        "vendor": touchpoint.vendor,
+        "vendor_type": touchpoint.vendor_type,
+        "vendor_event_id": touchpoint.vendor_event_id,
+        "action": touchpoint.action,
+        "touchpoint_type": fact.touchpoint_type,
+        "phase": fact.phase,
+        "home_phase": fact.home_phase,
+        "persona": fact.persona,
+        "segment": fact.segment,
+        "channel": touchpoint.channel,
+        "on_map": int(fact.on_map),
+        "moment_of_truth": int(fact.moment_of_truth),
+        "importance": fact.importance,
+        "person_id": attribution.person_id,
+        "account_method": attribution.method,
+        "account_confidence": attribution.confidence,
+        "has_emotion": int(fact.emotion is not None),
+        "emotion": nan if fact.emotion is None else fact.emotion,
+        "friction": len(fact.friction_signals),
+        "friction_rules": fact.friction_rules,
+        "delight": len(fact.delight_signals),
+        "pain": fact.pain,
+        "session_id": touchpoint.session_id,
+        "page": touchpoint.page,
+        "element": touchpoint.element,
+        "subject": touchpoint.subject,
+        "title": touchpoint.title,
+        "text": touchpoint.text,
+        "score": nan if touchpoint.score is None else touchpoint.score,
+        "score_kind": touchpoint.score_kind,
+        "clock_suspect": int(touchpoint.clock_suspect),
+        "backfill": int(touchpoint.backfill),
+        "blueprint_version": fact.blueprint_version,
+        "properties": _json(touchpoint.properties) if touchpoint.properties else "{}",
+        "traffic": "" if fact.traffic == "customer" else fact.traffic,
+        "url_host": touchpoint.url_host,
+        "agent": touchpoint.agent,
+        "agent_kind": touchpoint.agent_kind,
+        "device": touchpoint.device,
+        **(_visit(touchpoint.visit) if touchpoint.visit else _NO_VISIT),
+        "friction_signals": fact.friction_signals,
+    }
 
 
 def _visit(visit: Mapping[str, str]) -> Row:
-    return tuple([visit.get(name, "") for name in _VISIT])
+    return {name: visit.get(name, "") for name in _VISIT}
 
 
 def _tombstone(fact: Tombstone) -> Row:
-    known: dict[str, object] = {
+    return _BLANK | {
         "minute": minute_of(fact.occurred_at),
         "account_id": fact.account_id,
         "event_id": fact.event_id,
@@ -327,112 +356,121 @@ def _tombstone(fact: Tombstone) -> Row:
         "occurred_at": ticks(fact.occurred_at),
         "source": fact.source,
     }
-    return tuple((_BLANK | known).values())
 
 
 def _history(fact: TouchpointFact, occurred_at: int, received_at: int) -> Row:
-    return (
-        fact.account_id,
-        fact.event_id,
-        fact.revision,
-        0,
-        occurred_at,
-        received_at,
-        fact.input.knowledge,
-        fact.digest,
-        fact.input.encoded().decode(),
-    )
+    return {
+        "account_id": fact.account_id,
+        "event_id": fact.event_id,
+        "revision": fact.revision,
+        "is_deleted": 0,
+        "occurred_at": occurred_at,
+        "received_at": received_at,
+        "knowledge": fact.input.knowledge,
+        "digest": fact.digest,
+        "payload": fact.input.encoded().decode(),
+    }
 
 
 def _forgotten(fact: Tombstone) -> Row:
     mapping = "" if fact.mapping == 1 else str(fact.mapping)
-    return (fact.account_id, fact.event_id, fact.revision, 1, ticks(fact.occurred_at), 0, fact.knowledge, 0, mapping)
+    return {
+        "account_id": fact.account_id,
+        "event_id": fact.event_id,
+        "revision": fact.revision,
+        "is_deleted": 1,
+        "occurred_at": ticks(fact.occurred_at),
+        "received_at": 0,
+        "knowledge": fact.knowledge,
+        "digest": 0,
+        "payload": mapping,
+    }
 
 
 def _signal(fact: SignalFact) -> Row:
-    return (
-        fact.account_id,
-        fact.signal_id,
-        fact.revision,
-        int(fact.withdrawn),
-        fact.digest,
-        fact.rule,
-        fact.rule_version,
-        fact.polarity,
-        fact.severity,
-        fact.event_id,
-        fact.person_id,
-        fact.touchpoint_type,
-        fact.phase,
-        ticks(fact.opened_at),
-        int(fact.closed_at is not None),
-        _ticks_or_epoch(fact.closed_at),
-        fact.evidence,
-        fact.evidence_count,
-        fact.explanation,
-        fact.case_id,
-        fact.parts,
-    )
+    return {
+        "account_id": fact.account_id,
+        "signal_id": fact.signal_id,
+        "revision": fact.revision,
+        "is_deleted": int(fact.withdrawn),
+        "digest": fact.digest,
+        "rule": fact.rule,
+        "rule_version": fact.rule_version,
+        "polarity": fact.polarity,
+        "severity": fact.severity,
+        "event_id": fact.event_id,
+        "person_id": fact.person_id,
+        "touchpoint_type": fact.touchpoint_type,
+        "phase": fact.phase,
+        "opened_at": ticks(fact.opened_at),
+        "is_closed": int(fact.closed_at is not None),
+        "closed_at": _ticks_or_epoch(fact.closed_at),
+        "evidence": fact.evidence,
+        "evidence_count": fact.evidence_count,
+        "explanation": fact.explanation,
+        "case_id": fact.case_id,
+        "parts": fact.parts,
+    }
 
 
 def _account(fact: AccountFact) -> Row:
-    return (
-        fact.account_id,
-        fact.revision,
-        int(fact.deleted),
-        fact.digest,
-        fact.traits.get("name", ""),
-        fact.phase,
-        _ticks_or_epoch(fact.phase_since),
-        fact.high_water_phase,
-        fact.segment,
-        _json(fact.traits),
-        fact.touchpoints,
-        fact.on_map_touchpoints,
-        fact.people,
-        fact.friction_signals,
-        _ticks_or_epoch(fact.first_seen_at),
-        _ticks_or_epoch(fact.last_seen_at),
-        _json(fact.transitions),
-        _json(fact.opportunities),
-        _json(fact.committee),
-        nan if fact.committee_completeness is None else fact.committee_completeness,
-        fact.blueprint_version,
-        fact.blueprint_digest,
-        _ticks_or_epoch(fact.next_deadline_at),
-        ticks(fact.as_of),
-    )
+    return {
+        "account_id": fact.account_id,
+        "revision": fact.revision,
+        "is_deleted": int(fact.deleted),
+        "digest": fact.digest,
+        "name": fact.traits.get("name", ""),
+        "phase": fact.phase,
+        "phase_since": _ticks_or_epoch(fact.phase_since),
+        "high_water_phase": fact.high_water_phase,
+        "segment": fact.segment,
+        "traits": _json(fact.traits),
+        "touchpoints": fact.touchpoints,
+        "on_map_touchpoints": fact.on_map_touchpoints,
+        "people": fact.people,
+        "friction_signals": fact.friction_signals,
+        "first_seen_at": _ticks_or_epoch(fact.first_seen_at),
+        "last_seen_at": _ticks_or_epoch(fact.last_seen_at),
+        "transitions": _json(fact.transitions),
+        "opportunities": _json(fact.opportunities),
+        "committee": _json(fact.committee),
+        "committee_completeness": nan if fact.committee_completeness is None else fact.committee_completeness,
+        "blueprint_version": fact.blueprint_version,
+        "blueprint_digest": fact.blueprint_digest,
+        "next_deadline_at": _ticks_or_epoch(fact.next_deadline_at),
+        "as_of": ticks(fact.as_of),
+    }
 
 
 def _correction(fact: Correction) -> Row:
-    return (
-        fact.account_id,
-        fact.correction_id,
-        ticks(fact.corrected_at),
-        fact.cause,
-        fact.what,
-        fact.touchpoints_changed,
-        fact.touchpoints_removed,
-        fact.signals_changed,
-        fact.signals_withdrawn,
-    )
+    return {
+        "account_id": fact.account_id,
+        "correction_id": fact.correction_id,
+        "corrected_at": ticks(fact.corrected_at),
+        "cause": fact.cause,
+        "what": fact.what,
+        "touchpoints_changed": fact.touchpoints_changed,
+        "touchpoints_removed": fact.touchpoints_removed,
+        "signals_changed": fact.signals_changed,
+        "signals_withdrawn": fact.signals_withdrawn,
+    }
 
 
 def _proposal(fact: ProposalFact) -> Row:
-    return (
-        fact.proposal_id,
-        fact.revision,
-        fact.question,
-        fact.a,
-        fact.b,
-        fact.reason,
-        fact.evidence,
-        fact.confidence,
-        ticks(fact.since),
-        fact.status,
-        fact.by,
-        _ticks_or_epoch(fact.decided_at),
-    )
+    return {
+        "proposal_id": fact.proposal_id,
+        "revision": fact.revision,
+        "kind": fact.question,
+        "a": fact.a,
+        "b": fact.b,
+        "reason": fact.reason,
+        "evidence": fact.evidence,
+        "confidence": fact.confidence,
+        "since": ticks(fact.since),
+        "status": fact.status,
+        "by": fact.by,
+        "decided_at": _ticks_or_epoch(fact.decided_at),
+    }
 
 
 def _json(value: object) -> str:

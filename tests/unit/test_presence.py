@@ -32,10 +32,9 @@ class Stored:
         table = sql.split(" FROM ")[1].split()[0]
         keyed, newest = KEYED[table], dict[tuple[object, ...], int]()
         for row in self._tables.get(table, []):
-            named = dict(zip(TABLES[table], row, strict=True))
-            key = tuple(named[column] for column in keyed.key)
+            key = tuple(row[column] for column in keyed.key)
             if all(value in parameters[column] for value, column in zip(key, keyed.key, strict=True)):  # type: ignore[operator]
-                newest[key] = max(newest.get(key, 0), int(str(named[keyed.version])))
+                newest[key] = max(newest.get(key, 0), int(str(row[keyed.version])))
         return [
             {f"key_{column}": value for column, value in zip(keyed.key, key, strict=True)} | {"newest": version}
             for key, version in newest.items()
@@ -75,7 +74,7 @@ def test_a_touchpoint_that_moved_must_be_there_under_both_accounts() -> None:
 def test_a_link_is_missing_unless_its_position_or_a_later_one_is_stored() -> None:
     edge = Edge(a="email:a@acme.example", b="anonymous:1", since=START, evidence="e", source="web")
     item = Item(FakeRecord(topic="identity.links.v1", offset=5), 0, link=edge)
-    assert link_rows([(edge, 6)])[0][1] == 6
+    assert link_rows([(edge, 6)])[0]["position"] == 6
     for position, expected in ((5, ["links"]), (6, []), (9, [])):
         found = missing([item], lambda _, __, p=position: [{"key_link_id": edge.link_id, "newest": p}])  # type: ignore[misc]
         assert list(found) == expected

@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 
 from schemas.base import EPOCH
 from schemas.errors import PermanentError
-from schemas.facts import Fact, Opportunity, TouchpointFact
+from schemas.facts import Fact, IgnoredFact, Opportunity, ProposalFact, TouchpointFact
 from schemas.links import AccountClaim, Edge
 from schemas.touchpoints import Candidate
-from services.sink.rows import TABLES, columns, link_rows, rows_of, ticks
+from services.sink.rows import TABLES, Row, columns, link_rows, rows_of, ticks
 from services.sink.seen import seen
 from services.sink.sink import Sink
 from streams.runtime.metrics import NoMetrics
@@ -31,6 +31,19 @@ RAGGED: list[Fact] = [
     account_fact(),
     account_fact("anon:1").changed(traits={}, phase_since=None, last_seen_at=None),
     correction(),
+    ProposalFact(
+        proposal_id="p1",
+        revision=7,
+        question="belongs",
+        a="email:a@acme.example",
+        b="crm:1",
+        reason="r",
+        evidence="e",
+        confidence=0.5,
+        since=START,
+        status="open",
+    ),
+    IgnoredFact(request_id="r1", source="web", reason="ping", messages=2, received_at=START),
 ]
 
 
@@ -40,20 +53,33 @@ def moved(fact: TouchpointFact, **changes: object) -> TouchpointFact:
 
 
 def row(fact: Fact, table: str) -> dict[str, object]:
-    return dict(zip(TABLES[table], rows_of([fact], NOW)[table][0], strict=True))
+    return rows_of([fact], NOW)[table][0]
 
 
 def test_every_row_has_every_column_of_its_table() -> None:
     for table, rows in rows_of(RAGGED, NOW).items():
-        assert {len(found) for found in rows} == {len(TABLES[table])}, table
+        assert all(found.keys() == TABLES[table].keys() for found in rows), table
         assert list(columns(table, rows)) == list(TABLES[table])
 
 
-def test_a_row_that_lacks_a_column_is_refused() -> None:
-    """The known-bad variant: columns from the first row would drop the value in silence."""
-    whole = rows_of(RAGGED, NOW)["touchpoints"]
-    with pytest.raises(ValueError, match="zip"):
-        columns("touchpoints", [whole[0], whole[1][:-1]])
+def test_every_table_of_facts_is_among_those_that_are_looked_at() -> None:
+    assert {*rows_of(RAGGED, NOW), "links", "deliveries"} == set(TABLES)
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_a_column_in_one_place_only_is_refused_by_name(table: str) -> None:
+    """The known-bad variants: columns from the first row would drop the value in silence."""
+    whole: Row = dict.fromkeys(TABLES[table], "x")
+    lacking = {name: value for name, value in whole.items() if name != next(iter(whole))}
+    for odd, named in ((lacking, next(iter(whole))), (whole | {"new": 1}, "new"), (lacking | {"new": 1}, "new")):
+        with pytest.raises(ValueError, match=f"{table}: a row has other columns than the table: .*'{named}'"):
+            columns(table, [whole, odd])
+
+
+def test_the_order_in_which_a_row_is_written_down_does_not_matter() -> None:
+    rows = rows_of(RAGGED, NOW)["signals"]
+    turned = [dict(reversed(found.items())) for found in rows]
+    assert columns("signals", turned) == columns("signals", rows)
 
 
 def test_no_evidence_is_never_zero() -> None:
@@ -140,8 +166,9 @@ def test_the_last_of_several_links_stands() -> None:
     late = early.changed(value="Acme Inc")
     edge = Edge(a="email:a@acme.example", b="anonymous:1", since=START, evidence="e", source="web")
     rows = link_rows([(early, 1), (edge, 1), (late, 1)])
-    assert [found[:3] for found in rows] == [(early.link_id, 1, "account"), (edge.link_id, 1, "edge")]
-    assert "Acme Inc" in str(rows[0][3])
+    found = [(one["link_id"], one["position"], one["kind"]) for one in rows]
+    assert found == [(early.link_id, 1, "account"), (edge.link_id, 1, "edge")]
+    assert "Acme Inc" in str(rows[0]["payload"])
 
 
 class _Refusing:

@@ -175,7 +175,7 @@ def test_they_are_columns() -> None:
     for told in (found.visit, {}):
         fact = touchpoint_fact(1)
         fact = fact.changed(input=fact.input.changed(touchpoint=found.changed(visit=told)))
-        row = dict(zip(TABLES["touchpoints"], rows_of([fact], AT)["touchpoints"][0], strict=True))
+        row = rows_of([fact], AT)["touchpoints"][0]
         names = [name for name in TABLES["touchpoints"] if name.startswith("utm_")]
         assert len(names) == 5
         for name in (*names, "referrer_host", "browser", "country"):
