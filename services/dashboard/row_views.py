@@ -22,7 +22,7 @@ from services.dashboard.views import (
     SignalView,
     TouchpointView,
 )
-from services.dashboard.words import account_name, is_identified, is_provisional
+from services.dashboard.words import account_name, is_identified, is_provisional, without_ids
 
 Row = Mapping[str, Any]
 
@@ -49,7 +49,7 @@ def signal_view(catalogue: Catalogue, row: Row) -> SignalView:
         closed_at=row["closed_at"] if row["is_closed"] else None,
         evidence=tuple(row["evidence"]),
         evidence_count=row["evidence_count"],
-        explanation=row["explanation"],
+        explanation=without_ids(row["explanation"]),
         case_id=row.get("case_id", ""),
         method=row.get("account_method", ""),
         confidence=row.get("account_confidence"),

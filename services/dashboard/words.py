@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 
@@ -243,3 +244,11 @@ _RULES = {
 def rule_label(rule: str) -> str:
     """What a rule finds, as people who run operations say it; a rule of another blueprint keeps its own name."""
     return _RULES.get(rule) or rule_words(rule).capitalize()
+
+
+_IDS = re.compile(r"\b(?:" + "|".join(name for name in _RULES if "_" in name) + r")\b")
+
+
+def without_ids(explanation: str) -> str:
+    """An explanation whose parts are named by their rules' ids, which are for analysts, as people say it."""
+    return _IDS.sub(lambda found: _RULES[found[0]][0].lower() + _RULES[found[0]][1:], explanation)

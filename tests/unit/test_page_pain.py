@@ -13,7 +13,7 @@ from services.dashboard.numbers import Counts
 from services.dashboard.ranking import Judge
 from services.dashboard.scope import Scope, nearest_window, range_of
 from services.dashboard.since import Since, since_when
-from services.dashboard.words import change_words, rule_label, since_words
+from services.dashboard.words import change_words, rule_label, since_words, without_ids
 from streams.journey.blueprints import load
 from tests.dashboard_fakes import NOW
 
@@ -149,3 +149,9 @@ def test_what_is_compared_never_reaches_into_the_window() -> None:
     assert nearest_window(NOW - timedelta(days=3), NOW) == "7d"
     assert nearest_window(NOW - timedelta(days=300), NOW) == "all"
     assert Scope("7d", owner="Sales", compare="4w").query() == "window=7d&compare=4w&owner=Sales"
+
+
+def test_parts_of_a_compound_signal_are_named_in_words() -> None:
+    said = "struggled with one thing, 2 signals: client_error, not_found"
+    assert without_ids(said) == "struggled with one thing, 2 signals: errors shown on screen, pages not found"
+    assert without_ids("no answer to not_found_team within 2 days") == "no answer to not_found_team within 2 days"
