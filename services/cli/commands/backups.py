@@ -59,7 +59,8 @@ def restore(
     emit(done)
     say(
         f"What was answered with 2xx after {done['taken_at']} is not in it: start everything, and have senders "
-        "send it again. What is there already does not change."
+        "send it again. What is there already does not change. Whom you have erased since is in it: run "
+        "`touchline erase --again --ledger FILE` with the newer ledger."
     )
 
 
