@@ -87,6 +87,7 @@ _NAMED = re.compile(r"[^<>]+<([^<>]+)>")
 _UNSEEN = "\u00a0\u200b\u2060\ufeff "
 """Blanks that copying brings along."""
 _MAX_LENGTH = 512
+_LONGEST_TOLD = 60
 
 
 @lru_cache(maxsize=16_384)
@@ -110,6 +111,16 @@ def is_placeholder(text: str) -> bool:
     if len(set(digits)) != 1:
         return False
     return len(digits) > 2 or digits[0] == "0" if digits.isdigit() else len(digits) == 32  # `ffffffff-ffff-…`
+
+
+NOBODY = "placeholder_id"
+"""Property of a touchpoint: what its sender wrote where an id should be. Reported, never an alias."""
+
+
+def placeholder_among(*ids: str) -> str:
+    """The first of these that names nobody, as it is reported; empty for none."""
+    found = next((text.strip() for text in ids if text.strip() and is_placeholder(text.strip())), "")
+    return found[:_LONGEST_TOLD]
 
 
 def kind_of(name: Alias) -> Kind:

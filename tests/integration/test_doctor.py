@@ -263,3 +263,18 @@ def test_a_source_whose_clock_is_ahead(patient: Patient) -> None:
 def test_the_record_of_tables_is_what_the_migrations_make(clickhouse_url: ClickHouse, clickhouse_database: str) -> None:
     record = made_by_migrations(clickhouse_url, clickhouse_database)
     assert as_text(record) == RECORD.read_text(encoding="utf-8"), "run `python -m tests.tables` after a migration"
+
+
+def test_a_word_in_the_place_of_an_id(patient: Patient) -> None:
+    patient.store.command(
+        "INSERT INTO touchpoints (minute, account_id, event_id, revision, occurred_at, received_at, source, properties)"
+        " SELECT now(), 'a', toString(number), 1, now(), now(), 'web', {told:String} FROM numbers(3)",
+        {"told": '{"placeholder_id": "undefined"}'},
+    )
+    patient.store.command(
+        "INSERT INTO links (link_id, position, kind, payload) SELECT toString(number), 1, 'edge',"
+        " toJSONString(map('a', 'user:' || toString(number), 'b', 'anonymous:web', 'source', 'web')) FROM numbers(101)"
+    )
+    written, shared = (found.detail for found in patient.found()["ids of nobody"])
+    assert written.startswith("`web` wrote `undefined` as an id in 3 touchpoints")
+    assert shared.startswith("`anonymous:web` of `web` was seen with 101 people")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.facts import Correction
-from schemas.touchpoints import AttributedTouchpoint
+from schemas.touchpoints import AttributedTouchpoint, RawRequest
+from streams.connectors.registry import CONNECTORS
+from streams.connectors.results import Mapped
 from streams.journey import account as account_module
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
@@ -141,6 +145,21 @@ def test_a_corrected_answer_replaces_the_first(answers: tuple[AttributedTouchpoi
 @pytest.mark.parametrize("answers", BESIDE.values(), ids=BESIDE)
 def test_two_answers_on_two_things_both_count(answers: tuple[AttributedTouchpoint, ...]) -> None:
     assert {"low_score", "promoter"} <= {signal.rule for signal in told([*answers]).signals.values()}
+
+
+def test_posthog_sends_a_response_question_by_question_and_once_more_when_it_is_complete() -> None:
+    read = []
+    for number, score in enumerate([2, 9]):
+        told_once: dict[str, Any] = {"$lib": "web", "$is_identified": True, "$survey_id": "s", "$survey_name": "NPS"}
+        told_once |= {"$survey_submission_id": "sub", "$survey_completed": score == 9, "$survey_response": score}
+        sent: dict[str, Any] = {"event": "survey sent", "distinct_id": "u", "uuid": f"u{number}"}
+        sent |= {"timestamp": at(number).isoformat(), "properties": told_once}
+        body = orjson.dumps({"api_key": "k", "batch": [sent]}).decode()
+        request = RawRequest(request_id="r", source="web", vendor="posthog", received_at=at(number), body=body)
+        (result,) = CONNECTORS["posthog"].read(request)
+        assert isinstance(result, Mapped)
+        read.append(replace(attributed("x", 0), touchpoint=result.touchpoint))
+    assert [signal.rule for signal in told(read).signals.values()] == ["promoter"]
 
 
 def test_an_operator_may_count_every_answer_but_that_of_one_response() -> None:

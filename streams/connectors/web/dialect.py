@@ -21,7 +21,7 @@ from streams.connectors.web.clock import Moment, moment
 from streams.connectors.web.events import Event, page_event, track_event
 from streams.connectors.web.traits import company_traits, person_traits
 from streams.connectors.web.visits import Visit, circumstances, of_page
-from streams.identity.aliases import alias, is_email, is_placeholder, ordered
+from streams.identity.aliases import NOBODY, alias, is_email, is_placeholder, ordered, placeholder_among
 
 Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
 KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
@@ -266,6 +266,8 @@ def _circumstances(parts: _Parts, event: Event) -> dict[str, Scalar]:
         found["device"] = "mobile"
     if event.action == "click" and "element_type" not in parts.properties and (kind := _element_type(parts)):
         found["element_type"] = kind
+    if nobody := placeholder_among(parts.anonymous_id, parts.user_id):
+        found[NOBODY] = nobody
     return found
 
 

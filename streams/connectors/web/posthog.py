@@ -26,7 +26,7 @@ from streams.connectors.web.events import Event
 from streams.connectors.web.posthog_events import MERGES, event_of, told_of
 from streams.connectors.web.traits import company_traits, person_traits
 from streams.connectors.web.visits import Visit, circumstances, visit
-from streams.identity.aliases import alias, is_placeholder, ordered
+from streams.identity.aliases import NOBODY, alias, is_placeholder, ordered, placeholder_among
 
 #: Group types that mean the company; of others nobody is a member.
 COMPANY_GROUPS = ("company", "organization", "organisation", "account")
@@ -239,6 +239,9 @@ def _properties(name: str, message: Message, properties: Message, library: str) 
     without = ("token", "distinct_id", "alias" if name in MERGES else "")
     own = {key: value for key, value in properties.items() if key[:1] != "$" and key not in without}
     found = told_of(name, properties) | (_given_up(message, properties, library) if name in MERGES else {})
+    stated = ident(message, "distinct_id") or ident(properties, "distinct_id")
+    if nobody := (stated if stated in _NOBODY else placeholder_among(stated, ident(properties, "$device_id"))):
+        found[NOBODY] = nobody
     return reading.scalars({**found, **own})
 
 
@@ -328,7 +331,7 @@ CONNECTOR = Connector(
             swallowed=("/s",),
         ),
     ),
-    mapping=5,
+    mapping=6,
     keep_headers=("posthog-sdk-info", *PREFETCH_HEADERS),
     map=touchpoint,
     batch_key="batch",

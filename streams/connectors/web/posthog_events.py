@@ -84,6 +84,8 @@ def told_of(name: str, properties: Properties) -> dict[str, Scalar]:
         found["device"] = "mobile"
     if name == "survey sent":
         found["survey"] = text(properties.get("$survey_name"))
+        # one response comes once a question, and again when it is complete
+        found |= {"survey_id": text(properties.get("$survey_id")), "response_id": _submission(properties)}
     return {key: value for key, value in found.items() if value != ""}
 
 
@@ -183,6 +185,10 @@ def _answers(properties: Properties) -> list[Any]:
     if any(one is not None for one in found):
         return found
     return [value for key, value in properties.items() if key.startswith("$survey_response")]
+
+
+def _submission(properties: Properties) -> str:
+    return text(properties.get("$survey_submission_id")) or text(properties.get("$survey_response_id"))
 
 
 def _kind(survey: str) -> ScoreKind:

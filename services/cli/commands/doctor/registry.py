@@ -14,6 +14,7 @@ from services.cli.commands.doctor import (
     letters,
     logs,
     machine,
+    nobodies,
     processes,
     reachable,
     refusals,
@@ -59,6 +60,7 @@ CHECKS: dict[str, tuple[Needs, Ask]] = {
     "late sources": ("store", sources.late),
     "directories": ("store", sources.directories),
     "organisations": ("store", sources.organisations),
+    "ids of nobody": ("store", nobodies.nobodies),
     "clocks of sources": ("store", clocks.source_clocks),
     "sink": ("both", stalls.sink),
 }
