@@ -63,11 +63,6 @@ def address_host(alias: Alias) -> str:
     return company_host(alias.rpartition("@")[2]) if alias.startswith(ADDRESSES) else ""
 
 
-def corporate_domain(alias: Alias) -> str:
-    """The company domain of an address; empty for other aliases and for free mail."""
-    return company_domain(address_host(alias)) if "@" in alias else ""
-
-
 def public_domain(text: str) -> str:
     """The domain of a host, URL or address where anyone has a mailbox (`https://mail.gmail.com` → `gmail.com`)."""
     domain = company_domain(text)

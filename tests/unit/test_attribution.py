@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.touchpoints import Attribution, CleanTouchpoint
-from streams.identity.domains import company_domain, corporate_domain
+from streams.identity.domains import address_host, company_domain
 from streams.identity.graph import person_id_of
 from streams.identity.knowledge import Knowledge
 from tests.journeys import touchpoint
@@ -144,8 +144,8 @@ def test_the_person_keeps_the_older_name() -> None:
 
 def test_domains_know_the_public_suffixes() -> None:
     assert company_domain("https://shop.acme.co.uk/x") == "acme.co.uk"
-    assert corporate_domain("email:ann@mail.acme.co.uk") == "acme.co.uk"
-    assert corporate_domain("email:ann@gmail.com") == ""
+    assert company_domain(address_host("email:ann@mail.acme.co.uk")) == "acme.co.uk"
+    assert address_host("email:ann@gmail.com") == ""
 
 
 def test_a_role_mailbox_tells_the_company_and_is_nobody() -> None:
