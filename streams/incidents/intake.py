@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from schemas.blueprint import Blueprint, TouchpointType
 from schemas.facts import AccountFact, Fact, PhaseChange, SignalFact, Tombstone, TouchpointFact
 from schemas.incidents import Carrier, Desk, Part
+from streams.incidents.grouping import grouped, newest
 
 MEMORY = timedelta(days=2)
 """How long a pain that is over is remembered: twice as long as an incident stays open after it."""
@@ -152,11 +153,14 @@ def taken_in(desk: Desk, fact: Fact, lens: Lens, recent: Recent, now: datetime) 
 
 
 def pruned(desk: Desk, now: datetime) -> Desk:
-    """Without what is over for long: conversations that ended, pains that no open conversation is about."""
+    """Without what is over for long: conversations that ended, incidents that no open conversation is about."""
     threads = tuple(thread for thread in desk.threads if thread.ended_at is None or now - thread.ended_at <= MEMORY)
     held = {event for thread in threads if not thread.is_over for event in thread.events}
     parts = {
-        name: part for name, part in desk.parts.items() if _is_recent(part, now) or not held.isdisjoint(part.proof)
+        part.part_id: desk.parts[part.part_id]
+        for group in grouped(newest(desk.parts.values()))
+        if any(_is_recent(part, now) or not held.isdisjoint(part.proof) for part in group)
+        for part in group  # whole: an incident of many days is as bad as its worst day
     }
     carried = {part.event_id for part in parts.values()}
     carriers = {

@@ -347,3 +347,12 @@ def test_a_view_knows_no_source_it_never_heard() -> None:
     assert not seen.doubt("crm")
     assert not seen.doubt("")
     assert view(EPOCH).now == EPOCH
+
+
+def test_an_incident_of_many_days_is_remembered_whole_until_it_is_over() -> None:
+    day = 24 * 60
+    chain = (part("a", "e1", "e2", minutes=5 * day, severity=0.9), part("b", "e2", "e3", minutes=3 * day))
+    newest, other = part("c", "e3", minutes=60), part("x", "e9", minutes=5 * day)
+    desk = Desk(account_id="crm:1", parts={one.part_id: one for one in (*chain, newest, other)})
+    assert pruned(desk, NOW).parts.keys() == {"a", "b", "c"}, "the other one is over for long"
+    assert pruned(desk, NOW + MEMORY).is_empty
