@@ -72,15 +72,16 @@ def outdated(client: Client, config: ClickHouseConfig, known: list[View]) -> lis
     )
     rows = query_rows(client, rendered(_RECORDED, config)) if there else []
     recorded = {str(row["name"]): str(row["checksum"]) for row in rows}
-    made = _made(client, config)  # a restored database remembers views of a server that is gone
-    return [view for view in known if recorded.get(view.name) != view.checksum or view.name not in made]
+    return [view for view in known if recorded.get(view.name) != view.checksum]
 
 
-def _made(client: Client, config: ClickHouseConfig) -> set[str]:
+def absent(client: Client, config: ClickHouseConfig, known: list[View]) -> list[View]:
+    """Those of them that are not there, whatever is recorded: a restored database remembers views of another server."""
     rows = query_rows(
         client, "SELECT name FROM system.tables WHERE database = {name:String}", {"name": config.bi_database}
     )
-    return {str(row["name"]) for row in rows}
+    made = {str(row["name"]) for row in rows}
+    return [view for view in known if view.name not in made]
 
 
 def apply_views(client: Client, config: ClickHouseConfig, known: list[View]) -> None:

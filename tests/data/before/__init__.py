@@ -56,13 +56,27 @@ _NOW = {
 def mended() -> dict[str, Any]:
     """What was `shown`, without what mends were meant to change.
 
-    Besides the types: a won deal alone begins no onboarding now, so the account of this one is no longer `stalled`.
+    Besides the types: a won deal alone begins no onboarding now, so the account of this one is no longer `stalled`. And
+    a deal that was won by mistake and put right two hours later was never won: it did not go back a stage, and whoever
+    waits has waited since the deal began.
     """
     before: dict[str, Any] = recorded()["shown"]
-    deal, signal = "30d5cdef-8b1b-5b4c-ad8a-df52b39bd921", "5081deea-eea4-542e-87cb-d4fb07e1f6b6"
-    assert before["events"][deal]["friction"] == ["stalled"] and signal in before["signals"]
+    won, begun, put_right = (
+        "30d5cdef-8b1b-5b4c-ad8a-df52b39bd921",
+        "0a6e366f-e05a-5e78-969e-c4adc132ff8b",
+        "d0613099-b274-5a51-8712-38c0a8234ea1",
+    )
+    gone = {
+        "5081deea-eea4-542e-87cb-d4fb07e1f6b6",
+        "d186e7be-2e32-5b41-82ea-b58bea9046ac",
+        "ebf72216-a297-559c-a9fb-38cfdbfa48ca",
+    }
+    assert before["events"][won]["friction"] == ["stalled"] and gone <= set(before["signals"])
     changes: dict[str, dict[str, Any]] = {event: {"type": kind} for event, kind in _NOW.items()} | {
-        deal: {"friction": []}
+        won: {"friction": []},
+        begun: {"friction": ["stalled"]},
+        put_right: {"friction": []},
     }
     events = {event: row | changes.get(event, {}) for event, row in before["events"].items()}
-    return before | {"events": events, "signals": [each for each in before["signals"] if each != signal]}
+    signals = sorted({*before["signals"], "5d0aaab3-b414-5497-9120-8e448524aebc"} - gone)
+    return before | {"events": events, "signals": signals}
