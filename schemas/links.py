@@ -196,13 +196,15 @@ class Decision(BaseLink):
 
 
 class Carried(BaseLink):
-    """How far it is with ids that were written before they carried their source.
+    """How far it is with what an earlier version wrote.
 
-    `begun`: what was attributed with less knowledge than this is attributed again; `done`: nothing of it is left.
+    `begun`: what was attributed with less knowledge than this is attributed again. `done`: nothing is left of ids that
+    were written before they carried their source. `ruled`: everything was attributed by the rules of the version that
+    is the evidence, or by newer ones.
     """
 
     kind: Literal["carried"] = "carried"
-    how: Literal["begun", "done"]
+    how: Literal["begun", "done", "ruled"]
 
     @property
     def link_id(self) -> str:

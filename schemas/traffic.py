@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -53,6 +53,6 @@ class TrafficRules(Strict):
         INTERNAL_HOSTS, description="globs over the host of a page; what happens there is internal"
     )
     count: tuple[Traffic, ...] = Field(
-        get_args(Traffic),
-        description="kinds that count; `[customer]` keeps all others off the map, out of every rule, wait and phase",
+        ("customer",),
+        description="kinds that count; all others are kept, off the map and out of every rule, wait and phase",
     )

@@ -10,6 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import Any, cast
@@ -128,6 +129,7 @@ class FakeStore:
         self.world = made or World()
         self.sources = freshness
         self.left_out: Sequence[Row] = ()
+        self.claimed: Sequence[Row] = ()
         self.others: Sequence[Row] = ()
         self.away = False
         self.asked: Counter[str] = Counter()
@@ -145,7 +147,9 @@ class FakeStore:
             row
             for row in self.world.touchpoints
             if since <= row["minute"] <= until
-            and row["on_map"]
+            and (
+                row["on_map"] or (scope.traffic and row.get("traffic") and row["touchpoint_type"] not in scope.records)
+            )
             and fits(scope.persona, row["persona"])
             and fits(scope.segment, row["segment"])
             and fits(scope.channel, row["channel"])
@@ -344,6 +348,21 @@ class FakeStore:
         self._ask("traffic")
         return self.others
 
+    async def claims(self) -> Sequence[Row]:
+        self._ask("claims")
+        return self.claimed
+
+    async def kept_off(self, scope: Scope, span: Range, records: Sequence[str]) -> Sequence[Row]:
+        self._ask("kept_off")
+        every = replace(scope, traffic="all", records=tuple(records))
+        rows = [row for row in self.within(every, span.since, span.until) if not row["on_map"]]
+        counted = Counter(row["traffic"] for row in rows)
+        newest = {row["traffic"]: row for row in sorted(rows, key=lambda row: row["occurred_at"])}
+        return [
+            {"traffic": kind, "touchpoints": n, "example": newest[kind]["url_host"] or newest[kind]["agent"]}
+            for kind, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        ]
+
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         self._ask("signals")
         carried = self._carried(query.scope)
@@ -503,7 +522,7 @@ class FakeStore:
         felt = [row["emotion"] for row in rows if row["has_emotion"]]
         return {
             "persona": rows[0]["persona"],
-            "touchpoints": len(rows),
+            "touchpoints": sum(row["on_map"] for row in rows),
             "pain": sum(row["pain"] for row in rows),
             "emotion_sum": sum(felt),
             "statements": len(felt),
@@ -554,6 +573,7 @@ class FakeStore:
                 each
                 for each in self.world.touchpoints
                 if each["account_id"] == row["account_id"] and each["touchpoint_type"] not in scope.types
+                if each["on_map"]
             ]
             at, reach = row["occurred_at"], timedelta(days=3 if after else 1)
             near = [each for each in others if (each["occurred_at"] > at if after else each["occurred_at"] < at)]

@@ -121,6 +121,7 @@ def _touchpoint(rng: random.Random, number: int, account_id: str, kind: Touchpoi
         "friction": int(painful), "friction_rules": [rule] if rule else [], "delight": 0,
         "pain": rng.choice((0.4, 0.5, 0.6)) if painful else 0.0, "page": "/pricing" if number % 3 else "",
         "title": "", "text": "", "score": float("nan"), "score_kind": "", "blueprint_version": 1, "properties": "{}",
+        "traffic": "", "url_host": "", "agent": "",
     }  # fmt: skip
 
 

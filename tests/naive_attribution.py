@@ -7,7 +7,7 @@ incremental. Shared with the product are only the readings of one text (aliases'
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
@@ -52,6 +52,7 @@ class Stint(NamedTuple):
     stated: bool
     rests: tuple[tuple[datetime, datetime], ...] = ()
     named: str = ""
+    primary: bool = False
 
 
 class Fate(NamedTuple):
@@ -373,8 +374,9 @@ class _World:
                 begin = t.valid_from or FIRST
                 found[alias, named, "stated", begin] = Stint(begin, account, alias, t.valid_to or LAST, True, (), named)
             elif t.action == "crm_record":
+                first = t.properties.get("primary") is True
                 found[alias, named, "joined", t.ordered_at] = Stint(
-                    t.ordered_at, account, alias, LAST, False, (), named
+                    t.ordered_at, account, alias, LAST, False, (), named, first
                 )
             elif t.action != "crm_removed":
                 found.setdefault((alias, named, "seen"), Stint(t.ordered_at, account, alias, LAST, False, (), named))
@@ -530,8 +532,13 @@ def _hanging_together(edges: list[Edge]) -> list[set[Edge]]:
 def _at(stints: list[Stint], at: datetime) -> Stint | None:
     running = [s for s in stints if s.begin <= at < s.end and not any(gone < at < back for gone, back in s.rests)]
     if running:
-        return max(running, key=lambda s: (s.alias.startswith("crm_contact:"), s.begin, s.stated, s.account, s.alias))
-    first = min(stints, key=lambda s: (s.begin, not s.stated, s.account, s.alias, s.end), default=None)
+        by_crm = [s for s in running if s.alias.startswith("crm_contact:")] or running
+        first_of = [s for s in by_crm if s.primary] or by_crm
+        return max(first_of, key=lambda s: (s.begin, s.stated, s.account, s.alias))
+    since = min((s.begin for s in stints), default=FIRST)
+    earliest = [s for s in stints if s.begin - since <= timedelta(minutes=1)]
+    earliest = [s for s in earliest if s.primary] or earliest
+    first = min(earliest, key=lambda s: (s.begin, not s.stated, s.account, s.alias, s.end), default=None)
     return first if first is not None and not first.stated and at < first.begin else None
 
 

@@ -31,8 +31,9 @@ from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.desks import Desk
 from services.dashboard.guard import PROBED_PATHS, Door, Guard
+from services.dashboard.letters import Letters
 from services.dashboard.live import Live
-from services.dashboard.masking import MaskedBoard, Pseudonyms, masked_refused, masked_store
+from services.dashboard.masking import MaskedBoard, MaskedLetters, Pseudonyms, masked_refused, masked_store
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.alerts import routes as alert_routes
 from services.dashboard.pages.incidents import api as incident_api
@@ -72,6 +73,7 @@ class Surroundings:
     decide: Decide = not_configured
     act: Act = acting.not_configured
     board: Board = field(default_factory=Board)
+    letters: Letters = field(default_factory=Letters)
     behind: Behind = tuple
     aside: Aside = none_aside
     refused: Refused = none_refused
@@ -105,7 +107,7 @@ def build(
     told = replace(shown, may_change=False)
     own = _reader(store, catalogue, clock, around)
     others = _reader(masked, catalogue, clock, replace(around, refused=masked_refused(around.refused)))
-    others.board = MaskedBoard(around.board)
+    others.board, others.letters = MaskedBoard(around.board), MaskedLetters(around.letters)
     desk = _desk(own, waiting, shown, lives, around.metrics)
     viewers_desk = replace(_desk(others, waiting, told, lives, around.metrics), sees_people=False)
     door = _door(config, around, key, clock)
@@ -131,7 +133,7 @@ def build(
 def _reader(store: JourneyStore, catalogue: Catalogue, clock: Clock, around: Surroundings) -> Reader:
     told = (around.sources, around.behind, around.directories, around.aside, around.refused, around.rhythms)
     reader = Reader(store, catalogue, clock, *told)
-    reader.board = around.board
+    reader.board, reader.letters = around.board, around.letters
     return reader
 
 

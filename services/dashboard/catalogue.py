@@ -27,6 +27,7 @@ class Catalogue:
         self._roles = {persona.id: persona.buying_role for persona in blueprint.personas}
         self.segments = tuple(dict.fromkeys(rule.segment for rule in blueprint.segments))
         self.owners = _owners(blueprint.types)
+        self.records = tuple(kind.id for kind in blueprint.types if not kind.on_map)
         self.verdicts = tuple(kind.id for kind in blueprint.types if _is_verdict(kind))
         self.painful_by_definition = tuple(sorted(pains_of(blueprint)))
         self.tautologies = _tautologies(blueprint)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from schemas.base import EPOCH
 from schemas.config import ClickHouseConfig
 from schemas.errors import StoreUnavailable
+from services.common.open_organisations import CLAIMS
 from services.dashboard import queries
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, MINUTE, Range, Reading, Scope, floor_minute, reading
@@ -237,6 +238,13 @@ class ClickHouseStore:
     async def traffic(self, since: datetime) -> Sequence[Row]:
         return await self.rows(queries.TRAFFIC, since=_stamp(since))
 
+    async def claims(self) -> Sequence[Row]:
+        return await self.rows(CLAIMS.format(links="links"))
+
+    async def kept_off(self, scope: Scope, span: Range, records: Sequence[str]) -> Sequence[Row]:
+        asked = _scoped(scope, span) | {"records": list(records)}
+        return await self.rows(queries.kept_off(bool(scope.tier or scope.account)), **asked)
+
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         before, before_id = query.after or (_FAR_FUTURE, "")
         scope, since = query.scope or Scope(), query.since or EPOCH
@@ -453,6 +461,8 @@ def _filters(scope: Scope) -> dict[str, Any]:
         "types": list(scope.types),
         "tiers": [scope.tier] if scope.tier else [],
         "account": scope.account,
+        "every": int(bool(scope.traffic)),
+        "records": list(scope.records),
     }
 
 

@@ -29,6 +29,7 @@ from services.dashboard.board import Board
 from services.dashboard.bootstrap import Surroundings, build, utc_now
 from services.dashboard.clickhouse import ClickHouseStore, connect
 from services.dashboard.disks import Disks
+from services.dashboard.letters import Letters
 from services.dashboard.live import Live
 from services.dashboard.pipeline import Pipeline, all_of
 from services.dashboard.reader import Waiting
@@ -55,7 +56,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     client = httpx.AsyncClient(timeout=TIMEOUT_S)
     pipeline = Pipeline(config.kafka, utc_now)
     standings = StandingsReader(config.kafka, Standings(), "touchline-dashboard-standings")
-    board, gateway = Board(), gateway_of(config, client)
+    board, letters, gateway = Board(), Letters(), gateway_of(config, client)
     around = Surroundings(
         sources=feeds_of(config.sources),
         token=read_secret(config.dashboard.token) if config.dashboard.token else None,
@@ -65,6 +66,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
         decide=decide_with(gateway),
         act=act_with(gateway),
         board=board,
+        letters=letters,
         behind=pipeline.behind,
         aside=lambda: aside_of(standings.standings),
         refused=lambda: refused_of(standings.standings, utc_now()),
@@ -85,6 +87,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     settings = server_settings(app, bounds, timeout_graceful_shutdown=GOODBYE_S)
     watching = [asyncio.create_task(each.run()) for each in (pipeline, disks, standings)]
     watching.append(asyncio.create_task(board.run(config.kafka)))
+    watching.append(asyncio.create_task(letters.run(config.kafka)))
     try:
         await _Server(settings, app.state.lives).serve([listener])
     finally:

@@ -19,6 +19,7 @@ from schemas.blueprint import Blueprint
 from schemas.incidents import Delivery, IncidentAction
 from services.dashboard.aside import Refused
 from services.dashboard.board import Board
+from services.dashboard.letters import Letters, LetterView, Refusals
 from services.dashboard.pages.account import told
 from services.dashboard.reader import Clock
 from services.dashboard.store import DaysQuery, JourneyStore, Row
@@ -34,7 +35,7 @@ _ALL_PEOPLE = 20_000
 _OF_NOBODY = frozenset((
     "cells", "history", "hurt", "daily", "first_minute", "last_minute", "tiers", "measures", "channels",
     "worst_rules", "fingerprint", "population", "open_proposals", "owner_of", "freshness", "slots", "ignored",
-    "traffic", "unmapped", "pained", "flow", "variants", "beside", "shares",
+    "kept_off", "claims", "traffic", "unmapped", "pained", "flow", "variants", "beside", "shares",
 ))  # fmt: skip
 """Questions whose answers are sums, or names of things."""
 SHOWN = frozenset((
@@ -170,6 +171,26 @@ class MaskedBoard(Board):
     def deliveries(self, incident_id: str = "") -> list[Delivery]:
         """As the board has them, each without what its receiver answered."""
         return [each.changed(answer=HIDDEN) if each.answer else each for each in super().deliveries(incident_id)]
+
+
+class MaskedLetters(Letters):
+    """Dead letters without their bytes and without what was said of them: both quote the message."""
+
+    def __init__(self, letters: Letters) -> None:
+        self.__dict__ = letters.__dict__
+
+    def refusals(self) -> tuple[Refusals, ...]:
+        """By source and reason."""
+        return tuple(replace(one, last=_without_words(one.last)) for one in super().refusals())
+
+    def mentioning(self, text: str, length: int) -> tuple[LetterView, ...]:
+        """By the letter's own id: what is in a message is not looked for."""
+        found = super().mentioning(text, length)
+        return tuple(_without_words(one) for one in found if one.letter_id == text)
+
+
+def _without_words(letter: LetterView) -> LetterView:
+    return replace(letter, message=HIDDEN, sample=HIDDEN if letter.sample else "")
 
 
 def masked_refused(refused: Refused) -> Refused:

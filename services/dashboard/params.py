@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Request
 from schemas.errors import shown
 from services.dashboard import cursors
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.scope import COMPARES, WINDOWS, Scope
+from services.dashboard.scope import COMPARES, TRAFFIC, WINDOWS, Scope
 from services.dashboard.store import AccountQuery, AccountSort, Polarity, SignalQuery, TimeKey
 
 T = TypeVar("T")
@@ -79,6 +79,7 @@ def scope_of(  # noqa: PLR0913 - one a filter
     account: Text = "",
     subject: Text = "",
     before: Text = "",
+    traffic: Text = "",
 ) -> Scope:
     """Raises BadParameter."""
     catalogue = catalogue_of(request)
@@ -98,6 +99,8 @@ def scope_of(  # noqa: PLR0913 - one a filter
         types=catalogue.owners.get(owner, ()),
         subject=request.path_params.get("about", subject),
         before=before,
+        traffic=one_of("traffic", traffic, TRAFFIC),
+        records=catalogue.records if traffic else (),
     )
 
 

@@ -19,7 +19,10 @@ _TIER = f"""lowerUTF8(arrayFirst(tier -> tier != '', arrayMap(name -> JSONExtrac
 _ACCOUNTS = f"""account_id IN (SELECT account_id FROM account_journeys FINAL
     WHERE ({{account:String}} = '' OR account_id = {{account:String}})
       AND (empty({{tiers:Array(String)}}) OR has({{tiers:Array(String)}}, {_TIER})))"""
-_TOUCHED = f"toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} AND on_map = 1 {_SCOPE}"
+# On the map, and where it is asked for, what is kept off it because of who sent it.
+_COUNTED = """(on_map = 1
+  OR ({every:UInt8} = 1 AND traffic != '' AND NOT has({records:Array(String)}, touchpoint_type)))"""
+_TOUCHED = f"toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} AND {_COUNTED} {_SCOPE}"
 
 
 def _and_accounts(of_accounts: bool) -> str:
@@ -56,7 +59,7 @@ _SUMS = """phase, touchpoint_type, volume, visitor_volume, friction, delight, em
     account_set, visitor_set, person_set"""
 _DAYS = "day IN {days:Array(Date)}"
 
-# Some accounts only: the sums of minutes are of all, so these are made of the touchpoints themselves.
+# Of some accounts, or with what is left out: sums of minutes do not tell, so these are made of the touchpoints.
 _OF_ACCOUNTS = f"""
   SELECT minute, phase, touchpoint_type, toUInt64(1) AS volume,
     toUInt64(startsWith(account_id, 'anon:')) AS visitor_volume,
@@ -65,14 +68,13 @@ _OF_ACCOUNTS = f"""
     if(startsWith(account_id, 'anon:'), [], [sipHash64(account_id)]) AS account_set,
     if(startsWith(account_id, 'anon:'), [sipHash64(account_id)], []) AS visitor_set,
     if(person_id = '', [], [sipHash64(person_id)]) AS person_set
-  FROM touchpoints AS t FINAL WHERE {{gaps}} AND on_map = 1 {_SCOPE.replace("{", "{{").replace("}", "}}")}
-    AND {_ACCOUNTS.replace("{", "{{").replace("}", "}}")}"""
+  FROM touchpoints AS t FINAL WHERE GAPS AND {_COUNTED} {_SCOPE} AND {_ACCOUNTS}"""
 
 
 def _minutes(gaps: int, columns: str, of_accounts: bool) -> str:
     """Rows of minutes in the gaps between the days."""
     if of_accounts:
-        return f"SELECT {columns} FROM ({_OF_ACCOUNTS.format(gaps=_in_gaps(gaps))})"
+        return f"SELECT {columns} FROM ({_OF_ACCOUNTS.replace('GAPS', _in_gaps(gaps))})"
     return f"SELECT {columns} FROM journey_minutes FINAL WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}"
 
 
@@ -146,7 +148,7 @@ def last_minute(of_accounts: bool) -> str:
     """The newest minute on the map of a scope, whatever the window."""
     if of_accounts:
         return f"""
-SELECT max(minute) AS last, count() AS n FROM touchpoints FINAL WHERE on_map = 1 {_SCOPE} {_and_accounts(True)}"""
+SELECT max(minute) AS last, count() AS n FROM touchpoints FINAL WHERE {_COUNTED} {_SCOPE} {_and_accounts(True)}"""
     return f"SELECT max(minute) AS last, count() AS n FROM journey_minutes FINAL WHERE volume > 0 {_SCOPE}"
 
 
@@ -292,6 +294,17 @@ SELECT source, traffic, toInt64(count()) AS touchpoints, toInt64(countIf(t.on_ma
 FROM touchpoints AS t FINAL
 WHERE minute >= toStartOfMinute({since:DateTime64(3, 'UTC')}) AND traffic != ''
 GROUP BY source, traffic ORDER BY source, touchpoints DESC, traffic
+"""
+
+
+def kept_off(of_accounts: bool) -> str:
+    """What of a scope is kept off the map because of who sent it; records are no contact moments anyway."""
+    return f"""
+SELECT traffic, toInt64(count()) AS touchpoints, argMax(if(url_host = '', agent, url_host), occurred_at) AS example
+FROM touchpoints FINAL
+WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} AND on_map = 0 AND traffic != ''
+  AND NOT has({{records:Array(String)}}, touchpoint_type) {_SCOPE} {_and_accounts(of_accounts)}
+GROUP BY traffic ORDER BY touchpoints DESC, traffic
 """
 
 
@@ -512,7 +525,7 @@ FROM (
   WHERE {_TOUCHED} AND {_HURTS} {_and_accounts(of_accounts)} ORDER BY at DESC, event_id LIMIT 1000) AS hurt
 ASOF LEFT JOIN (
   SELECT account_id, occurred_at AS at, touchpoint_type AS kind FROM touchpoints AS o FINAL
-  WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} - {BEFORE_S} AND {{until:Int64}} + {AFTER_S} AND on_map = 1
+  WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} - {BEFORE_S} AND {{until:Int64}} + {AFTER_S} AND {_COUNTED}
     AND NOT has({{types:Array(String)}}, touchpoint_type)) AS other
   ON hurt.account_id = other.account_id AND other.at {near} hurt.at
 GROUP BY kind ORDER BY n DESC, kind

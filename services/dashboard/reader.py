@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -13,12 +14,14 @@ import orjson
 
 from schemas.base import EPOCH
 from schemas.capabilities import Capability
+from services.common.open_organisations import open_organisations
 from services.dashboard import cursors, row_views
 from services.dashboard.answers import Given
 from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
+from services.dashboard.letters import Letters
 from services.dashboard.mapping import MapInputs, build_map, cell_of
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
 from services.dashboard.scope import Range, Scope, WindowId, nearest_window, range_of
@@ -40,6 +43,7 @@ from services.dashboard.views import (
     Cell,
     CellDetails,
     Freshness,
+    LeftOut,
     MapView,
     Population,
     ProposalPage,
@@ -51,6 +55,7 @@ from services.dashboard.views import (
     Whole,
 )
 from services.dashboard.words import account_name, rule_words
+from streams.connectors.reading import event_id
 from streams.identity.directories import Directories
 from streams.incidents.rhythm import MEMORY, Rhythms
 
@@ -66,8 +71,13 @@ CORRECTIONS_LENGTH = 20
 MAX_REMEMBERED = 64
 UNMAPPED_REACH = timedelta(days=7)
 ASK_IGNORED_EVERY = timedelta(seconds=10)
+ASK_CLAIMS_EVERY = timedelta(minutes=5)
 ASK_RHYTHMS_EVERY = timedelta(minutes=10)
 ASK_CHOICES_EVERY = timedelta(seconds=10)
+
+
+_ID = re.compile(r"\S{6,200}")
+MAX_SOURCES = 30
 
 
 class Reader:
@@ -102,8 +112,11 @@ class Reader:
         self._choices: tuple[datetime, tuple[str, ...], tuple[str, ...]] = (EPOCH, (), ())
         self.given = Given()
         self.board = Board()
+        self.letters = Letters()
         self.named_incidents: OrderedDict[str, str] = OrderedDict()
         """Ids of incidents that were shown lately → their oldest evidence."""
+        self._open: tuple[datetime, Mapping[str, list[str]]] = (EPOCH, {})
+        self._left_out: dict[Scope, tuple[datetime, tuple[LeftOut, ...]]] = {}
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
 
     async def span(self, scope: Scope, as_of: datetime) -> Range:
@@ -114,12 +127,13 @@ class Reader:
         """The journey map of a scope, now; `measure`: a cell whose times are measured, too. Raises StoreUnavailable."""
         as_of = self.clock()
         span = await self.span(scope, as_of)
-        cells, history, population, freshness, worst_rules = await asyncio.gather(
+        cells, history, population, freshness, worst_rules, left_out = await asyncio.gather(
             self.store.cells(scope, span),
             self._trends(scope, span),
             self.population(scope, span),
             self.freshness(),
             self.store.worst_rules(scope, span, self.catalogue.derived_rules),
+            self.left_out(scope),
         )
         questions = self.catalogue.questions
         measured = {measure: await self.store.measures(CellQuery(scope, span, *measure, questions))} if measure else {}
@@ -138,7 +152,7 @@ class Reader:
             told=self._told(),
             explain=explain,
         )
-        return build_map(self.catalogue, inputs)
+        return replace(build_map(self.catalogue, inputs), left_out=left_out)
 
     async def unmapped(self, scope: Scope, span: Range, cells: Cells) -> Sequence[Row]:
         """The commonest events outside the blueprint within the window's last week. Raises StoreUnavailable."""
@@ -291,6 +305,14 @@ class Reader:
             blueprint_version=row["blueprint_version"],
         )
 
+    async def events(self, text: str) -> tuple[TouchpointExplained, ...]:
+        """Those with this id, ours or the sender's, of whichever source. Raises StoreUnavailable."""
+        if not _ID.fullmatch(text):
+            return ()
+        ids = [text, *(event_id(source, text) for source in list(self._sources)[:MAX_SOURCES])]
+        found = await asyncio.gather(*map(self.touchpoint, ids))
+        return tuple(one for one in found if one is not None)
+
     async def cell(self, scope: Scope, phase: str, kind: str) -> CellDetails | None:
         """One card in depth; None when the map has no such cell. Raises StoreUnavailable."""
         view = await self.map(scope, explain=True, measure=self._to_measure(phase, kind))
@@ -345,10 +367,33 @@ class Reader:
 
     async def around(self, scope: Scope) -> Around:
         """What every page needs beside its own figures. Raises StoreUnavailable."""
-        freshness, (channels, tiers), name = await asyncio.gather(
-            self.freshness(), self._offered(), self._name_of(scope.account)
+        freshness, (channels, tiers), name, left_out = await asyncio.gather(
+            self.freshness(), self._offered(), self._name_of(scope.account), self.left_out(scope)
         )
-        return Around(freshness, channels, tiers, name)
+        return Around(freshness, channels, tiers, name, left_out)
+
+    async def open_organisations(self) -> Mapping[str, list[str]]:
+        """Organisations that stand for strangers, and why; asked every five minutes. Raises StoreUnavailable."""
+        asked_at, found = self._open
+        now = self.clock()
+        if not timedelta() <= now - asked_at < ASK_CLAIMS_EVERY:
+            found = open_organisations(await self.store.claims())
+            self._open = (now, found)
+        return found
+
+    async def left_out(self, scope: Scope) -> tuple[LeftOut, ...]:
+        """What the scope does not count because of who sent it, asked every ten seconds. Raises StoreUnavailable."""
+        if scope.traffic:
+            return ()
+        now, key = self.clock(), replace(scope, subject="", before="")
+        asked_at, found = self._left_out.get(key, (EPOCH, ()))
+        if not timedelta() <= now - asked_at < ASK_IGNORED_EVERY:
+            rows = await self.store.kept_off(scope, await self.span(scope, now), self.catalogue.records)
+            found = tuple(LeftOut(row["traffic"], row["touchpoints"], row["example"]) for row in rows)
+            self._left_out[key] = (now, found)
+            while len(self._left_out) > MAX_REMEMBERED:
+                self._left_out.pop(next(iter(self._left_out)), None)
+        return found
 
     async def _name_of(self, account_id: str) -> str:
         row = await self.store.account(account_id) if account_id else None

@@ -128,6 +128,7 @@ def touchpoint_view(catalogue: Catalogue, row: Row) -> TouchpointView:
         clock_suspect=bool(row["clock_suspect"]),
         friction_rules=tuple(row["friction_rules"]),
         signals=tuple(signal_view(catalogue, each) for each in row["signals"]),
+        traffic=row.get("traffic", ""),
     )
 
 

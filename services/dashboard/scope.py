@@ -33,6 +33,7 @@ COMPARE_LABELS: dict[CompareId, str] = {"before": "just before", "4w": "4 weeks 
 """Four weeks and 52 weeks: a Monday is compared with a Monday."""
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+TRAFFIC = ("", "all")
 FILTERS = ("persona", "segment", "owner", "channel", "tier", "account")
 
 
@@ -43,6 +44,7 @@ class Scope:
     `owner`: the department that answers for a touchpoint type; `tier`: of the account, as its CRM says;
     `account`: an account's id. `types`: the touchpoint types of the owner, by the blueprint. `subject`: what a page is
     about that is about one thing, and `before`: where an earlier part of its timeline begins; neither is a filter.
+    `traffic`: `all` counts what the blueprint leaves out, too, except types that are on no map anyway, the `records`.
     """
 
     window: WindowId = "24h"
@@ -56,6 +58,8 @@ class Scope:
     types: tuple[str, ...] = ()
     subject: str = ""
     before: str = ""
+    traffic: str = ""
+    records: tuple[str, ...] = ()
 
     @property
     def is_filtered(self) -> bool:
@@ -63,13 +67,14 @@ class Scope:
 
     @property
     def of_accounts(self) -> bool:
-        """Whether it asks for some accounts only, which the sums of minutes and days do not tell."""
-        return bool(self.tier or self.account)
+        """Whether it asks for what the sums of minutes and days do not tell: of some accounts, of what is left out."""
+        return bool(self.tier or self.account or self.traffic)
 
     def query(self, **changes: str) -> str:
         """As a URL's query, without what is default."""
         compare = "" if self.compare == "before" else self.compare
         fields = {"window": self.window, "compare": compare, **{name: getattr(self, name) for name in FILTERS}}
+        fields |= {"traffic": self.traffic}
         return urlencode({key: value for key, value in (fields | changes).items() if value})
 
     def whole_query(self) -> str:

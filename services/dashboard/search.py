@@ -17,19 +17,21 @@ from services.dashboard.store import AccountQuery
 
 router = APIRouter(include_in_schema=False)
 LENGTH = 10
+SHORTEST_ID = 6
 INCIDENTS_WITHIN: WindowId = "30d"
 PEOPLE_WITHIN = timedelta(days=90)
 
 
 @router.get("/search")
 async def search(scope: InScope, reader: WithReader, pages: WithPages, q: Text = "") -> Response:
-    """`q`: a part of a name or an id. Raises StoreUnavailable."""
+    """`q`: a part of a name or an id, or the whole id of an event, ours or its sender's. Raises StoreUnavailable."""
     text = q.strip()
     window = Scope(INCIDENTS_WITHIN)
-    accounts, found, people = await asyncio.gather(
+    accounts, found, people, events = await asyncio.gather(
         reader.accounts(AccountQuery(text=text, limit=LENGTH)),
         incidents(reader, window, await reader.span(window, reader.clock())) if text else _none(),
         reader.store.people(text, reader.clock() - PEOPLE_WITHIN, LENGTH),
+        reader.events(text),
     )
     kinds = [kind for kind in reader.catalogue.types.values() if kind.on_map and text.lower() in kind.name.lower()]
     context = {
@@ -38,6 +40,9 @@ async def search(scope: InScope, reader: WithReader, pages: WithPages, q: Text =
         "accounts": accounts.accounts if text else (),
         "people": people if text else (),
         "kinds": kinds[:LENGTH] if text else (),
+        "events": events,
+        "letters": reader.letters.mentioning(text, LENGTH) if _looks_like_an_id(text) else (),
+        "is_id": _looks_like_an_id(text),
         "scope": scope,
         "page": None,
         "around": None,
@@ -46,6 +51,11 @@ async def search(scope: InScope, reader: WithReader, pages: WithPages, q: Text =
         "catalogue": reader.catalogue,
     }
     return html(pages.render("search.html", context))
+
+
+def _looks_like_an_id(text: str) -> bool:
+    """So that who looks for an event that is nowhere is told where else to look."""
+    return len(text) >= SHORTEST_ID and " " not in text and any(each.isdigit() for each in text)
 
 
 def _is_named(each: IncidentView, text: str) -> bool:

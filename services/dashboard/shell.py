@@ -61,10 +61,12 @@ def environment() -> Environment:
         "bars": charts.bars,
         "share_bar": charts.share_bar,
         "amount": words.amount,
+        "traffic_words": words.traffic_words,
         "code_marks": words.code_marks,
     }
     found.globals |= {
         "plural": words.plural,
+        "became_words": words.became_words,
         "clock_time": words.clock_time,
         "change_words": words.change_words,
         "day_words": words.day_words,

@@ -211,6 +211,12 @@ class JourneyStore(Protocol):
     async def traffic(self, since: datetime) -> Sequence[Row]:
         """source, traffic, touchpoints, counted, example: what came since then and is not of customers."""
 
+    async def claims(self) -> Sequence[Row]:
+        """account, value: domains that organisations of helpdesks claim."""
+
+    async def kept_off(self, scope: Scope, span: Range, records: Sequence[str]) -> Sequence[Row]:
+        """traffic, touchpoints, example: what of a scope is off the map because of who sent it; `records` aside."""
+
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         """Rows of signals, with account_name, persona, account_method and account_confidence."""
 

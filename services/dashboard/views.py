@@ -207,6 +207,18 @@ class OtherTraffic:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Touchpoints of a window and its filters that are off the map, because the blueprint counts no such `traffic`.
+
+    `example`: the host or the program of the latest.
+    """
+
+    traffic: str
+    touchpoints: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetAside:
     """What a source sends is kept unread, because most of it was refused. `requests`: how many wait."""
 
@@ -286,7 +298,10 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """The current-state journey map. `unfed_rules`: no configured source can feed them, so they never fire."""
+    """The current-state journey map. `unfed_rules`: no configured source can feed them, so they never fire.
+
+    `left_out`: what is not counted because of who sent it; `traffic=all` counts it.
+    """
 
     as_of: datetime
     window: str
@@ -299,6 +314,7 @@ class MapView:
     unmapped: Unmapped
     unfed_rules: tuple[str, ...]
     freshness: Freshness
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +400,7 @@ class PhaseMove:
 
 @dataclass(frozen=True, slots=True)
 class TouchpointView:
-    """One contact moment: who, where, how we know, what it carried."""
+    """One contact moment: who, where, how we know, what it carried. `traffic`: empty for a customer's."""
 
     event_id: str
     account_id: str
@@ -415,6 +431,7 @@ class TouchpointView:
     clock_suspect: bool
     friction_rules: tuple[str, ...]
     signals: tuple[SignalView, ...] = ()
+    traffic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -525,6 +542,7 @@ class Around:
     channels: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     account_name: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def is_late(self) -> bool:

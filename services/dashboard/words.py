@@ -202,6 +202,26 @@ def delivery_words(line: Delivery) -> str:
     return f"{said} {line.channel}{tries}"
 
 
+_TRAFFIC = {
+    "bot": "of programs",
+    "internal": "of your own people and hosts",
+    "test": "of tests",
+    "declined": "of people who declined",
+}
+
+
+def traffic_words(traffic: str) -> str:
+    """Whose touchpoints they are: `480 of programs`."""
+    return _TRAFFIC.get(traffic) or f"of “{rule_words(traffic)}”"
+
+
+def became_words(on_map: bool, traffic: str) -> str:
+    """What became of an event that is stored; empty: it is on the map."""
+    if on_map:
+        return ""
+    return f"left out: it is one {traffic_words(traffic)}" if traffic else "a record, no contact moment"
+
+
 _RULES = {
     "rage_click": "Repeated clicking",
     "dead_click": "Clicks without effect",

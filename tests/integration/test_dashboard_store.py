@@ -46,6 +46,8 @@ SCOPES = [
     Scope("7d", owner="Sales", types=("contract",)),
     Scope("all", tier="gold", persona="end_user"),
     Scope("30d", account="crm:0001"),
+    Scope("7d", traffic="all", records=("crm_record",)),
+    Scope("all", traffic="all", persona="end_user"),
 ]
 
 
@@ -71,6 +73,11 @@ def made(client: Client) -> seed.World:
     made = seed.world(BLUEPRINT, NOW, touchpoints=3000, days=30)
     for row in made.touchpoints[:50]:
         row |= {"touchpoint_type": "unmapped", "vendor_type": "track:Odd Thing", "persona": ""}
+    calm = [row for row in made.touchpoints[50:] if not row["friction"]]
+    older = [row for row in calm if row["occurred_at"] < NOW - timedelta(days=1, hours=1)]
+    for number, row in enumerate(older[:60]):
+        kind = {"url_host": "localhost", "traffic": "internal"} if number % 3 else {"agent": "Pry", "traffic": "bot"}
+        row |= kind | {"on_map": 0, "touchpoint_type": "crm_record" if number % 5 == 0 else row["touchpoint_type"]}
     odd = {row["event_id"] for row in made.touchpoints[:50]}
     for signal in made.signals:
         signal["touchpoint_type"] = "unmapped" if signal["event_id"] in odd else signal["touchpoint_type"]
@@ -78,6 +85,17 @@ def made(client: Client) -> seed.World:
         row["traits"] = '{"tier": "Gold"}'
     seed.store(client, made)
     return made
+
+
+async def test_what_is_left_out_is_counted_as_it_is(store: ClickHouseStore, made: seed.World) -> None:
+    fake, records = FakeStore(made), Catalogue(BLUEPRINT).records
+    for scope in (Scope("all"), Scope("7d"), Scope("30d", persona="end_user"), Scope("all", account="crm:0001")):
+        span = await reader_on(store).span(scope, NOW)
+        found = await store.kept_off(scope, span, records)
+        assert [dict(row) for row in found] == await fake.kept_off(scope, span, records)
+    everything = await store.kept_off(Scope("all"), await reader_on(store).span(Scope("all"), NOW), records)
+    assert {row["traffic"]: row["example"] for row in everything} == {"internal": "localhost", "bot": "Pry"}
+    assert sum(row["touchpoints"] for row in everything) == 48, "records are no contact moments anyway"
 
 
 def reader_on(store: Any) -> Reader:

@@ -47,6 +47,11 @@ def domain(day: int, company: int, host: str) -> dict[str, Any]:
     return crm(day, subscriptionType="company.propertyChange", **told)
 
 
+def tied(day: int, company: int, *, is_first: bool) -> dict[str, Any]:
+    told = {"associationType": "CONTACT_TO_COMPANY", "fromObjectId": 9, "toObjectId": company}
+    return crm(day, subscriptionType="contact.associationChange", isPrimaryAssociation=is_first, **told)
+
+
 def page(day: int, user: str, **properties: Any) -> dict[str, Any]:
     properties |= {"path": "/pricing"}
     return {"at": f"2026-03-{day:02} 09:00", "segment": {"type": "page", "userId": user, "properties": properties}}
@@ -76,6 +81,11 @@ STORY = Scenario.model_validate(
             "doubled": page(11, "u-bob", twice=True),
             "member": page(12, "u-gus", crm_account_id="8"),
             "gus": page(13, "u-gus"),
+            "first": tied(14, 7, is_first=True),
+            "second": tied(15, 8, is_first=False),
+            "title": crm(
+                16, subscriptionType="contact.propertyChange", objectId=9, propertyName="jobtitle", propertyValue="CFO"
+            ),
         },
         "expect": {"lost": {}},
     }
@@ -153,7 +163,14 @@ def test_remap_leaves_what_a_fresh_run_would_have_made(installation: Installatio
     def where(name: str) -> str:
         return installation.shown().get(told[name].event_id, {}).get("account", "")
 
-    for name, account in {"cid": "crm:crm:8", "dee": "crm:crm:8", "gamma": "crm:crm:7", "gus": "crm:crm:8"}.items():
+    wrong_once = {
+        "cid": "crm:crm:8",
+        "dee": "crm:crm:8",
+        "gamma": "crm:crm:7",
+        "gus": "crm:crm:8",
+        "title": "crm:crm:8",
+    }
+    for name, account in wrong_once.items():
         installation.wait_for(lambda name=name: where(name), account, WITHIN_S)  # type: ignore[misc]
         assert expected[told[name].event_id]["account"] != account, "the older rules must have been wrong"
     lost, wrong = installation.shown()[told["lost"].event_id], asyncio.run(links(kafka)) - links_left
@@ -168,8 +185,12 @@ def test_remap_leaves_what_a_fresh_run_would_have_made(installation: Installatio
     assert done.returncode == 0, done.stderr
     assert b"1 of segment stay as an older mapping read them: Kafka no longer has their requests" in done.stderr
     report = json.loads(done.stdout)
+    assert report["accounts_attributed_anew"] >= 1, "older rules attributed what no mapping reads anew"
     assert report["left_as_read"] == {"segment": 1}
     assert (report["requests_read_anew"], report["touchpoints_withdrawn"]) == (len(sent) - 1, 1)
+
+    again = installation.asked("remap")
+    assert json.loads(again.stdout)["accounts_attributed_anew"] == 0, "it is done, also where it came out the same"
 
     kept = {told["lost"].event_id: lost}
     installation.wait_for(installation.shown, expected | kept, WITHIN_S)

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from schemas.errors import ConfigurationError
 from schemas.incidents import IncidentAction
+from schemas.touchpoints import DeadLetter
 from services.cli.main import app as cli
 from services.common.access import Access, add_token, hash_of, read_access, remove_token
 from services.dashboard import guard, masking
@@ -34,9 +35,15 @@ from tests.unit.test_dashboard_app import app_on
 PERSON = "email:jane.doe@acme.example"
 NAMES = (
     "jane.doe@acme.example", "Jane Doe", "words of a customer", "a ticket about a salary", "why it hurts her",
-    "a note about her", "she rang and shouted", "her wish", "Head of Pain",
+    "a note about her", "she rang and shouted", "her wish", "Head of Pain", "a message that nobody could read",
 )  # fmt: skip
 """Names, addresses and texts of people, each of which stands somewhere in the store."""
+LETTER = DeadLetter(
+    letter_id="letter-1", stage="normalise", reason="bad_email", message="`email` is jane.doe@acme.example",
+    source="web",
+    original='{"messageId": "m-77", "text": "a message that nobody could read"}', origin_topic="touchpoints.raw.v1",
+    origin_partition=0, origin_offset=1, origin_index=0, failed_at=NOW,
+)  # fmt: skip
 OWN_PAGE = {"origin": "http://127.0.0.1:8090"}
 
 
@@ -93,6 +100,7 @@ def site(access: Access | None, **around: Any) -> FastAPI:
     events = tuple(row["event_id"] for row in store.world.touchpoints[:3])
     note = {"action_id": "n1", "at": NOW, "by": "Lee", "verb": "note", "events": events, "text": "a note about her"}
     app.state.desk.reader.board.act(IncidentAction.model_validate(note))
+    app.state.desk.reader.letters.learn("", b"[" + LETTER.encoded() + b"]")
     from tests.unit.test_page_filters import told_of
 
     answer = told_of("x").changed(answer="she rang and shouted", account_id=store.world.accounts[0]["account_id"])
@@ -148,7 +156,15 @@ def addresses(app: FastAPI, person: str) -> list[str]:
             paths = [re.sub(r"\{" + hole + r"(:path)?\}", quote(value, safe=""), path) for path, value in filled]
         parts = [""] if route.startswith(("/api/", "/csv/")) else ["", "&part=1"]
         found += [f"{path}?window=all&subject=all/all&days=30{more}" for path in paths for more in parts]
-    return [*found, "/search?q=ja", "/search?q=doe", "/search?q=acme", f"/search?q={person}", "/openapi.json"]
+    return [
+        *found,
+        "/search?q=ja",
+        "/search?q=doe",
+        "/search?q=acme",
+        "/search?q=letter-1",
+        f"/search?q={person}",
+        "/openapi.json",
+    ]
 
 
 async def told_on(app: FastAPI, token: str, person: str) -> dict[str, str]:
@@ -369,3 +385,16 @@ def test_the_command_shows_a_token_once(tmp_path: Path) -> None:
     assert run.invoke(cli, ["access", "add", "Vera", "--role", "king", *data]).exit_code == 2
     assert run.invoke(cli, ["access", "remove", "Vera", *data]).exit_code == 0
     assert run.invoke(cli, ["access", "remove", "Vera", *data]).exit_code == 2
+
+
+async def test_a_viewer_finds_no_letter_by_what_is_in_it(file: Path) -> None:
+    viewer, operator = add_token(file, "Vera", "viewer", NOW), add_token(file, "Olaf", "operator", NOW)
+    app = site(Access(file))
+    for query, of_viewer, of_operator in (
+        ("letter-1", True, True),
+        ("jane.doe2", False, False),
+        ('"m-77"', False, True),
+    ):
+        for token, is_found in ((viewer, of_viewer), (operator, of_operator)):
+            text = (await browser(app, token).get(f"/search?q={query}")).text
+            assert ("a dead letter of web" in text) == is_found, query

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+import re
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 from schemas.config import AttributionConfig
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from schemas.traffic import Traffic, TrafficRules
+from services.dashboard.pages import PAGES
 from streams.connectors.agents import agent_of
 from streams.identity.networks import Networks
 from streams.journey.blueprints import load
@@ -20,7 +23,10 @@ from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import fold
 from streams.matching.traffic import TrafficBook
 from tests.convergence import Batches, comparable, last_event, live, visible
+from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of
+from tests.dashboard_seed import world
 from tests.journeys import AS_OF, attributed, histories, touchpoint
+from tests.unit.test_dashboard_app import app_on
 from tests.unit.test_ordinary_events import read
 
 CHROME = (
@@ -35,6 +41,7 @@ def blueprint_with(**rules: Any) -> CompiledBlueprint:
     return CompiledBlueprint(EVERYTHING.source.model_copy(update={"traffic": TrafficRules(**rules)}))
 
 
+ALL_COUNTED = blueprint_with(count=get_args(Traffic))
 CUSTOMERS = blueprint_with(count=("customer",), own_domains=("ours.example",))
 
 
@@ -197,8 +204,8 @@ def crawl() -> list[AttributedTouchpoint]:
 
 
 def test_without_leaving_out_a_crawler_is_a_customer_in_a_rage() -> None:
-    """Known bad, and what is done until you say otherwise: judged and shown, and counted."""
-    counted, left_out = fold(crawl(), EVERYTHING, AS_OF), fold(crawl(), CUSTOMERS, AS_OF)
+    """Known bad, for whoever counts them all; what ships counts customers."""
+    counted, left_out = fold(crawl(), ALL_COUNTED, AS_OF), fold(crawl(), EVERYTHING, AS_OF)
     assert [signal.rule for signal in counted.signals.values()] == ["rage_click"]
     assert {placed.traffic for placed in counted.placed.values()} == {"bot"}
     assert counted.state.on_map_touchpoints == 5
@@ -221,3 +228,70 @@ def test_other_settings_judge_what_is_stored_anew() -> None:
 
     assert (traffic(before), traffic(after)) == (["customer"], ["internal"])
     assert before.digest != after.digest
+
+
+SENT: dict[str, tuple[int, CleanTouchpoint]] = {
+    "headless agent": (500, viewed(agent=HEADLESS)),
+    "localhost": (40, viewed("http://localhost:3000/pricing")),
+    "staging host": (30, viewed("https://staging.acme.example/pricing")),
+    "own people": (20, viewed(traits={"email": "jo@ours.example"})),
+    "helpdesk agent": (10, touchpoint("e", 0, "ticket_replied_by_agent", aliases=("email:jo@ours.example",))),
+    "declined consent": (25, viewed(**DECLINED)),
+    "customers": (60, viewed()),
+}
+LEFT_OUT = {"bot": 500, "internal": 90, "declined": 25}
+
+
+def everyone() -> list[AttributedTouchpoint]:
+    kinds = [(name, found) for name, (count, found) in SENT.items() for _ in range(count)]
+    return [
+        attributed(f"e{n}", n * 60.0).changed(
+            touchpoint=found.changed(event_id=f"e{n}", occurred_at=AS_OF - timedelta(minutes=1 + n))
+        )
+        for n, (_, found) in enumerate(kinds)
+    ]
+
+
+async def test_sent_kept_left_out_and_shown() -> None:
+    """What ships, with our own domain said: all is kept, customers are on the map, the page counts the rest."""
+    found = fold(everyone(), blueprint_with(own_domains=("ours.example",)), AS_OF)
+    sent = sum(count for count, _ in SENT.values())
+    assert len(found.placed) == sent == 685
+    off = Counter(placed.traffic for placed in found.placed.values() if placed.traffic != "customer")
+    assert off == LEFT_OUT and not any(p.on_map for p in found.placed.values() if p.traffic != "customer")
+    assert found.state.on_map_touchpoints == 70, "customers, and what an agent answered them"
+
+    pattern = world(BLUEPRINT, NOW, touchpoints=1, days=1).touchpoints[0]
+    made = world(BLUEPRINT, NOW, touchpoints=0, days=1)
+    for number, placed in enumerate(found.placed.values()):
+        touched = placed.item.touchpoint
+        row = pattern | {"event_id": f"e{number}", "occurred_at": NOW, "minute": NOW.replace(second=0), "pain": 0.0}
+        kind = "" if placed.traffic == "customer" else placed.traffic
+        told = {"traffic": kind, "on_map": int(not kind), "url_host": touched.url_host, "agent": touched.agent}
+        made.touchpoints.append(row | told | {"friction": 0, "friction_rules": []})
+    client = browser_of(app_on(FakeStore(made)))
+    shown = (await client.get("/api/map?window=24h")).json()
+    assert shown["totals"]["touchpoints"] == 70
+    assert {one["traffic"]: one["touchpoints"] for one in shown["left_out"]} == LEFT_OUT
+    everything = (await client.get("/api/map?window=24h&traffic=all")).json()
+    assert everything["totals"]["touchpoints"] == sent and not everything["left_out"]
+    for page in (one for one in PAGES if one.about_customers and not one.is_about_one):
+        text = (await client.get(f"{page.path}?window=24h")).text
+        assert "500</span>" in text or re.search(r"500 of programs.*?90 of your own people", text, re.DOTALL), page.id
+        assert re.search(r'href="[^"]*traffic=all">Count them', text), page.id
+        assert "Count them" not in (await client.get(f"{page.path}?window=24h&traffic=all")).text
+
+
+async def test_a_newcomer_who_tries_it_on_localhost_is_told_where_it_is_and_sees_it_with_one_click() -> None:
+    made = world(BLUEPRINT, NOW, touchpoints=1, days=1)
+    made.touchpoints[0] |= {"traffic": "internal", "on_map": 0, "url_host": "localhost", "occurred_at": NOW}
+    made.touchpoints[0]["minute"] = NOW.replace(second=0)
+    client = browser_of(app_on(FakeStore(made)))
+    text = (await client.get("/map?window=24h")).text
+    notice = re.search(r'<section id="notice".*?</section>', text, re.DOTALL)
+    assert notice and "1 touchpoint came that is left out" in notice[0] and "<code>localhost</code>" in notice[0]
+    assert "No event has arrived yet" not in text
+    link = re.search(r'href="([^"]*traffic=all)">Count them here', text)
+    assert link
+    assert (await client.get("/api/map?window=24h&traffic=all")).json()["totals"]["touchpoints"] == 1
+    assert "Left out" not in (await client.get(link[1].replace("&amp;", "&"))).text

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Sequence
 
 from schemas.config import Config
+from services.cli.commands.by_rules import applied, attribute_anew, count_older
 from services.cli.commands.reading_anew import left_as_read, read_anew
 from services.cli.commands.refold_run import WINDOW, Pace, Say, StoredAccounts, refold, remap, writers
 from services.cli.context import Target
 from streams.connectors.registry import connectors_of, directories_of
+from streams.identity.attribution_rules import RULE_VERSION
 from streams.identity.directories import Directories
 from streams.journey.blueprints import load
 
@@ -34,7 +36,8 @@ def run_refold(
 
 
 def run_remap(target: Target, *, dry_run: bool, rate_per_s: float, say: Say) -> dict[str, object]:
-    """Read anew what older mappings read, then apply the configured blueprint to the accounts another one made.
+    """Read anew what older mappings read, attribute what older rules attributed, then apply the configured blueprint
+    to the accounts another one made.
 
     Returns what was done; on a dry run, what is to be done.
     """
@@ -46,10 +49,17 @@ def run_remap(target: Target, *, dry_run: bool, rate_per_s: float, say: Say) -> 
         if dry_run:
             outdated = sum(left_as_read(client, mappings).values())
             accounts = stored.count_others(blueprint.digest)
-            return {"accounts": accounts, "blueprint_version": blueprint.version, "outdated_touchpoints": outdated}
+            done = asyncio.run(applied(config.kafka)) >= RULE_VERSION
+            return {
+                "accounts": accounts,
+                "blueprint_version": blueprint.version,
+                "outdated_touchpoints": outdated,
+                "accounts_of_older_rules": 0 if done else count_older(client),
+            }
 
         async def ask(config: Config) -> dict[str, object]:
             anew = await read_anew(config, client, say, rate_per_s=rate_per_s)
+            anew |= await attribute_anew(config.kafka, client, say, rate_per_s=rate_per_s)
             async with writers(config.kafka) as found:
                 return anew | await remap(stored, found.ask, blueprint, say, rate_per_s=rate_per_s)
 

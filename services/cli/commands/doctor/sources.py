@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from schemas.parking import Backlog, Standing
 from services.cli.commands.doctor.check import Check, Place
+from services.common.open_organisations import CLAIMS, open_organisations
 from streams.runtime.standings import TOPIC, Standings
 
 if TYPE_CHECKING:
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
 
 SHOWN = 8
 _HEARD = "SELECT source, max(last_received_at) AS heard_at FROM {database}.source_freshness GROUP BY source"
-_CLAIMS = """
-SELECT JSONExtractString(payload, 'account_id') AS account, JSONExtractString(payload, 'value') AS value
-FROM {database}.links FINAL
-WHERE kind = 'account' AND JSONExtractString(payload, 'trait') = 'domain' AND startsWith(account, 'org:')
-    AND NOT JSONExtractBool(payload, 'retracted')
-"""
 MEND = "see its newest dead letters (`touchline dlq ls`), mend the sender or its mapping; then"
 
 
@@ -85,18 +80,12 @@ def organisations(place: Place) -> Iterator[Check]:
 
     database = place.config.clickhouse.database
     if query_rows(place.store, f"EXISTS TABLE {database}.links")[0]["result"]:
-        yield from organisations_of(query_rows(place.store, _CLAIMS.format(database=database)))
+        yield from organisations_of(query_rows(place.store, CLAIMS.format(links=f"{database}.links")))
 
 
 def organisations_of(claims: Iterable[Mapping[str, object]]) -> Iterator[Check]:
     """One finding for each that claims nothing but domains where anyone has a mailbox; pure."""
-    from streams.identity.domains import claimed_hosts, claimed_public
-
-    domains: dict[str, list[str]] = {}
-    for claim in claims:
-        domains.setdefault(str(claim["account"]), []).append(str(claim["value"]))
-    found = {account: " ".join(said) for account, said in domains.items() if not claimed_hosts(" ".join(said))}
-    open_ones = {account: public for account, said in sorted(found.items()) if (public := claimed_public(said))}
+    open_ones = open_organisations(claims)
     for account, public in islice(open_ones.items(), SHOWN):
         detail = f"`{account}` claims {', '.join(public)}, where anyone has a mailbox: it is nobody's account"
         yield Check("organisations", "warning", detail, "take the domain out of the organisation at the helpdesk")

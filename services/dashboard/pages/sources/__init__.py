@@ -3,6 +3,5 @@
 from services.dashboard.pages.kind import Page
 from services.dashboard.pages.sources.query import ask
 
-PAGE = Page(
-    "sources", "Sources", "/sources", ("lead", "freshness", "tap", "questions", "add"), ask, about_customers=False
-)
+PARTS = ("lead", "freshness", "tap", "letters", "questions", "add")
+PAGE = Page("sources", "Sources", "/sources", PARTS, ask, about_customers=False)

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.dashboard.letters import Refusals
 from services.dashboard.pages.sources.vendors import VENDORS, Vendor
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.views import Freshness, ProposalPage, SourceFreshness
-from services.dashboard.words import account_name
+from services.dashboard.words import account_name, became_words
 
 HOURS = 24
 LATEST = 15
+MOST_FINDINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,17 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class SourcesPage:
-    """How recent each source is and what it sent, what came last, and what is asked of people."""
+    """How recent each source is and what it sent, what came last, and what is asked of people.
+
+    `open_organisations`: ids of those that claim nothing but domains where anyone has a mailbox, and the domains.
+    """
 
     freshness: Freshness
     questions: ProposalPage
     sent: tuple[Sent, ...]
     latest: tuple[Came, ...]
+    letters: tuple[Refusals, ...] = ()
+    open_organisations: tuple[tuple[str, str], ...] = ()
     vendors: tuple[Vendor, ...] = VENDORS
 
     @property
@@ -71,13 +78,18 @@ async def ask(reader: Reader, _: Scope) -> SourcesPage:
     """Raises StoreUnavailable."""
     now = reader.clock()
     since = (now - timedelta(hours=HOURS - 1)).replace(minute=0, second=0, microsecond=0)
-    freshness, questions, flow, latest = await asyncio.gather(
-        reader.freshness(), reader.open_questions(), reader.store.flow(since), reader.store.latest(since, LATEST)
+    freshness, questions, flow, latest, strangers = await asyncio.gather(
+        reader.freshness(),
+        reader.open_questions(),
+        reader.store.flow(since),
+        reader.store.latest(since, LATEST),
+        reader.open_organisations(),
     )
     rows = flow
     sent = sorted((_sent(reader, one, rows) for one in freshness.sources), key=lambda one: not one.is_late)
+    open_ones = tuple((account, ", ".join(domains)) for account, domains in strangers.items())[:MOST_FINDINGS]
     came = tuple(_came(reader, row) for row in latest)
-    return SourcesPage(freshness, questions, tuple(sent), came)
+    return SourcesPage(freshness, questions, tuple(sent), came, reader.letters.refusals(), open_ones)
 
 
 def _sent(reader: Reader, source: SourceFreshness, rows: Sequence[Mapping[str, Any]]) -> Sent:
@@ -93,7 +105,6 @@ def _sent(reader: Reader, source: SourceFreshness, rows: Sequence[Mapping[str, A
 
 def _came(reader: Reader, row: Mapping[str, Any]) -> Came:
     catalogue = reader.catalogue
-    left = {"bot": "a program", "internal": "your own people", "test": "a test", "declined": "declined"}
     return Came(
         event_id=row["event_id"],
         at=row["received_at"],
@@ -105,5 +116,5 @@ def _came(reader: Reader, row: Mapping[str, Any]) -> Came:
         phase=catalogue.phase_name(row["phase"]),
         persona=catalogue.persona_name(row["persona"]),
         pain=row["pain"],
-        became="" if row["on_map"] else f"left out: {left.get(row['traffic'], 'a record, no contact')}",
+        became=became_words(bool(row["on_map"]), row["traffic"]),
     )
