@@ -40,6 +40,7 @@ PARTS = {
     "start": Part("benchmarks.start"),
     "peer": Part("benchmarks.peer", 900.0),
     "end_to_end": Part("benchmarks.end_to_end", 1200.0),
+    "viewers": Part("benchmarks.viewers"),
     "alerts": Part("benchmarks.alerts", 600.0),
     "late_truth": Part("benchmarks.late_truth", 600.0),
 }

@@ -41,15 +41,17 @@ from services.dashboard.views import (
 )
 
 router = APIRouter(prefix="/api")
+STREAM = "/api/stream"
 VIEWS = ("json", *BY_ID)
 
 
-def reader_of(request: Request) -> Reader:
+# `async`, and so is everything that is asked for before an answer: what is not would go through a thread each
+async def reader_of(request: Request) -> Reader:
     """Of whoever asks: a viewer's masks people."""
     return desk_of(request).reader
 
 
-def live_of(request: Request) -> Live:
+async def live_of(request: Request) -> Live:
     return desk_of(request).live
 
 
@@ -95,7 +97,7 @@ async def accounts(query: Annotated[AccountQuery, Depends(accounts_of)], reader:
 
 
 @router.get("/accounts/{account_id:path}", response_model=AccountView)
-async def account(account_id: str, paging: Annotated[Paging, Depends()], reader: WithReader) -> Response:
+async def account(account_id: str, paging: Paging, reader: WithReader) -> Response:
     """A day in the life of one account: its touchpoints newest first, and its changes of phase."""
     time_cursor(paging.cursor)
     found = await reader.account(account_id, paging.limit, paging.cursor)
@@ -137,12 +139,13 @@ async def health(request: Request) -> Response:
 async def store_check(request: Request) -> tuple[bool, dict[str, Any]]:
     """Asked now, not remembered."""
     waits = [{"service": wait.service, "state": wait.state} for wait in request.app.state.waiting()]
-    behind = reader_of(request).behind()
+    desk = desk_of(request)
+    behind = desk.reader.behind()
     try:
-        await reader_of(request).store.fingerprint()
+        await desk.reader.store.fingerprint()
     except StoreUnavailable as error:
         return False, {"clickhouse": str(error), "waiting": waits, "behind": behind}
-    return True, {"clickhouse": "ok", "waiting": waits, "behind": behind, "viewers": live_of(request).audience()}
+    return True, {"clickhouse": "ok", "waiting": waits, "behind": behind, "viewers": desk.live.audience()}
 
 
 @router.get("/stream")

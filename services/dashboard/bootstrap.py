@@ -15,6 +15,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from schemas.blueprint import Blueprint
 from schemas.capabilities import Capability
@@ -118,7 +120,7 @@ def build(
         lifespan=_running(lives),
         middleware=[
             Middleware(Guard, door=door),
-            Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5),  # streams pack their own frames
+            Middleware(Packed, minimum_size=2_000, compresslevel=5),
         ],
     )
     app.state.desk, app.state.viewers_desk, app.state.lives, app.state.door = desk, viewers_desk, lives, door
@@ -128,6 +130,16 @@ def build(
     app.state.decide, app.state.act = around.decide, around.act
     _add_routes(app)
     return app
+
+
+class Packed(GZipMiddleware):
+    """Packs answers, except streams: those pack their frames once for all, and a packer each would cost 20 KB."""
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == api.STREAM:
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _reader(store: JourneyStore, catalogue: Catalogue, clock: Clock, around: Surroundings) -> Reader:
@@ -205,7 +217,7 @@ async def _icon() -> Response:
 async def _healthz(request: Request) -> Response:
     """200 while the store answers, else 503: a restart of ours mends no stage that is behind. Says nothing but that."""
     ok, _ = await api.store_check(request)
-    return api.answer({"ok": ok, "up_to_date": ok and not api.reader_of(request).behind()}, 200 if ok else 503)
+    return api.answer({"ok": ok, "up_to_date": ok and not request.app.state.desk.reader.behind()}, 200 if ok else 503)
 
 
 async def _metrics(request: Request) -> Response:

@@ -19,6 +19,8 @@ from services.dashboard.sessions import COOKIE, LIFETIME, LOCAL, Person, Session
 
 # asked by probes and Prometheus, by whatever name they know us; of the two only the first needs no token
 PROBED_PATHS = frozenset(["/healthz", "/metrics"])
+STRAIGHT = "touchline.send"
+"""Past all that wraps an answer: for what a stream sends once its headers are out, a thousand times a second."""
 LOGIN, LOGOUT = "/login", "/logout"
 _OPEN_PATHS = frozenset(["/healthz", "/favicon.ico", LOGIN])
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -84,6 +86,7 @@ class Guard:
             return
         raw: dict[bytes, bytes] = dict(scope["headers"])
         sending = _with_headers(send, self._door.visitors.cors(raw))
+        scope[STRAIGHT] = send
         answer = self._preflight(scope, raw) or self._stranger(scope, raw)
         if answer is None:
             person = self._door.person(scope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, NoReturn, TypeVar, cast, get_args
 
 from fastapi import Depends, Query, Request
@@ -67,7 +68,7 @@ def catalogue_of(request: Request) -> Catalogue:
     return catalogue
 
 
-def scope_of(  # noqa: PLR0913 - one a filter
+async def scope_of(  # noqa: PLR0913 - one a filter
     request: Request,
     window: Text = "24h",
     compare: Text = "before",
@@ -104,17 +105,25 @@ def scope_of(  # noqa: PLR0913 - one a filter
     )
 
 
-class Paging:
+@dataclass(frozen=True, slots=True)
+class Paged:
     """`limit` and `cursor` of a list."""
 
-    def __init__(self, limit: Text = "50", cursor: Text = "") -> None:
-        self.limit = limit_of(limit)
-        self.cursor = cursor
+    limit: int
+    cursor: str
 
 
-def accounts_of(
+async def paging_of(limit: Text = "50", cursor: Text = "") -> Paged:
+    """Raises BadParameter."""
+    return Paged(limit_of(limit), cursor)
+
+
+Paging = Annotated[Paged, Depends(paging_of)]
+
+
+async def accounts_of(
     request: Request,
-    paging: Annotated[Paging, Depends()],
+    paging: Paging,
     phase: Text = "",
     identified: Text = "",
     q: Text = "",
@@ -131,9 +140,9 @@ def accounts_of(
     )
 
 
-def signals_of(
+async def signals_of(
     request: Request,
-    paging: Annotated[Paging, Depends()],
+    paging: Paging,
     polarity: Text = "friction",
     account_id: Text = "",
     phase: Text = "",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated
 from urllib.parse import parse_qsl
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.errors import ConfigurationError
@@ -40,7 +39,7 @@ class Decided:
 
 
 @router.get("/api/proposals", response_model=ProposalPage)
-async def proposals(paging: Annotated[Paging, Depends()], reader: WithReader, status: Text = "open") -> Response:
+async def proposals(paging: Paging, reader: WithReader, status: Text = "open") -> Response:
     """Questions of who is who, newest first; `status=` empty lists all."""
     query = ProposalQuery(one_of("status", status, STATUSES), paging.limit, time_cursor(paging.cursor))
     return answer(await reader.proposals(query))

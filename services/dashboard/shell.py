@@ -143,7 +143,7 @@ def json_parts(scope: Scope, snapshot: Snapshot) -> Mapping[str, bytes]:
     return found | {"waiting": dumps(snapshot.waiting)}
 
 
-def pages_of(request: Request) -> Pages:
+async def pages_of(request: Request) -> Pages:
     desk = desk_of(request)
     pages: Pages = request.app.state.pages if desk.sees_people else request.app.state.viewers_pages
     return pages

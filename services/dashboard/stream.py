@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from services.dashboard.frames import GREETING, GZIP_HEADER, Frame
+from services.dashboard.guard import STRAIGHT
 from services.dashboard.live import Viewer
 
 _HEADERS = [
@@ -32,7 +33,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         leaving = asyncio.create_task(self._until_left(receive))
         try:
-            await self._send_frames(send)
+            await self._send_frames(send, scope.get(STRAIGHT, send))
         finally:
             self._on_end()
             leaving.cancel()
@@ -44,13 +45,13 @@ class EventStream(Response):
             pass
         self._viewer.close()
 
-    async def _send_frames(self, send: Send) -> None:
+    async def _send_frames(self, send: Send, straight: Send) -> None:
         headers = [*_HEADERS, (b"content-encoding", b"gzip")] if self._gzip else _HEADERS
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         prefix = GZIP_HEADER if self._gzip else b""
         await self._send(send, prefix + self._bytes(GREETING), more=True)
         while (frame := await self._viewer.next()) is not None:
-            await self._send(send, self._bytes(frame), more=True)
+            await self._send(straight, self._bytes(frame), more=True)
         await self._send(send, b"", more=False)
 
     def _bytes(self, frame: Frame) -> bytes:

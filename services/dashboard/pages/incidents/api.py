@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from schemas.policies import LEVELS
@@ -94,7 +94,7 @@ def _shown(example: object, status: int = 200) -> dict[int | str, dict[str, Any]
 async def listing(  # noqa: PLR0913 - one a filter
     request: Request,
     scope: InScope,
-    paging: Annotated[Paging, Depends()],
+    paging: Paging,
     reader: WithReader,
     state: Text = "",
     severity: Text = "",
