@@ -29,7 +29,9 @@ def is_at_least(level: Level, least: Level) -> bool:
 class PolicyTest(GoldenTest):
     """Events in, tellings out. `signals` counts the incidents that the policy tells of."""
 
-    events: tuple[GoldenStep | float | tuple[float, dict[str, object]], ...] = ()
+    events: tuple[GoldenStep | float | tuple[float, dict[str, object]], ...] = Field(
+        (), description="in any order; in short: a time, or a time with fields; none where `heard` says it all"
+    )
     traits: dict[str, str] = Field({}, description="traits of the account in this test")
     heard: tuple[tuple[float, float, float], ...] = Field(
         (), description="of a policy of `sources`: [from, until, every] in hours, how the source `golden` was heard"
