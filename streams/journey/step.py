@@ -41,25 +41,13 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
         _leave_out(context, state, item, kind, traffic, effects)
         return
     if context.amended and item.event_id in context.amended:
-        _take_back(context, state, item, kind, effects)
+        _take_back(context, state, item, kind, traffic, effects)
         return
     is_customer = state.phase in context.blueprint.customer_phases
     seen = follow_deal(context.blueprint.deals, state, item, is_customer=is_customer)
     move_phase(context.blueprint, state, item, seen, kind)
     _count(state, item, kind)
-    placed = Placed(
-        item=item,
-        touchpoint_type=kind.id,
-        phase=state.phase,
-        home_phase=kind.phase,
-        persona=context.profile.persona(item.attribution.person_id),
-        segment=context.profile.segment,
-        on_map=kind.on_map,
-        moment_of_truth=kind.moment_of_truth,
-        importance=kind.importance,
-        emotion=stated_emotion(touchpoint),
-        traffic=traffic,
-    )
+    placed = _placed(context, state, item, kind, traffic, stated_emotion(touchpoint))
     placed = apply_rules(context.blueprint, state, placed, seen, effects)
     if item.event_id in state.openers:
         state.openers[item.event_id] = placed
@@ -77,24 +65,36 @@ def _leave_out(
 ) -> None:
     """Kept where it was, with what it is; it moves no phase, no rule and no wait, and is no contact moment."""
     state.touchpoints += 1
-    placed = _placed(context, state, item, kind)
-    effects.place(replace(placed, on_map=False, emotion=stated_emotion(item.touchpoint), traffic=traffic))
+    placed = _placed(context, state, item, kind, traffic, stated_emotion(item.touchpoint))
+    effects.place(replace(placed, on_map=False))
     _pass(state, item)
 
 
 def _take_back(
-    context: Context, state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType, effects: Effects
+    context: Context,
+    state: JourneyState,
+    item: AttributedTouchpoint,
+    kind: TouchpointType,
+    traffic: Traffic,
+    effects: Effects,
 ) -> None:
     """It happened, so it is a contact moment; but a later word took back what it said."""
     _count(state, item, kind)
     if kind.on_map:
         state.last_contact_at = item.touchpoint.ordered_at
-    effects.place(_placed(context, state, item, kind))
+    effects.place(_placed(context, state, item, kind, traffic))
     _pass(state, item)
 
 
-def _placed(context: Context, state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType) -> Placed:
-    """Where it stands, without what was felt."""
+def _placed(
+    context: Context,
+    state: JourneyState,
+    item: AttributedTouchpoint,
+    kind: TouchpointType,
+    traffic: Traffic,
+    emotion: float | None = None,
+) -> Placed:
+    """Where it stands; what it says of friction comes later."""
     return Placed(
         item=item,
         touchpoint_type=kind.id,
@@ -105,7 +105,8 @@ def _placed(context: Context, state: JourneyState, item: AttributedTouchpoint, k
         on_map=kind.on_map,
         moment_of_truth=kind.moment_of_truth,
         importance=kind.importance,
-        emotion=None,
+        emotion=emotion,
+        traffic=traffic,
     )
 
 

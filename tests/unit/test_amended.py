@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import patch
 
 import orjson
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.facts import Correction
 from schemas.touchpoints import AttributedTouchpoint, RawRequest
+from schemas.traffic import Traffic
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from streams.journey import account as account_module
@@ -59,6 +60,13 @@ MISTAKES = {
     "at the very end of the day": [deal("b", DAY, "closedwon"), deal("c", 2 * DAY, "contractsent")],
     "lost": [deal("b", DAY, "closedlost"), deal("c", DAY + HOUR, "contractsent")],
 }
+
+
+EVERYBODY = CompiledBlueprint(
+    BLUEPRINT.source.model_copy(
+        update={"traffic": BLUEPRINT.source.traffic.model_copy(update={"count": get_args(Traffic)})}
+    )
+)
 
 
 def told(items: list[AttributedTouchpoint], blueprint: CompiledBlueprint = BLUEPRINT) -> Journey:
@@ -213,3 +221,17 @@ def test_any_order_comes_to_the_same(
     with patch.object(account_module, "TAIL", tail), patch.object(account_module, "MARK_EVERY", 2):
         seen, state = live(batches, BLUEPRINT, last_event)
     assert (seen.placed, seen.signals, comparable(state)) == visible(fold(history, BLUEPRINT, AS_OF))
+
+
+def test_what_was_taken_back_stays_what_it_is() -> None:
+    """Known bad: one of our own browsers became a customer's when its answer was corrected."""
+    told_at = {"a": 0, "b": 60}
+    items = [
+        attributed(
+            name, seconds, "survey_answered", score=2, score_kind="nps", subject="ticket:1", url_host="localhost"
+        )
+        for name, seconds in told_at.items()
+    ]
+    placed = told(items, EVERYBODY).placed
+    assert [placed[name].traffic for name in told_at] == ["internal", "internal"]
+    assert placed["a"].emotion is None, "it was corrected"
