@@ -8,11 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import cast
+from functools import partial
 
 import orjson
 
-from schemas.base import EPOCH
 from schemas.capabilities import Capability
 from services.common.open_organisations import open_organisations
 from services.dashboard import cursors, row_views
@@ -21,6 +20,7 @@ from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
+from services.dashboard.lately import Lately
 from services.dashboard.letters import Letters
 from services.dashboard.mapping import MapInputs, build_map, cell_of
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
@@ -105,18 +105,19 @@ class Reader:
         self.behind = behind
         self.aside = aside
         self.refused = refused
-        self._rhythms, self._learned_at = rhythms or Rhythms(), EPOCH
+        self._rhythms = rhythms or Rhythms()
         self._sources = dict(sources or {})
-        self._other: tuple[datetime, tuple[Sequence[Row], Sequence[Row]]] = (EPOCH, ((), ()))
         self._directories = directories or Directories()
-        self._choices: tuple[datetime, tuple[str, ...], tuple[str, ...]] = (EPOCH, (), ())
         self.given = Given()
         self.board = Board()
         self.letters = Letters()
         self.named_incidents: OrderedDict[str, str] = OrderedDict()
         """Ids of incidents that were shown lately → their oldest evidence."""
-        self._open: tuple[datetime, Mapping[str, list[str]]] = (EPOCH, {})
-        self._left_out: dict[Scope, tuple[datetime, tuple[LeftOut, ...]]] = {}
+        self._rhythms_learned = Lately(ASK_RHYTHMS_EVERY, self._learn_rhythms)
+        self._besides = Lately(ASK_IGNORED_EVERY, self._beside)
+        self._choices = Lately(ASK_CHOICES_EVERY, self._offered)
+        self._open = Lately(ASK_CLAIMS_EVERY, self._open_organisations)
+        self._left_out: dict[Scope, Lately[tuple[LeftOut, ...]]] = {}
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
 
     async def span(self, scope: Scope, as_of: datetime) -> Range:
@@ -189,25 +190,19 @@ class Reader:
         """Raises StoreUnavailable."""
         as_of = self.clock()
         found, (ignored, traffic), _ = await asyncio.gather(
-            self.store.freshness(), self._beside(as_of), self._learn_rhythms(as_of)
+            self.store.freshness(), self._besides.at(as_of), self._rhythms_learned.at(as_of)
         )
         behind, aside, refused = self.behind(), self.aside(), self.refused()
         return build_freshness(found, self._sources, as_of, behind, ignored, aside, traffic, refused, self._rhythms)
 
     async def _learn_rhythms(self, as_of: datetime) -> None:
-        if not timedelta() <= as_of - self._learned_at < ASK_RHYTHMS_EVERY:
-            rows = await self.store.slots(as_of - MEMORY)
-            self._rhythms.learn(rows)
-            self._learned_at = as_of
+        self._rhythms.learn(await self.store.slots(as_of - MEMORY))
 
     async def _beside(self, as_of: datetime) -> tuple[Sequence[Row], Sequence[Row]]:
-        """Ignored messages, and traffic of others than customers; asked every ten seconds: there may be much of it."""
-        asked_at, _ = self._other
-        if not timedelta() <= as_of - asked_at < ASK_IGNORED_EVERY:
-            since = as_of - IGNORED_WITHIN
-            found = await asyncio.gather(self.store.ignored(since), self.store.traffic(since))
-            self._other = (as_of, cast(tuple[Sequence[Row], Sequence[Row]], tuple(found)))
-        return self._other[1]
+        """Ignored messages, and traffic of others than customers: there may be much of it."""
+        since = as_of - IGNORED_WITHIN
+        ignored, traffic = await asyncio.gather(self.store.ignored(since), self.store.traffic(since))
+        return ignored, traffic
 
     async def signals(self, query: SignalQuery) -> tuple[SignalView, ...]:
         """Newest first. Raises StoreUnavailable."""
@@ -261,13 +256,12 @@ class Reader:
         if row is None:
             named = await self._named(account_id)
             return await self.account(named, limit, cursor) if named not in ("", account_id) else None
-        account = row
         shown = [row_views.touchpoint_view(self.catalogue, each) for each in rows[:limit]]
         more = cursors.encode_time(shown[-1].occurred_at, shown[-1].event_id) if len(rows) > limit else None
         return AccountView(
-            row_views.account_row(self.catalogue, account),
-            row_views.traits(account["traits"]),
-            row_views.phase_moves(account["transitions"]),
+            row_views.account_row(self.catalogue, row),
+            row_views.traits(row["traits"]),
+            row_views.phase_moves(row["transitions"]),
             tuple(shown),
             more,
             tuple(map(row_views.correction_view, corrections)),
@@ -291,10 +285,9 @@ class Reader:
 
     async def touchpoint(self, event_id: str) -> TouchpointExplained | None:
         """None: no such touchpoint. Raises StoreUnavailable."""
-        found = await self.store.touchpoint(event_id)
-        if found is None:
+        row = await self.store.touchpoint(event_id)
+        if row is None:
             return None
-        row = found
         account = await self.store.account(row["account_id"])
         return TouchpointExplained(
             touchpoint=row_views.touchpoint_view(self.catalogue, row),
@@ -368,46 +361,40 @@ class Reader:
     async def around(self, scope: Scope) -> Around:
         """What every page needs beside its own figures. Raises StoreUnavailable."""
         freshness, (channels, tiers), name, left_out = await asyncio.gather(
-            self.freshness(), self._offered(), self._name_of(scope.account), self.left_out(scope)
+            self.freshness(), self._choices.at(self.clock()), self._name_of(scope.account), self.left_out(scope)
         )
         return Around(freshness, channels, tiers, name, left_out)
 
     async def open_organisations(self) -> Mapping[str, list[str]]:
         """Organisations that stand for strangers, and why; asked every five minutes. Raises StoreUnavailable."""
-        asked_at, found = self._open
-        now = self.clock()
-        if not timedelta() <= now - asked_at < ASK_CLAIMS_EVERY:
-            found = open_organisations(await self.store.claims())
-            self._open = (now, found)
-        return found
+        return await self._open.at(self.clock())
+
+    async def _open_organisations(self, _now: datetime) -> Mapping[str, list[str]]:
+        return open_organisations(await self.store.claims())
 
     async def left_out(self, scope: Scope) -> tuple[LeftOut, ...]:
         """What the scope does not count because of who sent it, asked every ten seconds. Raises StoreUnavailable."""
         if scope.traffic:
             return ()
-        now, key = self.clock(), replace(scope, subject="", before="")
-        asked_at, found = self._left_out.get(key, (EPOCH, ()))
-        if not timedelta() <= now - asked_at < ASK_IGNORED_EVERY:
-            rows = await self.store.kept_off(scope, await self.span(scope, now), self.catalogue.records)
-            found = tuple(LeftOut(row["traffic"], row["touchpoints"], row["example"]) for row in rows)
-            self._left_out[key] = (now, found)
-            while len(self._left_out) > MAX_REMEMBERED:
+        key = replace(scope, subject="", before="")
+        if key not in self._left_out:
+            while len(self._left_out) >= MAX_REMEMBERED:
                 self._left_out.pop(next(iter(self._left_out)), None)
-        return found
+            self._left_out[key] = Lately(ASK_IGNORED_EVERY, partial(self._kept_off, key))
+        return await self._left_out[key].at(self.clock())
+
+    async def _kept_off(self, scope: Scope, now: datetime) -> tuple[LeftOut, ...]:
+        rows = await self.store.kept_off(scope, await self.span(scope, now), self.catalogue.records)
+        return tuple(LeftOut(row["traffic"], row["touchpoints"], row["example"]) for row in rows)
 
     async def _name_of(self, account_id: str) -> str:
         row = await self.store.account(account_id) if account_id else None
         return account_name(account_id, row["name"] if row else "") if account_id else ""
 
-    async def _offered(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What the filters offer, asked every ten seconds."""
-        asked_at, channels, tiers = self._choices
-        now = self.clock()
-        if not timedelta() <= now - asked_at < ASK_CHOICES_EVERY:
-            found = await asyncio.gather(self.store.channels(), self.store.tiers())
-            channels, tiers = tuple(filter(None, found[0])), tuple(found[1])
-            self._choices = (now, channels, tiers)
-        return channels, tiers
+    async def _offered(self, _now: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What the filters offer."""
+        channels, tiers = await asyncio.gather(self.store.channels(), self.store.tiers())
+        return tuple(filter(None, channels)), tuple(tiers)
 
     async def nearest(self, scope: Scope) -> WindowId | None:
         """The shortest window with something in it; None when there is nothing at all. Raises StoreUnavailable."""
