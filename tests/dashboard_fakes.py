@@ -438,9 +438,9 @@ class FakeStore:
         ]
         return Pains(signals, touchpoints, [row for row in self.world.accounts if row["account_id"] in accounts])
 
-    async def owner_of(self, event_id: str) -> str:
-        self._ask("owner_of")
-        return next((row["account_id"] for row in self.world.touchpoints if row["event_id"] == event_id), "")
+    async def owners_of(self, events: Sequence[str]) -> Mapping[str, str]:
+        self._ask("owners_of")
+        return {row["event_id"]: row["account_id"] for row in self.world.touchpoints if row["event_id"] in events}
 
     async def events(self, account_id: str, events: Sequence[str]) -> Sequence[Row]:
         self._ask("events")

@@ -306,9 +306,9 @@ class ClickHouseStore:
         signals, *others = await asyncio.gather(*(self.rows(each + mine, **wanted) for each in statements))
         return Pains(await self._with_people(signals), *others)
 
-    async def owner_of(self, event_id: str) -> str:
-        found = await self.rows(queries.HISTORY_OF_EVENT, event_id=event_id)
-        return str(found[0]["account_id"]) if found else ""
+    async def owners_of(self, events: Sequence[str]) -> Mapping[str, str]:
+        found = await self.rows(queries.OWNERS_OF_EVENTS, events=list(events))
+        return {row["event_id"]: row["account_id"] for row in found}
 
     async def events(self, account_id: str, events: Sequence[str]) -> Sequence[Row]:
         keys = await self.rows(queries.KEYS_OF_EVENTS, account_id=account_id, events=list(events))

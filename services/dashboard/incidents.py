@@ -123,7 +123,7 @@ async def incident(reader: Reader, name: str) -> One | None:
     """By an event that is evidence of it, or by its id. Raises StoreUnavailable."""
     thread = reader.board.thread(name)
     event_id = thread.events[0] if thread else reader.named_incidents.get(name, name)
-    account_id = await reader.store.owner_of(event_id)
+    account_id = (await reader.store.owners_of([event_id])).get(event_id)
     if not account_id:
         return None
     since = reader.clock() - OF_ONE

@@ -456,6 +456,11 @@ WHERE has({accounts:Array(String)}, account_id) AND position(payload, '"person_t
 GROUP BY person_id LIMIT 1000
 """
 
+OWNERS_OF_EVENTS = """
+SELECT event_id, account_id FROM histories FINAL WHERE event_id IN {events:Array(String)}
+ORDER BY revision DESC LIMIT 1 BY event_id
+"""
+
 HISTORY_OF_EVENT = """
 SELECT account_id, occurred_at, payload FROM histories FINAL WHERE event_id = {event_id:String}
 ORDER BY revision DESC LIMIT 1

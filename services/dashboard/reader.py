@@ -303,7 +303,7 @@ class Reader:
         if not _ID.fullmatch(text):
             return ()
         ids = [text, *(event_id(source, text) for source in list(self._sources)[:MAX_SOURCES])]
-        found = await asyncio.gather(*map(self.touchpoint, ids))
+        found = await asyncio.gather(*map(self.touchpoint, await self.store.owners_of(ids)))
         return tuple(one for one in found if one is not None)
 
     async def cell(self, scope: Scope, phase: str, kind: str) -> CellDetails | None:

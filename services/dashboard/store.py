@@ -226,8 +226,8 @@ class JourneyStore(Protocol):
     async def pains(self, accounts: Sequence[str], asked: Mapping[str, object]) -> Pains:
         """All that hurt these accounts; `asked`: see `streams.incidents.stored.asked`. Signals carry their persona."""
 
-    async def owner_of(self, event_id: str) -> str:
-        """The account that has this event; empty: none."""
+    async def owners_of(self, events: Sequence[str]) -> Mapping[str, str]:
+        """Event → the account that has it, of those that are there."""
 
     async def events(self, account_id: str, events: Sequence[str]) -> Sequence[Row]:
         """Touchpoints of an account by their ids, as in its timeline."""

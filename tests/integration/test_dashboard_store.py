@@ -167,7 +167,10 @@ async def test_incidents_are_the_same_from_rows_and_from_lists(
     one = await incident(real, first.event_id)
     assert one is not None and one.view == first
     (row,) = await store.events(first.account_id, [first.event_id])
-    assert (row["event_id"], await store.owner_of("none")) == (first.event_id, "")
+    assert (row["event_id"], await store.owners_of([first.event_id, "none"])) == (
+        first.event_id,
+        {first.event_id: first.account_id},
+    )
 
 
 async def whole(reader: Reader) -> Found:
