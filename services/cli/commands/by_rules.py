@@ -17,16 +17,13 @@ from schemas.config import KafkaConfig
 from schemas.links import LINKS, Carried
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
-from services.cli.commands.reading_anew import gone_through
-from services.cli.commands.records import consumer, history, producer
+from services.cli.commands.reading_anew import gone_through, send
+from services.cli.commands.records import consumer, history
 from services.cli.commands.refold_run import TOPIC, WINDOW, Pace, Say
 from streams.identity.attribution_rules import RULE_VERSION
 from streams.processors.links import published
 from streams.runtime.clickhouse import query_rows
 from streams.runtime.decode import decode
-from streams.runtime.kafka import partitions
-from streams.runtime.outbox import Output
-from streams.runtime.writer import RecordWriter
 
 LINKS_TOPIC: Final[TopicName] = "identity.links.v1"
 _OLDER = """
@@ -69,7 +66,7 @@ async def attribute_anew(kafka: KafkaConfig, client: Client, say: Say, *, rate_p
     while accounts := await asyncio.to_thread(_page, client, after):
         await asyncio.sleep(pace.early_s(done))
         asked = [Recall(account_id=account_id, knowledge=begun, cause=cause) for account_id in accounts]
-        await _send(kafka, [(TOPIC, recall.account_id, recall.encoded()) for recall in asked])
+        await send(kafka, [(TOPIC, recall.account_id, recall.encoded()) for recall in asked])
         done, after = done + len(accounts), accounts[-1]
         pace.at(done)
     say(f"remap       {done:,} accounts are attributed by the rules of today; waiting until they have gone through")
@@ -85,13 +82,5 @@ def _page(client: Client, after: str) -> list[str]:
 
 async def _say(kafka: KafkaConfig, news: Carried) -> int:
     """Tell it; returns how far the links must be known to know it."""
-    ((_, offset),) = await _send(kafka, [published(news)])
+    ((_, offset),) = await send(kafka, [published(news)])
     return offset + 1
-
-
-async def _send(kafka: KafkaConfig, outputs: list[Output]) -> list[tuple[int, int]]:
-    async with producer(kafka) as sender:
-        writer = RecordWriter(
-            sender, lambda topic: partitions(kafka, topic), topic_prefix=kafka.topic_prefix, linger_s=0.01
-        )
-        return list(await asyncio.gather(*(writer.put(*output) for output in outputs)))

@@ -108,13 +108,13 @@ async def gone_through(kafka: KafkaConfig) -> None:
                 await progress.close()
 
 
-async def send(kafka: KafkaConfig, outputs: Iterable[Output]) -> None:
-    """Send items to their topics; returns once Kafka has them. Raises KafkaAway."""
+async def send(kafka: KafkaConfig, outputs: Iterable[Output]) -> list[tuple[int, int]]:
+    """Send items to their topics; returns partition and offset of each once Kafka has them. Raises KafkaAway."""
     async with producer(kafka) as sender:
         writer = RecordWriter(
             sender, lambda topic: partitions(kafka, topic), topic_prefix=kafka.topic_prefix, linger_s=0.01
         )
-        await asyncio.gather(*(writer.put(*output) for output in outputs))
+        return list(await asyncio.gather(*(writer.put(*output) for output in outputs)))
 
 
 def left_as_read(client: Client, mappings: Mappings) -> dict[str, int]:
