@@ -21,6 +21,7 @@ from schemas.processes import INPUTS
 from streams.incidents.rhythm import MEMORY, SLOTS, Rhythms
 from streams.journey.stored import aware
 from streams.runtime.kafka import GroupProgress, broadcast_consumer, end_offsets
+from streams.runtime.lifetime import close_all
 from streams.runtime.metrics import Meter
 
 LOOK_EVERY_S: Final = 30.0
@@ -127,7 +128,11 @@ class StagesBehind:
         """Whether some stage has not done what it had half a minute ago; at the first look it is not known: True."""
         if self._reader is None:
             reader = broadcast_consumer(self._kafka, "touchline-alerts-behind")
-            await reader.start()
+            try:
+                await reader.start()
+            except BaseException:
+                await close_all(reader.stop)
+                raise
             self._reader = reader
         is_behind = not self._ends
         for stage, topic in INPUTS.items():
@@ -139,9 +144,9 @@ class StagesBehind:
 
     async def close(self) -> None:
         """Give the connections back."""
-        reader, self._reader = self._reader, None
-        closing = [group.close() for group in self._groups.values()] + ([reader.stop()] if reader else [])
-        await asyncio.gather(*closing, return_exceptions=True)
+        closes = [group.close for group in self._groups.values()]
+        await close_all(*closes, *((self._reader.stop,) if self._reader else ()))
+        self._reader = None
 
 
 def _stamp(at: datetime) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final
@@ -37,6 +35,7 @@ from streams.journey.blueprints import load
 from streams.runtime.clickhouse import Store
 from streams.runtime.follower import Follower, Learn
 from streams.runtime.kafka import group_consumer, producer
+from streams.runtime.lifetime import close_all, started, stop_on_signals
 from streams.runtime.log_guard import Broken, guard
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import Checks, OpsServer
@@ -45,7 +44,6 @@ from streams.runtime.standings import Standings, StandingsReader
 GROUP: Final = "touchline-alerts"
 LEAVE_FOR: Final = timedelta(days=60)
 """How long a mail's link to leave works; a mail of last month may still be at hand."""
-_START_RETRY_S: Final = 1.0
 _log = logging.getLogger("touchline.alerts")
 
 
@@ -57,6 +55,10 @@ class Health:
         self.watcher: Watcher | None = None
         self.dispatcher: Dispatcher | None = None
         self.channels = 0
+
+    def waits(self, error: KafkaError) -> None:
+        """Kafka did not answer."""
+        self.waiting = f"waiting for Kafka: {error!r}"[:300]
 
     def report(self) -> tuple[bool, Checks]:
         """Able to tell people now? A receiver that is away is said, and no reason to be called unhealthy."""
@@ -85,16 +87,14 @@ async def serve(config: Config, *, stopping: asyncio.Event | None = None, health
     health.channels = len(channels)
     if stopping is None:
         stopping = asyncio.Event()
-        _stop_on_signals(stopping)
+        stop_on_signals(stopping)
     try:
-        async with OpsServer(metrics, health.report, host=config.metrics_host):
-            writer = await _started(lambda: producer(config.kafka, GROUP), health, stopping)
-            if writer is None:
-                return
-            try:
+        async with (
+            OpsServer(metrics, health.report, host=config.metrics_host),
+            started(lambda: producer(config.kafka, GROUP), stopping, health.waits) as writer,
+        ):
+            if writer is not None:
                 await _watch(config, blueprint, channels, writer, metrics, health, stopping)
-            finally:
-                await _quietly(writer)
     finally:
         await calls.close()
 
@@ -135,24 +135,39 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
     health: Health,
     stopping: asyncio.Event,
 ) -> None:
-    kafka, alerts = config.kafka, config.alerts
+    kafka = config.kafka
     broken: list[Broken] = []
-    desks = Desks(kafka, writer, digest_of(blueprint))
-    deliveries = Deliveries(kafka, writer, metrics)
+
+    def told(places: list[Broken]) -> None:
+        broken.extend(places)
+        stopping.set()
 
     def made() -> Any:
         consumer = group_consumer(kafka, GROUP, role=STAGE)
-
-        def told(places: list[Broken]) -> None:
-            broken.extend(places)
-            stopping.set()
-
         guard(consumer, told)
         return consumer
 
-    consumer = await _started(made, health, stopping)
-    if consumer is None:
-        return
+    async with started(made, stopping, health.waits) as consumer:
+        if consumer is None:
+            return
+        await _watch_with(consumer, config, blueprint, channels, writer, metrics, health, stopping)
+    if broken:
+        raise TransientError("what Kafka holds has changed under the alerts; they start afresh")
+
+
+async def _watch_with(  # noqa: PLR0913 - the parts of the service
+    consumer: Any,
+    config: Config,
+    blueprint: Blueprint,
+    channels: dict[str, Any],
+    writer: Any,
+    metrics: Metrics,
+    health: Health,
+    stopping: asyncio.Event,
+) -> None:
+    kafka, alerts = config.kafka, config.alerts
+    desks = Desks(kafka, writer, digest_of(blueprint))
+    deliveries = Deliveries(kafka, writer, metrics)
     rhythms = Rhythms(config.lateness, config.sources)
     standings = StandingsReader(kafka, Standings(), "touchline-alerts-standings")
     watcher = Watcher(
@@ -210,10 +225,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
-        await _quietly(standings)
-        await _quietly(consumer)
-    if broken:
-        raise TransientError("what Kafka holds has changed under the alerts; they start afresh")
+        await close_all(standings.stop)
 
 
 def _heard(watcher: Watcher, trials: Trials) -> Learn:
@@ -224,33 +236,6 @@ def _heard(watcher: Watcher, trials: Trials) -> Learn:
         trials.learn(value)
 
     return learn
-
-
-async def _started(make: Any, health: Health, stopping: asyncio.Event) -> Any:
-    """A started client of aiokafka; None when asked to stop before Kafka answered."""
-    while not stopping.is_set():
-        client = make()
-        try:
-            await client.start()
-        except KafkaError as error:
-            await _quietly(client)
-            health.waiting = f"waiting for Kafka: {error!r}"[:300]
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), _START_RETRY_S)
-            continue
-        return client
-    return None
-
-
-async def _quietly(client: Any) -> None:
-    with contextlib.suppress(KafkaError, TimeoutError):
-        await asyncio.wait_for(client.stop(), 10)
-
-
-def _stop_on_signals(stopping: asyncio.Event) -> None:
-    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread: the caller cancels
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
 
 def _now() -> datetime:

@@ -20,6 +20,7 @@ from schemas.processes import INPUTS
 from services.dashboard.reader import Clock, Waiting
 from services.dashboard.views import StageBehind, Wait
 from streams.runtime.kafka import GroupProgress, broadcast_consumer, end_offsets
+from streams.runtime.lifetime import close_all
 
 BEHIND_AFTER = timedelta(seconds=10)
 """What takes this long is said; a healthy pipeline takes a second."""
@@ -102,7 +103,7 @@ class Pipeline:
             try:
                 await reader.start()
             except BaseException:
-                await reader.stop()
+                await close_all(reader.stop, within_s=2)
                 raise
             self._reader = reader
         for stage, topic in INPUTS.items():
@@ -113,11 +114,9 @@ class Pipeline:
         self._seen_at = self._clock()
 
     async def _disconnect(self) -> None:
-        reader, self._reader = self._reader, None
-        closing = [group.close() for group in self._groups.values()] + ([reader.stop()] if reader else [])
-        for result in await asyncio.gather(*(asyncio.wait_for(each, 2) for each in closing), return_exceptions=True):
-            if isinstance(result, Exception):
-                _log.debug("closing: %r", result)
+        closes = [group.close for group in self._groups.values()]
+        await close_all(*closes, *((self._reader.stop,) if self._reader else ()), within_s=2)
+        self._reader = None
 
 
 def with_causes(behind: Sequence[StageBehind]) -> tuple[StageBehind, ...]:

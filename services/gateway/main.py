@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 from collections.abc import Callable, Iterator
 
@@ -22,6 +21,7 @@ from services.gateway.connection import settings
 from services.gateway.outlet import Outlet, connection
 from services.gateway.sdk import files_of
 from services.gateway.trim import Trim, to_the_system
+from streams.runtime.lifetime import stop_on_signals
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import OpsServer
 
@@ -84,10 +84,7 @@ async def _serve_until(
 ) -> None:
     """Answers until `stop`, then takes no new connections and finishes those under way."""
     server = _Server(settings(app, timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_S))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(ValueError, RuntimeError):  # not the main thread: the caller has `stop`
-            loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
     host, port = listener.getsockname()[:2]
     url = f"http://{host}:{port}"
     _log.info("gateway listens", extra={"url": url, "sources": len(app.sources)})

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -30,6 +27,7 @@ from services.sink.space import SpaceWatch
 from streams.identity.erasures import Ledger
 from streams.runtime.clickhouse import Store
 from streams.runtime.kafka import instance_of
+from streams.runtime.lifetime import started, stop_on_signals
 from streams.runtime.log_guard import Broken, Told, guard
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import OpsServer
@@ -42,7 +40,6 @@ TOPICS: Final[Mapping[TopicName, Kind]] = {
     "alerts.deliveries.v1": "deliveries",
 }
 """What it stores."""
-_START_RETRY_S: Final = 1.0
 _log = logging.getLogger("touchline.sink")
 
 
@@ -73,7 +70,11 @@ async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: Sin
     # a batch is some 100,000 objects without cycles: at the default threshold, looking for some takes half the time
     gc.set_threshold(100_000, 20, 20)
     stopping, broken = asyncio.Event(), list[Broken]()
-    _stop_on_signals(stopping)
+    stop_on_signals(stopping)
+
+    def waits(error: KafkaError) -> None:
+        if health.wait("Kafka", repr(error)):
+            _log.warning("waiting for Kafka", extra={"error": repr(error)})
 
     def told(places: list[Broken]) -> None:
         for place in places:
@@ -81,10 +82,10 @@ async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: Sin
         broken.extend(places)
         stopping.set()
 
-    async with _started(partial(_consumer, kafka, told, health), health, stopping) as consumer:
+    async with started(partial(_consumer, kafka, told, health), stopping, waits) as consumer:
         if consumer is None:
             return
-        async with _started(partial(_producer, kafka), health, stopping) as producer:
+        async with started(partial(_producer, kafka), stopping, waits) as producer:
             if producer is None:
                 return
             topics = {kafka.topic_prefix + name: kind for name, kind in TOPICS.items()}
@@ -134,39 +135,6 @@ def _producer(kafka: KafkaConfig) -> Any:
         max_request_size=RAW_MAX_BYTES,
         request_timeout_ms=20_000,
     )
-
-
-@asynccontextmanager
-async def _started(make: Callable[[], Any], health: SinkHealth, stopping: asyncio.Event) -> AsyncIterator[Any]:
-    """A started client of aiokafka, stopped at the end; None when asked to stop before Kafka answered."""
-    while not stopping.is_set():
-        client = make()
-        try:
-            await client.start()
-        except KafkaError as error:
-            await _quietly(client.stop())
-            if health.wait("Kafka", repr(error)):
-                _log.warning("waiting for Kafka", extra={"error": repr(error)})
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), _START_RETRY_S)
-            continue
-        try:
-            yield client
-        finally:
-            await _quietly(client.stop())
-        return
-    yield None
-
-
-async def _quietly(closing: Awaitable[None]) -> None:
-    with contextlib.suppress(KafkaError, TimeoutError):
-        await asyncio.wait_for(closing, 10)
-
-
-def _stop_on_signals(stopping: asyncio.Event) -> None:
-    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread: the caller cancels
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
 
 def _now() -> datetime:
