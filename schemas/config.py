@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from schemas.alerting import AlertsConfig
 from schemas.base import Strict
 from schemas.ids import DIRECTORY_NAME
+from schemas.keeping import RAW_HOURS, Keeping
 from schemas.mapping import Mapping
 from schemas.settings import BaseUrl, HostName, Origin
 from schemas.settings import SecretRef as SecretRef
@@ -59,6 +60,9 @@ class SourceConfig(Strict):
     mapping: Mapping | None = Field(
         None,
         description="how its requests are read, where the connector must be told: a file beside this one, or here",
+    )
+    keep: Keeping = Field(
+        Keeping(), description="`kept`, `masked` or `dropped` for each of `text`, `title`, `page` and `properties`"
     )
 
 
@@ -274,6 +278,9 @@ class AttributionConfig(Strict):
         return self
 
 
+RAW_TOPIC: Final[TopicName] = "touchpoints.raw.v1"
+
+
 class Config(Strict):
     """The whole of `touchline.yaml`."""
 
@@ -291,3 +298,13 @@ class Config(Strict):
     sources: tuple[SourceConfig, ...] = Field((), description="who may send")
     metrics_host: str = Field("127.0.0.1", description="address of every service's /metrics and /healthz")
     log_format: Literal["text", "json"] = Field("text", description="how log lines are written")
+
+    @model_validator(mode="after")
+    def _raw_is_kept_briefly(self) -> Config:
+        """Where a source keeps less than all, so does the log of requests, which holds every source's."""
+        hours = self.kafka.retention_hours_of
+        if RAW_TOPIC not in hours and not all(source.keep.is_whole for source in self.sources):
+            kept = min(RAW_HOURS, self.kafka.retention_hours)
+            kafka = self.kafka.model_copy(update={"retention_hours_of": {**hours, RAW_TOPIC: kept}})
+            object.__setattr__(self, "kafka", kafka)
+        return self

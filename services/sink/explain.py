@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from clickhouse_connect.driver.client import Client
 
-from streams.emotion.feeling import described
+from streams.emotion.feeling import FELT_BY, VERSION, described
 from streams.runtime.clickhouse import query_rows
 
 Explanation = dict[str, Any]
@@ -141,8 +141,10 @@ def _whose(account_id: str, attribution: Mapping[str, Any]) -> Iterator[str]:
 def _feeling(touchpoint: Mapping[str, Any], emotion: float | None) -> str:
     if emotion is None:
         return "no evidence"
-    stated = touchpoint.get("score") is not None and touchpoint.get("score_kind")
-    return f"{emotion:+.2f}, " + ("a stated score" if stated else described(touchpoint.get("language", "")))
+    if touchpoint.get("score") is not None and touchpoint.get("score_kind"):
+        return f"{emotion:+.2f}, a stated score"
+    version = touchpoint.get("properties", {}).get(FELT_BY, VERSION)
+    return f"{emotion:+.2f}, {described(touchpoint.get('language', ''), version)}"
 
 
 def _signal(signal: Mapping[str, Any]) -> Iterator[str]:

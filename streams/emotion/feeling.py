@@ -17,7 +17,8 @@ from streams.emotion.vocabulary import Language
 
 #: Counts up with every change that can change a result: word lists, rules, or a pinned library.
 VERSION: Final = 2
-METHOD: Final = f"VADER rules with Touchline's word lists, version {VERSION}"
+FELT_BY: Final = "emotion_version"
+"""Property that says which version felt a text that is not kept: no later one can read it again."""
 
 #: Actions whose text a customer wrote. An agent's reply, an error message or a button's label is nobody's feeling.
 CUSTOMER_WROTE: Final[frozenset[Action]] = frozenset(
@@ -66,6 +67,6 @@ def _speaks(vendor_type: str) -> bool:
     return _SPOKE.search(name) is not None and _OTHERS_SPOKE.search(name) is None
 
 
-def described(language: str) -> str:
+def described(language: str, version: int = VERSION) -> str:
     """How a sentiment came about, for people: `sentiment of the text (nl), VADER rules with …`."""
-    return f"sentiment of the text ({language}), {METHOD}"
+    return f"sentiment of the text ({language}), VADER rules with Touchline's word lists, version {version}"

@@ -69,7 +69,7 @@ _BESIDE: Final = frozenset(
     }
 )
 # fmt: on
-_LABELS: Final = ("text", "label", "aria-label", "aria_label", "ariaLabel", "element_text", "button_text", "el_text")
+LABELS: Final = ("text", "label", "aria-label", "aria_label", "ariaLabel", "element_text", "button_text", "el_text")
 _KINDS: Final = ("element_type", "tag", "tag_name", "tagName", "type", "input_type")
 #: `<input>` elements that are buttons.
 _PUSHED: Final = frozenset({"button", "submit", "image", "reset"})
@@ -84,7 +84,7 @@ _EDITABLE: Final = (
 )
 _SELECTORS: Final = ("selector", "class", "classes", "class_name", "className", "id", "element_id", "css_selector")
 _NO: Final = frozenset({"", "false", "none", "inherit"})
-_ASKED: Final = frozenset({*_LABELS, *_KINDS, *_PARTS, *_STATES, *_EDITABLE, *_SELECTORS})
+_ASKED: Final = frozenset({*LABELS, *_KINDS, *_PARTS, *_STATES, *_EDITABLE, *_SELECTORS})
 
 
 def is_made_for_repetition(touchpoint: CleanTouchpoint) -> bool:
@@ -94,7 +94,7 @@ def is_made_for_repetition(touchpoint: CleanTouchpoint) -> bool:
         return _says_so(touchpoint.title) or _says_so(touchpoint.element) or _names_say_so(touchpoint.element)
     if _is_such_a_kind(told):
         return True
-    words = (touchpoint.title, touchpoint.element, *_texts(told, _LABELS))
+    words = (touchpoint.title, touchpoint.element, *_texts(told, LABELS))
     return any(map(_says_so, words)) or any(map(_names_say_so, (touchpoint.element, *_texts(told, _SELECTORS))))
 
 

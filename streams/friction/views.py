@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from schemas.touchpoints import CleanTouchpoint
 
 #: Properties that hold an address as a page reports itself, the fullest first.
-_ADDRESSES: Final = ("tab_url", "url", "current_url", "href")
+ADDRESSES: Final = ("tab_url", "url", "current_url", "href")
 _PARTS: Final = (("search", "?"), ("query", "?"), ("hash", "#"))
-_ASKED: Final = frozenset({*_ADDRESSES, *(name for name, _ in _PARTS)})
+ASKED: Final = frozenset({*ADDRESSES, *(name for name, _ in _PARTS)})
 _BEGIN: Final = (
     "utm_", "mtm_", "matomo_", "pk_", "piwik_", "hsa_", "hsctatracking", "_hs", "__hs", "mc_", "oly_", "vero_", "mkt_",
     "gad_", "at_campaign", "at_medium", "aspsession", "__cf", "cf_chl",
@@ -39,13 +39,13 @@ _MAX_CHARS: Final = 300
 def view_of(touchpoint: CleanTouchpoint) -> str:
     """`/products?page=2#top`: the page, its parameters by name without those that say nothing, its fragment."""
     told = touchpoint.properties
-    if told.keys().isdisjoint(_ASKED):  # of nearly all events
+    if told.keys().isdisjoint(ASKED):  # of nearly all events
         return touchpoint.page
-    address = next((found for name in _ADDRESSES if isinstance(found := told.get(name), str) and found), "")
+    address = next((found for name in ADDRESSES if isinstance(found := told.get(name), str) and found), "")
     for name, mark in _PARTS:
         if mark not in address and isinstance(part := told.get(name), str) and part:
             address += part if part.startswith(mark) else f"{mark}{part}"
-    return touchpoint.page + _rest(address) if address else touchpoint.page
+    return touchpoint.page + beside(address) if address else touchpoint.page
 
 
 def page_of(view: str) -> str:
@@ -54,7 +54,8 @@ def page_of(view: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _rest(address: str) -> str:
+def beside(address: str) -> str:
+    """What of an address's query and fragment makes its page another view."""
     try:
         parts = urlsplit(address)
     except ValueError:  # no address at all: an unclosed bracket

@@ -21,6 +21,8 @@ from streams.connectors.registry import CONNECTORS, connectors_of, directories_o
 from streams.identity.erasures import Ledger
 from streams.identity.networks import Networks
 from streams.journey.blueprints import load
+from streams.keeping.asked import asked_by
+from streams.keeping.kept import Kept, keeping_of
 from streams.processors import journey as journey_stage
 from streams.processors import normalise, resolve
 from streams.processors.app import attach, make_app, names
@@ -213,9 +215,15 @@ def _consumer(stage: Stage, handler: Handler) -> Callable[[Any], Coroutine[Any, 
     return lambda events: stage.process(events, handler)
 
 
+def _kept(config: Config) -> Kept:
+    """What sources keep of their events' words. The blueprint is read only where one keeps less than all."""
+    keeping = keeping_of((source.name, source.keep) for source in config.sources)
+    return Kept(keeping, asked_by(load(config.journey.blueprint, CONNECTORS).source)) if keeping else Kept()
+
+
 async def _plan_normalise(base: Base) -> Plan:
     config, fuses = base.config, SourceFuses()
-    mapper = Mapper(Networks(config.attribution), connectors_of(config.sources), directories_of(config))
+    mapper = Mapper(Networks(config.attribution), connectors_of(config.sources), directories_of(config), _kept(config))
     standings = Standings(on_flowing=fuses.forget)
     reader = StandingsReader(config.kafka, standings)
     parking = Parking(config.kafka, lambda: Shift(config.kafka, standings, mapper, base.stage, base.metrics))

@@ -21,6 +21,7 @@ from streams.emotion.feeling import felt
 from streams.identity.aliases import strongest
 from streams.identity.directories import Directories
 from streams.identity.networks import Networks
+from streams.keeping.kept import Kept
 from streams.runtime.dead import Origin, letter
 from streams.runtime.outbox import Output
 
@@ -57,10 +58,13 @@ class Mapper:
         networks: Networks | None = None,
         connectors: Mapping[str, Connector] = CONNECTORS,
         directories: Directories | None = None,
+        kept: Kept | None = None,
     ) -> None:
+        """`kept`: what sources keep of the words of their events, if not all."""
         self._connectors = connectors
         self._networks = networks or Networks(AttributionConfig())
         self._directories = directories or Directories()
+        self._kept = kept or Kept()
 
     def read(self, request: RawRequest, origin: Origin, index: int) -> Reading:
         """A request that stood at `index` in the raw record at `origin`. Never raises: our own mistakes are letters."""
@@ -96,7 +100,9 @@ class Mapper:
 
     def _touchpoint(self, result: Mapped) -> Output:
         located = self._networks.located(result.touchpoint, result.address)
-        touchpoint = felt(self._directories.touchpoint(located))
+        told = self._directories.touchpoint(located)
+        read = felt(told)
+        touchpoint = self._kept.reduced(read, is_felt=read is not told)
         key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
         return (OUTPUT, key, touchpoint.encoded())
 

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.context import Target
 from services.cli.privacy.folder import PrivacyFolder
 from streams.identity.erasures import Ledger
-from streams.runtime.clickhouse import query_rows
 from tests.faults.kit.campaign import load_of
 from tests.faults.kit.checks import judged
 from tests.faults.kit.driver import sending
@@ -23,32 +21,11 @@ from tests.faults.kit.lag import wait_idle
 from tests.faults.kit.oracle import attributed, expected, touchpoints_of
 from tests.faults.kit.scenario import Scenario
 from tests.faults.kit.system import System
+from tests.faults.kit.traces import holding, stored_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
 SEED = 33
 AS_FAST_AS_IT_GOES = 500.0
-
-
-def holding(data: Path, wanted: bytes) -> dict[str, int]:
-    """Folder below the data folder → how many of its files hold these bytes, compressed parts aside."""
-    found: dict[str, int] = {}
-    for path in data.rglob("*"):
-        if path.is_file() and wanted in path.read_bytes():
-            top = path.relative_to(data).parts[0]
-            found[top] = found.get(top, 0) + 1
-    return found
-
-
-def stored_rows(system: System, wanted: str) -> dict[str, int]:
-    """Table → rows that hold this text anywhere, also rows that newer ones have replaced."""
-    found = {}
-    with Target(system.data).store() as client:
-        sql = "SELECT name FROM system.tables WHERE database = 'touchline' AND engine LIKE '%MergeTree'"
-        for name in [str(row["name"]) for row in query_rows(client, sql)]:
-            sql = f"SELECT count() AS n FROM {name} WHERE position(toString(tuple(*)), {{wanted:String}}) > 0"
-            if count := int(str(query_rows(client, sql, {"wanted": wanted})[0]["n"])):
-                found[name] = count
-    return found
 
 
 def ledger_of(system: System) -> Ledger:

@@ -1,0 +1,1 @@
+"""What of an event's words is kept, where a source keeps less than all."""
