@@ -60,11 +60,12 @@ class Carrier(Contract):
 
 
 class Part(Contract):
-    """One painful thing: a signal, a touchpoint that is pain by definition, a fall back of the phase, a late source."""
+    """One painful thing: a signal, a touchpoint that is pain by definition, a fall back of the phase, a late source,
+    a promise that is missed."""
 
     part_id: str
-    kind: Literal["signal", "touchpoint", "phase", "burst", "source"]
-    what: str = Field(description="the rule, the touchpoint type, the way the phase moved, or the source")
+    kind: Literal["signal", "touchpoint", "phase", "burst", "source", "target"]
+    what: str = Field(description="the rule, the touchpoint type, the way the phase moved, the source, or the policy")
     derived: bool = Field(False, description="made of other parts: a tag of the incident, no pain of its own")
     waits: bool = Field(False, description="silence made it: it goes on until something ends it")
     severity: float
@@ -77,6 +78,10 @@ class Part(Contract):
     event_id: str = Field(description="the touchpoint that carries it")
     events: tuple[str, ...] = Field(description="evidence, oldest first")
     links: tuple[str, ...] = Field((), description="parts it belongs together with")
+    sources: tuple[str, ...] = Field((), description="of figures: the sources they come from")
+    by_silence: bool = Field(
+        False, description="of figures: silence makes them, so a source that is late proves nothing"
+    )
     words: str = Field("", description="what happened, in words")
 
     @property

@@ -26,6 +26,31 @@ def is_at_least(level: Level, least: Level) -> bool:
     return LEVELS.index(level) >= LEVELS.index(least)
 
 
+class Burn(Strict):
+    """A promise is missed when it is missed this much over a long time, and is missed so still."""
+
+    factor: float = Field(gt=0, le=100, description="so many times as often as is promised")
+    long_h: float = Field(gt=0, le=168, description="hours over which")
+    short_h: float = Field(gt=0, le=168, description="and the last hours, in which it must be so still")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Burn:
+        if self.short_h >= self.long_h:
+            raise ValueError(f"`short_h` {self.short_h:g} must be less than `long_h` {self.long_h:g}")
+        return self
+
+
+BURNS = (
+    Burn(factor=14.4, long_h=1, short_h=0.25),
+    Burn(factor=6, long_h=6, short_h=0.5),
+    Burn(factor=3, long_h=24, short_h=2),
+    Burn(factor=1, long_h=72, short_h=6),
+)
+"""Fast and bad, or slow and lasting: the multi-window burn rates of the Site Reliability Workbook, chapter 5."""
+MOST_ACCOUNTS = 20
+"""Accounts are counted up to so many in a slot: a policy cannot ask for more."""
+
+
 class PolicyTest(GoldenTest):
     """Events in, tellings out. `signals` counts the incidents that the policy tells of."""
 
@@ -35,6 +60,11 @@ class PolicyTest(GoldenTest):
     traits: dict[str, str] = Field({}, description="traits of the account in this test")
     heard: tuple[tuple[float, float, float], ...] = Field(
         (), description="of a policy of `sources`: [from, until, every] in hours, how the source `golden` was heard"
+    )
+    figures: tuple[tuple[float, float, dict[str, float]], ...] = Field(
+        (),
+        description="of a policy of `targets`: [from, until, figures] in hours, what was measured: `volume` an hour, "
+        "and of it `friction_rate`, `emotion`, `missed` (the part of promises in time), `accounts`: always the same",
     )
     level: Level | None = Field(None, description="how bad the first of them is")
 
@@ -48,6 +78,15 @@ class Policy(Strict):
     types: tuple[str, ...] = Field((), description="touchpoint types that are pain by definition, any of them")
     moves: tuple[Move, ...] = Field((), description="moves of the account's phase, any of them")
     sources: tuple[str, ...] = Field((), description='sources that are late or silent; `"*"`: any of them')
+    targets: tuple[str, ...] = Field((), description='targets of touchpoint types that are missed; `"*"`: any of them')
+    burns: tuple[Burn, ...] = Field(BURNS, min_length=1, description="of `targets`: how badly, over how long; any one")
+    may_miss: float = Field(
+        0.1, gt=0, lt=1, description="of `targets` in time: the part that may take longer without being told"
+    )
+    volume: int = Field(30, ge=1, description="of `targets`: least number of what is judged, in the long window")
+    accounts: int = Field(
+        5, ge=1, le=MOST_ACCOUNTS, description="of `targets`: least number of different accounts that felt it"
+    )
     count: int = Field(0, ge=0, description="so many signals at one account within `within_s`; 0: not asked")
     within_s: float = Field(0.0, ge=0, description="longest time from the first to the last of these, inclusive")
     threshold: float = Field(0.0, ge=0, le=1, description="least severity of the signal or touchpoint, inclusive")
@@ -66,10 +105,14 @@ class Policy(Strict):
     @model_validator(mode="after")
     def _whole(self) -> Policy:
         asked = self.rules or self.types or self.moves or self.count or self.renewal_within_days
-        if self.sources and asked:
-            raise ValueError("a policy of `sources` asks for nothing else: give what accounts feel a policy of its own")
-        if not (asked or self.sources):
-            needed = "`rules`, `types`, `moves`, `sources`, `count` or `renewal_within_days`"
+        alone = {"sources": self.sources, "targets": self.targets}
+        for name in [name for name, given in alone.items() if given]:
+            if asked or sum(map(bool, alone.values())) > 1:
+                raise ValueError(
+                    f"a policy of `{name}` asks for nothing else: give what accounts feel a policy of its own"
+                )
+        if not (asked or any(alone.values())):
+            needed = "`rules`, `types`, `moves`, `sources`, `targets`, `count` or `renewal_within_days`"
             raise ValueError(f"needs {needed}: without them it tells of nothing")
         if bool(self.count) != bool(self.within_s):
             raise ValueError("`count` and `within_s` belong together: so many within so long")

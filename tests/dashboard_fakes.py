@@ -438,6 +438,9 @@ class FakeStore:
         ]
         return Pains(signals, touchpoints, [row for row in self.world.accounts if row["account_id"] in accounts])
 
+    async def figures(self, asked_for: Sequence[tuple[str, dict[str, Any]]]) -> Sequence[Sequence[Row]]:
+        return [[] for _ in asked_for]
+
     async def owners_of(self, events: Sequence[str]) -> Mapping[str, str]:
         self._ask("owners_of")
         return {row["event_id"]: row["account_id"] for row in self.world.touchpoints if row["event_id"] in events}

@@ -65,7 +65,7 @@ class Hearing:
         self._store, self._behind, self._rhythms, self._meter = store, behind, rhythms, meter
         self._clock, self._looked, self._sources = clock, looked, sources
         self._learned_at = EPOCH
-        self.waits = ""
+        self.waits = "nothing was looked at yet"
         """Why nothing can be said of sources now; empty: it can."""
 
     async def run(self) -> None:

@@ -20,6 +20,7 @@ from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.dispatch import Dispatcher
 from services.alerting.hearing import Hearing, StagesBehind
+from services.alerting.measuring import Measuring
 from services.alerting.outgoing import Outgoing
 from services.alerting.routing import Manners, router
 from services.alerting.trials import Trials
@@ -199,6 +200,13 @@ async def _watch_with(  # noqa: PLR0913 - the parts of the service
         watcher.owned,
         config.clickhouse.bi_database,
     )
+    measuring = Measuring(
+        Store(config.clickhouse, clickhouse_password(config), timeout_s=60),
+        blueprint,
+        _now,
+        watcher.measured,
+        lambda: not hearing.waits,
+    )
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
     trials = Trials(channels, deliveries, alerts.public_url, _now, lambda: 0 in desks.wards)
     beside = [
@@ -209,6 +217,7 @@ async def _watch_with(  # noqa: PLR0913 - the parts of the service
         asyncio.create_task(trials.run()),
         asyncio.create_task(standings.run()),
         asyncio.create_task(hearing.run()),
+        asyncio.create_task(measuring.run()),
     ]
     for task in beside:
         task.add_done_callback(lambda _: stopping.set())

@@ -26,10 +26,12 @@ from services.alerting.desks import Desks
 from streams.incidents.actions import ActionLog
 from streams.incidents.intake import Lens, Recent, pruned, taken_in
 from streams.incidents.judging import Watch
-from streams.incidents.lateness import SOURCE, after_look, is_account
+from streams.incidents.lateness import after_look
 from streams.incidents.messages import Places
 from streams.incidents.rhythm import Rhythms
+from streams.incidents.subjects import SOURCE, TYPE
 from streams.incidents.threads import AtOnce, Manner, Route, View, judged, look_again_at, moved
+from streams.incidents.type_desks import Check, looked
 from streams.runtime.decode import decode
 from streams.runtime.failpoints import hit
 from streams.runtime.metrics import Meter
@@ -114,11 +116,22 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         if not any(policy.sources for policy in self._lens.blueprint.policies):
             return
         aside = self._aside()
-        gone = {name.removeprefix(SOURCE): now for name in self._desks.of if not is_account(name)}
+        gone = {name.removeprefix(SOURCE): now for name in self._desks.of if name.startswith(SOURCE)}
         for source, at in (gone | dict(heard)).items():
             desk = self._desks.get(SOURCE + source)
             after = after_look(desk, source, self._rhythms.of(source), at, now)
             if after is not desk and not (source in aside and not desk.parts):
+                self._desks.put(after)
+                self._look_at[after.account_id] = EPOCH
+
+    def measured(self, checks: Mapping[str, Sequence[Check]], now: datetime) -> None:
+        """What policies judge of each touchpoint type, by its id; of a type that is not named nothing is judged."""
+        open_now = {name.removeprefix(TYPE) for name in self._desks.of if name.startswith(TYPE)}
+        for name in sorted(open_now | checks.keys()):
+            kind = self._lens.types.get(name)
+            desk = self._desks.get(f"{TYPE}{name}")
+            after = looked(desk, kind, checks.get(name, ()), now) if kind is not None else desk.changed(parts={})
+            if after is not desk:
                 self._desks.put(after)
                 self._look_at[after.account_id] = EPOCH
 

@@ -306,6 +306,9 @@ class ClickHouseStore:
         signals, *others = await asyncio.gather(*(self.rows(each + mine, **wanted) for each in statements))
         return Pains(await self._with_people(signals), *others)
 
+    async def figures(self, asked_for: Sequence[tuple[str, dict[str, Any]]]) -> Sequence[Sequence[Row]]:
+        return [await self.rows(statement, **wanted) for statement, wanted in asked_for]
+
     async def owners_of(self, events: Sequence[str]) -> Mapping[str, str]:
         found = await self.rows(queries.OWNERS_OF_EVENTS, events=list(events))
         return {row["event_id"]: row["account_id"] for row in found}

@@ -105,7 +105,7 @@ class Reader:
         self.behind = behind
         self.aside = aside
         self.refused = refused
-        self._rhythms = rhythms or Rhythms()
+        self.rhythms = rhythms or Rhythms()
         self._sources = dict(sources or {})
         self._directories = directories or Directories()
         self.given = Given()
@@ -193,10 +193,10 @@ class Reader:
             self.store.freshness(), self._besides.at(as_of), self._rhythms_learned.at(as_of)
         )
         behind, aside, refused = self.behind(), self.aside(), self.refused()
-        return build_freshness(found, self._sources, as_of, behind, ignored, aside, traffic, refused, self._rhythms)
+        return build_freshness(found, self._sources, as_of, behind, ignored, aside, traffic, refused, self.rhythms)
 
     async def _learn_rhythms(self, as_of: datetime) -> None:
-        self._rhythms.learn(await self.store.slots(as_of - MEMORY))
+        self.rhythms.learn(await self.store.slots(as_of - MEMORY))
 
     async def _beside(self, as_of: datetime) -> tuple[Sequence[Row], Sequence[Row]]:
         """Ignored messages, and traffic of others than customers: there may be much of it."""

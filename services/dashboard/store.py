@@ -226,6 +226,9 @@ class JourneyStore(Protocol):
     async def pains(self, accounts: Sequence[str], asked: Mapping[str, object]) -> Pains:
         """All that hurt these accounts; `asked`: see `streams.incidents.stored.asked`. Signals carry their persona."""
 
+    async def figures(self, asked_for: Sequence[tuple[str, dict[str, Any]]]) -> Sequence[Sequence[Row]]:
+        """The answers to statements of `streams.incidents.played`, in their order."""
+
     async def owners_of(self, events: Sequence[str]) -> Mapping[str, str]:
         """Event → the account that has it, of those that are there."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from schemas.blueprint import TouchpointType
 from schemas.ids import parts
 from schemas.incidents import Delivery
 from services.dashboard.since import Since
+from streams.incidents.subjects import SOURCE, TYPE
 
 _EMOTIONS = ((0.6, "delighted"), (0.2, "pleased"), (-0.2, "neutral"), (-0.6, "uneasy"))
 ANONYMOUS = "anon:"
@@ -200,6 +203,17 @@ def delivery_words(line: Delivery) -> str:
     tries = f" after {line.attempt} tries" if line.attempt > 1 else ""
     said = {"sent": "Told through", "retry": "Not taken yet by", "gave_up": "Given up:"}[line.outcome]
     return f"{said} {line.channel}{tries}"
+
+
+def told_of(line: Delivery, types: Mapping[str, TouchpointType]) -> tuple[str, str]:
+    """Whom or what a line of the delivery log is about: (where to look, its name or id)."""
+    account_id = line.account_id
+    if account_id.startswith(SOURCE):
+        return "/sources", f"source {account_id.removeprefix(SOURCE)}"
+    kind = types.get(account_id.removeprefix(TYPE)) if account_id.startswith(TYPE) else None
+    if kind is not None:
+        return f"/cells/{quote(kind.phase, safe='')}/{quote(kind.id, safe='')}", kind.name
+    return f"/incidents/{quote(line.incident_id, safe='')}", account_id
 
 
 _TRAFFIC = {

@@ -15,15 +15,22 @@ from schemas.policies import Policy, PolicyTest
 from streams.incidents.intake import MEMORY as MEMORY_OF_PAINS
 from streams.incidents.intake import Lens, Recent, taken_in
 from streams.incidents.judging import Watch
-from streams.incidents.lateness import SOURCE, after_look
+from streams.incidents.lateness import after_look
+from streams.incidents.promises import promises
 from streams.incidents.rhythm import MEMORY, SLOT_S, rhythm_of
+from streams.incidents.series import NOBODY, Series, Tally
+from streams.incidents.series import SLOT_S as SECONDS
+from streams.incidents.subjects import SOURCE
 from streams.incidents.threads import View, judged
+from streams.incidents.type_desks import desk_id, looked
 from streams.journey.account import AccountJourney
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.facts import account_fact, facts_of
 from streams.journey.golden import START, events_of, with_targets
 
 _LEAST_GAP = timedelta(minutes=30)
+_MEASURED = "support_ticket"
+"""The type of tests of figures: it matters most."""
 
 
 def run(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> str:
@@ -56,6 +63,8 @@ def _told(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> Seq
     lens = Lens(only(blueprint.source, policy))
     if policy.sources:
         return _told_of_source(lens, test, now)
+    if policy.targets:
+        return _told_of_figures(lens, test, now)
     desk, recent = Desk(account_id="crm:golden"), Recent()
     for fact in _facts(with_targets(blueprint, tuple(sorted(test.targets.items()))), test, now):
         desk = taken_in(desk, fact, lens, recent, now)
@@ -75,6 +84,33 @@ def _told_of_source(lens: Lens, test: PolicyTest, now: datetime) -> Sequence[Thr
             desk = after_look(desk, "golden", rhythm_of(slots, LatenessConfig()), before[-1], at)
     view = View(lens, now, Watch(EPOCH), route=lambda message: ())
     return [thread for thread in judged(desk, view).threads if thread.state == "told"]
+
+
+def _told_of_figures(lens: Lens, test: PolicyTest, now: datetime) -> Sequence[Thread]:
+    """What is told of a type whose figures were as the test says: looked at in every slot, as they were known then."""
+    kind = lens.types[_MEASURED].model_copy(update={"targets": test.targets})
+    blueprint = lens.blueprint.model_copy(update={"types": (kind,)})
+    measured = {(kind.id, target): Series(dict(_tallies(test, target))) for target in test.targets}
+    checks = promises(blueprint, measured, {kind.id: ("golden",)}).get(kind.id, [])
+    desk = Desk(account_id=desk_id(kind))
+    at = START + timedelta(seconds=SECONDS)
+    while at < now:
+        desk, at = looked(desk, kind, checks, at), at + timedelta(seconds=SECONDS)
+    view = View(lens, now, Watch(EPOCH), route=lambda message: (), heard={"golden": now})
+    return [thread for thread in judged(looked(desk, kind, checks, now), view).threads if thread.state == "told"]
+
+
+def _tallies(test: PolicyTest, target: str) -> Iterator[tuple[int, Tally]]:
+    first = int(START.timestamp()) // SECONDS
+    for since, until, figures in test.figures:
+        volume = figures.get("volume", 0.0) * SECONDS / 3600
+        emotion = (1 - figures.get("emotion", 1.0)) / 2
+        bad = {"friction_rate": figures.get("friction_rate", 0.0), "emotion": emotion}.get(
+            target, figures.get("missed", 0.0)
+        )
+        felt = frozenset(range(round(figures.get("accounts", 0.0)))) if bad else NOBODY
+        for slot in range(int(since * 3600 / SECONDS), int(until * 3600 / SECONDS)):
+            yield first + slot, Tally(volume, volume * bad, felt)
 
 
 def _hours(first: float, last: float, every: float) -> Iterator[timedelta]:

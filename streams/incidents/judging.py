@@ -88,15 +88,17 @@ def is_news(  # noqa: PLR0913 - what makes news
 
 def _is_history(part: Part, carrier: Carrier | None, watch: Watch) -> bool:
     """Sent as history, or older than what its source first told us."""
-    if carrier is None:
-        return False
-    first = watch.sources.get(carrier.source)
-    return carrier.backfill or (first is not None and part.pained_at < first - _FIRST_CONTACT)
+    sources = (carrier.source,) if carrier is not None else part.sources
+    firsts = [watch.sources[source] for source in sources if source in watch.sources]
+    is_older = any(part.pained_at < first - _FIRST_CONTACT for first in firsts)
+    return is_older or (carrier is not None and carrier.backfill)
 
 
 def _meets(policy: Policy, part: Part) -> bool:
     if part.severity < policy.threshold:
         return False
+    if part.kind == "target":
+        return part.what == policy.id
     if part.kind == "source":
         return "*" in policy.sources or part.what in policy.sources
     if policy.renewal_within_days and not (policy.rules or policy.types or policy.moves or policy.count):

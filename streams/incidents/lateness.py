@@ -9,16 +9,10 @@ from uuid import NAMESPACE_URL
 from schemas.incidents import Desk, Part
 from streams.ids import named_id
 from streams.incidents.rhythm import SLOT_S, Rhythm, duration
+from streams.incidents.subjects import SOURCE
 
-SOURCE: Final = "source:"
-"""Before the name of a source, where the desk of an account has the account's id."""
 _SEVERITY: Final = 0.6
 _STEP: Final = timedelta(seconds=SLOT_S)
-
-
-def is_account(account_id: str) -> bool:
-    """Whether a desk is about an account, and not about a source."""
-    return not account_id.startswith(SOURCE)
 
 
 def after_look(desk: Desk, source: str, rhythm: Rhythm, heard_at: datetime, now: datetime) -> Desk:

@@ -14,12 +14,14 @@ from streams.ids import named_id
 from streams.incidents.actions import Standing
 from streams.incidents.incident import Incident
 from streams.incidents.intake import Lens
-from streams.incidents.lateness import is_account
 from streams.incidents.links import PATH, ActionLink, signed
+from streams.incidents.subjects import TYPE, is_account
 
 Kind = Literal["opened", "grown", "returned", "reminder", "closed", "withdrawn"]
 MAX_EVIDENCE = 5
 _PLACES = {"accounts": "the page of account {}", "touchpoints": "`touchline explain {}`"}
+_OF_FIGURES = ("source", "target")
+"""Kinds of parts whose evidence is no touchpoint."""
 _SOURCES = "the page Sources, or `touchline sources ls`"
 
 
@@ -49,11 +51,17 @@ class Places:
         """Empty when there is no address that people can open."""
         return f"{self._base}/{kind}/{quote(name, safe=':')}" if self._base else ""
 
-    def about(self, account_id: str) -> str:
+    def about(self, account_id: str, phase: str = "") -> str:
         """Where whom a message is about is to be seen, as a link or in words."""
         if is_account(account_id):
             return self.words("accounts", account_id)
+        if account_id.startswith(TYPE):
+            return self._of_type(account_id.removeprefix(TYPE), phase)
         return f"{self._base}/sources" if self._base else f"look at {_SOURCES}"
+
+    def _of_type(self, kind: str, phase: str) -> str:
+        place = f"{self._base}/cells/{quote(phase)}/{quote(kind)}"
+        return place if self._base else f"look at the page of touchpoint {kind}, phase {phase}"
 
     def words(self, kind: Literal["accounts", "touchpoints"], name: str) -> str:
         """The link, or where to look."""
@@ -83,7 +91,7 @@ def describe(  # noqa: PLR0913 - what a message is made of
             incident_id=thread_id,
             kind=why,
             policy=policy.id,
-            headline=f"{policy.name} at {name}" if is_account(desk.account_id) else f"{policy.name}: {lead.what}",
+            headline=_headline(policy, desk.account_id, name, lead),
             level=level,
             account_id=desk.account_id,
             account=name,
@@ -105,11 +113,17 @@ def describe(  # noqa: PLR0913 - what a message is made of
             taken_by=standing.taken_by,
             renewal_at=desk.dates.get(policy.renewal_trait) if policy.renewal_within_days else None,
             remark=remark,
-            where=places.about(desk.account_id),
+            where=places.about(desk.account_id, lead.phase),
             act=places.act(incident, thread_id, policy.name, at),
         )
 
     return message
+
+
+def _headline(policy: Policy, account_id: str, name: str, lead: Part) -> str:
+    if is_account(account_id):
+        return f"{policy.name} at {name}"
+    return f"{policy.name}: {name if account_id.startswith(TYPE) else lead.what}"
 
 
 def trial(where: str, by: str, now: datetime) -> Message:
@@ -163,7 +177,7 @@ def _evidence(incident: Incident, lens: Lens, places: Places) -> tuple[Evidence,
             words=_words(part, lens),
             at=part.pained_at,
             event_id=part.event_id,
-            url=places.url("touchpoints", part.event_id) if part.kind != "source" else "",
+            url=places.url("touchpoints", part.event_id) if part.kind not in _OF_FIGURES else "",
         )
         for part in newest[:MAX_EVIDENCE]
     )

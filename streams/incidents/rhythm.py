@@ -108,11 +108,22 @@ class Rhythms:
 
     def __init__(self, limits: LatenessConfig | None = None, sources: Iterable[SourceConfig] = ()) -> None:
         self._limits, self._sources = limits or LatenessConfig(), tuple(sources)
+        self.least_s = self._limits.least_s
         self._of = rhythms_of((), self._sources, self._limits)
 
     def learn(self, rows: Iterable[Mapping[str, object]]) -> None:
         """From the rows of SLOTS."""
         self._of = rhythms_of(rows, self._sources, self._limits)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The configured sources."""
+        return frozenset(one.name for one in self._sources)
+
+    def of_slots(self, source: str, slots: Iterable[int]) -> Rhythm:
+        """As it was when a source had been heard in these slots; what the configuration says of it comes first."""
+        told = next((one.late_after_s for one in self._sources if one.name == source), None)
+        return rhythm_of(slots, self._limits) if told is None else Rhythm(told, is_set=True)
 
     def of(self, source: str) -> Rhythm:
         """Of one that was never heard, what is believed of the unknown."""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from services.cli.commands.previewing import history
-from streams.incidents.preview import preview
+from schemas.blueprint import TARGETS
+from services.cli.commands.previewing import figures, history
+from streams.incidents.counts import BROKEN, COUNTS, measured, sources_of
+from streams.incidents.intake import Lens
+from streams.incidents.played import desks_of_figures
+from streams.incidents.preview import preview, with_changes
+from streams.incidents.rhythm import Rhythms
+from streams.incidents.series import SLOT_S
 from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
-from tests.incident_kit import LENS
+from tests.incident_kit import BLUEPRINT, LENS
 from tests.store_facts import START, account_fact, signal_fact, touchpoint_fact
 from tests.store_fixture import fresh_store, put
 
@@ -38,3 +45,40 @@ def test_stored_history_is_told_as_it_would_have_been(store: Store) -> None:
     told = {tally.policy: tally.opened for tally in preview(desks, LENS, since, now) if tally.opened}
     assert told == {"complaint": 1, "moment_of_truth_failed": 1}
     assert history(store.client, LENS, now) == []
+
+
+def test_figures_of_types_are_counted_without_what_was_sent_as_history(store: Store) -> None:
+    """Painful ones, moods, promises in time and slow pages; what was sent as history counts nowhere."""
+    ticket: dict[str, Any] = {"touchpoint_type": "support_ticket", "on_map": True, "emotion": None}
+    ticket["friction_signals"] = ("s",)
+    facts = [touchpoint_fact(number, account=f"crm:{number}", **ticket) for number in range(8)]
+    facts += [touchpoint_fact(number, **ticket | {"friction_signals": (), "emotion": 0.5}) for number in (8, 9)]
+    facts += [touchpoint_fact(10, account="crm:10", **ticket | {"friction_signals": (), "emotion": -0.5})]
+    old = touchpoint_fact(11, **ticket)
+    facts.append(old.changed(input=old.input.changed(touchpoint=old.input.touchpoint.changed(backfill=True))))
+    late = {"rule": "first_response_breach", "touchpoint_type": "support_ticket", "opened_at": START}
+    put(store, [*facts, signal_fact(1).changed(**late), signal_fact(2).changed(**late | {"event_id": "event-000011"})])
+    now = START + timedelta(hours=1)
+    asked_for, answers = figures(store.client, LENS, START, now)
+    counts = [
+        row for (statement, _), rows in zip(asked_for, answers, strict=True) for row in rows if statement == COUNTS
+    ]
+    broken = [
+        row for (statement, _), rows in zip(asked_for, answers, strict=True) for row in rows if statement == BROKEN
+    ]
+    series, slot = measured(counts, broken, BLUEPRINT), int(START.timestamp()) // SLOT_S
+    found = {name: series["support_ticket", name].sums(slot - 1, slot) for name in TARGETS}
+    assert found == {
+        "friction_rate": (11, 8),
+        "emotion": (3, 1.25),
+        "first_response_s": (11, 1),
+        "resolution_s": (11, 0),
+        "answer_s": (11, 0),
+        "duration_ms": (0, 0),
+    }
+    assert series["support_ticket", "friction_rate"].accounts(slot - 1, slot) == 8
+    assert sources_of(counts)["support_ticket"] == ("crm", "web")
+    few = with_changes(BLUEPRINT, [("promise_missed", "volume", 11)])
+    for blueprint, found_at in ((BLUEPRINT, []), (few, ["type:support_ticket"])):
+        desks = desks_of_figures(asked_for, answers, Lens(blueprint), START, now, Rhythms())
+        assert [desk.account_id for desk in desks] == found_at

@@ -261,7 +261,7 @@ def test_a_row_of_less_knowledge_changes_nothing() -> None:
 
 def test_the_shipped_policies_hold_their_tests() -> None:
     assert run_all(COMPILED) == []
-    assert len(BLUEPRINT.policies) == 10
+    assert len(BLUEPRINT.policies) == 11
     assert all(len(policy.tests) >= 3 for policy in BLUEPRINT.policies)
 
 
@@ -293,7 +293,15 @@ def test_a_boundary_that_moves_fails_a_test(policy_id: str, field: str, changed:
 @pytest.mark.parametrize("policy", BLUEPRINT.policies, ids=lambda policy: policy.id)
 def test_a_policy_that_asks_for_nothing_of_its_own_fails_a_test(policy: Any) -> None:
     empty = policy.model_copy(
-        update={"rules": (), "types": (), "moves": (), "count": 0, "renewal_within_days": 0.0, "sources": ()}
+        update={
+            "rules": (),
+            "types": (),
+            "moves": (),
+            "count": 0,
+            "renewal_within_days": 0.0,
+            "sources": (),
+            "targets": (),
+        }
     )
     assert any(run(COMPILED, empty, test) for test in policy.tests)
 

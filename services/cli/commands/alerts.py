@@ -60,16 +60,19 @@ def alerts_preview(  # noqa: PLR0913 - one parameter per flag
     clickhouse: ClickHouseOption = None,
 ) -> None:
     """What the policies would have told of the last days, by policy; beside it, with --set, what with other numbers."""
-    from services.cli.commands.previewing import changes_of, history
+    from services.cli.commands.previewing import changes_of, figures, history
     from streams.incidents.intake import Lens
-    from streams.incidents.preview import preview, with_changes
+    from streams.incidents.played import desks_of_figures
+    from streams.incidents.preview import Tally, preview, with_changes
+    from streams.incidents.rhythm import Rhythms
     from streams.journey.blueprints import load
 
     now = datetime.now(UTC)
     since = now - timedelta(days=days)
     target = Target(data, config, None, clickhouse)
     with exit_codes():
-        blueprint = load(target.load().journey.blueprint).source
+        settings = target.load()
+        blueprint = load(settings.journey.blueprint).source
         wanted = list(changes_of(changes or [], blueprint))
         try:
             changed = with_changes(blueprint, wanted)
@@ -77,8 +80,15 @@ def alerts_preview(  # noqa: PLR0913 - one parameter per flag
             raise UsageError(f"--set: {error}") from None
         with target.store() as client:
             desks = history(client, Lens(blueprint), since)
-        before = preview(desks, Lens(blueprint), since, now)
-        after = preview(desks, Lens(changed), since, now) if wanted else None
+            found = figures(client, Lens(blueprint), since, now)
+        rhythms = Rhythms(settings.lateness, settings.sources)
+
+        def played(lens: Lens) -> list[Tally]:
+            others = desks_of_figures(*found, lens, since, now, rhythms)
+            return preview([*desks, *others], lens, since, now)
+
+        before = played(Lens(blueprint))
+        after = played(Lens(changed)) if wanted else None
     for index, tally in enumerate(before):
         row = {"days": days, **tally.row()}
         emit(row if after is None else row | {"changed": after[index].row()})

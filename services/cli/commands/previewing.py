@@ -11,6 +11,7 @@ from schemas.incidents import Desk
 from services.cli.console import UsageError
 from streams.incidents import stored
 from streams.incidents.intake import Lens
+from streams.incidents.played import Question, Row, questions
 from streams.runtime.clickhouse import query_rows
 
 if TYPE_CHECKING:
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
 
     from schemas.blueprint import Blueprint
 
-NUMBERS: Final = ("threshold", "count", "within_s", "max_age_s", "renewal_within_days")
+NUMBERS: Final = (
+    "threshold",
+    "count",
+    "within_s",
+    "max_age_s",
+    "renewal_within_days",
+    "volume",
+    "accounts",
+    "may_miss",
+)
 
 
 def history(client: Client, lens: Lens, since: datetime) -> list[Desk]:
@@ -26,6 +36,12 @@ def history(client: Client, lens: Lens, since: datetime) -> list[Desk]:
     wanted = stored.asked(lens, since)
     signals, touchpoints = (query_rows(client, each, wanted) for each in (stored.SIGNALS, stored.TOUCHPOINTS))
     return stored.desks_of(signals, touchpoints, query_rows(client, stored.ACCOUNTS), lens, since)
+
+
+def figures(client: Client, lens: Lens, since: datetime, now: datetime) -> tuple[list[Question], list[list[Row]]]:
+    """What was asked of sources and touchpoint types since then, and the answers; for `desks_of_figures`."""
+    asked_for = questions(lens, since, now)
+    return asked_for, [list(query_rows(client, statement, wanted)) for statement, wanted in asked_for]
 
 
 def changes_of(texts: Iterable[str], blueprint: Blueprint) -> Iterator[tuple[str, str, float]]:

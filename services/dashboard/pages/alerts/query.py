@@ -12,10 +12,11 @@ from services.dashboard.params import one_of, refuse
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope, range_of
 from streams.incidents.intake import Lens
+from streams.incidents.played import desks_of_figures, questions
 from streams.incidents.preview import Tally, preview, with_changes
 from streams.incidents.stored import desks_of
 
-NUMBERS = ("threshold", "count", "within_s", "max_age_s")
+NUMBERS = ("threshold", "count", "within_s", "max_age_s", "volume", "accounts", "may_miss")
 DAYS = ("7", "30", "90")
 MOST_PAINS = 20_000
 
@@ -58,10 +59,18 @@ async def play(reader: Reader, days: str, policy: str, number: str, value: str) 
     since = now - timedelta(days=length)
     _, pains, is_cut = await pains_of(reader, Scope("all"), range_of("all", now, since), since, MOST_PAINS)
 
+    asked_for = questions(lens, since, now)
+    answers = await reader.store.figures(asked_for)
+
     def played() -> tuple[list[Tally], list[Tally] | None, int]:
         desks = desks_of(pains.signals, pains.touchpoints, pains.accounts, lens, since)
-        with_change = preview(desks, Lens(changed), since, now) if changed is not None else None
-        return preview(desks, lens, since, now), with_change, len(desks)
+
+        def told(by: Lens) -> list[Tally]:
+            return preview(
+                [*desks, *desks_of_figures(asked_for, answers, by, since, now, reader.rhythms)], by, since, now
+            )
+
+        return told(lens), told(Lens(changed)) if changed is not None else None, len(desks)
 
     before, after, accounts = await asyncio.to_thread(played)
     names = {each.id: each.name for each in lens.blueprint.policies}

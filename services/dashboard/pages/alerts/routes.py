@@ -71,6 +71,7 @@ def _page(  # noqa: PLR0913 - what it is drawn from
         "problem": problem,
         "channels": request.app.state.channels,
         "lines": reader.board.deliveries()[:LINES],
+        "types": reader.catalogue.lens.types,
         "policies": reader.catalogue.lens.blueprint.policies,
         "numbers": NUMBERS,
         "days": DAYS,

@@ -1,0 +1,98 @@
+"""What is counted of touchpoint types, by slots of time: the statements, and series made of their rows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from schemas.blueprint import Blueprint
+from schemas.policies import MOST_ACCOUNTS
+from streams.incidents.promises import IN_TIME, asked_of
+from streams.incidents.series import Series, Tally
+
+Row = Mapping[str, Any]
+COUNTS: Final = f"""
+SELECT touchpoint_type, phase, source, toUInt32(intDiv(toUnixTimestamp(minute), {{width_s:UInt32}})) AS slot,
+  count() AS volume, countIf(friction > 0) AS painful,
+  countIf(has_emotion = 1) AS felt, sumIf(emotion, has_emotion = 1) AS emotion_sum,
+  countIf(action = 'ticket_created' OR NOT startsWith(action, 'ticket_')) AS asked,
+  countIf(took_ms > 0) AS timed, countIf(took_ms > most_ms) AS slow,
+  groupUniqArrayIf({MOST_ACCOUNTS})(cityHash64(account_id), friction > 0) AS hurt,
+  groupUniqArrayIf({MOST_ACCOUNTS})(cityHash64(account_id), has_emotion = 1 AND emotion < 0) AS unhappy,
+  groupUniqArrayIf({MOST_ACCOUNTS})(cityHash64(account_id), took_ms > most_ms) AS kept_waiting
+FROM
+(
+  SELECT *, transform(touchpoint_type, {{timed:Array(String)}}, {{most_ms:Array(Float64)}}, toFloat64(0)) AS most_ms,
+    if(most_ms > 0, JSONExtractFloat(properties, 'duration_ms'), 0) AS took_ms
+  FROM touchpoints FINAL
+  WHERE minute >= {{since:DateTime64(3, 'UTC')}} AND minute < {{until:DateTime64(3, 'UTC')}} AND on_map AND NOT backfill
+)
+GROUP BY touchpoint_type, phase, source, slot
+"""
+"""What was sent as history is not counted: it says nothing of now, and nobody is to be woken by it."""
+BROKEN: Final = f"""
+SELECT touchpoint_type, rule, toUInt32(intDiv(toUnixTimestamp(opened_at), {{width_s:UInt32}})) AS slot,
+  count() AS missed, groupUniqArray({MOST_ACCOUNTS})(cityHash64(account_id)) AS accounts
+FROM signals FINAL
+WHERE polarity = 'friction' AND rule IN {{rules:Array(String)}}
+  AND opened_at >= {{since:DateTime64(3, 'UTC')}} AND opened_at < {{until:DateTime64(3, 'UTC')}}
+  AND event_id NOT IN (
+    SELECT event_id FROM touchpoints
+    WHERE minute >= toStartOfMinute({{since:DateTime64(3, 'UTC')}}) - toIntervalDay(14) AND backfill)
+GROUP BY touchpoint_type, rule, slot
+"""
+"""Promises in time, broken when their time was over."""
+
+
+def judging(blueprint: Blueprint) -> dict[str, str]:
+    """Rule → the target in time that it judges."""
+    return {rule.id: way.target for rule in blueprint.rules for way in rule.ways() if way.target in IN_TIME}
+
+
+def asked(blueprint: Blueprint, since: datetime, until: datetime, width_s: int) -> dict[str, Any]:
+    """The parameters of the statements above."""
+    timed = asked_of(blueprint.types).get("duration_ms", {})
+    return {
+        "since": since,
+        "until": until,
+        "width_s": width_s,
+        "timed": list(timed),
+        "most_ms": [float(most) for most in timed.values()],
+        "rules": sorted(judging(blueprint)),
+    }
+
+
+def measured(counts: Iterable[Row], broken: Iterable[Row], blueprint: Blueprint) -> dict[tuple[str, str], Series]:
+    """(type, target) → what was judged. Rows of one slot are added."""
+    found: dict[tuple[str, str], dict[int, Tally]] = {}
+
+    def add(kind: str, target: str, slot: int, tally: Tally) -> None:
+        slots = found.setdefault((kind, target), {})
+        slots[slot] = slots.get(slot, Tally()).plus(tally)
+
+    for row in counts:
+        for target, tally in _tallies(row):
+            add(str(row["touchpoint_type"]), target, int(row["slot"]), tally)
+    target_of = judging(blueprint)
+    for row in broken:
+        tally = Tally(0.0, float(row["missed"]), frozenset(row["accounts"]))
+        add(str(row["touchpoint_type"]), target_of[str(row["rule"])], int(row["slot"]), tally)
+    return {name: Series(slots) for name, slots in found.items()}
+
+
+def sources_of(counts: Iterable[Row]) -> dict[str, tuple[str, ...]]:
+    """Type → the sources that tell of it, by name."""
+    found: dict[str, set[str]] = {}
+    for row in counts:
+        found.setdefault(str(row["touchpoint_type"]), set()).add(str(row["source"]))
+    return {kind: tuple(sorted(names)) for kind, names in found.items()}
+
+
+def _tallies(row: Row) -> Iterable[tuple[str, Tally]]:
+    felt = float(row["felt"])
+    yield "friction_rate", Tally(float(row["volume"]), float(row["painful"]), frozenset(row["hurt"]))
+    yield "emotion", Tally(felt, (felt - float(row["emotion_sum"])) / 2, frozenset(row["unhappy"]))
+    yield "duration_ms", Tally(float(row["timed"]), float(row["slow"]), frozenset(row["kept_waiting"]))
+    for target in IN_TIME[:-1]:
+        yield target, Tally(float(row["asked"]))
