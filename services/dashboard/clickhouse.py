@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from schemas.base import EPOCH
 from schemas.config import ClickHouseConfig
-from schemas.errors import StoreUnavailable
+from schemas.errors import PermanentError, StoreUnavailable
 from services.common.open_organisations import CLAIMS
 from services.dashboard import queries
 from services.dashboard.numbers import Counts
@@ -36,6 +35,7 @@ from services.dashboard.store import (
 from streams.friction.fields import REFERENCES
 from streams.incidents import stored
 from streams.incidents.rhythm import SLOTS
+from streams.runtime import clickhouse
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -53,27 +53,8 @@ _SETTINGS = {
 
 
 def connect(config: ClickHouseConfig, password: str) -> Client:
-    """A client that threads may share. Raises StoreUnavailable when ClickHouse does not answer."""
-    import clickhouse_connect
-    from clickhouse_connect.driver.exceptions import ClickHouseError
-    from clickhouse_connect.driver.httputil import get_pool_manager
-
-    # it logs every failed attempt, and we ask twice a second; the page says it once
-    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
-    try:
-        return clickhouse_connect.get_client(
-            dsn=config.url,
-            username=config.user,
-            password=password,
-            database=config.database,
-            autogenerate_session_id=False,
-            send_receive_timeout=TIMEOUT_S,
-            connect_timeout=2,
-            query_retries=0,
-            pool_mgr=get_pool_manager(maxsize=THREADS, num_pools=1),
-        )
-    except (ClickHouseError, OSError) as error:
-        raise StoreUnavailable(f"ClickHouse does not answer at {config.url}") from error
+    """A client that only reads, and that our threads share. Raises StoreUnavailable when ClickHouse does not answer."""
+    return clickhouse.connect(config, password, timeout_s=TIMEOUT_S, settings=_SETTINGS)
 
 
 class ClickHouseStore:
@@ -98,17 +79,15 @@ class ClickHouseStore:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, statement, parameters)
 
     def _ask(self, statement: str, parameters: dict[str, object]) -> list[dict[str, Any]]:
-        from clickhouse_connect.driver.exceptions import ClickHouseError
-
         try:
             client = self._client = self._client or self._dial()
-            result = client.query(statement, parameters=parameters, settings=_SETTINGS)
-        except (ClickHouseError, OSError) as error:
-            if getattr(error, "code", None) is None:  # the driver's own words about sockets are for nobody
+            rows = clickhouse.query_rows(client, statement, parameters)
+        except (StoreUnavailable, PermanentError) as error:
+            code = getattr(error.__cause__, "code", None)
+            if code is None:  # the driver's own words about sockets are for nobody
                 raise StoreUnavailable("ClickHouse does not answer") from error
             raise StoreUnavailable(f"ClickHouse cannot answer now: {str(error).splitlines()[0][:200]}") from error
-        names = result.column_names
-        return [dict(zip(names, map(_aware, row), strict=True)) for row in result.result_rows]
+        return [{name: _aware(value) for name, value in row.items()} for row in rows]
 
     async def fingerprint(self) -> str:
         return repr([(row["table"], row["inserts"]) for row in await self.rows(queries.FINGERPRINT)])

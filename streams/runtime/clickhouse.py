@@ -67,11 +67,17 @@ Columns = Mapping[str, Sequence[object]]
 
 
 def connect(
-    config: ClickHouseConfig, password: str = "", *, database: str | None = None, timeout_s: float = 60.0
+    config: ClickHouseConfig,
+    password: str = "",
+    *,
+    database: str | None = None,
+    timeout_s: float = 60.0,
+    settings: Mapping[str, object] = SETTINGS,
 ) -> Client:
-    """A new client; the caller closes it. `database` defaults to the configured one, which must exist.
+    """A new client that threads may share; the caller closes it.
 
-    Raises StoreUnavailable when ClickHouse does not answer within `timeout_s`.
+    `database` defaults to the configured one, which must exist. Raises StoreUnavailable when ClickHouse does not
+    answer within `timeout_s`.
     """
     # the driver logs what it then raises, and what it raises is handled and told here
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
@@ -84,7 +90,7 @@ def connect(
             username=config.user,
             password=password,
             database=config.database if database is None else database,
-            settings=dict(SETTINGS),
+            settings=dict(settings),
             connect_timeout=min(5, int(timeout_s) or 1),
             send_receive_timeout=int(timeout_s) or 1,
             # without it one client is one session, and a session takes one statement at a time

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.base import EPOCH
 from schemas.config import ClickHouseConfig
+from schemas.errors import StoreUnavailable
 from services.dashboard.clickhouse import ClickHouseStore, connect
 from services.dashboard.scope import Scope, range_of
 from services.dashboard.store import AccountQuery, ProposalQuery, SignalQuery
@@ -59,6 +60,8 @@ async def test_the_real_store_answers_as_the_list_does(clickhouse_url: ClickHous
         assert "anon:nobody" not in visitors
         ever = range_of("all", NOW, EPOCH)
         assert [(await each.population(Scope("all"), ever))["visitors"] for each in (real, fake)] == [len(visitors)] * 2
+        with pytest.raises(StoreUnavailable, match="readonly"):
+            await real.rows("TRUNCATE TABLE signals")
         real.close()
     finally:
         client.command(f"DROP DATABASE IF EXISTS {clickhouse_database}_bi")
