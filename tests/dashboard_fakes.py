@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -664,3 +665,8 @@ def browser_of(app: FastAPI, **headers: str) -> httpx.AsyncClient:
     """Asks the application directly, by the name a browser on this machine would use."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8090", headers=headers)
+
+
+def words_of(page: str) -> str:
+    """What a page says, without its marks."""
+    return re.sub(r"<[^>]+>", "", page)

@@ -60,8 +60,8 @@ def share_bar(share: float) -> Markup:
     """A part of a whole, 0 to 1."""
     return Markup(
         f'<svg class="share" viewBox="0 0 70 6" width="70" height="6" preserveAspectRatio="none" aria-hidden="true" '
-        f'focusable="false"><rect class="whole" width="70" height="6" rx="3"/>'
-        f'<rect class="part" width="{max(0.0, min(1.0, share)) * 70:.1f}" height="6" rx="3"/></svg>'
+        f'focusable="false"><rect class="whole" width="70" height="6"/>'
+        f'<rect class="part" width="{max(0.0, min(1.0, share)) * 70:.1f}" height="6"/></svg>'
     )
 
 

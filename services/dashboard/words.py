@@ -47,7 +47,8 @@ def emotion_word(value: float | None) -> str:
 
 
 def signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
+    """`+0.3`, `−0.3`, and `0.0` without a sign."""
+    return f"{value:+.1f}".replace("-", "−") if abs(value) >= 0.05 else "0.0"
 
 
 def percent(rate: float | None) -> str:
@@ -56,7 +57,7 @@ def percent(rate: float | None) -> str:
         return "–"
     if 0 < rate < 0.001:
         return "< 0.1%"
-    return f"{rate:.1%}" if 0 < rate < 0.1 else f"{rate:.0%}"
+    return f"{rate:.1%}".replace(".0%", "%") if 0 < rate < 0.1 else f"{rate:.0%}"
 
 
 def count(value: int) -> str:
@@ -90,6 +91,17 @@ def clock_time(at: datetime, now: datetime) -> str:
     if at.date() == now.date():
         return f"{at:%H:%M}"
     return f"{at.day} {at:%b %H:%M}" if at.year == now.year else f"{at.day} {at:%b %Y}"
+
+
+def stamp(at: datetime, now: datetime, form: str = "short") -> Markup:
+    """`clock_time` for a page: its script puts it into the viewer's zone, and UTC comes up on hover.
+
+    `form`: `short` as above; `time` and `seconds` where the day stands beside it; `whole` with the day and the year.
+    """
+    forms = {"time": f"{at:%H:%M}", "seconds": f"{at:%H:%M:%S}", "whole": f"{at:%Y-%m-%d %H:%M:%S} UTC"}
+    shown = forms.get(form) or clock_time(at, now)
+    kind = "" if form == "short" else Markup(' data-form="%s"') % form
+    return Markup('<time datetime="%s"%s>%s</time>') % (at.isoformat(timespec="seconds"), kind, shown)
 
 
 def duration(seconds: float) -> str:
@@ -272,6 +284,14 @@ _RULES = {
     "moment_of_truth_failed": "Moment of truth failed",
     "misaligned": "Praises, and struggles",
     "negative_words": "Written in anger or disappointment",
+    "first_contact_solve": "Solved at first contact",
+    "promoter": "High scores",
+    "fast_lane": "Answered fast",
+    "self_served": "Found the answer alone",
+    "adopted": "Taken into use",
+    "referral": "Referred to others",
+    "review_left": "Left a review",
+    "positive_words": "Written with thanks",
 }
 
 
@@ -286,3 +306,8 @@ _IDS = re.compile(r"\b(?:" + "|".join(name for name in _RULES if "_" in name) + 
 def without_ids(explanation: str) -> str:
     """An explanation whose parts are named by their rules' ids, which are for analysts, as people say it."""
     return _IDS.sub(lambda found: _RULES[found[0]][0].lower() + _RULES[found[0]][1:], explanation)
+
+
+def correction_words(what: str) -> str:
+    """What a correction changed, as it is stored, without the words of those who built it."""
+    return what.replace("judged anew", "read differently").replace("signal", "sign")

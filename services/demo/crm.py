@@ -54,6 +54,15 @@ def company_record(script: Script, company: Company, at: datetime) -> None:
         )
 
 
+def tier(script: Script, company: Company) -> None:
+    """The CRM grades the company, a minute after it knows it. Told last, so that no other message gets another id."""
+    created = next((m for m in script.moments if m.message.get("subscriptionType") == "company.creation"), None)
+    if created:
+        grade = "A" if company.employees >= 1_500 else "B" if company.employees >= 250 else "C"
+        about = {"objectId": company.crm_id, "propertyName": "account_tier", "propertyValue": grade}
+        change(script, created.occurred_at + timedelta(minutes=1), "company.propertyChange", about)
+
+
 def contact_record(script: Script, company: Company, person: Person, at: datetime) -> None:
     """A person appears in the CRM, at their company."""
     link = {"fromObjectId": person.contact_id, "toObjectId": company.crm_id, "associationRemoved": False}

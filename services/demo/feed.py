@@ -15,11 +15,12 @@ from pydantic import Field
 
 from schemas.base import Strict
 from schemas.config import SourceConfig
-from services.demo.live import live
+from services.demo.care import care
+from services.demo.live import as_told, live, steady
 from services.demo.memory import Memory, remember
 from services.demo.progress import Terminal, history_line
 from services.demo.script import Moment
-from services.demo.senders import Senders, accounts
+from services.demo.senders import Senders, accounts, desk
 from services.demo.story import Story, story, truth
 
 WINDOW = 300
@@ -40,7 +41,7 @@ class FeedSettings(Strict):
     gateway_url: str = Field(description="where to send")
     sources: tuple[SourceConfig, ...] = Field(description="the configured senders")
     memory: Memory = Field(description="which story")
-    events_per_s: float = Field(1.2, ge=0, description="rate of the live part; 0: none")
+    events_per_s: float | None = Field(None, ge=0, description="rate of the live part; 0: none, None: the story's")
     duration_s: float | None = Field(None, ge=0, description="length of the live part; None: for ever")
 
 
@@ -68,8 +69,9 @@ class Feed:
                 self._terminal.say(f"history     is there already, up to {memory.end:%d %b %H:%M} UTC")
             else:
                 await self._history(senders, told)
+                await senders.act(care(told, known["web"].source, memory.end), desk(settings.sources))
                 remember(settings.data_dir, memory.model_copy(update={"sent": True}))
-            if settings.events_per_s:
+            if settings.events_per_s != 0:
                 await self._live(senders, told)
 
     async def _history(self, senders: Senders, told: Story) -> None:
@@ -97,8 +99,11 @@ class Feed:
 
     async def _live(self, senders: Senders, told: Story) -> None:
         settings, started = self._settings, datetime.now(UTC)
-        self._terminal.say(f"live        about {settings.events_per_s:g} events a second from now on")
-        for moment in live(told, settings.memory.seed, started, settings.events_per_s):
+        rate = settings.events_per_s
+        words = "as many events as in the history, more in the first minutes"
+        self._terminal.say(f"live        {words if rate is None else f'about {rate:g} events a second'} from now on")
+        pace = as_told(told, settings.memory.days) if rate is None else steady(rate)
+        for moment in live(told, settings.memory.seed, started, pace):
             due_s = (moment.occurred_at - started).total_seconds()
             if settings.duration_s is not None and due_s > settings.duration_s:
                 break

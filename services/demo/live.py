@@ -1,4 +1,8 @@
-"""After the history: small scenes at the accounts of the story, one after another, without end. Pure."""
+"""After the history: small scenes at the accounts of the story, one after another, without end. Pure.
+
+At the speed of the history, so that a page does not look worse because it was left open; only the first minutes are
+faster, for who has just started it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import count
+from math import exp
 from random import Random
 
 from services.demo import crm, product, support, web
@@ -19,6 +24,22 @@ PACE, TICKET_PACE = 0.12, 0.004
 _BUYING = ("pipeline", "prospect", "lost")
 _STRANGERS = 5
 _RAMP_SCENES = 6
+EXTRA_PER_S, EXTRA_FOR_S = 0.2, 300.0
+"""What the first minutes have on top, and how fast that fades: 60 events in all, a quarter of a day of the story."""
+
+Rate = Callable[[float], float]
+"""Seconds since the live part began → events per second."""
+
+
+def as_told(told: Story, days: int) -> Rate:
+    """The rate of the history, and at first a little more."""
+    usual_per_s = len(told.moments) / (days * 86_400)
+    return lambda since_s: usual_per_s + EXTRA_PER_S * exp(-since_s / EXTRA_FOR_S)
+
+
+def steady(events_per_s: float) -> Rate:
+    """One rate for ever."""
+    return lambda _: events_per_s
 
 
 class Stage:
@@ -121,7 +142,7 @@ class Stage:
         tell_poison(self.script, at, self.script.number())
 
 
-def live(told: Story, seed: int, start: datetime, events_per_s: float) -> Iterator[Moment]:
+def live(told: Story, seed: int, start: datetime, rate: Rate) -> Iterator[Moment]:
     """Moments from `start` on, oldest first, at this rate on average; equal arguments, equal moments."""
     script = Script(f"live:{seed}:{epoch_ms(start)}", Random(f"live:{seed}"), first_case=epoch_ms(start) // 100)
     stage = Stage(told, script)
@@ -131,6 +152,7 @@ def live(told: Story, seed: int, start: datetime, events_per_s: float) -> Iterat
         for moment in (played := stage.play(at)):
             heapq.heappush(waiting, (moment.occurred_at, script.number(), moment))
         ramp = min(scene / _RAMP_SCENES, 1.0)  # the first scenes begin together, so that something happens at once
-        at += timedelta(seconds=len(played) / events_per_s * script.rng.uniform(0.5, 1.5) * ramp)
+        pause_s = len(played) / rate((at - start).total_seconds())
+        at += timedelta(seconds=pause_s * script.rng.uniform(0.5, 1.5) * ramp)
         while waiting and waiting[0][0] <= at:
             yield heapq.heappop(waiting)[2]

@@ -10,9 +10,11 @@ import httpx
 
 from schemas.config import SourceConfig
 from schemas.errors import ConfigurationError, PermanentError
+from schemas.incidents import IncidentAction
 from services.common.secrets import read_secret
 from services.demo.script import Moment, Sender
-from services.demo.wire import Account, Outgoing, requests
+from services.demo.wire import JSON, Account, Outgoing, requests
+from streams.connectors.own.touchline import ACTIONS_PATH
 
 #: Sender → the connector whose protocol it speaks.
 VENDOR: dict[Sender, str] = {"web": "segment", "product": "rudderstack", "crm": "hubspot", "support": "zendesk"}
@@ -37,6 +39,12 @@ def accounts(sources: Sequence[SourceConfig], gateway_url: str) -> dict[Sender, 
     return found
 
 
+def desk(sources: Sequence[SourceConfig]) -> Account | None:
+    """As whom the demo's own people act; None: this configuration has nobody."""
+    source = next((one for one in sources if one.vendor == "touchline"), None)
+    return Account(source.name, read_secret(source.secrets[0]), "") if source else None
+
+
 class Senders:
     """The four tools. Cancel `send` to end its waits."""
 
@@ -52,6 +60,12 @@ class Senders:
         outgoing = requests(moments, self._accounts)
         await asyncio.gather(*map(self._deliver, outgoing))
         return sum(request.messages for request in outgoing)
+
+    async def act(self, actions: Sequence[IncidentAction], account: Account | None) -> None:
+        """Deliver what people did, one by one and in their order."""
+        headers = {**JSON, "authorization": f"Bearer {account.secret.decode()}"} if account else {}
+        for action in actions if account else ():
+            await self._deliver(Outgoing(ACTIONS_PATH, action.encoded(), 1, lambda _: headers))
 
     async def _deliver(self, request: Outgoing) -> None:
         async with self._free:

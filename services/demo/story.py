@@ -12,7 +12,7 @@ from services.demo import asides
 from services.demo.arcs import ARCS, Author
 from services.demo.calendar import Calendar
 from services.demo.cast import Company, cast
-from services.demo.crm import change
+from services.demo.crm import change, tier
 from services.demo.script import Message, Moment, Script, iso
 from services.demo.web import compare, read
 
@@ -53,6 +53,7 @@ def story(seed: int, end: datetime, days: int, companies: int = 40) -> Story:
         author = Author(script, calendar, company)
         ARCS[company.arc](author)
         asides.tell(script)
+        tier(script, company)
         moments += script.moments
     moments += _others(Script(f"{key}:others", Random(f"{seed}:others")), calendar, STRANGERS * companies // 40)
     told = [moment for moment in moments if calendar.begin <= moment.occurred_at < end]

@@ -61,12 +61,12 @@ def _segment(account: Account, messages: Sequence[Message]) -> Outgoing:
         path = f"/v1/{body['type']}"
     else:
         body, path = {"batch": messages}, "/v1/batch"
-    return Outgoing(path, orjson.dumps(body), len(messages), lambda now: {**_JSON, "authorization": auth})
+    return Outgoing(path, orjson.dumps(body), len(messages), lambda now: {**JSON, "authorization": auth})
 
 
 def _rudder(account: Account, messages: Sequence[Message]) -> Outgoing:
     """Always a batch, always compressed."""
-    headers = {**_JSON, "content-encoding": "gzip", "authorization": _basic(account.secret)}
+    headers = {**JSON, "content-encoding": "gzip", "authorization": _basic(account.secret)}
     body = gzip.compress(orjson.dumps({"batch": messages}), compresslevel=1, mtime=0)
     return Outgoing("/v1/batch", body, len(messages), lambda now: headers)
 
@@ -79,7 +79,7 @@ def _hubspot(account: Account, messages: Sequence[Message]) -> Outgoing:
         stamp = str(epoch_ms(now))
         signed = f"POST{account.base_url}{path}".encode() + body + stamp.encode()
         signature = _hmac(account.secret, signed)
-        return {**_JSON, "x-hubspot-signature-v3": signature, "x-hubspot-request-timestamp": stamp}
+        return {**JSON, "x-hubspot-signature-v3": signature, "x-hubspot-request-timestamp": stamp}
 
     return Outgoing(path, body, len(messages), headers)
 
@@ -91,12 +91,12 @@ def _zendesk(account: Account, messages: Sequence[Message]) -> Outgoing:
     def headers(now: datetime) -> dict[str, str]:
         stamp = iso(now)
         signature = _hmac(account.secret, stamp.encode() + body)
-        return {**_JSON, "x-zendesk-webhook-signature": signature, "x-zendesk-webhook-signature-timestamp": stamp}
+        return {**JSON, "x-zendesk-webhook-signature": signature, "x-zendesk-webhook-signature-timestamp": stamp}
 
     return Outgoing(path, body, 1, headers)
 
 
-_JSON = {"content-type": "application/json"}
+JSON = {"content-type": "application/json"}
 _BUILD: dict[Sender, Callable[[Account, Sequence[Message]], Outgoing]] = {
     "web": _segment,
     "product": _rudder,

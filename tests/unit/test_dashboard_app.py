@@ -26,7 +26,7 @@ from services.dashboard.pages import PAGES
 from services.dashboard.pages.account import query as account_query
 from services.dashboard.views import RefusedRequests, Wait
 from streams.connectors.registry import told
-from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of
+from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of, words_of
 from tests.dashboard_seed import World, world
 from tests.listening import dripping, rest_of, served
 
@@ -153,7 +153,7 @@ async def test_figures_stay_while_the_store_is_away_and_say_of_when(
     figures = before.partition('<section id="figures"')[2].partition("</section>")[0]
     assert "statements" in figures
     assert figures in after
-    assert "The figures are those of 12:00 UTC" in after
+    assert "The figures are those of 12:00 UTC" in words_of(after)
 
 
 async def test_an_empty_store_is_a_quiet_map_not_an_error() -> None:
@@ -198,7 +198,7 @@ async def test_when_no_source_sends_any_more_the_page_says_until_when_it_is_true
     row = {"source": "hook", "last_occurred_at": at, "last_received_at": at, "last_written_at": at}
     made = world(BLUEPRINT, NOW, touchpoints=60, days=2)
     page = (await browser_of(app_on(FakeStore(made, freshness=[row]))).get("/")).text
-    assert "True up to 10:00 UTC." in page
+    assert "True up to 10:00 UTC." in words_of(page)
     assert 'aria-label="a source is late"' in page
 
 

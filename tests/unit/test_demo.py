@@ -9,7 +9,7 @@ import io
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 import httpx
@@ -19,9 +19,10 @@ import pytest
 from schemas.config import SecretRef, SourceConfig
 from schemas.errors import ConfigurationError
 from schemas.touchpoints import RawRequest
+from services.demo.care import care
 from services.demo.cast import COMPANIES, cast
 from services.demo.feed import HISTORY_PER_S, RAMP_S, due_s
-from services.demo.live import live
+from services.demo.live import as_told, live, steady
 from services.demo.memory import recall, remember
 from services.demo.progress import Terminal, history_line
 from services.demo.script import Message, Moment, Sender
@@ -216,16 +217,36 @@ def test_a_connector_without_a_source_is_named(tmp_path: Path) -> None:
 
 
 def test_live_goes_on_at_its_rate_and_is_understood(told: Story) -> None:
-    moments = tuple(islice(live(told, 7, END, 2.0), 1_500))
-    assert moments == tuple(islice(live(told, 7, END, 2.0), 1_500))
+    moments = tuple(islice(live(told, 7, END, steady(2.0)), 1_500))
+    assert moments == tuple(islice(live(told, 7, END, steady(2.0)), 1_500))
     times = [moment.occurred_at for moment in moments]
     assert times == sorted(times)
     rate = len(times) / (times[-1] - times[0]).total_seconds()
     assert 1.4 < rate < 2.8
     refused = [result for result in outcomes(moments) if isinstance(result, NotUnderstood)]
     assert len(refused) == sum(moment.poison for moment in moments) > 0
-    later = tuple(islice(live(told, 7, END + timedelta(days=1), 2.0), 1_500))
+    later = tuple(islice(live(told, 7, END + timedelta(days=1), steady(2.0)), 1_500))
     assert not ids(moments) & ids(later)
+
+
+def test_a_page_left_open_does_not_look_worse_than_the_history(told: Story) -> None:
+    """After 25 minutes, and after a day, what came live is no more than a day of the story has."""
+    a_day = len(told.moments) / 60
+    first_day = live(told, 7, END, as_told(told, 60))
+    times = [one.occurred_at for one in takewhile(lambda one: one.occurred_at < END + timedelta(days=1), first_day)]
+    assert 20 < sum(at < END + timedelta(minutes=25) for at in times) < 0.5 * a_day
+    assert 0.8 * a_day < len(times) < 1.5 * a_day
+
+
+def test_some_of_what_hurt_is_done_some_in_hands_and_some_nobody_has_seen(told: Story) -> None:
+    actions = care(told, "web", END)
+    assert actions == care(told, "web", END), "told again, it is the same, ids too"
+    known = {result.touchpoint.event_id for result in outcomes(told.moments) if isinstance(result, Mapped)}
+    assert {event for action in actions for event in action.events} <= known
+    assert all(action.at < END for action in actions)
+    verbs = Counter(action.verb for action in actions)
+    assert 0 < verbs["done"] < verbs["take"]
+    assert len({action.action_id for action in actions}) == len(actions)
 
 
 def ids(moments: tuple[Moment, ...]) -> set[str]:

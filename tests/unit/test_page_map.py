@@ -68,6 +68,6 @@ async def test_the_page_says_the_worst_phase_and_an_earlier_window_changes_the_c
         early = {"event_id": f"early-{row['event_id']}", "occurred_at": at, "minute": at.replace(second=0)}
         found.touchpoints.append(row | early)
     text = (await browser_of(app_on(FakeStore(found))).get("/map?window=7d")).text
-    assert ">Purchase</a> hurts most" in text
+    assert ">Awareness</a> hurts most" in text, "the most pain of a column; the weight only ranks its cells"
     assert "as before" in text
     assert "new" not in text.partition('<div class="map">')[2].partition("</section>\n</div>")[0].split(">")

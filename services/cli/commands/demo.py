@@ -25,7 +25,12 @@ def demo(  # noqa: PLR0913 - one parameter per flag
     ] = DEMO_DIR,
     seed: Annotated[int | None, typer.Option(min=0, max=999, help="Another seed, another story. Default: 7.")] = None,
     days: Annotated[int | None, typer.Option(min=5, max=365, help="Days of history. Default: 60.")] = None,
-    speed: Annotated[float, typer.Option(min=0, max=200, help="Live events per second; 0: only the history.")] = 1.2,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=200, help="Live events per second; 0: only the history. Default: as many as the history has."
+        ),
+    ] = None,
     duration: Annotated[float | None, typer.Option(min=0, help="Seconds of live events, then stop.")] = None,
     gateway_port: Port = None,
     dashboard_port: Port = None,

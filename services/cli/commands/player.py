@@ -29,7 +29,7 @@ class Player:
     memory: Memory
     terminal: Terminal
     tell: Callable[[dict[str, object]], None]
-    events_per_s: float
+    events_per_s: float | None
     duration_s: float | None
     exit_code: int = EXIT_OK
     everything_runs: threading.Event = field(default_factory=threading.Event)

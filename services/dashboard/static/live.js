@@ -55,6 +55,21 @@ function washed(from, to) {
   return [...to.querySelectorAll("[data-ranked] > [data-key]")].filter((row) => before.get(key(row)) !== row.textContent).map(key);
 }
 
+// stamps in the viewer's own zone, UTC on hover; without this script they are UTC and say so
+const two = (number) => String(number).padStart(2, "0");
+function local(root) {
+  const today = new Date();
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const stamp = time.getAttribute("datetime"), at = new Date(stamp);
+    if (!stamp.includes("T") || isNaN(at) || time.hasAttribute("data-day")) continue;
+    const form = time.dataset.form, clock = `${two(at.getHours())}:${two(at.getMinutes())}`, seconds = `${clock}:${two(at.getSeconds())}`;
+    const day = `${at.getDate()} ${at.toLocaleString("en", { month: "short" })}`, year = at.getFullYear();
+    const short = at.toDateString() === today.toDateString() ? clock : year === today.getFullYear() ? `${day} ${clock}` : `${day} ${year}`;
+    time.textContent = { time: clock, seconds, whole: `${day} ${year}, ${seconds}` }[form] || short;
+    time.title = `${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  }
+}
+
 function show(parts) {
   const focused = document.activeElement;
   for (const [id, html] of Object.entries(parts)) {
@@ -62,6 +77,7 @@ function show(parts) {
     template.innerHTML = html;
     const from = document.getElementById(id), to = template.content.firstElementChild;
     if (!from || !to) continue;
+    local(to);
     if (keepOrder(from, to)) held.set(id, html); else held.delete(id);
     const changed = new Set(washed(from, to));
     morph(from, to);
@@ -92,6 +108,8 @@ function open() {
   source = new EventSource(main.dataset.stream);
   const take = (event) => {
     show(JSON.parse(event.data));
+    const now = new Date();
+    stamp.dataset.clock = ` · ${two(now.getHours())}:${two(now.getMinutes())}`; // beside the word, so that it is not read out each minute
     if (!document.getElementById("notice").hasAttribute("data-away")) say("live", "live");
     else say("away", "not up to date");
   };
@@ -124,6 +142,7 @@ async function openDetail(address) {
   } finally { clearTimeout(slow); body.classList.remove("loading"); }
   if (mine !== asked) return;
   body.innerHTML = text;
+  local(body);
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
   body.focus({ preventScroll: true });
@@ -173,4 +192,5 @@ document.addEventListener("visibilitychange", () => (document.hidden ? (pause(),
 addEventListener("pagehide", pause);
 addEventListener("pageshow", open);
 document.documentElement.classList.add("js");
+local(document);
 open();

@@ -3,4 +3,4 @@
 from services.dashboard.pages.accounts.query import ask
 from services.dashboard.pages.kind import Page
 
-PAGE = Page("accounts", "Accounts", "/accounts", ("accounts",), ask)
+PAGE = Page("accounts", "Accounts", "/accounts", ("lead", "accounts"), ask)

@@ -83,9 +83,9 @@ class MapPage:
 
     @property
     def worst(self) -> MapPhase | None:
-        """The phase with the most weight of pain."""
+        """The phase with the most pain, the sum that stands below its column."""
         hurting = [phase for phase in self.phases if phase.painful]
-        return max(hurting, key=lambda phase: sum(cell.burden.weight for cell in phase.painful), default=None)
+        return max(hurting, key=lambda phase: phase.pain, default=None)
 
     @property
     def owner(self) -> tuple[str, float] | None:
