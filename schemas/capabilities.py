@@ -21,6 +21,7 @@ Capability = Literal[
     "lifecycle",
     "person",
     "organisation",
+    "erasure",
 ]
 
 CAPABILITIES: dict[Capability, str] = {
@@ -40,4 +41,5 @@ CAPABILITIES: dict[Capability, str] = {
     "lifecycle": "lifecycle stages of companies and contacts",
     "person": "who somebody is: addresses, title, department",
     "organisation": "which company somebody belongs to, its name and domains",
+    "erasure": "that somebody asks to be erased: `touchline erase --requested` does it",
 }

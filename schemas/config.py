@@ -61,6 +61,11 @@ class SourceConfig(Strict):
         None,
         description="how its requests are read, where the connector must be told: a file beside this one, or here",
     )
+    erases: bool = Field(
+        False,
+        description="deletions that it tells (Segment's `delete`, Intercom's `contact.deleted`) ask to erase people: "
+        "only for a key that no page knows",
+    )
     keep: Keeping = Field(
         Keeping(), description="`kept`, `masked` or `dropped` for each of `text`, `title`, `page` and `properties`"
     )

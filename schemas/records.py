@@ -190,7 +190,19 @@ class DecisionRecord(_Record):
     proposal: Short = Field("", description="id of the proposal it answers")
 
 
-Record = TouchpointRecord | AccountRecord | ContactRecord | DealRecord | OwnerRecord | DecisionRecord
+class ErasureRecord(_Record):
+    """Somebody, or an account, is to be erased, up to this record's time: `touchline erase --requested` does it."""
+
+    kind: Literal["erasure"]
+    who: Id = Field(
+        description="an alias, `email:ann@acme.example`, `crm_contact:51`; a bare e-mail address; or an account, "
+        "`account:crm:51`"
+    )
+    suppress: bool = Field(False, description="what occurs afterwards is dropped, too")
+    by: Short = Field("", description="who asked for it; stands in the receipt")
+
+
+Record = TouchpointRecord | AccountRecord | ContactRecord | DealRecord | OwnerRecord | DecisionRecord | ErasureRecord
 AnyRecord = Annotated[Record, Field(discriminator="kind")]
 
 RECORDS: dict[str, type[Record]] = {
@@ -200,4 +212,5 @@ RECORDS: dict[str, type[Record]] = {
     "deal": DealRecord,
     "owner": OwnerRecord,
     "decision": DecisionRecord,
+    "erasure": ErasureRecord,
 }

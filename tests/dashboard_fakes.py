@@ -642,6 +642,10 @@ class FakeStore:
         self._ask("proposal")
         return next((row for row in self.world.proposals if row["proposal_id"] == proposal_id), None)
 
+    async def erasure(self, erasure_id: str) -> Row:
+        self._ask("erasure")
+        return self.world.erasures.get(erasure_id, {"asked": False, "noted": False})
+
     async def open_proposals(self) -> int:
         self._ask("open_proposals")
         return len([row for row in self.world.proposals if row["status"] == "open"])

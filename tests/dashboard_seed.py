@@ -52,6 +52,7 @@ class World:
     accounts: list[Row] = field(default_factory=list)
     corrections: list[Row] = field(default_factory=list)
     proposals: list[Row] = field(default_factory=list)
+    erasures: dict[str, Row] = field(default_factory=dict)
 
 
 def world(blueprint: Blueprint, now: datetime, *, touchpoints: int, days: float = 30, seed: int = 7) -> World:

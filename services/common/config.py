@@ -86,7 +86,7 @@ def cross_checks(reading: ConfigReading) -> list[Complaint]:
     if reading.config is None:
         return []
     config = reading.config
-    found = [*_dashboard(config), *_clickhouse(config), *_names(config), *_vendors(config)]
+    found = [*_dashboard(config), *_clickhouse(config), *_names(config), *_vendors(config), *_erasing(config)]
     # whose records a source means is only known where its mapping can be read
     found += _mappings(reading, config) or directory_problems(config)
     return [Complaint(reading.origin(loc), dotted(loc), message) for loc, message in found]
@@ -145,6 +145,20 @@ def _vendors(config: Config) -> list[_Found]:
         (("sources", index, "vendor"), f"no connector for {source.vendor!r}{did_you_mean(source.vendor, CONNECTORS)}")
         for index, source in enumerate(config.sources)
         if source.vendor not in CONNECTORS
+    ]
+
+
+def _erasing(config: Config) -> list[_Found]:
+    """Sources that may ask to erase, and cannot."""
+    if not any(source.erases for source in config.sources):
+        return []
+    from streams.connectors.registry import CONNECTORS, erasing
+
+    can = ", ".join(f"`{name}`" for name, connector in sorted(CONNECTORS.items()) if connector.erasures)
+    return [
+        (("sources", index, "erases"), f"`{source.vendor}` tells of no deletion that asks for it; these do: {can}")
+        for index, source in enumerate(config.sources)
+        if source.erases and source.vendor in CONNECTORS and not erasing([source])
     ]
 
 

@@ -25,7 +25,7 @@ from schemas.errors import ConfigurationError
 from services.common.access import Access
 from services.common.config import is_loopback
 from services.common.visitors import Visitors
-from services.dashboard import acting, api, exports, failures, questions, search, shell, signing_in
+from services.dashboard import acting, api, exports, failures, privacy, questions, search, shell, signing_in
 from services.dashboard.acting import Act
 from services.dashboard.answers import Decide, not_configured
 from services.dashboard.aside import Aside, Refused, none_aside, none_refused
@@ -40,6 +40,7 @@ from services.dashboard.pages import PAGES
 from services.dashboard.pages.alerts import routes as alert_routes
 from services.dashboard.pages.incidents import api as incident_api
 from services.dashboard.pages.incidents import routes as incident_routes
+from services.dashboard.privacy import Receipts
 from services.dashboard.reader import Behind, Clock, Reader, Waiting
 from services.dashboard.sessions import Sessions
 from services.dashboard.snapshots import Snapshots
@@ -61,10 +62,10 @@ class Surroundings:
 
     `sources` are the configured ones with what each can tell. `token` is an operator's, `access` has those of others,
     `session_key` signs sessions (empty: they end with the process), `public_url` is what browsers call the page by.
-    `decide` is where answers go and `act` where actions, `board` what people did and were told, `behind` are the
-    stages of the pipeline that do not keep up, `gateway_url` is where senders send, `channels` are those of alerts
-    with their kinds, `directories` are those that an id in a URL may be of, `rhythms` say when a source
-    is late.
+    `decide` is where answers go and `act` where actions, `receipts` of erasures, `board` what people did and were
+    told, `behind` are the stages of the pipeline that do not keep up, `gateway_url` is where senders send, `channels`
+    are those of alerts with their kinds, `directories` are those that an id in a URL may be of, `rhythms` say when a
+    source is late.
     """
 
     sources: Mapping[str, Collection[Capability]] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class Surroundings:
     public_url: str = ""
     decide: Decide = not_configured
     act: Act = acting.not_configured
+    receipts: Receipts = field(default_factory=Receipts)
     board: Board = field(default_factory=Board)
     letters: Letters = field(default_factory=Letters)
     behind: Behind = tuple
@@ -127,7 +129,7 @@ def build(
     app.state.pages, app.state.viewers_pages = shown, told
     app.state.waiting, app.state.metrics = waiting, around.metrics
     app.state.channels = around.channels
-    app.state.decide, app.state.act = around.decide, around.act
+    app.state.decide, app.state.act, app.state.receipts = around.decide, around.act, around.receipts
     _add_routes(app)
     return app
 
@@ -194,6 +196,7 @@ def _running(lives: Sequence[Live]) -> Callable[[FastAPI], contextlib.AbstractAs
 def _add_routes(app: FastAPI) -> None:
     app.include_router(signing_in.router)
     app.include_router(questions.router)
+    app.include_router(privacy.router)
     app.include_router(api.router)
     app.include_router(search.router)
     app.include_router(exports.router)

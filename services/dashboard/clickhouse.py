@@ -413,6 +413,9 @@ class ClickHouseStore:
     async def proposal(self, proposal_id: str) -> Row | None:
         return next(iter(await self.rows(queries.PROPOSAL, proposal_id=proposal_id)), None)
 
+    async def erasure(self, erasure_id: str) -> Row:
+        return next(iter(await self.rows(queries.ERASURE, erasure_id=erasure_id)))
+
     async def open_proposals(self) -> int:
         return int((await self.rows(queries.OPEN_PROPOSALS))[0]["open"])
 

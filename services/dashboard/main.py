@@ -32,6 +32,7 @@ from services.dashboard.disks import Disks
 from services.dashboard.letters import Letters
 from services.dashboard.live import Live
 from services.dashboard.pipeline import Pipeline, all_of
+from services.dashboard.privacy import Receipts
 from services.dashboard.reader import Waiting
 from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothing_waited_for
 from streams.connectors.registry import directories_of, feeds_of
@@ -65,6 +66,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
         public_url=config.alerts.public_url,
         decide=decide_with(gateway),
         act=act_with(gateway),
+        receipts=Receipts(folder_of(os.environ)),
         board=board,
         letters=letters,
         behind=pipeline.behind,
@@ -159,6 +161,12 @@ def act_with(gateway: Gateway | None) -> Act:
 def _gateway_here(config: Config) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(config.gateway.host, config.gateway.host)
     return f"http://{host}:{config.gateway.port}"
+
+
+def folder_of(env: Mapping[str, str]) -> Path | None:
+    """The data folder, where the supervisor started us."""
+    path = env.get(STATUS_FILE_ENV)
+    return Path(path).parent if path else None
 
 
 def waiting_of(env: Mapping[str, str]) -> Waiting:

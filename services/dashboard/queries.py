@@ -572,6 +572,12 @@ ORDER BY since DESC, proposal_id DESC LIMIT {limit:UInt32}
 
 PROPOSAL = "SELECT * FROM proposals FINAL WHERE proposal_id = {proposal_id:String}"
 
+ERASURE = """
+SELECT
+  (SELECT count() FROM touchpoints FINAL WHERE event_id = {erasure_id:String}) > 0 AS asked,
+  (SELECT count() FROM links FINAL
+   WHERE kind = 'erasure' AND startsWith(link_id, concat('erasure|', {erasure_id:String}, '|'))) > 0 AS noted
+"""
 OPEN_PROPOSALS = "SELECT count() AS open FROM proposals FINAL WHERE status = 'open'"
 
 # As `streams.matching.conditions.plain` and `streams.friction.fields.ref` read them.

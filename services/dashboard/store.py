@@ -280,6 +280,9 @@ class JourneyStore(Protocol):
     async def proposal(self, proposal_id: str) -> Row | None:
         """One question."""
 
+    async def erasure(self, erasure_id: str) -> Row:
+        """Of a request to erase, whether it is `asked` (its touchpoint is there) and `noted` (the ledger has it)."""
+
     async def open_proposals(self) -> int:
         """How many questions are open."""
 

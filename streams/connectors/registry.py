@@ -104,6 +104,18 @@ def told(names: Iterable[str], connectors: Mapping[str, Connector] = CONNECTORS)
     return frozenset(word for name in names if name in connectors for word in connectors[name].feeds)
 
 
+def erasing(sources: Iterable[SourceConfig]) -> dict[str, frozenset[str]]:
+    """By source, the vendor's names of those of its events that ask to erase; only sources that may ask."""
+    listed = tuple(sources)
+    connectors = connectors_of(listed)
+    found = {source: for_source(connectors, source.vendor, source.name) for source in listed}
+    return {
+        source.name: frozenset(one.erasures.types)
+        for source, one in found.items()
+        if one is not None and one.erasures and (source.erases or not one.erasures.doubt)
+    }
+
+
 def tellers(capability: Capability) -> tuple[str, ...]:
     """The connectors that tell it, in the registry's order."""
     return tuple(name for name, connector in CONNECTORS.items() if capability in connector.feeds)

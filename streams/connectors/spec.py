@@ -57,6 +57,17 @@ class Docs:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasures:
+    """Which events ask to erase whom they are about, by the vendor's own names of them.
+
+    `doubt`: why a source must first be allowed to ask (`erases: true`); empty: whoever can send it may ask.
+    """
+
+    types: tuple[str, ...]
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One valid request, without its proof: the gateway's `samples` adds it. `path` is empty for a webhook's own."""
 
@@ -122,10 +133,10 @@ class Connector:
 
     `versions`: of the vendor's protocol, as tested. `keep_headers`: names of headers that say something of the event
     (its topic, its delivery's id); at most eight, lower case, never one that proves who is sending. `batch_key`: see
-    `content`. `address`: where a visitor sat, if the sender tells. `feeds`: what its events can tell rules.
-    `mapping` counts up with each change by which a stored request would be read otherwise than before.
-    `declared`: only if each source has a mapping that says what it is; the value made of it has that `source`, and
-    reads no other.
+    `content`. `address`: where a visitor sat, if the sender tells. `feeds`: what its events can tell rules. `mapping`
+    counts up with each change by which a stored request would be read otherwise than before. `erasures`: which of its
+    events ask to erase, if any do. `declared`: only if each source has a mapping that says what it is; the value made
+    of it has that `source`, and reads no other.
     """
 
     name: str
@@ -144,6 +155,7 @@ class Connector:
     mapping: int = 1
     source: str = ""
     declared: Declared | None = None
+    erasures: Erasures | None = None
     _contents: dict[str, Content] = field(init=False, repr=False, compare=False)
     _silences: dict[str, dict[str, Scalar]] = field(init=False, repr=False, compare=False)
 
@@ -154,6 +166,8 @@ class Connector:
         for name in self.keep_headers:
             if name != name.lower() or name in proofs or is_secret(name):
                 raise ValueError(f"{self.name}: the header `{name}` must be lower case and no secret")
+        if (self.erasures is None) is ("erasure" in self.feeds):
+            raise ValueError(f"{self.name}: who tells of erasures says in `erasures` by which events")
         if len(self.keep_headers) > MAX_KEPT_HEADERS:
             raise ValueError(f"{self.name}: at most {MAX_KEPT_HEADERS} headers are kept")
         contents = {call.path: call.content for way in self.ways_in if isinstance(way, Keyed) for call in way.calls}

@@ -142,6 +142,7 @@ def addresses(app: FastAPI, person: str) -> list[str]:
         "letter_id": ["l1"],
         "source": ["web"],
         "vendor": ["segment"],
+        "request_id": ["x"],
     }
     subjects = {"account": about["account_id"], "person": [person], "touchpoint": ["all/all", "purchase/contract"]}
     pages = {page.path: subjects.get(page.id, [""]) for page in PAGES}
@@ -237,6 +238,7 @@ async def test_a_viewer_changes_nothing_and_an_operator_all(file: Path, caplog: 
         "/proposals": {"answer": "accept p1", "by": "V"},
         "/api/proposals/{proposal_id}": {"answer": "accept", "by": "V"},
         "/alerts": {"channel": "desk", "by": "V"},
+        "/api/privacy": {"who": "ann@acme.example", "by": "V"},
     }
     changes = {path: methods - {"GET", "HEAD"} for path, methods in routes_of(app) if methods - {"GET", "HEAD"}}
     changes = {path: methods for path, methods in changes.items() if path not in ("/login", "/logout")}

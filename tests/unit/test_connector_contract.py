@@ -24,7 +24,7 @@ from services.gateway.signatures import Signed, prove
 from streams.connectors.registry import CONNECTORS, tellers, told
 from streams.connectors.results import Mapped
 from streams.connectors.schemes import Hmac, QueryToken
-from streams.connectors.spec import Connector
+from streams.connectors.spec import Connector, Erasures
 from tests.gateway_kit import NOW, REF, FakeWriter, client
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "vendors"
@@ -177,6 +177,7 @@ TELLS: dict[Capability, Callable[[CleanTouchpoint], Any]] = {
     "lifecycle": lambda one: one.action == "lifecycle_changed",
     "person": lambda one: one.person_traits,
     "organisation": lambda one: one.account_refs and one.account_traits,
+    "erasure": lambda one: one.vendor_type in (CONNECTORS[one.vendor].erasures or Erasures(())).types,
 }
 
 

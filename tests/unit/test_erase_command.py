@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from clickhouse_connect.driver.client import Client
 
-from schemas.config import Config
+from schemas.config import Config, SecretRef, SourceConfig
 from schemas.errors import ConfigurationError
 from schemas.facts import Fact, ProposalFact
 from schemas.holdings import TOPICS_HELD
 from schemas.links import Edge, Erasure
 from schemas.touchpoints import AttributedTouchpoint, Attribution
 from services.cli.console import UsageError
+from services.cli.privacy import requests
+from services.cli.privacy.erase import Wish
 from services.cli.privacy.folder import PrivacyFolder
 from services.cli.privacy.receipt import left, words
-from services.cli.privacy.requests import wish_of
 from services.cli.privacy.store import needles
-from services.cli.privacy.subject import person_with
+from services.cli.privacy.subject import Subject, person_with
+from services.common.config import load_config
 from services.sink.batch import Item
 from services.sink.erased import Erased
 from services.supervisor.private import OWNED
-from streams.connectors.registry import systems_of
+from streams.connectors.registry import erasing, systems_of
 from streams.identity.directories import Directories
 from streams.identity.erasures import ERASED, Ledger
 from tests.journeys import touchpoint
@@ -126,15 +130,80 @@ def test_a_sink_that_ignores_the_ledger_is_caught() -> None:
     assert len(kept) == 1
 
 
-def _asking(**changes: object) -> AttributedTouchpoint:
-    asked = touchpoint("r", 0, "crm_removed", aliases=("email:ann@acme.com",), **changes)
-    attribution = Attribution(account_id="crm:1", method="membership", confidence=1.0)
+def _asking(source: str, vendor_type: str, **changes: Any) -> AttributedTouchpoint:
+    base: dict[str, Any] = {"aliases": ("email:ann@acme.com",), "source": source, "vendor_type": vendor_type}
+    asked = touchpoint("r", 0, "support_record", **(base | changes))
+    attribution = Attribution(account_id="crm:crm:1", method="membership", confidence=1.0)
     return AttributedTouchpoint(touchpoint=asked, attribution=attribution)
 
 
-def test_a_request_of_the_crm_is_a_wish_that_takes_the_request_away_too() -> None:
-    item = _asking(properties={"privacy": True})
-    wish = wish_of(item, Listed(learned(ANN)[1]), DIRECTORIES)
-    assert wish is not None and wish.erasure_id == item.event_id
+SOURCES = [
+    SourceConfig(name=name, vendor=vendor, secrets=(SecretRef(env="X"),), erases=erases)
+    for name, vendor, erases in (
+        ("crm", "hubspot", False), ("web", "segment", False), ("gdpr", "segment", True),
+        ("desk", "intercom", True), ("chat", "intercom", False), ("operators", "touchline", False),
+    )
+]  # fmt: skip
+
+
+class Asked:
+    """A store with these touchpoints."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *items: AttributedTouchpoint) -> None:
+        rows = [{"payload": item.encoded().decode()} for item in items]
+
+        def query(_: object, sql: str, asked: dict[str, list[str]]) -> list[dict[str, str]]:
+            return [row for row in rows if any(needle in row["payload"] for needle in asked["types"])]
+
+        monkeypatch.setattr(requests, "query_rows", query)
+
+    def wishes(self) -> list[Wish]:
+        known = Listed(learned(ANN)[1])
+        return list(requests.requested(cast(Client, None), known, DIRECTORIES, erasing(SOURCES)))
+
+
+def test_a_request_is_a_wish_that_takes_the_request_away_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    item = _asking("crm", "contact.privacyDeletion")
+    (wish,) = Asked(monkeypatch, item).wishes()
+    assert wish.erasure_id == item.event_id and wish.by == "source crm" and not wish.suppress
     assert known(erasure(*wish.subject.names, before=wish.at)).covers(item.touchpoint)
-    assert wish_of(_asking(properties={"removed": True}), Listed([]), DIRECTORIES) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "vendor_type", "is_taken"),
+    [
+        ("crm", "contact.privacyDeletion", True),
+        ("crm", "contact.deletion", False),
+        ("gdpr", "delete", True),
+        ("gdpr", "identify", False),
+        ("web", "delete", False),  # a page's key is nobody's secret
+        ("desk", "contact.deleted", True),
+        ("chat", "contact.deleted", False),
+        ("operators", "erasure", True),
+        ("web", "erasure", False),
+        ("gone", "delete", False),
+    ],
+)
+def test_only_who_may_asks_and_only_by_what_it_says(
+    monkeypatch: pytest.MonkeyPatch, source: str, vendor_type: str, *, is_taken: bool
+) -> None:
+    """A property called `privacy`, as a form's box for the terms may be, asks for nothing."""
+    item = _asking(source, vendor_type, properties={"privacy": True, "suppress": True, "by": "me"})
+    wishes = Asked(monkeypatch, item).wishes()
+    assert len(wishes) == is_taken
+    assert all(wish.suppress == (vendor_type == "erasure") for wish in wishes)
+
+
+def test_a_request_that_names_nobody_is_of_its_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    meant = Subject("account", frozenset({"crm:crm:1", "domain:acme.com"}))
+    monkeypatch.setattr(requests, "subject_of", lambda _c, _s, account, _d: meant if account == "crm:crm:1" else None)
+    item = _asking("operators", "erasure", aliases=(), account_refs=("crm:crm:1",))
+    (wish,) = Asked(monkeypatch, item).wishes()
+    assert wish.subject == meant
+
+
+def test_a_source_that_tells_of_no_deletion_may_not_be_allowed_to(tmp_path: Path) -> None:
+    path = tmp_path / "touchline.yaml"
+    path.write_text("sources:\n  - {name: desk, vendor: zendesk, secrets: [{env: KEY}], erases: true}\n")
+    with pytest.raises(ConfigurationError, match=r"touchline.yaml:2:\d+: sources.0.erases: .*`hubspot`, `intercom`"):
+        load_config(path)

@@ -35,7 +35,7 @@ def erase(  # noqa: PLR0913 - one parameter per flag
     ] = None,
     requested: Annotated[
         bool,
-        typer.Option("--requested", help="Whom the CRM says to erase (`contact.privacyDeletion`); for a schedule."),
+        typer.Option("--requested", help="Whom senders and POST /api/privacy asked to erase; for a schedule."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be erased.")] = False,
     by: Annotated[str, typer.Option(help="Who asked for it; stands in the receipt.")] = "",
@@ -51,6 +51,7 @@ def erase(  # noqa: PLR0913 - one parameter per flag
     from services.cli.privacy.erase import erase as run
     from services.cli.privacy.requests import requested as find_requested
     from services.cli.privacy.subject import subject_of
+    from streams.connectors.registry import erasing
 
     if [bool(who), again, requested].count(True) != 1 or (ledger and not again):
         raise typer.BadParameter(
@@ -63,7 +64,8 @@ def erase(  # noqa: PLR0913 - one parameter per flag
             emit(asyncio.run(erase_again(tools, ledger)))
             return
         if requested:
-            for wish in list(find_requested(tools.client, tools.source, tools.directories)):
+            asking = erasing(tools.config.sources)
+            for wish in list(find_requested(tools.client, tools.source, tools.directories, asking)):
                 emit(asyncio.run(run(tools, wish)))
             return
         subject = subject_of(tools.client, tools.source, who, tools.directories)

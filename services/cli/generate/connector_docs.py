@@ -49,6 +49,7 @@ def page(connector: Connector) -> str:
         "## What it tells",
         *([docs.reads] if docs.reads else []),
         "\n".join(f"- `{word}`: {CAPABILITIES[word]}" for word in connector.feeds),
+        _erasures(connector),
         _ids(connector),
         "## A sample",
         _sample(connector),
@@ -63,6 +64,16 @@ def _tenant(connector: Connector) -> str:
 
 def _said(title: str, text: str) -> list[str]:
     return [f"**{title}.** {text}"] if text else []
+
+
+def _erasures(connector: Connector) -> str:
+    """By what it asks to erase somebody, and whether it may."""
+    if connector.erasures is None:
+        return ""
+    types = ", ".join(f"`{name}`" for name in connector.erasures.types)
+    told = f"{types} asks to erase whom it is about: `touchline erase --requested` does it"
+    doubt = connector.erasures.doubt
+    return f"{told}, if the source says `erases: true`: {doubt}." if doubt else f"{told}."
 
 
 def _ids(connector: Connector) -> str:

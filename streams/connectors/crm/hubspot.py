@@ -18,7 +18,7 @@ from streams.connectors import reading
 from streams.connectors.reading import ident, text
 from streams.connectors.results import Message
 from streams.connectors.schemes import Hmac
-from streams.connectors.spec import Connector, Docs, Fresh, Sample, Scope
+from streams.connectors.spec import Connector, Docs, Erasures, Fresh, Sample, Scope
 from streams.connectors.ways import Webhook
 from streams.identity.aliases import Kind, alias, ordered
 
@@ -279,7 +279,8 @@ CONNECTOR = Connector(
     ways_in=(Webhook(SCHEME),),
     map=touchpoint,
     mapping=4,
-    feeds=("ticket", "ticket_status", "deal", "lifecycle", "person", "organisation"),
+    feeds=("ticket", "ticket_status", "deal", "lifecycle", "person", "organisation", "erasure"),
+    erasures=Erasures(("contact.privacyDeletion",)),
     ids=Scope(accounts=("crm",), people=("crm_contact",), records=("crm_deal", "crm_ticket")),
     docs=Docs(
         title="HubSpot",

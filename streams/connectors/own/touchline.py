@@ -22,6 +22,7 @@ from schemas.records import (
     ContactRecord,
     DealRecord,
     DecisionRecord,
+    ErasureRecord,
     OwnerRecord,
     Record,
     TouchpointRecord,
@@ -29,7 +30,7 @@ from schemas.records import (
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
 from streams.connectors.results import Message
-from streams.connectors.spec import Connector, Docs, Fresh, Sample, Scope
+from streams.connectors.spec import Connector, Docs, Erasures, Fresh, Sample, Scope
 from streams.connectors.ways import SUCCESS, Answers, Call, Keyed
 from streams.connectors.web.surveys import SCALES
 from streams.identity.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_email, is_placeholder, ordered
@@ -38,6 +39,7 @@ BATCH_KEY = "records"
 PATH = "/v1/touchline"
 ACTIONS_PATH = "/v1/touchline/actions"
 """What people do about incidents: no events, so the gateway writes them to a log of their own."""
+ACCOUNT, ERASURE = "account:", "erasure"
 ACCOUNT_NAMESPACES = ("crm", "group", "org", "domain")
 _REASONS = {"missing": "missing_field", "extra_forbidden": "unknown_field", "string_too_long": "too_long"}
 Fields = dict[str, Any]
@@ -282,6 +284,19 @@ def _decision(record: DecisionRecord) -> Fields:
     }
 
 
+def _erasure(record: ErasureRecord) -> Fields:
+    """Knowledge, no contact. It is the subject's own, so that erasing them takes it away, too."""
+    account = record.who.removeprefix(ACCOUNT) if record.who.startswith(ACCOUNT) else ""
+    found = None if account else _required_alias("who", alias_of(record.who), "")  # never told: it is in a dead letter
+    return {
+        "action": "support_record",
+        "aliases": (found,) if found else (),
+        "account_refs": (_required_account("who", account),) if account else (),
+        "channel": "operations",
+        "properties": {**_kept(by=record.by), **({"suppress": True} if record.suppress else {})},
+    }
+
+
 def _address(field: str, text: str) -> Alias | None:
     """The alias of an address; None for none or a placeholder. What is no address is refused, not lost."""
     if text and not is_placeholder(text) and not is_email(text):
@@ -320,6 +335,7 @@ _TOLD = cast(
         "deal": _deal,
         "owner": _owner,
         "decision": _decision,
+        "erasure": _erasure,
     },
 )
 
@@ -346,8 +362,9 @@ CONNECTOR = Connector(
     answers=Answers(ok=SUCCESS),
     feeds=(
         *("event", "survey", "words", "ticket", "ticket_status", "ticket_reply", "ticket_answer"),
-        *("deal", "lifecycle", "person", "organisation"),
+        *("deal", "lifecycle", "person", "organisation", "erasure"),
     ),
+    erasures=Erasures((ERASURE,)),
     ids=Scope(
         accounts=ACCOUNT_NAMESPACES,
         people=("crm_contact", "support_user"),

@@ -20,7 +20,7 @@ from streams.connectors import reading
 from streams.connectors.reading import MAX_TEXT_CHARS, ident, member, text
 from streams.connectors.results import Ignored, Message
 from streams.connectors.schemes import SCHEMES
-from streams.connectors.spec import Connector, Docs, Sample, Scope
+from streams.connectors.spec import Connector, Docs, Erasures, Sample, Scope
 from streams.connectors.ways import Handshake, Webhook
 from streams.identity.aliases import alias, is_placeholder, ordered
 
@@ -73,7 +73,6 @@ _IGNORED: dict[str, str] = {
     "conversation.contact.detached": "participant",
     "ticket.contact.attached": "participant",
     "ticket.contact.detached": "participant",
-    "contact.deleted": "removed",
     "contact.archived": "removed",
     "user.deleted": "removed",
     "company.deleted": "removed",
@@ -97,6 +96,7 @@ _PEOPLE_OF_OURS = ("admin", "team")
 _LETTERS = ("email", "phone_call", "phone_switch")
 #: Of these the first message is told, which is not among the parts.
 _BEGUN = (".user.created", ".single.created")
+DELETED = "contact.deleted"
 _TRANSPORT = frozenset({"delivery_attempts", "delivery_status", "delivered_at", "first_sent_at", "self", "links"})
 _LINE_END = re.compile(r"<(?:br|/p|/div|/li|/tr|/h[1-6])\b[^<>]*>", re.I)
 _TAG = re.compile(r"</?[a-z!][^<>]*>", re.I)
@@ -110,6 +110,8 @@ def touchpoints(message: Message, envelope: Message, request: RawRequest) -> tup
     item = member(member(message, "data"), "item")
     if topic in _CASES:
         return _case(topic, item, message, request)
+    if topic == DELETED:
+        return (_deleted(topic, item, message, request),)
     if topic in _COMPANIES or _CONTACTS.fullmatch(topic):
         return (_record(topic, item, message, request),)
     return Ignored("own_people" if topic.startswith("admin.") else _IGNORED.get(topic, "other_topic"))
@@ -372,6 +374,13 @@ def _record(topic: str, item: Message, message: Message, request: RawRequest) ->
     )
 
 
+def _deleted(topic: str, item: Message, message: Message, request: RawRequest) -> CleanTouchpoint:
+    """A contact that is gone for good; Intercom then tells its ids alone."""
+    if not ident(item, "id"):
+        raise UnmappableEvent(f"`data.item` of `{shown(topic)}` has no `id`", "missing_field")
+    return _new(topic, "support_record", None, message, request).changed(aliases=_aliases([item]))
+
+
 def _company_of(of: Message) -> Message:
     """The company that a conversation, a ticket or a contact names; none of several is the one."""
     companies = _listed(of, "companies")
@@ -439,7 +448,20 @@ CONNECTOR = Connector(
     ways_in=(Webhook(SCHEMES["hub_sha1"], handshakes=(Handshake(methods=("HEAD",), signed=False),)),),
     map=touchpoints,
     mapping=3,
-    feeds=("ticket", "ticket_status", "ticket_reply", "ticket_answer", "survey", "words", "person", "organisation"),
+    feeds=(
+        "ticket",
+        "ticket_status",
+        "ticket_reply",
+        "ticket_answer",
+        "survey",
+        "words",
+        "person",
+        "organisation",
+        "erasure",
+    ),
+    erasures=Erasures(
+        (DELETED,), "agents delete contacts for other reasons, too, such as one that was made twice by mistake"
+    ),
     ids=Scope(accounts=("org", "crm"), people=("support_user",), records=("ticket",)),
     docs=Docs(
         title="Intercom",

@@ -23,7 +23,7 @@ from streams.connectors.web.traits import company_traits, person_traits
 from streams.connectors.web.visits import Visit, circumstances, of_page
 from streams.identity.aliases import NOBODY, alias, is_email, is_placeholder, ordered, placeholder_among
 
-Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
+Kind = Literal["track", "identify", "page", "screen", "group", "alias", "delete"]
 KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 _PATH_KINDS = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias"}
 #: Fields that say how a message travelled, not what happened.
@@ -160,7 +160,7 @@ def _event(message: Message, parts: _Parts) -> Event:
         return track_event(name, parts.properties)
     if parts.kind in ("page", "screen"):
         return page_event(reading.text(message.get("name")), parts.properties, parts.page)
-    if parts.kind == "identify":
+    if parts.kind in ("identify", "delete"):  # a deletion says who, and that they ask to be erased
         return Event("identify")
     return Event("group" if parts.kind == "group" else "alias")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.connectors.spec import Connector, Docs, Fresh, Scope
+from streams.connectors.spec import Connector, Docs, Erasures, Fresh, Scope
 from streams.connectors.ways import SUCCESS, Answers, Keyed, Sdk, Setting
 from streams.connectors.web.circumstances import PREFETCH_HEADERS
 from streams.connectors.web.clock import CLOCK_HEADERS
@@ -60,7 +60,8 @@ CONNECTOR = Connector(
     batch_key="batch",
     address=address,
     answers=Answers(ok=SUCCESS),
-    feeds=FEEDS,
+    feeds=(*FEEDS, "erasure"),
+    erasures=Erasures(("delete",), "pages know their write key, and whoever knows it could erase anybody"),
     ids=Scope(accounts=("group", "crm")),
     docs=Docs(
         title="Segment, and every SDK or CDP that speaks its protocol",
@@ -76,6 +77,10 @@ CONNECTOR = Connector(
             "Set `public_base_url` on the source to the address at which browsers reach the gateway. On this machine "
             "alone (a page and a gateway on localhost) it is not needed.",
         ),
+        subscribe="For deletions (Segment's regulations): in Segment a Webhooks destination to `GATEWAY/v1/track` with "
+        "the header `Authorization: Basic BASE64(KEY:)`, where KEY is the write key of a source of its own with "
+        "`erases: true` that no page knows; filter all but deletions out of it. Segment then forwards each as "
+        "`type: delete`.",
         settings="`public_base_url`: the SDK is told to send there; with a proxy in front the gateway cannot know it, "
         "and refuses to guess: it answers what to set, and the SDK sends nothing to anybody. `sdk_folder`: a folder "
         "with the SDK's files, for the snippet: `npm pack @segment/analytics-next@1.84.3`, unpack it, and name "
