@@ -65,6 +65,9 @@ TABLES_HELD: Final[dict[str, Holding]] = {
     "links": Holding("who is who, as rows", "erased", ("link_id", "payload")),
     "proposals": Holding("questions of who is who", "erased", ("a", "b", "reason", "by")),
     "deliveries": Holding("who was told of what", "journey", ("answer",)),
+    "incidents": Holding(
+        "incidents, and who took them", "journey", ("what", "taken_by", "assigned_by", "silenced_by", "done_by")
+    ),
     "ignored": Holding("requests that concern no customer", "ignored"),
     "source_freshness": Holding("how fresh each source is", "erased"),
     "blueprints": Holding("blueprints that judged", "erased"),
@@ -80,6 +83,7 @@ TTL_COLUMN: Final[dict[str, str]] = {
     "journey_minutes": "minute",
     "journey_days": "day",
     "deliveries": "at",
+    "incidents": "pained_at",
     "ignored": "received_at",
 }
 """Table that forgets → the column its age is counted by."""

@@ -20,6 +20,7 @@ from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.dispatch import Dispatcher
 from services.alerting.hearing import Hearing, StagesBehind
+from services.alerting.ledger import Ledger
 from services.alerting.measuring import Measuring
 from services.alerting.outgoing import Outgoing
 from services.alerting.routing import Manners, router
@@ -171,10 +172,11 @@ async def _watch_with(  # noqa: PLR0913 - the parts of the service
     deliveries = Deliveries(kafka, writer, metrics)
     rhythms = Rhythms(config.lateness, config.sources)
     standings = StandingsReader(kafka, Standings(), "touchline-alerts-standings")
+    lens = Lens(blueprint)
     watcher = Watcher(
         consumer,
         desks,
-        Lens(blueprint),
+        lens,
         deliveries,
         route=router(alerts),
         manner=Manners(alerts),
@@ -207,17 +209,20 @@ async def _watch_with(  # noqa: PLR0913 - the parts of the service
         watcher.measured,
         lambda: not hearing.waits,
     )
+    keeping = Store(config.clickhouse, clickhouse_password(config), timeout_s=60)
+    ledger = Ledger(keeping, desks, watcher.log, lens, _now)
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
     trials = Trials(channels, deliveries, alerts.public_url, _now, lambda: 0 in desks.wards)
     beside = [
         asyncio.create_task(dispatcher.run()),
         asyncio.create_task(
-            Follower(kafka, "incidents.actions.v1", _heard(watcher, trials), "touchline-alerts-actions").run()
+            Follower(kafka, "incidents.actions.v1", _heard(watcher, trials, ledger), "touchline-alerts-actions").run()
         ),
         asyncio.create_task(trials.run()),
         asyncio.create_task(standings.run()),
         asyncio.create_task(hearing.run()),
         asyncio.create_task(measuring.run()),
+        asyncio.create_task(ledger.run()),
     ]
     for task in beside:
         task.add_done_callback(lambda _: stopping.set())
@@ -237,12 +242,13 @@ async def _watch_with(  # noqa: PLR0913 - the parts of the service
         await close_all(standings.stop)
 
 
-def _heard(watcher: Watcher, trials: Trials) -> Learn:
-    """Both hear what people do."""
+def _heard(watcher: Watcher, trials: Trials, ledger: Ledger) -> Learn:
+    """All hear what people do."""
 
     def learn(key: str, value: bytes | None) -> None:
         watcher.acted(key, value)
         trials.learn(value)
+        ledger.acted(value)
 
     return learn
 

@@ -14,6 +14,7 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import Range, Scope
 from services.dashboard.store import PainQuery, Pains, Row
 from services.dashboard.words import account_name, rule_label
+from streams.incidents.incident import signs_of
 from streams.incidents.listing import Listed, State, listed, worst_first
 from streams.incidents.stored import asked, desks_of
 
@@ -197,14 +198,6 @@ def what_of(catalogue: Catalogue, part: Part) -> str:
     if part.kind == "phase":
         return f"Fell back to {catalogue.phase_name(part.phase)}"
     return catalogue.type_name(part.touchpoint_type)
-
-
-def signs_of(parts: Iterable[Part]) -> dict[str, list[Part]]:
-    """Pains by the event that carries them: a bad score is one sign, whatever rules saw it; the newest first."""
-    found: dict[str, list[Part]] = {}
-    for part in sorted(parts, key=lambda part: (part.pained_at, part.part_id), reverse=True):
-        found.setdefault(part.event_id, []).append(part)
-    return found
 
 
 def _personas(catalogue: Catalogue, parts: Sequence[Part], of: Mapping[str, str]) -> tuple[str, ...]:

@@ -86,3 +86,11 @@ def incidents_of(account_id: str, parts: Iterable[Part], bursts: Sequence[Burst]
     whole = with_bursts(parts, bursts)
     found = [Incident(account_id, group) for group in grouped(whole) if any(not part.derived for part in group)]
     return sorted(found, key=lambda incident: (incident.opened_at, incident.events))
+
+
+def signs_of(parts: Iterable[Part]) -> dict[str, list[Part]]:
+    """Pains by the event that carries them: a bad score is one sign, whatever rules saw it; the newest first."""
+    found: dict[str, list[Part]] = {}
+    for part in sorted(parts, key=lambda part: (part.pained_at, part.part_id), reverse=True):
+        found.setdefault(part.event_id, []).append(part)
+    return found

@@ -14,6 +14,7 @@ import pytest
 from services.sink.blueprints import TABLE, TYPES, row
 from services.sink.views import load_views
 from streams.runtime.clickhouse import Store
+from tests import bi_incidents as incidents
 from tests import dashboard_seed as seed
 from tests.bi_story import ACCOUNT, BLUEPRINT, NOW, START, story
 from tests.clickhouse_fixture import ClickHouse
@@ -33,6 +34,7 @@ KEYS = {
     "directory": ("object_kind", "directory", "object_id", "field", "since", "event_id"),
     "freshness": ("source",),
     "funnel": ("phase",),
+    "incidents": ("incident_id",),
     "journey_map": ("phase", "touchpoint_type"),
     "journey_map_daily": ("event_date", "phase", "touchpoint_type", "persona", "segment", "channel"),
     "mobile_gap": ("touchpoint_type",),
@@ -68,6 +70,7 @@ def store(clickhouse_url: ClickHouse) -> Iterator[Store]:
     with fresh_store(clickhouse_url, name) as (made, _):
         made.insert(TABLE, TYPES, row(BLUEPRINT, NOW))
         seed.store(made.client, WORLD)
+        incidents.kept(made)
         yield made
     client = clickhouse_url.client()
     client.command(f"DROP DATABASE {name}")
@@ -178,6 +181,47 @@ def test_an_account_has_what_the_crm_says_and_what_hurt_it(store: Store) -> None
     assert found["last_pain_at"].replace(tzinfo=UTC) == latest
     other = one(store, "accounts", "account_id = 'crm:0001'")
     assert (other["annual_revenue"], other["country"], other["crm_owner"]) == (None, "", "")
+
+
+async def test_incidents_are_those_of_the_page(store: Store) -> None:
+    """Each line of the page of incidents, in each state, and no other; and what each account has open."""
+    shown = await incidents.on_the_page(store)
+    found = rows(store, f"SELECT {', '.join(incidents.SHOWN)} FROM bi.incidents")
+    assert incidents.plain(found) == incidents.plain(incidents.as_rows(shown))
+    assert {one.state for one in shown} == {"open", "taken", "silenced", "done", "over"}
+    still = Counter(one.account_id for one in shown if one.state in ("open", "taken", "silenced"))
+    counts = {r["account_id"]: r["n"] for r in rows(store, "SELECT account_id, open_incidents AS n FROM bi.accounts")}
+    assert counts == {account: still[account] for account in counts}
+
+
+def test_the_pain_of_an_incident_is_that_of_its_touchpoints(store: Store) -> None:
+    pain_of = {kept["event_id"]: kept["pain"] for kept in on_map()}
+    found = rows(store, "SELECT evidence, evidence_count, pain_sum FROM bi.incidents")
+    for one in found:
+        events = one["evidence"].split(",")
+        assert one["evidence_count"] == len(events)
+        assert one["pain_sum"] == pytest.approx(sum(pain_of.get(event, 0.0) for event in events))
+    assert sum(one["pain_sum"] for one in found) > 0
+
+
+async def test_incidents_follow_what_is_done_and_what_is_stored(store: Store) -> None:
+    """A second look writes nothing; an action alone changes its row; what is withdrawn is gone, and comes back."""
+    ledger, log = incidents.ledger(store)
+    assert await ledger.step() == 0, "everything was there already"
+    assert await ledger.step() == 0
+    one = next(each for each in await incidents.on_the_page(store) if each.state == "open")
+    ledger.acted(incidents.act(log, one.event_id, "take", "Cy"))
+    assert await ledger.step() == 1
+    taken = rows(store, f"SELECT state, taken_by FROM bi.incidents WHERE incident_id = '{one.id}'")
+    assert [tuple(row.values()) for row in taken] == [("taken", "Cy")]
+    with incidents.withdrawn(store, one.account_id):
+        assert await ledger.step() > 0
+        (gone,) = rows(store, f"SELECT count() AS n FROM bi.incidents WHERE account_id = '{one.account_id}'")
+        assert gone["n"] == 0
+    await ledger.step()
+    assert rows(store, f"SELECT state FROM bi.incidents WHERE incident_id = '{one.id}'") == [{"state": "taken"}]
+    again, _ = incidents.ledger(store)
+    assert await again.step() == 1, "this one knows nothing of the action"
 
 
 def test_a_ticket_is_answered_solved_and_opened_again(store: Store) -> None:

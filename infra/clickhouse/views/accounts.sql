@@ -34,7 +34,7 @@ CREATE OR REPLACE VIEW {bi}.accounts {on_cluster}
     pain_7d            Float64 COMMENT 'Pain of its touchpoints of the last 7 days, added up',
     pain_30d           Float64 COMMENT 'The same for the last 30 days',
     last_pain_at       Nullable(DateTime64(3, 'UTC')) COMMENT 'When the latest friction signal that stands began; NULL: none',
-    open_incidents     Int64 COMMENT 'Cases that are open'
+    open_incidents     Int64 COMMENT 'Incidents that still hurt (see incidents): open, taken or silenced'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
@@ -91,7 +91,7 @@ AS SELECT
     ifNull(h.week, 0) AS pain_7d,
     ifNull(h.month, 0) AS pain_30d,
     if(ifNull(s.latest, toDateTime64(0, 3, 'UTC')) > toDateTime64(0, 3, 'UTC'), s.latest, NULL) AS last_pain_at,
-    toInt64(ifNull(s.open_cases, 0)) AS open_incidents
+    toInt64(ifNull(i.still, 0)) AS open_incidents
 FROM {database}.account_journeys AS j FINAL
 LEFT ANY JOIN
 (
@@ -135,10 +135,20 @@ LEFT ANY JOIN
 (
     SELECT
         f.account_id AS account_id,
-        maxIf(f.opened_at, empty(f.parts)) AS latest,
-        countIf(NOT f.is_closed AND f.signal_id IN (SELECT case_id FROM {database}.signals FINAL WHERE case_id != '')) AS open_cases
+        maxIf(f.opened_at, empty(f.parts)) AS latest
     FROM {database}.signals AS f FINAL
     WHERE f.polarity = 'friction'
     GROUP BY account_id
 ) AS s ON s.account_id = j.account_id
+LEFT ANY JOIN
+(
+    SELECT
+        n.account_id AS account_id,
+        countIf(
+            NOT (n.done_at > toDateTime64(0, 3, 'UTC') AND n.pained_at <= n.done_at)
+            AND NOT (n.over_at > toDateTime64(0, 3, 'UTC') AND n.over_at <= now64(3, 'UTC'))
+        ) AS still
+    FROM {database}.incidents AS n FINAL
+    GROUP BY account_id
+) AS i ON i.account_id = j.account_id
 COMMENT 'One row per customer account: where it stands now';

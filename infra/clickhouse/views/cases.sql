@@ -1,6 +1,6 @@
 CREATE OR REPLACE VIEW {bi}.cases {on_cluster}
 (
-    case_id         String COMMENT 'Id of the incident; signals name it in case_id',
+    case_id         String COMMENT 'Id of the case; signals name it in case_id',
     opened_at       DateTime64(3, 'UTC') COMMENT 'When its first signal began',
     event_date      Date COMMENT 'Day of opened_at, UTC',
     rule            LowCardinality(String) COMMENT 'Compound rule that found it',
@@ -60,4 +60,4 @@ INNER JOIN
     GROUP BY account_id, case_id
 ) AS p ON p.account_id = c.account_id AND p.case_id = c.signal_id
 LEFT ANY JOIN (SELECT account_id, name FROM {database}.account_journeys FINAL) AS a ON a.account_id = c.account_id
-COMMENT 'One row per incident: signals of one account on one thing, joined';
+COMMENT 'One row per case: signals of one account on one thing, joined by a compound rule; what people are shown and take is in incidents';

@@ -108,8 +108,8 @@ _ACCOUNTS: Final = (
     _panel(
         "Open incidents",
         "stat",
-        "SELECT count() AS incidents FROM bi.cases WHERE NOT is_closed",
-        "Signals of one account on one thing, joined, that have not come to rest.",
+        "SELECT count() AS incidents FROM bi.incidents WHERE is_open",
+        "Those that still hurt: open, taken or silenced.",
     ),
     _panel(
         "Accounts at risk",
@@ -123,7 +123,7 @@ _ACCOUNTS: Final = (
     _panel(
         "Incidents",
         "table",
-        "SELECT opened_at, account_name, phase, touchpoint_type, status, severity, explanation FROM bi.cases"
+        "SELECT opened_at, account_name, phase_name, touchpoint_name, state, taken_by, severity, what FROM bi.incidents"
         " WHERE $__timeFilter(opened_at) ORDER BY opened_at DESC LIMIT 50",
         "Opened in the chosen range, the latest first.",
         width=24,

@@ -44,6 +44,8 @@ _TAKEN_OUT: Final = (
     "ALTER TABLE signals DELETE WHERE is_deleted = 0 AND event_id IN {ids:Array(String)}",
     "ALTER TABLE signals UPDATE explanation = '', person_id = ''"
     " WHERE is_deleted = 1 AND event_id IN {ids:Array(String)}",
+    # one that is there still is of before: it is computed anew without them
+    "ALTER TABLE incidents DELETE WHERE hasAny(evidence, {ids:Array(String)})",
 )
 _WHOLE: Final = ("signals", "account_journeys", "journey_days")
 
