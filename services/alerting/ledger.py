@@ -2,7 +2,7 @@
 
 An incident has no row of its own in the stream; it follows from what is stored. So this looks every few seconds which
 accounts have changed, computes theirs anew and writes what is different. All of it is looked at after each start, when
-another process leaves its partitions to this one, and a few times a day.
+another process leaves its partitions to this one, and once a day.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streams.runtime.clickhouse import Columns
 from streams.runtime.decode import decode
 
 LOOK_EVERY_S: Final = 10.0
-WHOLE_EVERY: Final = timedelta(hours=6)
+WHOLE_EVERY: Final = timedelta(days=1)
 OVERLAP: Final = timedelta(seconds=30)
 """Rows become visible a little after the time that they carry."""
 ACCOUNTS_AT_ONCE: Final = 200
@@ -86,6 +86,8 @@ class Ledger:
                 await self.step()
             except (StoreUnavailable, PermanentError) as error:
                 _log.debug("incidents cannot be kept now: %r", error)
+            except Exception:  # people must be told of things, whatever is wrong here
+                _log.exception("incidents are not kept for analysts")
             await asyncio.sleep(LOOK_EVERY_S)
 
     def acted(self, value: bytes | None) -> None:
@@ -128,7 +130,7 @@ class Ledger:
 
     def _changed(self, is_whole: bool, acted: Sequence[str]) -> set[str]:
         """Accounts with something new in the store, or whose incidents people did something about."""
-        since = EPOCH if is_whole else max(EPOCH + OVERLAP, *self._seen.values()) - OVERLAP
+        since = EPOCH if is_whole else max(self._seen.values(), default=EPOCH + OVERLAP) - OVERLAP
         changed = self._store.rows(_CHANGED, {"since": _stamp(since)})
         found = {str(row["account_id"]): aware(cast(datetime, row["at"])) for row in changed}
         due = {name for name, at in found.items() if is_whole or self._seen.get(name) != at}

@@ -47,7 +47,11 @@ TIMELESS: Final = ("funnel", "paths", "source_health")
 MEASURES: Final[dict[str, dict[str, str]]] = {
     "accounts": {"accounts": "count()", "revenue": "sum(annual_revenue)", "pain_of_30_days": "sum(pain_30d)"},
     "alerts_sent": {"messages": "uniqExactIf(notice_id, is_sent)", "given_up": "countIf(outcome = 'gave_up')"},
-    "incidents": {"incidents_open": "countIf(is_open)", "nobody_has": "countIf(state = 'open')", "pain": "sum(pain_sum)"},
+    "incidents": {
+        "open_now": "countIf(is_open)",
+        "nobody_has": "countIf(state = 'open')",
+        "pain": "sum(pain_sum)",
+    },
     "opportunities": {"amounts": "sum(amount)"},
     "pain_daily": {
         "pain": "sum(pain_sum)",
