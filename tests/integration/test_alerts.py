@@ -48,7 +48,8 @@ class Ground:
     def configure(self, **alerts: Any) -> None:
         base: dict[str, Any] = {"allow_private": ["127.0.0.1"], "in_doubt_s": 2, "timeout_s": 2}
         kafka = {"bootstrap": list(self.kafka.bootstrap), "topic_prefix": self.kafka.topic_prefix}
-        document = {"kafka": kafka, "alerts": base | alerts}
+        away = {"url": "http://127.0.0.1:9"}  # people are told, whether or not ClickHouse is there
+        document = {"kafka": kafka, "clickhouse": away, "alerts": base | alerts}
         (self.folder / "touchline.yaml").write_text(yaml.safe_dump(document))
 
     def hook(self, heard: Receiver) -> dict[str, Any]:

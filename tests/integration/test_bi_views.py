@@ -11,8 +11,10 @@ from uuid import uuid4
 
 import pytest
 
+from services.cli.privacy.store import _TAKEN_OUT
 from services.sink.blueprints import TABLE, TYPES, row
 from services.sink.views import load_views
+from streams.incidents.rows import TYPES as INCIDENTS
 from streams.runtime.clickhouse import Store
 from tests import bi_incidents as incidents
 from tests import dashboard_seed as seed
@@ -134,6 +136,14 @@ def _equal(other: str) -> str:
     return " AND ".join(f"{other}.{name} = a.{name}" for name in KEYS[other])
 
 
+def test_the_table_of_incidents_has_the_columns_that_are_written(store: Store) -> None:
+    there = store.rows(
+        "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = 'incidents'"
+        " AND default_kind = '' ORDER BY position"
+    )
+    assert [tuple(row.values()) for row in there] == list(INCIDENTS.items())
+
+
 # What they say
 
 
@@ -222,6 +232,17 @@ async def test_incidents_follow_what_is_done_and_what_is_stored(store: Store) ->
     assert rows(store, f"SELECT state FROM bi.incidents WHERE incident_id = '{one.id}'") == [{"state": "taken"}]
     again, _ = incidents.ledger(store)
     assert await again.step() == 1, "this one knows nothing of the action"
+
+
+async def test_an_erasure_takes_incidents_of_its_events_out_of_the_files(store: Store) -> None:
+    """Also rows that newer ones have replaced; what is left of the incident is computed anew."""
+    one = (await incidents.on_the_page(store))[0]
+    taking_out = next(sql for sql in _TAKEN_OUT if "TABLE incidents" in sql)
+    physical = f"SELECT count() AS n FROM incidents WHERE incident_id = '{one.id}'"
+    assert store.rows(physical)[0]["n"] != 0
+    store.client.command(taking_out, parameters={"ids": [one.event_id]}, settings={"mutations_sync": 2})
+    assert store.rows(physical) == [{"n": 0}]
+    assert await incidents.ledger(store)[0].step() == 1
 
 
 def test_a_ticket_is_answered_solved_and_opened_again(store: Store) -> None:

@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS {database}.incidents {on_cluster}
     account_id      String COMMENT 'whom it hurts',
     incident_id     String COMMENT 'the conversation where people were told of it, else by its oldest evidence',
     revision        UInt64 COMMENT 'milliseconds since 1970 at which it was computed; grows with each version',
-    is_deleted      UInt8 DEFAULT 0 COMMENT '1: there is no such incident any more',
+    is_deleted      UInt8 COMMENT '1: there is no such incident any more',
     digest          UInt64 COMMENT 'of all the other columns: what is equal is not written again',
     event_id        String COMMENT 'its oldest evidence, which names it on the page',
     level           LowCardinality(String) COMMENT 'watch, high or severe',
