@@ -3,11 +3,12 @@
 #   make setup   install only                            make check   style, types, imports, dependencies
 #   make bench   the budgets, measured                   make faults  every process hurt, every way
 #   make secrets fresh secrets for docker compose        make clean   remove what setup made
+#   make mutation  mistakes put into the code: do the tests notice?
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup check bench faults secrets clean
+.PHONY: help demo test setup check bench faults mutation secrets clean
 
 # The first Python on PATH that runs and is new enough; `make PYTHON=/path/to/python …` chooses another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -25,7 +26,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 help:
-	@sed -n '2,5s/^# //p' Makefile
+	@sed -n '2,6s/^# //p' Makefile
 
 demo: .venv/ready
 	@$(BIN)/touchline demo $(ARGS) || [ $$? -eq 130 ]
@@ -36,6 +37,10 @@ test: .venv/ready
 
 faults: .venv/ready
 	@$(BIN)/python -m tests.faults.kit $(ARGS)
+
+mutation: .venv/ready
+	@$(UV) sync --frozen --quiet --extra embedded --group mutation --python "$(PYTHON)"
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -65,4 +70,4 @@ $(UV):
 	@.uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
 
 clean:
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .uv .mutation .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,92 @@
+"""What is mutated, and by which tests it is judged: the table of `python -m tests.mutation`.
+
+A group names only the tests that are about its files. A mutant that would only be noticed far away, by a test of
+something else, counts as a survivor: such a test would not say what is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some modules (`folder` and file names without `.py`), and the tests in `tests/unit` that judge them."""
+
+    name: str
+    folder: str
+    modules: tuple[str, ...]
+    judges: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The mutated files, as seen from the root of the repository."""
+        return tuple(f"{self.folder}/{module}.py" for module in self.modules)
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The files of tests, as pytest takes them."""
+        return tuple(f"tests/unit/test_{judge}.py" for judge in self.judges)
+
+
+def group(name: str, folder: str, modules: str, judges: str) -> Group:
+    """A line of the table; modules and judges are separated by blanks."""
+    return Group(name, folder, tuple(modules.split()), tuple(judges.split()))
+
+
+_ALL = (
+    group(
+        "journey-fold",
+        "streams/journey",
+        "fold step state transitions pain phases leaving personas signals amended deal_words",
+        "phase_persona rules_golden deal_words amended revisions ordinary_events fold_edges",
+    ),
+    group(
+        "journey-rules",
+        "streams/journey",
+        "runs waits compounds opportunities overlap scene evidence profile causes",
+        "friction_cases rules_golden phase_persona recognition fold_edges",
+    ),
+    group(
+        "friction",
+        "streams/friction",
+        "cases compiled controls feeds fields patterns rule_book topics views words working_time",
+        "friction_cases friction_feeds friction_words rules_golden asked_first visits topics views repeated_controls"
+        " working_time",
+    ),
+    group(
+        "identity-graph",
+        "streams/identity",
+        "graph edges clusters aliases memberships regions verdicts forgetting retold networks domains",
+        "identity_links aliases attribution tangled_identities retold_links identity_networks directories",
+    ),
+    group(
+        "matching",
+        "streams/matching",
+        "conditions recognition traffic",
+        "recognition traffic webhook_mapping blueprint",
+    ),
+    group(
+        "incidents",
+        "streams/incidents",
+        "incident identity grouping judging intake threads quiet rhythm lateness digests actions",
+        "incidents incident_threads late_sources rhythm alerts_quiet alerts_digest",
+    ),
+    group("timers", "streams/processors", "timers clock", "timers"),
+    group(
+        "schemas",
+        "schemas",
+        "base paths policies ids links errors calendars traffic friction_rules incidents touchpoints",
+        "numbers_and_times webhook_mapping ids traffic working_time incidents timers",
+    ),
+    group(
+        "dashboard",
+        "services/dashboard",
+        "numbers ranking weighing scope days grid since",
+        "dashboard_numbers page_pain dashboard_questions page_map page_filters",
+    ),
+)
+GROUPS = {line.name: line for line in _ALL}
