@@ -42,7 +42,7 @@ _ALL = (
         "journey-fold",
         "streams/journey",
         "fold step state transitions pain phases leaving personas signals amended deal_words",
-        "phase_persona rules_golden deal_words amended revisions ordinary_events fold_edges",
+        "phase_persona rules_golden deal_words amended revisions ordinary_events fold_edges friction_cases",
     ),
     group(
         "journey-rules",
@@ -54,8 +54,8 @@ _ALL = (
         "friction",
         "streams/friction",
         "cases compiled controls feeds fields patterns rule_book topics views words working_time",
-        "friction_cases friction_feeds friction_words rules_golden asked_first visits topics views repeated_controls"
-        " working_time",
+        "pattern_edges friction_cases friction_feeds friction_words rules_golden asked_first visits topics views"
+        " repeated_controls working_time",
     ),
     group(
         "identity-graph",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from itertools import pairwise, permutations, product
 from types import SimpleNamespace
@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from schemas.blueprint import Behaviour, Blueprint, PersonaRule
+from schemas.facts import PhaseChange
 from schemas.touchpoints import AttributedTouchpoint, Withdraw
 from streams.friction.patterns import Signal
 from streams.journey.deal_words import SAVE, DealWords, Standing, flags_of
@@ -20,7 +21,7 @@ from streams.journey.fold import fold, merged, sorted_history
 from streams.journey.leaving import NEVER, NOTHING, Left, outread, unread
 from streams.journey.pain import pain_of
 from streams.journey.personas import PersonaRules, words_of
-from streams.journey.state import JourneyState
+from streams.journey.state import JourneyState, Placed, with_case
 from streams.journey.transitions import Transitions
 from tests.journeys import AS_OF, START, at, attributed
 from tests.unit.test_phase_persona import BLUEPRINT
@@ -118,6 +119,23 @@ def test_of_copies_that_differ_in_nothing_but_content_it_is_always_the_same_one(
     one, other = copy(page="/a"), copy(page="/b")
     assert merged(one, other) == merged(other, one)
     assert merged(one, other).touchpoint in (one.touchpoint, other.touchpoint)
+
+
+def test_of_attributions_the_best_informed_counts_then_the_first_received() -> None:
+    def judge(*copies: AttributedTouchpoint) -> set[str]:
+        return {merged(one, other).account_id for one, other in permutations(copies)}
+
+    assert judge(copy(2, account="crm:a", received=9.0), copy(1, account="crm:b", received=1.0)) == {"crm:a"}
+    assert judge(copy(1, account="crm:a", received=1.0), copy(1, account="crm:b", received=9.0)) == {"crm:a"}
+    assert judge(copy(1, account="crm:a"), copy(1, account="crm:b")) == {"crm:b"}, "always the same one"
+    read_anew = copy(0, account="crm:a", received=9.0)
+    read_anew = read_anew.changed(attribution=replace(read_anew.attribution, mapping=2))
+    assert judge(read_anew, copy(5, account="crm:b", received=1.0)) == {"crm:a"}
+
+
+def test_two_events_are_told_in_their_order_too() -> None:
+    two = [copy(event_id="e1", seconds=5.0), copy(event_id="e2", seconds=1.0)]
+    assert [item.event_id for item in sorted_history(two)] == ["e2", "e1"]
 
 
 def test_a_history_is_one_copy_of_each_event_in_their_order() -> None:
@@ -335,3 +353,54 @@ def test_what_is_no_customers_is_kept_where_it_was_and_moves_nothing() -> None:
     same = ("phase", "transitions", "people", "last_seen_at", "last_contact_at", "signals")
     assert [getattr(told.state, name, None) for name in same] == [getattr(without.state, name, None) for name in same]
     assert told.state.last_key == bot.sort_key
+
+
+def test_a_touchpoint_has_its_place_and_leaves_its_mark() -> None:
+    named = attributed("e1", 0, "identify", person_traits={"title": "CFO"})
+    seen = attributed("e2", 60, page="/pricing", score=0.5)
+    told = fold([named, seen], BLUEPRINT, AS_OF)
+    placed, kind = told.placed["e2"], BLUEPRINT.type_of(seen.touchpoint)
+    assert placed == Placed(
+        item=seen,
+        touchpoint_type="pricing",
+        phase="consideration",
+        home_phase="consideration",
+        persona="buyer",
+        segment=told.profile.segment,
+        on_map=True,
+        moment_of_truth=kind.moment_of_truth,
+        importance=kind.importance,
+        emotion=placed.emotion,
+        traffic="customer",
+    )
+    assert told.profile.persona("p1") == "buyer" and told.placed["e1"].on_map is False
+    state = told.state
+    assert (state.clock, state.last_key, state.first_seen_at, state.last_seen_at) == (
+        at(60),
+        seen.sort_key,
+        at(0),
+        at(60),
+    )
+    assert (state.touchpoints, state.on_map_touchpoints, list(state.people)) == (2, 1, ["p1"])
+    assert state.transitions == (
+        PhaseChange.model_construct(
+            at=at(60),
+            from_phase="awareness",
+            to_phase="consideration",
+            event_id="e2",
+            cause="indicative: pricing",
+            accepted=True,
+            dwell_s=60.0,
+            reason="",
+            direction="forward",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "adopted", "named"),
+    [("", {}, ""), ("c1", {}, ""), ("", {"s1": "c1"}, "c1"), ("c1", {"s1": "c1"}, "c1"), ("", {"s2": "c1"}, "")],
+)
+def test_a_signal_names_the_case_that_adopted_it(own: str, adopted: dict[str, str], named: str) -> None:
+    one = signal(0.5)._replace(signal_id="s1", case_id=own)
+    assert with_case(one, adopted) == one._replace(case_id=named)

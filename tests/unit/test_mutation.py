@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -123,3 +124,11 @@ def test_properties_are_capped_and_quick_tests_come_first(monkeypatch: pytest.Mo
     assert [item.nodeid for item in items] == ["new", "quick", "slow"]
     test_many()
     assert 0 < len(drawn) <= quick.EXAMPLES
+
+
+@pytest.mark.parametrize(("under_test", "left"), [("a.x_f__mutmut_1", 0), ("", 0), ("stats", 5), ("list_all_tests", 5)])
+def test_only_a_run_on_a_mutant_leaves_tests_out(under_test: str, left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(quick.UNDER_TEST, under_test)
+    many = [SimpleNamespace(nodeid=f"t{n}", obj=print) for n in range(quick.TESTS + 5)]
+    quick.pytest_collection_modifyitems(many)  # type: ignore[arg-type]
+    assert len(many) == quick.TESTS + left
