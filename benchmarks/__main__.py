@@ -42,6 +42,7 @@ PARTS = {
     "end_to_end": Part("benchmarks.end_to_end", 1200.0),
     "viewers": Part("benchmarks.viewers"),
     "alerts": Part("benchmarks.alerts", 600.0),
+    "changes": Part("benchmarks.changes", 600.0),
     "late_truth": Part("benchmarks.late_truth", 600.0),
 }
 

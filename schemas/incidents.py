@@ -64,7 +64,7 @@ class Part(Contract):
     a promise that is missed."""
 
     part_id: str
-    kind: Literal["signal", "touchpoint", "phase", "burst", "source", "target"]
+    kind: Literal["signal", "touchpoint", "phase", "burst", "source", "target", "unusual"]
     what: str = Field(description="the rule, the touchpoint type, the way the phase moved, the source, or the policy")
     derived: bool = Field(False, description="made of other parts: a tag of the incident, no pain of its own")
     waits: bool = Field(False, description="silence made it: it goes on until something ends it")
@@ -79,9 +79,7 @@ class Part(Contract):
     events: tuple[str, ...] = Field(description="evidence, oldest first")
     links: tuple[str, ...] = Field((), description="parts it belongs together with")
     sources: tuple[str, ...] = Field((), description="of figures: the sources they come from")
-    by_silence: bool = Field(
-        False, description="of figures: silence makes them, so a source that is late proves nothing"
-    )
+    needs_sources: bool = Field(False, description="of figures: they prove nothing while one of these is late")
     words: str = Field("", description="what happened, in words")
 
     @property

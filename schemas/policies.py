@@ -10,6 +10,8 @@ from schemas.base import Strict
 from schemas.friction_rules import GoldenStep, GoldenTest
 
 Move = Literal["backward", "exit"]
+Measure = Literal["friction_rate", "emotion", "volume"]
+"""`volume`: that nothing comes any more; more is no harm."""
 Level = Literal["watch", "high", "severe"]
 LEVELS: tuple[Level, ...] = ("watch", "high", "severe")
 """How bad something is, the least first."""
@@ -63,8 +65,8 @@ class PolicyTest(GoldenTest):
     )
     figures: tuple[tuple[float, float, dict[str, float]], ...] = Field(
         (),
-        description="of a policy of `targets`: [from, until, figures] in hours, what was measured: `volume` an hour, "
-        "and of it `friction_rate`, `emotion`, `missed` (the part of promises in time), `accounts`: always the same",
+        description="of a policy of `targets` or `unusual`: [from, until, figures] in hours, what was measured: "
+        "`volume` an hour, and of it `friction_rate`, `emotion`, `missed` (of promises in time), `accounts`",
     )
     level: Level | None = Field(None, description="how bad the first of them is")
 
@@ -83,9 +85,16 @@ class Policy(Strict):
     may_miss: float = Field(
         0.1, gt=0, lt=1, description="of `targets` in time: the part that may take longer without being told"
     )
-    volume: int = Field(30, ge=1, description="of `targets`: least number of what is judged, in the long window")
+    volume: int = Field(30, ge=1, description="of `targets` and `unusual`: least number judged in the (long) window")
     accounts: int = Field(
-        5, ge=1, le=MOST_ACCOUNTS, description="of `targets`: least number of different accounts that felt it"
+        5, ge=1, le=MOST_ACCOUNTS, description="of `targets` and `unusual`: least number of accounts that felt it"
+    )
+    unusual: tuple[Measure, ...] = Field(
+        (), description="what is unusual of a touchpoint type in a phase, beside the same hours of the weeks before"
+    )
+    window_h: int = Field(6, ge=1, le=72, description="of `unusual`: so many hours are compared")
+    deviations: float = Field(
+        6.0, ge=2, le=20, description="of `unusual`: by so many robust standard deviations it must differ"
     )
     count: int = Field(0, ge=0, description="so many signals at one account within `within_s`; 0: not asked")
     within_s: float = Field(0.0, ge=0, description="longest time from the first to the last of these, inclusive")
@@ -105,14 +114,14 @@ class Policy(Strict):
     @model_validator(mode="after")
     def _whole(self) -> Policy:
         asked = self.rules or self.types or self.moves or self.count or self.renewal_within_days
-        alone = {"sources": self.sources, "targets": self.targets}
+        alone = {"sources": self.sources, "targets": self.targets, "unusual": self.unusual}
         for name in [name for name, given in alone.items() if given]:
             if asked or sum(map(bool, alone.values())) > 1:
                 raise ValueError(
                     f"a policy of `{name}` asks for nothing else: give what accounts feel a policy of its own"
                 )
         if not (asked or any(alone.values())):
-            needed = "`rules`, `types`, `moves`, `sources`, `targets`, `count` or `renewal_within_days`"
+            needed = "`rules`, `types`, `moves`, `sources`, `targets`, `unusual`, `count` or `renewal_within_days`"
             raise ValueError(f"needs {needed}: without them it tells of nothing")
         if bool(self.count) != bool(self.within_s):
             raise ValueError("`count` and `within_s` belong together: so many within so long")

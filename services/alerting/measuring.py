@@ -16,13 +16,14 @@ from streams.incidents.counts import BROKEN, COUNTS, asked, measured, sources_of
 from streams.incidents.promises import MEMORY, promises
 from streams.incidents.series import SLOT_S
 from streams.incidents.type_desks import Check
+from streams.incidents.unusual import HOUR_S, unusual
+from streams.incidents.unusual import MEMORY as WEEKS_KNOWN
 
 Row = Mapping[str, Any]
 Judged = Callable[[Mapping[str, Sequence[Check]], datetime], None]
 LOOK_EVERY_S: Final = 60.0
 _LATELY: Final = timedelta(hours=2)
-"""What happened longer ago changes seldom, and is asked anew once an hour."""
-_ALL_EVERY: Final = timedelta(hours=1)
+"""What happened longer ago changes seldom: a week is asked anew once an hour, more of it less often."""
 _DAY: Final = timedelta(days=1)
 _log = logging.getLogger("touchline.alerts")
 
@@ -32,13 +33,14 @@ class Rows:
 
     def __init__(self, statement: str, width_s: int, memory: timedelta) -> None:
         self._statement, self._width_s, self._memory = statement, width_s, memory
+        self._all_every = memory / 168
         self._of: dict[int, list[Row]] = {}
         self._all_at = EPOCH
 
     def ask(self, store: Asking, blueprint: Blueprint, now: datetime) -> list[Row]:
         """Blocks. Raises StoreUnavailable, PermanentError."""
         width = timedelta(seconds=self._width_s)
-        is_whole = timedelta() <= now - self._all_at < _ALL_EVERY
+        is_whole = timedelta() <= now - self._all_at < self._all_every
         oldest = _cut(now - self._memory, width)
         since = _cut(now - _LATELY, width) if is_whole else oldest
         for day in range(-(-(now - since) // _DAY)):
@@ -70,6 +72,9 @@ class Measuring:
         """`may_look`: whether what ClickHouse has is complete now; else nothing is concluded from it."""
         self._store, self._blueprint, self._clock = store, blueprint, clock
         self._judged, self._may_look = judged, may_look
+        self._asks_targets = any(policy.targets for policy in blueprint.policies)
+        self._asks_cells = any(policy.unusual for policy in blueprint.policies)
+        self._hours = Rows(COUNTS, HOUR_S, WEEKS_KNOWN)
         self._counts, self._broken = Rows(COUNTS, SLOT_S, MEMORY), Rows(BROKEN, SLOT_S, MEMORY)
 
     async def run(self) -> None:
@@ -80,7 +85,7 @@ class Measuring:
 
     async def step(self) -> None:
         """One look, where a policy asks for it."""
-        if not self._may_look() or not any(policy.targets for policy in self._blueprint.policies):
+        if not self._may_look() or not (self._asks_targets or self._asks_cells):
             return
         now = self._clock()
         try:
@@ -91,9 +96,18 @@ class Measuring:
         self._judged(checks, now)
 
     def _checks(self, now: datetime) -> Mapping[str, Sequence[Check]]:
-        counts = self._counts.ask(self._store, self._blueprint, now)
-        broken = self._broken.ask(self._store, self._blueprint, now)
-        return promises(self._blueprint, measured(counts, broken, self._blueprint), sources_of(counts))
+        found: dict[str, list[Check]] = {}
+        if self._asks_targets:
+            counts = self._counts.ask(self._store, self._blueprint, now)
+            broken = self._broken.ask(self._store, self._blueprint, now)
+            series = measured(counts, broken, self._blueprint)
+            for kind, kept in promises(self._blueprint, series, sources_of(counts)).items():
+                found.setdefault(kind, []).extend(kept)
+        if self._asks_cells:
+            hours = self._hours.ask(self._store, self._blueprint, now)
+            for kind, cells in unusual(self._blueprint, hours).items():
+                found.setdefault(kind, []).extend(cells)
+        return found
 
 
 def _cut(at: datetime, width: timedelta) -> datetime:

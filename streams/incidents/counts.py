@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from schemas.blueprint import Blueprint
@@ -79,6 +80,17 @@ def measured(counts: Iterable[Row], broken: Iterable[Row], blueprint: Blueprint)
         tally = Tally(0.0, float(row["missed"]), frozenset(row["accounts"]))
         add(str(row["touchpoint_type"]), target_of[str(row["rule"])], int(row["slot"]), tally)
     return {name: Series(slots) for name, slots in found.items()}
+
+
+def cells(counts: Iterable[Row]) -> dict[tuple[str, str], dict[str, Series]]:
+    """(type, phase) → measure → what was counted. Rows of one slot are added."""
+    found: dict[tuple[str, str], dict[str, dict[int, Tally]]] = {}
+    for row in counts:
+        cell = found.setdefault((str(row["touchpoint_type"]), str(row["phase"])), {})
+        for measure, tally in islice(_tallies(row), 2):
+            slots = cell.setdefault(measure, {})
+            slots[int(row["slot"])] = slots.get(int(row["slot"]), Tally()).plus(tally)
+    return {cell: {measure: Series(slots) for measure, slots in of.items()} for cell, of in found.items()}
 
 
 def sources_of(counts: Iterable[Row]) -> dict[str, tuple[str, ...]]:

@@ -19,16 +19,19 @@ from streams.incidents.lateness import after_look
 from streams.incidents.promises import promises
 from streams.incidents.rhythm import MEMORY, SLOT_S, rhythm_of
 from streams.incidents.series import NOBODY, Series, Tally
-from streams.incidents.series import SLOT_S as SECONDS
+from streams.incidents.series import SLOT_S as SLOT
 from streams.incidents.subjects import SOURCE
 from streams.incidents.threads import View, judged
-from streams.incidents.type_desks import desk_id, looked
+from streams.incidents.type_desks import Check, desk_id, looked
+from streams.incidents.unusual import HOUR_S, Cell
 from streams.journey.account import AccountJourney
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.facts import account_fact, facts_of
 from streams.journey.golden import START, events_of, with_targets
 
 _LEAST_GAP = timedelta(minutes=30)
+_LOOKS = timedelta(days=5)
+"""How long before the end of a test figures are looked at; what a test is about happens then."""
 _MEASURED = "support_ticket"
 """The type of tests of figures: it matters most."""
 
@@ -63,7 +66,7 @@ def _told(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> Seq
     lens = Lens(only(blueprint.source, policy))
     if policy.sources:
         return _told_of_source(lens, test, now)
-    if policy.targets:
+    if policy.targets or policy.unusual:
         return _told_of_figures(lens, test, now)
     desk, recent = Desk(account_id="crm:golden"), Recent()
     for fact in _facts(with_targets(blueprint, tuple(sorted(test.targets.items()))), test, now):
@@ -87,29 +90,31 @@ def _told_of_source(lens: Lens, test: PolicyTest, now: datetime) -> Sequence[Thr
 
 
 def _told_of_figures(lens: Lens, test: PolicyTest, now: datetime) -> Sequence[Thread]:
-    """What is told of a type whose figures were as the test says: looked at in every slot, as they were known then."""
+    """What is told of a type whose figures were as the test says: looked at time and again, as they were known."""
     kind = lens.types[_MEASURED].model_copy(update={"targets": test.targets})
     blueprint = lens.blueprint.model_copy(update={"types": (kind,)})
-    measured = {(kind.id, target): Series(dict(_tallies(test, target))) for target in test.targets}
-    checks = promises(blueprint, measured, {kind.id: ("golden",)}).get(kind.id, [])
+    measured = {(kind.id, target): Series(dict(_tallies(test, target, SLOT))) for target in test.targets}
+    checks: list[Check] = [*promises(blueprint, measured, {kind.id: ("golden",)}).get(kind.id, [])]
+    for policy in blueprint.policies:
+        of = {name: Series(dict(_tallies(test, name, HOUR_S))) for name in ("friction_rate", "emotion")}
+        checks += [Cell(policy, kind.phase, name, of.get(name, of["friction_rate"])) for name in policy.unusual]
     desk = Desk(account_id=desk_id(kind))
-    at = START + timedelta(seconds=SECONDS)
-    while at < now:
-        desk, at = looked(desk, kind, checks, at), at + timedelta(seconds=SECONDS)
+    at = max(START + timedelta(seconds=SLOT), now - _LOOKS)
+    while checks and at < now:
+        desk, at = looked(desk, kind, checks, at), at + timedelta(seconds=min(check.step_s for check in checks))
     view = View(lens, now, Watch(EPOCH), route=lambda message: (), heard={"golden": now})
     return [thread for thread in judged(looked(desk, kind, checks, now), view).threads if thread.state == "told"]
 
 
-def _tallies(test: PolicyTest, target: str) -> Iterator[tuple[int, Tally]]:
-    first = int(START.timestamp()) // SECONDS
+def _tallies(test: PolicyTest, target: str, slot_s: int) -> Iterator[tuple[int, Tally]]:
+    first = int(START.timestamp()) // slot_s
     for since, until, figures in test.figures:
-        volume = figures.get("volume", 0.0) * SECONDS / 3600
+        volume = figures.get("volume", 0.0) * slot_s / 3600
         emotion = (1 - figures.get("emotion", 1.0)) / 2
-        bad = {"friction_rate": figures.get("friction_rate", 0.0), "emotion": emotion}.get(
-            target, figures.get("missed", 0.0)
-        )
+        of = {"friction_rate": figures.get("friction_rate", 0.0), "emotion": emotion}
+        bad = of.get(target, figures.get("missed", 0.0))
         felt = frozenset(range(round(figures.get("accounts", 0.0)))) if bad else NOBODY
-        for slot in range(int(since * 3600 / SECONDS), int(until * 3600 / SECONDS)):
+        for slot in range(int(since * 3600 / slot_s), int(until * 3600 / slot_s)):
             yield first + slot, Tally(volume, volume * bad, felt)
 
 

@@ -97,7 +97,7 @@ def _is_history(part: Part, carrier: Carrier | None, watch: Watch) -> bool:
 def _meets(policy: Policy, part: Part) -> bool:
     if part.severity < policy.threshold:
         return False
-    if part.kind == "target":
+    if part.kind in ("target", "unusual"):
         return part.what == policy.id
     if part.kind == "source":
         return "*" in policy.sources or part.what in policy.sources

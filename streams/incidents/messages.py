@@ -20,7 +20,7 @@ from streams.incidents.subjects import TYPE, is_account
 Kind = Literal["opened", "grown", "returned", "reminder", "closed", "withdrawn"]
 MAX_EVIDENCE = 5
 _PLACES = {"accounts": "the page of account {}", "touchpoints": "`touchline explain {}`"}
-_OF_FIGURES = ("source", "target")
+_OF_FIGURES = ("source", "target", "unusual")
 """Kinds of parts whose evidence is no touchpoint."""
 _SOURCES = "the page Sources, or `touchline sources ls`"
 

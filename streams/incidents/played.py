@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,7 +18,9 @@ from streams.incidents.promises import promises
 from streams.incidents.rhythm import MEMORY, SLOT_S, SLOTS, Rhythm, Rhythms
 from streams.incidents.series import SLOT_S as STEP_S
 from streams.incidents.subjects import SOURCE
-from streams.incidents.type_desks import desk_id, looked
+from streams.incidents.type_desks import Check, desk_id, looked
+from streams.incidents.unusual import HOUR_S, unusual
+from streams.incidents.unusual import MEMORY as WEEKS_KNOWN
 
 Row = Mapping[str, Any]
 Question = tuple[str, dict[str, Any]]
@@ -30,12 +33,19 @@ def questions(lens: Lens, since: datetime, now: datetime) -> list[Question]:
     if any(policy.sources for policy in policies):
         found.append((SLOTS, {"since": since - MEMORY}))
     if any(policy.targets for policy in policies):
-        begin = datetime.fromtimestamp((since - FIGURES_MEMORY).timestamp() // STEP_S * STEP_S, UTC)
-        while begin < now:
-            end = min(begin + _WEEK, now)
-            found += [(statement, asked(lens.blueprint, begin, end, STEP_S)) for statement in (COUNTS, BROKEN)]
-            begin = end
+        found += _weeks(lens, (COUNTS, BROKEN), since - FIGURES_MEMORY, now, STEP_S)
+    if any(policy.unusual for policy in policies):
+        found += _weeks(lens, (COUNTS,), since - WEEKS_KNOWN, now, HOUR_S)
     return found
+
+
+def _weeks(lens: Lens, statements: Sequence[str], since: datetime, now: datetime, width_s: int) -> Iterator[Question]:
+    """A week at a time: what one statement may hold is bounded."""
+    begin = datetime.fromtimestamp(since.timestamp() // width_s * width_s, UTC)
+    while begin < now:
+        end = min(begin + _WEEK, now)
+        yield from ((statement, asked(lens.blueprint, begin, end, width_s)) for statement in statements)
+        begin = end
 
 
 def desks_of_figures(  # noqa: PLR0913 - what it is played on
@@ -47,24 +57,28 @@ def desks_of_figures(  # noqa: PLR0913 - what it is played on
     rhythms: Rhythms,
 ) -> list[Desk]:
     """Desks of configured sources and of types, with all that hurt since then."""
-    rows: dict[str, list[Row]] = {SLOTS: [], COUNTS: [], BROKEN: []}
-    for (statement, _), found in zip(asked_for, answers, strict=True):
-        rows[statement] += found
+    rows: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for (statement, wanted), found in zip(asked_for, answers, strict=True):
+        rows[statement, wanted.get("width_s", 0)] += found
     sources = [
         _source(str(row["source"]), row["slots"], since, now, rhythms)
-        for row in rows[SLOTS]
+        for row in rows[SLOTS, 0]
         if row["source"] in rhythms.names and any(policy.sources for policy in lens.blueprint.policies)
     ]
     return [desk for desk in (*sources, *_types(rows, lens, since, now)) if desk.parts]
 
 
-def _types(rows: Mapping[str, Sequence[Row]], lens: Lens, since: datetime, now: datetime) -> Iterator[Desk]:
-    series = measured(rows[COUNTS], rows[BROKEN], lens.blueprint)
-    for name, checks in promises(lens.blueprint, series, sources_of(rows[COUNTS])).items():
+def _types(rows: Mapping[tuple[str, int], Sequence[Row]], lens: Lens, since: datetime, now: datetime) -> Iterator[Desk]:
+    quarters, broken = rows[COUNTS, STEP_S], rows[BROKEN, STEP_S]
+    kept = promises(lens.blueprint, measured(quarters, broken, lens.blueprint), sources_of(quarters))
+    cells = unusual(lens.blueprint, rows[COUNTS, HOUR_S])
+    for name in sorted(kept.keys() | cells.keys()):
         kind = lens.types[name]
+        checks: list[Check] = [*kept.get(name, ()), *cells.get(name, ())]
+        step = timedelta(seconds=min(check.step_s for check in checks))
         desk, at = Desk(account_id=desk_id(kind)), since
         while at < now:
-            desk, at = looked(desk, kind, checks, at), at + timedelta(seconds=STEP_S)
+            desk, at = looked(desk, kind, checks, at), at + step
         yield looked(desk, kind, checks, now)
 
 

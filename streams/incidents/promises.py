@@ -58,7 +58,7 @@ class Promise:
     reach: ClassVar[timedelta] = timedelta(days=3)
 
     @property
-    def by_silence(self) -> bool:
+    def needs_sources(self) -> bool:
         """That nobody answered is known by silence; friction and moods are told."""
         return self.target in IN_TIME and self.target != "duration_ms"
 

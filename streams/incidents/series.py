@@ -31,6 +31,11 @@ class Series:
         self._counted = [0.0, *accumulate(tally.counted for tally in self._tallies)]
         self._bad = [0.0, *accumulate(tally.bad for tally in self._tallies)]
 
+    @property
+    def first(self) -> int | None:
+        """The first slot in which anything was counted."""
+        return self._slots[0] if self._slots else None
+
     def sums(self, after: int, until: int) -> tuple[float, float]:
         """How much was judged, and how much of it was bad, in the slots after one until another, that one included."""
         first, last = self._place(after), self._place(until)

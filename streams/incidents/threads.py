@@ -220,7 +220,7 @@ def _stale_source(seen: _Seen) -> tuple[str, str]:
         return "", ""
     carriers = seen.desk.carriers
     sources = {carriers[part.event_id].source for part in roots if part.event_id in carriers}
-    sources |= {source for part in roots if part.by_silence for source in part.sources}
+    sources |= {source for part in roots if part.needs_sources for source in part.sources}
     doubts = ((source, seen.view.doubt(source)) for source in sorted(sources))
     return next((one for one in doubts if one[1]), ("", ""))
 

@@ -33,7 +33,7 @@ class Check(Protocol):
     @property
     def policy(self) -> Policy: ...
     @property
-    def kind(self) -> Literal["target"]: ...
+    def kind(self) -> Literal["target", "unusual"]: ...
     @property
     def phase(self) -> str: ...
     @property
@@ -41,7 +41,7 @@ class Check(Protocol):
     @property
     def sources(self) -> tuple[str, ...]: ...
     @property
-    def by_silence(self) -> bool: ...
+    def needs_sources(self) -> bool: ...
     @property
     def step_s(self) -> int: ...
     @property
@@ -121,7 +121,7 @@ def _opened(kind: TouchpointType, key: str, check: Check, pain: Pain, now: datet
         events=(event_id,),
         words=pain.words,
         sources=check.sources,
-        by_silence=check.by_silence,
+        needs_sources=check.needs_sources,
     )
 
 

@@ -261,7 +261,7 @@ def test_a_row_of_less_knowledge_changes_nothing() -> None:
 
 def test_the_shipped_policies_hold_their_tests() -> None:
     assert run_all(COMPILED) == []
-    assert len(BLUEPRINT.policies) == 11
+    assert len(BLUEPRINT.policies) == 12
     assert all(len(policy.tests) >= 3 for policy in BLUEPRINT.policies)
 
 
@@ -301,6 +301,7 @@ def test_a_policy_that_asks_for_nothing_of_its_own_fails_a_test(policy: Any) -> 
             "renewal_within_days": 0.0,
             "sources": (),
             "targets": (),
+            "unusual": (),
         }
     )
     assert any(run(COMPILED, empty, test) for test in policy.tests)

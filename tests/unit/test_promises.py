@@ -162,7 +162,7 @@ async def test_a_promise_in_time_is_held_while_its_source_is_late() -> None:
     ]
     blueprint = BLUEPRINT
     checks = promises(blueprint, measured(counts, broken, blueprint), {TYPE: ("desk",)})[TYPE]
-    assert {check.target for check in checks if check.by_silence} == {"first_response_s", "resolution_s"}
+    assert {check.target for check in checks if check.needs_sources} == {"first_response_s", "resolution_s"}
     watch = Watch(NOW, START)
     watch.watcher.measured({TYPE: checks}, NOW)
     await watch.watcher._look()
@@ -186,7 +186,7 @@ async def test_only_what_is_new_is_asked_each_minute_and_all_once_an_hour() -> N
         world.store.asked = 0
         await world.at(NOW + timedelta(minutes=minutes))
         asked.append(world.store.asked)
-    assert asked == [14, 2, 2, 16], "each day with two statements, or the last hours of them"
+    assert asked == [14 + 63, 2 + 1, 2 + 1, 16 + 1], "each day of both memories, or the last hours of them"
 
 
 @given(

@@ -1,0 +1,152 @@
+"""What is unusual of a touchpoint type in a phase, beside the same hours of the weeks before. Pure.
+
+The last hours are compared with the same hours of the last eight weeks: with their median, in robust standard
+deviations, taken from their median absolute deviation and never smaller than chance makes two such counts differ.
+Silence is unusual where it was never nearly silent before: how much comes differs from day to day by more than chance.
+Source of the factor 1.4826, which makes a median absolute deviation a standard deviation: Rousseeuw and Croux,
+"Alternatives to the Median Absolute Deviation" (1993).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from math import sqrt
+from statistics import median
+from typing import ClassVar, Final, Literal, NamedTuple
+
+from schemas.blueprint import Blueprint
+from schemas.policies import Measure, Policy
+from streams.incidents.counts import Row, cells
+from streams.incidents.series import Series, rate
+from streams.incidents.type_desks import Pain
+
+HOUR_S: Final = 3_600
+WEEKS: Final = 8
+LEAST_WEEKS: Final = 4
+MEMORY: Final = timedelta(weeks=WEEKS, days=7)
+_WEEK_H: Final = 168
+_SIGMA: Final = 1.4826
+_LEAST_CHANGE: Final[Mapping[Measure, float]] = {"friction_rate": 0.1, "emotion": 0.1}
+"""On the scale of what is bad, 0…1: smaller changes do not matter. 0.1 there is 0.2 of emotion."""
+_SOURCES_OF: Final = timedelta(days=14)
+
+
+class Usual(NamedTuple):
+    """What is compared: how much of how many now, the usual of it, and by how much it may differ."""
+
+    counted: float
+    now: float
+    usual: float
+    band: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One measure of one type in one phase, judged by one policy."""
+
+    policy: Policy
+    phase: str
+    name: Measure
+    series: Series
+    sources: tuple[str, ...] = ()
+    kind: ClassVar[Literal["unusual"]] = "unusual"
+    step_s: ClassVar[int] = HOUR_S
+    reach: ClassVar[timedelta] = timedelta(days=3)
+    needs_sources: ClassVar[bool] = True
+
+    @property
+    def measure(self) -> str:
+        return self.name
+
+    def pain(self, slot: int) -> Pain | None:
+        """What is unusual of the last whole hours as of an hour; None: nothing, or too little to say."""
+        return self._silence(slot) if self.name == "volume" else self._change(slot)
+
+    def is_over(self, slot: int) -> bool:
+        """Whether it was nearly as usual for as many hours, or too little happens to say anything."""
+        return all(self._is_calm(earlier) for earlier in range(slot, slot - self.policy.window_h, -1))
+
+    def _is_calm(self, slot: int) -> bool:
+        until = slot - 1
+        if self.name == "volume":
+            is_usual = any(counted for counted, _ in self._weeks_before(until))
+            return not is_usual or self.series.sums(until - self.policy.window_h, until)[0] > 0
+        found = self._compared(slot)
+        if found is not None:
+            return found.now < found.usual + found.band / 2
+        return self.series.sums(until - 24, until)[0] < self.policy.volume
+
+    def _change(self, slot: int) -> Pain | None:
+        found = self._compared(slot)
+        if found is None or found.now <= found.usual + found.band:
+            return None
+        until, hours = slot - 1, self.policy.window_h
+        felt = self.series.accounts(until - hours, until)
+        if felt < self.policy.accounts:
+            return None
+        share = (found.now - found.usual) / (1 - found.usual)
+        return Pain(0.4 + 0.5 * share, f"{self._words(found)} in the same {hours} h of the weeks before")
+
+    def _silence(self, slot: int) -> Pain | None:
+        until, hours = slot - 1, self.policy.window_h
+        before = sorted(counted for counted, _ in self._weeks_before(until))
+        if self.series.sums(until - hours, until)[0] or len(before) < LEAST_WEEKS:
+            return None
+        middle = median(before)
+        if middle < self.policy.volume or before[1] < self.policy.volume / 3:  # one week of holidays is forgiven
+            return None
+        return Pain(0.7, f"nothing came in the last {hours} h, {middle:.0f} in the same hours of the weeks before")
+
+    def _compared(self, slot: int) -> Usual | None:
+        until = slot - 1
+        counted, bad = self.series.sums(until - self.policy.window_h, until)
+        before = [each for each in self._weeks_before(until) if each[0] >= self.policy.volume / 3]
+        if counted < self.policy.volume or len(before) < LEAST_WEEKS:
+            return None
+        rates = [rate(*each) for each in before]
+        middle = median(rates)
+        spread = _SIGMA * median(abs(each - middle) for each in rates)
+        some = max(middle, 1 / (median(each for each, _ in before) + 1))  # none yet is no proof of never
+        chance = sqrt(some * (1 - some) * (1 / counted + 1 / sum(each for each, _ in before)))
+        band = max(self.policy.deviations * max(spread, chance), _LEAST_CHANGE[self.name])
+        return Usual(counted, rate(counted, bad), middle, band)
+
+    def _weeks_before(self, until: int) -> list[tuple[float, float]]:
+        """(judged, bad) of the same hours of the weeks before, as far as anything is known of them."""
+        hours, first = self.policy.window_h, self.series.first
+        ends = [until - weeks * _WEEK_H for weeks in range(1, WEEKS + 1)]
+        return [self.series.sums(end - hours, end) for end in ends if first is not None and end - hours >= first - 1]
+
+    def _words(self, found: Usual) -> str:
+        if self.name == "emotion":
+            return f"felt like {1 - 2 * found.now:+.1f} on average of {found.counted:.0f}, {1 - 2 * found.usual:+.1f}"
+        return f"friction at {found.now:.0%} of {found.counted:.0f}, {found.usual:.0%}"
+
+
+def unusual(blueprint: Blueprint, counts: Iterable[Row]) -> dict[str, list[Cell]]:
+    """Touchpoint type → what its policies judge, from hourly counts."""
+    rows = list(counts)
+    sources = _sources(rows)
+    found: dict[str, list[Cell]] = {}
+    known = {kind.id for kind in blueprint.types}
+    for (kind, phase), series in cells(rows).items():
+        for policy, name in _asked(blueprint) if kind in known else ():
+            judged = series["emotion" if name == "emotion" else "friction_rate"]
+            found.setdefault(kind, []).append(Cell(policy, phase, name, judged, sources.get((kind, phase), ())))
+    return found
+
+
+def _asked(blueprint: Blueprint) -> Iterator[tuple[Policy, Measure]]:
+    return ((policy, name) for policy in blueprint.policies for name in policy.unusual)
+
+
+def _sources(rows: list[Row]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """(type, phase) → the sources that told of it lately; who tells of it no more is not waited for."""
+    newest = max((int(row["slot"]) for row in rows), default=0)
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        if newest - int(row["slot"]) <= _SOURCES_OF.total_seconds() // HOUR_S:
+            found.setdefault((str(row["touchpoint_type"]), str(row["phase"])), set()).add(str(row["source"]))
+    return {cell: tuple(sorted(names)) for cell, names in found.items()}

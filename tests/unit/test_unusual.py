@@ -1,0 +1,92 @@
+"""What is unusual of a touchpoint type: told once, held while its source is late, and not because of a holiday."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas.incidents import Thread
+from streams.incidents.unusual import HOUR_S, unusual
+from streams.journey.golden import START
+from tests.incident_kit import BLUEPRINT
+from tests.simulation.changed import changed, found, rhythm
+from tests.unit.test_alerts_of_history import Watch
+
+TYPE, PHASE = "support_ticket", "enablement"
+HOUR = timedelta(hours=1)
+FIRST = int(START.timestamp()) // HOUR_S
+LAST = 9 * 168
+NOW = START + LAST * HOUR
+Row = dict[str, Any]
+
+
+def row(hour: int, **figures: Any) -> Row:
+    base: Row = {"touchpoint_type": TYPE, "phase": PHASE, "source": "desk", "slot": FIRST + hour, "volume": 20}
+    counts = dict.fromkeys(("painful", "felt", "emotion_sum", "asked", "timed", "slow"), 0)
+    return base | counts | {name: [] for name in ("hurt", "unhappy", "kept_waiting")} | {"painful": 1} | figures
+
+
+def usual(until: int = LAST, **figures: Any) -> list[Row]:
+    return [row(hour, **figures) for hour in range(until)]
+
+
+BAD: Row = {"painful": 8, "hurt": [1, 2, 3, 4, 5, 6]}
+
+
+async def looked_at(rows: Sequence[Row], *, heard: bool = True, since: timedelta = timedelta()) -> list[Thread]:
+    """The conversations about the type, looked at now."""
+    watch = Watch(NOW, START + since)
+    if heard:
+        watch.desks.wards[0].heard["desk"] = NOW
+    watch.watcher.measured(unusual(BLUEPRINT, rows), NOW)
+    await watch.watcher._look()
+    return list(watch.desks.get(f"type:{TYPE}").threads)
+
+
+async def test_it_is_told_with_what_is_usual() -> None:
+    (thread,) = await looked_at([*usual(LAST - 6), *(row(hour, **BAD) for hour in range(LAST - 6, LAST))])
+    assert thread.state == "told" and thread.last is not None
+    assert thread.last.headline == "Something is unusual: Support ticket"
+    assert thread.last.evidence[0].words == (
+        "Support ticket: friction at 40% of 120, 5% in the same 6 h of the weeks before"
+    )
+
+
+async def test_silence_is_held_while_its_source_is_late_and_told_when_it_is_heard() -> None:
+    rows = usual(LAST - 6)
+    (held,), (told,) = await looked_at(rows, heard=False), await looked_at(rows)
+    assert (held.state, held.held_for, held.held_why) == ("held", "desk", "nothing was heard of desk")
+    assert told.state == "told" and told.last is not None
+    assert "nothing came in the last 6 h, 120 in the same hours" in told.last.evidence[0].words
+
+
+async def test_what_was_so_before_the_first_start_is_history() -> None:
+    rows = [*usual(LAST - 6), *(row(hour, **BAD) for hour in range(LAST - 6, LAST))]
+    assert await looked_at(rows, since=(LAST + 1) * HOUR) == []
+
+
+async def test_much_that_is_unusual_of_one_type_is_one_incident() -> None:
+    both = {**BAD, "felt": 10, "emotion_sum": -8, "unhappy": [1, 2, 3, 4, 5, 6]}
+    rows = [
+        *usual(LAST - 6, felt=10, emotion_sum=3),
+        *(row(hour, **both) for hour in range(LAST - 6, LAST)),
+    ]
+    (thread,) = await looked_at(rows)
+    assert thread.last is not None and thread.last.evidence_count == 2
+
+
+@pytest.mark.parametrize(("weeks", "told"), [((3,), 1), ((3, 5), 0)])
+async def test_one_week_of_holidays_is_no_reason_to_be_silent_about_silence(weeks: Sequence[int], told: int) -> None:
+    away = {hour for week in weeks for hour in range(week * 168, (week + 1) * 168)}
+    assert len(await looked_at([one for one in usual(LAST - 6) if one["slot"] - FIRST not in away])) == told
+
+
+def test_of_changes_put_in_it_finds_some_and_makes_up_none() -> None:
+    """The measure itself is `python -m benchmarks --only changes`."""
+    rows, changes = changed(rhythm(1, 3, 60), 30)
+    with_them, without = found(rows, changes, BLUEPRINT), found(rhythm(1, 3, 60), (), BLUEPRINT)
+    assert sum(one.found for one in with_them.values()) >= 1
+    assert sum(one.told for one in without.values()) == 0
