@@ -132,6 +132,7 @@ class FakeStore:
         self.left_out: Sequence[Row] = ()
         self.claimed: Sequence[Row] = ()
         self.others: Sequence[Row] = ()
+        self.named_nobody: Sequence[Row] = ()
         self.away = False
         self.asked: Counter[str] = Counter()
 
@@ -344,6 +345,10 @@ class FakeStore:
     async def ignored(self, since: datetime) -> Sequence[Row]:
         self._ask("ignored")
         return self.left_out
+
+    async def nobodies(self, since: datetime, most: int) -> Sequence[Row]:
+        self._ask("nobodies")
+        return self.named_nobody[:most]
 
     async def traffic(self, since: datetime) -> Sequence[Row]:
         self._ask("traffic")

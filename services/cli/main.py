@@ -371,7 +371,7 @@ def dlq_list(
     kafka: KafkaOption = None,
 ) -> None:
     """List dead letters as JSON lines, oldest first."""
-    from services.cli.commands.letters import summary
+    from services.common.dead_letters import summary
 
     for letter in _letters(Target(data, config, kafka), (), stage, reason):
         emit(summary(letter))
@@ -404,7 +404,7 @@ def dlq_replay(
     """Send the records of dead letters to the topics they came from; once more never counts twice."""
     import asyncio
 
-    from services.cli.commands.letters import replay as send
+    from services.common.dead_letters import replay as send
 
     target = Target(data, config, kafka)
     letters = _letters(target, letter_ids or (), stage, reason)
@@ -431,7 +431,7 @@ def dlq_replay(
 def _letters(target: Target, ids: Sequence[str], stage: str = "", reason: str = "") -> list[DeadLetter]:
     import asyncio
 
-    from services.cli.commands.letters import find, wanted
+    from services.common.dead_letters import find, wanted
 
     if stage and stage not in STAGES:
         raise typer.BadParameter(f"no stage {stage!r}{did_you_mean(stage, STAGES)}", param_hint="--stage")

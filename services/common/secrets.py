@@ -69,11 +69,17 @@ def _from_file(path: Path) -> bytes:
 
 def ensure_secret_file(path: Path, *, length_bytes: int = 24) -> Path:
     """Write a fresh random secret (0600) unless the file is there already; safe with several callers."""
+    write_secret_file(path, secrets.token_urlsafe(length_bytes))
+    return path
+
+
+def write_secret_file(path: Path, value: str) -> bool:
+    """Write `value` (0600) and say so; False: the file is there already, and stays as it is. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path
+        return False
     with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(length_bytes) + "\n")
-    return path
+        file.write(value + "\n")
+    return True

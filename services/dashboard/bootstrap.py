@@ -32,6 +32,7 @@ from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.desks import Desk
+from services.dashboard.errands import SourceTools
 from services.dashboard.guard import PROBED_PATHS, Door, Guard
 from services.dashboard.letters import Letters
 from services.dashboard.live import Live
@@ -40,6 +41,7 @@ from services.dashboard.pages import PAGES
 from services.dashboard.pages.alerts import routes as alert_routes
 from services.dashboard.pages.incidents import api as incident_api
 from services.dashboard.pages.incidents import routes as incident_routes
+from services.dashboard.pages.sources import routes as source_routes
 from services.dashboard.privacy import Receipts
 from services.dashboard.reader import Behind, Clock, Reader, Waiting
 from services.dashboard.sessions import Sessions
@@ -65,7 +67,7 @@ class Surroundings:
     `decide` is where answers go and `act` where actions, `receipts` of erasures, `board` what people did and were
     told, `behind` are the stages of the pipeline that do not keep up, `gateway_url` is where senders send, `channels`
     are those of alerts with their kinds, `directories` are those that an id in a URL may be of, `rhythms` say when a
-    source is late.
+    source is late, `source_tools` do what operators ask for on the page of sources.
     """
 
     sources: Mapping[str, Collection[Capability]] = field(default_factory=dict)
@@ -86,6 +88,7 @@ class Surroundings:
     directories: Directories = field(default_factory=Directories)
     rhythms: Rhythms = field(default_factory=Rhythms)
     metrics: Metrics = field(default_factory=Metrics)
+    source_tools: SourceTools = field(default_factory=SourceTools)
 
 
 def build(
@@ -129,6 +132,7 @@ def build(
     app.state.pages, app.state.viewers_pages = shown, told
     app.state.waiting, app.state.metrics = waiting, around.metrics
     app.state.channels = around.channels
+    app.state.source_tools = around.source_tools
     app.state.decide, app.state.act, app.state.receipts = around.decide, around.act, around.receipts
     _add_routes(app)
     return app
@@ -203,6 +207,7 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(incident_api.router)
     app.include_router(incident_routes.router)
     app.include_router(alert_routes.router)
+    app.include_router(source_routes.router)
     app.include_router(shell.router)
     shell.add_pages(app)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)

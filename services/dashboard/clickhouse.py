@@ -33,6 +33,7 @@ from services.dashboard.store import (
     TimeKey,
 )
 from streams.friction.fields import REFERENCES
+from streams.identity.aliases import NOBODY
 from streams.incidents import stored
 from streams.incidents.rhythm import SLOTS
 from streams.runtime import clickhouse
@@ -213,6 +214,9 @@ class ClickHouseStore:
 
     async def ignored(self, since: datetime) -> Sequence[Row]:
         return await self.rows(queries.IGNORED, since=_stamp(since))
+
+    async def nobodies(self, since: datetime, most: int) -> Sequence[Row]:
+        return await self.rows(queries.NOBODIES, since=_stamp(since), name=NOBODY, most=most)
 
     async def traffic(self, since: datetime) -> Sequence[Row]:
         return await self.rows(queries.TRAFFIC, since=_stamp(since))

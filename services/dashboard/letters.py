@@ -63,6 +63,13 @@ class Letters:
         told = [_refusals(letters) for letters in found.values()]
         return tuple(sorted(told, key=lambda one: one.last.failed_at, reverse=True))
 
+    def of(self, source: str, stage: str, reason: str) -> tuple[DeadLetter, ...]:
+        """The letters that are kept of these, the oldest first."""
+        mine = (
+            each for each in self._letters.values() if (each.source, each.stage, each.reason) == (source, stage, reason)
+        )
+        return tuple(sorted(mine, key=lambda one: one.failed_at))
+
     def mentioning(self, text: str, length: int) -> tuple[LetterView, ...]:
         """The newest letters with this id, or with it in what was sent."""
         return tuple(

@@ -19,6 +19,7 @@ from schemas.config import Config, SecretRef
 from schemas.errors import ConfigurationError
 from services.common.access import Access
 from services.common.connection import Bounds, server_settings
+from services.common.dead_letters import replay
 from services.common.secrets import clickhouse_password, ensure_secret_file, read_secret
 from services.common.sockets import listen
 from services.dashboard import acting, answers
@@ -29,6 +30,7 @@ from services.dashboard.board import Board
 from services.dashboard.bootstrap import Surroundings, build, utc_now
 from services.dashboard.clickhouse import ClickHouseStore, connect
 from services.dashboard.disks import Disks
+from services.dashboard.errands import SourceTools, TestEvents
 from services.dashboard.letters import Letters
 from services.dashboard.live import Live
 from services.dashboard.pipeline import Pipeline, all_of
@@ -76,6 +78,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
         channels=channels_of(config.alerts),
         directories=directories_of(config),
         rhythms=Rhythms(config.lateness, config.sources),
+        source_tools=source_tools_of(config, client),
     )
     asking = Store(config.clickhouse, password, timeout_s=5)
     disks = Disks(asking, os.environ, utc_now)
@@ -141,6 +144,25 @@ def gateway_of(config: Config, client: httpx.AsyncClient) -> Gateway | None:
         _log.warning("questions cannot be answered and incidents not taken here", extra={"why": str(error)})
         return None
     return Gateway(client, config.dashboard.gateway_url or _gateway_here(config), source.name, key)
+
+
+def source_tools_of(config: Config, client: httpx.AsyncClient) -> SourceTools:
+    """Test events go as the first source that speaks Segment's protocol; secrets lie where the tokens lie."""
+    tools = SourceTools(
+        resend=partial(replay, config.kafka),
+        secrets_dir=Path(config.dashboard.access_file).parent if config.dashboard.access_file else None,
+        names=frozenset(one.name for one in config.sources),
+    )
+    source = next((one for one in config.sources if one.vendor == "segment"), None)
+    if source is None:
+        return tools
+    try:
+        key = read_secret(source.secrets[0])
+    except ConfigurationError as error:
+        _log.warning("no test events can be sent here", extra={"why": str(error)})
+        return tools
+    url = config.dashboard.gateway_url or _gateway_here(config)
+    return replace(tools, send_trial=TestEvents(client, url, source.name, key))
 
 
 def channels_of(alerts: AlertsConfig) -> dict[str, str]:

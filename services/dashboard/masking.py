@@ -35,7 +35,8 @@ _ALL_PEOPLE = 20_000
 _OF_NOBODY = frozenset((
     "cells", "history", "hurt", "daily", "first_minute", "last_minute", "tiers", "measures", "channels",
     "worst_rules", "fingerprint", "population", "open_proposals", "erasure", "owners_of", "freshness", "slots",
-    "ignored", "kept_off", "claims", "traffic", "unmapped", "pained", "flow", "variants", "beside", "shares",
+    "ignored", "kept_off", "claims", "nobodies", "traffic", "unmapped", "pained", "flow", "variants", "beside",
+    "shares",
 ))  # fmt: skip
 """Questions whose answers are sums, or names of things."""
 SHOWN = frozenset((

@@ -287,6 +287,15 @@ WHERE received_at >= {since:DateTime64(3, 'UTC')}
 GROUP BY source, reason ORDER BY source, messages DESC, reason LIMIT 10 BY source
 """
 
+# What senders wrote where an id should be, as a page's own script or a template left unfilled does.
+NOBODIES = """
+SELECT source, JSONExtractString(properties, {name:String}) AS literal, toInt64(count()) AS messages,
+  min(received_at) AS first_at
+FROM touchpoints FINAL
+WHERE minute >= {since:DateTime64(3, 'UTC')} AND position(properties, {name:String}) > 0 AND literal != ''
+GROUP BY source, literal ORDER BY messages DESC, source, literal LIMIT {most:UInt32}
+"""
+
 # What is not of customers, and whether any of it is on the map: settings that changed may not have reached all of it.
 TRAFFIC = """
 SELECT source, traffic, toInt64(count()) AS touchpoints, toInt64(countIf(t.on_map)) AS counted,

@@ -19,6 +19,7 @@ from services.dashboard.answers import Given
 from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
+from services.dashboard.errands import Errands
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
 from services.dashboard.lately import Lately
 from services.dashboard.letters import Letters
@@ -71,6 +72,7 @@ CORRECTIONS_LENGTH = 20
 MAX_REMEMBERED = 64
 UNMAPPED_REACH = timedelta(days=7)
 ASK_IGNORED_EVERY = timedelta(seconds=10)
+ASK_NOBODIES_EVERY, NOBODIES_WITHIN, MOST_NOBODIES = timedelta(hours=1), timedelta(days=7), 20
 ASK_CLAIMS_EVERY = timedelta(minutes=5)
 ASK_RHYTHMS_EVERY = timedelta(minutes=10)
 ASK_CHOICES_EVERY = timedelta(seconds=10)
@@ -109,6 +111,7 @@ class Reader:
         self._sources = dict(sources or {})
         self._directories = directories or Directories()
         self.given = Given()
+        self.errands = Errands()
         self.board = Board()
         self.letters = Letters()
         self.named_incidents: OrderedDict[str, str] = OrderedDict()
@@ -116,6 +119,7 @@ class Reader:
         self._rhythms_learned = Lately(ASK_RHYTHMS_EVERY, self._learn_rhythms)
         self._besides = Lately(ASK_IGNORED_EVERY, self._beside)
         self._choices = Lately(ASK_CHOICES_EVERY, self._offered)
+        self._nobodies = Lately(ASK_NOBODIES_EVERY, self._named_nobody)
         self._open = Lately(ASK_CLAIMS_EVERY, self._open_organisations)
         self._left_out: dict[Scope, Lately[tuple[LeftOut, ...]]] = {}
         self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
@@ -364,6 +368,13 @@ class Reader:
             self.freshness(), self._choices.at(self.clock()), self._name_of(scope.account), self.left_out(scope)
         )
         return Around(freshness, channels, tiers, name, left_out)
+
+    async def nobodies(self) -> Sequence[Row]:
+        """What was written where an id should be, of a week; asked once an hour. Raises StoreUnavailable."""
+        return await self._nobodies.at(self.clock())
+
+    async def _named_nobody(self, now: datetime) -> Sequence[Row]:
+        return await self.store.nobodies(now - NOBODIES_WITHIN, MOST_NOBODIES)
 
     async def open_organisations(self) -> Mapping[str, list[str]]:
         """Organisations that stand for strangers, and why; asked every five minutes. Raises StoreUnavailable."""

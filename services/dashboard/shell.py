@@ -112,8 +112,13 @@ class Pages:
         }
         return {part: orjson.dumps(self.render(template, context)) for part, template in parts.items()}
 
-    def page(self, page: Page, scope: Scope, snapshot: Snapshot) -> str:
-        return self.render("page.html", self._context(page, scope, snapshot))
+    def page(self, page: Page, scope: Scope, snapshot: Snapshot, trouble: Mapping[str, str] | None = None) -> str:
+        """`trouble`: part → what went wrong with what was asked there."""
+        return self.render("page.html", {**self._context(page, scope, snapshot), "trouble": trouble or {}})
+
+    def part(self, page: Page, part: str, at: tuple[Scope, Snapshot], trouble: Mapping[str, str]) -> str:
+        """One of its parts alone."""
+        return self.render(f"{page.id}/_{part}.html", {**self._context(page, *at), "trouble": trouble})
 
     def over(self, page: Page, scope: Scope, snapshot: Snapshot) -> str:
         """Its parts as the content of a dialog."""
@@ -133,6 +138,7 @@ class Pages:
             "around": snapshot.around,
             "questions": getattr(found, "questions", None),
             "problem": "",
+            "trouble": {},
             "gateway_url": self.gateway_url,
             "now": snapshot.as_of,
             "catalogue": self.catalogue,

@@ -208,6 +208,9 @@ class JourneyStore(Protocol):
     async def ignored(self, since: datetime) -> Sequence[Row]:
         """source, reason, messages that concerned no customer since then; the ten commonest reasons a source."""
 
+    async def nobodies(self, since: datetime, most: int) -> Sequence[Row]:
+        """What sources wrote where an id should be: `literal`, `messages`, `first_at`; the commonest first."""
+
     async def traffic(self, since: datetime) -> Sequence[Row]:
         """source, traffic, touchpoints, counted, example: what came since then and is not of customers."""
 

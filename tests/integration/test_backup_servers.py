@@ -17,8 +17,8 @@ from schemas.topics import TOPICS, TopicName
 from services.cli.backup import servers, topics
 from services.cli.backup.manifest import CONTENT, BackupRefused, read_manifest
 from services.cli.backup.records import FILLER_VALUE
-from services.cli.commands.records import consumer, producer, records_of, spans
 from services.cli.context import Target
+from services.common.records import consumer, producer, records_of, spans
 from services.sink.migrate import migrate
 from streams.runtime.kafka import group_consumer
 from streams.runtime.topics_admin import ensure_topics

@@ -10,9 +10,9 @@ import pytest
 
 from schemas.config import KafkaConfig
 from schemas.touchpoints import DEAD, DeadLetter
-from services.cli.commands.letters import Replayed, find, replay, summary, wanted
-from services.cli.commands.records import KafkaAway, consumer, history, producer, spans
 from services.cli.commands.replaying import replay_raw
+from services.common.dead_letters import Replayed, find, replay, summary, wanted
+from services.common.records import KafkaAway, consumer, history, producer, spans
 from streams.runtime.topics_admin import ensure_topics
 
 pytestmark = pytest.mark.kafka

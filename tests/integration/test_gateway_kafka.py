@@ -20,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from schemas.base import EPOCH
 from schemas.config import Config, GatewayConfig, KafkaConfig, SecretRef, SourceConfig
 from schemas.touchpoints import RAW, RawRequest
-from services.cli.commands.parked import standings_of
+from services.common.parked import standings_of
 
 pytestmark = pytest.mark.kafka
 

@@ -14,11 +14,11 @@ import pytest
 from schemas.config import KafkaConfig
 from schemas.parking import Standing
 from schemas.touchpoints import CLEAN, RAW, DeadLetter, RawRequest
-from services.cli.commands.letters import replay
-from services.cli.commands.parked import Unread, resume, standings_now
 from services.cli.commands.reading_anew import Outdated, send_outdated
-from services.cli.commands.records import consumer, history, producer
 from services.cli.commands.replaying import replay_raw
+from services.common.dead_letters import replay
+from services.common.parked import Unread, resume, standings_now
+from services.common.records import consumer, history, producer
 from streams.processors import backlogs, shift
 from streams.processors.mapper import Mapper
 from streams.processors.normalise import parked

@@ -19,9 +19,9 @@ from schemas.touchpoints import CleanTouchpoint, RawRequest
 from services.cli.commands import refold_run as refold_module
 from services.cli.commands.doubted_links import find_retellings
 from services.cli.commands.reading_anew import WAY, Outdated, gone_through, left_as_read, send, send_outdated
-from services.cli.commands.records import consumer, history, producer
 from services.cli.commands.refold_run import NothingMoves
 from services.cli.commands.unread import RAW_TOPIC, find_unread
+from services.common.records import consumer, history, producer
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Ignored, Mapped
 from streams.identity.directories import Directories

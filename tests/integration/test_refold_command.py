@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.config import KafkaConfig
 from schemas.touchpoints import ACCOUNT_INPUTS, Refold
 from services.cli.commands import refold_run as command
-from services.cli.commands.records import consumer, history
 from services.cli.commands.refold_run import GROUP, TOPIC, NothingMoves, Pace, refold, writers
+from services.common.records import consumer, history
 from streams.runtime.topics_admin import ensure_topics
 from streams.runtime.writer import partition_of
 

@@ -16,7 +16,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from schemas.config import KafkaConfig
 from schemas.links import LINKS, Carried, Erasure, Link, supersedes
 from schemas.touchpoints import CleanTouchpoint
-from services.cli.commands.records import consumer, history
+from services.common.records import consumer, history
 from streams.connectors.registry import CONNECTORS
 from streams.processors import journey as journey_module
 from tests.clickhouse_fixture import ClickHouse

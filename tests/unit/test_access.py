@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,8 +22,10 @@ from schemas.incidents import IncidentAction
 from schemas.touchpoints import DeadLetter
 from services.cli.main import app as cli
 from services.common.access import Access, add_token, hash_of, read_access, remove_token
+from services.common.dead_letters import Replayed
 from services.dashboard import guard, masking
 from services.dashboard.api import VIEWS
+from services.dashboard.errands import SourceTools, Trial
 from services.dashboard.exports import BLOCKS
 from services.dashboard.pages import PAGES
 from services.dashboard.scope import Scope
@@ -92,9 +95,20 @@ class PeopleStore(FakeStore):
         return dict(found) | {"payload": json.dumps(told)} if found else None
 
 
+async def sent(_now: datetime) -> Trial:
+    return Trial("e-1", "web", NOW)
+
+
+async def again(letters: Sequence[DeadLetter]) -> Replayed:
+    return Replayed(len(letters))
+
+
+TOOLS = SourceTools(send_trial=sent, resend=again)
+
+
 def site(access: Access | None, **around: Any) -> FastAPI:
     refused = RefusedRequests(True, "bad", 1, NOW, NOW, "`email` is jane.doe@acme.example")
-    told = {"refused": lambda: {"web": (refused,)}, "act": nothing, "decide": nothing, **around}
+    told = {"refused": lambda: {"web": (refused,)}, "act": nothing, "decide": nothing, "source_tools": TOOLS, **around}
     store = PeopleStore(people(), [_fresh()])
     app = app_on(store, host="0.0.0.0", access=access, channels={"desk": "slack"}, session_key=b"k" * 32, **told)
     events = tuple(row["event_id"] for row in store.world.touchpoints[:3])
@@ -239,6 +253,9 @@ async def test_a_viewer_changes_nothing_and_an_operator_all(file: Path, caplog: 
         "/api/proposals/{proposal_id}": {"answer": "accept", "by": "V"},
         "/alerts": {"channel": "desk", "by": "V"},
         "/api/privacy": {"who": "ann@acme.example", "by": "V"},
+        "/sources/test": {},
+        "/sources/letters": {"source": LETTER.source, "stage": LETTER.stage, "reason": LETTER.reason},
+        "/sources/add": {"vendor": "segment", "name": "shop"},
     }
     changes = {path: methods - {"GET", "HEAD"} for path, methods in routes_of(app) if methods - {"GET", "HEAD"}}
     changes = {path: methods for path, methods in changes.items() if path not in ("/login", "/logout")}

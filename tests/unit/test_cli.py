@@ -14,10 +14,10 @@ import yaml
 from typer.testing import CliRunner
 
 from schemas.errors import ConfigurationError, PermanentError, StoreUnavailable
-from services.cli.commands import letters
 from services.cli.console import emit, exit_codes
 from services.cli.main import app
 from services.cli.service import main as service_main
+from services.common import dead_letters as letters
 from services.common.fresh import write_fresh
 from streams.connectors.registry import tellers
 from streams.journey.blueprints import DEFAULT

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from schemas.config import Config, SecretRef, SourceConfig
 from schemas.parking import Backlog, Ledger, Standing
 from schemas.touchpoints import RAW, RawRequest
-from services.cli.commands import parked
-from services.cli.commands.parked import without
 from services.cli.commands.sources import rows_of
 from services.cli.main import app
+from services.common import parked
+from services.common.parked import without
 from streams.runtime.standings import Standings
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

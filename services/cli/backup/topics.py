@@ -21,7 +21,7 @@ from schemas.config import KafkaConfig
 from schemas.topics import TOPICS, TopicName
 from services.cli.backup.manifest import BackupRefused
 from services.cli.backup.records import Record, read, without_holes, write
-from services.cli.commands.records import (
+from services.common.records import (
     CLIENT_ID,
     KafkaAway,
     consumer,

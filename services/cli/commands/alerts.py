@@ -121,7 +121,7 @@ async def _sent(config: Config, channel: str) -> dict[str, object]:
 async def deliveries(kafka: KafkaConfig, newest: int) -> list[Delivery]:
     """The last lines of the delivery log. Raises KafkaAway."""
     from schemas.incidents import DELIVERIES
-    from services.cli.commands.records import consumer, history
+    from services.common.records import consumer, history
     from streams.runtime.decode import decode
 
     async with consumer(kafka) as reader:

@@ -18,8 +18,8 @@ from schemas.links import LINKS, Carried
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
 from services.cli.commands.reading_anew import gone_through, send
-from services.cli.commands.records import consumer, history
 from services.cli.commands.refold_run import TOPIC, WINDOW, Pace, Say
+from services.common.records import consumer, history
 from streams.identity.attribution_rules import RULE_VERSION
 from streams.processors.links import published
 from streams.runtime.clickhouse import query_rows

@@ -17,7 +17,7 @@ from schemas.config import KafkaConfig
 from schemas.links import LINKS, AccountClaim, Carried, Erasure, Link, supersedes
 from schemas.topics import TopicName
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
-from services.cli.commands.records import consumer, history
+from services.common.records import consumer, history
 from streams.identity.directories import Directories
 from streams.identity.doubts import evidence, is_doubted, told_anew
 from streams.identity.retold import accounts_of, aliases_of

@@ -12,8 +12,8 @@ from typing import Any, Final
 from schemas.config import KafkaConfig
 from schemas.topics import TopicName
 from schemas.touchpoints import ACCOUNT_INPUTS, AttributedTouchpoint, Refold
-from services.cli.commands.records import Spans, records_of, spans
 from services.cli.commands.refold_run import writers
+from services.common.records import Spans, records_of, spans
 from streams.runtime.decode import decode
 
 ATTRIBUTED: Final[TopicName] = "touchpoints.attributed.v1"

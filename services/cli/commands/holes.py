@@ -16,8 +16,8 @@ from schemas.base import EPOCH
 from schemas.config import KafkaConfig
 from schemas.facts import Correction, SignalFact, Tombstone, TouchpointFact
 from schemas.topics import TopicName
-from services.cli.commands.letters import items_put_away
-from services.cli.commands.records import Spans, consumer, records_of, spans_since
+from services.common.dead_letters import items_put_away
+from services.common.records import Spans, consumer, records_of, spans_since
 from services.sink.batch import Batch, Item, Kind
 from services.sink.main import TOPICS
 from services.sink.presence import Ask, described, missing

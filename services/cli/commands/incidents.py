@@ -200,7 +200,7 @@ def hurt(target: Target, lens: Lens) -> tuple[list[Desk], ActionLog]:
 async def _known(kafka: KafkaConfig) -> tuple[dict[str, Desk], ActionLog]:
     """Every desk and every action, as their topics have them. Raises KafkaAway."""
     from schemas.incidents import ACTIONS, Desk, is_desk
-    from services.cli.commands.records import consumer, history
+    from services.common.records import consumer, history
     from streams.incidents.actions import ActionLog
     from streams.runtime.decode import decode
 
@@ -221,7 +221,7 @@ async def _known(kafka: KafkaConfig) -> tuple[dict[str, Desk], ActionLog]:
 
 
 async def _publish(kafka: KafkaConfig, action: IncidentAction) -> None:
-    from services.cli.commands.records import producer
+    from services.common.records import producer
 
     async with producer(kafka) as writer:
         topic = f"{kafka.topic_prefix}incidents.actions.v1"

@@ -17,7 +17,7 @@ from schemas.config import KafkaConfig
 from schemas.errors import TransientError
 from schemas.topics import TopicName
 from schemas.touchpoints import Refold
-from services.cli.commands.records import producer
+from services.common.records import producer
 from streams.journey.compiled import CompiledBlueprint
 from streams.runtime.clickhouse import query_rows
 from streams.runtime.kafka import GroupProgress, partitions

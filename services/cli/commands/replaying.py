@@ -14,8 +14,8 @@ from typing import Final
 
 from schemas.config import KafkaConfig
 from schemas.topics import TopicName
-from services.cli.commands.parked import Unread, without
-from services.cli.commands.records import consumer, producer, records_of, send_again, spans_since
+from services.common.parked import Unread, without
+from services.common.records import consumer, producer, records_of, send_again, spans_since
 
 TOPIC: Final[TopicName] = "touchpoints.raw.v1"
 WINDOW = 500

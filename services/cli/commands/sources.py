@@ -63,7 +63,7 @@ def sources_resume(
     kafka: KafkaOption = None,
 ) -> None:
     """Read what a source that was set aside has sent since, then let it flow; what is refused becomes dead letters."""
-    from services.cli.commands.parked import resume, standings_of
+    from services.common.parked import resume, standings_of
 
     with exit_codes():
         loaded = Target(data, config, kafka).load()
@@ -111,9 +111,9 @@ def rows_of(  # noqa: PLR0913, PLR0917 - what is known of sources, from five pla
 
 
 async def _of_kafka(config: Config) -> tuple[Standings, Counts]:
-    from services.cli.commands.letters import each_letter
-    from services.cli.commands.parked import standings_now
-    from services.cli.commands.records import consumer
+    from services.common.dead_letters import each_letter
+    from services.common.parked import standings_now
+    from services.common.records import consumer
 
     async with consumer(config.kafka) as reader:
         standings = await standings_now(reader, config.kafka)

@@ -19,7 +19,7 @@ from schemas.base import EPOCH
 from schemas.config import KafkaConfig
 from schemas.processes import INPUTS
 from schemas.touchpoints import RAW, RawRequest, Withdraw
-from services.cli.commands.records import Spans, consumer, records_of, spans
+from services.common.records import Spans, consumer, records_of, spans
 from streams.connectors.registry import for_source
 from streams.connectors.results import Mapped
 from streams.connectors.spec import Connector

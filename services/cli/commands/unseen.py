@@ -20,9 +20,9 @@ from schemas.processes import INPUTS
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, CleanTouchpoint, RawRequest
 from services.cli.commands.forgotten import attributed_so_far, forget
-from services.cli.commands.letters import each_letter
-from services.cli.commands.parked import Unread
-from services.cli.commands.records import Spans, consumer, producer, records_of, send_again, spans_since
+from services.common.dead_letters import each_letter
+from services.common.parked import Unread
+from services.common.records import Spans, consumer, producer, records_of, send_again, spans_since
 from services.sink.presence import Ask, chunks
 from services.sink.rows import minute_of
 from services.sink.verify import EXAMPLES, Finding

@@ -18,7 +18,6 @@ from clickhouse_connect.driver.client import Client
 from schemas.config import Config
 from schemas.errors import ConfigurationError, TransientError
 from schemas.links import Erasure
-from services.cli.commands.records import consumer, producer
 from services.cli.commands.unseen import flowed
 from services.cli.privacy import store
 from services.cli.privacy.folder import PrivacyFolder
@@ -26,6 +25,7 @@ from services.cli.privacy.receipt import Receipt, left, words
 from services.cli.privacy.subject import Subject, person_with
 from services.cli.privacy.topics import call_back, empty, ledger_of, tell
 from services.common.linked import LinkSource
+from services.common.records import consumer, producer
 from streams.identity.directories import Directories
 from streams.identity.erasures import Ledger, sweep
 

@@ -9,7 +9,7 @@ from schemas.config import KafkaConfig
 from schemas.links import LINKS, Erasure
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
-from services.cli.commands.records import history
+from services.common.records import history
 from streams.runtime.decode import decode
 from streams.runtime.kafka import partitions
 from streams.runtime.writer import partition_of

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from schemas.config import KafkaConfig
-from services.cli.commands.parked import standings_of
+from services.common.parked import standings_of
 from streams.runtime.standings import Standings
 from tests.faults.kit.campaign import Sent, load_of, report
 from tests.faults.kit.driver import deliver, sending

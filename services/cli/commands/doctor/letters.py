@@ -18,7 +18,7 @@ SHOWN = 8
 def dead_letters(place: Place) -> Iterator[Check]:
     """By stage, reason and source."""
     if "touchpoints.dead.v1" in place.kafka.topics:
-        from services.cli.commands.letters import find, wanted
+        from services.common.dead_letters import find, wanted
 
         yield from letters_of(asyncio.run(find(place.config.kafka, wanted(), newest=NEWEST)))
 

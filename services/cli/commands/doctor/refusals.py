@@ -29,7 +29,7 @@ ANY_FIX = "the answer's text tells the sender what is wrong; compare with docs/r
 def refusals(place: Place) -> Iterator[Check]:
     """As the gateways told it, those of a cluster too; some seconds late."""
     if TOPIC in place.kafka.topics:
-        from services.cli.commands.parked import standings_of
+        from services.common.parked import standings_of
 
         standings = asyncio.run(standings_of(place.config.kafka))
         yield from refusals_of(standings.not_taken(datetime.now(UTC) - LOOKS_BACK))

@@ -18,7 +18,7 @@ from aiokafka.protocol.admin import ApiVersionRequest
 from schemas.config import KafkaConfig
 from schemas.processes import GROUPS
 from schemas.topics import TOPICS
-from services.cli.commands.records import KafkaAway, consumer
+from services.common.records import KafkaAway, consumer
 from streams.runtime.kafka import broadcast_consumer
 
 PROBE_GROUP = "touchline-doctor"

@@ -24,7 +24,7 @@ MEND = "see its newest dead letters (`touchline dlq ls`), mend the sender or its
 def sources(place: Place) -> Iterator[Check]:
     """One finding for each, or that there is none."""
     if TOPIC in place.kafka.topics and "touchpoints.parked.v1" in place.kafka.topics:
-        from services.cli.commands.parked import standings_of
+        from services.common.parked import standings_of
 
         standings = asyncio.run(standings_of(place.config.kafka))
         retention = timedelta(hours=place.config.kafka.hours_of("touchpoints.parked.v1"))

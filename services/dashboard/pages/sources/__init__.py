@@ -3,5 +3,5 @@
 from services.dashboard.pages.kind import Page
 from services.dashboard.pages.sources.query import ask
 
-PARTS = ("lead", "freshness", "tap", "letters", "questions", "add")
+PARTS = ("lead", "freshness", "tap", "letters", "questions", "add", "test")
 PAGE = Page("sources", "Sources", "/sources", PARTS, ask, about_customers=False)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.dashboard.errands import Resent, Trial
 from services.dashboard.letters import Refusals
 from services.dashboard.pages.sources.vendors import VENDORS, Vendor
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.views import Freshness, ProposalPage, SourceFreshness
+from services.dashboard.views import Freshness, ProposalPage, SourceFreshness, TouchpointView
 from services.dashboard.words import account_name, became_words
 
 HOURS = 24
@@ -55,6 +56,25 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
+class Nobody:
+    """A word that stands where an id should, so that it names nobody and is left out."""
+
+    source: str
+    literal: str
+    messages: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """A test event, and what became of it; `touchpoint` is None while it is on its way."""
+
+    sent: Trial
+    touchpoint: TouchpointView | None
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourcesPage:
     """How recent each source is and what it sent, what came last, and what is asked of people.
 
@@ -66,7 +86,10 @@ class SourcesPage:
     sent: tuple[Sent, ...]
     latest: tuple[Came, ...]
     letters: tuple[Refusals, ...] = ()
+    resent: Mapping[tuple[str, str, str], Resent] = field(default_factory=dict)
+    trial: TrialView | None = None
     open_organisations: tuple[tuple[str, str], ...] = ()
+    nobodies: tuple[Nobody, ...] = ()
     vendors: tuple[Vendor, ...] = VENDORS
 
     @property
@@ -78,18 +101,33 @@ async def ask(reader: Reader, _: Scope) -> SourcesPage:
     """Raises StoreUnavailable."""
     now = reader.clock()
     since = (now - timedelta(hours=HOURS - 1)).replace(minute=0, second=0, microsecond=0)
-    freshness, questions, flow, latest, strangers = await asyncio.gather(
+    freshness, questions, flow, latest, strangers, nobodies = await asyncio.gather(
         reader.freshness(),
         reader.open_questions(),
         reader.store.flow(since),
         reader.store.latest(since, LATEST),
         reader.open_organisations(),
+        reader.nobodies(),
     )
     rows = flow
     sent = sorted((_sent(reader, one, rows) for one in freshness.sources), key=lambda one: not one.is_late)
     open_ones = tuple((account, ", ".join(domains)) for account, domains in strangers.items())[:MOST_FINDINGS]
     came = tuple(_came(reader, row) for row in latest)
-    return SourcesPage(freshness, questions, tuple(sent), came, reader.letters.refusals(), open_ones)
+    letters, resent = reader.letters.refusals(), dict(reader.errands.resent)
+    trial = await _trial(reader, now)
+    written = tuple(Nobody(row["source"], row["literal"], row["messages"], row["first_at"]) for row in nobodies)
+    return SourcesPage(freshness, questions, tuple(sent), came, letters, resent, trial, open_ones, written)
+
+
+async def _trial(reader: Reader, now: datetime) -> TrialView | None:
+    sent = reader.errands.followed(now)
+    if sent is None:
+        return None
+    found = await reader.touchpoint(sent.event_id)
+    if found is None:
+        return TrialView(sent, None, "")
+    name = found.account.name if found.account else account_name(found.touchpoint.account_id, "")
+    return TrialView(sent, found.touchpoint, name)
 
 
 def _sent(reader: Reader, source: SourceFreshness, rows: Sequence[Mapping[str, Any]]) -> Sent:

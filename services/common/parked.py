@@ -15,7 +15,7 @@ from schemas.errors import TransientError
 from schemas.parking import PARKED, Standing
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW
-from services.cli.commands.records import consumer, history, producer
+from services.common.records import consumer, history, producer
 from streams.runtime.decode import decode, items_bytes
 from streams.runtime.kafka import partitions
 from streams.runtime.standings import TOPIC, Standings, said

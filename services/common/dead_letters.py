@@ -1,4 +1,4 @@
-"""`touchline dlq`: what could not be processed, and sending it again once the cause is gone."""
+"""The dead-letter topic: what could not be processed, and sending it again once the cause is gone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from schemas.config import KafkaConfig
 from schemas.errors import TransientError
 from schemas.touchpoints import DEAD, DeadLetter
-from services.cli.commands.parked import Unread, without
-from services.cli.commands.records import consumer, history, producer, record_at, send_again
+from services.common.parked import Unread, without
+from services.common.records import consumer, history, producer, record_at, send_again
 
 Wanted = Callable[[DeadLetter], bool]
 RAW = "touchpoints.raw.v1"

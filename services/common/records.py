@@ -1,4 +1,4 @@
-"""Reading a topic from its beginning to where it ends now, and sending records again. For commands, not services."""
+"""Reading a topic up to where it ends now, and sending records again: what people ask once, no service's work."""
 
 from __future__ import annotations
 
