@@ -44,6 +44,7 @@ PARTS = {
     "alerts": Part("benchmarks.alerts", 600.0),
     "changes": Part("benchmarks.changes", 600.0),
     "late_truth": Part("benchmarks.late_truth", 600.0),
+    "pages": Part("benchmarks.pages", 900.0),
 }
 
 
