@@ -34,6 +34,7 @@ from services.dashboard.store import (
     DaysQuery,
     Hurt,
     Hurts,
+    Near,
     PainQuery,
     Pains,
     ProposalQuery,
@@ -182,7 +183,7 @@ class FakeStore:
         self._ask("first_minute")
         return min((row["minute"] for row in self.world.touchpoints), default=None)
 
-    async def cells(self, scope: Scope, span: Range, *, sparks: bool = True) -> Cells:
+    async def cells(self, scope: Scope, span: Range, *, sparks: bool = True, people: bool = True) -> Cells:
         self._ask("cells")
         rows = self.within(scope, span.since, span.until)
         keys = {(row["phase"], row["touchpoint_type"]) for row in rows}
@@ -428,7 +429,7 @@ class FakeStore:
             ]
         return sorted(found, key=lambda row: (-row["at"].timestamp(), row["part_id"]))[: query.limit]
 
-    async def pains(self, accounts: Sequence[str], asked: Mapping[str, object]) -> Pains:
+    async def pains(self, accounts: Sequence[str], asked: Mapping[str, object], near: Near | None = None) -> Pains:
         self._ask("pains")
         since, carriers = asked["since"], {row["event_id"]: row for row in self.world.touchpoints}
         assert isinstance(since, datetime)
@@ -446,6 +447,11 @@ class FakeStore:
 
     async def figures(self, asked_for: Sequence[tuple[str, dict[str, Any]]]) -> Sequence[Sequence[Row]]:
         return [[] for _ in asked_for]
+
+    async def carriers(self, accounts: Sequence[str], events: Sequence[str]) -> Sequence[Row]:
+        self._ask("carriers")
+        pairs = set(zip(accounts, events, strict=True))
+        return [row for row in self.world.touchpoints if (row["account_id"], row["event_id"]) in pairs]
 
     async def owners_of(self, events: Sequence[str]) -> Mapping[str, str]:
         self._ask("owners_of")

@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from schemas.base import EPOCH
 from schemas.config import ClickHouseConfig
 from schemas.errors import PermanentError, StoreUnavailable
 from services.common.open_organisations import CLAIMS
-from services.dashboard import queries
+from services.dashboard import nearby, queries
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, MINUTE, Range, Reading, Scope, floor_minute, reading
 from services.dashboard.store import (
@@ -25,6 +26,7 @@ from services.dashboard.store import (
     DaysQuery,
     Hurt,
     Hurts,
+    Near,
     PainQuery,
     Pains,
     ProposalQuery,
@@ -65,8 +67,8 @@ class ClickHouseStore:
         self._dial = dial
         self._client: Client | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
-        self._asked: asyncio.Task[list[dict[str, Any]]] | None = None
-        """Which days are settled, under way: the windows of one page are asked for at once."""
+        self._under_way: dict[str, asyncio.Task[list[dict[str, Any]]]] = {}
+        """Questions of several parts of one page, which are asked at once: statement → its answer."""
 
     def close(self) -> None:
         """Let running queries end; safe to call twice."""
@@ -97,12 +99,12 @@ class ClickHouseStore:
         row = (await self.rows(queries.FIRST_MINUTE))[0]
         return row["minute"] if row["cells"] else None
 
-    async def cells(self, scope: Scope, span: Range, *, sparks: bool = True) -> Cells:
+    async def cells(self, scope: Scope, span: Range, *, sparks: bool = True, people: bool = True) -> Cells:
         read = await self._reading(scope, span.since, span.until, span.whole_days)
         asked = _scoped(scope, span) | _read(read)
         gaps, of_accounts = len(read.gaps), scope.of_accounts
         rows, drawn = await asyncio.gather(
-            self.rows(queries.cells(gaps, of_accounts), **asked),
+            self.rows(queries.cells(gaps, of_accounts, people), **asked),
             self._sparks(queries.sparks(gaps, of_accounts), span, asked) if sparks else _no_sparks(),
         )
         sets: dict[int, dict[CellKey, Counts]] = {0: {}, 1: {}, 2: {}}
@@ -127,10 +129,15 @@ class ClickHouseStore:
         """Those of `days` that may be read from their roll-ups."""
         if not days:
             return set()
-        if self._asked is None or self._asked.done():
-            self._asked = asyncio.create_task(self.rows(queries.SETTLED))
-        rows = await asyncio.shield(self._asked)
+        rows = await self._shared(queries.SETTLED)
         return set(days) & {date.fromisoformat(row["name"]) for row in rows}
+
+    async def _shared(self, statement: str) -> list[dict[str, Any]]:
+        """Whoever asks while it is asked for waits for that answer."""
+        task = self._under_way.get(statement)
+        if task is None or task.done():
+            task = self._under_way[statement] = asyncio.create_task(self.rows(statement))
+        return await asyncio.shield(task)
 
     async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
         length_s = int(span.length.total_seconds())
@@ -144,10 +151,11 @@ class ClickHouseStore:
 
     async def daily(self, scope: Scope, span: Range) -> Daily:
         read = await self._reading(scope, span.since, span.until, span.whole_days)
-        found: defaultdict[CellKey, dict[date, tuple[float, int]]] = defaultdict(dict)
+        found: dict[CellKey, dict[date, tuple[float, int]]] = {}
         asked = _scoped(scope, span) | _read(read)
         for row in await self.rows(queries.daily(len(read.gaps), scope.of_accounts), **asked):
-            found[row["phase"], row["touchpoint_type"]][date.fromisoformat(row["day"])] = (row["pain"], row["n"])
+            sums = zip(row["pains"], row["volumes"], strict=True)
+            found[row["phase"], row["touchpoint_type"]] = dict(zip(map(_day, row["days"]), sums, strict=True))
         return found
 
     async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str], *, is_named: bool = True) -> Hurts:
@@ -207,7 +215,7 @@ class ClickHouseStore:
         return [row["channel"] for row in await self.rows(queries.CHANNELS)]
 
     async def freshness(self) -> Sequence[Row]:
-        return await self.rows(queries.FRESHNESS)
+        return await self._shared(queries.FRESHNESS)
 
     async def slots(self, since: datetime) -> Sequence[Row]:
         return await self.rows(SLOTS, since=_stamp(since))
@@ -257,7 +265,7 @@ class ClickHouseStore:
         accounts = [row["account_id"] for row in signals]
         names, carriers = await asyncio.gather(
             self.rows(queries.ACCOUNT_NAMES, ids=sorted(set(accounts))),
-            self.rows(queries.CARRIERS, accounts=accounts, events=[row["event_id"] for row in signals]),
+            self.carriers(accounts, [row["event_id"] for row in signals]),
         )
         name_of = {row["account_id"]: row["name"] for row in names}
         carrier_of = {(row["account_id"], row["event_id"]): row for row in carriers}
@@ -280,14 +288,31 @@ class ClickHouseStore:
             limit=query.limit,
         )
 
-    async def pains(self, accounts: Sequence[str], asked: Mapping[str, object]) -> Pains:
+    async def pains(self, accounts: Sequence[str], asked: Mapping[str, object], near: Near | None = None) -> Pains:
         if not accounts:
             return Pains()
         wanted = {**asked, "accounts": list(accounts), "since": _stamp(cast(datetime, asked["since"]))}
-        statements = (stored.SIGNALS, stored.TOUCHPOINTS, stored.ACCOUNTS + " WHERE true")
-        mine = " AND account_id IN {accounts:Array(String)}"
-        signals, *others = await asyncio.gather(*(self.rows(each + mine, **wanted) for each in statements))
-        return Pains(await self._with_people(signals), *others)
+        standing = self.rows(f"{stored.ACCOUNTS} WHERE true {nearby.MINE}", **wanted)
+        if near is not None:
+            (signals, touchpoints), found = await asyncio.gather(self._near(near, wanted), standing)
+            return Pains(signals, touchpoints, found)
+        both = (self.rows(each + nearby.MINE, **wanted) for each in (stored.SIGNALS, stored.TOUCHPOINTS))
+        signals, touchpoints, found = await asyncio.gather(*both, standing)
+        return Pains(await self._with_people(signals), touchpoints, found)
+
+    async def _near(self, near: Near, wanted: Mapping[str, Any]) -> tuple[Sequence[Row], Sequence[Row]]:
+        """Signals, and touchpoints that are pain by definition."""
+        signals = await self.rows(nearby.SIGNALS, **wanted, **nearby.asked(near))
+        asked = nearby.touched(near, wanted["types"], signals)
+        whole = {**wanted, "accounts": list(near.whole)}
+        rows, others = await asyncio.gather(
+            self.rows(nearby.TOUCHPOINTS, **wanted, **asked) if asked else _no_rows(),
+            self.rows(stored.TOUCHPOINTS + nearby.MINE, **whole) if near.whole else _no_rows(),
+        )
+        return signals, [*rows, *others]
+
+    async def carriers(self, accounts: Sequence[str], events: Sequence[str]) -> Sequence[Row]:
+        return await self.rows(queries.CARRIERS, accounts=list(accounts), events=list(events))
 
     async def figures(self, asked_for: Sequence[tuple[str, dict[str, Any]]]) -> Sequence[Sequence[Row]]:
         return [await self.rows(statement, **wanted) for statement, wanted in asked_for]
@@ -428,8 +453,15 @@ class ClickHouseStore:
         return await self.rows(queries.SHARES, **scoped, phase=query.phase, touchpoint_type=query.touchpoint_type)
 
 
+async def _no_rows() -> list[dict[str, Any]]:
+    return []
+
+
 async def _no_sparks() -> Mapping[CellKey, Sequence[int]]:
     return {}
+
+
+_day = cache(date.fromisoformat)
 
 
 def _last_key(rows: Sequence[Mapping[str, Any]], limit: int) -> TimeKey | None:

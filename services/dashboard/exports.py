@@ -44,7 +44,7 @@ class Block:
 
 async def _cells(reader: Reader, scope: Scope) -> Rows:
     """Every cell of the map."""
-    weighed = await weigh(reader, scope)
+    weighed = await weigh(reader, scope, people=True)
     for key in sorted(weighed.now.by_cell):
         kind, counts, burden = weighed.catalogue.types.get(key[1]), weighed.now.by_cell[key], weighed.cell(key)
         owner = kind.owner.department if kind and kind.owner else ""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from schemas.incidents import Desk, Part
 from schemas.policies import Level
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Range, Scope
-from services.dashboard.store import PainQuery, Pains, Row
+from services.dashboard.store import Near, PainQuery, Pains, Row
 from services.dashboard.words import account_name, rule_label
-from streams.incidents.incident import signs_of
-from streams.incidents.listing import Listed, State, listed, worst_first
+from streams.incidents.incident import Incident, signs_of
+from streams.incidents.judging import bursts_of
+from streams.incidents.listing import Listed, State, every, listed, worst_first
 from streams.incidents.stored import asked, desks_of
 
 REACH = timedelta(days=30)
@@ -66,10 +69,14 @@ class IncidentView:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Incidents of a scope, the worst first. `is_cut`: older ones were left out, there are too many."""
+    """Incidents of a scope, the worst first. `is_cut`: older ones were left out, there are too many.
+
+    `carriers`: incident → the events that carry its signals. `personas` are asked for what is shown: `with_personas`.
+    """
 
     incidents: tuple[IncidentView, ...]
     is_cut: bool = False
+    carriers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of(self, *states: State) -> tuple[IncidentView, ...]:
         return tuple(each for each in self.incidents if each.state in states)
@@ -90,34 +97,75 @@ async def incidents(reader: Reader, scope: Scope, span: Range, most_pains: int =
     Raises StoreUnavailable.
     """
     since = min(span.since, reader.clock() - timedelta(days=2)) - REACH
-    keys, pains, is_cut = await pains_of(reader, scope, span, since, most_pains)
-    wanted = {str(row["part_id"]) for row in keys}
+    fields = asked(reader.catalogue.lens, since)
+    keys, is_cut = await _keys(reader, scope, span, fields, most_pains)
+    pains = await reader.store.pains(_accounts(keys), fields, _near(reader, keys))
     # off the event loop: where much hurts this takes a while, and others' pages are answered in between
-    views = await asyncio.to_thread(_ranked, reader, pains, since, wanted)
-    remember(reader, views)
-    return Found(views, is_cut)
+    found = await asyncio.to_thread(_ranked, reader, pains, since, {str(row["part_id"]) for row in keys})
+    remember(reader, found.incidents)
+    return replace(found, is_cut=is_cut)
 
 
-async def pains_of(
-    reader: Reader, scope: Scope, span: Range, since: datetime, most: int
-) -> tuple[Sequence[Row], Pains, bool]:
-    """Pains of the scope, at most so many and the newest; all since then that hurt their accounts; whether more were.
+async def pains_of(reader: Reader, scope: Scope, span: Range, since: datetime, most: int) -> tuple[Pains, bool]:
+    """All since then that hurt the accounts of a scope's pains, at most so many of these and the newest.
 
-    Raises StoreUnavailable.
+    And whether there were more. Raises StoreUnavailable.
     """
     fields = asked(reader.catalogue.lens, since)
+    keys, is_cut = await _keys(reader, scope, span, fields, most)
+    return await reader.store.pains(_accounts(keys), fields), is_cut
+
+
+async def with_personas(reader: Reader, found: Found, shown: Sequence[IncidentView]) -> Found:
+    """With whom they hurt, told of those that are shown. Raises StoreUnavailable."""
+    carried = [(each.account_id, event) for each in shown for event in found.carriers.get(each.id, ())]
+    if not carried:
+        return found
+    rows = await reader.store.carriers([account for account, _ in carried], [event for _, event in carried])
+    persona_of = {(row["account_id"], row["event_id"]): str(row["persona"]) for row in rows}
+    told = {
+        each.id: _named(reader.catalogue, (persona_of.get((each.account_id, event), "") for event in events))
+        for each in shown
+        if (events := found.carriers.get(each.id))
+    }
+    views = (replace(each, personas=told[each.id]) if each.id in told else each for each in found.incidents)
+    return replace(found, incidents=tuple(views))
+
+
+async def _keys(
+    reader: Reader, scope: Scope, span: Range, fields: Mapping[str, Any], most: int
+) -> tuple[Sequence[Row], bool]:
     query = PainQuery(scope, span, fields["types"], reader.catalogue.derived_rules, fields["waits"], most + 1)
     found = await reader.store.pained(query)
-    keys = found[:most]
-    accounts = list(dict.fromkeys(str(row["account_id"]) for row in keys))
-    return keys, await reader.store.pains(accounts, fields), len(found) > most
+    return found[:most], len(found) > most
 
 
-def _ranked(reader: Reader, pains: Pains, since: datetime, wanted: set[str]) -> tuple[IncidentView, ...]:
-    found = {id(one): (desk, one) for desk, one in _all(reader, pains, since) if _is_in(one, wanted)}
-    personas = {str(row["signal_id"]): str(row.get("persona", "")) for row in pains.signals}
+def _accounts(keys: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(str(row["account_id"]) for row in keys))
+
+
+def _near(reader: Reader, keys: Sequence[Row]) -> Near:
+    """Accounts that people were told about are read whole: what they were told goes on with one of all incidents."""
+    bursts = bursts_of(reader.catalogue.lens.blueprint.policies)
+    return Near(
+        parts=keys,
+        whole=[account for account in _accounts(keys) if reader.board.threads(account)],
+        least=min((burst.least for burst in bursts), default=0),
+        within_ms=max((burst.within // timedelta(milliseconds=1) for burst in bursts), default=0),
+    )
+
+
+def _ranked(reader: Reader, pains: Pains, since: datetime, wanted: set[str]) -> Found:
+    found = {id(one): (desk, one) for desk, one in _all(reader, pains, since, partial(_is_in, wanted))}
     ranked = worst_first(one for _, one in found.values())
-    return tuple(_view(reader, found[id(one)][0], one, personas) for one in ranked)
+    return Found(
+        tuple(_view(reader, found[id(one)][0], one) for one in ranked),
+        carriers={one.incident_id: _carriers(one.incident) for one in ranked},
+    )
+
+
+def _carriers(incident: Incident) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.event_id for part in incident.roots if part.kind == "signal"))
 
 
 async def incident(reader: Reader, name: str) -> One | None:
@@ -131,8 +179,9 @@ async def incident(reader: Reader, name: str) -> One | None:
     pains = await reader.store.pains([account_id], asked(reader.catalogue.lens, since))
     for desk, one in _all(reader, pains, since):
         if name == one.incident_id or any(event_id in part.proof for part in one.incident.parts):
-            personas = {str(row["signal_id"]): str(row.get("persona", "")) for row in pains.signals}
-            return One(_view(reader, desk, one, personas), one, account_id)
+            persona_of = {str(row["signal_id"]): str(row.get("persona", "")) for row in pains.signals}
+            personas = _named(reader.catalogue, (persona_of.get(part.part_id, "") for part in one.incident.roots))
+            return One(replace(_view(reader, desk, one), personas=personas), one, account_id)
     return None
 
 
@@ -145,18 +194,20 @@ def remember(reader: Reader, views: Iterable[IncidentView]) -> None:
         known.popitem(last=False)
 
 
-def _all(reader: Reader, pains: Pains, since: datetime) -> list[tuple[Desk, Listed]]:
+def _all(
+    reader: Reader, pains: Pains, since: datetime, is_wanted: Callable[[Incident], bool] = every
+) -> list[tuple[Desk, Listed]]:
     lens, board, now = reader.catalogue.lens, reader.board, reader.clock()
     desks = desks_of(pains.signals, pains.touchpoints, pains.accounts, lens, since)
     told = (desk.changed(threads=board.threads(desk.account_id)) for desk in desks)
-    return [(desk, one) for desk in told for one in listed(desk, lens, board.log, now)]
+    return [(desk, one) for desk in told for one in listed(desk, lens, board.log, now, is_wanted)]
 
 
-def _is_in(one: Listed, wanted: set[str]) -> bool:
-    return any(part.part_id in wanted for part in one.incident.roots)
+def _is_in(wanted: set[str], incident: Incident) -> bool:
+    return any(part.part_id in wanted and not part.derived for part in incident.parts)
 
 
-def _view(reader: Reader, desk: Desk, one: Listed, personas: Mapping[str, str]) -> IncidentView:
+def _view(reader: Reader, desk: Desk, one: Listed) -> IncidentView:
     incident, standing, thread, catalogue = one.incident, one.standing, one.thread, reader.catalogue
     lead = incident.lead
     kind = catalogue.types.get(lead.touchpoint_type)
@@ -174,7 +225,7 @@ def _view(reader: Reader, desk: Desk, one: Listed, personas: Mapping[str, str]) 
         touchpoint=what_of(catalogue, lead),
         phase=lead.phase,
         owner=kind.owner.department if kind is not None and kind.owner else "",
-        personas=_personas(catalogue, incident.roots, personas),
+        personas=(),
         signs=len(signs_of(incident.roots)),
         tags=tuple(rule_label(tag) for tag in incident.tags),
         opened_at=incident.opened_at,
@@ -200,7 +251,6 @@ def what_of(catalogue: Catalogue, part: Part) -> str:
     return catalogue.type_name(part.touchpoint_type)
 
 
-def _personas(catalogue: Catalogue, parts: Sequence[Part], of: Mapping[str, str]) -> tuple[str, ...]:
-    """`of`: signal → persona of the touchpoint that carries it."""
-    known = dict.fromkeys(of.get(part.part_id, "") for part in parts)
-    return tuple(catalogue.persona_name(each) for each in known if each not in ("", "unknown"))
+def _named(catalogue: Catalogue, personas: Iterable[str]) -> tuple[str, ...]:
+    """Each once; where it is not known it is left out."""
+    return tuple(catalogue.persona_name(each) for each in dict.fromkeys(personas) if each not in ("", "unknown"))

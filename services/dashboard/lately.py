@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -24,3 +24,24 @@ class Lately(Generic[T]):
             if self._found is None or not timedelta() <= now - self._found[0] < self._every:
                 self._found = (now, await self._ask(now))
             return self._found[1]
+
+
+class Remembered(Generic[T]):
+    """Answers by what they are about, at most so many, the oldest forgotten first: of what changes by the key alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: dict[Hashable, T] = {}
+
+    async def of(self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
+        """Raises what `ask` raises; nothing is remembered then."""
+        if key not in self._found:
+            found = await ask()
+            while len(self._found) >= self._most:
+                self._found.pop(next(iter(self._found)), None)
+            self._found[key] = found
+        return self._found[key]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._found.clear()

@@ -38,9 +38,7 @@ class MapInputs:
 
 def build_map(catalogue: Catalogue, inputs: MapInputs) -> MapView:
     """Every phase of the blueprint, every type at home in it, and whatever else happened there."""
-    unmapped = {key: counts for key, counts in inputs.cells.by_cell.items() if key[1] not in catalogue.types}
-    phases = tuple(_phase(catalogue, inputs, phase) for phase in _phases(catalogue, inputs.cells))
-    raw = tuple(RawType(row["source"], row["vendor_type"], row["volume"]) for row in inputs.raw_types)
+    phases = tuple(_phase(catalogue, inputs, phase) for phase in phases_of(catalogue, inputs.cells))
     return MapView(
         as_of=inputs.as_of,
         window=inputs.scope.window,
@@ -50,13 +48,19 @@ def build_map(catalogue: Catalogue, inputs: MapInputs) -> MapView:
         totals=_totals(inputs, phases),
         phases=phases,
         grid=grid(phases, catalogue.verdicts),
-        unmapped=Unmapped(sum(counts.volume for counts in unmapped.values()), raw),
+        unmapped=unmapped_of(catalogue, inputs.cells, inputs.raw_types),
         unfed_rules=catalogue.unfed_rules(inputs.told),
         freshness=inputs.freshness,
     )
 
 
-def _phases(catalogue: Catalogue, cells: Cells) -> list[Phase]:
+def unmapped_of(catalogue: Catalogue, cells: Cells, raw_types: Iterable[Mapping[str, Any]]) -> Unmapped:
+    """What is in no type of the blueprint: how much, and the commonest of it."""
+    volumes = (counts.volume for key, counts in cells.by_cell.items() if key[1] not in catalogue.types)
+    return Unmapped(sum(volumes), tuple(RawType(row["source"], row["vendor_type"], row["volume"]) for row in raw_types))
+
+
+def phases_of(catalogue: Catalogue, cells: Cells) -> list[Phase]:
     """The blueprint's, and behind them phases only the store knows (of an earlier blueprint)."""
     unknown = sorted(set(cells.by_phase) - set(catalogue.phases))
     return [*catalogue.phases.values(), *(Phase(id=phase, name=catalogue.phase_name(phase)) for phase in unknown)]

@@ -78,14 +78,18 @@ def _minutes(gaps: int, columns: str, of_accounts: bool) -> str:
     return f"SELECT {columns} FROM journey_minutes FINAL WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}"
 
 
-def cells(gaps: int, of_accounts: bool = False) -> str:
-    """Cells, phases and the total at once: sets are merged once a cell, and from cells into phases into the total."""
+def cells(gaps: int, of_accounts: bool = False, has_people: bool = True) -> str:
+    """Cells, phases and the total at once: sets are merged once a cell, and from cells into phases into the total.
+
+    People are the largest sets.
+    """
+    people = "uniqExactArray(j.person_set)" if has_people else "toUInt64(0)"
     return f"""
 SELECT phase, touchpoint_type, grouping(phase) + grouping(touchpoint_type) AS missing,
   sum(j.volume) AS n, sum(j.visitor_volume) AS visits, sum(j.friction) AS frictions, sum(j.delight) AS delights,
   sum(j.emotion_sum) AS emotion_total, sum(j.emotion_count) AS emotions, sum(j.pain_sum) AS pain_total,
   uniqExactArray(j.account_set) AS account_count, uniqExactArray(j.visitor_set) AS visitor_count,
-  uniqExactArray(j.person_set) AS people_count
+  {people} AS people_count
 FROM (
   SELECT {_SUMS} FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
   UNION ALL
@@ -131,16 +135,19 @@ GROUP BY phase, touchpoint_type, ago
 
 
 def daily(gaps: int, of_accounts: bool = False) -> str:
-    """Pain and volume of every cell by day (UTC)."""
+    """Pain and volume of every cell by day (UTC): a row a cell, its days in the same order as their sums."""
     return f"""
-SELECT phase, touchpoint_type, toString(at) AS day, sum(h.pain_sum) AS pain, sum(h.volume) AS n
+SELECT phase, touchpoint_type, groupArray(toString(at)) AS days, groupArray(pain) AS pains, groupArray(n) AS volumes
+FROM (
+SELECT phase, touchpoint_type, at, sum(h.pain_sum) AS pain, sum(h.volume) AS n
 FROM (
   SELECT phase, touchpoint_type, day AS at, pain_sum, volume
   FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
   UNION ALL
   {_minutes(gaps, "phase, touchpoint_type, toDate(minute) AS at, pain_sum, volume", of_accounts)}
 ) AS h
-GROUP BY phase, touchpoint_type, at
+GROUP BY phase, touchpoint_type, at)
+GROUP BY phase, touchpoint_type
 """
 
 

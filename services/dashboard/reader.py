@@ -21,7 +21,7 @@ from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.errands import Errands
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
-from services.dashboard.lately import Lately
+from services.dashboard.lately import Lately, Remembered
 from services.dashboard.letters import Letters
 from services.dashboard.mapping import MapInputs, build_map, cell_of
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
@@ -31,6 +31,7 @@ from services.dashboard.store import (
     CellKey,
     CellQuery,
     Cells,
+    Hurts,
     JourneyStore,
     ProposalQuery,
     Row,
@@ -122,7 +123,8 @@ class Reader:
         self._nobodies = Lately(ASK_NOBODIES_EVERY, self._named_nobody)
         self._open = Lately(ASK_CLAIMS_EVERY, self._open_organisations)
         self._left_out: dict[Scope, Lately[tuple[LeftOut, ...]]] = {}
-        self._history: dict[tuple[Scope, datetime], Mapping[CellKey, Sequence[tuple[int, int]]]] = {}
+        self._earlier: Remembered[Mapping[CellKey, Sequence[tuple[int, int]]]] = Remembered(MAX_REMEMBERED)
+        self._before: Remembered[tuple[Cells, Hurts | None]] = Remembered(MAX_REMEMBERED)
 
     async def span(self, scope: Scope, as_of: datetime) -> Range:
         first = await self.store.first_minute() if scope.window == "all" else None
@@ -170,13 +172,24 @@ class Reader:
         """Earlier windows, asked once a minute: only late events can change them within it."""
         if scope.window == "all":
             return {}
-        key = (scope, span.until)
-        if key not in self._history:
-            found = await self.store.history(scope, span, PREVIOUS_WINDOWS)
-            while len(self._history) >= MAX_REMEMBERED:
-                self._history.pop(next(iter(self._history)), None)
-            self._history[key] = found
-        return self._history[key]
+        asked = partial(self.store.history, scope, span, PREVIOUS_WINDOWS)
+        return await self._earlier.of((scope, span.until), asked)
+
+    async def before(self, scope: Scope, compared: Range, *, whom: bool) -> tuple[Cells, Hurts | None]:
+        """The sums of the window that a scope is compared with, without people, and, with `whom`, whom it hurt.
+
+        Asked once a minute. Raises StoreUnavailable.
+        """
+        scope = replace(scope, subject="", before="")
+
+        async def asked() -> tuple[Cells, Hurts | None]:
+            cells = self.store.cells(scope, compared, sparks=False, people=False)
+            if not whom:
+                return await cells, None
+            kinds = self.catalogue.painful_by_definition
+            return await asyncio.gather(cells, self.store.hurt(scope, compared, kinds, is_named=False))
+
+        return await self._before.of((scope, compared, whom), asked)
 
     def _told(self) -> set[Capability]:
         return {word for told in self._sources.values() for word in told}
@@ -330,7 +343,7 @@ class Reader:
         span = await self.span(scope, as_of)
         asked = CellQuery(scope, span, phase, kind, self.catalogue.questions)
         cells, history, measured, rules = await asyncio.gather(
-            self.store.cells(scope, span, sparks=False),
+            self.store.cells(scope, span, sparks=False, people=False),
             self._trends(scope, span),
             self.store.measures(asked) if measure else _nothing_measured(),
             self.store.worst_rules(scope, span, self.catalogue.derived_rules),

@@ -138,6 +138,19 @@ class Pains:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """Which incidents are looked for among accounts' pains: those that have one of `parts`, rows of `pained`.
+
+    Of the accounts `whole` all pains are wanted. A burst is made of `least` or more within `within_ms`.
+    """
+
+    parts: Sequence[Row]
+    whole: Sequence[str] = ()
+    least: int = 0
+    within_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CellQuery:
     """One cell of a scope, to be sliced."""
 
@@ -157,8 +170,11 @@ class JourneyStore(Protocol):
     async def first_minute(self) -> datetime | None:
         """The oldest minute on the map; None when the map is empty."""
 
-    async def cells(self, scope: Scope, span: Range, *, sparks: bool = True) -> Cells:
-        """The map's sums; a sparkline has one value per `span.step_s`, and is empty when it is not asked for."""
+    async def cells(self, scope: Scope, span: Range, *, sparks: bool = True, people: bool = True) -> Cells:
+        """The map's sums; a sparkline has one value per `span.step_s`, and is empty when it is not asked for.
+
+        Without `people` nobody counts them: 0.
+        """
 
     async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
         """(friction, volume) of the windows of the same length before `span`, newest first."""
@@ -226,8 +242,16 @@ class JourneyStore(Protocol):
     async def pained(self, query: PainQuery) -> Sequence[Row]:
         """account_id, part_id, at of pains of a scope, newest first; `part_id` as incidents name their parts."""
 
-    async def pains(self, accounts: Sequence[str], asked: Mapping[str, object]) -> Pains:
-        """All that hurt these accounts; `asked`: see `streams.incidents.stored.asked`. Signals carry their persona."""
+    async def pains(self, accounts: Sequence[str], asked: Mapping[str, object], near: Near | None = None) -> Pains:
+        """All that hurt these accounts; `asked`: see `streams.incidents.stored.asked`. Signals carry their persona.
+
+        With `near` what stands for itself may be left out: what shares nothing with any other pain, nor lies so close
+        to others that they are a burst. What is one incident with one of its parts is always there. Signals come
+        without their persona then.
+        """
+
+    async def carriers(self, accounts: Sequence[str], events: Sequence[str]) -> Sequence[Row]:
+        """account_id, event_id, persona, account_method, account_confidence of touchpoints by account and event."""
 
     async def figures(self, asked_for: Sequence[tuple[str, dict[str, Any]]]) -> Sequence[Sequence[Row]]:
         """The answers to statements of `streams.incidents.played`, in their order."""

@@ -78,10 +78,11 @@ def summed(cells: Cells, kind: str) -> Counts:
     )
 
 
-async def weigh(reader: Reader, scope: Scope, *, whom: bool = True) -> Weighed:
+async def weigh(reader: Reader, scope: Scope, *, whom: bool = True, people: bool = False) -> Weighed:
     """Without `whom` nobody is asked whom it hurt and by which rule: of one account that is clear.
 
-    Raises StoreUnavailable.
+    People are counted where `people` says so. What it is compared with is asked once a minute, as only late events
+    change it. Raises StoreUnavailable.
     """
     as_of, store = reader.clock(), reader.store
     span = await reader.span(scope, as_of)
@@ -89,13 +90,12 @@ async def weigh(reader: Reader, scope: Scope, *, whom: bool = True) -> Weighed:
     by_definition = reader.catalogue.painful_by_definition
     midnight = span.until.replace(hour=0, minute=0)
     chart = Range(midnight - timedelta(days=CHART_DAYS - 1), span.until, 3600)
-    now, daily, hurt, rules, before, hurt_before = await asyncio.gather(
-        store.cells(scope, span, sparks=False),
+    now, daily, hurt, rules, (before, hurt_before) = await asyncio.gather(
+        store.cells(scope, span, sparks=False, people=people),
         store.daily(scope, chart),
         store.hurt(scope, span, by_definition) if whom else _nobody(),
         store.worst_rules(scope, span, reader.catalogue.derived_rules) if whom else _no_rules(),
-        store.cells(scope, compared, sparks=False) if compared else _nothing(),
-        store.hurt(scope, compared, by_definition, is_named=False) if compared and whom else _nothing(),
+        reader.before(scope, compared, whom=whom) if compared else _nothing(),
     )
     if before is not None and not before.by_cell:  # nothing was told of that time: not that nothing hurt
         before = hurt_before = None
@@ -110,5 +110,5 @@ async def _no_rules() -> Mapping[CellKey, str]:
     return {}
 
 
-async def _nothing() -> None:
-    return None
+async def _nothing() -> tuple[None, None]:
+    return None, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from uuid import NAMESPACE_URL
 
 from schemas.incidents import MAX_EVENTS, Part
@@ -15,14 +16,14 @@ CALM = timedelta(days=1)
 """After so long without a further pain an incident is over. Compound signals close after the same time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Incident:
     """Parts that belong together, oldest first. `roots` are pains; the others are tags made of them."""
 
     account_id: str
     parts: tuple[Part, ...]
 
-    @property
+    @cached_property
     def roots(self) -> tuple[Part, ...]:
         return tuple(part for part in self.parts if not part.derived)
 
@@ -31,7 +32,7 @@ class Incident:
         """Follows from its oldest evidence; it moves when an older event arrives: remember events, not this."""
         return incident_id(self.events[0])
 
-    @property
+    @cached_property
     def events(self) -> tuple[str, ...]:
         """Evidence, oldest part first, each once."""
         return tuple(dict.fromkeys(event for part in self.parts for event in part.proof))[:MAX_EVENTS]

@@ -5,7 +5,7 @@ One is recognised by its evidence: where people were told of it, it keeps the na
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -43,13 +43,24 @@ class Listed:
     policies: tuple[str, ...]
 
 
-def listed(desk: Desk, lens: Lens, log: ActionLog, now: datetime) -> list[Listed]:
-    """Every incident of the account, the oldest first."""
+def every(_: Incident) -> bool:
+    """Whatever it is."""
+    return True
+
+
+def listed(
+    desk: Desk, lens: Lens, log: ActionLog, now: datetime, is_wanted: Callable[[Incident], bool] = every
+) -> list[Listed]:
+    """The account's incidents that are wanted, the oldest first. Judging them is most of the work."""
     incidents = incidents_on(desk, lens)
     known = [Known(thread.thread_id, frozenset(thread.events), thread.opened_at) for thread in desk.threads]
     threads = {thread.thread_id: thread for thread in desk.threads}
     found = {incident.events: thread_id for thread_id, incident in matched(known, incidents).continued.items()}
-    return [_listed(desk, each, threads.get(found.get(each.events, "")), lens, log, now) for each in incidents]
+    return [
+        _listed(desk, each, threads.get(found.get(each.events, "")), lens, log, now)
+        for each in incidents
+        if is_wanted(each)
+    ]
 
 
 def worst_first(incidents: Iterable[Listed]) -> list[Listed]:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from schemas.blueprint import Blueprint
 from schemas.config import ClickHouseConfig
 from schemas.errors import StoreUnavailable
 from schemas.facts import IgnoredFact
+from schemas.incidents import Thread
+from services.dashboard import nearby
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.clickhouse import ClickHouseStore, connect
-from services.dashboard.incidents import Found, incident, incidents
+from services.dashboard.incidents import Found, incident, incidents, with_personas
 from services.dashboard.numbers import Counts
 from services.dashboard.params import SORTS
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.store import AccountQuery, CellQuery, DaysQuery, Hurts, Polarity, SignalQuery
+from services.dashboard.store import AccountQuery, CellQuery, DaysQuery, Hurts, Near, Pains, Polarity, SignalQuery
 from services.sink.days import roll_up
 from services.sink.rows import rows_of
 from streams.connectors.registry import told
@@ -158,12 +162,17 @@ async def test_incidents_are_the_same_from_rows_and_from_lists(
     real, naive = reader_on(store), reader_on(FakeStore(made))
     for scope in SCOPES:
         span = await real.span(scope, NOW)
-        found, listed = await incidents(real, scope, span), await incidents(naive, scope, span)
+        found, listed = [
+            await with_personas(reader, each, each.incidents)
+            for reader in (real, naive)
+            if (each := await incidents(reader, scope, span))
+        ]
         assert rounded(dataclasses.asdict(found)) == rounded(dataclasses.asdict(listed)), scope
         if scope in (Scope("7d"), Scope("7d", owner="Sales", types=("contract",))):
             assert len(found.incidents) > 5, "the comparison is of something"
     assert any(each.touchpoint == "Fell back to Awareness" for each in (await whole(real)).incidents)
-    first = (await whole(real)).incidents[0]
+    found = await whole(real)
+    first = (await with_personas(real, found, found.incidents[:1])).incidents[0]
     one = await incident(real, first.event_id)
     assert one is not None and one.view == first
     (row,) = await store.events(first.account_id, [first.event_id])
@@ -175,6 +184,76 @@ async def test_incidents_are_the_same_from_rows_and_from_lists(
 
 async def whole(reader: Reader) -> Found:
     return await incidents(reader, Scope("7d"), await reader.span(Scope("7d"), NOW))
+
+
+class ReadsAll:
+    """A store that leaves no pain of an account out: how incidents were found before, and what they must be."""
+
+    def __init__(self, store: ClickHouseStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def pains(self, accounts: Sequence[str], asked: Mapping[str, object], near: Near | None = None) -> Pains:
+        return await self._store.pains(accounts, asked)
+
+
+def tangled(blueprint: Blueprint) -> seed.World:
+    """Pains that share evidence, adopt one another, come in bursts, or are a complaint that carries a signal."""
+    world, chance = seed.world(blueprint, NOW, touchpoints=2500, days=20, seed=3), random.Random(5)
+    of: dict[str, list[seed.Row]] = {}
+    for signal in world.signals:
+        mine = of.setdefault(signal["account_id"], [])
+        signal |= {"parts": [], "case_id": ""}
+        if mine and (dice := chance.random()) < 0.35:
+            other = chance.choice(mine)
+            if dice < 0.15:
+                signal["evidence"] = [*signal["evidence"], other["event_id"]]
+            elif dice < 0.25:
+                signal["parts"] = [other["signal_id"]]
+            else:
+                signal["case_id"] = other["signal_id"]
+        mine.append(signal)
+    for signals in of.values():
+        for number, signal in enumerate(signals[:6] if len(signals) > 5 else ()):
+            at = NOW - timedelta(hours=2, minutes=9 * number)
+            signal |= {"opened_at": at, "closed_at": at if signal["is_closed"] else signal["closed_at"]}
+    carried = {signal["event_id"]: signal for signal in world.signals}
+    for row in chance.sample(world.touchpoints, 250):
+        row["touchpoint_type"] = "complaint"
+        carried.get(row["event_id"], {})["touchpoint_type"] = "complaint"
+    return world
+
+
+async def test_incidents_are_the_same_whether_or_not_what_stands_alone_is_read(
+    store: ClickHouseStore, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blueprint = load().source
+    world = tangled(blueprint)
+    seed.store(client, world)
+    scopes = (Scope("7d"), Scope("24h"), Scope("7d", persona="end_user"), Scope("7d", owner="x", types=("complaint",)))
+    near, every = (Reader(each, Catalogue(blueprint), lambda: NOW) for each in (store, cast(Any, ReadsAll(store))))
+
+    async def found(reader: Reader, scope: Scope, most: int) -> Found:
+        made = await incidents(reader, scope, await reader.span(scope, NOW), most)
+        return await with_personas(reader, made, made.incidents[:30])
+
+    for scope, most in ((Scope("24h"), 10), *((scope, 1000) for scope in scopes)):
+        assert await found(near, scope, most) == await found(every, scope, most), (scope, most)
+    whole = await found(every, Scope("7d"), 1000)
+    assert len([each for each in whole.incidents if each.signs > 1]) > 20, "they are of something"
+    assert any("Burst" in each.tags for each in whole.incidents)
+    told, lone = whole.incidents[0], whole.incidents[-1]
+    thread = Thread(thread_id="told", events=(told.event_id, lone.event_id), opened_at=NOW, state="told", level="high")
+    for reader in (near, every):
+        reader.board._threads = {each.account_id: (thread,) for each in (told, lone)}
+    assert await found(near, Scope("24h"), 10) == await found(every, Scope("24h"), 10)
+    near.board._threads = every.board._threads = {}
+    for seen in ("hasAny(mine, shared)", "arrayConcat(close, "):  # known bad: without either, parts are missing
+        blind = nearby.SIGNALS.replace(seen, "1 = 2" if seen.startswith("has") else "arrayConcat([], ")
+        monkeypatch.setattr(nearby, "SIGNALS", blind)
+        assert await found(near, Scope("24h"), 10) != await found(every, Scope("24h"), 10), seen
 
 
 async def test_what_hurts_whom_by_day_is_the_naive_sum(store: ClickHouseStore, made: seed.World, cells_of: str) -> None:

@@ -57,7 +57,7 @@ async def play(reader: Reader, days: str, policy: str, number: str, value: str) 
     except ValueError:
         refuse(number, value, "a number that a policy may have: threshold 0 … 1, count and seconds above 0")
     since = now - timedelta(days=length)
-    _, pains, is_cut = await pains_of(reader, Scope("all"), range_of("all", now, since), since, MOST_PAINS)
+    pains, is_cut = await pains_of(reader, Scope("all"), range_of("all", now, since), since, MOST_PAINS)
 
     asked_for = questions(lens, since, now)
     answers = await reader.store.figures(asked_for)

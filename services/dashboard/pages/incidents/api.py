@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, get_args
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
@@ -15,15 +15,15 @@ from starlette.responses import Response
 from schemas.policies import LEVELS
 from services.dashboard import cursors
 from services.dashboard.api import InScope, WithReader, answer, dumps
-from services.dashboard.incidents import IncidentView, incidents
+from services.dashboard.incidents import Found, IncidentView, incidents, with_personas
+from services.dashboard.pages.incidents.query import STATES
 from services.dashboard.pages.incidents.routes import act, known, page_of
 from services.dashboard.pages.incidents.view import IncidentPage
 from services.dashboard.params import Paging, Text, one_of, refuse, time_cursor
 from services.dashboard.questions import body_of
-from streams.incidents.listing import State
+from services.dashboard.reader import Reader
 
 router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
-STATES: tuple[State, ...] = get_args(State)
 EXAMPLE: dict[str, Any] = {
     "id": "6f0c0f0a-4b1d-5c35-9a39-0f6a4a6f7f10",
     "event_id": "0b9d1c2e-7a53-5f0e-8f64-2d1f6f3b9a01",
@@ -110,7 +110,7 @@ async def listing(  # noqa: PLR0913 - one a filter
     wanted = [each for each in found.incidents if state in ("", each.state) and severity in ("", each.severity)]
     wanted = sorted(wanted, key=_place, reverse=True)
     left = [each for each in wanted if after is None or _place(each) < after]
-    page = left[: paging.limit]
+    page = await _told(reader, found, left[: paging.limit])
     more = cursors.encode_time(*_place(page[-1])) if len(left) > len(page) else None
     return _tagged(request, IncidentList(page, more, found.is_cut))
 
@@ -138,6 +138,12 @@ async def action(name: str, request: Request, reader: WithReader) -> Response:
     found = await known(reader, name)
     made = await act(request, reader, found, fields)
     return answer(asdict(Acted(found.view.id, made.action_id, made.verb, made.by, made.at)), 202)
+
+
+async def _told(reader: Reader, found: Found, page: Sequence[IncidentView]) -> list[IncidentView]:
+    """With whom they hurt."""
+    told = {each.id: each for each in (await with_personas(reader, found, page)).incidents}
+    return [told[each.id] for each in page]
 
 
 def _place(each: IncidentView) -> tuple[datetime, str]:

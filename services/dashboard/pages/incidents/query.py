@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import get_args
 
 from schemas.incidents import Delivery
 from services.dashboard.board import nobody_told
-from services.dashboard.incidents import Found, IncidentView, incidents
+from services.dashboard.incidents import Found, IncidentView, incidents, with_personas
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
+from streams.incidents.listing import State
 
 LENGTH = 100
+"""Of each group; the template shows as many."""
+STATES: tuple[State, ...] = get_args(State)
 LINES = 12
 RECENT = timedelta(days=1)
 
@@ -60,6 +64,7 @@ async def ask(reader: Reader, scope: Scope) -> IncidentsPage:
     """Raises StoreUnavailable."""
     as_of = reader.clock()
     found = await incidents(reader, scope, await reader.span(scope, as_of))
+    found = await with_personas(reader, found, [each for state in STATES for each in found.of(state)[:LENGTH]])
     names = {each.id: each.account for each in found.incidents}
     lines = [line for line in reader.board.deliveries() if not scope.is_filtered or line.incident_id in names]
     return IncidentsPage(

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.dashboard.grid import boxed
+from services.dashboard.mapping import phases_of
 from services.dashboard.numbers import ratio, term_of
 from services.dashboard.ranking import HURTS, Burden
 from services.dashboard.store import CellKey, Hurt
-from services.dashboard.views import Box, Candidate, MapView, Term
+from services.dashboard.views import Box, Candidate, Term, Unmapped
 from services.dashboard.weighing import Weighed
 
 TWO_FROM = 3
@@ -70,16 +71,17 @@ class MapPhase:
 
 @dataclass(frozen=True, slots=True)
 class MapPage:
-    """`map` is what programs are told of the same scope, from the same sums."""
+    """`touchpoints`: of the whole scope, in whichever phase."""
 
-    map: MapView
+    touchpoints: int
+    unmapped: Unmapped
     phases: tuple[MapPhase, ...]
     window_days: int
     boxes: tuple[Box, ...]
 
     @property
     def is_empty(self) -> bool:
-        return not self.map.totals.touchpoints
+        return not self.touchpoints
 
     @property
     def worst(self) -> MapPhase | None:
@@ -99,10 +101,10 @@ class MapPage:
         )
 
 
-def drawn(weighed: Weighed, view: MapView) -> MapPage:
+def drawn(weighed: Weighed, unmapped: Unmapped) -> MapPage:
     """Every phase of the blueprint, in its order, and behind them phases of an earlier one."""
-    phases = tuple(_phase(weighed, phase.id) for phase in view.phases)
-    return MapPage(view, phases, weighed.window_days, boxed(_candidates(weighed)))
+    phases = tuple(_phase(weighed, phase.id) for phase in phases_of(weighed.catalogue, weighed.now))
+    return MapPage(weighed.now.total.volume, unmapped, phases, weighed.window_days, boxed(_candidates(weighed)))
 
 
 def _candidates(weighed: Weighed) -> Iterator[tuple[Term, Candidate]]:

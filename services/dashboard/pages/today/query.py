@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
-from services.dashboard.incidents import incidents
-from services.dashboard.pages.today.view import Today, drawn
+from services.dashboard.incidents import Found, incidents, with_personas
+from services.dashboard.pages.today.view import Today, drawn, happening
 from services.dashboard.reader import Reader
-from services.dashboard.scope import Scope
+from services.dashboard.scope import Range, Scope
 from services.dashboard.weighing import weigh
 
 ACCOUNTS = 5
@@ -22,7 +22,12 @@ async def ask(reader: Reader, scope: Scope) -> Today:
     by_definition = reader.catalogue.painful_by_definition
     weighed, found, accounts = await asyncio.gather(
         weigh(reader, scope),
-        incidents(reader, scope, span, PAINS),
+        _told(reader, scope, span),
         reader.store.hurt_accounts(scope, span, by_definition, ACCOUNTS),
     )
     return drawn(weighed, found, cast("list[Mapping[str, Any]]", accounts))
+
+
+async def _told(reader: Reader, scope: Scope, span: Range) -> Found:
+    found = await incidents(reader, scope, span, PAINS)
+    return await with_personas(reader, found, happening(found))

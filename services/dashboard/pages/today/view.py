@@ -143,17 +143,22 @@ class Today:
 def drawn(weighed: Weighed, found: Found, accounts: Sequence[Mapping[str, Any]]) -> Today:
     """`accounts`: rows of the most hurt ones, the worst first."""
     rows = _rows(weighed, found)
-    current = found.of("open", "taken")
     return Today(
         as_of=weighed.as_of,
         touchpoints=weighed.now.total.volume,
         window_days=weighed.window_days,
         figures=_figures(weighed, rows),
         rows=rows,
-        happening=tuple(sorted(current, key=lambda each: each.pained_at, reverse=True)[:HAPPENING]),
+        happening=happening(found),
         accounts=_accounts(weighed, accounts),
         strip=_strip(weighed),
     )
+
+
+def happening(found: Found) -> tuple[IncidentView, ...]:
+    """Of the incidents that still hurt, those that hurt last."""
+    current = found.of("open", "taken")
+    return tuple(sorted(current, key=lambda each: each.pained_at, reverse=True)[:HAPPENING])
 
 
 def _rows(weighed: Weighed, found: Found) -> tuple[HurtRow, ...]:
