@@ -85,8 +85,8 @@ _ALL = (
     group(
         "dashboard",
         "services/dashboard",
-        "numbers ranking weighing scope days grid since",
-        "dashboard_numbers page_pain dashboard_questions page_map page_filters",
+        "numbers ranking weighing scope since",
+        "dashboard_edges dashboard_numbers page_pain",
     ),
 )
 GROUPS = {line.name: line for line in _ALL}
