@@ -67,7 +67,7 @@ _ALL = (
         "matching",
         "streams/matching",
         "conditions recognition traffic",
-        "recognition traffic webhook_mapping blueprint",
+        "condition_edges recognition traffic",
     ),
     group(
         "incidents",
@@ -79,8 +79,8 @@ _ALL = (
     group(
         "schemas",
         "schemas",
-        "base paths policies ids links errors calendars traffic friction_rules incidents touchpoints",
-        "numbers_and_times webhook_mapping ids traffic working_time incidents timers",
+        "base paths policies ids errors calendars traffic",
+        "condition_edges numbers_and_times webhook_mapping",
     ),
     group(
         "dashboard",

@@ -1,7 +1,7 @@
 """A pytest plugin for the runs of one mutant each: the quickest tests, and properties on few examples.
 
 Nearly every mutant that any test notices is noticed by a quick one. A property that draws a hundred histories would
-make each mutant cost a minute; ten examples, always the same ones, and the 250 quickest of the tests that reach
+make each mutant cost a minute; ten examples, always the same ones, and the 150 quickest of the tests that reach
 the function keep it at a second. What only others would notice is a survivor, so the score errs on the low side.
 """
 
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import Phase, settings
 
 EXAMPLES = 10
-TESTS = 250
+TESTS = 150
 #: The mutant that runs, as mutmut says it; and what it says where it only looks which tests there are.
 UNDER_TEST = "MUTANT_UNDER_TEST"
 ALL_TESTS = ("stats", "list_all_tests")

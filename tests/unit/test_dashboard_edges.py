@@ -188,7 +188,8 @@ def test_pain_by_day_ends_today_and_counts_what_is_pain_by_definition() -> None:
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_each_filter_filters(name: str) -> None:
-    scope = replace(Scope(), **{name: "x"})
+    chosen: dict[str, Any] = {name: "x"}
+    scope = replace(Scope(), **chosen)
     assert scope.is_filtered and not Scope().is_filtered
     assert scope.of_accounts is (name in ("tier", "account"))
     assert scope.query() == f"window=24h&{name}=x" and scope.query(**{name: ""}) == "window=24h"
