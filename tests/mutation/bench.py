@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -85,8 +86,16 @@ def _prepared(group: Group) -> Path:
             link.symlink_to(ROOT / name)
     settings = _settings(group)
     own = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    (folder / "pyproject.toml").write_text(f"{own}\n[tool.mutmut]\n{settings}", encoding="utf-8")
+    _write_settings(folder, f"{own}\n[tool.mutmut]\n{settings}")
     return folder
+
+
+def _write_settings(folder: Path, text: str) -> None:
+    """Other judges are other verdicts: with other settings, nothing of the runs before is left."""
+    file = folder / "pyproject.toml"
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        shutil.rmtree(folder / "mutants", ignore_errors=True)
+        file.write_text(text, encoding="utf-8")
 
 
 def _settings(group: Group) -> str:

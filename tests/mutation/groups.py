@@ -54,7 +54,7 @@ _ALL = (
         "friction",
         "streams/friction",
         "cases compiled controls feeds fields patterns rule_book topics views words working_time",
-        "pattern_edges friction_cases friction_feeds friction_words rules_golden asked_first visits topics views"
+        "pattern_edges field_edges friction_cases friction_feeds friction_words rules_golden asked_first visits topics views"
         " repeated_controls working_time",
     ),
     group(

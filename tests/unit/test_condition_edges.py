@@ -369,4 +369,4 @@ def test_hosts_and_domains_are_in_lower_case_and_nothing_else() -> None:
     assert (rules.internal_hosts, rules.own_domains) == (("acc.*", "[[]::1]"), ("acme.example",))
     for wrong in ({"internal_hosts": ("https://a",)}, {"own_domains": ("acme",)}, {"own_domains": ("a b.example",)}):
         with pytest.raises(ValidationError, match="as in"):
-            TrafficRules(**wrong)  # type: ignore[arg-type]
+            TrafficRules(**wrong)

@@ -181,8 +181,9 @@ async def test_the_stores_overdue_accounts_are_read_now_and_then_by_their_owner_
 
 @pytest.mark.usefixtures("looped")
 @in_virtual_time
-async def test_a_store_that_is_away_stops_no_timer() -> None:
+async def test_a_store_that_is_away_stops_no_timer_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
     worker = Worker({"due": AS_OF})
     worker.fails = True
     await ran(worker, 2.5 * (SWEEP_EVERY_S + LOOK_EVERY_S))
     assert len(worker.swept) == 2 and len(worker.told) > 2 * SWEEP_EVERY_S
+    assert {record.getMessage() for record in caplog.records} == {"overdue accounts cannot be read: away"}

@@ -1,0 +1,148 @@
+"""What rules group and count by, field by field, and which rules can find anything with what is connected."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from schemas.blueprint import Blueprint
+from streams.friction.controls import is_made_for_repetition
+from streams.friction.feeds import feedable, unfed
+from streams.friction.fields import REFERENCES, reader
+from tests.journeys import attributed, touchpoint
+
+
+def told(**properties: Any) -> dict[str, Any]:
+    return {"properties": properties}
+
+
+@pytest.mark.parametrize(
+    ("field", "fields", "text"),
+    [
+        ("visitor", {"session_id": "s", "person": "p"}, "s"),
+        ("visitor", {"person": "p"}, "p"),
+        ("person", {"session_id": "s", "person": "p"}, "p"),
+        ("person", {"session_id": "s", "person": ""}, "s"),
+        ("session", {"session_id": "s"}, "s"),
+        ("element", {"element": "save"}, "save"),
+        ("source", {}, "web"),
+        ("page", {"page": "/a", **told(url="https://x.example/a?b=1")}, "/a"),
+        ("view", {"page": "/a", **told(url="https://x.example/a?b=1")}, "/a?b=1"),
+        ("subject", {"subject": "form:demo"}, "form:demo"),
+        ("event", {}, "e1"),
+        ("stated_topic", told(topic="Billing", category="x"), "billing"),
+        ("stated_topic", told(topic="", category="Tax"), "tax"),
+        ("stated_topic", {}, ""),
+        ("topic", {"title": "Cannot print invoices", **told(topic="Billing")}, "billing"),
+        ("topic", {"title": "Printer", **told(topic="Other")}, "printer"),
+        ("topic", {"title": "Printer", **told(topic="404")}, "404"),
+        ("ref", {"subject": "ticket:desk:7", **told(quote_id="q")}, "desk:7"),
+        ("ref", {"subject": "deal:crm:9"}, "9"),
+        ("ref", told(order_id=12), "12"),
+        ("ref", told(quote_id="crm:a:5"), "5"),
+        ("ref", {}, ""),
+        ("case", told(order_id=12), "12"),
+        ("case", {"person": "p"}, "p"),
+        ("conversation", told(conversation_id="c"), "c"),
+        ("conversation", {"person": "p"}, "e1"),
+        ("feature", told(name="n", feature="f"), "f"),
+        ("feature", told(name="n"), "n"),
+        ("error_type", told(type="T", exception="E"), "T"),
+        ("error_type", told(exception="E"), "E"),
+        ("contact_channel", {"channel": "email", **told(via="Phone")}, "phone"),
+        ("contact_channel", {"channel": "email"}, "email"),
+        ("plan", told(plan=0), "0"),
+        ("plan", told(plan=None), ""),
+    ],
+)
+def test_a_field_is_read_as_text(field: str, fields: dict[str, Any], text: str) -> None:
+    assert reader(field)(attributed("e1", 0, **fields)) == text
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_each_kind_of_number_is_a_reference(name: str) -> None:
+    assert reader("ref")(attributed("e1", 0, **told(**{name: "5"}))) == "5"
+
+
+def rule(id_: str, fed_by: tuple[str, ...] = (), **more: Any) -> Any:
+    own = {
+        "id": id_,
+        "fed_by": fed_by,
+        "pattern": "each",
+        "polarity": "friction",
+        "stated": False,
+        "of": (),
+        "count": 1,
+    }
+    return SimpleNamespace(**(own | more))
+
+
+def kind(**more: Any) -> Any:
+    return SimpleNamespace(**({"polarity": "", "stated": None, "rules": ()} | more))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count", "can"),
+    [
+        (((kind(),),), 1, True),
+        (((kind(),),), 3, True),
+        (((kind(),),), 4, False),
+        (((kind(polarity="delight"),),), 1, True),
+        (((kind(polarity="delight"),),), 2, False),
+        (((kind(stated=True),),), 1, True),
+        (((kind(rules=("hungry",)),),), 1, False),
+        (((kind(rules=("hungry", "anything")),),), 1, True),
+        (((kind(), kind(rules=("hungry",))),), 1, False),
+        (((kind(rules=("hungry",)),), (kind(),)), 1, True),
+    ],
+)
+def test_a_rule_about_signals_needs_rules_that_are_fed(wanted: Any, count: int, can: bool) -> None:
+    rules = [
+        rule("anything"),
+        rule("fed", ("tickets", "clicks"), polarity="delight"),
+        rule("said", ("clicks",), stated=True),
+        rule("hungry", ("calls",)),
+        rule("whole", pattern="compound", of=wanted, count=count),
+    ]
+    blueprint = cast(Blueprint, SimpleNamespace(rules=rules))
+    fed = feedable(blueprint, cast(Any, {"clicks"}))
+    assert fed == {"anything": True, "fed": True, "said": True, "hungry": False, "whole": can}
+    lines = unfed(blueprint, cast(Any, {"clicks"}), lambda word: ["phone", "phone", str(word)])
+    assert lines[0] == "rule `hungry` finds nothing: no configured source feeds it (phone, calls)"
+    assert lines[1:] == ([] if can else ["rule `whole` finds nothing: no configured source feeds it (signals)"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_made_for_it"),
+    [
+        ({"element": "+"}, True),
+        ({"element": "Next ›"}, True),
+        ({"element": "Load 10 more"}, True),
+        ({"element": "save"}, False),
+        ({"element": ""}, False),
+        ({"element": "(3)"}, False),
+        ({"title": "more"}, True),
+        ({"element": ".swiper-button-next"}, True),
+        ({"element": "#qtyPlus"}, True),
+        ({"element": "#save-and-next"}, False),
+        ({"element": "#next"}, True),
+        (told(role="Slider "), True),
+        (told(role="button"), False),
+        (told(tag="INPUT"), True),
+        (told(tag="input", type="submit"), False),
+        (told(tag="input", type="checkbox"), True),
+        (told(type="button"), False),
+        ({"element": "next", **told(tag="button")}, True),
+        ({"element": "save", **told(tag="button", text="plus")}, True),
+        ({"element": "save", **told(tag="button", class_name="carousel-item")}, True),
+        ({"element": "save", **told(tag="button", text=7)}, False),
+        ({"element": "save", **{"properties": {"aria-checked": "false"}}}, True),
+        (told(contenteditable="true"), True),
+        (told(contenteditable="None"), False),
+        (told(contenteditable=""), False),
+    ],
+)
+def test_controls_that_are_used_again_and_again(fields: dict[str, Any], is_made_for_it: bool) -> None:
+    assert is_made_for_repetition(touchpoint("e1", 0, "click", **fields)) is is_made_for_it
