@@ -33,6 +33,7 @@ BESIDE = (
     "Makefile",
     "docker-compose.yml",
 )
+PATCHED = Path(__file__).with_name("patched.py")
 SEED = 1
 #: By the exit codes that mutmut keeps: a failing test, an internal error of pytest, and too much time.
 KILLED = {1, 3}
@@ -118,6 +119,8 @@ def _names(file: str) -> list[str]:
     from mutmut.mutation.file_mutation import mutate_file_contents
     from mutmut.utils.format_utils import get_mutant_name
 
+    import tests.mutation.patched  # noqa: F401 - before the first file is read
+
     mutated = mutate_file_contents(file, Path(file).read_text(encoding="utf-8"))
     return [str(get_mutant_name(Path(file), name)) for name in mutated.mutant_names]
 
@@ -130,7 +133,8 @@ def sample(file: str, names: list[str], most: int) -> list[str]:
 
 
 def _mutmut(*arguments: str) -> None:
-    done = subprocess.run([str(Path(sys.executable).with_name("mutmut")), *arguments], check=False)
+    # -P: the tests that run are the copy's, so nothing is imported from here
+    done = subprocess.run([sys.executable, "-P", str(PATCHED), *arguments], check=False)
     if done.returncode:
         raise SystemExit(
             f"mutmut {arguments[0]} ended with {done.returncode}: the tests must pass before mutants are tried"

@@ -54,8 +54,8 @@ _ALL = (
         "friction",
         "streams/friction",
         "cases compiled controls feeds fields patterns rule_book topics views words working_time",
-        "pattern_edges field_edges friction_cases friction_feeds friction_words rules_golden asked_first visits topics views"
-        " repeated_controls working_time",
+        "pattern_edges field_edges friction_cases friction_feeds friction_words rules_golden asked_first visits topics"
+        " views repeated_controls working_time",
     ),
     group(
         "identity-graph",
@@ -72,8 +72,8 @@ _ALL = (
     group(
         "incidents",
         "streams/incidents",
-        "incident identity grouping judging intake threads quiet rhythm lateness digests actions",
-        "incidents incident_threads late_sources rhythm alerts_quiet alerts_digest",
+        "incident identity grouping judging intake quiet rhythm lateness digests actions",
+        "incident_edges incidents incident_threads",
     ),
     group("timers", "streams/processors", "timers clock", "timers"),
     group(

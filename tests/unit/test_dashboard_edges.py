@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,10 +12,12 @@ from services.dashboard import numbers
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.numbers import Counts
 from services.dashboard.ranking import BY_ITSELF_FROM, ENOUGH, Burden, Change, Judge, pain_of
+from services.dashboard.reader import Reader
 from services.dashboard.scope import DAY, FILTERS, MINUTE, Range, Scope, floor_minute, nearest_window, range_of, reading
 from services.dashboard.since import QUIET_DAYS, Since, since_when
 from services.dashboard.store import Cells, Hurt, Hurts
-from services.dashboard.weighing import CHART_DAYS, Weighed, summed
+from services.dashboard.views import TrendBasis
+from services.dashboard.weighing import CHART_DAYS, Weighed, summed, weigh
 from streams.journey.blueprints import load
 
 CATALOGUE = Catalogue(load().source)
@@ -293,7 +295,7 @@ def pained(**days: float) -> list[float]:
         (pained(d2=5), Since(TODAY - 2 * DAY, False, None)),
         (pained(d3=5), Since(TODAY - 3 * DAY, False, TODAY - 3 * DAY)),
         (pained(d5=1, d7=1, d9=1), Since(TODAY - 9 * DAY, False, TODAY - 5 * DAY)),
-        ([5.0] * 7, Since(TODAY - 6 * DAY, True, None)),
+        ([0.5] * 7, Since(TODAY - 6 * DAY, True, None)),
     ],
 )
 def test_since_when_and_until_when_it_hurts(days: list[float], since: Since) -> None:
@@ -314,3 +316,82 @@ def test_since_when_and_until_when_it_hurts(days: list[float], since: Since) -> 
 )
 def test_where_the_levels_of_a_cell_begin(pain: float, volume: int, level: str) -> None:
     assert numbers.level_of(pain, volume) == level
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "direction"),
+    [((0, 50), (1, 50), "steady"), ((1, 50), (0, 50), "steady"), ((0, 50), (2, 50), "down"), ((2, 50), (0, 50), "up")],
+)
+def test_a_trend_begins_beyond_two_points(now: tuple[int, int], before: tuple[int, int], direction: str) -> None:
+    found = numbers.trend(now, [before] * 3)
+    assert (found.direction, found.note) == (direction, "")
+    rates = (before[0] / 50,) * 3
+    assert found.basis == TrendBasis("friction_rate", now[0] / 50, rates[0], rates, 20, numbers.TREND_FORMULA)
+
+
+class Asked:
+    """A store that keeps what it was asked, behind a reader whose clock stands at `NOON`."""
+
+    def __init__(self, before: Cells) -> None:
+        self.store, self.catalogue, self.asked, self.before = self, CATALOGUE, list[tuple[object, ...]](), before
+        self.now = Cells({("a", PRODUCT): Counts(volume=1)}, {}, Counts())
+
+    def clock(self) -> datetime:
+        return NOON
+
+    async def span(self, scope: Scope, as_of: datetime) -> Range:
+        return range_of(scope.window, as_of, as_of - DAY)
+
+    async def cells(self, scope: Scope, span: Range, *, sparks: bool) -> Cells:
+        self.asked.append(("cells", scope, span, sparks))
+        return self.now if span.until == NOON else self.before
+
+    async def daily(self, scope: Scope, span: Range) -> dict[Any, Any]:
+        self.asked.append(("daily", scope, span))
+        return {("a", PRODUCT): {}}
+
+    async def hurt(self, scope: Scope, span: Range, kinds: object, *, is_named: bool = True) -> Hurts:
+        self.asked.append(("hurt", scope, span, kinds, is_named))
+        return Hurts({}, {}, Hurt(1 if span.until == NOON else 2), {})
+
+    async def worst_rules(self, scope: Scope, span: Range, derived: object) -> dict[Any, str]:
+        self.asked.append(("worst_rules", scope, span, derived))
+        return {("a", PRODUCT): "slow"}
+
+
+EARLIER = Cells({("a", PRODUCT): Counts(volume=5)}, {}, Counts())
+
+
+async def test_both_windows_are_asked_for_and_whom_it_hurt_in_each() -> None:
+    asked, scope = Asked(EARLIER), Scope("7d", compare="4w")
+    found = await weigh(cast(Reader, asked), scope)
+    span, by_definition = range_of("7d", NOON), CATALOGUE.painful_by_definition
+    compared = span.compared("4w")
+    chart = Range(NOON.replace(hour=0) - 29 * DAY, NOON, 3_600)
+    assert asked.asked == [
+        ("cells", scope, span, False),
+        ("daily", scope, chart),
+        ("hurt", scope, span, by_definition, True),
+        ("worst_rules", scope, span, CATALOGUE.derived_rules),
+        ("cells", scope, compared, False),
+        ("hurt", scope, compared, by_definition, False),
+    ]
+    assert (found.catalogue, found.scope, found.as_of, found.span) == (CATALOGUE, scope, NOON, span)
+    assert (found.now, found.before, found.rules) == (asked.now, EARLIER, {("a", PRODUCT): "slow"})
+    assert (found.hurt.total.accounts, found.daily) == (1, {("a", PRODUCT): {}})
+    assert found.hurt_before is not None and found.hurt_before.total.accounts == 2
+
+
+async def test_nothing_is_compared_where_nothing_was_told_or_all_time_is_asked_for() -> None:
+    silent = await weigh(cast(Reader, Asked(Cells({}, {}, Counts()))), Scope("7d"))
+    assert (silent.before, silent.hurt_before) == (None, None)
+    everything = Asked(EARLIER)
+    found = await weigh(cast(Reader, everything), Scope("all"))
+    assert (found.before, found.hurt_before, len(everything.asked)) == (None, None, 4)
+
+
+async def test_of_one_account_nobody_is_asked_whom_it_hurt() -> None:
+    asked = Asked(EARLIER)
+    found = await weigh(cast(Reader, asked), Scope("7d", account="crm:1"), whom=False)
+    assert [one[0] for one in asked.asked] == ["cells", "daily", "cells"]
+    assert (found.hurt, found.rules, found.hurt_before) == (Hurts({}, {}, Hurt(), {}), {}, None)
