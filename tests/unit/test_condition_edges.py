@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -326,6 +327,7 @@ def test_a_value_is_shown_up_to_a_length() -> None:
         ("HEADR", ["header", "query"], "; did you mean `header`?"),
         ("zzz", ["header", "query"], "; known: header, query"),
         ("zzz", [], ""),
+        ("zzz", ["query"], "; known: query"),
         ("zzz", [f"name{n}" for n in range(17)], ""),
         ("zzz", [f"n{n}" for n in range(16)], f"; known: {', '.join(f'n{n}' for n in range(16))}"),
     ],
@@ -370,3 +372,18 @@ def test_hosts_and_domains_are_in_lower_case_and_nothing_else() -> None:
     for wrong in ({"internal_hosts": ("https://a",)}, {"own_domains": ("acme",)}, {"own_domains": ("a b.example",)}):
         with pytest.raises(ValidationError, match="as in"):
             TrafficRules(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("chars", "made"),
+    [
+        (40, lambda text: Calendar(hours={"monday": (text,)})),
+        (60, lambda text: Calendar(hours={"monday": ("09:00-17:00",)}, zone=text)),
+        (80, lambda text: TrafficRules(internal_hosts=(text,))),
+        (80, lambda text: TrafficRules(own_domains=(text,))),
+    ],
+)
+def test_what_is_refused_is_shown_and_cut(chars: int, made: Callable[[str], object]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        made("/x" * 100)
+    assert f"`{('/x' * 100)[:chars]}`" in str(refused.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -132,3 +134,18 @@ def test_only_a_run_on_a_mutant_leaves_tests_out(under_test: str, left: int, mon
     many = [SimpleNamespace(nodeid=f"t{n}", obj=print) for n in range(quick.TESTS + 5)]
     quick.pytest_collection_modifyitems(many)  # type: ignore[arg-type]
     assert len(many) == quick.TESTS + left
+
+
+@functools.lru_cache
+def remembered(number: int) -> list[int]:
+    return [number]
+
+
+@pytest.mark.parametrize(("under_test", "is_kept"), [("a.x_f__mutmut_1", False), ("", True), ("stats", True)])
+def test_a_mutant_is_not_asked_from_memory(under_test: str, is_kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(quick.UNDER_TEST, under_test)
+    before = remembered(1)
+    gc.freeze()
+    quick.pytest_sessionstart()
+    gc.unfreeze()
+    assert (remembered(1) is before) is is_kept
