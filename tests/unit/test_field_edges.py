@@ -8,10 +8,14 @@ from typing import Any, cast
 import pytest
 
 from schemas.blueprint import Blueprint
+from schemas.matching import Compare, Match
 from streams.friction.controls import is_made_for_repetition
 from streams.friction.feeds import feedable, unfed
 from streams.friction.fields import REFERENCES, reader
+from streams.friction.rule_book import RuleBook
+from streams.friction.working_time import WorkingTime
 from tests.journeys import attributed, touchpoint
+from tests.unit.test_pattern_edges import rule as patterned
 
 
 def told(**properties: Any) -> dict[str, Any]:
@@ -146,3 +150,73 @@ def test_a_rule_about_signals_needs_rules_that_are_fed(wanted: Any, count: int, 
 )
 def test_controls_that_are_used_again_and_again(fields: dict[str, Any], is_made_for_it: bool) -> None:
     assert is_made_for_repetition(touchpoint("e1", 0, "click", **fields)) is is_made_for_it
+
+
+HOURS = cast(WorkingTime, object())
+
+
+def book() -> RuleBook:
+    """A rule of each way of being watched."""
+    rules = [
+        patterned(id="any", pattern="each", when=(Match(action="click"),)),
+        patterned(
+            id="paged", pattern="burst", when=(Match(action="click", page="/a"),), unless=(Match(channel="email"),)
+        ),
+        patterned(id="scored", pattern="each", when=(Match(),), where=(Compare(field="n", at_least=3.0),)),
+        patterned(
+            id="way",
+            pattern="order",
+            steps=((Match(action="click"),), (Match(properties={"k": (1,)}),), (Match(action="identify"),)),
+        ),
+        patterned(id="haste", pattern="advance"),
+        patterned(id="whole", pattern="compound"),
+        patterned(id="worked", pattern="absence", opens=(Match(action="ticket_created"),), working_time=True),
+    ]
+    told = [one.rule for one in rules]
+    return RuleBook(
+        told, roles={"p": "champion"}, targets={"t": {"a": 1.0}, "u": {}}, phases={"f": 2}, hours={"t": HOURS}
+    )
+
+
+def test_a_book_knows_its_rules_by_what_they_watch() -> None:
+    made = book()
+    assert [way.id for way in made.advances] == ["haste"] and [way.id for way in made.compounds] == ["whole"]
+    assert (made.roles, made.phases, made.targets("t"), made.targets("u")) == (
+        {"p": "champion"},
+        {"f": 2},
+        {"a": 1.0},
+        {},
+    )
+    assert made.way("any").id == made.rule("any").id == "any"
+    worked, plain = made.way("worked"), made.way("any")
+    assert made.hours(worked, "t") is HOURS and made.hours(worked, "u") is None and made.hours(plain, "t") is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "watched"),
+    [
+        ({"action": "click", "page": "/a"}, ["any", "paged", "scored", "way"]),
+        ({"action": "click", "page": "/b"}, ["any", "scored", "way"]),
+        ({"action": "page_view", "page": "/a"}, ["scored", "way"]),
+        ({"action": "ticket_created"}, ["scored", "way", "worked"]),
+    ],
+)
+def test_an_event_is_shown_to_the_rules_that_it_can_matter_to(fields: dict[str, Any], watched: list[str]) -> None:
+    made, seen = book(), touchpoint("e1", 0, **fields)
+    found = made.watches(seen)
+    assert [watch.rule.id for watch in found] == watched
+    assert made.watches(seen) is found, "kinds repeat"
+    other = touchpoint("e2", 0, **(fields | {"page": "/elsewhere"}))
+    assert [watch.rule.id for watch in made.watches(other)] == [name for name in watched if name != "paged"]
+
+
+def test_a_watch_asks_only_what_the_kind_of_event_leaves_open() -> None:
+    found = {watch.rule.id: watch for watch in book().watches(touchpoint("e1", 0, "click", page="/a", channel="web"))}
+    assert [found[name].plain for name in ("any", "paged", "scored")] == [True, True, False]
+    assert [found[name].asks for name in ("any", "paged", "scored")] == [frozenset(), frozenset(), frozenset({"n"})]
+    assert found["way"].sure_steps == 1 and [bit for bit, _ in found["way"].other_steps] == [2]
+    assert [watch.pattern for watch in found.values()] == ["each", "burst", "each", "order"]
+    mailed = {
+        watch.rule.id: watch for watch in book().watches(touchpoint("e1", 0, "click", page="/a", channel="email"))
+    }
+    assert not mailed["paged"].plain and mailed["paged"].unless(touchpoint("e1", 0))
