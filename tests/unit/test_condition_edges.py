@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.base import EPOCH, UtcTime
+from schemas.blueprint import TouchpointType
 from schemas.calendars import Calendar
 from schemas.errors import PermanentError, did_you_mean, shown
 from schemas.ids import Scoped, bare, directory_of, parts, subject_family
@@ -17,10 +18,12 @@ from schemas.matching import Compare, Match
 from schemas.paths import MAX_CHARS, MAX_STEPS, Every, Item, Parsed, Those, filled, holes, parsed
 from schemas.policies import HIGH_FROM, LEVELS, SEVERE_FROM, Policy, is_at_least, level_at
 from schemas.touchpoints import CleanTouchpoint
-from schemas.traffic import TrafficRules
+from schemas.traffic import Traffic, TrafficRules
 from streams.matching import conditions
 from streams.matching.conditions import compile_kind, compile_page, compile_pageless, compile_properties, with_deal
-from tests.journeys import touchpoint
+from streams.matching.recognition import UNMAPPED, Recognition
+from streams.matching.traffic import TrafficBook
+from tests.journeys import attributed, touchpoint
 
 
 @pytest.mark.parametrize(
@@ -387,3 +390,109 @@ def test_what_is_refused_is_shown_and_cut(chars: int, made: Callable[[str], obje
     with pytest.raises(ValidationError) as refused:
         made("/x" * 100)
     assert f"`{('/x' * 100)[:chars]}`" in str(refused.value)
+
+
+def typed(**pages: str) -> Recognition:
+    """A catalogue of types that each ask for one page."""
+    return Recognition(
+        [TouchpointType(id=name, name="", phase="p", match=(Match(page=page),)) for name, page in pages.items()]
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("/pricing", "exact"),
+        ("/nl/pricing", "begins"),
+        ("/nl/other", "begins"),
+        ("/b", "short"),
+        ("/bx", "begins"),
+        ("/x/tail", "ends"),
+        ("/abc", "one"),
+        ("/abd", "begins"),
+        ("pricing", "unmapped"),
+    ],
+)
+def test_a_page_is_found_whatever_its_glob_begins_with(page: str, expected: str) -> None:
+    """The index looks at the first three characters, and globs may leave each of them open."""
+    catalogue = typed(exact="/pricing", begins="/*", short="/b", ends="*/tail", one="/a?c")
+    seen = touchpoint("e1", 0, page=page)
+    assert catalogue.type_of(seen).id == expected
+    assert catalogue.type_of(seen) is catalogue.type_of(seen.changed(event_id="e2")), "kinds repeat"
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [("/nl/pricing", "exact"), ("/be-nl/Pricing", "exact"), ("/nl/other", "unmapped"), ("/nl", "unmapped")],
+)
+def test_a_page_is_the_same_one_in_another_language(page: str, expected: str) -> None:
+    assert typed(exact="/pricing").type_of(touchpoint("e1", 0, page=page)).id == expected
+
+
+def test_a_type_for_a_kind_of_name_is_found_and_the_most_specific_one_decides() -> None:
+    kinds = {
+        "any": Match(action="custom"),
+        "track": Match(vendor_type="track:*"),
+        "open": Match(vendor_type="*:quote sent"),
+        "quote": Match(vendor_type="track:quote*"),
+        "about": Match(vendor_type="track:*", properties={"about": ("demo",)}),
+    }
+    catalogue = Recognition(
+        [TouchpointType(id=id_, name="", phase="p", match=(match,)) for id_, match in kinds.items()]
+    )
+    told = [
+        ("x", {}),
+        ("track:x", {}),
+        ("page:Quote sent", {}),
+        ("Track:Quote", {}),
+        ("track:quote", {"about": "Demo"}),
+    ]
+    found = [
+        catalogue.type_of(touchpoint("e", 0, "custom", vendor_type=name, properties=properties)).id
+        for name, properties in told
+    ]
+    assert found == ["any", "track", "open", "quote", "about"]
+    assert catalogue.type_of(touchpoint("e", 0, "click", vendor_type="x")) is UNMAPPED
+
+
+KINDS: tuple[Traffic, ...] = get_args(Traffic)
+
+
+@pytest.mark.parametrize("counted", KINDS)
+def test_only_the_traffic_that_is_asked_for_counts(counted: Traffic) -> None:
+    book = TrafficBook(TrafficRules(count=(counted,)))
+    assert [kind for kind in KINDS if book.counts(kind)] == [counted]
+
+
+@pytest.mark.parametrize(
+    ("fields", "traffic"),
+    [
+        ({}, "customer"),
+        ({"flags": ("test", "bot")}, "test"),
+        ({"flags": ("bot",)}, "bot"),
+        ({"flags": ("prefetch",)}, "bot"),
+        ({"flags": ("own_network",)}, "internal"),
+        ({"flags": ("declined",)}, "declined"),
+        ({"flags": ("declined", "own_network")}, "internal"),
+        ({"agent_kind": "bot"}, "bot"),
+        ({"agent_kind": "library"}, "bot"),
+        ({"agent_kind": "library", "action": "custom"}, "customer"),
+        ({"agent_kind": "browser"}, "customer"),
+        ({"agent_kind": "bot", "action": "deal_created"}, "customer"),
+        ({"flags": ("test",), "action": "deal_created"}, "test"),
+        ({"url_host": "acc.acme.example"}, "internal"),
+        ({"url_host": "www.acme.example"}, "customer"),
+        ({"aliases": ("email:Jo@Ours.example",)}, "internal"),
+        ({"aliases": ("email:jo@mail.ours.example",)}, "internal"),
+        ({"aliases": ("email:jo@notours.example", "user:jo@ours.example")}, "customer"),
+        ({"aliases": ("email:jo@ours.example",), "action": "deal_created"}, "customer"),
+        ({"account_id": "domain:ours.example"}, "internal"),
+        ({"account_id": "domain:ours.example", "flags": ("declined",)}, "declined"),
+    ],
+)
+def test_whose_traffic_it_is(fields: dict[str, Any], traffic: str) -> None:
+    rules = TrafficRules(internal_hosts=("acc.*",), own_domains=("ours.example",))
+    own = {"action": "page_view"} | fields
+    assert TrafficBook(rules).of(attributed("e1", 0, **own)) == traffic
+    nobody = TrafficBook(TrafficRules(internal_hosts=(), own_domains=()))
+    assert nobody.of(attributed("e1", 0, aliases=("email:jo@ours.example",), url_host="localhost")) == "customer"

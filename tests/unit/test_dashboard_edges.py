@@ -333,7 +333,8 @@ class Asked:
     """A store that keeps what it was asked, behind a reader whose clock stands at `NOON`."""
 
     def __init__(self, before: Cells) -> None:
-        self.store, self.catalogue, self.asked, self.before = self, CATALOGUE, list[tuple[object, ...]](), before
+        self.store, self.catalogue, self.asked = self, CATALOGUE, list[tuple[object, ...]]()
+        self.earlier = before
         self.now = Cells({("a", PRODUCT): Counts(volume=1)}, {}, Counts())
 
     def clock(self) -> datetime:
@@ -342,39 +343,42 @@ class Asked:
     async def span(self, scope: Scope, as_of: datetime) -> Range:
         return range_of(scope.window, as_of, as_of - DAY)
 
-    async def cells(self, scope: Scope, span: Range, *, sparks: bool) -> Cells:
-        self.asked.append(("cells", scope, span, sparks))
-        return self.now if span.until == NOON else self.before
+    async def cells(self, scope: Scope, span: Range, *, sparks: bool, people: bool) -> Cells:
+        self.asked.append(("cells", scope, span, sparks, people))
+        return self.now
 
     async def daily(self, scope: Scope, span: Range) -> dict[Any, Any]:
         self.asked.append(("daily", scope, span))
         return {("a", PRODUCT): {}}
 
-    async def hurt(self, scope: Scope, span: Range, kinds: object, *, is_named: bool = True) -> Hurts:
-        self.asked.append(("hurt", scope, span, kinds, is_named))
-        return Hurts({}, {}, Hurt(1 if span.until == NOON else 2), {})
+    async def hurt(self, scope: Scope, span: Range, kinds: object) -> Hurts:
+        self.asked.append(("hurt", scope, span, kinds))
+        return Hurts({}, {}, Hurt(1), {})
 
     async def worst_rules(self, scope: Scope, span: Range, derived: object) -> dict[Any, str]:
         self.asked.append(("worst_rules", scope, span, derived))
         return {("a", PRODUCT): "slow"}
 
+    async def before(self, scope: Scope, compared: Range, *, whom: bool) -> tuple[Cells, Hurts | None]:
+        self.asked.append(("before", scope, compared, whom))
+        return self.earlier, Hurts({}, {}, Hurt(2), {}) if whom else None
+
 
 EARLIER = Cells({("a", PRODUCT): Counts(volume=5)}, {}, Counts())
 
 
-async def test_both_windows_are_asked_for_and_whom_it_hurt_in_each() -> None:
+@pytest.mark.parametrize("people", [False, True])
+async def test_both_windows_are_asked_for_and_whom_it_hurt_in_each(people: bool) -> None:
     asked, scope = Asked(EARLIER), Scope("7d", compare="4w")
-    found = await weigh(cast(Reader, asked), scope)
-    span, by_definition = range_of("7d", NOON), CATALOGUE.painful_by_definition
-    compared = span.compared("4w")
+    found = await weigh(cast(Reader, asked), scope, people=people)
+    span = range_of("7d", NOON)
     chart = Range(NOON.replace(hour=0) - 29 * DAY, NOON, 3_600)
     assert asked.asked == [
-        ("cells", scope, span, False),
+        ("cells", scope, span, False, people),
         ("daily", scope, chart),
-        ("hurt", scope, span, by_definition, True),
+        ("hurt", scope, span, CATALOGUE.painful_by_definition),
         ("worst_rules", scope, span, CATALOGUE.derived_rules),
-        ("cells", scope, compared, False),
-        ("hurt", scope, compared, by_definition, False),
+        ("before", scope, span.compared("4w"), True),
     ]
     assert (found.catalogue, found.scope, found.as_of, found.span) == (CATALOGUE, scope, NOON, span)
     assert (found.now, found.before, found.rules) == (asked.now, EARLIER, {("a", PRODUCT): "slow"})
@@ -391,7 +395,9 @@ async def test_nothing_is_compared_where_nothing_was_told_or_all_time_is_asked_f
 
 
 async def test_of_one_account_nobody_is_asked_whom_it_hurt() -> None:
-    asked = Asked(EARLIER)
-    found = await weigh(cast(Reader, asked), Scope("7d", account="crm:1"), whom=False)
-    assert [one[0] for one in asked.asked] == ["cells", "daily", "cells"]
+    asked, scope = Asked(EARLIER), Scope("7d", account="crm:1")
+    found = await weigh(cast(Reader, asked), scope, whom=False)
+    compared = range_of("7d", NOON).compared("before")
+    assert [one[0] for one in asked.asked] == ["cells", "daily", "before"]
+    assert asked.asked[-1] == ("before", scope, compared, False)
     assert (found.hurt, found.rules, found.hurt_before) == (Hurts({}, {}, Hurt(), {}), {}, None)
