@@ -223,6 +223,7 @@ class Erasure(BaseLink):
     round: int = Field(0, description="how often it was told again, after a restore")
     before: UtcTime
     suppress: bool = Field(False, description="what occurs later is dropped, too")
+    lifts: bool = Field(False, description="suppression ends at `before`: what occurs later is kept again")
     key_id: str = Field(description="which key the marks are made with")
     marks: tuple[str, ...]
 

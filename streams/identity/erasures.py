@@ -35,6 +35,9 @@ class Ledger:
     def __init__(self, key: bytes = b"") -> None:
         self._key = key[:_MOST_KEY_BYTES]
         self._until: dict[str, datetime] = {}
+        self._before: dict[str, datetime] = {}
+        self._held: dict[str, datetime] = {}
+        self._lifted: dict[str, datetime] = {}
         self._told: dict[str, Erasure] = {}
         self.unread = set[str]()
         self.mark = lru_cache(maxsize=65_536)(self._mark)
@@ -59,10 +62,27 @@ class Ledger:
         if known is not None and known.round >= erasure.round:
             return False
         self._told[erasure.link_id] = erasure
-        until = EVER if erasure.suppress else erasure.before
         for mark in erasure.marks:
-            self._until[mark] = max(until, self._until.get(mark, until))
+            self._cover(mark, erasure)
         return True
+
+    def suppressed(self, name: str) -> list[Erasure]:
+        """The erasures by which what occurs from now on of an id is dropped."""
+        mark = self.mark(name)
+        is_held = self._until.get(mark) == EVER
+        return [one for one in self._told.values() if is_held and one.suppress and mark in one.marks]
+
+    def _cover(self, mark: str, erasure: Erasure) -> None:
+        """Up to when is the latest of all: the order in which they are told never shows."""
+        latest = self._lifted if erasure.lifts else self._held if erasure.suppress else self._before
+        latest[mark] = max(erasure.before, latest.get(mark, erasure.before))
+        held, lifted = self._held.get(mark), self._lifted.get(mark)
+        if held is not None and (lifted is None or lifted < held):
+            self._until[mark] = EVER
+            return
+        ends = [end for end in (self._before.get(mark), held and lifted) if end is not None]
+        if ends:  # a lift of what was never suppressed covers nothing
+            self._until[mark] = max(ends)
 
     def until(self, name: str) -> datetime | None:
         """Up to when what is told of an id is gone; None: it was not erased."""

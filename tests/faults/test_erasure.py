@@ -6,12 +6,18 @@ so its rows are read, also those that newer ones replaced; all other files are l
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
+from schemas.topics import TopicName
+from schemas.touchpoints import AttributedTouchpoint
+from services.cli.commands.records import consumer, history
+from services.cli.context import Target
 from services.cli.privacy.folder import PrivacyFolder
 from streams.identity.erasures import Ledger
 from tests.faults.kit.campaign import load_of
@@ -19,12 +25,13 @@ from tests.faults.kit.checks import judged
 from tests.faults.kit.driver import sending
 from tests.faults.kit.lag import wait_idle
 from tests.faults.kit.oracle import attributed, expected, touchpoints_of
-from tests.faults.kit.scenario import Scenario
+from tests.faults.kit.scenario import Call, Scenario
 from tests.faults.kit.system import System
 from tests.faults.kit.traces import holding, stored_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
 SEED = 33
+WORDS = "Zandkasteelmoord"
 AS_FAST_AS_IT_GOES = 500.0
 
 
@@ -109,3 +116,73 @@ def test_an_erased_person_is_nowhere_and_stays_away(fresh: Path) -> None:
         verdict = judged(system, expected(pairs, erased=ledger))
         assert verdict, f"after a restore: {verdict}"
         assert stored_rows(system, address) == {}
+
+
+def accounts_of(pairs: list[tuple[Call, float]]) -> dict[str, list[AttributedTouchpoint]]:
+    return attributed(touchpoints_of(pairs).values())
+
+
+@pytest.mark.timeout(900)
+def test_an_erased_account_is_nowhere_and_its_people_with_it(fresh: Path) -> None:
+    """Asked for over HTTP, done by the schedule's command; a note on its incident loses its words."""
+    load = load_of("account", SEED, events=400)
+    with System(fresh) as system:
+        with sending(load, system, AS_FAST_AS_IT_GOES) as running:
+            pairs = [(load.calls[answer.index], answer.at_s) for answer in running.finish()]
+        wait_idle(system)
+        sizes = {account: len(items) for account, items in accounts_of(pairs).items() if account.startswith("crm:")}
+        account = max(sizes, key=lambda one: sizes[one])
+        items = accounts_of(pairs)[account]
+        mails = {name.partition(":")[2] for item in items for name in item.touchpoint.aliases if name[:6] == "email:"}
+        assert mails and all(stored_rows(system, mail) for mail in mails)
+
+        operators = {"authorization": f"Bearer {(fresh / 'secrets' / 'operators').read_text().strip()}"}
+        note: dict[str, object] = {"action_id": "n1", "at": "2026-11-30T00:00:00Z", "by": "Olaf", "verb": "note"}
+        note |= {"events": [items[0].event_id], "text": f"{WORDS} called"}
+        told = httpx.post(f"{system.ready['gateway_url']}/v1/touchline/actions", json=note, headers=operators)
+        assert told.status_code == 200
+        page = f"{system.ready['dashboard_url']}/api/privacy"
+        asked = httpx.post(page, json={"who": account, "by": "request 1"})
+        assert asked.status_code == 202, asked.text
+        wait_idle(system)
+        address = f"{page}/{asked.json()['request_id']}"
+        assert httpx.get(address).json()["state"] == "asked"
+        done = system.cli("erase", "--requested")
+        assert done.returncode == 0, done.stderr
+        receipt = json.loads(done.stdout)
+        assert receipt["kind"] == "account" and receipt["erased"]["notes"] == 1, receipt["erased"]
+        shown = httpx.get(address).json()
+        assert shown["state"] == "erased" and shown["receipt"]["erasure_id"] == receipt["erasure_id"]
+        assert json.dumps(receipt).find(account) < 0 and not any(mail in done.stdout for mail in mails)
+        assert system.cli("erase", "--requested").stdout == "", "what was asked for is done once"
+
+        def is_gone(where: str) -> None:
+            verdict = judged(system, expected(pairs, erased=ledger_of(system)))
+            assert verdict, f"{where}: {verdict}"
+            there = {row["account_id"] for row in system.rows("SELECT account_id FROM bi.accounts")}
+            assert account not in there, where
+            for mail in mails:
+                assert stored_rows(system, mail) == {}, where
+                assert holding(fresh, mail.encode()).keys() <= {"kafka"}, where
+
+        wait_idle(system)
+        is_gone("after the erasure")
+        notes = asyncio.run(latest(system, "incidents.actions.v1"))
+        assert len(notes) == 1 and WORDS not in str(notes) and "Olaf" in str(notes)
+        repeated = Scenario("again", SEED, load.calls)
+        with sending(repeated, system, AS_FAST_AS_IT_GOES) as running:
+            assert {answer.status for answer in running.finish()} == {200}
+        wait_idle(system)
+        is_gone("after everything was sent again")
+        desks = asyncio.run(latest(system, "alerts.desks.v1"))
+        people = {item.attribution.person_id for item in items} - {""}
+        assert not [key for key, value in desks.items() if any(one in value for one in (*mails, *people))], desks.keys()
+
+
+async def latest(system: System, topic: TopicName) -> dict[str, str]:
+    """The last value of each key of a compacted topic, those that are left."""
+    kafka, found = Target(system.data).load().kafka, dict[str, str]()
+    async with consumer(kafka) as reader:
+        async for record in history(reader, kafka, topic):
+            found[record.key.decode()] = (record.value or b"").decode()
+    return {key: value for key, value in found.items() if value}

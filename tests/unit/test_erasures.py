@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -197,3 +198,29 @@ def test_it_holds_no_name_and_another_key_reads_nothing() -> None:
 def test_a_sentence_loses_its_names() -> None:
     said = "email:ann@acme.com and anonymous:a9 are the same person"
     assert known(erasure(*ANN)).without_names(said) == f"{ERASED} and anonymous:a9 are the same person"
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["erase", "suppress", "lift"]), st.integers(0, 5)),
+        min_size=1,
+        max_size=5,
+        unique=True,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_a_suppression_ends_when_it_is_lifted_in_any_order(told: list[tuple[str, int]], order: random.Random) -> None:
+    name, ledger, shuffled = "email:ann@acme.com", Ledger(ERASURE_KEY), list(told)
+    order.shuffle(shuffled)
+    for number, (how, day) in enumerate(shuffled):
+        one = erasure(name, before=START + timedelta(days=day), suppress=how == "suppress")
+        ledger.take(one.changed(erasure_id=str(number), lifts=how == "lift"))
+    days = {how: max((day for kind, day in told if kind == how), default=-1) for how in ("erase", "suppress", "lift")}
+    is_held = days["suppress"] > days["lift"] or (days["suppress"] >= 0 and days["lift"] < 0)
+    until = (
+        EVER if is_held else START + timedelta(days=max(days["erase"], days["lift"] if days["suppress"] >= 0 else -1))
+    )
+    nothing = days["erase"] < 0 and days["suppress"] < 0
+    assert ledger.until(name) == (None if nothing else until)
+    assert bool(ledger.suppressed(name)) == (is_held and not nothing)

@@ -27,6 +27,9 @@ def erase(  # noqa: PLR0913 - one parameter per flag
         str, typer.Argument(help="A person id, an e-mail address, an alias such as crm_contact:51, or an account.")
     ] = "",
     suppress: Annotated[bool, typer.Option("--suppress", help="Also drop what occurs from now on.")] = False,
+    lift: Annotated[
+        bool, typer.Option("--lift", help="End a suppression: keep again what occurs from now on. Erases nothing.")
+    ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Apply all erasures once more: after a restore, or one that was broken off.")
     ] = False,
@@ -49,14 +52,17 @@ def erase(  # noqa: PLR0913 - one parameter per flag
 
     from services.cli.privacy.erase import Wish, erase_again, foreseen
     from services.cli.privacy.erase import erase as run
+    from services.cli.privacy.erase import lift as run_lift
     from services.cli.privacy.requests import requested as find_requested
-    from services.cli.privacy.subject import subject_of
+    from services.cli.privacy.subject import names_of, subject_of
     from streams.connectors.registry import erasing
 
     if [bool(who), again, requested].count(True) != 1 or (ledger and not again):
         raise typer.BadParameter(
             "name a person or an account, or say --again or --requested; --ledger goes with --again"
         )
+    if lift and (suppress or dry_run or by or not who):
+        raise typer.BadParameter("--lift goes with a person or an account, and with nothing else")
     if (again or requested) and (suppress or dry_run or by):
         raise typer.BadParameter("--suppress, --dry-run and --by go with a person or an account")
     with exit_codes(), _tools(Target(data, config, kafka, clickhouse)) as tools:
@@ -67,6 +73,9 @@ def erase(  # noqa: PLR0913 - one parameter per flag
             asking = erasing(tools.config.sources)
             for wish in list(find_requested(tools.client, tools.source, tools.directories, asking)):
                 emit(asyncio.run(run(tools, wish)))
+            return
+        if lift:
+            emit(asyncio.run(run_lift(tools, names_of(who, tools.directories))))
             return
         subject = subject_of(tools.client, tools.source, who, tools.directories)
         if subject.is_cut:

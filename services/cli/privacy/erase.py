@@ -15,15 +15,17 @@ from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 
+from schemas.base import EPOCH
 from schemas.config import Config
 from schemas.errors import ConfigurationError, TransientError
 from schemas.links import Erasure
 from services.cli.commands.unseen import flowed
+from services.cli.console import UsageError
 from services.cli.privacy import store
 from services.cli.privacy.folder import PrivacyFolder
 from services.cli.privacy.receipt import Receipt, left, words
 from services.cli.privacy.subject import Subject, person_with
-from services.cli.privacy.topics import call_back, empty, ledger_of, tell
+from services.cli.privacy.topics import blank_notes, call_back, empty, ledger_of, tell
 from services.common.linked import LinkSource
 from services.common.records import consumer, producer
 from streams.identity.directories import Directories
@@ -88,7 +90,7 @@ async def erase(tools: Tools, wish: Wish) -> Receipt:
             names = _wider(tools, wish, work)
             if not names:
                 break
-        done = await _finish(tools, writer, work)
+        done = await _finish(tools, reader, writer, work)
     return _receipt(tools, wish, work, done)
 
 
@@ -116,8 +118,27 @@ async def erase_again(tools: Tools, other: Path | None = None) -> dict[str, obje
         work.position = await tell(writer, tools.config.kafka, again)
         if again:
             await _gone(tools, reader, writer, work)
-        done = await _finish(tools, writer, work) if again else {}
+        done = await _finish(tools, reader, writer, work) if again else {}
     return {"erasures": len(again), "erased": done}
+
+
+async def lift(tools: Tools, names: Iterable[str]) -> dict[str, object]:
+    """End a suppression: what occurs of these ids from now on is kept again; what is gone stays gone.
+
+    All ids that were suppressed with one of them are freed. Raises UsageError where none is suppressed, KafkaAway.
+    """
+    ledger, now = _ledger(tools.key), datetime.now(UTC)
+    async with consumer(tools.config.kafka) as reader, producer(tools.config.kafka) as writer:
+        async for known in ledger_of(reader, tools.config.kafka):
+            ledger.take(known)
+        held = {one.link_id: one for name in names for one in ledger.suppressed(name)}
+        if not held:
+            raise UsageError("nobody of that name is suppressed")
+        marks = sorted({mark for one in held.values() for mark in one.marks})
+        parts = [one.changed(before=now, suppress=False, lifts=True) for one in _of_marks(ledger, str(uuid4()), marks)]
+        tools.folder.note(parts)
+        await tell(writer, tools.config.kafka, parts)
+    return {"lifted_at": _stamp(now), "ids": len(marks), "of": sorted({one.erasure_id for one in held.values()})}
 
 
 def foreseen(tools: Tools, wish: Wish) -> dict[str, object]:
@@ -164,12 +185,17 @@ async def _tell(  # noqa: PLR0913 - what is told of whom
 def _parts(ledger: Ledger, wish: Wish, names: Iterable[str], told: int) -> list[Erasure]:
     """The records of the ledger, from the number `told` on."""
     marks = sorted(map(ledger.mark, names))
+    parts = _of_marks(ledger, wish.erasure_id, marks)
+    return [one.changed(part=told + one.part, before=wish.at, suppress=wish.suppress) for one in parts]
+
+
+def _of_marks(ledger: Ledger, erasure_id: str, marks: list[str]) -> list[Erasure]:
+    """Records that together hold these marks; of when is up to the caller."""
     return [
         Erasure(
-            erasure_id=wish.erasure_id,
-            part=told + number,
-            before=wish.at,
-            suppress=wish.suppress,
+            erasure_id=erasure_id,
+            part=number,
+            before=EPOCH,
             key_id=ledger.key_id,
             marks=tuple(marks[start : start + MARKS_IN_A_PART]),
             evidence="",
@@ -209,13 +235,14 @@ def _wider(tools: Tools, wish: Wish, work: Work) -> set[str]:
     return more
 
 
-async def _finish(tools: Tools, writer: Any, work: Work) -> dict[str, int]:
-    """Take it out of the files: of ClickHouse, of the links topic, of the logs."""
+async def _finish(tools: Tools, reader: Any, writer: Any, work: Work) -> dict[str, int]:
+    """Take it out of the files: of ClickHouse, of the links topic, of notes, of the logs."""
     for item in store.touchpoints(tools.client, work.ledger, work.names, physical=True):
         work.found.take(item)
     link_ids = store.links(tools.client, work.ledger)
     await empty(writer, tools.config.kafka, link_ids)
     done = store.take_out(tools.client, work.ledger, work.found, link_ids, tools.say)
+    done["notes"] = await blank_notes(reader, writer, tools.config.kafka, work.found.events, work.names or ())
     done["places in logs"] = tools.folder.blank_logs(work.names or ())
     return done
 

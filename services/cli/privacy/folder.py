@@ -14,6 +14,8 @@ from schemas.errors import ConfigurationError
 from schemas.links import Erasure
 
 FOLDER: Final = "privacy"
+#: What is shorter, such as a number, stands in a text for many other things.
+SHORTEST_NAME: Final = 6
 _LEDGER: Final = "ledger.jsonl"
 _ERASURE: TypeAdapter[Erasure] = TypeAdapter(Erasure)
 
@@ -65,12 +67,8 @@ class PrivacyFolder:
         Byte by byte where they stand: who writes to a log keeps its place.
         """
         values = {name.partition(":")[2].encode() for name in names}
-        wanted = sorted((value for value in values if len(value) > _SHORTEST), key=len, reverse=True)
+        wanted = sorted((value for value in values if len(value) >= SHORTEST_NAME), key=len, reverse=True)
         return sum(_blank(path, wanted) for path in sorted(self._logs.glob("*")) if path.is_file())
-
-
-#: What is shorter, such as a number, stands in a log for many other things.
-_SHORTEST: Final = 5
 
 
 def _blank(path: Path, wanted: list[bytes]) -> int:

@@ -51,6 +51,16 @@ def subject_of(client: Client, source: LinkSource, asked: str, directories: Dire
     return person_with(source, names, directories, asked)
 
 
+def names_of(asked: str, directories: Directories) -> set[str]:
+    """The ids that somebody wrote, of whom nothing is stored any more. Raises UsageError for what is none."""
+    if asked.startswith(ACCOUNTS):
+        return {asked}
+    alias = alias_of(asked)
+    if alias is None:
+        raise UsageError("name a person by an e-mail address or an alias, or an account by its id")
+    return {*directories.candidates(alias)}
+
+
 def person_with(source: LinkSource, names: Iterable[Alias], directories: Directories, asked: str = "") -> Subject:
     """The person of these aliases; somebody who was never seen is their alias alone."""
     names = set(names)

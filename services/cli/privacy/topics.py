@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence, Set
 from typing import Any, Final
 
 from schemas.config import KafkaConfig
+from schemas.incidents import ACTIONS, IncidentAction
 from schemas.links import LINKS, Erasure
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
+from services.cli.privacy.folder import SHORTEST_NAME
 from services.common.records import history
+from streams.identity.erasures import ERASED
 from streams.runtime.decode import decode
 from streams.runtime.kafka import partitions
 from streams.runtime.writer import partition_of
 
 LINKS_TOPIC: Final[TopicName] = "identity.links.v1"
+NOTES_TOPIC: Final[TopicName] = "incidents.actions.v1"
 ACCOUNTS_TOPIC: Final[TopicName] = "touchpoints.attributed.v1"
 
 
@@ -47,6 +51,30 @@ async def empty(writer: Any, kafka: KafkaConfig, link_ids: Iterable[str]) -> Non
     topic = kafka.topic_prefix + LINKS_TOPIC
     for link_id in link_ids:
         await writer.send_and_wait(topic, None, key=link_id.encode(), partition=0)
+
+
+async def blank_notes(  # noqa: PLR0913 - of whom, and where
+    reader: Any, writer: Any, kafka: KafkaConfig, events: Set[str], names: Iterable[str]
+) -> int:
+    """Empty the words of notes on incidents that these events are evidence of, or that name somebody; how many.
+
+    Who did what and when stays. Everybody who follows the log forgets the words as they read it.
+    """
+    values = [value for name in names if len(value := name.partition(":")[2].lower()) >= SHORTEST_NAME]
+    latest: dict[bytes, IncidentAction] = {}
+    async for record in history(reader, kafka, NOTES_TOPIC):
+        for _, action in decode(record.value or b"[]", ACTIONS).items:
+            latest[record.key] = action
+    told = [
+        (key, action)
+        for key, action in latest.items()
+        if action.text not in ("", ERASED)
+        and (not events.isdisjoint(action.events) or any(value in action.text.lower() for value in values))
+    ]
+    for key, action in told:
+        emptied = b"[" + action.changed(text=ERASED).encoded() + b"]"
+        await writer.send_and_wait(kafka.topic_prefix + NOTES_TOPIC, emptied, key=key, partition=0)
+    return len(told)
 
 
 async def ledger_of(reader: Any, kafka: KafkaConfig) -> AsyncIterator[Erasure]:
