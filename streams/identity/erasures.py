@@ -13,7 +13,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from schemas.links import AccountClaim, Decision, Declared, Edge, Erasure, Link, Membership, RecordChange
-from schemas.touchpoints import Alias, AttributedTouchpoint, CleanTouchpoint, Recall
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, Recall
 from streams.identity.aliases import NAMING_KINDS, kind_of
 from streams.identity.domains import address_host, company_domain
 
@@ -108,7 +108,7 @@ class Ledger:
         naming = [name for name in aliases if kind_of(name) in NAMING_KINDS]
         if any(self.has(name, at) for name in naming or aliases):
             return True
-        places = {touchpoint.network, *touchpoint.account_refs, *map(_place, aliases)} - {""}
+        places = {touchpoint.network, *touchpoint.account_refs, *map(place_of, aliases)} - {""}
         return any(self.has(name, at) for name in places)
 
     def covers_link(self, link: Link) -> bool:
@@ -157,7 +157,7 @@ def sweep(items: Iterable[AttributedTouchpoint], ledger: Ledger, position: int) 
     ]
 
 
-def _place(name: Alias) -> str:
+def place_of(name: str) -> str:
     """The account that an address would make: an erased account is known by its domain, too."""
     host = address_host(name) if "@" in name else ""
     return f"domain:{company_domain(host)}" if host else ""

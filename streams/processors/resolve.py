@@ -54,8 +54,9 @@ class Resolve:
         """Records of clean touchpoints."""
         self._last_at = time.monotonic()
         found = self._stage.read(records, CLEAN)
-        touchpoints = self._kept([self._links.directories.touchpoint(touchpoint) for touchpoint in found.items])
-        await self._teach(touchpoints)
+        told = [self._links.directories.touchpoint(touchpoint) for touchpoint in found.items]
+        await self._teach(told)  # of others than who was erased, too: a link is judged by itself, whenever it comes
+        touchpoints = self._kept(told)
         # records of several partitions, told in the order of events: an account's writer then need not step again
         in_order = sorted(touchpoints, key=attrgetter("ordered_at"))
         outputs, turn = list[Output](), Turn()
@@ -114,7 +115,7 @@ class Reattribute(Resolve):
         knowledge = self._links.knowledge
         if knowledge.retold or knowledge.ledger:  # they may be evidence for what was told anew, or is from later
             read = [self._links.directories.touchpoint(recalled.item.touchpoint) for recalled in found.items]
-            await self._teach(one for one in read if not knowledge.ledger.covers(one))
+            await self._teach(read)
         outputs = self._stage.refuse(found.letters, len(found.items) + len(found.letters))
         futures = self._stage.outbox.put(outputs)
         for start in range(0, len(found.items), SLICE):

@@ -16,9 +16,9 @@ import pytest
 
 from schemas.topics import TopicName
 from schemas.touchpoints import AttributedTouchpoint
-from services.cli.commands.records import consumer, history
 from services.cli.context import Target
 from services.cli.privacy.folder import PrivacyFolder
+from services.common.records import consumer, history
 from streams.identity.erasures import Ledger
 from tests.faults.kit.campaign import load_of
 from tests.faults.kit.checks import judged
@@ -122,6 +122,10 @@ def accounts_of(pairs: list[tuple[Call, float]]) -> dict[str, list[AttributedTou
     return attributed(touchpoints_of(pairs).values())
 
 
+def mails_of(items: list[AttributedTouchpoint]) -> set[str]:
+    return {name.partition(":")[2] for item in items for name in item.touchpoint.aliases if name[:6] == "email:"}
+
+
 @pytest.mark.timeout(900)
 def test_an_erased_account_is_nowhere_and_its_people_with_it(fresh: Path) -> None:
     """Asked for over HTTP, done by the schedule's command; a note on its incident loses its words."""
@@ -130,10 +134,9 @@ def test_an_erased_account_is_nowhere_and_its_people_with_it(fresh: Path) -> Non
         with sending(load, system, AS_FAST_AS_IT_GOES) as running:
             pairs = [(load.calls[answer.index], answer.at_s) for answer in running.finish()]
         wait_idle(system)
-        sizes = {account: len(items) for account, items in accounts_of(pairs).items() if account.startswith("crm:")}
-        account = max(sizes, key=lambda one: sizes[one])
-        items = accounts_of(pairs)[account]
-        mails = {name.partition(":")[2] for item in items for name in item.touchpoint.aliases if name[:6] == "email:"}
+        found = accounts_of(pairs)
+        account = max(found, key=lambda one: len(mails_of(found[one])) * one.startswith("crm:"))
+        items, mails = found[account], mails_of(found[account])
         assert mails and all(stored_rows(system, mail) for mail in mails)
 
         operators = {"authorization": f"Bearer {(fresh / 'secrets' / 'operators').read_text().strip()}"}
@@ -156,6 +159,11 @@ def test_an_erased_account_is_nowhere_and_its_people_with_it(fresh: Path) -> Non
         assert json.dumps(receipt).find(account) < 0 and not any(mail in done.stdout for mail in mails)
         assert system.cli("erase", "--requested").stdout == "", "what was asked for is done once"
 
+        left = attributed(touchpoints_of(pairs).values(), ledger_of(system))
+        stay = {mail for items in left.values() for mail in mails_of(items)}  # whoever was at another account, too
+        assert mails - stay
+        mails -= stay
+
         def is_gone(where: str) -> None:
             verdict = judged(system, expected(pairs, erased=ledger_of(system)))
             assert verdict, f"{where}: {verdict}"
@@ -174,6 +182,19 @@ def test_an_erased_account_is_nowhere_and_its_people_with_it(fresh: Path) -> Non
             assert {answer.status for answer in running.finish()} == {200}
         wait_idle(system)
         is_gone("after everything was sent again")
+
+        other = min(stay)
+        noted = len(list(PrivacyFolder(fresh).ledger()))
+        with system.command("erase", other) as killed:
+            while len(list(PrivacyFolder(fresh).ledger())) == noted:
+                time.sleep(0.05)
+            killed.kill()
+        assert stored_rows(system, other), "it was killed before it was done"
+        again = system.cli("erase", "--again")
+        assert again.returncode == 0, again.stderr
+        wait_idle(system)
+        mails.add(other)
+        is_gone("after an erasure that was killed and went on")
         desks = asyncio.run(latest(system, "alerts.desks.v1"))
         people = {item.attribution.person_id for item in items} - {""}
         assert not [key for key, value in desks.items() if any(one in value for one in (*mails, *people))], desks.keys()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from schemas.config import Config, SecretRef, SourceConfig
+from schemas.config import Config, KafkaConfig, SecretRef, SourceConfig
 from schemas.errors import ConfigurationError
 from schemas.facts import Fact, ProposalFact
 from schemas.holdings import TOPICS_HELD
-from schemas.links import Edge, Erasure
+from schemas.incidents import ACTIONS, IncidentAction, Verb
+from schemas.links import AccountClaim, Edge, Erasure
 from schemas.touchpoints import AttributedTouchpoint, Attribution
 from services.cli.console import UsageError
-from services.cli.privacy import requests
+from services.cli.privacy import requests, subject, topics
 from services.cli.privacy.erase import Wish
 from services.cli.privacy.folder import PrivacyFolder
 from services.cli.privacy.receipt import left, words
@@ -207,3 +210,64 @@ def test_a_source_that_tells_of_no_deletion_may_not_be_allowed_to(tmp_path: Path
     path.write_text("sources:\n  - {name: desk, vendor: zendesk, secrets: [{env: KEY}], erases: true}\n")
     with pytest.raises(ConfigurationError, match=r"touchline.yaml:2:\d+: sources.0.erases: .*`hubspot`, `intercom`"):
         load_config(path)
+
+
+class Sends:
+    """A producer that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.sent: dict[bytes, bytes] = {}
+
+    async def send_and_wait(self, topic: str, value: bytes, *, key: bytes, partition: int) -> None:
+        assert (topic, partition) == ("t-incidents.actions.v1", 0)
+        self.sent[key] = value
+
+
+@pytest.mark.parametrize(
+    ("text", "events", "is_emptied"),
+    [
+        ("called them", ("gone",), True),
+        ("called Ann@Acme.com again", ("other",), True),
+        ("called 51 times", ("other",), False),  # a short id stands for many other things
+        ("called them", ("other",), False),
+        ("", ("gone",), False),
+        (ERASED, ("gone",), False),  # done already
+    ],
+)
+async def test_notes_lose_their_words_where_they_are_about_somebody(
+    monkeypatch: pytest.MonkeyPatch, text: str, events: tuple[str, ...], *, is_emptied: bool
+) -> None:
+    verb: Verb = "note" if text else "take"
+    action = IncidentAction(action_id="a", at=NOW, by="Olaf", verb=verb, events=events, text=text)
+
+    async def read(*_: object) -> AsyncIterator[object]:
+        yield SimpleNamespace(key=b"a", value=b"[" + action.encoded() + b"]")
+
+    monkeypatch.setattr(topics, "history", read)
+    writer, names = Sends(), ["email:ann@acme.com", "crm_contact:crm:51"]
+    done = await topics.blank_notes(None, writer, KafkaConfig(topic_prefix="t-"), {"gone"}, names)
+    assert done == len(writer.sent) == is_emptied
+    for value in writer.sent.values():
+        assert ACTIONS.validate_json(value) == [action.changed(text=ERASED)]
+
+
+def test_with_an_account_goes_whoever_has_an_address_there_and_others_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All three were seen at another account, too."""
+    whose = {"own": "email:ann@acme.com", "consultant": "email:bob@beta.nl", "browser": "anonymous:x"}
+    attributions = {one: Attribution(person_id=one, account_id="crm:1", method="m", confidence=1.0) for one in whose}
+    items = [
+        AttributedTouchpoint(touchpoint=touchpoint(one, 0, aliases=(name,)), attribution=attributions[one])
+        for one, name in whose.items()
+    ]
+
+    def query(_: object, sql: str, asked: dict[str, object]) -> list[dict[str, object]]:
+        if "person_id IN" in sql:
+            return [{"person_id": one} for one in whose]
+        return [{"payload": item.encoded().decode()} for item in items]
+
+    claim = AccountClaim(account_id="crm:1", trait="domain", value="acme.com", since=NOW, evidence="e", source="s")
+    monkeypatch.setattr(subject, "query_rows", query)
+    found = subject.subject_of(cast(Client, None), Listed([claim]), "crm:1", DIRECTORIES)
+    assert found.names == {"crm:1", "domain:acme.com", "email:ann@acme.com"}

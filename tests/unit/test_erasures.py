@@ -56,9 +56,10 @@ def known(one: Erasure) -> Ledger:
 
 
 def left(stream: list[CleanTouchpoint], one: Erasure) -> dict[str, tuple[object, ...]]:
-    """What is there when nothing that is covered ever was."""
+    """What is there when nothing that is covered ever was; what it told of others, who stay, is known all the same."""
     with patch("tests.unit.test_pipeline_convergence.Knowledge", lambda: Knowledge(None, known(one))):
-        return oracle([event for event in stream if not known(one).covers(event.changed(scoped=True))])
+        kept = [event for event in stream if not known(one).covers(event.changed(scoped=True))]
+        return oracle(kept, taught_by=stream)
 
 
 def erased(
@@ -198,6 +199,17 @@ def test_it_holds_no_name_and_another_key_reads_nothing() -> None:
 def test_a_sentence_loses_its_names() -> None:
     said = "email:ann@acme.com and anonymous:a9 are the same person"
     assert known(erasure(*ANN)).without_names(said) == f"{ERASED} and anonymous:a9 are the same person"
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_what_an_erased_account_told_of_others_is_known_whenever_it_came(at: int) -> None:
+    """A consultant's browser was seen at the erased account alone; the consultant stays, and the browser is theirs."""
+    stream = [
+        touchpoint("told", 1, "identify", aliases=("email:bob@beta.nl", "anonymous:b"), account_refs=("crm:1",)),
+        touchpoint("seen", 2, "page_view", aliases=("anonymous:b",), page="/pricing"),
+    ]
+    rows = erased(stream, erasure("crm:1", before=START + timedelta(days=1)), at, 1)
+    assert rows["seen"][0] == "domain:beta.nl" and "told" not in rows
 
 
 @settings(max_examples=40)

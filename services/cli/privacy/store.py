@@ -15,16 +15,26 @@ from pydantic import TypeAdapter
 
 from schemas.links import Link
 from schemas.touchpoints import AttributedTouchpoint
-from streams.identity.erasures import CAUSE, Ledger
+from streams.identity.erasures import CAUSE, Ledger, place_of
 from streams.runtime.clickhouse import query_rows, store_errors
 
 AT_ONCE: Final = 2_000
-_ROWS_PER_SLICE: Final = 200_000
+_ROWS_PER_SLICE: Final = 20_000
+NEEDLES_AT_ONCE: Final = 200
+#: To look for more names than these one by one costs more than to read everything.
+MOST_NAMES: Final = NEEDLES_AT_ONCE
 _LINK: TypeAdapter[Link] = TypeAdapter(Link)
 _SYNC: Final[Mapping[str, object]] = {"mutations_sync": 2, "alter_sync": 2, "optimize_throw_if_noop": 0}
 
 _NAMING: Final = "SELECT payload FROM histories {final} WHERE is_deleted = 0 AND multiSearchAny(payload, {needles})"
 _SLICE: Final = " WHERE is_deleted = 0 AND cityHash64(event_id) % {slices:UInt32} = {slice:UInt32}"
+_NAMES: Final = """
+SELECT DISTINCT arrayJoin(arrayConcat(
+  JSONExtract(payload, 'touchpoint', 'aliases', 'Array(String)'),
+  JSONExtract(payload, 'touchpoint', 'account_refs', 'Array(String)'),
+  [JSONExtractString(payload, 'touchpoint', 'network')])) AS name
+FROM histories WHERE is_deleted = 0
+"""
 _ALL: Final = {
     False: f"SELECT payload FROM histories FINAL{_SLICE}",
     True: f"SELECT payload FROM histories{_SLICE}",
@@ -79,14 +89,28 @@ def needles(names: Iterable[str]) -> list[str]:
 def touchpoints(
     client: Client, ledger: Ledger, names: Iterable[str] | None, *, physical: bool = False
 ) -> Iterator[AttributedTouchpoint]:
-    """The stored touchpoints that are covered. `names`: of whom alone; None: of everybody, which reads all.
+    """The stored touchpoints that are covered. `names`: of whom alone; None: of everybody, whose names are read first.
 
     `physical`: also rows that newer ones have replaced.
     """
+    if names is None:
+        found = erased_names(client, ledger)
+        names = found if len(found) <= MOST_NAMES else None
     for row in _payloads(client, names, physical=physical):
         item = AttributedTouchpoint.decoded(str(row["payload"]))
         if ledger.covers(item.touchpoint):
             yield item
+
+
+def erased_names(client: Client, ledger: Ledger) -> set[str]:
+    """The ids in stored touchpoints, also replaced ones, that are of somebody in the ledger: nearly always none."""
+    found = set()
+    with store_errors(), client.query_row_block_stream(_NAMES) as blocks:
+        for block in blocks:
+            for (name,) in block:
+                places = {place for place in (name, place_of(name)) if place}
+                found |= {place for place in places if ledger.names(place)}
+    return found
 
 
 def _payloads(client: Client, names: Iterable[str] | None, *, physical: bool) -> Iterator[dict[str, object]]:
@@ -97,9 +121,9 @@ def _payloads(client: Client, names: Iterable[str] | None, *, physical: bool) ->
             yield from query_rows(client, _ALL[physical], {"slices": slices, "slice": number})
         return
     wanted = needles(names)
-    for start in range(0, len(wanted), 200):
+    for start in range(0, len(wanted), NEEDLES_AT_ONCE):
         sql = _NAMING.format(final="" if physical else "FINAL", needles="{needles:Array(String)}")
-        yield from query_rows(client, sql, {"needles": wanted[start : start + 200]})
+        yield from query_rows(client, sql, {"needles": wanted[start : start + NEEDLES_AT_ONCE]})
 
 
 def links(client: Client, ledger: Ledger) -> list[str]:

@@ -17,6 +17,7 @@ from streams.connectors.own.touchline import alias_of
 from streams.identity.aliases import is_person, strength
 from streams.identity.directories import Directories
 from streams.identity.domains import company_domain
+from streams.identity.erasures import place_of
 from streams.identity.knowledge import Knowledge
 from streams.runtime.clickhouse import query_rows
 
@@ -111,9 +112,12 @@ def _account(client: Client, source: LinkSource, asked: str, directories: Direct
         things.update(name for name in item.touchpoint.aliases if not is_person(name))
         refs.update(item.touchpoint.account_refs)
     elsewhere = query_rows(client, _ELSEWHERE, {"account": asked, "people": sorted(people.keys() - {""})})
-    for row in elsewhere:  # a consultant stays; what they did here goes
-        people.pop(str(row["person_id"]), None)
-    return Subject("account", frozenset({*things, *_same(source, asked, refs, directories)}.union(*people.values())))
+    same = set(_same(source, asked, refs, directories))
+    for row in elsewhere:  # a consultant stays; what they did here goes, and all of whoever has an address here
+        person_id = str(row["person_id"])
+        if same.isdisjoint(map(place_of, people[person_id])):
+            del people[person_id]
+    return Subject("account", frozenset({*things, *same}.union(*people.values())))
 
 
 def _same(source: LinkSource, asked: str, refs: set[str], directories: Directories) -> Iterator[str]:

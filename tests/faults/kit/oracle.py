@@ -80,11 +80,14 @@ def touchpoints_of(sent: Iterable[tuple[Call, float]]) -> dict[str, CleanTouchpo
 def attributed(
     touchpoints: Iterable[CleanTouchpoint], erased: Ledger | None = None
 ) -> dict[str, list[AttributedTouchpoint]]:
-    """The touchpoints of every account, each attributed with all that will ever be known; none of who was erased."""
-    ledger = Ledger() if erased is None else erased
-    told = [touchpoint for touchpoint in touchpoints if not ledger.covers(touchpoint)]
+    """The touchpoints of every account, each attributed with all that will ever be known; none of who was erased.
+
+    What touchpoints of who was erased told of others is known: each link is judged by itself.
+    """
+    ledger, everything = Ledger() if erased is None else erased, list(touchpoints)
+    told = [touchpoint for touchpoint in everything if not ledger.covers(touchpoint)]
     knowledge = Knowledge(DIRECTORIES.in_order, ledger)
-    for touchpoint in told:
+    for touchpoint in everything:
         for link in knowledge.learn(touchpoint):
             knowledge.apply(link, knowledge.position + 1)
     accounts: dict[str, list[AttributedTouchpoint]] = defaultdict(list)

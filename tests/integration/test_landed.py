@@ -1,0 +1,35 @@
+"""The tables that the last landed version wrote open, migrate and show the same; what stands in them can be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from schemas.links import AnyLink
+from schemas.touchpoints import AttributedTouchpoint
+from services.sink.migrate import migrate
+from tests.clickhouse_fixture import warehouse
+from tests.data.landed import landed_figures, restored
+from tests.data.landed.record import figures
+from tests.sink_harness import store_config
+
+pytestmark = pytest.mark.clickhouse
+_LINK: TypeAdapter[AnyLink] = TypeAdapter(AnyLink)
+
+
+def test_the_last_versions_tables_show_the_same(tmp_path: Path) -> None:
+    data = restored(tmp_path)
+    with warehouse(data / "clickhouse") as (clickhouse, _):
+        config = store_config(clickhouse.base_url, "touchline", data / "clickhouse" / "internal.token")
+        migrate(config.model_copy(update={"bi_database": "bi"}), clickhouse.token)
+        client = clickhouse.client(database="touchline")
+        assert figures(client) == landed_figures()
+        for (payload,) in client.query("SELECT payload FROM histories FINAL").result_rows:
+            AttributedTouchpoint.decoded(payload)
+        links = client.query("SELECT payload FROM links FINAL").result_rows
+        assert any(_LINK.validate_json(payload).kind == "erasure" for (payload,) in links)
+        for (view,) in client.query("SELECT name FROM system.tables WHERE database = 'bi'").result_rows:
+            client.query(f"SELECT * FROM bi.{view} LIMIT 1")
+        client.close()
