@@ -21,9 +21,15 @@ import httpx
 import yaml
 
 from benchmarks.figures import Say
-from tests.receivers import Receiver, mail_receiver, receiver
+from tests.receivers import OK, Answer, Receiver, mail_receiver, receiver
 
-CHANNELS: Final = ("slack", "mail", "webhook", "alertmanager")
+HTTP: Final[dict[str, Answer]] = {
+    **dict.fromkeys(("slack", "webhook", "alertmanager"), OK),
+    **dict.fromkeys(("teams", "pagerduty", "opsgenie"), (202, {}, b"{}")),
+    "slack bot": (200, {}, b'{"ok": true, "ts": "1.2"}'),
+}
+"""Channel → what its receiver answers, as the vendor documents it."""
+CHANNELS: Final = (*HTTP, "mail")
 PAUSE_S: Final = 0.5
 """Between two complaints: each channel may send ten messages a second here, so that none waits for its turn."""
 LAST_S: Final = 60.0
@@ -72,11 +78,12 @@ async def latencies(runs: int, say: Say) -> dict[str, list[float]]:
 async def _configured(folder: Path, heard: Heard, stack: AsyncExitStack) -> Path:
     """Receivers, and a configuration that names them."""
     urls: dict[str, str] = {}
-    for name in ("slack", "webhook", "alertmanager"):
-        one: Receiver = await stack.enter_async_context(receiver())
+    for name, answer in HTTP.items():
+        one: Receiver = await stack.enter_async_context(receiver(answer))
         one.got, urls[name] = _Noted(heard, name), one.url
     mail_port = await stack.enter_async_context(mail_receiver(lambda text: heard.note("mail", text)))
     secrets = {"web": KEY, "slack": urls["slack"], "hook": "whsec_" + base64.b64encode(b"k" * 32).decode()}
+    secrets |= {"teams": urls["teams"], "key": "k" * 32, "token": "xoxb-1"}
     for name, text in secrets.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
@@ -96,6 +103,12 @@ def _document(urls: dict[str, str], mail_port: int) -> dict[str, Any]:
             "email": [fast | mail | {"to": ["you@example.com"]}],
             "webhooks": [fast | {"name": "webhook", "url": urls["webhook"], "secrets": [{"file": "hook"}]}],
             "alertmanager": [fast | {"name": "alertmanager", "urls": [urls["alertmanager"]]}],
+            "teams": [fast | {"name": "teams", "url": {"file": "teams"}}],
+            "pagerduty": [fast | {"name": "pagerduty", "url": urls["pagerduty"], "routing_key": {"file": "key"}}],
+            "opsgenie": [fast | {"name": "opsgenie", "url": urls["opsgenie"], "key": {"file": "key"}}],
+            "slack_bots": [
+                fast | {"name": "bot", "url": urls["slack bot"], "token": {"file": "token"}, "room": "C0123456789"}
+            ],
         },
     }
 

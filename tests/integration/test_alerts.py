@@ -19,14 +19,17 @@ from typing import Any
 
 import pytest
 import yaml
+from aiokafka import TopicPartition
 
 from schemas.config import KafkaConfig
 from schemas.facts import SignalFact
 from schemas.incidents import DELIVERIES, Delivery, IncidentAction
+from schemas.processes import INPUTS
+from services.alerting.hearing import StagesBehind
 from services.alerting.main import Health, serve
 from services.common.config import load_config
 from streams.runtime.decode import decode
-from streams.runtime.kafka import broadcast_consumer, producer
+from streams.runtime.kafka import broadcast_consumer, group_consumer, producer
 from streams.runtime.topics_admin import ensure_topics
 from streams.runtime.writer import partition_of
 from tests.receivers import OK, Receiver, receiver, until
@@ -57,17 +60,29 @@ class Ground:
         return {"webhooks": [one]}
 
     @asynccontextmanager
-    async def service(self) -> AsyncIterator[None]:
+    async def service(self) -> AsyncIterator[Health]:
         """The service in this process; it has taken over when the block begins."""
         stopping, health = asyncio.Event(), Health()
         config = load_config(self.folder / "touchline.yaml", env={})
         task = asyncio.create_task(serve(config, stopping=stopping, health=health))
         try:
             await until(lambda: health.report()[0] or task.done(), 60)
-            yield
+            yield health
         finally:
             stopping.set()
             await asyncio.wait_for(task, 30)
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """The service as a process of its own, which the test may kill."""
+        command = [sys.executable, "-m", "services.cli.service", "alerts", "--config", f"{self.folder}/touchline.yaml"]
+        process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL)
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
 
     async def killed_at(self, failpoint: str, *facts: SignalFact) -> None:
         """The service as a process that kills itself at a failpoint, on its way with these facts."""
@@ -199,6 +214,56 @@ async def test_killed_at_any_step_it_is_told_with_one_id_and_no_storm(
         assert len({request.headers["webhook-id"] for request in heard.got}) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.fault
+async def test_two_services_share_the_accounts_and_one_takes_over_when_the_other_is_killed(ground: Ground) -> None:
+    """Each incident is told by one of them; what comes while one lies dead is told by the other, once."""
+    async with receiver() as heard:
+        ground.configure(**ground.hook(heard), in_doubt_s=2)
+        async with ground.service() as health:
+            watcher = health.watcher
+            assert watcher is not None
+            async with ground.process() as other:
+                await until(lambda: len(watcher._desks.wards) == 1 or other.returncode is not None, 60)
+                await until(lambda: watcher.is_watching, 60)
+                for number in range(8):
+                    await ground.facts(*failed(f"e{number}", account=f"crm:{number}"))
+                await until(lambda: len(told(heard)) >= 8, 60)
+                assert 0 < len(watcher._desks.of) < 8, "both have some of the accounts"
+                await asyncio.sleep(2)  # killed between sending and writing that down, it would send once more
+                other.kill()
+                await other.wait()
+                for number in range(8, 16):
+                    await ground.facts(*failed(f"e{number}", account=f"crm:{number}"))
+                await until(lambda: len(told(heard)) >= 16, 90)
+                await asyncio.sleep(2)
+        assert len(told(heard)) == len(set(told(heard))) == 16
+        assert {kind for kind, _ in told(heard)} == {"opened"}
+
+
+async def test_a_stage_with_work_that_it_does_not_do_is_seen(ground: Ground) -> None:
+    """On real Kafka: not known at first, behind while it has not committed, and not behind afterwards."""
+    behind = StagesBehind(ground.kafka)
+    try:
+        assert await behind.look(), "at the first look it is not known"
+        assert not await behind.look(), "nothing was ever sent"
+        await ground.send(INPUTS["resolve"], "k", [b"{}"], single=True)
+        await behind.look()
+        assert await behind.look(), "what it had at the last look it has not done"
+        await behind.close()
+        place = TopicPartition(ground.kafka.topic_prefix + INPUTS["resolve"], 0)
+        reader = group_consumer(ground.kafka, "touchline-resolve", role="resolve")
+        await reader.start()
+        try:
+            reader.assign([place])
+            await reader.commit({place: 1})
+        finally:
+            await reader.stop()
+        assert not await behind.look(), "after a close it goes on by itself"
+    finally:
+        await behind.close()
+
+
 async def test_a_receiver_that_is_away_or_asks_for_a_pause_misses_nothing(ground: Ground) -> None:
     answers = [(500, {}, b""), (429, {"retry-after": "3"}, b""), OK]
     async with receiver(*answers) as heard:
@@ -284,6 +349,7 @@ AWAY_S = 600
 
 @pytest.mark.slow
 @pytest.mark.fault
+@pytest.mark.timeout(2_000)
 async def test_a_receiver_that_is_away_for_ten_minutes_gets_everything_once(ground: Ground) -> None:
     port = free_port()
     ground.configure(**ground.hook(Receiver(port=port)))

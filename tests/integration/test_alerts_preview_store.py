@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from schemas.blueprint import TARGETS
+from services.alerting.hearing import Hearing
 from services.cli.commands.previewing import figures, history
 from streams.incidents.counts import BROKEN, COUNTS, measured, sources_of
 from streams.incidents.intake import Lens
@@ -17,6 +18,7 @@ from streams.incidents.preview import preview, with_changes
 from streams.incidents.rhythm import Rhythms
 from streams.incidents.series import SLOT_S
 from streams.runtime.clickhouse import Store
+from streams.runtime.metrics import NoMetrics
 from tests.clickhouse_fixture import ClickHouse
 from tests.incident_kit import BLUEPRINT, LENS
 from tests.store_facts import START, account_fact, signal_fact, touchpoint_fact
@@ -45,6 +47,40 @@ def test_stored_history_is_told_as_it_would_have_been(store: Store) -> None:
     told = {tally.policy: tally.opened for tally in preview(desks, LENS, since, now) if tally.opened}
     assert told == {"complaint": 1, "moment_of_truth_failed": 1}
     assert history(store.client, LENS, now) == []
+
+
+async def test_owners_and_when_sources_were_heard_are_asked_of_the_store(
+    clickhouse_url: ClickHouse, clickhouse_database: str
+) -> None:
+    """As the service asks: who owns an account in the CRM, and when each configured source was last heard."""
+    said = {"subject": "company:crm:1", "properties": {"property": "hubspot_owner_id", "value": "71000001"}}
+    of_crm = touchpoint_fact(3, account="crm:1")
+    record = of_crm.input.touchpoint.changed(action="crm_record", **said)
+    owned, heard, now = dict[str, str](), dict[str, datetime](), START + timedelta(hours=1)
+    with fresh_store(clickhouse_url, clickhouse_database) as (store, config):
+        put(store, [account_fact(), of_crm.changed(input=of_crm.input.changed(touchpoint=record)), touchpoint_fact(4)])
+        hearing = Hearing(
+            store,
+            NeverBehind(),
+            Rhythms(),
+            NoMetrics(),
+            lambda: now,
+            lambda found, _: heard.update(found),
+            {"crm", "quiet"},
+            owned.update,
+            config.bi_database,
+        )
+        assert await hearing.step() == ""
+    assert owned == {"crm:1": "71000001"}
+    assert heard == {"crm": record.received_at}, "not of one that is not configured, nor of one that was never heard"
+
+
+class NeverBehind:
+    async def look(self) -> bool:
+        return False
+
+    async def close(self) -> None:
+        return None
 
 
 def test_figures_of_types_are_counted_without_what_was_sent_as_history(store: Store) -> None:
