@@ -134,12 +134,13 @@ class StagesBehind:
                 await close_all(reader.stop)
                 raise
             self._reader = reader
-        is_behind = not self._ends
+        is_behind, ends = not self._ends, dict[str, dict[int, int]]()
         for stage, topic in INPUTS.items():
             before = self._ends.get(stage, {})
-            self._ends[stage] = await end_offsets(self._reader, self._kafka, topic)
+            ends[stage] = await end_offsets(self._reader, self._kafka, topic)
             done = await self._groups[stage].committed(topic)
             is_behind |= any(done.get(place, 0) < end for place, end in before.items())
+        self._ends = ends  # a look that broke off half way is none
         return is_behind
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil, sqrt
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, NamedTuple
 
 from schemas.blueprint import Blueprint, TouchpointType
 from schemas.policies import Burn, Policy
@@ -43,6 +43,15 @@ def budget(target: str, wanted: float, policy: Policy) -> float:
     return (1 - wanted) / 2 if target == "emotion" else policy.may_miss
 
 
+class Window(NamedTuple):
+    """A burn, its windows in slots, and the rate from which on it burns."""
+
+    burn: Burn
+    long: int
+    short: int
+    most: float
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
     """One target of one type, judged by one policy."""
@@ -51,11 +60,21 @@ class Promise:
     target: str
     wanted: float
     series: Series
+    windows: tuple[Window, ...]
     sources: tuple[str, ...] = ()
     phase: str = ""
     kind: ClassVar[Literal["target"]] = "target"
     step_s: ClassVar[int] = SLOT_S
     reach: ClassVar[timedelta] = timedelta(days=3)
+
+    @classmethod
+    def of(cls, policy: Policy, target: str, wanted: float, series: Series, sources: tuple[str, ...] = ()) -> Promise:
+        allowed = budget(target, wanted, policy)
+        windows = (
+            Window(burn, _slots(burn.long_h), _slots(burn.short_h), min(burn.factor * allowed, (1 + allowed) / 2))
+            for burn in policy.burns
+        )
+        return cls(policy, target, wanted, series, tuple(windows), sources)
 
     @property
     def needs_sources(self) -> bool:
@@ -72,32 +91,30 @@ class Promise:
 
     def pain(self, slot: int) -> Pain | None:
         """How it is missed as of the end of a slot; None: it is not."""
-        found = next((burn for burn in self.policy.burns if self._burns(burn, slot)), None)
+        found = next((window for window in self.windows if self._burns(window, slot)), None)
         if found is None:
             return None
-        after = slot - _slots(found.long_h)
+        after = slot - found.long
         counted, bad = self.series.sums(after, slot)
         share = (rate(counted, bad) - self.budget) / (1 - self.budget) if self.budget < 1 else 0.0
-        words = f"{self._words(counted, bad)} in the last {duration(found.long_h * 3600)}"
+        words = f"{self._words(counted, bad)} in the last {duration(found.burn.long_h * 3600)}"
         return Pain(0.5 + 0.4 * share, f"{words}; felt at {_many(self.series.accounts(after, slot))}")
 
     def is_over(self, slot: int) -> bool:
         """Whether it was kept lately, by enough touchpoints to say so, or too little happens to say anything."""
-        pairs = self.policy.burns
         after = self.series.enough_after(slot, self.policy.volume)
-        if after is None or after < slot - max(_slots(burn.long_h) for burn in pairs):
+        if after is None or after < slot - max(window.long for window in self.windows):
             return True
-        lately = min(after, slot - max(_slots(burn.short_h) for burn in pairs))
+        lately = min(after, slot - max(window.short for window in self.windows))
         return rate(*self.series.sums(lately, slot)) < _CALMER * self.budget
 
-    def _burns(self, burn: Burn, slot: int) -> bool:
-        most = min(burn.factor * self.budget, (1 + self.budget) / 2)
-        after = slot - _slots(burn.long_h)
+    def _burns(self, window: Window, slot: int) -> bool:
+        after = slot - window.long
         counted, bad = self.series.sums(after, slot)
-        if counted < self.policy.volume or rate(counted, bad) < most or at_least(counted, bad) <= self.budget:
+        if counted < self.policy.volume or rate(counted, bad) < window.most or at_least(counted, bad) <= self.budget:
             return False
-        lately = slot - _slots(burn.short_h) - 1  # the slot that has just begun says too little alone
-        if rate(*self.series.sums(lately, slot)) < most:
+        lately = slot - window.short - 1  # the slot that has just begun says too little alone
+        if rate(*self.series.sums(lately, slot)) < window.most:
             return False
         return self.series.accounts(after, slot) >= self.policy.accounts
 
@@ -131,9 +148,10 @@ def promises(
         for target, wanted in sorted(kind.targets.items()):
             for policy in blueprint.policies:
                 if "*" in policy.targets or target in policy.targets:
-                    series = measured.get((kind.id, target)) or Series({})
-                    told_by = sources.get(kind.id, ())
-                    found.setdefault(kind.id, []).append(Promise(policy, target, wanted, series, told_by))
+                    series = measured.get((kind.id, target))
+                    if series is not None:
+                        promise = Promise.of(policy, target, wanted, series, sources.get(kind.id, ()))
+                        found.setdefault(kind.id, []).append(promise)
     return found
 
 

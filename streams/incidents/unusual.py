@@ -79,6 +79,8 @@ class Cell:
         return self.series.sums(until - 24, until)[0] < self.policy.volume
 
     def _change(self, slot: int) -> Pain | None:
+        if rate(*self.series.sums(slot - 1 - self.policy.window_h, slot - 1)) <= _LEAST_CHANGE[self.name]:
+            return None  # by no more than nothing: the weeks before need not be asked
         found = self._compared(slot)
         if found is None or found.now <= found.usual + found.band:
             return None
@@ -102,8 +104,10 @@ class Cell:
     def _compared(self, slot: int) -> Usual | None:
         until = slot - 1
         counted, bad = self.series.sums(until - self.policy.window_h, until)
+        if counted < self.policy.volume:
+            return None
         before = [each for each in self._weeks_before(until) if each[0] >= self.policy.volume / 3]
-        if counted < self.policy.volume or len(before) < LEAST_WEEKS:
+        if len(before) < LEAST_WEEKS:
             return None
         rates = [rate(*each) for each in before]
         middle = median(rates)
