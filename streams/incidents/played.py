@@ -65,7 +65,12 @@ def desks_of_figures(  # noqa: PLR0913 - what it is played on
         for row in rows[SLOTS, 0]
         if row["source"] in rhythms.names and any(policy.sources for policy in lens.blueprint.policies)
     ]
-    return [desk for desk in (*sources, *_types(rows, lens, since, now)) if desk.parts]
+    return [_believed(desk) for desk in (*sources, *_types(rows, lens, since, now)) if desk.parts]
+
+
+def _believed(desk: Desk) -> Desk:
+    """Nobody knows any more which source was late then: nothing is held."""
+    return desk.changed(parts={name: part.changed(needs_sources=False) for name, part in desk.parts.items()})
 
 
 def _types(rows: Mapping[tuple[str, int], Sequence[Row]], lens: Lens, since: datetime, now: datetime) -> Iterator[Desk]:

@@ -216,7 +216,7 @@ def _thread(seen: _Seen, state: str) -> Thread:
 def _stale_source(seen: _Seen) -> tuple[str, str]:
     """The source whose silence makes the incident, if that proves nothing, and why; empty: believe the incident."""
     roots = [part for part in seen.incident.roots if part.closed_at is None or not part.waits]
-    if not roots or any(not part.waits for part in roots):
+    if not roots or any(not part.waits or (part.sources and not part.needs_sources) for part in roots):
         return "", ""
     carriers = seen.desk.carriers
     sources = {carriers[part.event_id].source for part in roots if part.event_id in carriers}

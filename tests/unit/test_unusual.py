@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 
 from schemas.incidents import Thread
+from streams.incidents.played import desks_of_figures, questions
+from streams.incidents.preview import preview
+from streams.incidents.promises import promises
+from streams.incidents.rhythm import Rhythms
+from streams.incidents.series import SLOT_S, Series, Tally
 from streams.incidents.unusual import HOUR_S, unusual
 from streams.journey.golden import START
-from tests.incident_kit import BLUEPRINT
+from tests.incident_kit import BLUEPRINT, LENS
 from tests.simulation.changed import changed, found, rhythm
 from tests.unit.test_alerts_of_history import Watch
 
@@ -82,6 +87,29 @@ async def test_much_that_is_unusual_of_one_type_is_one_incident() -> None:
 async def test_one_week_of_holidays_is_no_reason_to_be_silent_about_silence(weeks: Sequence[int], told: int) -> None:
     away = {hour for week in weeks for hour in range(week * 168, (week + 1) * 168)}
     assert len(await looked_at([one for one in usual(LAST - 6) if one["slot"] - FIRST not in away])) == told
+
+
+def test_the_preview_tells_it_although_nobody_knows_which_source_was_late_then() -> None:
+    rows, since = usual(LAST - 6), NOW - 5 * HOUR
+    asked_for = questions(LENS, since, NOW)
+    first = asked_for.index(next(one for one in asked_for if one[1].get("width_s") == HOUR_S))
+    answers = [rows if at == first else [] for at in range(len(asked_for))]
+    desks = desks_of_figures(asked_for, answers, LENS, since, NOW + HOUR, Rhythms())
+    told = {tally.policy: tally.opened for tally in preview(desks, LENS, since, NOW + HOUR) if tally.opened}
+    assert told == {"unusual_change": 1}
+
+
+async def test_what_was_told_by_people_is_not_held_with_what_silence_tells() -> None:
+    """A missed promise of friction, and a silence of the same type, are one incident, and it is told."""
+    rows = usual(LAST - 6)
+    watch = Watch(NOW, START)
+    slot = int(NOW.timestamp()) // SLOT_S
+    painful = Series({slot - n: Tally(20, 15, frozenset(range(6))) for n in range(4)})
+    promise = promises(BLUEPRINT, {(TYPE, "friction_rate"): painful}, {TYPE: ("desk",)})[TYPE]
+    watch.watcher.measured({TYPE: [*promise, *unusual(BLUEPRINT, rows)[TYPE]]}, NOW)
+    await watch.watcher._look()
+    (thread,) = watch.desks.get(f"type:{TYPE}").threads
+    assert thread.state == "told"
 
 
 def test_of_changes_put_in_it_finds_some_and_makes_up_none() -> None:
