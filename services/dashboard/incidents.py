@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from schemas.incidents import Desk, Part
-from schemas.policies import Level
+from schemas.policies import Level, Policy
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Range, Scope
@@ -18,7 +18,7 @@ from services.dashboard.store import Near, PainQuery, Pains, Row
 from services.dashboard.words import account_name, rule_label
 from streams.incidents.incident import Incident, signs_of
 from streams.incidents.judging import bursts_of
-from streams.incidents.listing import Listed, State, every, listed, worst_first
+from streams.incidents.listing import Listed, State, every, listed, policies_of, worst_first
 from streams.incidents.stored import asked, desks_of
 
 REACH = timedelta(days=30)
@@ -84,11 +84,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """One incident with all that it is made of."""
+    """One incident with all that it is made of, and the policies that it falls under."""
 
     view: IncidentView
     listed: Listed
     account_id: str
+    policies: tuple[Policy, ...]
 
 
 async def incidents(reader: Reader, scope: Scope, span: Range, most_pains: int = MOST_PAINS) -> Found:
@@ -181,7 +182,8 @@ async def incident(reader: Reader, name: str) -> One | None:
         if name == one.incident_id or any(event_id in part.proof for part in one.incident.parts):
             persona_of = {str(row["signal_id"]): str(row.get("persona", "")) for row in pains.signals}
             personas = _named(reader.catalogue, (persona_of.get(part.part_id, "") for part in one.incident.roots))
-            return One(replace(_view(reader, desk, one), personas=personas), one, account_id)
+            asking = policies_of(one, desk, reader.catalogue.lens, reader.clock())
+            return One(replace(_view(reader, desk, one), personas=personas), one, account_id, tuple(asking))
     return None
 
 
@@ -199,7 +201,7 @@ def _all(
 ) -> list[tuple[Desk, Listed]]:
     lens, board, now = reader.catalogue.lens, reader.board, reader.clock()
     desks = desks_of(pains.signals, pains.touchpoints, pains.accounts, lens, since)
-    told = (desk.changed(threads=board.threads(desk.account_id)) for desk in desks)
+    told = (desk.changed(threads=mine) if (mine := board.threads(desk.account_id)) else desk for desk in desks)
     return [(desk, one) for desk in told for one in listed(desk, lens, board.log, now, is_wanted)]
 
 

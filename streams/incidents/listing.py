@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.incidents import Desk, Thread
-from schemas.policies import LEVELS, Level
+from schemas.policies import LEVELS, Level, Policy
 from streams.incidents.actions import ActionLog, Standing
 from streams.incidents.identity import Known, matched
 from streams.incidents.incident import Incident
@@ -26,8 +26,7 @@ State = Literal["open", "taken", "silenced", "done", "over"]
 class Listed:
     """An incident, how bad it is now, where it stands with people and what they were told.
 
-    `thread`: None where nobody was told of it. `policies`: those it falls under. `is_back`: it was done, and hurts
-    again.
+    `thread`: None where nobody was told of it. `is_back`: it was done, and hurts again.
     """
 
     incident_id: str
@@ -40,7 +39,6 @@ class Listed:
     state: State
     is_back: bool
     thread: Thread | None
-    policies: tuple[str, ...]
 
 
 def every(_: Incident) -> bool:
@@ -51,16 +49,23 @@ def every(_: Incident) -> bool:
 def listed(
     desk: Desk, lens: Lens, log: ActionLog, now: datetime, is_wanted: Callable[[Incident], bool] = every
 ) -> list[Listed]:
-    """The account's incidents that are wanted, the oldest first. Judging them is most of the work."""
+    """The account's incidents that are wanted, the oldest first."""
     incidents = incidents_on(desk, lens)
     known = [Known(thread.thread_id, frozenset(thread.events), thread.opened_at) for thread in desk.threads]
     threads = {thread.thread_id: thread for thread in desk.threads}
-    found = {incident.events: thread_id for thread_id, incident in matched(known, incidents).continued.items()}
+    continued = matched(known, incidents).continued if known else {}
+    found = {incident.events: thread_id for thread_id, incident in continued.items()}
     return [
         _listed(desk, each, threads.get(found.get(each.events, "")), lens, log, now)
         for each in incidents
         if is_wanted(each)
     ]
+
+
+def policies_of(one: Listed, desk: Desk, lens: Lens, now: datetime) -> list[Policy]:
+    """Those that an incident of the account falls under."""
+    is_key = one.weight > 1
+    return [each for each in lens.blueprint.policies if falls_under(each, one.incident, desk.dates, now, is_key=is_key)]
 
 
 def worst_first(incidents: Iterable[Listed]) -> list[Listed]:
@@ -74,9 +79,6 @@ def _listed(  # noqa: PLR0913 - what is known of an incident
     weight = lens.weight_of(desk.tier, desk.segment)
     standing = log.standing(dict.fromkeys((*incident.events, *(thread.events if thread else ()))))
     is_done = standing.is_done(incident.pained_at)
-    policies = [
-        one for one in lens.blueprint.policies if falls_under(one, incident, desk.dates, now, is_key=weight > 1)
-    ]
     return Listed(
         incident_id=thread.thread_id if thread else incident.incident_id,
         incident=incident,
@@ -88,7 +90,6 @@ def _listed(  # noqa: PLR0913 - what is known of an incident
         state=_state(incident, standing, now),
         is_back=standing.done_at is not None and not is_done,
         thread=thread,
-        policies=tuple(one.id for one in policies),
     )
 
 

@@ -67,8 +67,6 @@ def drawn(
     account: AccountRow | None,
 ) -> IncidentPage:
     """`touchpoints` by their ids, where they are stored."""
-    known = {policy.id: policy for policy in catalogue.lens.blueprint.policies}
-    policies = [known[name] for name in one.listed.policies]
     kind = catalogue.types.get(one.view.touchpoint_type)
     return IncidentPage(
         view=one.view,
@@ -76,8 +74,8 @@ def drawn(
         log=tuple(_log(one, actions)),
         told=told_words(one),
         lines=tuple(lines),
-        policies=tuple(policy.name for policy in policies),
-        runbooks=tuple(dict.fromkeys(policy.runbook for policy in policies if policy.runbook)),
+        policies=tuple(policy.name for policy in one.policies),
+        runbooks=tuple(dict.fromkeys(policy.runbook for policy in one.policies if policy.runbook)),
         excellent=kind.excellent if kind is not None else "",
         account=account,
         people=len({part.person_id for part in one.listed.incident.roots} - {""}),
@@ -134,7 +132,7 @@ def _did(action: IncidentAction) -> str:
 def told_words(one: One) -> str:
     """Who was told, in a sentence; that nobody was is a sentence of its own."""
     thread = one.listed.thread
-    if thread is None and one.listed.policies:
+    if thread is None and one.policies:
         return "Nobody was told: it was over, silenced or too old when it became known, or the alerts were not running."
     if thread is None:
         return "Nobody was told: no policy asks for incidents like this one."
