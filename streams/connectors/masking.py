@@ -4,6 +4,7 @@
 |---|---|---|
 | an e-mail address, also `jan%40acme.com` | everywhere | `[email]` |
 | a signed token (`eyJ….….…`), a key of a known form (`sk_live_…`) | everywhere | `[token-3f2a]` |
+| an address in base64 or hex, a name and password before a host | addresses and paths | the same |
 | what a parameter called like a secret holds (`?token=`, `#sig=`, `?email=`) | addresses and paths | the same |
 | a part that looks drawn at random, what follows `reset`, `invite` and the like | addresses and paths | the same |
 
@@ -14,6 +15,7 @@ number, a UUID, 24 digits of hex) stay, except behind such a word: they open not
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from hashlib import sha256
@@ -30,8 +32,12 @@ _WHO: Final = frozenset({"given_up", "account", "contacts", "merged", "by", "own
 _RECORDS: Final[frozenset[Action]] = frozenset(
     {"alias", "decision", "crm_record", "crm_removed", "deal_created", "deal_stage_changed", "lifecycle_changed"}
 )
-_HINT = re.compile(r"@|%(?:25)?40|eyJ|[_-](?:live|test)_|gh[a-z]_|xox|AKIA|glpat-|whsec|sk-|sk_")
+_HINT = re.compile(
+    r"@|%(?:25)?40|eyJ|[_-](?:live|test)_|gh[a-z]_|xox|AKIA|glpat-|whsec|sk-|sk_|_pat_|npm_|AIza|SG\.|ya29\.|hf_|"
+    r"dop_v1|shp[a-z]{2}_|[Bb]earer |[Bb]asic |\bST-\d"
+)
 _AT = re.compile(r"@|%(?:25)?40")
+_MAIL = re.compile(r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[a-z]{2,24}", re.I)
 _DOMAIN = re.compile(r"(?![1-9]x\.)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}")
 #: At the end of a text that was cut there.
 _CUT_DOMAIN = re.compile(r"[\w.-]{0,250}\Z")
@@ -54,26 +60,39 @@ _MAX_LOCAL_CHARS: Final = 192
 _KEY = re.compile(
     r"eyJ[\w-]{8,2000}\.[\w-]{2,2000}(?:\.[\w-]{0,2000})?|eyJ[\w-]{40,2000}\Z|"
     r"\b(?:sk|rk|pk|whsec)[_-](?:live_|test_)?[A-Za-z0-9]{16,200}|\bgh[pousr]_[A-Za-z0-9]{20,200}|"
-    r"\bxox[a-z]-[\w-]{10,200}|\bAKIA[A-Z0-9]{16}\b|\bglpat-[\w-]{16,200}"
+    r"\bxox[a-z]-[\w-]{10,200}|\bAKIA[A-Z0-9]{16}\b|\bglpat-[\w-]{16,200}|\bgithub_pat_\w{16,200}|"
+    r"\bnpm_[A-Za-z0-9]{30,60}|\bAIza[\w-]{30,60}|\bSG\.[\w-]{10,60}\.[\w-]{20,80}|\bya29\.[\w-]{10,400}|"
+    r"\bsk-[a-z]{2,8}-[\w-]{16,200}|\bhf_[A-Za-z0-9]{20,60}|\bdop_v1_[0-9a-f]{20,80}|\bshp[a-z]{2}_[0-9a-f]{20,60}|"
+    r"\b(?:rzp_live|rzp_test)_\w{10,40}|\bST-\d+-[\w-]{10,80}|"
+    r"(?<=[Bb]earer )[\w.~+/-]{16,2000}=*|(?<=[Bb]asic )(?=\S{0,200}[\d=])[A-Za-z0-9+/]{10,400}=*"
 )
+#: The name and the password that an address may carry before its host.
+_LOGIN = re.compile(r"(?<=://)[^/?#\s@:]{0,200}:[^/?#\s@]{0,200}(?=@)")
+#: What may be an address written in base64 or in hex.
+_ENCODED = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{12,300}={0,2}")
 #: An address or a path, alone or among words.
 _ADDRESS = re.compile(r"(?:(?:(?<![a-z0-9])[a-z][a-z0-9+.-]{1,19}://|www\.)|(?<![^\s(\"'<])[/?#&])[^\s<>\"]+", re.I)
 _PARAMETER = re.compile(r"([?&#;])([^=&#;?/\s]{1,60})=([^&#;\s]+)")
 _ALSO = re.compile(
     r"(?:^|_)(?:auth\w*|sig|signature|otp|jwt|sid|session|sess|access|credential|invite|invitation|nonce)$|"
-    r"^(?:php|j|asp)?sess(?:ion)?_?id$|^cftoken$"
+    r"^(?:php|j|asp)?sess(?:ion)?_?id$|^cftoken$|^saml\w*$|^relaystate$|^magic\w*$|^access_?key$|^pin$"
 )
+#: What a sign-in service leaves in the address it sends back to.
+_ANSWER = re.compile(r"[?&#](?:session_)?state=|/(?:oauth2?|sso|oidc|callback)(?![\w-])", re.I)
 _DIGIT = re.compile(r"\d")
 _OPENING: Final = frozenset(
     {
         "reset", "invite", "invites", "invitation", "invitations", "verify", "verification", "confirm", "confirmation",
         "activate", "activation", "magic", "unsubscribe", "token", "tokens", "share", "shared", "uitnodiging",
         "bevestig", "bevestigen", "bevestiging", "activeer", "activeren", "afmelden", "uitschrijven", "herstel",
-        "herstellen",
+        "herstellen", "password", "wachtwoord", "uitnodigingen", "deel", "delen", "gedeeld", "join", "recover",
+        "recovery", "einladung", "bestaetigen", "bestätigen", "bestaetigung", "aktivieren", "aktivierung", "passwort",
+        "zuruecksetzen", "zurücksetzen", "passe", "reinitialiser", "réinitialiser", "confirmer", "partage",
+        "desabonner",
     }
 )  # fmt: skip
 """Words of a path behind which a token stands."""
-_OPENS = re.compile(r"[^\s\[%@]{8,300}")
+_OPENS = re.compile(r"[^\s\[%@]{6,300}")
 _PART = re.compile(r"[A-Za-z0-9_~-]{18,300}")
 _RUNS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
@@ -124,10 +143,10 @@ def _masked(text: str) -> str:
 
 def _hide(text: str) -> str:
     if "/" in text or "=" in text:
-        text = _ADDRESS.sub(_address, text)
+        text = _ADDRESS.sub(_address, _LOGIN.sub(_token_of, text))
     if _HINT.search(text) is None:
         return text
-    return _without_mail(_KEY.sub(lambda found: _token(found[0]), text))
+    return _without_mail(_KEY.sub(_token_of, text))
 
 
 def _without_mail(text: str) -> str:
@@ -151,17 +170,31 @@ def _start_of_local(text: str, first: int, at: int) -> int:
 
 
 def _address(found: re.Match[str]) -> str:
-    text = _PARAMETER.sub(_parameter, found[0]) if "=" in found[0] else found[0]
+    text = found[0]
+    if "=" in text:
+        is_answer = _ANSWER.search(text) is not None
+        text = _PARAMETER.sub(lambda one: _parameter(one, is_answer=is_answer), text)
+    text = _ENCODED.sub(_encoded, text)
     return _PART.sub(_random, _behind(text)) if _DIGIT.search(text) else text
 
 
-def _parameter(found: re.Match[str]) -> str:
+def _encoded(found: re.Match[str]) -> str:
+    """An address that was written in base64 or in hex, as links to unsubscribe do."""
+    part = found[0].rstrip("=")
+    try:
+        read = bytes.fromhex(part) if _HEX.fullmatch(part) else urlsafe_b64decode(part + "=" * (-len(part) % 4))
+        return EMAIL if _MAIL.fullmatch(read.decode("ascii")) else found[0]
+    except ValueError:
+        return found[0]
+
+
+def _parameter(found: re.Match[str], *, is_answer: bool) -> str:
     name = found[2].lower().replace("-", "_")
     if found[3].startswith("["):
         return found[0]
     if "mail" in name:
         return f"{found[1]}{found[2]}={EMAIL}"
-    is_secret = is_sensitive(name) or _ALSO.search(name)
+    is_secret = is_sensitive(name) or _ALSO.search(name) or (is_answer and name == "code")
     return f"{found[1]}{found[2]}={_token(found[3])}" if is_secret else found[0]
 
 
@@ -195,7 +228,7 @@ def _is_random(part: str) -> bool:
         return False
     if _HEX.fullmatch(part):
         return len(part) > _OBJECT_ID_CHARS and len(runs) * 5 >= chars
-    is_mixed = any(run.isupper() for run in runs) and any(run.islower() or run.istitle() for run in runs)
+    is_mixed = any(char.isupper() for char in part) and any(char.islower() for char in part)
     return len(runs) * 3 >= chars if is_mixed else chars > _OBJECT_ID_CHARS and len(runs) * 4 >= chars and digits >= 4
 
 
@@ -203,6 +236,10 @@ def _is_words(part: str) -> bool:
     """Whether most of what its dashes set apart is letters alone or digits alone: `windows-11-pro`."""
     pieces = [piece for piece in re.split(r"[-_~]+", part) if piece]
     return len(pieces) > 1 and 2 * sum(piece.isalpha() or piece.isdigit() for piece in pieces) > len(pieces)
+
+
+def _token_of(found: re.Match[str]) -> str:
+    return _token(found[0])
 
 
 def _token(value: str) -> str:

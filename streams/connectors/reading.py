@@ -40,7 +40,7 @@ _ADDRESS = re.compile(
 )
 _ADDRESS_HOST = re.compile(r"[a-z][a-z0-9+.-]{0,19}://(?:[^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#:@]+)", re.I)
 _SENSITIVE = re.compile(
-    r"e-?mail|phone|^mobile$|^fax$|passw|pwd|secret|token|api_?key|card_?n|iban|ssn|cvc|cvv|"
+    r"e-?mail|phone|telefoon|^(mobile|mobiel|tel|fax|gsm)$|passw|pwd|wachtwoord|kennwort|mot_?de_?passe|(^|_)bsn($|_)|secret|token|api_?key|card_?n|iban|ssn|cvc|cvv|"
     r"(^|[^a-z])ip([^a-z]|$)|ip_?addr|remote_?addr|(client|user|visitor|remote)_?ip$|forwarded[-_]?for",
     re.I,
 )

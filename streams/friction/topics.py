@@ -35,13 +35,52 @@ _EMPTY: Final = frozenset(
         "wir", "habe", "haben", "guten", "tag", "danke", "ein", "aide", "bonjour", "demande", "problème", "besoin",
         "renseignement", "renseignements", "sans", "objet", "aucun", "autre", "divers", "général", "nouveau",
         "nouvelle", "merci", "une", "un", "le", "la", "les", "du", "des", "pour", "et", "nous", "d",
+        # the rest of how people ask for attention, and what forms, phones and desks write by themselves
+        "submission", "submissions", "submitted", "created", "received", "entry", "incident", "bug", "error",
+        "could", "would", "should", "few", "good", "morning", "afternoon", "evening", "day", "sir", "madam", "or",
+        "whom", "may", "concern", "greetings", "live", "visitor", "whatsapp", "messenger", "call", "calls", "missed",
+        "inbound", "incoming", "outbound", "voicemail", "callback", "back", "attn", "sos", "ok", "okay", "yo",
+        "regards",
+        "kind", "document", "titel", "even", "gevraagd", "inzending", "ingezonden", "goede", "goedendag",
+        "goeiedag", "goeiemorgen", "goeden", "morgen", "middag", "avond", "geachte", "heer", "mevrouw", "heren", "l",
+        "t", "v", "bezoeker", "telefoongesprek", "oproep", "gemiste", "gemist", "inkomend", "terugbelverzoek",
+        "terugbellen", "bel", "bellen", "mij", "terug", "kunt", "kun", "kan", "u", "helpen", "paar", "informatie",
+        "informatieaanvraag", "infoaanvraag", "opvolging", "dank", "dankjewel", "groet", "groeten", "serviceverzoek",
+        "klantvraag", "fout", "foutmelding", "aangemaakt", "ontvangen", "binnengekomen", "ter", "attentie",
+        "sehr", "geehrte", "damen", "herren", "anliegen", "rückfrage", "rückruf", "anruf", "verpasster",
+        "titre", "madame", "monsieur", "appel", "manqué", "rappel", "hola", "pregunta", "ayuda", "consulta", "sin",
+        "asunto", "ciao", "domanda", "aiuto", "richiesta", "senza", "oggetto", "pergunta", "ajuda", "sem", "assunto",
+        "fråga", "hej", "hjälp", "spørgsmål", "hjælp", "spørsmål", "hjelp", "pytanie", "pomoc", "temat", "brak",
     }
 )
+_PHRASES: Final = frozenset(
+    {
+        "phone call", "telephone call", "a phone call", "call", "sent from my iphone", "sent from my ipad",
+        "sent from my phone", "sent from my samsung", "verzonden vanaf mijn iphone", "verstuurd vanaf mijn iphone",
+        "verstuurd vanaf mijn ipad", "von meinem iphone gesendet", "envoyé de mon iphone", "automatic reply",
+        "auto reply", "autoreply", "automatisch antwoord", "automatische antwort", "réponse automatique",
+        "out of office", "afwezig", "afwezigheid", "automatisch afwezig", "abwesend", "does not work",
+        "it does not work", "doesn t work", "it doesn t work", "not working", "it s not working", "broken",
+        "it s broken", "something s wrong", "something is wrong", "something went wrong", "can t figure it out",
+        "het werkt niet", "werkt niet", "doet het niet", "het doet het niet", "iets gaat mis", "er gaat iets mis",
+        "er gaat iets fout", "er is iets mis", "het lukt niet", "lukt niet", "funktioniert nicht", "geht nicht",
+        "es geht nicht", "ne marche pas", "ça ne marche pas", "cela ne fonctionne pas", "frage zum produkt",
+    }
+)
+"""What names no matter although its words, beside others, would: "E-mail not working" is about e-mail."""
 # fmt: on
+_WHOSE: Final = re.compile(
+    r"(?:new |nieuw |nieuwe )?(?:"
+    r"(?:conversation|chat|call|gesprek|unterhaltung) (?:from|with|by|van|met|von|mit|avec|de)|"
+    r"(?:e ?mail|message|voicemail|question|bericht|vraag|nachricht|anruf|frage|demande) (?:from|by|van|von|de)"
+    r")(?: \w+){0,3}"
+)
+"""Who wrote, and not of what: "Conversation with Jan Jansen"."""
 
 
 @lru_cache(maxsize=4096)
 def words_of(title: str) -> str:
     """The words of a title without what marks a reply, lower case; empty when they name no matter."""
     words = [word for word in re.findall(r"[^\W\d_]+", title.lower()) if word not in _REPLIES]
-    return "" if _EMPTY.issuperset(words) else " ".join(words)
+    said = " ".join(words)
+    return "" if _EMPTY.issuperset(words) or said in _PHRASES or _WHOSE.fullmatch(said) else said

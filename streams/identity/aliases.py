@@ -18,6 +18,7 @@ from unicodedata import normalize
 
 from schemas.ids import directory_of
 from schemas.touchpoints import Alias
+from streams.identity.placeholders import is_no_mailbox, is_placeholder
 from streams.names import readable_host
 
 PersonKind = Literal["crm_contact", "email", "support_user", "user", "phone", "anonymous", "device", "mailbox"]
@@ -35,24 +36,6 @@ RANK = {kind: len(PERSON_KINDS) + len(OBJECT_KINDS) - i for i, kind in enumerate
 """Kind → strength."""
 
 # fmt: off
-PLACEHOLDERS = frozenset(
-    {
-        "null", "undefined", "none", "nil", "nan", "n/a", "na", "anonymous", "anon", "guest", "test", "unknown",
-        "user", "true", "false", "(null)", "", "-", "[object object]", "-1", "(not set)", "not set", "(none)",
-        "no value", "n.a.", "empty", "anonymousid", "anonymous_id", "anonymous-id", "anonymous id", "userid",
-        "user_id", "user-id", "user id", "distinct_id", "distinctid", "visitorid", "visitor_id", "visitor",
-        "clientid", "client_id", "deviceid", "device_id", "sessionid", "session_id", "id", "uuid", "guid", "string",
-        "placeholder", "todo", "xxx", "nobody", "anonymous user", "anonymous_user", "anonymous-user", "anonymoususer",
-        "guest_user", "guestuser", "unknown_user", "not_logged_in", "not logged in", "notloggedin", "logged_out",
-        "loggedout", "no_user", "nouser", "anonymousid()", "undefinedundefined",
-    }
-)
-_TEMPLATE = re.compile(
-    r"(?is)\{\{.*\}\}|[$#]\{.*\}|\{[a-z_. ]+\}|\{%.*%\}|%+\w+%+|<.*>|\[\[.*\]\]|\*\|.*\|\*|\[object \w+\]|"
-    r"(?:async )?function\b.*|\(.*\) ?=>.*|symbol\(.*\)|\$[a-z_]+|@(?:model|viewbag)\..*|process\.env\..*"
-)
-"""A hole of a template that nobody filled in: `{{user.id}}`, `${userId}`, `%USER_ID%`, `<no value>`, `*|EMAIL|*`."""
-
 #: English, Dutch, German, French.
 ROLE_MAILBOXES = frozenset(
     {
@@ -101,16 +84,6 @@ def alias(kind: Kind, value: str) -> Alias | None:
     if kind == "phone":
         return _phone(text)
     return f"{kind}:{text}"
-
-
-def is_placeholder(text: str) -> bool:
-    """Whether an id is what code writes when it has none: `undefined`, `0`, `1111`, the nil UUID."""
-    if text.lower() in PLACEHOLDERS or _TEMPLATE.fullmatch(text):
-        return True
-    digits = text.replace("-", "").lower()
-    if len(set(digits)) != 1:
-        return False
-    return len(digits) > 2 or digits[0] == "0" if digits.isdigit() else len(digits) == 32  # `ffffffff-ffff-…`
 
 
 NOBODY = "placeholder_id"
@@ -191,7 +164,7 @@ def _address(text: str) -> Alias | None:
     regional = _OF_A_COUNTRY.fullmatch(mailbox)
     if mailbox in ROLE_MAILBOXES or (regional and regional[1] in ROLE_MAILBOXES):
         return f"mailbox:{address}"
-    return None if is_placeholder(mailbox) else f"email:{address}"
+    return None if is_no_mailbox(mailbox) else f"email:{address}"
 
 
 def _bare(text: str) -> str:

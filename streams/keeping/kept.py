@@ -44,7 +44,6 @@ _COMPARED: Final = frozenset(
 """Properties of which only sameness is asked, by rules of every blueprint."""
 _WHO: Final = frozenset({"account", "contacts", "merged", "by", "owner", "proposal", "verdict", "property"})
 """Properties of records that tie them together."""
-_LABELS: Final = frozenset(controls.LABELS)
 #: A shorter text may be part of another one by chance.
 _LEAST_SHARED_CHARS: Final = 8
 
@@ -137,13 +136,13 @@ class _Reduction:
     def _property(self, keep: Keep, name: str, value: Scalar) -> Scalar:
         """What is left of a property; None: nothing."""
         is_asked = name in self.asked.names or name in STAYS or name in _COMPARED or name.startswith("shows_")
-        if keep == "dropped" and not (is_asked or name in views.ASKED or name in _LABELS):
+        if keep == "dropped" and not (is_asked or name in views.ASKED or controls.is_label(name)):
             return None
         if not isinstance(value, str) or name in STAYS or (name, folded(value)) in self.asked.values:
             return value
         if name in views.ASKED:
             return self._address(keep, name, value)
-        if (name in _LABELS and is_control(value)) or (is_asked and (is_number(value) or names_nothing(value))):
+        if (controls.is_label(name) and is_control(value)) or (is_asked and (is_number(value) or names_nothing(value))):
             return value
         return (self._token(keep, "value", value) or None) if value else value
 

@@ -6,7 +6,7 @@ import re
 from hashlib import sha256
 from typing import Final
 
-from streams.friction import controls
+from streams.friction.labels import is_of_known_words
 from streams.friction.topics import words_of
 
 _WORDLESS: Final = re.compile(r"[\W\d_]*")
@@ -35,7 +35,7 @@ def _digits(words: str) -> str:
 
 def is_control(words: str) -> bool:
     """Whether it is what stands on a control such as `+` or Next: rules spare those, and they tell nothing."""
-    return bool(words) and (words.strip().lower() in controls.WORDS or _WORDLESS.fullmatch(words) is not None)
+    return bool(words) and (is_of_known_words(words) or _WORDLESS.fullmatch(words) is not None)
 
 
 def names_nothing(words: str) -> bool:

@@ -36,6 +36,12 @@ HIDDEN = {
     f"<{ADDRESS}>;bo@acme.example": f"<{EMAIL}>;{EMAIL}",
     "Mail an jürgen@müller.example": f"Mail an {EMAIL}",
     "x" * 190 + " jan@acme.": "x" * 190 + f" {EMAIL}",
+    "/profile/JAN@ACME.EXAMPLE/": f"/profile/{EMAIL}/",
+    "/u/jan@acme.example:443": f"/u/{EMAIL}:443",
+    "/unsubscribe/jan%40acme.example/list-2": f"/unsubscribe/{EMAIL}/list-2",
+    "/track?e=amFuQGFjbWUuZXhhbXBsZQ==&n=2": f"/track?e={EMAIL}&n=2",
+    "/u/amFuQGFjbWUuZXhhbXBsZQ": f"/u/{EMAIL}",
+    "/u/6a616e4061636d652e6578616d706c65": f"/u/{EMAIL}",
 }
 TOKENS = (
     f"/welcome/{DRAWN}",
@@ -49,7 +55,20 @@ TOKENS = (
     "/basket;jsessionid=1A530637289A03B0",
     f"Signed in with {SIGNED}",
     "Key sk_live_4f9a8c7b6d5e4f3a",
-)
+    # links that open something, in other languages and with shorter tokens
+    "/password/reset/8f3a2c", "/bevestig-email/abc123", "/nieuw-wachtwoord/abc123", "/e-mail-bevestigen/abc123",
+    "/aktivieren/abc123", "/einladung/abc123", "/mot-de-passe/abc123", "/deel/Ab12Cd34Ef", "/join/Ab12Cd34Ef56Gh78",
+    "/download/Ab12Cd34Ef56Gh78Ij90",
+    # what a sign-in service leaves, and other names of secrets
+    "/auth/callback?code=4/0AX4XfWh", "/signed-in?code=SplxlOBeZQQY&state=x", "/saml?SAMLResponse=PHNhbWw",
+    "/r?wachtwoord=geheim", "/r?accessKey=abc", "/thanks?telefoon=0612345678", "/thanks?tel=%2B31612345678",
+    "/r?pin=1234",
+    "/login?ticket=ST-1856339-aA5Yuvrxzpv8Tau1cYQ7", "https://user:secret@host.example/x",
+    # keys of other makers, in words
+    "key AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY", "SG.abcdefghijklmnop.qrstuvwxyz0123456789ABCDEF",
+    "token github_pat_11ABCDEFG0abcdefghijkl_abcdef", "hf_abcdefghijklmnopqrstuvwxyzabcd",
+    "shpat_abcdef0123456789abcdef0123456789", "Authorization: Bearer abcdef0123456789abcdef", "ya29.a0AfH6SMBx-abcdef",
+)  # fmt: skip
 KEPT = (
     "/orders/" + ORDER,
     "/orders/507f1f77bcf86cd799439011",
@@ -63,6 +82,15 @@ KEPT = (
     "/img/logo@2x.png",
     "/search?q=ball+valve&page=2#top",
     "?sort=price",
+    "/shop?code=SPRING24&page=2",
+    "/password/step2",
+    "/wachtwoord/wijzigen",
+    "/join/webinar-2024",
+    "Basic membership for 12 people",
+    "The bearer of this letter",
+    "/p/GuidesForEverybodyInTheHouse",
+    "/u/YWJjZGVmZ2hpamts",
+    "https://host.example:8080/x@2",
     "vue@3.2.1 is out",
     "6 valves @ 3.50 each",
     "see you @ the fair",

@@ -15,7 +15,8 @@ from streams.connectors.generic.looking import Seen, look, revealed
 from streams.connectors.generic.values import Reader, ident, reader, text_with_holes, time_of
 from streams.connectors.results import Ignored, Message
 from streams.connectors.web.surveys import SCALES
-from streams.identity.aliases import Kind, alias, is_placeholder, ordered
+from streams.identity.aliases import Kind, alias, ordered
+from streams.identity.placeholders import is_placeholder
 
 Fields = dict[str, Any]
 Part = Callable[[Seen], Fields]

@@ -33,7 +33,8 @@ from streams.connectors.results import Message
 from streams.connectors.spec import Connector, Docs, Erasures, Fresh, Sample, Scope
 from streams.connectors.ways import SUCCESS, Answers, Call, Keyed
 from streams.connectors.web.surveys import SCALES
-from streams.identity.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_email, is_placeholder, ordered
+from streams.identity.aliases import OBJECT_KINDS, PERSON_KINDS, Kind, alias, is_email, ordered
+from streams.identity.placeholders import is_placeholder
 
 BATCH_KEY = "records"
 PATH = "/v1/touchline"

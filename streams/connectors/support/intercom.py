@@ -22,7 +22,8 @@ from streams.connectors.results import Ignored, Message
 from streams.connectors.schemes import SCHEMES
 from streams.connectors.spec import Connector, Docs, Erasures, Sample, Scope
 from streams.connectors.ways import Handshake, Webhook
-from streams.identity.aliases import alias, is_placeholder, ordered
+from streams.identity.aliases import alias, ordered
+from streams.identity.placeholders import is_placeholder
 
 #: Topic → what it means; a reply of a machine and a rating without a number are changes.
 _CASES: dict[str, Action] = {

@@ -16,7 +16,8 @@ from streams.connectors.results import Message
 from streams.connectors.schemes import Hmac
 from streams.connectors.spec import Connector, Docs, Fresh, Sample, Scope
 from streams.connectors.ways import Webhook
-from streams.identity.aliases import Kind, alias, is_placeholder, ordered
+from streams.identity.aliases import Kind, alias, ordered
+from streams.identity.placeholders import is_placeholder
 
 #: The second as Zendesk lists some events of users.
 _PREFIXES = ("zen:event-type:", "zen:event-type/")

@@ -21,7 +21,8 @@ from streams.connectors.web.clock import Moment, moment
 from streams.connectors.web.events import Event, page_event, track_event
 from streams.connectors.web.traits import company_traits, person_traits
 from streams.connectors.web.visits import Visit, circumstances, of_page
-from streams.identity.aliases import NOBODY, alias, is_email, is_placeholder, ordered, placeholder_among
+from streams.identity.aliases import NOBODY, alias, is_email, ordered, placeholder_among
+from streams.identity.placeholders import is_placeholder
 
 Kind = Literal["track", "identify", "page", "screen", "group", "alias", "delete"]
 KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}

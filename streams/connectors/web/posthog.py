@@ -26,7 +26,8 @@ from streams.connectors.web.events import Event
 from streams.connectors.web.posthog_events import MERGES, event_of, told_of
 from streams.connectors.web.traits import company_traits, person_traits
 from streams.connectors.web.visits import Visit, circumstances, visit
-from streams.identity.aliases import NOBODY, alias, is_placeholder, ordered, placeholder_among
+from streams.identity.aliases import NOBODY, alias, ordered, placeholder_among
+from streams.identity.placeholders import is_placeholder
 
 #: Group types that mean the company; of others nobody is a member.
 COMPANY_GROUPS = ("company", "organization", "organisation", "account")
@@ -331,7 +332,7 @@ CONNECTOR = Connector(
             swallowed=("/s",),
         ),
     ),
-    mapping=6,
+    mapping=7,
     keep_headers=("posthog-sdk-info", *PREFETCH_HEADERS),
     map=touchpoint,
     batch_key="batch",

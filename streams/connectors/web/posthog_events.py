@@ -41,7 +41,12 @@ _CHAIN_ATTRIBUTE = re.compile(r'([\w-]+)="((?:\\.|[^"\\])*)"')
 _MAX_ELEMENTS = 30
 _MAX_CHAIN_CHARS = 20_000
 #: `<input>` elements nobody types into.
-_PUSHED = frozenset({"button", "checkbox", "image", "radio", "reset", "submit"})
+_PUSHED = frozenset({"button", "image", "reset", "submit"})
+_TICKED = frozenset({"checkbox", "radio"})
+#: Elements that are pushed as a whole: who hits the icon in a button has hit the button.
+_WHOLE = frozenset({"button", "a", "input", "select", "textarea", "label", "summary"})
+_TOLD = ("role", "aria-label", "aria-checked", "aria-pressed", "aria-valuenow", "aria-roledescription", "class")
+_MAX_ICON_DEPTH = 4
 _CALLED = ("attr__id", "attr_id", "attr__data-attr", "attr__name", "attr__aria-label", "$el_text", "text", "attr__href")
 
 
@@ -71,7 +76,7 @@ def told_of(name: str, properties: Properties) -> dict[str, Scalar]:
     """What rules ask, beside the sender's own properties."""
     found: dict[str, Scalar] = {}
     if name == "$autocapture" or name in _CLICKS:
-        found = {"element_type": _element_type(_elements(properties))}
+        found = _told_of_element(_pushed(_elements(properties)))
     if name == "$exception":
         found = {"error_type": _error(properties)[0]}
     if name == "$web_vitals":
@@ -95,8 +100,9 @@ def told_of(name: str, properties: Properties) -> dict[str, Scalar]:
 def _interaction(name: str, properties: Properties) -> Event:
     elements = _elements(properties)
     form = next((one for one in elements if one.get("tag_name") == "form"), None)
-    what, element = text(properties.get("$event_type")), _called(elements[0]) if elements else ""
-    title = first_text((properties, *elements[:1]), ("$el_text", "text"))
+    pushed = _pushed(elements)
+    what, element = text(properties.get("$event_type")), _called(pushed)
+    title = first_text((properties, pushed), ("$el_text", "text"))
     if form is not None and what in ("submit", "change") and name == "$autocapture":
         number_of = _called(form)
         subject = f"form:{number_of}" if number_of else ""
@@ -124,16 +130,30 @@ def _parsed(chain: str) -> list[Element]:
     return found
 
 
+def _pushed(elements: list[Element]) -> Element:
+    """The element that was used: the innermost, or the button it is drawn in; empty for none."""
+    near = elements[: _MAX_ICON_DEPTH + 1]
+    whole = next((one for one in near if one.get("tag_name") in _WHOLE or one.get("attr__role")), None)
+    return whole or (elements[0] if elements else {})
+
+
+def _told_of_element(element: Element) -> dict[str, Scalar]:
+    """Its tag, and what says of which kind it is."""
+    told = {name: text(element.get(f"attr__{name}")) for name in _TOLD}
+    return {"element_type": _element_type(element), **{name: value for name, value in told.items() if value}}
+
+
 def _called(element: Element) -> str:
     """What tells an element from its neighbours: its id, name or label."""
     return first_text((element,), _CALLED)
 
 
-def _element_type(elements: list[Element]) -> str:
-    if not elements:
-        return ""
-    tag = text(elements[0].get("tag_name")).lower()
-    return "button" if tag == "input" and text(elements[0].get("attr__type")).lower() in _PUSHED else tag
+def _element_type(element: Element) -> str:
+    """Its tag; an input that is pushed is a button, unless it is ticked."""
+    tag, kind = text(element.get("tag_name")).lower(), text(element.get("attr__type")).lower()
+    if tag == "input" and kind in _TICKED:
+        return kind
+    return "button" if tag == "input" and kind in _PUSHED else tag
 
 
 def _has_more(address: str) -> bool:

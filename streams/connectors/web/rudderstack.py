@@ -57,7 +57,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoint,
-    mapping=5,
+    mapping=6,
     keep_headers=(*CLOCK_HEADERS, *PREFETCH_HEADERS),
     batch_key="batch",
     address=address,
