@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from schemas.base import Strict
 from schemas.calendars import Calendar
@@ -156,6 +157,34 @@ class Amendments(Strict):
     )
 
 
+_PHRASE = re.compile(r"\*?[a-z0-9]+\*?(?: \*?[a-z0-9]+\*?)*")
+
+
+def _phrase(text: str) -> str:
+    if _PHRASE.fullmatch(text) is None:
+        raise ValueError(
+            f"`{text[:80]}` is no phrase: write words in lower case without accents, as in `cart` or `demo request*`"
+        )
+    return text
+
+
+Phrase = Annotated[str, AfterValidator(_phrase)]
+
+
+class TypeWords(Strict):
+    """Words that tell a type where no match says more of an event than its action.
+
+    A phrase holds when all its words are there, in any order; `*` at an end of a word takes anything there. Of
+    several the one with the most words decides, then the one furthest back in the path, then the longest.
+    """
+
+    type: str = Field(description="touchpoint type")
+    events: tuple[Phrase, ...] = Field((), description="phrases for the name of a tracked event")
+    otherwise: tuple[Phrase, ...] = Field((), description="phrases for such a name where none of `events` holds")
+    pages: tuple[Phrase, ...] = Field((), description="phrases for the path of a page that was viewed")
+    forms: tuple[Phrase, ...] = Field((), description="phrases for the page, or the name, of a form that was used")
+
+
 class SegmentRule(Strict):
     """First rule that holds for the account's traits names its segment."""
 
@@ -184,6 +213,7 @@ class Blueprint(Strict):
     amendments: Amendments = Field(Amendments(), description="what a later word takes back")
     segments: tuple[SegmentRule, ...] = Field((), description="first match wins")
     types: tuple[TouchpointType, ...] = Field(description="the catalogue")
+    words: tuple[TypeWords, ...] = Field((), description="what tells a type where no match says more than the action")
     traffic: TrafficRules = Field(TrafficRules(), description="what is not of customers, and whether it counts")
     rules: tuple[Rule, ...] = Field((), description="friction and delight")
     policies: tuple[Policy, ...] = Field((), description="which incidents people are told of")

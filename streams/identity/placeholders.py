@@ -65,6 +65,10 @@ _NO_MAILBOXES: Final = frozenset(
         "asdfasdf", "qwerty",
     }
 )
+#: What would be no id, and may be the mailbox of somebody, or of several.
+_MAILBOXES: Final = frozenset(
+    {"person", "contact", "customer", "account", "member", "identity", "client", "device", "session", "visitor"}
+)
 # fmt: on
 _TEMPLATE: Final = re.compile(
     r"(?is)\{\{.*|[$#]\{.*\}|\{[a-z_. ]+(?:\|\|.*)?\}|\{![\w.]+\}|\{\d\}|\{%.*%\}|%+\w+%+|%(?:\(\w+\))?[sd]|<.*>|"
@@ -92,7 +96,7 @@ def is_placeholder(text: str) -> bool:
 
 def is_no_mailbox(local: str) -> bool:
     """The same of what stands before the `@` of an address."""
-    return local in _NO_MAILBOXES or is_nothing(local)
+    return local not in _MAILBOXES and (local in _NO_MAILBOXES or is_nothing(local))
 
 
 def is_nothing(text: str) -> bool:
@@ -118,4 +122,8 @@ def _is_undrawn(text: str) -> bool:
         return True
     if len(set(digits)) != 1:
         return False
-    return len(digits) > 2 or digits[0] == "0" if digits.isdigit() else len(digits) == 32 or set(digits) == {"x"}
+    return (
+        len(digits) > 2 or digits[0] == "0"
+        if digits.isdigit()
+        else len(digits) == 32 or (digits[0] == "x" and len(digits) > 2)
+    )

@@ -53,7 +53,12 @@ def problems(
     `excused`: ids of entries that were refused before; naming them is no further problem, and what follows from
     the whole (unreachable phases) is not asked. `vendors`: the connectors there are; None: any name will do.
     """
-    found = [*_twice(blueprint), *_unknown(blueprint, excused or frozenset(), vendors), *_stages(blueprint)]
+    found = [
+        *_twice(blueprint),
+        *_phrases_twice(blueprint),
+        *_unknown(blueprint, excused or frozenset(), vendors),
+        *_stages(blueprint),
+    ]
     found += [*_of_deals(blueprint), *_ambiguous(blueprint)]
     return found if excused is not None or found else [*_unreachable(blueprint), *_barred(blueprint)]
 
@@ -74,6 +79,18 @@ def _twice(blueprint: Blueprint) -> Iterator[Problem]:
                 yield Problem(
                     (part, index, "id"), f"`{entry.id}` stands twice, first at {{other}}", (part, first, "id")
                 )
+
+
+def _phrases_twice(blueprint: Blueprint) -> Iterator[Problem]:
+    """A phrase that tells two types tells neither."""
+    seen: dict[tuple[str, frozenset[str]], Loc] = {}
+    for index, told in enumerate(blueprint.words):
+        for part in ("events", "otherwise", "pages", "forms"):
+            for at, phrase in enumerate(getattr(told, part)):
+                loc: Loc = ("words", index, part, at)
+                first = seen.setdefault((part, frozenset(phrase.split())), loc)
+                if first != loc:
+                    yield Problem(loc, f"`{phrase}` stands twice, first at {{other}}", first)
 
 
 def _unknown(blueprint: Blueprint, excused: frozenset[str], vendors: Collection[str] | None) -> Iterator[Problem]:
@@ -112,6 +129,8 @@ def _references(blueprint: Blueprint) -> Iterator[_Reference]:
         yield from (("target", ("types", index, "targets", name), name) for name in kind.targets)
         if kind.owner is not None and kind.owner.calendar:
             yield "calendar", ("types", index, "owner", "calendar"), kind.owner.calendar
+    for index, told in enumerate(blueprint.words):
+        yield "touchpoint type", ("words", index, "type"), told.type
     for index, each in enumerate(blueprint.rules):
         yield from _rule_references(each, ("rules", index))
     for index, policy in enumerate(blueprint.policies):

@@ -51,7 +51,7 @@ class CompiledBlueprint:
             hours=_hours_of(blueprint),
         )
         self._decisive = EvidenceBook(blueprint.decisive)
-        self.type_of = Recognition(blueprint.types).type_of
+        self.type_of = Recognition(blueprint.types, blueprint.words).type_of
         self.traffic = TrafficBook(blueprint.traffic)
 
     def evidence(self, touchpoint: CleanTouchpoint, phase: str) -> tuple[Decisive, bool] | None:

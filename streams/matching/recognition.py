@@ -1,4 +1,7 @@
-"""Which type of the catalogue a touchpoint is: the most specific match that holds decides."""
+"""Which type of the catalogue a touchpoint is: the most specific match that holds decides.
+
+Where it says no more than the action, the words of the event's name or of the page do.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 
-from schemas.blueprint import TouchpointType
+from schemas.blueprint import TouchpointType, TypeWords
 from schemas.touchpoints import CleanTouchpoint
 from streams.matching.conditions import (
     Predicate,
@@ -17,6 +20,7 @@ from streams.matching.conditions import (
     kind_key,
     specificity,
 )
+from streams.matching.wording import Wording
 from streams.names import without_language
 
 UNMAPPED = TouchpointType(id="unmapped", name="Unmapped", phase="unmapped", importance=1, risk=1)
@@ -35,6 +39,11 @@ class _Candidate:
     properties: Predicate
     type: TouchpointType
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it says nothing of the event but its action and channel."""
+        return not any(self.order[:3])
+
     def weight(self, touchpoint: CleanTouchpoint) -> tuple[object, ...]:
         """What a page is called with its language outweighs what it is called without; ids settle what is left."""
         properties, *others = self.order
@@ -44,7 +53,8 @@ class _Candidate:
 class Recognition:
     """The catalogue's matches, indexed by action, the vendor's name and page, as far as they are plain."""
 
-    def __init__(self, types: Sequence[TouchpointType]) -> None:
+    def __init__(self, types: Sequence[TouchpointType], words: Sequence[TypeWords] = ()) -> None:
+        self._wording = Wording(types, words)
         self._index: dict[tuple[str, str, str], list[_Candidate]] = {}
         for kind in types:
             for match in kind.match:
@@ -56,10 +66,10 @@ class Recognition:
 
     def type_of(self, touchpoint: CleanTouchpoint) -> TouchpointType:
         """The type, or `unmapped`."""
-        for candidate in self._candidates(touchpoint):
-            if candidate.properties(touchpoint):
-                return candidate.type
-        return UNMAPPED
+        found = next((one for one in self._candidates(touchpoint) if one.properties(touchpoint)), None)
+        if found is not None and not found.is_bare:
+            return found.type
+        return self._wording.type_of(touchpoint) or (found.type if found is not None else UNMAPPED)
 
     def _candidates(self, touchpoint: CleanTouchpoint) -> tuple[_Candidate, ...]:
         """Types whose conditions on the kind hold, most specific first."""

@@ -127,7 +127,10 @@ def test_an_address_of_nobody_is_none(address: str) -> None:
     assert segment("a-1", traits={"email": address}).aliases == ("anonymous:a-1",)
 
 
-@pytest.mark.parametrize("address", ["gast@acme.nl", "demo@acme.nl", "anna@default.nl", "system.jones@acme.nl"])
+@pytest.mark.parametrize(
+    "address",
+    ["gast@acme.nl", "demo@acme.nl", "anna@default.nl", "system.jones@acme.nl", "x@acme.nl", "customer@acme.nl"],
+)
 def test_what_would_be_no_id_may_be_a_name(address: str) -> None:
     assert f"email:{address}" in segment("a-1", traits={"email": address}).aliases
 

@@ -115,7 +115,6 @@ def test_a_word_that_ends_in_form_is_no_form() -> None:
         ("/EN/Pricing", "pricing_page"),
         ("/nl", "website_visit"),
         ("/enterprise", "website_visit"),
-        ("/my/pricing", "website_visit"),
         ("/nlpricing", "website_visit"),
     ],
 )
