@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from pydantic import BaseModel
@@ -17,6 +18,9 @@ from streams.matching.conditions import folded
 
 #: Fields of a rule that name fields of an event.
 _NAMING: Final = ("group_by", "loose", "needs", "distinct", "same", "field", "before", "returns", "joins_by")
+
+
+_LEAST_TELLING_CHARS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ def asked_by(blueprint: Blueprint) -> Asked:
     for rule in rules:
         values |= {(name, folded(value)) for name in (rule.field, rule.before) if name for value in _ordered(rule)}
     return Asked(
-        pages=_pieces(match.page for match in matches),
+        pages=_pieces(chain((match.page for match in matches), _words(blueprint))),
         titles=_pieces(match.title for match in matches),
         names=frozenset({*compared, *(name for name, _ in values), *(name for rule in rules for name in _named(rule))}),
         values=frozenset(values),
@@ -72,6 +76,14 @@ def _named(rule: Rule) -> Iterator[str]:
 def _ordered(rule: Rule) -> Iterator[str]:
     for place in rule.order:
         yield from (place,) if isinstance(place, str) else place
+
+
+def _words(blueprint: Blueprint) -> Iterator[str]:
+    """Words of pages that tell a type alone; shorter ones would stand in half of all paths by chance."""
+    for told in blueprint.words:
+        for phrase in (*told.pages, *told.forms):
+            if " " not in phrase and len(phrase.strip("*")) >= _LEAST_TELLING_CHARS:
+                yield phrase
 
 
 def _pieces(globs: Iterator[str]) -> tuple[str, ...]:
