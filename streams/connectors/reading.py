@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from math import isfinite
@@ -16,6 +15,7 @@ import orjson
 
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Scalar
+from streams.connectors.times import parsed
 from streams.ids import named_id
 from streams.names import readable_host
 
@@ -27,14 +27,10 @@ MAX_TEXT_CHARS = 2_000
 MAX_VALUE_CHARS = 200
 MAX_PROPERTIES = 30
 CLOCK_TOLERANCE = timedelta(minutes=5)
-_LEAP_SECOND = re.compile(r"(.+\d\d:\d\d):60(.*)")
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2100, 1, 1, tzinfo=UTC)
-_MS_FROM = 100_000_000_000  # as seconds this would be the year 5138: larger numbers are milliseconds
 _EXACT = 2**53
 """From here on a double skips whole numbers."""
-_EPOCH_TEXT = re.compile(r"\d{10}(?:\d{3})?(?:\.\d{1,9})?")
-_RFC_1123 = re.compile(r"(?:[a-z]{3,9}, ?)?\d{1,2}[ -][a-z]{3}[ -]\d{2,4} \d\d:\d\d", re.I)
 _ADDRESS = re.compile(
     r"\d{1,3}(\.\d{1,3}){3}(:\d+)?|\[?[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(:\d{1,3}(\.\d{1,3}){3})?(%\w+)?\]?", re.I
 )
@@ -91,8 +87,8 @@ def member(message: dict[str, Any], field: str) -> dict[str, Any]:
 
 
 def stamp(value: object, field: str) -> datetime:
-    """A time from ISO 8601 (naive is UTC), RFC 1123, epoch seconds or milliseconds, also as text; 1970 up to 2100."""
-    found = _parsed(value) if not isinstance(value, bool) else None
+    """A time as `times` reads them, from 1970 up to 2100."""
+    found = parsed(value) if not isinstance(value, bool) else None
     if found is None:
         raise UnmappableEvent(f"`{field}` is not a time: {shown(value)}", "bad_time")
     if not _FIRST <= found < _END:
@@ -103,40 +99,6 @@ def stamp(value: object, field: str) -> datetime:
 def is_suspect(occurred_at: datetime, received_at: datetime) -> bool:
     """Whether a clock ran ahead, or was never set and counts from 1970."""
     return occurred_at > received_at + CLOCK_TOLERANCE or occurred_at.year == _FIRST.year
-
-
-def _parsed(value: object) -> datetime | None:
-    try:
-        if isinstance(value, str):
-            found = _written(value.strip())
-            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-        if isinstance(value, int | float) and isfinite(value):
-            return _of_epoch(value)
-    except (ValueError, OverflowError):
-        pass
-    return None
-
-
-def _written(text_of_it: str) -> datetime:
-    if text_of_it[4:5] == "-":  # nearly all of them
-        return _iso(text_of_it)
-    if _EPOCH_TEXT.fullmatch(text_of_it):
-        return _of_epoch(float(text_of_it))
-    return parsedate_to_datetime(text_of_it) if _RFC_1123.match(text_of_it) else _iso(text_of_it)
-
-
-def _of_epoch(value: float) -> datetime:
-    return _FIRST + timedelta(milliseconds=value if abs(value) >= _MS_FROM else value * 1000)
-
-
-def _iso(written: str) -> datetime:
-    """ISO 8601 as Python reads it, and what RFC 3339 allows besides: `t` and `z`, and a leap second."""
-    try:
-        return datetime.fromisoformat(written)
-    except ValueError:
-        leap = _LEAP_SECOND.fullmatch(written.upper())
-        found = datetime.fromisoformat(leap.expand(r"\1:59\2") if leap else written.upper())
-        return found + timedelta(seconds=1) if leap else found
 
 
 def first_text(places: tuple[dict[str, Any], ...], names: tuple[str, ...], limit: int = MAX_VALUE_CHARS) -> str:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from schemas.touchpoints import CleanTouchpoint
 
@@ -17,7 +18,8 @@ _PARTS: Final = (("search", "?"), ("query", "?"), ("hash", "#"))
 ASKED: Final = frozenset({*ADDRESSES, *(name for name, _ in _PARTS)})
 _BEGIN: Final = (
     "utm_", "mtm_", "matomo_", "pk_", "piwik_", "hsa_", "hsctatracking", "_hs", "__hs", "mc_", "oly_", "vero_", "mkt_",
-    "gad_", "at_campaign", "at_medium", "aspsession", "__cf", "cf_chl",
+    "gad_", "itm_", "int_cmp", "intcmp", "trk", "sfmc_", "klaviyo", "nb_klid", "ml_subscriber", "ss_email", "vgo_",
+    "dm_i", "li_did", "csrf", "xsrf", "at_campaign", "at_medium", "aspsession", "__cf", "cf_chl",
 )  # fmt: skip
 """How parameters of campaigns and sessions begin. What may be a page's own (`ref`, `cid`) is left to it."""
 _NAMES: Final = frozenset(
@@ -30,9 +32,15 @@ _NAMES: Final = frozenset(
         "_ga", "_gl", "_gac", "sid", "sessid", "sessionid", "session_id", "phpsessid", "jsessionid", "cfid", "cftoken",
         "zenid", "oscsid", "ph_session_id",
         # against caches
-        "_", "cb", "nocache", "cachebuster",
+        "_", "cb", "nocache", "cachebuster", "ts", "_ts", "_t", "timestamp", "rand", "random", "rnd",
+        # for one form, or for one letter
+        "nonce", "authenticity_token", "__requestverificationtoken", "sessiontoken", "_kx", "__s", "wickedid",
+        "trafficsource", "traffic_source",
     }
 )  # fmt: skip
+_EMPTY_FRAGMENTS: Final = frozenset({"_=_", "!", "/", "!/"})
+"""What sign-in services and routers leave behind a `#`."""
+_SESSION: Final = re.compile(r";(?:jsessionid|phpsessid|sid|aspsession\w*)=[^/;]*", re.I)
 _MAX_CHARS: Final = 300
 
 
@@ -40,12 +48,12 @@ def view_of(touchpoint: CleanTouchpoint) -> str:
     """`/products?page=2#top`: the page, its parameters by name without those that say nothing, its fragment."""
     told = touchpoint.properties
     if told.keys().isdisjoint(ASKED):  # of nearly all events
-        return touchpoint.page
+        return _page(touchpoint.page)
     address = next((found for name in ADDRESSES if isinstance(found := told.get(name), str) and found), "")
     for name, mark in _PARTS:
         if mark not in address and isinstance(part := told.get(name), str) and part:
             address += part if part.startswith(mark) else f"{mark}{part}"
-    return touchpoint.page + beside(address) if address else touchpoint.page
+    return _page(touchpoint.page) + beside(address) if address else _page(touchpoint.page)
 
 
 def page_of(view: str) -> str:
@@ -60,10 +68,22 @@ def beside(address: str) -> str:
         parts = urlsplit(address)
     except ValueError:  # no address at all: an unclosed bracket
         return ""
-    said = sorted(pair for pair in parts.query.split("&") if pair and _tells(pair))
-    query = f"?{'&'.join(said)}" if said else ""
-    fragment = f"#{parts.fragment}" if parts.fragment else ""
-    return (query + fragment)[:_MAX_CHARS]
+    query, fragment = _telling(parts.query), parts.fragment.partition(":~:")[0]
+    if fragment in _EMPTY_FRAGMENTS:
+        fragment = ""
+    if "=" in fragment and fragment[0] not in "/!":  # some write a campaign behind the `#`
+        fragment = _telling(fragment)
+    return ((f"?{query}" if query else "") + (f"#{fragment}" if fragment else ""))[:_MAX_CHARS]
+
+
+def _page(page: str) -> str:
+    """`/products/` is `/products`, and the session that a server wrote behind its path is no part of it."""
+    return _SESSION.sub("", page).rstrip("/") or page
+
+
+def _telling(query: str) -> str:
+    """The parameters that say something of the page, in one order and spelling."""
+    return "&".join(sorted(unquote_plus(pair) for pair in query.split("&") if pair and _tells(pair)))
 
 
 def _tells(pair: str) -> bool:

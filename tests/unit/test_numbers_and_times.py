@@ -69,6 +69,19 @@ def test_a_number_that_is_no_exact_id_is_refused_and_its_neighbours_are_kept(wri
         '"1769938200"',
         '"1769938200000"',
         '"1769938200.000"',
+        '"2026-02-01 09:30:00 UTC"',
+        '"2026-02-01 09:30:00 +0000"',
+        '"2026-02-01T10:30:00+01:00[Europe/Amsterdam]"',
+        '"2026-02-01T09:30:00Z[UTC]"',
+        '"2026-02-01T08:30:00\u221201:00"',
+        '"Sun Feb 01 2026 10:30:00 GMT+0100 (Midden-Europese standaardtijd)"',
+        '"Sun Feb  1 09:30:00 2026"',
+        '"/Date(1769938200000)/"',
+        '"/Date(1769938200000+0100)/"',
+        "1769938200000000",
+        '"1769938200000000"',
+        "1769938200000000000",
+        "1.7699382e12",
     ],
 )
 def test_a_time_in_any_of_the_usual_writings(written: str) -> None:
@@ -89,7 +102,22 @@ def test_a_year_that_no_event_has_is_refused_and_its_neighbours_are_kept(written
 
 
 @pytest.mark.parametrize(
-    "written", ["yesterday", "12345", "Sun, 99 Feb 2026 09:30:00 GMT", "01 Foo 2026 09:30", "17699382001", ""]
+    "written",
+    [
+        "yesterday",
+        "12345",
+        "02/01/2026 09:30",
+        "01-02-2026 09:30",
+        "Invalid Date",
+        "0000-00-00 00:00:00",
+        "2026-02-30T00:00Z",
+        "Sun Foo 01 2026 09:30:00 GMT+0000",
+        "/Date(x)/",
+        "Sun, 99 Feb 2026 09:30:00 GMT",
+        "01 Foo 2026 09:30",
+        "17699382001",
+        "",
+    ],
 )
 def test_what_is_no_time_is_said_to_be_none(written: str) -> None:
     with pytest.raises(UnmappableEvent, match="not a time"):

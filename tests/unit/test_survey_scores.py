@@ -103,3 +103,66 @@ def test_what_was_written_beside_it_is_read_too() -> None:
 
 def test_very_many_answers_cost_no_more() -> None:
     assert score({"answers": [{"x": n} for n in range(100_000)] + [{"nps": 3}]})[0] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "properties", "expected"),
+    [
+        # which survey it was, in other places and words
+        ("Survey Submitted", {"survey": "NPS", "value": 8}, (8, "nps")),
+        ("Survey Submitted", {"survey_name": "NPS Q3", "score": 9}, (9, "nps")),
+        ("Survey Submitted", {"title": "Net Promoter Score", "score": 9}, (9, "nps")),
+        ("Survey Submitted", {"scoreType": "nps", "score": 9}, (9, "nps")),
+        ("Survey Submitted", {"metric": "ces", "score": 6}, (6, "ces")),
+        ("Survey Submitted", {"survey": "Tevredenheid na levering", "score": 4}, (4, "csat")),
+        ("Survey Submitted", {"likelihood_to_recommend": 9}, (9, "nps")),
+        ("Survey Submitted", {"customer_effort": 6}, (6, "ces")),
+        ("Survey Submitted", {"klanttevredenheid": 4}, (4, "csat")),
+        ("Survey Submitted", {"sterren": 4}, (4, "rating")),
+        ("Survey Submitted", {"cijfer": 10}, (5, "rating")),
+        ("Survey Submitted", {"cijfer": 1}, (1, "rating")),
+        # how a score is written
+        ("CSAT Submitted", {"rating": "4 stars"}, (4, "csat")),
+        ("CSAT Submitted", {"rating": "4 sterren"}, (4, "csat")),
+        ("CSAT Submitted", {"score": "⭐⭐⭐⭐"}, (4, "csat")),
+        ("CSAT Submitted", {"score": "★★★☆☆"}, (3, "csat")),
+        ("CSAT Submitted", {"csat": "80 %"}, (4.2, "csat")),
+        ("CSAT Submitted", {"csat": "4,5"}, (4.5, "csat")),
+        ("NPS Submitted", {"score": "9 out of 10"}, (9, "nps")),
+        ("NPS Submitted", {"score": "9 van 10"}, (9, "nps")),
+        ("NPS Submitted", {"score": "10 - very likely"}, (10, "nps")),
+        ("NPS Submitted", {"score": "9-10"}, (None, "nps")),
+        ("NPS Submitted", {"score": "promoter"}, (None, "nps")),
+        ("NPS Submitted", {"score": "2026-02-01"}, (None, "nps")),
+        # where it stands inside something
+        ("Survey Submitted", {"nps": {"score": 9}}, (9, "nps")),
+        ("Survey Submitted", {"csat_score": {"value": 8, "max": 10, "min": 0}}, (4.2, "csat")),
+        ("Survey Submitted", {"answers": {"nps": {"value": 9}}}, (9, "nps")),
+        ("Survey Submitted", {"responses": [{"question_type": "nps", "answer": {"value": 9}}]}, (9, "nps")),
+        ("Survey Submitted", {"nps_score": [9]}, (9, "nps")),
+        ("Survey Submitted", {"nps_score": [9, 3]}, (None, "rating")),
+        ("Survey Submitted", {"rating": 10, "max_rating": 10}, (5, "rating")),
+        # names of events in other words
+        ("Enquete ingevuld", {"nps": 8}, (8, "nps")),
+        ("Delighted Survey Answered", {"score": 9, "survey_type": "nps"}, (9, "nps")),
+        ("Wootric NPS", {"score": 9}, (9, "nps")),
+        ("Feedback Submitted", {"rating": 4}, (4, "rating")),
+        ("Beoordeling gegeven", {"sterren": 4}, (4, "rating")),
+    ],
+)
+def test_surveys_of_other_makers(name: str, properties: dict[str, Any], expected: Score) -> None:
+    assert score(properties, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "properties"),
+    [
+        ("Feedback Submitted", {"text": "fine"}),
+        ("Survey Sent", {"rating": 4}),
+        ("Survey Dismissed", {}),
+        ("Rating Filter Applied", {"rating": 4}),
+        ("NPS Shown", {"score": 9}),
+    ],
+)
+def test_what_is_no_answer_stays_what_it_is(name: str, properties: dict[str, Any]) -> None:
+    assert track_event(name, properties).action == "custom"

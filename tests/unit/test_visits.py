@@ -131,6 +131,40 @@ def test_pages_of_one_path_are_views_of_their_own() -> None:
     assert "url" not in posthog({"$current_url": f"{HOME}list", "$device_id": "d"}).properties
 
 
+SAME_VIEW = [
+    ("/x?trk=1&trkCampaign=a", "/x"),
+    ("/x?itm_source=menu", "/x"),
+    ("/x?sfmc_id=1&_kx=2&__s=3", "/x"),
+    ("/x?klaviyo_id=1&nb_klid=2", "/x"),
+    ("/x?ts=1769938200", "/x?ts=1769938300"),
+    ("/x?rand=0.123", "/x?rand=0.456"),
+    ("/x?csrf_token=a1", "/x?csrf_token=b2"),
+    ("/x;jsessionid=AAA1", "/x;jsessionid=BBB2"),
+    ("/x?fbclid=1#_=_", "/x"),
+    ("/x#:~:text=hello", "/x"),
+    ("/x#utm_source=letter", "/x"),
+    ("/x?q=a+b", "/x?q=a%20b"),
+    ("/x/", "/x"),
+    ("/x/?b=2&a=1", "/x?a=1&b=2"),
+]
+OTHER_VIEW = [
+    ("/x?page=2", "/x?page=3"),
+    ("/x#/settings", "/x#/users"),
+    ("/x#!/a", "/x#!/b"),
+    ("/x#step=2", "/x#step=3"),
+    ("/x?filter[color]=red", "/x?filter[color]=blue"),
+    ("/x?state=TX", "/x?state=NY"),
+    ("/x?variant=1", "/x?variant=2"),
+    ("/", "/x"),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [(*a, True) for a in SAME_VIEW] + [(*a, False) for a in OTHER_VIEW])
+def test_which_addresses_are_one_view(one: str, other: str, same: bool) -> None:
+    found = [read({"type": "page", "properties": {"url": f"{HOME}{path[1:]}"}}) for path in (one, other)]
+    assert (view_of(found[0]) == view_of(found[1])) is same
+
+
 def test_addresses_in_a_campaign_are_masked() -> None:
     found = view("", f"{HOME}?utm_source=crm&utm_content=jan%40acme.example")
     assert found.visit["utm_content"] == "[email]"

@@ -68,6 +68,13 @@ FORMS: dict[str, Action] = {
 #: First word of an event name that is a survey's answer, and the kind of its score.
 SURVEYS: dict[str, ScoreKind] = {"nps": "nps", "csat": "csat", "ces": "ces"}
 #: First words after which a survey was shown or closed, not answered.
+_ANSWERED = frozenset(
+    {"answered", "submitted", "submit", "completed", "complete", "response", "responded", "received", "filled", "given",
+     "sent", "ingevuld", "beantwoord", "ingestuurd", "gegeven", "verzonden"}
+)  # fmt: skip
+#: Words of names that are a survey's answer, and those that are one where a score is told.
+_ASKING = frozenset({"survey", "enquete", "questionnaire", "vragenlijst", "umfrage"})
+_JUDGING = frozenset({"rating", "feedback", "beoordeling", "waardering", "bewertung", "satisfaction"})
 _NOT_ANSWERED = ("shown", "sent", "dismissed", "viewed", "opened", "requested", "closed")
 
 
@@ -93,6 +100,8 @@ def page_event(name: str, properties: dict[str, Any], page: dict[str, Any]) -> E
 def track_event(name: str, properties: dict[str, Any]) -> Event:
     """A tracked event: a known name, else `custom`."""
     action, survey = _meaning(name)
+    if action == "custom" and _judges(name) and answered(properties, "")[0] is not None:
+        action = "survey_answered"
     places = (properties,)
     words = first_text(places, ("text", "comment", "message"), MAX_TEXT_CHARS)
     title = first_text(places, ("title",))
@@ -118,10 +127,18 @@ def _meaning(name: str) -> tuple[Action, ScoreKind]:
     known = NAMES.get("".join(words)) or (FORMS.get(words[-1]) if words[-2:-1] == ["form"] else None)
     if known is not None:
         return known, ""
-    survey = SURVEYS.get(words[0], "") if words else ""
+    survey = next((SURVEYS[word] for word in (*words[:1], *words[-1:]) if word in SURVEYS), "")
     if survey and not any(word in _NOT_ANSWERED for word in words):
         return "survey_answered", survey
-    return "custom", ""
+    is_answer = not _ANSWERED.isdisjoint(words) and not (words[-1] == "sent" and "survey" in words)
+    return ("survey_answered", survey) if is_answer and not _ASKING.isdisjoint(words) else ("custom", "")
+
+
+@lru_cache(maxsize=4096)
+def _judges(name: str) -> bool:
+    """Whether it is the answer to one question, if it comes with a score: `Feedback Submitted {rating: 4}`."""
+    words = _words(name)
+    return not _JUDGING.isdisjoint(words) and not _ANSWERED.isdisjoint(words)
 
 
 def _form_of(name: str) -> str:

@@ -2,7 +2,9 @@
 
 | sent | read as |
 |---|---|
-| `nps: 0`, `"9"`, `6.5` | 0, 9, 6.5: numbers, also when written as text, and fractions as they are |
+| `nps: 0`, `"9"`, `6.5`, `"4,5"` | 0, 9, 6.5, 4.5: numbers, also when written as text, and fractions as they are |
+| `"9 out of 10"`, `"80 %"`, `"4 stars"`, `"★★★★"`, `"10 - very likely"` | the number, on the scale that is named |
+| `nps: {score: 9}`, `csat: [4]` | what stands inside |
 | null, `""`, `true`, words, what lies outside its scale | no score |
 | `scale: "1-4"`, `scale: 10`, `max: 5` with `min`, `"9/10"` | brought onto the scale of its kind, end to end |
 | a scale that runs down, or has no length | no score |
@@ -26,20 +28,92 @@ ScoreKind = Literal["", "nps", "csat", "ces", "rating"]
 SCALES: dict[str, tuple[float, float]] = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7), "rating": (1, 5)}
 #: Where the score of a kind stands, best first.
 _NAMES: dict[ScoreKind, tuple[str, ...]] = {
-    "nps": ("nps", "npsscore", "npsrating", "npsvalue", "netpromoterscore"),
-    "csat": ("csat", "csatscore", "csatrating", "csatvalue", "satisfaction", "satisfactionscore"),
-    "ces": ("ces", "cesscore", "cesrating", "cesvalue", "effortscore", "customereffortscore"),
-    "rating": ("rating", "ratingscore", "ratingvalue", "stars", "starrating"),
+    "nps": (
+        "nps",
+        "npsscore",
+        "npsrating",
+        "npsvalue",
+        "netpromoterscore",
+        "netpromoter",
+        "likelihoodtorecommend",
+        "recommend",
+        "recommendation",
+        "wouldrecommend",
+        "aanbeveling",
+        "aanbevelen",
+        "aanbevelingsscore",
+    ),
+    "csat": (
+        "csat",
+        "csatscore",
+        "csatrating",
+        "csatvalue",
+        "satisfaction",
+        "satisfactionscore",
+        "customersatisfaction",
+        "tevredenheid",
+        "klanttevredenheid",
+        "tevredenheidsscore",
+        "zufriedenheit",
+    ),
+    "ces": (
+        "ces",
+        "cesscore",
+        "cesrating",
+        "cesvalue",
+        "effortscore",
+        "customereffortscore",
+        "customereffort",
+        "effort",
+    ),
+    "rating": (
+        "rating",
+        "ratingscore",
+        "ratingvalue",
+        "stars",
+        "starrating",
+        "sterren",
+        "cijfer",
+        "rapportcijfer",
+        "beoordeling",
+        "waardering",
+        "bewertung",
+    ),
 }
 _ANY_KIND = ("score", "surveyscore", "value")
 _ONE_QUESTION = ("answer", "response", "number")
 """Where it may stand as well, if the place says of which kind it is: else it may be the answer to anything."""
-_KINDS = ("scorekind", "surveytype", "kind", "type", "questiontype")
+_KINDS = (
+    "scorekind", "scoretype", "metric", "metrictype", "surveytype", "kind", "type", "questiontype", "survey",
+    "surveyname", "surveytitle", "name", "title",
+)  # fmt: skip
+#: Words by which a survey is called, beside its kind's own name.
+_CALLED: dict[str, ScoreKind] = {
+    "promoter": "nps", "recommend": "nps", "aanbevelen": "nps", "satisfaction": "csat", "tevredenheid": "csat",
+    "zufriedenheit": "csat", "effort": "ces",
+}  # fmt: skip
+#: Of marks as schools give them everybody knows the scale.
+_OWN_SCALES: dict[str, tuple[float, float]] = {"cijfer": (1, 10), "rapportcijfer": (1, 10)}
 _INSIDE = ("answers", "answer", "responses", "response", "results", "questions", "survey", "feedback")
-_TOPS = ("max", "maxscore", "maximum", "scalemax", "outof")
-_BOTTOMS = ("min", "minscore", "minimum", "scalemin")
+_TOPS = (
+    "max",
+    "maxscore",
+    "maximum",
+    "scalemax",
+    "outof",
+    "maxrating",
+    "ratingmax",
+    "maxvalue",
+    "scoremax",
+    "bestrating",
+)
+_BOTTOMS = ("min", "minscore", "minimum", "scalemin", "minrating", "ratingmin", "minvalue", "scoremin", "worstrating")
 _RANGE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|\.\.+|to|/|:)\s*(-?\d+(?:\.\d+)?)\s*", re.I)
-_OUT_OF = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*/\s*(\d+)\s*")
+_OUT_OF = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(?:/|out of|of|van de|van|von|sur|de)\s*(\d+)\s*", re.I)
+_PERCENT = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*%\s*")
+_UNITS = r"\s*(?:stars?|sterren|ster|sterne?|étoiles?|points?|punten)"
+_WORDED = re.compile(rf"\s*(-?\d+(?:[.,]\d+)?)(?:\s*[-–:(,]\s*[^\d\s].*|{_UNITS})?\s*", re.I)
+_STARS = re.compile(r"\s*([⭐★]\ufe0f?\s*)+(?:☆\s*)*")
 MAX_ANSWERS = 50
 Place = dict[str, Any]
 
@@ -86,7 +160,8 @@ def _kind(place: Place, survey: ScoreKind) -> ScoreKind:
     """The kind that a place states, else the survey's."""
     stated = " ".join(text(place.get(name)).lower() for name in _KINDS)
     words = re.findall(r"[a-z]+", stated)
-    return next((kind for kind in _NAMES if kind in words), survey)
+    named = next((kind for kind in _NAMES if kind in words), None)
+    return named or next((kind for word, kind in _CALLED.items() if word in words), survey)
 
 
 def _scores(place: Place, survey: ScoreKind) -> Iterator[tuple[float, ScoreKind]]:
@@ -99,23 +174,47 @@ def _scores(place: Place, survey: ScoreKind) -> Iterator[tuple[float, ScoreKind]
         plain += [(name, stated) for name in (*_NAMES["rating"], *_ONE_QUESTION)]
         named = [one for one in named if one[1] == stated or one[1] != "rating"]
     for name, kind in (*named, *plain):
-        if (found := _on_scale(place.get(name), kind, place)) is not None:
+        if (found := _score(place.get(name), kind, place, _OWN_SCALES.get(name))) is not None:
             yield found, kind
 
 
-def _on_scale(value: object, kind: ScoreKind, place: Place) -> float | None:
+def _score(value: object, kind: ScoreKind, place: Place, own: tuple[float, float] | None) -> float | None:
+    """A value's score, also where the value stands within another one. `own`: the scale of its name."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, dict):
+        inside = _plain(value)
+        names = (*_ANY_KIND, *_ONE_QUESTION, *_NAMES[kind])
+        value = next((inside[name] for name in names if isinstance(inside.get(name), int | float | str)), None)
+        place = {**place, **inside}
+    return _on_scale(value, kind, place, own)
+
+
+def _on_scale(value: object, kind: ScoreKind, place: Place, own: tuple[float, float] | None) -> float | None:
     low, high = SCALES[kind]
-    written = _OUT_OF.fullmatch(value) if isinstance(value, str) else None
-    found = number(written[1].replace(",", ".")) if written else number(value)
-    limits = (low, float(written[2])) if written else _limits(place, low, high)
+    found, limits = _written(value, low) if isinstance(value, str) else (number(value), None)
+    limits = limits or _limits(place, *(own or (low, high)))
     if found is None or not limits[0] <= found <= limits[1] or limits[0] >= limits[1]:
         return None
     return round(low + (found - limits[0]) * (high - low) / (limits[1] - limits[0]), 3)
 
 
+def _written(value: str, low: float) -> tuple[float | None, tuple[float, float] | None]:
+    """(the number in a text, the ends of its scale where the text names them)."""
+    if out_of := _OUT_OF.fullmatch(value):
+        return number(out_of[1].replace(",", ".")), (low, float(out_of[2]))
+    if percent := _PERCENT.fullmatch(value):
+        return number(percent[1].replace(",", ".")), (0, 100)
+    if _STARS.fullmatch(value):
+        given = sum(value.count(star) for star in "⭐★")
+        return given, ((1, given + value.count("☆")) if "☆" in value else None)
+    worded = _WORDED.fullmatch(value)
+    return (number(worded[1].replace(",", ".")) if worded else number(value)), None
+
+
 def _limits(place: Place, low: float, high: float) -> tuple[float, float]:
     """The ends of the scale that the sender used; its kind's where it names none in numbers."""
-    scale = place.get("scale", place.get("range"))
+    scale = next((place[name] for name in ("scale", "range", "schaal", "skala") if name in place), None)
     if isinstance(scale, dict):
         place, scale = {**place, **_plain(scale)}, None
     if isinstance(scale, list) and len(scale) == 2:
