@@ -127,7 +127,7 @@ def _meaning(name: str) -> tuple[Action, ScoreKind]:
     known = NAMES.get("".join(words)) or (FORMS.get(words[-1]) if words[-2:-1] == ["form"] else None)
     if known is not None:
         return known, ""
-    survey = next((SURVEYS[word] for word in (*words[:1], *words[-1:]) if word in SURVEYS), "")
+    survey: ScoreKind = next((SURVEYS[word] for word in (*words[:1], *words[-1:]) if word in SURVEYS), "")
     if survey and not any(word in _NOT_ANSWERED for word in words):
         return "survey_answered", survey
     is_answer = not _ANSWERED.isdisjoint(words) and not (words[-1] == "sent" and "survey" in words)

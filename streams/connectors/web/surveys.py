@@ -160,8 +160,8 @@ def _kind(place: Place, survey: ScoreKind) -> ScoreKind:
     """The kind that a place states, else the survey's."""
     stated = " ".join(text(place.get(name)).lower() for name in _KINDS)
     words = re.findall(r"[a-z]+", stated)
-    named = next((kind for kind in _NAMES if kind in words), None)
-    return named or next((kind for word, kind in _CALLED.items() if word in words), survey)
+    called: ScoreKind = next((kind for word, kind in _CALLED.items() if word in words), survey)
+    return next((kind for kind in _NAMES if kind in words), called)
 
 
 def _scores(place: Place, survey: ScoreKind) -> Iterator[tuple[float, ScoreKind]]:
