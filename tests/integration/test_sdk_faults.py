@@ -33,6 +33,13 @@ sdk = Client("RK", host=sys.argv[1], gzip=True)
 for n in range(6): sdk.track("u1", f"Step {n}")
 sdk.flush(); sdk.join()
 """,
+    "posthog": """
+import sys
+from posthog import Posthog
+sdk = Posthog("phc_x", host=sys.argv[1])
+for n in range(6): sdk.capture(f"Step {n}", distinct_id="u1")
+sdk.shutdown()
+""",
 }
 NODE = {
     "segment": """
@@ -46,6 +53,14 @@ const module_ = require("@rudderstack/rudder-sdk-node");
 const sdk = new (module_.default || module_)("RK", {dataPlaneUrl: process.argv[1]});
 for (let n = 0; n < 6; n++) sdk.track({userId: "u1", event: `Step ${n}`});
 sdk.flush();
+""",
+    "posthog": """
+const {PostHog} = require("posthog-node");
+(async () => {
+  const sdk = new PostHog("phc_x", {host: process.argv[1], fetchRetryCount: 5, fetchRetryDelay: 500});
+  for (let n = 0; n < 6; n++) sdk.capture({distinctId: "u1", event: `Step ${n}`});
+  await sdk.shutdown(30000);
+})();
 """,
 }
 CALLS = "for (let n = 0; n < 6; n++) sdk.track(`Step ${n}`);"
