@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from streams.connectors.web import visits
-from streams.friction import controls, views
+from streams.friction import views
 from tests.journeys import touchpoint
 
 Said = dict[str, Any]
@@ -22,27 +22,22 @@ def view(said: Said) -> object:
     return views.view_of(touchpoint("e", 0, "click", page="/a", properties=said))
 
 
-def repeated(said: Said) -> object:
-    return controls.is_made_for_repetition(touchpoint("e", 0, "click", element="#buy", title="Buy", properties=said))
-
-
 def visit(said: Said) -> object:
     return visits.of_page({}, said, {})
 
 
-ASKED: dict[str, tuple[ModuleType, Callable[[Said], object]]] = {
-    "view": (views, view),
-    "repeated": (controls, repeated),
-    "visit": (visits, visit),
+ASKED: dict[str, tuple[ModuleType, str, Callable[[Said], object]]] = {
+    "view": (views, "ASKED", view),
+    "visit": (visits, "_ASKED", visit),
 }
 
 
 @pytest.mark.parametrize("what", ASKED)
 def test_what_is_asked_first_changes_no_answer(what: str) -> None:
-    module, answer = ASKED[what]
+    module, asked, answer = ASKED[what]
     answers = set()
-    for said in [ALWAYS | {name: value} for name in sorted(module._ASKED) for value in VALUES]:
-        with patch.object(module, "_ASKED", frozenset(ALWAYS)):  # whatever is said, all of it is looked at
+    for said in [ALWAYS | {name: value} for name in sorted(getattr(module, asked)) for value in VALUES]:
+        with patch.object(module, asked, frozenset(ALWAYS)):  # whatever is said, all of it is looked at
             closely = answer(said)
         assert answer(said) == closely, said
         answers.add(repr(closely))
@@ -52,8 +47,8 @@ def test_what_is_asked_first_changes_no_answer(what: str) -> None:
 @pytest.mark.parametrize("what", ASKED)
 def test_a_name_that_is_not_asked_for_would_be_missed(what: str) -> None:
     """Known bad: nothing is asked."""
-    module, answer = ASKED[what]
-    said = [{name: value} for name in sorted(module._ASKED) for value in VALUES]
+    module, asked, answer = ASKED[what]
+    said = [{name: value} for name in sorted(getattr(module, asked)) for value in VALUES]
     known = [answer(one) for one in said]
-    with patch.object(module, "_ASKED", frozenset()):
+    with patch.object(module, asked, frozenset()):
         assert [answer(one) for one in said] != known
