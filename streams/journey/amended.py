@@ -117,7 +117,7 @@ class Amended:
             stands = told.standing(self._deals.meaning)
             if stands != stood and ended and SAVE < one.at - ended[0].at <= self._deal:
                 yield from (each.event_id for each in ended)
-            if stands == "open" or stands != stood:
+            if stands != stood:
                 ended = []
             if stands != "open":
                 ended.append(one)

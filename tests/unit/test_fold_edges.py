@@ -404,3 +404,17 @@ def test_a_touchpoint_has_its_place_and_leaves_its_mark() -> None:
 def test_a_signal_names_the_case_that_adopted_it(own: str, adopted: dict[str, str], named: str) -> None:
     one = signal(0.5)._replace(signal_id="s1", case_id=own)
     assert with_case(one, adopted) == one._replace(case_id=named)
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_a_response_is_named_by_the_first_field_that_says_something(empty: str | None) -> None:
+    told = {
+        "properties": {"response_id": empty, "submission_id": "r1"},
+        "score": 7.0,
+        "score_kind": "nps",
+        "person": "",
+    }
+    answers = [attributed(f"e{n}", n, "survey_answered", **told) for n in (1, 2)]
+    amended = BLUEPRINT.amended()
+    amended.learn(answers)
+    assert [item.event_id in amended for item in answers] == [True, False]
