@@ -54,14 +54,14 @@ _ALL = (
         "friction",
         "streams/friction",
         "cases compiled controls feeds fields patterns rule_book topics views words working_time",
-        "pattern_edges field_edges friction_cases friction_feeds friction_words rules_golden asked_first visits topics"
-        " views repeated_controls working_time",
+        "pattern_edges field_edges friction_cases friction_feeds friction_words topics views repeated_controls"
+        " working_time",
     ),
     group(
         "identity-graph",
         "streams/identity",
-        "graph edges clusters aliases memberships regions verdicts forgetting retold networks domains",
-        "identity_links aliases attribution tangled_identities retold_links identity_networks directories",
+        "graph edges clusters aliases verdicts regions",
+        "identity_links aliases attribution tangled_identities retold_links",
     ),
     group(
         "matching",

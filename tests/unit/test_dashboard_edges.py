@@ -153,7 +153,7 @@ def test_what_is_weighed_is_compared_with_itself_before() -> None:
     assert compared.cell(("a", PRODUCT)).change == Change(4.0, 2.0)
     assert compared.cell(("b", PRODUCT)).change == Change(1.0, 0.0)
     assert compared.kind(PRODUCT).change == Change(5.0, 2.0) and alone.kind(PRODUCT).change == Change(5.0, None)
-    assert compared.cell(("c", PRODUCT)).severity == "unseen"
+    assert compared.cell(("c", PRODUCT)).severity == compared.kind("never_heard_of").severity == "unseen"
 
 
 def test_how_many_accounts_something_hurt_weighs_where_each_event_is_friction() -> None:

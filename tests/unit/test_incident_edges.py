@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from itertools import permutations
+from itertools import accumulate, permutations
 from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -323,6 +323,7 @@ FIRST = int(NOW.timestamp()) // SLOT_S
         (range(0, 3_000, 3), 1_350, 900),
         (range(0, 2_100, 2), 1_200, 600),
         ([*range(0, 2_100, 2), 5_000], 1_200, 600),
+        ([0, *accumulate([3, 3, 3, 3, 3, 4, 4, 4, 4, 30] * 60)], 3_900, 1_050),
         (range(0, 9_000, 300), 100_000, 90_000),
     ],
 )
@@ -367,14 +368,14 @@ def test_what_is_usual_is_said() -> None:
 
 
 def test_a_late_source_is_told_once_and_is_over_when_it_is_heard() -> None:
-    rhythm, heard = Rhythm(600.0, is_set=True), ago(minutes=30)
+    rhythm, heard = Rhythm(700.0, is_set=True), ago(minutes=30)
     empty = Desk(account_id="source:web")
     assert after_look(empty, "web", rhythm, ago(minutes=10), NOW) is empty
     opened = after_look(empty, "web", rhythm, heard, NOW)
     (told,) = opened.parts.values()
     assert told == late("web", rhythm, heard, NOW) and opened.name == "source web"
     assert (told.kind, told.what, told.waits, told.severity, told.closed_at) == ("source", "web", True, 0.6, None)
-    assert told.opened_at == heard + timedelta(seconds=600, milliseconds=1)
+    assert told.opened_at == heard + timedelta(seconds=700, milliseconds=1)
     assert told.events == (told.event_id,) and told.part_id.endswith(told.event_id)
     heard_words = f"web was last heard at {heard:%Y-%m-%d %H:%M} UTC, 30 min ago; {rhythm.words()}"
     assert told.words == f"{heard_words}. What its silence would tell is held"
