@@ -88,7 +88,16 @@ def _prepared(group: Group) -> Path:
     settings = _settings(group)
     own = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     _write_settings(folder, f"{own}\n[tool.mutmut]\n{settings}")
+    _forget_copies(folder / "mutants")
     return folder
+
+
+def _forget_copies(copy: Path) -> None:
+    """mutmut copies code that changed, but templates and other files only once: away with those of the run before."""
+    for source in SOURCES:
+        for file in (copy / source).rglob("*"):
+            if file.is_file() and file.suffix not in (".py", ".meta", ".spans"):
+                file.unlink()
 
 
 def _write_settings(folder: Path, text: str) -> None:
