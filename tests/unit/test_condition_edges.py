@@ -426,7 +426,9 @@ def test_a_page_is_found_whatever_its_glob_begins_with(page: str, expected: str)
     [("/nl/pricing", "exact"), ("/be-nl/Pricing", "exact"), ("/nl/other", "unmapped"), ("/nl", "unmapped")],
 )
 def test_a_page_is_the_same_one_in_another_language(page: str, expected: str) -> None:
-    assert typed(exact="/pricing").type_of(touchpoint("e1", 0, page=page)).id == expected
+    seen = touchpoint("e1", 0, page=page)
+    assert typed(exact="/pricing").type_of(seen).id == expected
+    assert compile_kind(Match(page="/pricing"))(seen) is (expected == "exact")
 
 
 def test_a_type_for_a_kind_of_name_is_found_and_the_most_specific_one_decides() -> None:
