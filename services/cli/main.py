@@ -20,6 +20,7 @@ from services.cli.commands.privacy import erase, person
 from services.cli.commands.sources import sources
 from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
+from services.cli.exporting.command import export
 from services.cli.importing.command import import_files
 
 app = typer.Typer(
@@ -353,6 +354,7 @@ app.command()(restore)
 app.command("import")(import_files)
 app.command()(erase)
 app.add_typer(person, name="person")
+app.add_typer(export, name="export")
 app.add_typer(sources, name="sources")
 app.add_typer(access, name="access")
 app.add_typer(alerts, name="alerts")

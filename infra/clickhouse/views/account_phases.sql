@@ -21,7 +21,7 @@ AS SELECT
     parseDateTime64BestEffort(JSONExtractString(change, 'at'), 3, 'UTC') AS changed_at,
     JSONExtractString(change, 'from_phase') AS from_phase,
     JSONExtractString(change, 'to_phase') AS to_phase,
-    JSONExtractBool(change, 'accepted') AS is_accepted,
+    toBool(JSONExtractBool(change, 'accepted')) AS is_accepted,
     JSONExtractString(change, 'cause') AS cause,
     JSONExtractString(change, 'event_id') AS event_id,
     JSONExtractFloat(change, 'dwell_s') AS dwell_s,

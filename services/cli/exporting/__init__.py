@@ -1,0 +1,1 @@
+"""`touchline export`: the views for analysts as files."""
