@@ -42,6 +42,7 @@ from services.dashboard.views import (
 
 router = APIRouter(prefix="/api")
 STREAM = "/api/stream"
+STREAMS = (STREAM, "/api/v1/stream")
 VIEWS = ("json", *BY_ID)
 
 

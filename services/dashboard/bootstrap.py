@@ -25,7 +25,7 @@ from schemas.errors import ConfigurationError
 from services.common.access import Access
 from services.common.config import is_loopback
 from services.common.visitors import Visitors
-from services.dashboard import acting, api, exports, failures, privacy, questions, search, shell, signing_in
+from services.dashboard import acting, api, exports, failures, privacy, questions, search, shell, signing_in, versioned
 from services.dashboard.acting import Act
 from services.dashboard.answers import Decide, not_configured
 from services.dashboard.aside import Aside, Refused, none_aside, none_refused
@@ -142,7 +142,7 @@ class Packed(GZipMiddleware):
     """Packs answers, except streams: those pack their frames once for all, and a packer each would cost 20 KB."""
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == api.STREAM:
+        if scope["type"] == "http" and scope["path"] in api.STREAMS:
             await self.app(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -205,6 +205,7 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(search.router)
     app.include_router(exports.router)
     app.include_router(incident_api.router)
+    app.include_router(versioned.versioned(api.router, questions.router, privacy.router))
     app.include_router(incident_routes.router)
     app.include_router(alert_routes.router)
     app.include_router(source_routes.router)

@@ -46,7 +46,8 @@ class Errands:
     """What was done lately. Forgotten with the process: the letters and the events themselves stay where they are."""
 
     trial: Trial | None = None
-    resent: dict[tuple[str, str, str], Resent] = field(default_factory=dict)
+    resent: dict[str, Resent] = field(default_factory=dict)
+    """By `SOURCE/STAGE/REASON`."""
 
     def followed(self, now: datetime) -> Trial | None:
         """The test event that is still looked after."""

@@ -7,18 +7,21 @@ import io
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date
 
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
 from services.dashboard.absent import NotFound
 from services.dashboard.api import InScope, WithReader
+from services.dashboard.incidents import incidents
 from services.dashboard.pages.accounts.query import ask as ask_accounts
 from services.dashboard.pages.future.query import FuturePage
 from services.dashboard.pages.future.query import ask as ask_future
+from services.dashboard.pages.today.query import ask as ask_today
 from services.dashboard.pages.touchpoint.query import ask as ask_touchpoint
 from services.dashboard.pages.touchpoint.view import TouchpointPage
+from services.dashboard.params import refuse
 from services.dashboard.reader import Reader
 from services.dashboard.row_views import account_row
 from services.dashboard.scope import Scope
@@ -99,6 +102,47 @@ async def _variants(reader: Reader, scope: Scope) -> Rows:
             yield (page.name, title, each.name, each.share, each.pain, each.accounts, each.volume)
 
 
+async def _hurts(reader: Reader, scope: Scope) -> Rows:
+    """Today's list, all of it."""
+    for row in (await ask_today(reader, scope)).rows:
+        burden, care = row.burden, row.care
+        names = (row.phase, row.id, row.phase_name, row.name, row.is_moment_of_truth, row.owner, row.rule)
+        sums = (burden.severity, burden.pain, burden.change.before, row.accounts, row.since.day, row.since.over)
+        yield (*names, *sums, care.open, care.taken, "; ".join(care.taken_by))
+
+
+async def _incidents(reader: Reader, scope: Scope) -> Rows:
+    """Every incident of the window. Raises BadParameter where there are more than can be put together at once."""
+    found = await incidents(reader, scope, await reader.span(scope, reader.clock()))
+    if found.is_cut:
+        refuse("window", scope.window, "a shorter window or more filters: this one has more pains than one table takes")
+    for one in found.incidents:
+        where = (one.account_id, one.account, one.tier, one.phase, one.touchpoint_type, one.touchpoint, one.owner)
+        people = (one.taken_by, one.taken_at, one.silenced_until, one.done_by, one.done_at, one.is_back)
+        times = (one.opened_at, one.pained_at, one.over_at)
+        yield (one.id, *where, one.severity, one.state, one.what, one.signs, "; ".join(one.tags), *times, *people)
+
+
+async def _timeline(reader: Reader, scope: Scope) -> Rows:
+    """Every touchpoint of `account`, the newest first; the other filters do not apply."""
+    if not scope.account:
+        refuse("account", "", "the id of an account, whose touchpoints are meant")
+    cursor = ""
+    while True:
+        page = await reader.account(scope.account, PAGE_ROWS, cursor)
+        if page is None:
+            raise NotFound(f"no account `{scope.account[:80]}`")
+        for one in page.touchpoints:
+            who = (one.person_id, one.persona, one.method, one.confidence)
+            what = (one.source, one.vendor_type, one.touchpoint_type, one.type_name, one.phase, one.channel, one.page)
+            felt = (one.emotion, one.score, one.score_kind, one.pain, "; ".join(one.friction_rules))
+            times = (one.event_id, one.account_id, one.occurred_at, one.received_at)
+            yield (*times, *what, *who, *felt, one.on_map, one.traffic, one.title, one.text)
+        if not page.next_cursor:
+            return
+        cursor = page.next_cursor
+
+
 BLOCKS: Mapping[str, Block] = {
     "cells": Block(
         "phase touchpoint_type phase_name type_name owner severity pain pain_before touchpoints friction_touchpoints "
@@ -111,6 +155,21 @@ BLOCKS: Mapping[str, Block] = {
         _accounts,
     ),
     "gaps": Block("id name phase owner state severity felt wanted statements promised term gap", _gaps),
+    "hurts": Block(
+        "phase touchpoint_type phase_name type_name moment_of_truth owner rule severity pain pain_before accounts_hurt "
+        "since until incidents_open incidents_taken taken_by",
+        _hurts,
+    ),
+    "incidents": Block(
+        "incident_id account_id account tier phase touchpoint_type touchpoint owner severity state what signs tags "
+        "opened_at pained_at over_at taken_by taken_at silenced_until done_by done_at came_back",
+        _incidents,
+    ),
+    "timeline": Block(
+        "event_id account_id occurred_at received_at source vendor_type touchpoint_type type_name phase channel page "
+        "person_id persona method confidence emotion score score_kind pain friction_rules on_map traffic title text",
+        _timeline,
+    ),
     "variants": Block("type by variant share pain accounts_hurt touchpoints", _variants),
 }
 
@@ -147,7 +206,7 @@ def line(cells: Iterable[object]) -> str:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, float):
         return f"{value:.6g}"

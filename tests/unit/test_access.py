@@ -24,7 +24,7 @@ from services.cli.main import app as cli
 from services.common.access import Access, add_token, hash_of, read_access, remove_token
 from services.common.dead_letters import Replayed
 from services.dashboard import guard, masking
-from services.dashboard.api import VIEWS
+from services.dashboard.api import STREAMS, VIEWS
 from services.dashboard.errands import SourceTools, Trial
 from services.dashboard.exports import BLOCKS
 from services.dashboard.pages import PAGES
@@ -162,7 +162,7 @@ def addresses(app: FastAPI, person: str) -> list[str]:
     pages = {page.path: subjects.get(page.id, [""]) for page in PAGES}
     found = []
     for route, methods in routes_of(app):
-        if "GET" not in methods or route == "/api/stream":
+        if "GET" not in methods or route in STREAMS or route.startswith("/api/v1/pages/"):
             continue
         paths = [route]
         for hole in re.findall(r"\{(\w+)(?::path)?\}", route):
@@ -171,8 +171,12 @@ def addresses(app: FastAPI, person: str) -> list[str]:
             paths = [re.sub(r"\{" + hole + r"(:path)?\}", quote(value, safe=""), path) for path, value in filled]
         parts = [""] if route.startswith(("/api/", "/csv/")) else ["", "&part=1"]
         found += [f"{path}?window=all&subject=all/all&days=30{more}" for path in paths for more in parts]
+    for page in PAGES:
+        ends = [f"/{quote(str(each), safe='/')}" for each in subjects.get(page.id, [""])] if page.is_about_one else [""]
+        found += [f"/api/v1/pages/{page.id}{end}?window=all" for end in ends]
     return [
         *found,
+        f"/csv/timeline?account={made.accounts[0]['account_id']}",
         "/search?q=ja",
         "/search?q=doe",
         "/search?q=acme",
@@ -253,6 +257,8 @@ async def test_a_viewer_changes_nothing_and_an_operator_all(file: Path, caplog: 
         "/api/proposals/{proposal_id}": {"answer": "accept", "by": "V"},
         "/alerts": {"channel": "desk", "by": "V"},
         "/api/privacy": {"who": "ann@acme.example", "by": "V"},
+        "/api/v1/proposals/{proposal_id}": {"answer": "accept", "by": "V"},
+        "/api/v1/privacy": {"who": "ann@acme.example", "by": "V"},
         "/sources/test": {},
         "/sources/letters": {"source": LETTER.source, "stage": LETTER.stage, "reason": LETTER.reason},
         "/sources/add": {"vendor": "segment", "name": "shop"},

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.dashboard.api import STREAMS
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of
 from tests.dashboard_seed import world
 from tests.unit.test_access import routes_of
@@ -16,7 +17,7 @@ from tests.unit.test_dashboard_app import app_on
 
 STORE = FakeStore(world(BLUEPRINT, NOW, touchpoints=6, days=1))
 APP = app_on(STORE)
-PATHS = sorted(path for path, methods in routes_of(APP) if "GET" in methods and path != "/api/stream")
+PATHS = sorted(path for path, methods in routes_of(APP) if "GET" in methods and path not in STREAMS)
 NAMES = (
     "window", "compare", "persona", "segment", "owner", "channel", "tier", "account", "subject", "before", "traffic",
     "limit", "cursor", "q", "sort", "phase", "identified", "polarity", "account_id", "status", "state", "severity",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -14,7 +13,7 @@ from starlette.responses import Response
 
 from schemas.policies import LEVELS
 from services.dashboard import cursors
-from services.dashboard.api import InScope, WithReader, answer, dumps
+from services.dashboard.api import InScope, WithReader, answer
 from services.dashboard.incidents import Found, IncidentView, incidents, with_personas
 from services.dashboard.pages.incidents.query import STATES
 from services.dashboard.pages.incidents.routes import act, known, page_of
@@ -22,8 +21,9 @@ from services.dashboard.pages.incidents.view import IncidentPage
 from services.dashboard.params import Paging, Text, one_of, refuse, time_cursor
 from services.dashboard.questions import body_of
 from services.dashboard.reader import Reader
+from services.dashboard.versioned import Tagged
 
-router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
+router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"], route_class=Tagged)
 EXAMPLE: dict[str, Any] = {
     "id": "6f0c0f0a-4b1d-5c35-9a39-0f6a4a6f7f10",
     "event_id": "0b9d1c2e-7a53-5f0e-8f64-2d1f6f3b9a01",
@@ -112,13 +112,13 @@ async def listing(  # noqa: PLR0913 - one a filter
     left = [each for each in wanted if after is None or _place(each) < after]
     page = await _told(reader, found, left[: paging.limit])
     more = cursors.encode_time(*_place(page[-1])) if len(left) > len(page) else None
-    return _tagged(request, IncidentList(page, more, found.is_cut))
+    return answer(IncidentList(page, more, found.is_cut))
 
 
 @router.get("/{name}", response_model=IncidentPage)
 async def one(name: str, request: Request, reader: WithReader) -> Response:
     """One incident, by its id or an event that is evidence of it: its signs, its log, who was told."""
-    return _tagged(request, await page_of(reader, await known(reader, name)))
+    return answer(await page_of(reader, await known(reader, name)))
 
 
 @router.post(
@@ -148,13 +148,3 @@ async def _told(reader: Reader, found: Found, page: Sequence[IncidentView]) -> l
 
 def _place(each: IncidentView) -> tuple[datetime, str]:
     return each.opened_at, each.event_id
-
-
-def _tagged(request: Request, value: object) -> Response:
-    """With an ETag; 304 where the asker has it already."""
-    body = dumps(value)
-    tag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {"etag": tag, "cache-control": "no-cache"}
-    if tag in [each.strip() for each in request.headers.get("if-none-match", "").split(",")]:
-        return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, "application/json")

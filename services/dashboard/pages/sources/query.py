@@ -86,7 +86,7 @@ class SourcesPage:
     sent: tuple[Sent, ...]
     latest: tuple[Came, ...]
     letters: tuple[Refusals, ...] = ()
-    resent: Mapping[tuple[str, str, str], Resent] = field(default_factory=dict)
+    resent: Mapping[str, Resent] = field(default_factory=dict)
     trial: TrialView | None = None
     open_organisations: tuple[tuple[str, str], ...] = ()
     nobodies: tuple[Nobody, ...] = ()

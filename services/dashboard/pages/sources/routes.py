@@ -52,7 +52,7 @@ async def sent_again(request: Request, pages: WithPages, part: Text = "") -> Res
     try:
         done = await _tools(request).resend(letters)
         left, by = (*done.lost, *done.waiting), _who(request)
-        desk.reader.errands.resent[which] = Resent(desk.reader.clock(), by, done.records, left)
+        desk.reader.errands.resent["/".join(which)] = Resent(desk.reader.clock(), by, done.records, left)
         what = {"by": by, "source": which[0], "stage": which[1], "reason": which[2], "records": done.records}
         _audit.info("dead letters sent again", extra=what)
     except (TransientError, ConfigurationError) as error:
