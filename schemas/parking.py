@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from msgspec import Meta
 from pydantic import Field, TypeAdapter
 
-from schemas.base import EPOCH, Contract, UtcTime
+from schemas.base import EPOCH, Codec, Contract, Item, UtcTime
 from schemas.touchpoints import RawRequest
 
 State = Literal["flowing", "parked", "resuming"]
 """`parked`: its requests are kept unread. `resuming`: so are new ones, while those from before are read in order."""
 
 
-class Parked(Contract):
+class Parked(Item, frozen=True, kw_only=True):
     """A request of a source that is set aside, with the place in the raw topic that it came from.
 
     The place names its dead letters, so that one that is read later, or twice, has the letters it would have had.
@@ -28,7 +29,7 @@ class Parked(Contract):
     topic: str
     partition: int
     offset: int
-    index: int = Field(description="position in that record")
+    index: Annotated[int, Meta(description="position in that record")]
 
     @property
     def origin(self) -> tuple[str, int, int]:
@@ -107,5 +108,5 @@ class NotTaken(Contract):
 
 
 AnyStanding = Annotated[Standing | Ledger | NotTaken, Field(discriminator="kind")]
-PARKED = TypeAdapter(list[Parked])
+PARKED = Codec[Parked](Parked)
 STANDINGS = TypeAdapter[list[Standing | Ledger | NotTaken]](list[AnyStanding])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Literal
 
+from msgspec import Meta
 from pydantic import Field, TypeAdapter
 
-from schemas.base import Contract, Item, UtcTime
+from schemas.base import Codec, Contract, Item, Timed, UtcTime
 from schemas.traffic import AgentKind, Device, Flag
 
 Scalar = str | int | float | bool | None
@@ -17,79 +17,84 @@ Scalar = str | int | float | bool | None
 Alias = str
 
 
-class RawRequest(Contract):
+class RawRequest(Timed, frozen=True, kw_only=True):
     """One accepted HTTP request, verbatim, so that it can be mapped again later.
 
     `method`, `content_type` and `headers` are empty in records written before they were kept.
     """
 
     request_id: str
-    source: str = Field(description="name of the configured source")
-    vendor: str = Field(description="key of the vendor registry")
+    source: Annotated[str, Meta(description="name of the configured source")]
+    vendor: Annotated[str, Meta(description="key of the vendor registry")]
     received_at: UtcTime
-    method: str = Field("", description="HTTP method")
+    method: Annotated[str, Meta(description="HTTP method")] = ""
     path: str = ""
     query: str = ""
-    content_type: str = Field("", description="as the sender said it")
-    headers: dict[str, str] = Field({}, description="those its connector keeps, names in lower case; never a secret")
-    body: str = Field(description="payload after Content-Encoding was undone; valid UTF-8")
+    content_type: Annotated[str, Meta(description="as the sender said it")] = ""
+    headers: Annotated[
+        dict[str, str], Meta(description="those its connector keeps, names in lower case; never a secret")
+    ] = {}
+    body: Annotated[str, Meta(description="payload after Content-Encoding was undone; valid UTF-8")]
     backfill: bool = False
-    mapping: int = Field(1, description="version of the vendor's mapping when it was received")
+    mapping: Annotated[int, Meta(description="version of the vendor's mapping when it was received")] = 1
 
 
-@dataclass(slots=True, kw_only=True)  # frozen would double the cost of making one; nobody but its maker changes one
-class CleanTouchpoint(Item):
+class CleanTouchpoint(Timed, frozen=True, kw_only=True):
     """A vendor's message in our words. `event_id` and `occurred_at` depend on the message alone."""
 
     event_id: str
     source: str
     vendor: str
-    vendor_type: Annotated[str, Field(description="the vendor's own name of the event, e.g. `track:Quote Requested`")]
+    vendor_type: Annotated[str, Meta(description="the vendor's own name of the event, e.g. `track:Quote Requested`")]
     vendor_event_id: str = ""
-    action: Annotated[str, Field(description="what happened in our words, see schemas.actions")]
+    action: Annotated[str, Meta(description="what happened in our words, see schemas.actions")]
     occurred_at: UtcTime
     received_at: UtcTime
     clock_suspect: bool = False
     aliases: tuple[Alias, ...] = ()
-    account_refs: Annotated[tuple[str, ...], Field(description="accounts the event itself names, best first")] = ()
-    person_traits: dict[str, str] = field(default_factory=dict)
+    account_refs: Annotated[tuple[str, ...], Meta(description="accounts the event itself names, best first")] = ()
+    person_traits: dict[str, str] = {}
     account_traits: Annotated[
-        dict[str, str], Field(description="about account_refs[0]; without one: declared by the person")
-    ] = field(default_factory=dict)
+        dict[str, str], Meta(description="about account_refs[0]; without one: declared by the person")
+    ] = {}
     valid_from: Annotated[
-        UtcTime | None, Field(description="stated begin of the membership of aliases[0] in account_refs[0]")
+        UtcTime | None, Meta(description="stated begin of the membership of aliases[0] in account_refs[0]")
     ] = None
-    valid_to: Annotated[UtcTime | None, Field(description="stated end of that, exclusive")] = None
+    valid_to: Annotated[UtcTime | None, Meta(description="stated end of that, exclusive")] = None
     network: Annotated[
-        str, Field(description="account whose listed address range it came from; the address is not kept")
+        str, Meta(description="account whose listed address range it came from; the address is not kept")
     ] = ""
     channel: str = "web"
     session_id: str = ""
-    page: Annotated[str, Field(description="path of the page, no query")] = ""
-    element: Annotated[str, Field(description="what was clicked, submitted or touched")] = ""
-    subject: Annotated[str, Field(description="the case it is about: `ticket:12`, `deal:9`, `form:signup`")] = ""
+    page: Annotated[str, Meta(description="path of the page, no query")] = ""
+    element: Annotated[str, Meta(description="what was clicked, submitted or touched")] = ""
+    subject: Annotated[str, Meta(description="the case it is about: `ticket:12`, `deal:9`, `form:signup`")] = ""
     title: str = ""
     text: str = ""
-    language: Annotated[str, Field(description="ISO 639-1 of the text; empty: none, unknown or not supported")] = ""
-    sentiment: Annotated[float | None, Field(description="-1..1 of the text; None: no evidence")] = None
+    language: Annotated[str, Meta(description="ISO 639-1 of the text; empty: none, unknown or not supported")] = ""
+    sentiment: Annotated[float | None, Meta(description="-1..1 of the text; None: no evidence")] = None
     score: float | None = None
     score_kind: Literal["", "nps", "csat", "ces", "rating"] = ""
-    properties: dict[str, Scalar] = field(default_factory=dict)
+    properties: dict[str, Scalar] = {}
     backfill: bool = False
-    mapping: Annotated[int, Field(description="version of the vendor's mapping that read it")] = 1
-    read_anew: Annotated[bool, Field(description="an older mapping may have read the same request before")] = False
-    url_host: Annotated[str, Field(description="host of the page, lower case, without a port")] = ""
-    agent: Annotated[str, Field(description="name of the program that sent it, where it was no browser")] = ""
+    mapping: Annotated[int, Meta(description="version of the vendor's mapping that read it")] = 1
+    read_anew: Annotated[bool, Meta(description="an older mapping may have read the same request before")] = False
+    url_host: Annotated[str, Meta(description="host of the page, lower case, without a port")] = ""
+    agent: Annotated[str, Meta(description="name of the program that sent it, where it was no browser")] = ""
     agent_kind: AgentKind = ""
     device: Device = ""
     visit: Annotated[
         dict[str, str],
-        Field(description="how and with what its visitor came: utm_…, referrer_host, browser, country; those told"),
-    ] = field(default_factory=dict)
-    flags: Annotated[tuple[Flag, ...], Field(description="what its sender or its network says of it")] = ()
+        Meta(description="how and with what its visitor came: utm_…, referrer_host, browser, country; those told"),
+    ] = {}
+    flags: Annotated[tuple[Flag, ...], Meta(description="what its sender or its network says of it")] = ()
     scoped: Annotated[
-        bool, Field(description="whether its ids carry their source; false: written before they did, or not yet")
+        bool, Meta(description="whether its ids carry their source; false: written before they did, or not yet")
     ] = False
+
+    def __post_init__(self) -> None:
+        if self.occurred_at.tzinfo is not UTC or self.received_at.tzinfo is not UTC or self.valid_from or self.valid_to:
+            Timed.__post_init__(self)
 
     @property
     def ordered_at(self) -> datetime:
@@ -97,8 +102,7 @@ class CleanTouchpoint(Item):
         return self.received_at if self.clock_suspect else self.occurred_at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate(Item):
+class Candidate(Item, frozen=True, kw_only=True):
     """An account that was considered and not taken."""
 
     account_id: str
@@ -106,18 +110,17 @@ class Candidate(Item):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribution(Item):
+class Attribution(Item, frozen=True, kw_only=True):
     """Whose touchpoint it is, and how we know."""
 
-    person_id: Annotated[str, Field(description="empty: no person, e.g. a change of a deal")] = ""
+    person_id: Annotated[str, Meta(description="empty: no person, e.g. a change of a deal")] = ""
     account_id: str
     method: str
     confidence: float
     evidence: str = ""
     rejected: tuple[Candidate, ...] = ()
     rule_version: int = 1
-    mapping: Annotated[int, Field(description="version of the mapping whose reading was judged")] = 1
+    mapping: Annotated[int, Meta(description="version of the mapping whose reading was judged")] = 1
 
     @property
     def verdict(self) -> tuple[object, ...]:
@@ -132,15 +135,14 @@ class Attribution(Item):
         return self.verdict == other.verdict
 
 
-@dataclass(slots=True, kw_only=True)  # as above
-class AttributedTouchpoint(Item):
+class AttributedTouchpoint(Item, frozen=True, kw_only=True, tag_field="kind", tag="touchpoint"):
     """A touchpoint with its attribution; `knowledge` is how far the links were known (offset + 1)."""
 
-    kind: Literal["touchpoint"] = "touchpoint"
+    kind: ClassVar[Literal["touchpoint"]] = "touchpoint"
     touchpoint: CleanTouchpoint
     attribution: Attribution
     knowledge: int = 0
-    cause: Annotated[str, Field(description="why it was attributed anew, in words; empty: it is not")] = ""
+    cause: Annotated[str, Meta(description="why it was attributed anew, in words; empty: it is not")] = ""
 
     @property
     def account_id(self) -> str:
@@ -155,55 +157,51 @@ class AttributedTouchpoint(Item):
         return (self.touchpoint.ordered_at, self.touchpoint.event_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Withdraw(Item):
+class Withdraw(Item, frozen=True, kw_only=True, tag_field="kind", tag="withdraw"):
     """To the old account's writer: this touchpoint is another account's now."""
 
-    kind: Literal["withdraw"] = "withdraw"
+    kind: ClassVar[Literal["withdraw"]] = "withdraw"
     account_id: str
     event_id: str
     to_account_id: str
     knowledge: int
-    cause: Annotated[str, Field(description="why, in words")] = ""
-    mapping: Annotated[int, Field(description="copies read by an older mapping leave, whatever they knew")] = 1
+    cause: Annotated[str, Meta(description="why, in words")] = ""
+    mapping: Annotated[int, Meta(description="copies read by an older mapping leave, whatever they knew")] = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recall(Item):
+class Recall(Item, frozen=True, kw_only=True, tag_field="kind", tag="recall"):
     """To an account's writer: links changed; send these people's touchpoints to be attributed again."""
 
-    kind: Literal["recall"] = "recall"
+    kind: ClassVar[Literal["recall"]] = "recall"
     account_id: str
-    person_ids: Annotated[tuple[str, ...], Field(description="empty: everyone's")] = ()
+    person_ids: Annotated[tuple[str, ...], Meta(description="empty: everyone's")] = ()
     knowledge: int
     cause: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refold(Item):
+class Refold(Item, frozen=True, kw_only=True, tag_field="kind", tag="refold"):
     """To an account's writer: compute its rows anew from what is stored. The cause stands in `corrections`."""
 
-    kind: Literal["refold"] = "refold"
+    kind: ClassVar[Literal["refold"]] = "refold"
     account_id: str
     cause: str
     blueprint_digest: Annotated[
-        int, Field(description="only if the writer runs this blueprint; 0: whichever it runs")
+        int, Meta(description="only if the writer runs this blueprint; 0: whichever it runs")
     ] = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recalled(Item):
+class Recalled(Item, frozen=True, kw_only=True):
     """A touchpoint on its way back through attribution."""
 
     item: AttributedTouchpoint
-    knowledge: Annotated[int, Field(description="the links the new attribution must know at least")]
-    refused: Annotated[bool, Field(description="the writer did not take it in: answer even when nothing changed")] = (
+    knowledge: Annotated[int, Meta(description="the links the new attribution must know at least")]
+    refused: Annotated[bool, Meta(description="the writer did not take it in: answer even when nothing changed")] = (
         False
     )
     cause: str
 
 
-AccountInput = Annotated[AttributedTouchpoint | Withdraw | Recall | Refold, Field(discriminator="kind")]
+AccountInput = AttributedTouchpoint | Withdraw | Recall | Refold
 
 
 class DeadLetter(Contract):
@@ -225,8 +223,8 @@ class DeadLetter(Contract):
     failed_at: UtcTime
 
 
-RAW = TypeAdapter(list[RawRequest])
-CLEAN = TypeAdapter(list[CleanTouchpoint])
-ACCOUNT_INPUTS = TypeAdapter[list[AttributedTouchpoint | Withdraw | Recall | Refold]](list[AccountInput])
-RECALLED = TypeAdapter(list[Recalled])
+RAW = Codec[RawRequest](RawRequest)
+CLEAN = Codec[CleanTouchpoint](CleanTouchpoint)
+ACCOUNT_INPUTS = Codec[AccountInput](AccountInput)
+RECALLED = Codec[Recalled](Recalled)
 DEAD = TypeAdapter(list[DeadLetter])

@@ -13,6 +13,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from schemas.touchpoints import AttributedTouchpoint
 from streams.journey.blueprints import load
 
 Row = dict[str, Any]
@@ -39,7 +40,8 @@ class Books:
         self.on_map = [kept for kept in self.touchpoints if kept["on_map"]]
         self.accounts = {kept["account_id"]: kept for kept in read("account_journeys")}
         self.known = [a for a in self.accounts.values() if not a["account_id"].startswith("anon:")]
-        self.payloads = [json.loads(kept["payload"]) for kept in read("histories")]
+        histories = [kept["payload"] for kept in read("histories") if not kept["is_deleted"]]
+        self.payloads = [AttributedTouchpoint.decoded(payload) for payload in histories]
 
     def pain(self, days: float = 30) -> Counter[str]:
         """Account → pain of its last days."""
@@ -217,9 +219,9 @@ def angry(books: Books) -> Answer:
 def hurt(books: Books) -> Answer:
     roles = {persona.id: persona.buying_role for persona in _BLUEPRINT.personas}
     told: dict[str, Row] = defaultdict(dict)
-    for item in sorted(books.payloads, key=lambda p: (p["touchpoint"]["occurred_at"], p["touchpoint"]["event_id"])):
-        traits = item["touchpoint"]["person_traits"]
-        told[item["attribution"]["person_id"]] |= {name: value for name, value in traits.items() if value}
+    for item in sorted(books.payloads, key=lambda p: (p.touchpoint.occurred_at, p.touchpoint.event_id)):
+        traits = item.touchpoint.person_traits
+        told[item.attribution.person_id] |= {name: value for name, value in traits.items() if value}
     made = []
     for person, rows in _grouped((k for k in books.touchpoints if k["person_id"]), lambda k: k["person_id"]).items():
         pain, last = sum(kept["pain"] for kept in rows if kept["on_map"]), rows[-1]

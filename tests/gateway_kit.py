@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import orjson
 
 from schemas.config import Config, GatewayConfig, SecretRef, SourceConfig
 from schemas.errors import TransientError
@@ -60,7 +59,7 @@ class FakeWriter:
         if self.behaviour == "away":
             raise TransientError("Kafka is away")
         if topic == "touchpoints.raw.v1":
-            taken = RawRequest.model_validate(orjson.loads(item))
+            taken = RawRequest.decoded(item)
             assert key == taken.request_id
             self.items.append(taken)
         else:

@@ -51,7 +51,7 @@ _TRAITS = told.SHOWN | frozenset((
     "industry", "employees", "size", "country", "plan", "segment", "domain", "website", "renewal_date",
 ))  # fmt: skip
 """Traits of an account, whatever the blueprint asks of."""
-_ATTRIBUTION = ("account_id", "method", "confidence")
+_ATTRIBUTION = ("account_id", "method", "confidence", "rule_version", "mapping")
 Ask = Callable[..., Awaitable[Any]]
 
 

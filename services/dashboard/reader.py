@@ -9,10 +9,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any, Final
 
 import orjson
+from msgspec import NODEFAULT
+from msgspec.structs import fields
 
 from schemas.capabilities import Capability
+from schemas.touchpoints import Attribution
 from services.common.open_organisations import open_organisations
 from services.dashboard import cursors, row_views
 from services.dashboard.answers import Given
@@ -309,7 +313,7 @@ class Reader:
         return TouchpointExplained(
             touchpoint=row_views.touchpoint_view(self.catalogue, row),
             account=row_views.account_row(self.catalogue, account) if account else None,
-            attribution=orjson.loads(row["payload"] or "{}").get("attribution", {}),
+            attribution=_attribution(row),
             evidence_of=tuple(row_views.signal_view(self.catalogue, each) for each in row["evidence_of"]),
             revision=row["revision"],
             blueprint_version=row["blueprint_version"],
@@ -445,3 +449,13 @@ async def _nothing_measured() -> Mapping[str, float]:
 
 
 _SHARE_KINDS = ("persona", "channel", "rule")
+
+
+_AS_USUAL: Final = {field.name: field.default for field in fields(Attribution) if field.default is not NODEFAULT}
+"""What is left out of a stored attribution when it is so. Of a masked one not all that is required is there, either."""
+
+
+def _attribution(row: Row) -> dict[str, Any]:
+    """What is stored of it, and what was left out there."""
+    known = orjson.loads(row["payload"] or "{}").get("attribution")
+    return _AS_USUAL | known if known else {}

@@ -83,7 +83,7 @@ def account_row(catalogue: Catalogue, row: Row) -> AccountRow:
 
 def phase_moves(transitions: str) -> tuple[PhaseMove, ...]:
     """From the account's JSON; newest first."""
-    changes = [PhaseChange.model_validate(each) for each in orjson.loads(transitions or "[]")]
+    changes = [PhaseChange.of(each) for each in orjson.loads(transitions or "[]")]
     moves = [
         PhaseMove(each.at, each.from_phase, each.to_phase, each.event_id, each.cause, each.accepted, each.dwell_s)
         for each in changes

@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 from clickhouse_connect.driver.client import Client
 
+from schemas.touchpoints import AttributedTouchpoint
 from streams.emotion.feeling import FELT_BY, VERSION, described
 from streams.runtime.clickhouse import query_rows
 
@@ -67,8 +68,8 @@ def explain(client: Client, event_id: str) -> Explanation:
 
 
 def _explained(client: Client, history: Mapping[str, object]) -> Explanation:
-    payload = orjson.loads(str(history["payload"]))
-    touchpoint, attribution = payload["touchpoint"], payload["attribution"]
+    payload = AttributedTouchpoint.decoded(str(history["payload"]))
+    touchpoint, attribution = payload.touchpoint.fields(), payload.attribution.fields()
     key = {"account_id": str(history["account_id"]), "event_id": str(history["event_id"])}
     at = {"occurred_at": touchpoint["occurred_at"].replace("Z", "").replace("+00:00", "").replace("T", " ")}
     visible = query_rows(client, _VISIBLE, key | at)

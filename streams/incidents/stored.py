@@ -64,6 +64,6 @@ def _touchpoint(row: Row, lens: Lens) -> Part:
 
 def _falls(row: Row, since: datetime) -> Iterator[tuple[str, Part]]:
     for told in orjson.loads(str(row["transitions"]) or "[]"):
-        move = PhaseChange.model_validate(told)
+        move = PhaseChange.of(told)
         if is_fall(move) and move.at >= since:
             yield f"phase:{move.event_id}", fall(f"phase:{move.event_id}", move, 0)

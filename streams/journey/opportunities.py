@@ -67,7 +67,7 @@ def follow_deal(deals: Deals, state: JourneyState, item: AttributedTouchpoint, *
         return touchpoint
     subject, at = touchpoint.subject, touchpoint.ordered_at
     known = state.opportunities.get(subject)
-    before = known or Opportunity.model_construct(
+    before = known or Opportunity(
         opportunity_id=subject,
         kind="expansion" if is_customer else "new",
         status="open",
@@ -98,7 +98,7 @@ def told_of(touchpoint: CleanTouchpoint) -> tuple[str | None, dict[str, bool]]:
 
 def _after(deals: Deals, before: Opportunity, said: dict[str, Any], words: DealWords, at: datetime) -> Opportunity:
     changes = {"stage": before.stage} | said
-    if {**before.__dict__, **changes} == before.__dict__:
+    if all(getattr(before, name) == value for name, value in changes.items()):
         return before
     stage, status = changes["stage"], changes["status"]
     changes["changed_at"] = at
@@ -106,7 +106,7 @@ def _after(deals: Deals, before: Opportunity, said: dict[str, Any], words: DealW
     if status != before.status:
         changes["closed_at"] = None if status == "open" else at
         changes["reopened"] = before.reopened + _reopening(before.status, status, words, at)
-    return before.model_copy(update=changes)
+    return before.changed(**changes)
 
 
 def _reopening(before: str, status: str, words: DealWords, at: datetime) -> int:

@@ -109,7 +109,7 @@ def _change(  # noqa: PLR0913 - a row has that many columns
 ) -> PhaseChange:
     at = item.touchpoint.ordered_at
     since = state.phase_since or state.first_seen_at or at
-    return PhaseChange.model_construct(
+    return PhaseChange(
         at=at,
         from_phase=state.phase,
         to_phase=target,

@@ -27,6 +27,7 @@ from streams.journey.causes import IDS_OF_BEFORE
 from streams.journey.stored import aware
 from streams.processors.links import LinksReader, RecallDuty, published
 from streams.runtime.outbox import Outbox, Output, slices
+from streams.runtime.payloads import RULES
 
 ACCOUNTS: TopicName = "touchpoints.attributed.v1"
 FACTS: TopicName = "journey.facts.v1"
@@ -40,14 +41,14 @@ _NUMBERED = '"(?:' + "|".join(re.escape(kind) for kind in sorted({*FAMILY, *SUBJ
 _ACCOUNT = "^(?:" + "|".join(sorted(kind for kind in FAMILY if kind in NAMESPACES)) + "):"
 #: The first rules that gave accounts ids that carry their source. A row may be written anew before it is moved.
 SCOPED_BY_RULES = 5
-_LEFT = """
-WITH JSONExtractUInt(payload, 'attribution', 'rule_version') AS attributed_by
+_LEFT = f"""
+WITH {RULES} AS attributed_by
 SELECT DISTINCT account_id FROM histories FINAL
-WHERE account_id > {after:String} AND is_deleted = 0
-  AND (position(payload, '"scoped":true') = 0 AND match(payload, {numbered:String})
-       OR match(account_id, {account:String}) AND attributed_by < {rules:UInt32}
-       OR arrayExists(prefix -> startsWith(account_id, prefix), {renamed:Array(String)}))
-ORDER BY account_id LIMIT {most:UInt32}
+WHERE account_id > {{after:String}} AND is_deleted = 0
+  AND (position(payload, '"scoped":true') = 0 AND match(payload, {{numbered:String}})
+       OR match(account_id, {{account:String}}) AND attributed_by < {{rules:UInt32}}
+       OR arrayExists(prefix -> startsWith(account_id, prefix), {{renamed:Array(String)}}))
+ORDER BY account_id LIMIT {{most:UInt32}}
 """
 _RENAMED = """
 SELECT account_id FROM account_journeys FINAL
@@ -170,9 +171,8 @@ def _settled(row: Mapping[str, Any], position: int) -> ProposalFact:
     fields = {
         **row,
         "question": row["kind"],
-        "kind": "proposal",
         "since": aware(row["since"]),
         "decided_at": None,
         "by": "",
     }
-    return ProposalFact.model_validate(fields | {"revision": position, "status": "settled"})
+    return ProposalFact.of(fields | {"revision": position, "status": "settled"})

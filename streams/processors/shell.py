@@ -15,8 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from pydantic import TypeAdapter
-
+from schemas.base import Lists
 from schemas.errors import TransientError
 from schemas.topics import TopicName
 from schemas.touchpoints import DeadLetter
@@ -158,7 +157,7 @@ class Stage:
         finally:
             working.cancel()
 
-    def read(self, records: Sequence[Record], model: TypeAdapter[list[T]]) -> Read[T]:
+    def read(self, records: Sequence[Record], model: Lists[T]) -> Read[T]:
         """Decode records; what cannot be read becomes a letter, its neighbours go on."""
         found: Read[T] = Read([], [], [])
         for record in records:

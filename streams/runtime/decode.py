@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
+
+from schemas.base import Lists
 
 WHOLE_RECORD = -1
 """The index of a refusal that is about the record itself: it is no JSON array."""
@@ -32,11 +34,11 @@ class Decoded(Generic[T]):
     refused: list[Refused]
 
 
-def decode(value: bytes, model: TypeAdapter[list[T]]) -> Decoded[T]:
+def decode(value: bytes, model: Lists[T]) -> Decoded[T]:
     """The items of `value`, a JSON array. Never raises for bad input."""
     try:
         return Decoded(list(enumerate(model.validate_json(value))), [])
-    except ValidationError:
+    except ValueError:
         return _one_by_one(value, model)
 
 
@@ -50,7 +52,7 @@ def items_bytes(value: bytes) -> list[bytes]:
     return _slices(value)
 
 
-def _one_by_one(value: bytes, model: TypeAdapter[list[T]]) -> Decoded[T]:
+def _one_by_one(value: bytes, model: Lists[T]) -> Decoded[T]:
     try:
         slices = _slices(value)
     except (ValueError, RecursionError) as error:
@@ -59,7 +61,7 @@ def _one_by_one(value: bytes, model: TypeAdapter[list[T]]) -> Decoded[T]:
     for index, original in enumerate(slices):
         try:
             decoded.items.append((index, model.validate_json(b"[" + original + b"]")[0]))
-        except ValidationError as error:
+        except ValueError as error:
             decoded.refused.append(Refused(index, "undecodable", _said(error), original))
     return decoded
 
@@ -91,6 +93,10 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _said(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}"[:300]
+def _said(error: ValueError) -> str:
+    """Which field, then what is wrong with it."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}"[:300]
+    what, _, where = str(error).partition(" - at `$[0]")
+    return f"{where.strip('`.')}: {what}"[:300]

@@ -15,8 +15,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.config import KafkaConfig
 from schemas.facts import Tombstone, TouchpointFact
 from schemas.topics import TopicName
-from schemas.touchpoints import CleanTouchpoint, RawRequest
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, RawRequest
 from services.cli.commands import refold_run as refold_module
+from services.cli.commands.by_rules import count_older
 from services.cli.commands.doubted_links import find_retellings
 from services.cli.commands.reading_anew import WAY, Outdated, gone_through, left_as_read, send, send_outdated
 from services.cli.commands.refold_run import NothingMoves
@@ -30,6 +31,7 @@ from streams.processors.history import Histories
 from streams.processors.links import published
 from streams.runtime.clickhouse import Store
 from streams.runtime.kafka import partitions
+from streams.runtime.payloads import MAPPING, RULES
 from streams.runtime.topics_admin import ensure_topics
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_facts import touchpoint_fact
@@ -57,7 +59,7 @@ AT = datetime(2026, 3, 1, 8, 0, 0, 123_456, tzinfo=UTC)
 def request(mapping: int | None, vendor: str = "segment", body: str = "{}", at: datetime = AT) -> bytes:
     made = RawRequest(request_id="r", source="web", vendor=vendor, received_at=at, body=body)
     fields = orjson.loads(made.encoded())
-    del fields["mapping"]
+    fields.pop("mapping", None)
     return orjson.dumps(fields | ({} if mapping is None else {"mapping": mapping}))
 
 
@@ -112,7 +114,7 @@ def read_by(mapping: int, touchpoint: CleanTouchpoint, account: str = "crm:1", *
     read = touchpoint.changed(mapping=mapping, source="web", **fields)
     fact = touchpoint_fact(1, account=account)
     item = fact.input.changed(touchpoint=read)
-    return replace(fact, event_id=read.event_id, account_id=account, input=item)
+    return fact.changed(event_id=read.event_id, account_id=account, input=item)
 
 
 def message(number: int) -> str:
@@ -175,6 +177,55 @@ async def test_links_that_were_not_repeated_are_found_and_told_anew_once(kafka: 
     await send(kafka, list(map(published, news)))
     assert await find_retellings(kafka, store.client, Directories(), {"web": 2}) == []
     assert await find_retellings(kafka, store.client, Directories(), {"web": 1}) == []
+
+
+@pytest.mark.clickhouse
+async def test_rows_with_every_field_and_without_their_defaults_are_read_alike(store: Store) -> None:
+    """Before, every field was written. All but one have the version of mapping and rules that is left out now."""
+    first = told_of(message(1)).changed(person_traits={})
+    short = [
+        read_by(1, first, "crm:1"),
+        read_by(1, told_of(message(2)), "crm:2"),
+        read_by(2, told_of(message(3)), "crm:3"),
+    ]
+    put(store, [fact.changed(input=_ruled(fact.input, 1)) for fact in short])
+    found = _read_by_key(store)
+    assert found["mappings"] == {"crm:1": 1, "crm:2": 1, "crm:3": 2} and found["readings"] == {"segment": 2}
+    assert found["rules"] == {"crm:1": 1, "crm:2": 1, "crm:3": 1} and found["older"] == 3
+    rows = store.rows("SELECT account_id, event_id, payload FROM histories FINAL")
+    whole = [_whole(str(row["payload"])) for row in rows]
+    assert all(len(each) > len(str(row["payload"])) for each, row in zip(whole, rows, strict=True))
+    for row, payload in zip(rows, whole, strict=True):
+        written = {"account": row["account_id"], "event": row["event_id"], "payload": payload}
+        store.command(_WRITE_WHOLE, written)
+    assert _read_by_key(store) == found
+    assert {str(row["payload"]) for row in store.rows("SELECT payload FROM histories FINAL")} == set(whole)
+
+
+_WRITE_WHOLE = """
+INSERT INTO histories
+SELECT * REPLACE ({payload:String} AS payload, revision + 1 AS revision)
+FROM histories FINAL WHERE account_id = {account:String} AND event_id = {event:String}
+"""
+
+
+def _ruled(item: AttributedTouchpoint, version: int) -> AttributedTouchpoint:
+    return item.changed(attribution=item.attribution.changed(rule_version=version))
+
+
+def _whole(payload: str) -> str:
+    return orjson.dumps(AttributedTouchpoint.decoded(payload).fields()).decode()
+
+
+def _read_by_key(store: Store) -> dict[str, Any]:
+    keys = f"SELECT account_id, {MAPPING} AS mapping, {RULES} AS rules FROM histories FINAL ORDER BY account_id"
+    rows = store.rows(keys)
+    return {
+        "mappings": {row["account_id"]: row["mapping"] for row in rows},
+        "rules": {row["account_id"]: row["rules"] for row in rows},
+        "readings": left_as_read(store.client, {"segment": 2}),
+        "older": count_older(store.client),
+    }
 
 
 @pytest.mark.clickhouse

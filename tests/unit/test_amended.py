@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
 from unittest.mock import patch
@@ -166,7 +165,7 @@ def test_posthog_sends_a_response_question_by_question_and_once_more_when_it_is_
         request = RawRequest(request_id="r", source="web", vendor="posthog", received_at=at(number), body=body)
         (result,) = CONNECTORS["posthog"].read(request)
         assert isinstance(result, Mapped)
-        read.append(replace(attributed("x", 0), touchpoint=result.touchpoint))
+        read.append(attributed("x", 0).changed(touchpoint=result.touchpoint))
     assert [signal.rule for signal in told(read).signals.values()] == ["promoter"]
 
 

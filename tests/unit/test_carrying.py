@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from msgspec.structs import asdict
 
 from schemas.errors import StoreUnavailable
 from schemas.facts import FACTS, ProposalFact, TouchpointFact
@@ -35,7 +36,7 @@ class Rows:
     def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         if "proposals" in sql:
             open_ones = [fact for fact in self._questions.values() if fact.status != "settled"]
-            return [fact.model_dump() | {"kind": fact.question} for fact in open_ones]
+            return [asdict(fact) | {"kind": fact.question} for fact in open_ones]
         asked: Any = parameters or {}
         rows = [row for row in self._store.touchpoints.values() if isinstance(row, TouchpointFact)]
         old = {row.account_id for row in rows if is_old(row) and row.account_id > asked["after"]}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 
 import pytest
+from msgspec.structs import fields
 from pydantic import ValidationError
 
 from schemas.base import EPOCH

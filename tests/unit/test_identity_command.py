@@ -181,7 +181,7 @@ def test_a_few_links_tell_what_all_of_them_tell(records: list[Record], address: 
     assert (found["person_id"], found["aliases"]) == (person.person_id, list(person.aliases))
     named = {"event_id": "now", "source": "", "vendor": "", "vendor_type": "", "action": "identify"}
     now = CleanTouchpoint.of(named | {"occurred_at": NOW, "received_at": NOW, "aliases": person.aliases})
-    assert found["account"] | {"person_id": person.person_id} == orjson.loads(knowledge.attribute(now).encoded())
+    assert found["account"] | {"person_id": person.person_id} == knowledge.attribute(now).fields()
     own = {one.proposal_id for one in knowledge.proposals if {one.a, one.b} & set(person.aliases)}
     assert {one["proposal_id"] for one in found["proposals"]} == own
 

@@ -24,12 +24,10 @@ from streams.identity.attribution_rules import RULE_VERSION
 from streams.processors.links import published
 from streams.runtime.clickhouse import query_rows
 from streams.runtime.decode import decode
+from streams.runtime.payloads import RULES
 
 LINKS_TOPIC: Final[TopicName] = "identity.links.v1"
-_OLDER = """
-FROM histories FINAL
-WHERE is_deleted = 0 AND JSONExtractUInt(payload, 'attribution', 'rule_version') < {rules:UInt32}
-"""
+_OLDER = f"FROM histories FINAL WHERE is_deleted = 0 AND {RULES} < {{rules:UInt32}}"
 _COUNT = f"SELECT uniqExact(account_id) AS n {_OLDER}"
 _PAGE = f"""
 SELECT DISTINCT account_id {_OLDER} AND account_id > {{after:String}} ORDER BY account_id LIMIT {{most:UInt32}}

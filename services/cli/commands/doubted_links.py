@@ -23,19 +23,20 @@ from streams.identity.doubts import evidence, is_doubted, told_anew
 from streams.identity.retold import accounts_of, aliases_of
 from streams.runtime.clickhouse import query_rows
 from streams.runtime.decode import decode
+from streams.runtime.payloads import MAPPING
 
 LINKS_TOPIC: Final[TopicName] = "identity.links.v1"
 WINDOW: Final = 1_000
 ROWS_AT_ONCE: Final = 20_000
 #: More needles than ClickHouse takes at once are not worth looking for: then everything is looked at.
 MOST_NEEDLES: Final = 200
-_READ_BY = """
+_READ_BY = f"""
 SELECT event_id, gone,
-    if(gone = 1, toUInt64OrZero(payload), JSONExtractUInt(payload, 'touchpoint', 'mapping')) AS mapping
+    if(gone = 1, toUInt64OrZero(payload), {MAPPING}) AS mapping
 FROM
 (
     SELECT event_id, argMax(is_deleted, revision) AS gone, argMax(payload, revision) AS payload
-    FROM histories WHERE event_id IN {events:Array(String)} GROUP BY account_id, event_id
+    FROM histories WHERE event_id IN {{events:Array(String)}} GROUP BY account_id, event_id
 )
 """
 _COUNT = "SELECT count() AS n FROM histories"

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
-
+from schemas.facts import ProposalFact
 from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias, CleanTouchpoint
 from services.cli.console import UsageError
@@ -65,7 +64,7 @@ def _described(knowledge: Knowledge, around: Neighbourhood, person: Person, now:
     edges = [link for link in links if isinstance(link, Edge) and (link.a in own or link.b in own)]
     decisions = [link for link in links if isinstance(link, Decision) and (link.a in own or link.b in own)]
     proposals = [one for one in knowledge.proposals if one.a in own or one.b in own]
-    account = orjson.loads(knowledge.attribute(_today(person, now)).encoded())
+    account = knowledge.attribute(_today(person, now)).fields()
     del account["person_id"]
     return {
         "found": True,
@@ -75,12 +74,16 @@ def _described(knowledge: Knowledge, around: Neighbourhood, person: Person, now:
         "memberships": [link.model_dump(mode="json") for link in knowledge.memberships.links(person.aliases)],
         "declared": [link.model_dump(mode="json") for link in knowledge.declared.of(person.aliases)],
         "account": account,
-        "proposals": [one.fact(0).model_dump(mode="json", exclude={"revision", "kind"}) for one in proposals],
+        "proposals": [_question(one.fact(0)) for one in proposals],
         "decisions": [
             one.model_dump(mode="json") for one in sorted(decisions, key=lambda d: (d.decided_at, d.evidence))
         ],
         "is_cut": around.is_cut,
     }
+
+
+def _question(fact: ProposalFact) -> dict[str, Any]:
+    return {name: value for name, value in fact.fields().items() if name != "revision"}
 
 
 def _edge(knowledge: Knowledge, edge: Edge, own: set[Alias]) -> dict[str, Any]:

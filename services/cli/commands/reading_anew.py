@@ -31,6 +31,7 @@ from streams.processors.links import published
 from streams.runtime.clickhouse import query_rows
 from streams.runtime.kafka import GroupProgress, partitions
 from streams.runtime.outbox import Output
+from streams.runtime.payloads import MAPPING
 from streams.runtime.writer import RecordWriter
 
 WINDOW: Final = 500
@@ -45,10 +46,10 @@ WAY: Final[tuple[tuple[str, TopicName], ...]] = (
 Mappings = Mapping[str, int]
 """Key of a connector → the version of its mapping."""
 
-_BY_MAPPING = """
+_BY_MAPPING = f"""
 SELECT JSONExtractString(payload, 'touchpoint', 'vendor') AS vendor,
     JSONExtractString(payload, 'touchpoint', 'source') AS source,
-    greatest(JSONExtractUInt(payload, 'touchpoint', 'mapping'), 1) AS mapping, count() AS n
+    {MAPPING} AS mapping, count() AS n
 FROM histories FINAL GROUP BY vendor, source, mapping ORDER BY vendor, source, mapping
 """
 

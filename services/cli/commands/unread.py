@@ -26,17 +26,18 @@ from streams.connectors.spec import Connector
 from streams.journey.leaving import unread
 from streams.runtime.clickhouse import query_rows
 from streams.runtime.decode import decode
+from streams.runtime.payloads import MAPPING
 
 RAW_TOPIC: Final = INPUTS["normalise"]
 #: So much later than the first request that is kept, a request is kept with all that came at the same moment.
 SURE_AFTER: Final = timedelta(minutes=1)
-_OLDER = """
+_OLDER = f"""
 WITH JSONExtractString(payload, 'touchpoint', 'source') AS source,
-    greatest(JSONExtractUInt(payload, 'touchpoint', 'mapping'), 1) AS mapping
+    {MAPPING} AS mapping
 SELECT account_id, event_id, source, JSONExtractString(payload, 'touchpoint', 'received_at') AS receipt
 FROM histories FINAL
-WHERE received_at > {since:DateTime64(3, 'UTC')}
-    AND mapping < transform(source, {sources:Array(String)}, {versions:Array(UInt64)}, toUInt64(1))
+WHERE received_at > {{since:DateTime64(3, 'UTC')}}
+    AND mapping < transform(source, {{sources:Array(String)}}, {{versions:Array(UInt64)}}, toUInt64(1))
 """
 _Receipt = tuple[str, datetime]
 """(source, when it was received)."""

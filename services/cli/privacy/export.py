@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
 from clickhouse_connect.driver.client import Client
 
 from schemas.touchpoints import AttributedTouchpoint
@@ -63,9 +62,9 @@ def export(client: Client, source: LinkSource, asked: str, now: datetime, direct
 
 def _touchpoint(row: dict[str, object]) -> Export:
     item = AttributedTouchpoint.decoded(str(row["payload"]))
-    told: Export = orjson.loads(item.touchpoint.encoded())
+    told: Export = item.touchpoint.fields()
     concluded = {name: row[name] for name in _CONCLUDED} | {"emotion": row["emotion"] if row["has_emotion"] else None}
-    return told | {"concluded": concluded, "attribution": orjson.loads(item.attribution.encoded())}
+    return told | {"concluded": concluded, "attribution": item.attribution.fields()}
 
 
 def _signal(row: dict[str, object]) -> Export:

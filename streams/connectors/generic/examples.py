@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +19,7 @@ from streams.connectors.spec import Connector
 #: When the requests of examples are received.
 RECEIVED_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _OWN = frozenset({"event_id", "source", "vendor", "received_at", "backfill", "language", "sentiment", "network"})
-FIELDS = tuple(field.name for field in fields(CleanTouchpoint) if field.name not in _OWN)
+FIELDS = tuple(name for name in CleanTouchpoint.__struct_fields__ if name not in _OWN)
 _TIME: TypeAdapter[datetime] = TypeAdapter(UtcTime)
 
 
@@ -59,7 +58,7 @@ def _differences(result: Result, wanted: dict[str, Any]) -> list[str]:
     if "refused" in wanted or "ignored" in wanted or not isinstance(result, Mapped):
         came = _short(result)
         return [] if came == wanted else [f"expected {shown(wanted)}, but it was {_told(result)}"]
-    touchpoint = orjson.loads(result.touchpoint.encoded())
+    touchpoint = result.touchpoint.fields()
     return [told for name, value in wanted.items() if (told := _difference(touchpoint, name, value))]
 
 

@@ -60,7 +60,7 @@ def main(target: Path) -> None:
             with import_module("services.cli.context").Target(system.data).store() as client:
                 rows = client.query("SELECT payload FROM histories FINAL ORDER BY event_id").result_rows
                 (event_id,) = client.query("SELECT event_id FROM signals FINAL ORDER BY event_id").result_rows[0]
-            aliases = [name for (payload,) in rows for name in json.loads(payload)["touchpoint"]["aliases"]]
+            aliases = [name for (payload,) in rows for name in json.loads(payload)["touchpoint"].get("aliases", ())]
             mail = next(name for name in aliases if name.startswith("email:"))
             assert system.cli("erase", mail).returncode == 0
             note = {"action_id": "n1", "at": "2026-11-30T00:00:00Z", "by": "Olaf", "verb": "note", "text": "called",

@@ -117,7 +117,7 @@ def drawn(  # noqa: PLR0913 - an answer of the store each
     moves, days = row_views.phase_moves(row["transitions"]), days_of(touchpoints)
     burdens = {key: weighed.cell(key) for key in weighed.now.by_cell if key[1] in catalogue.types}
     befores = [burden.change.before for burden in burdens.values()]
-    seats = [Seat.model_validate(each) for each in orjson.loads(row.get("committee") or "[]")]
+    seats = [Seat.of(each) for each in orjson.loads(row.get("committee") or "[]")]
     roles, others = _roles(catalogue, seats, people)
     return AccountPage(
         as_of=weighed.as_of,
@@ -152,7 +152,7 @@ def _share(value: float | None) -> float | None:
 
 def _deals(row: Mapping[str, Any]) -> tuple[Opportunity, ...]:
     """Open ones first, then the latest to change."""
-    deals = [Opportunity.model_validate(each) for each in orjson.loads(row.get("opportunities") or "[]")]
+    deals = [Opportunity.of(each) for each in orjson.loads(row.get("opportunities") or "[]")]
     return tuple(sorted(deals, key=lambda deal: (deal.status != "open", -deal.changed_at.timestamp())))
 
 
