@@ -347,6 +347,30 @@ def test_a_reader_meets_its_limits(clickhouse_url: ClickHouse) -> None:
     assert ask(clickhouse_url, "reader", "SELECT 1").text == "1\n"
 
 
+@pytest.mark.parametrize(
+    "grown",
+    [
+        "SELECT a" + ", a AS a" * 20_000 + " FROM bi.v",
+        "SELECT " + ", ".join(f"a AS a{number}" for number in range(15_000)) + " FROM bi.v",
+        " UNION ALL ".join(["SELECT a FROM bi.v"] * 5_000),
+        "SELECT a" + ", AND " * 12_000 + " FROM bi.v",
+    ],
+    ids=["one alias", "aliases", "unions", "nonsense"],
+)
+def test_a_statement_of_too_many_parts_is_refused_before_its_names_are_looked_up(
+    clickhouse_url: ClickHouse, ground: Ground, grown: str
+) -> None:
+    """ClickHouse looks at no clock meanwhile: they ran for ten times the time that was asked for."""
+    reply = ask(clickhouse_url, "reader", grown, max_execution_time="3")
+    assert refused(reply) == "168"
+    assert "at most 10000" in reply.text
+
+
+def test_long_lists_of_values_are_one_part(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    values = ", ".join(str(number) for number in range(12_000))
+    assert ask(clickhouse_url, "reader", f"SELECT count() FROM bi.v WHERE a IN ({values})").text == "2\n"
+
+
 FORMATS = (
     "TabSeparated", "TabSeparatedWithNamesAndTypes", "CSVWithNames", "JSON", "JSONCompact", "JSONEachRow",
     "JSONStrings", "JSONCompactEachRowWithNamesAndTypes", "Native", "RowBinary", "RowBinaryWithNamesAndTypes",

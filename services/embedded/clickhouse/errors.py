@@ -12,6 +12,7 @@ NOT_ENOUGH_SPACE: Final = 243
 NOT_IMPLEMENTED: Final = 48
 QUERY_TOO_LARGE: Final = 307
 SYNTAX_ERROR: Final = 62
+TOO_BIG_AST: Final = 168
 TOO_MANY_QUERIES: Final = 202
 UNKNOWN_EXCEPTION: Final = 1002
 UNKNOWN_SETTING: Final = 115
@@ -30,13 +31,16 @@ _NAMES: Final = {
     NOT_IMPLEMENTED: "NOT_IMPLEMENTED",
     QUERY_TOO_LARGE: "TOO_MANY_BYTES",
     SYNTAX_ERROR: "SYNTAX_ERROR",
+    TOO_BIG_AST: "TOO_BIG_AST",
     TOO_MANY_QUERIES: "TOO_MANY_SIMULTANEOUS_QUERIES",
     UNKNOWN_EXCEPTION: "UNKNOWN_EXCEPTION",
     UNKNOWN_SETTING: "UNKNOWN_SETTING",
 }
 # The groups of ClickHouse's own HTTPHandler; a code that is in none of them is answered with 500.
 _STATUS: Final[dict[int, int]] = {
-    **dict.fromkeys((6, 26, 27, 33, BAD_ARGUMENTS, 38, 41, 53, SYNTAX_ERROR, 70, 72, 117, 130, 131, 164), 400),
+    **dict.fromkeys(
+        (6, 26, 27, 33, BAD_ARGUMENTS, 38, 41, 53, SYNTAX_ERROR, 70, 72, 117, 130, 131, 164, TOO_BIG_AST), 400
+    ),
     **dict.fromkeys((CANNOT_DECOMPRESS, 386, 441, 452, 456), 400),
     **dict.fromkeys((192, 193, ACCESS_DENIED, 512, AUTHENTICATION_FAILED), 403),
     **dict.fromkeys((16, 46, 47, 50, 56, 60, 63, 73, 81, UNKNOWN_SETTING, 255), 404),
