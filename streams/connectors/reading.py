@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_address
 from math import isfinite
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -99,6 +99,10 @@ def stamp(value: object, field: str) -> datetime:
 def is_suspect(occurred_at: datetime, received_at: datetime) -> bool:
     """Whether a clock ran ahead, or was never set and counts from 1970."""
     return occurred_at > received_at + CLOCK_TOLERANCE or occurred_at.year == _FIRST.year
+
+
+#: What operators call the tier of an account in systems that have no word of their own for it.
+TIER_NAMES: Final = ("tier", "account_tier", "accountTier", "customer_tier", "customerTier")
 
 
 def first_text(places: tuple[dict[str, Any], ...], names: tuple[str, ...], limit: int = MAX_VALUE_CHARS) -> str:

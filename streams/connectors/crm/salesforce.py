@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from schemas.errors import UnmappableEvent, shown
@@ -155,6 +155,9 @@ def _captured(message: Message) -> list[_Change] | Ignored:
 
 # -- what each object is
 
+#: Custom fields; the last is in every organisation that Salesforce fills with samples.
+_TIERS: Final = ("Account_Tier__c", "Tier__c", "Customer_Tier__c", "CustomerPriority__c")
+
 
 def _account(change: _Change) -> Fields:
     record = change.record
@@ -163,6 +166,7 @@ def _account(change: _Change) -> Fields:
         "domain": reading.domain_of(record.get("Website")),
         "industry": text(record.get("Industry")),
         "employees": text(record.get("NumberOfEmployees")).removesuffix(".0"),
+        "tier": reading.first_text((record,), _TIERS),
     }
     return {
         "action": "crm_record",
@@ -404,7 +408,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoints,
-    mapping=2,
+    mapping=3,
     batch_key="Envelope.Body.notifications.Notification",
     answers=Answers(ok=ACK),
     feeds=("ticket", "ticket_status", "deal", "words", "person", "organisation"),
@@ -429,7 +433,8 @@ CONNECTOR = Connector(
         "`StageName`, "
         "`IsWon`, `IsClosed`, `Amount`, `CurrencyIsoCode`, `CloseDate`, `OwnerId`. Case: `AccountId`, `ContactId`, "
         "`ContactEmail`, `SuppliedEmail`, `Subject`, `Description`, `Status`, `IsClosed`, `Priority`, `Origin`, "
-        "`IsEscalated`, `OwnerId`.",
+        "`IsEscalated`, `OwnerId`. Account, too: your field of its tier (`Account_Tier__c`, `Tier__c`, "
+        "`Customer_Tier__c`).",
         settings="`tenant`: messages of another organisation are refused. Salesforce signs nothing, so the token in "
         "the URL "
         "is the proof: keep it out of the access logs of proxies, and let only Salesforce's addresses through where "

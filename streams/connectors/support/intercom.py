@@ -415,6 +415,7 @@ def _account_traits(company: Message) -> dict[str, str]:
         "domain": reading.domain_of(company.get("website")),
         "industry": text(company.get("industry")),
         "employees": text(company.get("size")),
+        "tier": reading.first_text((member(company, "custom_attributes"),), reading.TIER_NAMES),
         "external_id": text(company.get("company_id")),
     }
     return {trait: value for trait, value in found.items() if value}
@@ -448,7 +449,7 @@ CONNECTOR = Connector(
     versions=("1.4", "2.11", "2.15"),
     ways_in=(Webhook(SCHEMES["hub_sha1"], handshakes=(Handshake(methods=("HEAD",), signed=False),)),),
     map=touchpoints,
-    mapping=3,
+    mapping=4,
     feeds=(
         "ticket",
         "ticket_status",

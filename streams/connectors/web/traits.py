@@ -12,6 +12,7 @@ _COMPANY = {
     "industry": ("industry",),
     "employees": ("employees", "employee_count", "employeeCount", "numberofemployees"),
     "plan": ("plan",),
+    "tier": reading.TIER_NAMES,
 }
 _PERSON = {
     "title": ("title", "job_title", "jobTitle", "jobtitle", "position"),
@@ -42,7 +43,7 @@ def person_traits(*places: dict[str, Any]) -> dict[str, str]:
 
 
 def company_traits(place: dict[str, Any]) -> dict[str, str]:
-    """Name, industry, size, plan and domain of a company."""
+    """Name, industry, size, plan, tier and domain of a company."""
     if not place:
         return {}
     found = {trait: first_text((place,), names) for trait, names in _COMPANY.items()}
