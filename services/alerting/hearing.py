@@ -20,6 +20,7 @@ from schemas.errors import PermanentError, StoreUnavailable
 from schemas.processes import INPUTS
 from streams.incidents.rhythm import MEMORY, SLOTS, Rhythms
 from streams.journey.stored import aware
+from streams.runtime.clickhouse import stamp
 from streams.runtime.kafka import GroupProgress, broadcast_consumer, end_offsets
 from streams.runtime.lifetime import close_all
 from streams.runtime.metrics import Meter
@@ -108,7 +109,7 @@ class Hearing:
 
     def _ask(self, now: datetime) -> dict[str, datetime]:
         if not timedelta() <= now - self._learned_at < _LEARN_EVERY:
-            self._rhythms.learn(self._store.rows(SLOTS, {"since": _stamp(now - MEMORY)}))
+            self._rhythms.learn(self._store.rows(SLOTS, {"since": stamp(now - MEMORY)}))
             self._learned_at = now
         rows: Sequence[Mapping[str, Any]] = self._store.rows(_HEARD)
         found = {str(row["source"]): aware(row["heard_at"]) for row in rows if row["source"] in self._sources}
@@ -148,7 +149,3 @@ class StagesBehind:
         closes = [group.close for group in self._groups.values()]
         await close_all(*closes, *((self._reader.stop,) if self._reader else ()))
         self._reader = None
-
-
-def _stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

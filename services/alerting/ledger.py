@@ -22,7 +22,7 @@ from streams.incidents.actions import ActionLog
 from streams.incidents.intake import Lens
 from streams.incidents.listing import listed
 from streams.journey.stored import aware
-from streams.runtime.clickhouse import Columns
+from streams.runtime.clickhouse import Columns, stamp
 from streams.runtime.decode import decode
 
 LOOK_EVERY_S: Final = 10.0
@@ -131,7 +131,7 @@ class Ledger:
     def _changed(self, is_whole: bool, acted: Sequence[str]) -> set[str]:
         """Accounts with something new in the store, or whose incidents people did something about."""
         since = EPOCH if is_whole else max(self._seen.values(), default=EPOCH + OVERLAP) - OVERLAP
-        changed = self._store.rows(_CHANGED, {"since": _stamp(since)})
+        changed = self._store.rows(_CHANGED, {"since": stamp(since)})
         found = {str(row["account_id"]): aware(cast(datetime, row["at"])) for row in changed}
         due = {name for name, at in found.items() if is_whole or self._seen.get(name) != at}
         if is_whole:
@@ -148,7 +148,7 @@ class Ledger:
 
     def _keep(self, accounts: Sequence[str], told: Mapping[str, tuple[Thread, ...]]) -> int:
         now, wanted = self._clock(), {"accounts": list(accounts)}
-        asked = stored.asked(self._lens, EPOCH) | wanted | {"since": _stamp(EPOCH)}
+        asked = stored.asked(self._lens, EPOCH) | wanted | {"since": stamp(EPOCH)}
         signals, touchpoints = (self._store.rows(sql + _MINE, asked) for sql in (stored.SIGNALS, stored.TOUCHPOINTS))
         known = self._store.rows(f"{stored.ACCOUNTS} WHERE true{_MINE}", wanted)
         pains: dict[str, dict[str, float]] = defaultdict(dict)
@@ -168,7 +168,3 @@ class Ledger:
 
 def _slices(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     yield from (names[start : start + size] for start in range(0, len(names), size))
-
-
-def _stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

@@ -90,15 +90,29 @@ async def serve(config: Config, *, stopping: asyncio.Event | None = None, health
     if stopping is None:
         stopping = asyncio.Event()
         stop_on_signals(stopping)
+    broken: list[Broken] = []
+
+    def told(places: list[Broken]) -> None:
+        broken.extend(places)
+        stopping.set()
+
+    def made() -> Any:
+        consumer = group_consumer(config.kafka, GROUP, role=STAGE)
+        guard(consumer, told)
+        return consumer
+
     try:
         async with (
             OpsServer(metrics, health.report, host=config.metrics_host),
             started(lambda: producer(config.kafka, GROUP), stopping, health.waits) as writer,
+            started(made, stopping, health.waits) as consumer,
         ):
-            if writer is not None:
-                await _watch(config, blueprint, channels, writer, metrics, health, stopping)
+            if consumer is not None:
+                await _watch(consumer, config, blueprint, channels, writer, metrics, health, stopping)
     finally:
         await calls.close()
+    if broken:
+        raise TransientError("what Kafka holds has changed under the alerts; they start afresh")
 
 
 def digest_of(blueprint: Blueprint) -> int:
@@ -129,35 +143,6 @@ def leave_of(alerts: AlertsConfig) -> Leave:
 
 
 async def _watch(  # noqa: PLR0913 - the parts of the service
-    config: Config,
-    blueprint: Blueprint,
-    channels: dict[str, Any],
-    writer: Any,
-    metrics: Metrics,
-    health: Health,
-    stopping: asyncio.Event,
-) -> None:
-    kafka = config.kafka
-    broken: list[Broken] = []
-
-    def told(places: list[Broken]) -> None:
-        broken.extend(places)
-        stopping.set()
-
-    def made() -> Any:
-        consumer = group_consumer(kafka, GROUP, role=STAGE)
-        guard(consumer, told)
-        return consumer
-
-    async with started(made, stopping, health.waits) as consumer:
-        if consumer is None:
-            return
-        await _watch_with(consumer, config, blueprint, channels, writer, metrics, health, stopping)
-    if broken:
-        raise TransientError("what Kafka holds has changed under the alerts; they start afresh")
-
-
-async def _watch_with(  # noqa: PLR0913 - the parts of the service
     consumer: Any,
     config: Config,
     blueprint: Blueprint,
@@ -189,7 +174,8 @@ async def _watch_with(  # noqa: PLR0913 - the parts of the service
     watcher.stopping = stopping
     weeklies = Weeklies(desks, watcher.log, alerts, _now)
     dispatcher = Dispatcher(desks, channels, deliveries, alerts, metrics, _now, watcher.log.left, weeklies)
-    asking = Store(config.clickhouse, clickhouse_password(config), timeout_s=20)
+    password = clickhouse_password(config)
+    asking, figures, keeping = (Store(config.clickhouse, password, timeout_s=limit_s) for limit_s in (20, 60, 60))
     names = frozenset(one.name for one in config.sources)
     hearing = Hearing(
         asking,
@@ -203,13 +189,12 @@ async def _watch_with(  # noqa: PLR0913 - the parts of the service
         config.clickhouse.bi_database,
     )
     measuring = Measuring(
-        Store(config.clickhouse, clickhouse_password(config), timeout_s=60),
+        figures,
         blueprint,
         _now,
         watcher.measured,
         lambda: not hearing.waits,
     )
-    keeping = Store(config.clickhouse, clickhouse_password(config), timeout_s=60)
     ledger = Ledger(keeping, desks, watcher.log, lens, _now)
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
     trials = Trials(channels, deliveries, alerts.public_url, _now, lambda: 0 in desks.wards)
@@ -240,6 +225,8 @@ async def _watch_with(  # noqa: PLR0913 - the parts of the service
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         await close_all(standings.stop)
+        for store in (asking, figures, keeping):
+            store.close()
 
 
 def _heard(watcher: Watcher, trials: Trials, ledger: Ledger) -> Learn:

@@ -39,6 +39,7 @@ from streams.identity.aliases import NOBODY
 from streams.incidents import stored
 from streams.incidents.rhythm import SLOTS
 from streams.runtime import clickhouse
+from streams.runtime.clickhouse import stamp
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -191,7 +192,7 @@ class ClickHouseStore:
     async def population(self, scope: Scope, span: Range) -> Row:
         if scope.is_filtered:
             return (await self.rows(queries.POPULATION_OF_SCOPE, **_carriers(scope, span)))[0]
-        return (await self.rows(queries.POPULATION, since=_stamp(span.since)))[0]
+        return (await self.rows(queries.POPULATION, since=stamp(span.since)))[0]
 
     async def worst_rules(self, scope: Scope, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
         asked = _carriers(scope, span) | {"without": list(without)}
@@ -218,16 +219,16 @@ class ClickHouseStore:
         return await self._shared(queries.FRESHNESS)
 
     async def slots(self, since: datetime) -> Sequence[Row]:
-        return await self.rows(SLOTS, since=_stamp(since))
+        return await self.rows(SLOTS, since=stamp(since))
 
     async def ignored(self, since: datetime) -> Sequence[Row]:
-        return await self.rows(queries.IGNORED, since=_stamp(since))
+        return await self.rows(queries.IGNORED, since=stamp(since))
 
     async def nobodies(self, since: datetime, most: int) -> Sequence[Row]:
-        return await self.rows(queries.NOBODIES, since=_stamp(since), name=NOBODY, most=most)
+        return await self.rows(queries.NOBODIES, since=stamp(since), name=NOBODY, most=most)
 
     async def traffic(self, since: datetime) -> Sequence[Row]:
-        return await self.rows(queries.TRAFFIC, since=_stamp(since))
+        return await self.rows(queries.TRAFFIC, since=stamp(since))
 
     async def claims(self) -> Sequence[Row]:
         return await self.rows(CLAIMS.format(links="links"))
@@ -243,7 +244,7 @@ class ClickHouseStore:
             queries.signals(scope.is_filtered),
             **_filters(scope),
             polarity=query.polarity,
-            since=_stamp(since),
+            since=stamp(since),
             since_s=int(since.timestamp()),
             until_s=int(_FAR_FUTURE.timestamp()),
             account_id=query.account_id,
@@ -252,7 +253,7 @@ class ClickHouseStore:
             rules=list(query.rules),
             without=list(query.without),
             cases=list(query.cases),
-            before=_stamp(before),
+            before=stamp(before),
             before_id=before_id,
             limit=query.limit,
         )
@@ -281,7 +282,7 @@ class ClickHouseStore:
         return await self.rows(
             statement,
             **_carriers(scope, query.span),
-            since_at=_stamp(since),
+            since_at=stamp(since),
             kinds=list(query.types),
             derived=list(query.derived),
             waits=list(query.waits),
@@ -291,7 +292,7 @@ class ClickHouseStore:
     async def pains(self, accounts: Sequence[str], asked: Mapping[str, object], near: Near | None = None) -> Pains:
         if not accounts:
             return Pains()
-        wanted = {**asked, "accounts": list(accounts), "since": _stamp(cast(datetime, asked["since"]))}
+        wanted = {**asked, "accounts": list(accounts), "since": stamp(cast(datetime, asked["since"]))}
         standing = self.rows(f"{stored.ACCOUNTS} WHERE true {nearby.MINE}", **wanted)
         if near is not None:
             (signals, touchpoints), found = await asyncio.gather(self._near(near, wanted), standing)
@@ -348,8 +349,8 @@ class ClickHouseStore:
         keys = await self.rows(
             queries.TIMELINE_KEYS,
             account_id=account_id,
-            since=_stamp(EPOCH),
-            before=_stamp(before),
+            since=stamp(EPOCH),
+            before=stamp(before),
             before_id=before_id,
             limit=limit + 1,
         )
@@ -379,7 +380,7 @@ class ClickHouseStore:
 
     async def days(self, query: DaysQuery) -> tuple[Sequence[Row], TimeKey | None]:
         before, before_id = query.after or (_FAR_FUTURE, "")
-        bounds = {"since": _stamp(query.since), "before": _stamp(before), "before_id": before_id}
+        bounds = {"since": stamp(query.since), "before": stamp(before), "before_id": before_id}
         if query.person_id:
             asked = _filters(query.scope) | bounds | {"person_id": query.person_id, "limit": query.limit + 1}
             rows = await self.rows(queries.PERSON_TIMELINE, **asked)
@@ -436,7 +437,7 @@ class ClickHouseStore:
 
     async def proposals(self, query: ProposalQuery) -> Sequence[Row]:
         before, before_id = query.after or (_FAR_FUTURE, "")
-        asked = {"status": query.status, "before": _stamp(before), "before_id": before_id}
+        asked = {"status": query.status, "before": stamp(before), "before_id": before_id}
         return await self.rows(queries.PROPOSALS, **asked, limit=query.limit + 1)
 
     async def proposal(self, proposal_id: str) -> Row | None:
@@ -530,8 +531,3 @@ def _aware(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     return value
-
-
-def _stamp(at: datetime) -> str:
-    """As a bound parameter, milliseconds kept (the driver would cut them)."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -180,6 +181,11 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def stamp(at: datetime) -> str:
+    """A time as a bound parameter, milliseconds kept: the driver would cut them."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def query_rows(client: Client, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, object]]:
