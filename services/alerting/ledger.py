@@ -42,7 +42,6 @@ GROUP BY account_id
 """
 _KNOWN: Final = f"SELECT DISTINCT account_id FROM {rows.TABLE} FINAL"
 _OF_EVENTS: Final = f"{_KNOWN} WHERE hasAny(evidence, {{events:Array(String)}})"
-_MINE: Final = " AND account_id IN {accounts:Array(String)}"
 _log = logging.getLogger("touchline.alerts")
 
 
@@ -149,8 +148,9 @@ class Ledger:
     def _keep(self, accounts: Sequence[str], told: Mapping[str, tuple[Thread, ...]]) -> int:
         now, wanted = self._clock(), {"accounts": list(accounts)}
         asked = stored.asked(self._lens, EPOCH) | wanted | {"since": stamp(EPOCH)}
-        signals, touchpoints = (self._store.rows(sql + _MINE, asked) for sql in (stored.SIGNALS, stored.TOUCHPOINTS))
-        known = self._store.rows(f"{stored.ACCOUNTS} WHERE true{_MINE}", wanted)
+        both = (stored.SIGNALS, stored.TOUCHPOINTS)
+        signals, touchpoints = (self._store.rows(sql + stored.MINE, asked) for sql in both)
+        known = self._store.rows(f"{stored.ACCOUNTS} WHERE true{stored.MINE}", wanted)
         pains: dict[str, dict[str, float]] = defaultdict(dict)
         for row in self._store.rows(rows.PAINS, wanted):
             pains[str(row["account_id"])][str(row["event_id"])] = float(str(row["pain"]))

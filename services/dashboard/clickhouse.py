@@ -293,11 +293,11 @@ class ClickHouseStore:
         if not accounts:
             return Pains()
         wanted = {**asked, "accounts": list(accounts), "since": stamp(cast(datetime, asked["since"]))}
-        standing = self.rows(f"{stored.ACCOUNTS} WHERE true {nearby.MINE}", **wanted)
+        standing = self.rows(f"{stored.ACCOUNTS} WHERE true {stored.MINE}", **wanted)
         if near is not None:
             (signals, touchpoints), found = await asyncio.gather(self._near(near, wanted), standing)
             return Pains(signals, touchpoints, found)
-        both = (self.rows(each + nearby.MINE, **wanted) for each in (stored.SIGNALS, stored.TOUCHPOINTS))
+        both = (self.rows(each + stored.MINE, **wanted) for each in (stored.SIGNALS, stored.TOUCHPOINTS))
         signals, touchpoints, found = await asyncio.gather(*both, standing)
         return Pains(await self._with_people(signals), touchpoints, found)
 
@@ -308,7 +308,7 @@ class ClickHouseStore:
         whole = {**wanted, "accounts": list(near.whole)}
         rows, others = await asyncio.gather(
             self.rows(nearby.TOUCHPOINTS, **wanted, **asked) if asked else _no_rows(),
-            self.rows(stored.TOUCHPOINTS + nearby.MINE, **whole) if near.whole else _no_rows(),
+            self.rows(stored.TOUCHPOINTS + stored.MINE, **whole) if near.whole else _no_rows(),
         )
         return signals, [*rows, *others]
 

@@ -11,9 +11,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from services.dashboard.store import Near, Row
-from streams.incidents.stored import SINCE
+from streams.incidents.stored import MINE, SINCE
 
-MINE: Final = " AND account_id IN {accounts:Array(String)}"
 _MINE: Final = f"polarity = 'friction' AND {SINCE} {MINE}"
 _KEYS: Final = """arrayDistinct(arrayMap(each -> cityHash64(each),
     arrayFilter(each -> each != '', arrayConcat(evidence, parts, [event_id, signal_id, case_id]))))"""

@@ -14,6 +14,8 @@ from streams.incidents.intake import Lens, fall, is_fall
 from streams.journey.stored import aware, signal_of
 
 Row = Mapping[str, Any]
+MINE: Final = " AND account_id IN {accounts:Array(String)}"
+"""Ends a condition: of these accounts alone."""
 SINCE: Final = """(opened_at >= {since:DateTime64(3, 'UTC')} OR closed_at >= {since:DateTime64(3, 'UTC')}
     OR (is_closed = 0 AND has({waits:Array(String)}, rule)))"""
 """Signals that hurt since then: what still waits does, too."""
