@@ -18,6 +18,7 @@ from operator import attrgetter
 from sys import intern
 from typing import TypeAlias, TypeVar
 
+from msgspec import Struct
 from sortedcontainers import SortedList
 
 from schemas.links import Edge
@@ -36,9 +37,11 @@ Order: TypeAlias = "tuple[int, datetime, Alias, Alias, bool]"
 Pair = tuple[Alias, Alias]
 
 
-@dataclass(slots=True, eq=False)
-class Seen:
-    """An edge as it is kept: a tenth of the memory of a record."""
+class Seen(Struct, eq=False, gc=False):
+    """An edge as it is kept: a tenth of the memory of a record, made in a third of the time of a dataclass.
+
+    It refers to nothing that refers to it, so the garbage collector need not look at a million of them.
+    """
 
     a: Alias
     b: Alias

@@ -9,32 +9,63 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import orjson
+from msgspec import MsgspecError, Struct
+from msgspec.json import Decoder
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.links import LINKS, AnyLink, Carried, Erasure, Link
 from streams.identity.edges import Seen, seen_as
 
-_EDGE = "edge"
+_EDGE: Final = "edge"
 _LINKS: TypeAdapter[list[AnyLink]] = LINKS
+
+
+class _Edge(Struct, tag_field="kind", tag=_EDGE, gc=False):
+    """What is kept of an edge, and what tells an unusual one."""
+
+    a: str
+    b: str
+    evidence: str
+    source: str
+    since: str
+    scoped: bool
+    typed: bool = False
+    generation: int | None = None
+
+
+class _UnusualError(Exception):
+    """Not as this version writes it."""
+
+
+_edges = Decoder(list[_Edge]).decode
+_moment = lru_cache(maxsize=64)(datetime.fromisoformat)
+"""Links of one event share it."""
 
 
 def stored(value: bytes) -> list[Link | Seen | Erasure] | None:
     """The links of a record, edges as the graph keeps them; None when it needs a closer look."""
     try:
+        return list(map(_seen, _edges(value)))
+    except (MsgspecError, _UnusualError, ValueError, RecursionError):  # there are others among them
+        return _mixed(value)
+
+
+def _seen(edge: _Edge) -> Seen:
+    since = _moment(edge.since)
+    if edge.generation is not None or not edge.scoped or since.tzinfo is not UTC:
+        raise _UnusualError
+    return seen_as(edge.a, edge.b, edge.typed, since, edge.evidence, edge.source)
+
+
+def _mixed(value: bytes) -> list[Link | Seen | Erasure] | None:
+    try:
         return list(_links(orjson.loads(value)))
     except (orjson.JSONDecodeError, ValidationError, _UnusualError, KeyError, ValueError, TypeError):
         return None
-
-
-_moment = lru_cache(maxsize=64)(datetime.fromisoformat)
-"""Links of one event share it."""
-
-
-class _UnusualError(Exception):
-    """Not as this version writes it."""
 
 
 def _links(items: Any) -> Iterator[Link | Seen | Erasure]:
@@ -44,15 +75,6 @@ def _links(items: Any) -> Iterator[Link | Seen | Erasure]:
         if item["scoped"] is not True:  # written before ids carried their source: to be read with the configuration
             raise _UnusualError
         if item["kind"] == _EDGE and "generation" not in item:
-            yield _edge(item)
+            yield _seen(msgspec.convert(item, _Edge))
         else:
             yield from (link for link in _LINKS.validate_python([item]) if not isinstance(link, Carried))
-
-
-def _edge(told: dict[str, Any]) -> Seen:
-    a, b, evidence, source = told["a"], told["b"], told["evidence"], told["source"]
-    typed, since = told.get("typed", False), _moment(told["since"])
-    is_usual = type(a) is type(b) is type(evidence) is type(source) is str and type(typed) is bool
-    if not is_usual or since.tzinfo is not UTC:
-        raise _UnusualError
-    return seen_as(a, b, typed, since, evidence, source)
