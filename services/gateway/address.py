@@ -12,8 +12,11 @@ from services.gateway.answers import Refusal
 from services.gateway.request import Request
 
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
-#: Put in by proxies: with one of these the `Host` may be the proxy's own name for the gateway.
-_PROXIED = (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip")
+#: Put in by proxies, CDNs and load balancers: with one of these the `Host` may be the proxy's own name for the gateway.
+_PROXIED = re.compile(
+    rb"forwarded|via|cdn-loop|x-real-ip|true-client-ip|x-client-ip|x-(?:url-)?scheme|front-end-https|x-amzn-trace-id"
+    rb"|(?:x-forwarded|x-original|x-envoy|x-azure|x-appengine|x-vercel|cf|fastly|fly|akamai|do-connecting)-.+"
+)
 
 
 def base_url(source: SourceConfig, request: Request) -> str:
@@ -36,7 +39,7 @@ def _called(request: Request) -> str:
     not. It is betrayed by a page that lies elsewhere, or by `https`, which the gateway does not speak.
     """
     host = request.headers.get(b"host", b"")
-    if not _HOST.fullmatch(host) or any(header in request.headers for header in _PROXIED):
+    if not _HOST.fullmatch(host) or any(map(_PROXIED.fullmatch, request.headers)):
         return ""
     name, page = name_of(host), _page(request)
     if is_loopback(name):

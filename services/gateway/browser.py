@@ -62,4 +62,4 @@ def _key_sent(request: Request, route: Route, cap: int) -> bytes:
     """The key in a body; empty where there is none."""
     body = decode(request.body, request.header(b"content-encoding"), cap)
     body = unwrapped(body, request.query, route.wrapped_in, cap)
-    return key_of_body(json_of(body, text_of(body)), route.key_names) if body else b""
+    return key_of_body(json_of(text_of(body, request.header(b"content-type"))), route.key_names) if body else b""

@@ -1,4 +1,4 @@
-"""From bytes on the wire to JSON text: Content-Encoding undone under a hard cap, UTF-8 and JSON checked."""
+"""From bytes on the wire to JSON text: Content-Encoding undone under a hard cap, read as text, JSON checked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import binascii
 import codecs
 import io
-import json
 import re
 import zlib
 from typing import Any
@@ -17,8 +16,9 @@ import orjson
 import zstandard
 
 from services.gateway.answers import Refusal
-from streams.connectors.lenient import without_bom
+from streams.connectors.lenient import outline
 
+_CHARSET = re.compile(r"charset=\"?(iso-8859-1[5]?|windows-125[0-2]|utf-16(?:le|be)?)\b", re.I)
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_PADDING = re.compile(rb"\0*")
 _GZIP_PIECE_BYTES = 4096
@@ -56,11 +56,11 @@ def unwrapped(body: bytes, query: str, field: str, cap: int) -> bytes:
 
     `body` as it is where it is JSON itself, or holds no such field. Refusal 400 for what is no base64.
     """
-    if not field or body.lstrip()[:1] in (b"{", b"["):
+    if not field or body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"["):
         return body
     pairs = (part.partition(b"=") for part in (body or query.encode("latin-1")).split(b"&"))
     found = next((value for name, _, value in pairs if name.strip() == field.encode()), b"")
-    value = unquote_to_bytes(found.replace(b"+", b" ")).strip()
+    value = unquote_to_bytes(found.replace(b"+", b" ")).removeprefix(codecs.BOM_UTF8).strip()
     if not value:
         return body
     if value[:1] in (b"{", b"["):
@@ -72,27 +72,36 @@ def unwrapped(body: bytes, query: str, field: str, cap: int) -> bytes:
     return decode(packed, "", cap)
 
 
-def text_of(body: bytes) -> str:
-    """The body as text; Refusal 400 when it is not UTF-8."""
+def text_of(body: bytes, content_type: str = "") -> str:
+    """The body as text, also where it is not UTF-8: by its byte-order mark or the charset its sender names; else each
+    byte that is none is U+FFFD, since a text cut in the middle of a character must not cost its neighbours."""
     try:
         return body.decode()
-    except UnicodeDecodeError as error:
-        raise Refusal(400, "invalid_utf8", f"the body is not UTF-8: {error.reason} at byte {error.start}") from None
+    except UnicodeDecodeError:
+        return body.decode(_charset(body, content_type), errors="replace")
 
 
-def json_of(body: bytes, text: str) -> Any:
-    """The decoded JSON; Refusal 400 when it is none, or nested too deep.
+def _charset(body: bytes, content_type: str) -> str:
+    """One of a few: what else Python can decode is no charset, or none that anybody sends JSON in."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    named = _CHARSET.search(content_type)
+    return named[1].lower() if named else "utf-8"
+
+
+def json_of(text: str) -> Any:
+    """The decoded JSON; Refusal 400 when it is none.
 
     What senders write besides passes (streams/connectors/lenient.py), and so does what no double can hold (`1e400`):
     the mapping refuses that one message, and the others of its batch are kept.
     """
     try:
-        return orjson.loads(body)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         first = str(error)
     try:
-        return json.loads(without_bom(text))
-    except (ValueError, RecursionError):
+        return outline(text)
+    except ValueError:
         raise Refusal(400, "invalid_json", f"invalid json: {first}") from None
 
 

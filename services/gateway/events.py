@@ -41,7 +41,7 @@ async def take_call(gateway: Gateway, request: Request, route: Route) -> Answer:
     body = unwrapped(body, request.query, route.wrapped_in, gateway.config.max_body_bytes)
     if source is not None:
         return await _take_body(gateway, request, source, route.calls[source.connector.name], body)
-    value = _checked(json_of(body, text_of(body)))
+    value = _checked(json_of(text_of(body, request.header(b"content-type"))))
     source = _known(gateway, request, route, key_of_body(value, route.key_names), "body")
     return await _take_body(gateway, request, source, route.calls[source.connector.name], body, value)
 
@@ -71,8 +71,8 @@ async def take_webhook(gateway: Gateway, request: Request, route: Route) -> Answ
         return shaken
     _prove(gateway, request, source, webhook)
     body = decode(request.body, request.header(b"content-encoding"), gateway.config.max_body_bytes)
-    text = text_of(body)
-    value = _read(webhook.content, body, text, request.query)
+    text = text_of(body, request.header(b"content-type"))
+    value = _read(webhook.content, text, request.query)
     if webhook.tenant is not None:
         _check_tenant(webhook.tenant, source.config.tenant, value)
     shaken = handshakes.signed(webhook, request, value)
@@ -118,9 +118,9 @@ def _known(gateway: Gateway, request: Request, route: Route, key: bytes, place: 
 async def _take_body(
     gateway: Gateway, request: Request, source: Source, call: Call, body: bytes, value: Any = None
 ) -> Answer:
-    text = text_of(body)
+    text = text_of(body, request.header(b"content-type"))
     if value is None:
-        value = _read(call.content, body, text, request.query)
+        value = _read(call.content, text, request.query)
     keyed = source.connector.keyed
     problem = keyed.screen(value, call.batch) if keyed is not None and call.content == "json" else None
     if problem is not None:
@@ -166,12 +166,12 @@ def _check_tenant(tenant: Tenant, configured: str, value: Any) -> None:
                 raise Refusal(401, "other_tenant", f"`{tenant.place}` is not this source's `tenant`")
 
 
-def _read(content: Content, body: bytes, text: str, query: str) -> Any:
+def _read(content: Content, text: str, query: str) -> Any:
     """The decoded JSON, or the messages of anything else; Refusal 400 when it is not what it should be."""
     if content == "json":
-        return _checked(json_of(body, text))
+        return _checked(json_of(text))
     if content == "xml_or_json" and not is_markup(text):
-        return _checked(json_of(body, text))
+        return _checked(json_of(text))
     try:
         return opened(content, query if content == "query" else text)[1]
     except PermanentError as error:

@@ -24,7 +24,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
 
 from schemas.errors import MalformedPayload, shown
-from streams.connectors.lenient import decoded, without_bom
+from streams.connectors.lenient import decoded, shallow, without_bom
 from streams.connectors.results import Message
 from streams.connectors.slices import slices
 
@@ -76,9 +76,12 @@ def _json(body: str, batch_key: str) -> Opened:
 def _piecewise(body: str, batch_key: str, error: orjson.JSONDecodeError) -> Opened:
     """Each message by itself, so that what one holds does not touch its neighbours."""
     try:
-        rest, texts = slices(body, batch_key)
+        try:
+            rest, texts = slices(body, batch_key)
+        except RecursionError:
+            rest, texts = slices(shallow(body), batch_key)
         return decoded(rest), [_parsed(text) for text in texts]
-    except (ValueError, RecursionError):
+    except ValueError:
         raise MalformedPayload(f"not JSON: {error}", "malformed") from None
 
 

@@ -50,7 +50,11 @@ def event_id(source: str, vendor_event_id: str) -> str:
 def content_id(message: dict[str, Any], without: frozenset[str]) -> str:
     """An id for a message that has none: the hash of its canonical JSON without its transport fields."""
     kept = {key: value for key, value in message.items() if key not in without}
-    return "sha256:" + hashlib.sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    try:
+        canonical = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # orjson writes at most 254 levels
+        raise UnmappableEvent("an id of its own is needed by a message that is nested this deep", "too_deep") from None
+    return "sha256:" + hashlib.sha256(canonical).hexdigest()
 
 
 def ident(message: dict[str, Any], field: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from json import JSONDecoder
 
-_DECODER = JSONDecoder()
+_DECODER = JSONDecoder(parse_int=str, strict=False)
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 

@@ -53,6 +53,7 @@ async def test_what_is_configured_is_what_is_told(base: str) -> None:
 
 OWN = {
     "a program": {},
+    "a program that numbers its requests": {"X_Request_Id": "7"},
     "another name of this machine": {"Host": "localhost:8080"},
     "IPv6": {"Host": "[::1]:8080"},
     "a page of this machine": {"Origin": "http://localhost:3000", "Sec_Fetch_Site": "cross-site"},
@@ -68,6 +69,12 @@ UNKNOWN = {
     "the same, of a page that does not say": {"Sec_Fetch_Site": "same-origin"},
     "behind a proxy that says so": {"X_Forwarded_For": "192.0.2.1"},
     "a proxy's Via": {"Via": "1.1 edge", "Origin": "http://localhost:3000"},
+    "a path's prefix": {"X_Forwarded_Prefix": "/touchline"},
+    "another port": {"X_Forwarded_Port": "8443"},
+    "a name from before": {"X_Original_Host": "events.shop.example"},
+    "Cloudflare": {"CF_Connecting_IP": "192.0.2.1"},
+    "a CDN": {"CDN_Loop": "edge"},
+    "a load balancer": {"X_Amzn_Trace_Id": "Root=1"},
     "an origin that is none": {"Origin": "http://[::1"},
 }
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from services.cli.importing.files import Opened, Row, survey
 from streams.connectors import content
-from streams.connectors.lenient import decoded
+from streams.connectors.lenient import decoded, shallow
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped, Refused, Result
 from tests.gateway_kit import client, gateway, hubspot_headers, zendesk_headers
@@ -24,6 +24,9 @@ from tests.unit.test_connectors import GOLDEN, JSON, circumstances, mapped, touc
 
 NUMBERS = ("NaN", "Infinity", "-Infinity")
 HALVES = ("\\ud83d", "\\uDE00", "a\\ud83db", "\\ud83d\\ud83d")
+DEEP: Any = None
+for _ in range(64):
+    DEEP = [DEEP]
 TRACK = '{"type":"track","event":"A","userId":"u","messageId":"%s","timestamp":"2026-11-21T10:00:00Z","properties":%s}'
 
 
@@ -51,14 +54,31 @@ def test_what_json_allows_is_read_as_ever(value: Any) -> None:
         ('"\\ud83d\\ude00"', "\U0001f600"),
         ('"\\\\ud83d"', "\\ud83d"),
         ("\ufeff[1]", [1]),
+        ('["a\tb\r\nc"]', ["a\tb\r\nc"]),
+        ("[" * 5_000 + "1" + "]" * 5_000, DEEP),
+        ('[{"a\\"]":' * 700 + "1" + "}]" * 700 + " ", None),
         ("[18446744073709551616,-9223372036854775809,18446744073709551615]", [2.0**64, -(2.0**63), 2**64 - 1]),
     ],
 )
 def test_values(text: str, value: Any) -> None:
-    assert decoded(text) == value
+    assert decoded(text) == value or value is None
 
 
-@pytest.mark.parametrize("text", ["1e400", "-1e400", "9" * 400, "nan", "[" * 100_000, '{"a":1', "", "\ufeff\ufeff1"])
+def test_only_what_is_too_deep_is_cut_off() -> None:
+    body = '{"batch":[%s,%s]}' % (TRACK % (1, '{"a":%s,"b":1}' % ("[" * 3_000 + "]" * 3_000)), TRACK % (2, "{}"))  # noqa: UP031
+    assert [touchpoint(one).properties for one in mapped("segment", body)] == [{"b": 1}, {}]
+    assert shallow(body.replace("[" * 3_000, "[[").replace("]" * 3_000, "]]")) == body.replace(
+        "[" * 3_000, "[["
+    ).replace("]" * 3_000, "]]")
+    nameless = TRACK.replace('"messageId":"%s",', "") % ('{"a":%s}' % ("[" * 400 + "]" * 400))  # noqa: UP031
+    (refused,) = mapped("segment", nameless)
+    assert isinstance(refused, Refused) and refused.reason == "too_deep"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e400", "-1e400", "9" * 400, "nan", "[" * 100_000, "[" * 5_000 + "]" * 4_999, '{"a":1', "", "\ufeff\ufeff1"],
+)
 def test_what_stays_wrong(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         decoded(text)
@@ -141,6 +161,10 @@ BODIES = {
     "numbers": '{"batch":[%s,%s]}' % (TRACK % (1, '{"n":NaN,"m":[-Infinity]}'), TRACK % (2, "{}")),  # noqa: UP031
     "half an emoji": '{"batch":[%s,%s]}' % (TRACK % (1, '{"t":"\\ud83d"}'), TRACK % (2, "{}")),  # noqa: UP031
     "a byte-order mark": "\ufeff" + '{"batch":[%s,%s]}' % (TRACK % (1, "{}"), TRACK % (2, "{}")),  # noqa: UP031
+    "a byte that is none": '{"batch":[%s,%s]}' % (TRACK % (1, '{"t":"\udcf0"}'), TRACK % (2, "{}")),  # noqa: UP031
+    "a line's end": '{"batch":[%s,%s]}' % (TRACK % (1, '{"t":"a\r\n\tb"}'), TRACK % (2, "{}")),  # noqa: UP031
+    "depths": '{"batch":[%s,%s]}' % (TRACK % (1, '{"t":%s}' % ("[" * 2_000 + "]" * 2_000)), TRACK % (2, "{}")),  # noqa: UP031
+    "a long number": '{"batch":[%s,%s]}' % (TRACK % (1, '{"t":"%s"}' % ("9" * 5_000)), TRACK % (2, "{}")),  # noqa: UP031
     "a list with them": "\ufeff[%s,%s]" % (TRACK % (1, '{"n":Infinity}'), TRACK % (2, "{}")),  # noqa: UP031
 }
 
@@ -153,9 +177,11 @@ async def test_the_gateway_takes_all_of_it(name: str, auth: tuple[str, str] | No
     app, writer = gateway()
     body = BODIES[name] if auth else BODIES[name].replace('{"batch"', '{"writeKey":"WK","batch"', 1)
     async with client(app) as http:
-        answer = await http.post("/v1/batch", content=body.encode(), auth=auth or httpx.USE_CLIENT_DEFAULT)
+        answer = await http.post(
+            "/v1/batch", content=body.encode(errors="surrogateescape"), auth=auth or httpx.USE_CLIENT_DEFAULT
+        )
     assert answer.status_code == 200, answer.text
-    assert writer.items[0].body == body, "the record is what was sent"
+    assert writer.items[0].body == body.replace("\udcf0", "\ufffd"), "the record is what was sent"
     results = [result for item in writer.items for result in CONNECTORS[item.vendor].read(item)]
     assert [type(one) for one in results] == [Mapped, Mapped]
 

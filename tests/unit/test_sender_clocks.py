@@ -53,6 +53,82 @@ def test_the_time_of_the_call_counts_where_none_was_chosen() -> None:
     assert read(timestamp=CHOSEN).occurred_at == seen(CHOSEN)
 
 
+@pytest.mark.parametrize("vendor", SDKS)
+@pytest.mark.parametrize(
+    "again",
+    ["2026-11-22T15:59:00+01:00", "2026-11-22T14:59:00.000001Z", "2026-11-22T14:59:00.4Z", 1795359540000, "1795359540"],
+)
+def test_the_same_moment_written_otherwise_is_nobodys_choice(vendor: str, again: object) -> None:
+    one = read(vendor, sent="2026-11-22T15:00:00Z", originalTimestamp="2026-11-22T14:59:00Z", timestamp=again)
+    assert one.occurred_at == seen("2026-11-22T11:59:00Z") and one.properties["clock_corrected"] is True
+
+
+@pytest.mark.parametrize("vendor", SDKS)
+def test_a_server_before_us_says_when_it_received(vendor: str) -> None:
+    """An archive, or a forwarder: the clock was off by what it was off there, and nothing is late."""
+    archive: dict[str, Any] = {"receivedAt": "2026-11-20T11:00:02Z"}
+    kept = read(vendor, sent="2026-11-20T11:00:01Z", timestamp="2026-11-20T11:00:00Z", **archive)
+    assert (kept.occurred_at, kept.properties) == (seen("2026-11-20T11:00:00Z"), {})
+    fast = read(vendor, sent="2026-11-20T14:00:02Z", originalTimestamp="2026-11-20T14:00:00Z", **archive)
+    assert (fast.occurred_at, fast.clock_suspect) == (seen("2026-11-20T11:00:00Z"), False)
+    assert read(vendor, sent=None, **archive).occurred_at == seen("2026-11-20T11:00:02Z")
+    assert read(vendor, sent=None, receivedAt="2027-01-01T00:00:00Z").occurred_at == NOW
+    assert read(vendor, sent=None, receivedAt="soon").occurred_at == NOW
+
+
+@pytest.mark.parametrize("vendor", SDKS)
+@pytest.mark.parametrize("sent", [NOW + timedelta(hours=3), NOW - timedelta(hours=3), None])
+@pytest.mark.parametrize("how", [{"path": "/v1/import"}, {"backfill": True}], ids=str)
+def test_what_is_imported_keeps_its_times(vendor: str, sent: datetime | None, how: dict[str, Any]) -> None:
+    one = read(vendor, sent=sent, batch=True, timestamp=CHOSEN, **how)
+    assert one.occurred_at == seen(CHOSEN) and "clock_corrected" not in one.properties
+
+
+# --- PostHog ----------------------------------------------------------------------------------------------
+
+
+def posthog(stamp: str = "2026-11-22T14:59:00Z", **around: Any) -> CleanTouchpoint:
+    """An event as PostHog's SDKs send it, with `around` beside its batch; `how` is its request's."""
+    how = {"path": "/e/", **around.pop("how", {})}
+    properties = around.pop("properties", {})
+    event = {"event": "a", "distinct_id": "d", "uuid": "u", "timestamp": stamp, "properties": properties}
+    event |= around.pop("event", {})
+    return touchpoint(mapped("posthog", {"api_key": "k", "batch": [event], **around}, **how)[0])
+
+
+@pytest.mark.parametrize("ahead", ["2026-11-22T15:00:00Z", "2026-11-22T15:00:00", 1795359600000])
+@pytest.mark.parametrize("name", ["sent_at", "created_at"])
+def test_posthogs_fast_clock_is_moved_back(name: str, ahead: Any) -> None:
+    one = posthog(**{name: ahead})
+    assert (one.occurred_at, one.clock_suspect) == (seen("2026-11-22T11:59:00Z"), False)
+    assert one.properties == {"clock_corrected": True, "stated_at": "2026-11-22T14:59:00+00:00"}
+    assert posthog(event={"timestamp": None, "offset": 5_000}, **{name: ahead}).occurred_at == NOW - timedelta(
+        seconds=5
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"historical_migration": True},
+        {"how": {"backfill": True}},
+        {"properties": {"$ignore_sent_at": True}},
+        {"event": {"options": {"disable_skew_correction": True}}},
+        {"sent_at": "tomorrow"},
+        {"sent_at": None},
+    ],
+    ids=str,
+)
+def test_posthogs_stamps_that_are_no_clocks_are_kept(more: dict[str, Any]) -> None:
+    assert posthog(**{"sent_at": "2026-11-22T15:00:00Z", **more}).occurred_at == seen("2026-11-22T14:59:00Z")
+
+
+def test_posthogs_late_batch_keeps_its_times() -> None:
+    one = posthog("2026-11-22T09:59:00Z", sent_at="2026-11-22T10:00:00Z")
+    assert (one.occurred_at, one.properties) == (seen("2026-11-22T09:59:00Z"), {"sent_late_s": 7_200})
+    assert posthog("2026-11-22T11:59:00Z", sent_at="2026-11-22T12:00:00Z").properties == {}
+
+
 def test_reading_anew_keeps_the_id() -> None:
     assert read(originalTimestamp=CALLED).event_id == read(originalTimestamp=CALLED, timestamp=CHOSEN).event_id
     assert read().mapping == CONNECTORS["segment"].mapping and read().read_anew

@@ -22,6 +22,7 @@ from streams.connectors.results import Ignored, Message
 from streams.connectors.spec import Connector, Docs, Sample, Scope
 from streams.connectors.ways import JSON, Answers, Call, Keyed, Reply, Setting
 from streams.connectors.web.circumstances import PREFETCH_HEADERS, said_of
+from streams.connectors.web.clock import Moment, by_clock, sending
 from streams.connectors.web.events import Event
 from streams.connectors.web.posthog_events import MERGES, event_of, told_of
 from streams.connectors.web.traits import company_traits, person_traits
@@ -54,7 +55,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     if name == "$groupidentify" and ident(properties, "$group_type") not in COMPANY_GROUPS:
         return Ignored("other_group")
     aliases = _aliases(message, properties, library, by_server=by_server)
-    occurred_at = _time(message, envelope, request)
+    when = _moment(message, envelope, properties, request)
     vendor_event_id = _event_id(message, properties)
     said = member(message, "$set_once") | member(properties, "$set_once") | member(message, "$set")
     said |= member(properties, "$set")
@@ -67,9 +68,9 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         vendor_type=name if name.startswith("$") or name == "survey sent" else f"track:{name}",
         vendor_event_id=vendor_event_id,
         action=event.action,
-        occurred_at=occurred_at,
+        occurred_at=when.occurred_at,
         received_at=request.received_at,
-        clock_suspect=reading.is_suspect(occurred_at, request.received_at),
+        clock_suspect=reading.is_suspect(when.occurred_at, request.received_at),
         aliases=ordered([*aliases, *_addresses(said)] if aliases else []),
         account_refs=_account_refs(name, properties),
         person_traits=person_traits(said) if aliases else {},
@@ -83,7 +84,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         text=event.text,
         score=event.score,
         score_kind=event.score_kind,
-        properties=_properties(name, message, properties, library),
+        properties=_properties(name, message, properties, library, when),
         url_host=reading.host_of(properties.get("$current_url")),
         agent=agent.name,
         agent_kind=agent.kind,
@@ -203,15 +204,36 @@ def _event_id(message: Message, properties: Message) -> str:
     return stated or reading.content_id(message, TRANSPORT)
 
 
-def _time(message: Message, envelope: Message, request: RawRequest) -> datetime:
-    """The event's own stamp; else when it was sent, less what it had waited (`offset`, in ms); else when it came."""
-    if message.get("timestamp") not in (None, ""):
-        return reading.stamp(message["timestamp"], "timestamp")
-    sent = message.get("sent_at", envelope.get("sent_at"))
-    if sent in (None, ""):
-        return request.received_at
-    waited_ms = reading.number(message.get("offset")) or 0.0
-    return reading.stamp(sent, "sent_at") - timedelta(milliseconds=min(abs(waited_ms), 86_400_000))
+def _moment(message: Message, envelope: Message, properties: Message, request: RawRequest) -> Moment:
+    """The event's own stamp; else when it was sent, less what it had waited (`offset`, in ms); else when it came.
+
+    A clock that is ahead is put right by when its batch was sent (`created_at` in v1), unless the sender says that its
+    stamps are no clock's, or imports history.
+    """
+    written = next((one for one in _sent(message, envelope) if one not in (None, "")), None)
+    stamp = message.get("timestamp")
+    if stamp not in (None, ""):
+        stated = reading.stamp(stamp, "timestamp")
+    elif written is None:
+        return Moment(request.received_at)
+    else:
+        waited_ms = reading.number(message.get("offset")) or 0.0
+        stated = reading.stamp(written, "sent_at") - timedelta(milliseconds=min(abs(waited_ms), 86_400_000))
+    if not _is_by_clock(message, envelope, properties, request):
+        return Moment(stated)
+    return by_clock(stated, sending(written), request.received_at)
+
+
+def _sent(message: Message, envelope: Message) -> tuple[object, ...]:
+    return message.get("sent_at"), envelope.get("sent_at"), envelope.get("created_at")
+
+
+def _is_by_clock(message: Message, envelope: Message, properties: Message, request: RawRequest) -> bool:
+    if request.backfill or envelope.get("historical_migration") is True:
+        return False
+    options = message.get("options")
+    skew_counts = not (isinstance(options, dict) and options.get("disable_skew_correction") is True)
+    return skew_counts and properties.get("$ignore_sent_at") is not True
 
 
 def _page(properties: Message) -> str:
@@ -235,11 +257,13 @@ def _visit(properties: Message) -> Visit:
     return visit(address, referrer, {}, properties)
 
 
-def _properties(name: str, message: Message, properties: Message, library: str) -> dict[str, Scalar]:
+def _properties(name: str, message: Message, properties: Message, library: str, when: Moment) -> dict[str, Scalar]:
     """The sender's own; what the SDK adds to each event begins with `$`."""
     without = ("token", "distinct_id", "alias" if name in MERGES else "")
     own = {key: value for key, value in properties.items() if key[:1] != "$" and key not in without}
-    found = told_of(name, properties) | (_given_up(message, properties, library) if name in MERGES else {})
+    found = {**when.told, **told_of(name, properties)} | (
+        _given_up(message, properties, library) if name in MERGES else {}
+    )
     stated = ident(message, "distinct_id") or ident(properties, "distinct_id")
     if nobody := (stated if stated in _NOBODY else placeholder_among(stated, ident(properties, "$device_id"))):
         found[NOBODY] = nobody
@@ -332,7 +356,7 @@ CONNECTOR = Connector(
             swallowed=("/s",),
         ),
     ),
-    mapping=7,
+    mapping=8,
     keep_headers=("posthog-sdk-info", *PREFETCH_HEADERS),
     map=touchpoint,
     batch_key="batch",

@@ -55,7 +55,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoint,
-    mapping=6,
+    mapping=7,
     keep_headers=(*CLOCK_HEADERS, *PREFETCH_HEADERS),
     batch_key="batch",
     address=address,
