@@ -121,9 +121,11 @@ def first_text(places: tuple[dict[str, Any], ...], names: tuple[str, ...], limit
 
 def text(value: object, limit: int = MAX_VALUE_CHARS) -> str:
     """Text or a number as text, trimmed and cut; anything else is empty."""
+    if value is None:
+        return ""
     if isinstance(value, str):
         return value.strip()[:limit]
-    return str(value)[:limit] if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    return str(value)[:limit] if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
 
 
 def number(value: object) -> float | None:
@@ -143,7 +145,7 @@ def scalars(values: dict[str, Any]) -> dict[str, Scalar]:
     for key, value in values.items():
         if isinstance(value, str):
             value = value[:MAX_VALUE_CHARS]
-        elif value is not None and not isinstance(value, int | float):
+        elif value is not None and not isinstance(value, (int, float)):
             continue
         if is_sensitive(key) or (isinstance(value, str) and is_network_address(value)):
             continue

@@ -20,7 +20,7 @@ def said_of(
     request: RawRequest, *places: dict[str, Any], test: bool = False, declined: bool = False
 ) -> tuple[Flag, ...]:
     """What the sender says, in `places` or by its headers, in a fixed order."""
-    telling = [place for place in places if not place.keys().isdisjoint(_EITHER)]  # hardly any event has one that does
+    telling = [place for place in places if not _EITHER.isdisjoint(place)]  # hardly any event has one that does
     if not telling and not request.headers and not test and not declined:
         return ()
     return tuple(_flags(request, telling, test=test, declined=declined))

@@ -7,6 +7,7 @@ time is part of its identity; `received_at` never is.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -14,7 +15,7 @@ from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
 from streams.connectors.agents import MAX_AGENT_CHARS, agent_of
-from streams.connectors.reading import MAX_TEXT_CHARS, first_text, ident, member
+from streams.connectors.reading import MAX_ID_CHARS, MAX_TEXT_CHARS, first_text, ident, member, text
 from streams.connectors.results import Message
 from streams.connectors.web.circumstances import consent_declined, said_of
 from streams.connectors.web.clock import Moment, moment
@@ -57,11 +58,12 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
     """One message in our words; raises UnmappableEvent for what cannot be a touchpoint."""
     parts = _parts(message, envelope, request)
     when = moment(message, envelope, request)
-    agent = agent_of(reading.text(parts.context.get("userAgent"), MAX_AGENT_CHARS))
+    agent = agent_of(text(parts.context.get("userAgent"), MAX_AGENT_CHARS))
     vendor_event_id = _message_id(message, envelope, parts.kind, when.stamped_by)
     event = _event(message, parts)
     refs = _account_refs(message, parts)
     came = of_page(parts.page, parts.properties, parts.context)
+    known = _known(parts.anonymous_id, parts.user_id, _stated(parts, "email"), _stated(parts, "phone"))
     return CleanTouchpoint(
         event_id=reading.event_id(request.source, vendor_event_id),
         source=request.source,
@@ -72,7 +74,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         occurred_at=when.occurred_at,
         received_at=request.received_at,
         clock_suspect=reading.is_suspect(when.occurred_at, request.received_at),
-        aliases=_aliases(message, parts),
+        aliases=_aliases(message, parts, known),
         account_refs=refs,
         person_traits=_person_traits(parts),
         account_traits=_account_traits(parts),
@@ -85,7 +87,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         text=event.text,
         score=event.score,
         score_kind=event.score_kind,
-        properties=_properties(message, parts, event, when),
+        properties=_properties(message, parts, event, when, known),
         url_host=_url_host(parts),
         agent=agent.name,
         agent_kind=agent.kind,
@@ -155,40 +157,52 @@ def _message_id(message: Message, envelope: Message, kind: str, stamped_by: str)
 
 def _event(message: Message, parts: _Parts) -> Event:
     if parts.kind == "track":
-        name = reading.text(message.get("event"))
+        name = text(message.get("event"))
         if not name:
             raise UnmappableEvent(f"`event` must name the event, not {shown(message.get('event'))}", "missing_field")
         return track_event(name, parts.properties)
     if parts.kind in ("page", "screen"):
-        return page_event(reading.text(message.get("name")), parts.properties, parts.page)
+        return page_event(text(message.get("name")), parts.properties, parts.page)
     if parts.kind in ("identify", "delete"):  # a deletion says who, and that they ask to be erased
         return Event("identify")
     return Event("group" if parts.kind == "group" else "alias")
 
 
-def _aliases(message: Message, parts: _Parts) -> tuple[Alias, ...]:
+class _Known(NamedTuple):
+    """Who the sender's ids say it is, and the id that names nobody, as it is reported."""
+
+    aliases: tuple[Alias, ...]
+    nobody: str
+
+
+@lru_cache(maxsize=16_384)
+def _known(anonymous_id: str, user_id: str, emails: tuple[str, ...], phones: tuple[str, ...]) -> _Known:
+    """What one person's ids mean: they come together again and again."""
     found = [
-        alias("anonymous", parts.anonymous_id) if parts.anonymous_id else None,
-        alias("user", parts.user_id) if parts.user_id else None,
-        alias("email", parts.user_id) if "@" in parts.user_id else None,
+        alias("anonymous", anonymous_id) if anonymous_id else None,
+        alias("user", user_id) if user_id else None,
+        alias("email", user_id) if "@" in user_id else None,
+        *(alias("email", value) for value in emails),
+        *(alias("phone", value) for value in phones),
     ]
-    for kind in ("email", "phone"):
-        found += _trait_aliases(parts, kind)
-    if parts.kind == "alias":
-        found += [_previous(message), _given_up(message)]
-    return ordered(found)
+    return _Known(ordered(found), placeholder_among(anonymous_id, user_id))
 
 
-def _trait_aliases(parts: _Parts, kind: Literal["email", "phone"]) -> list[Alias | None]:
+def _stated(parts: _Parts, kind: Literal["email", "phone"]) -> tuple[str, ...]:
     """The actor's own; an address among the properties may be a colleague's, so it counts only when alone."""
     # A group's traits speak of the company: its address is nobody's.
-    traits = {} if parts.kind == "group" else parts.traits
-    found = [
-        alias(kind, value) for place in (traits, parts.context_traits) if isinstance(value := place.get(kind), str)
-    ]
+    places = (parts.context_traits,) if parts.kind == "group" else (parts.traits, parts.context_traits)
+    found = [value for place in places if isinstance(value := place.get(kind), str)]
     if not found and isinstance(value := parts.properties.get(kind), str):
-        return [alias(kind, value)]
-    return found
+        found = [value]
+    bare = [value.strip() for value in found]
+    return tuple([value if len(value) <= MAX_ID_CHARS else "" for value in bare])  # a longer one is nobody's
+
+
+def _aliases(message: Message, parts: _Parts, known: _Known) -> tuple[Alias, ...]:
+    if parts.kind != "alias":
+        return known.aliases
+    return ordered((*known.aliases, _previous(message), _given_up(message)))
 
 
 def _previous(message: Message) -> Alias | None:
@@ -209,15 +223,19 @@ def _given_up(message: Message) -> Alias | None:
 def _account_refs(message: Message, parts: _Parts) -> tuple[str, ...]:
     """Accounts the message itself names: a CRM id first, then groups."""
     company = parts.traits.get("company")
-    named = [("crm", ident(place, "crm_account_id")) for place in (parts.properties, parts.traits, parts.context)]
+    places = (parts.properties, parts.traits, parts.context)
+    named = [("crm", ident(place, "crm_account_id")) for place in places if "crm_account_id" in place]
     if parts.kind == "group":
         group_id = ident(message, "groupId")
         if not group_id:
             raise UnmappableEvent("a group call needs `groupId`", "missing_field")
         named.append(("group", group_id))
-    named.append(("group", ident(parts.context, "groupId")))
+    if "groupId" in parts.context:
+        named.append(("group", ident(parts.context, "groupId")))
     if isinstance(company, dict):
         named.append(("group", ident(company, "id")))
+    if not named:
+        return ()
     kept = [f"{kind}:{value}" for kind, value in named if value and not is_placeholder(value)]
     return tuple(dict.fromkeys(kept))
 
@@ -240,7 +258,7 @@ def _person_traits(parts: _Parts) -> dict[str, str]:
 
 def _channel(message: Message, parts: _Parts, event: Event, came: Visit) -> str:
     """What the sender says (`properties.channel`, RudderStack's `channel`), else how a page's visitor came."""
-    stated = first_text((parts.properties, message), ("channel",), 40).lower()
+    stated = (text(parts.properties.get("channel"), 40) or text(message.get("channel"), 40)).lower()
     if stated and not (event.action == "page_view" and stated in _UNSAID):
         return stated
     if parts.kind == "screen":
@@ -248,9 +266,13 @@ def _channel(message: Message, parts: _Parts, event: Event, came: Visit) -> str:
     return (came.channel if event.action == "page_view" else "") or stated or "web"
 
 
-def _properties(message: Message, parts: _Parts, event: Event, when: Moment) -> dict[str, Scalar]:
+def _properties(message: Message, parts: _Parts, event: Event, when: Moment, known: _Known) -> dict[str, Scalar]:
     """What the sender says, and first what we say ourselves of how it came about."""
-    ours = {**when.told, **_circumstances(parts, event), **_previously(message, parts)}
+    ours = {**when.told, **_circumstances(parts, event)}
+    if known.nobody:
+        ours[NOBODY] = known.nobody
+    if parts.kind == "alias" and (given_up := _given_up(message)):
+        ours["given_up"] = given_up
     if not ours:
         return reading.scalars(parts.properties)
     return dict(islice((ours | reading.scalars(parts.properties) | ours).items(), reading.MAX_PROPERTIES))
@@ -259,16 +281,15 @@ def _properties(message: Message, parts: _Parts, event: Event, when: Moment) -> 
 def _circumstances(parts: _Parts, event: Event) -> dict[str, Scalar]:
     """What rules ask and the sender did not say in our words: how it was answered, by a link, on a phone, on what."""
     found: dict[str, Scalar] = {}
-    if "status" not in parts.properties and (status := first_text((parts.properties,), _STATUS)):
+    properties = parts.properties
+    if properties and "status" not in properties and (status := first_text((properties,), _STATUS)):
         found["status"] = status
-    if parts.kind in ("page", "screen") and "navigation" not in parts.properties and _by_link(parts):
+    if parts.kind in ("page", "screen") and "navigation" not in properties and _by_link(parts):
         found["navigation"] = "link"
-    if "device" not in parts.properties and parts.on_phone:
+    if parts.on_phone and "device" not in properties:
         found["device"] = "mobile"
-    if event.action == "click" and "element_type" not in parts.properties and (kind := _element_type(parts)):
+    if event.action == "click" and "element_type" not in properties and (kind := _element_type(parts)):
         found["element_type"] = kind
-    if nobody := placeholder_among(parts.anonymous_id, parts.user_id):
-        found[NOBODY] = nobody
     return found
 
 
@@ -277,11 +298,6 @@ def _element_type(parts: _Parts) -> str:
     tag = first_text((parts.properties,), _TAGS).lower()
     kind = first_text((parts.properties,), ("input_type", "type")).lower()
     return "button" if tag == "input" and kind in _PUSHED else tag
-
-
-def _previously(message: Message, parts: _Parts) -> dict[str, Scalar]:
-    given_up = _given_up(message) if parts.kind == "alias" else None
-    return {"given_up": given_up} if given_up else {}
 
 
 def _by_link(parts: _Parts) -> bool:
@@ -301,28 +317,26 @@ def _on_phone(context: dict[str, Any]) -> bool:
 
 
 def _session_id(parts: _Parts) -> str:
+    stated = text(parts.context.get("sessionId")) or text(parts.properties.get("session_id"))
     session = parts.context.get("session")
-    nested = (session,) if isinstance(session, dict) else ()
-    return (
-        first_text((parts.context,), ("sessionId",))
-        or first_text((parts.properties,), ("session_id",))
-        or first_text(nested, ("id",))
-    )
+    return stated or (text(session.get("id")) if isinstance(session, dict) else "")
 
 
 def _page(parts: _Parts) -> str:
     page, properties = parts.page, parts.properties
-    urls = (page.get("url"), properties.get("url"), properties.get("page_location"))
-    for value in (page.get("path"), properties.get("path"), *urls):
-        found = reading.path_of(value)
-        if found:
-            return found
-    return ""
+    return (
+        reading.path_of(page.get("path"))
+        or reading.path_of(properties.get("path"))
+        or reading.path_of(page.get("url"))
+        or reading.path_of(properties.get("url"))
+        or reading.path_of(properties.get("page_location"))
+    )
 
 
 def _url_host(parts: _Parts) -> str:
-    urls = (parts.page.get("url"), parts.properties.get("url"), parts.properties.get("page_location"))
-    for url in urls:
-        if url and (host := reading.host_of(url)):
-            return host
-    return ""
+    page, properties = parts.page, parts.properties
+    return (
+        reading.host_of(page.get("url"))
+        or reading.host_of(properties.get("url"))
+        or reading.host_of(properties.get("page_location"))
+    )

@@ -33,7 +33,7 @@ _OF_PERSONS = frozenset(
 
 def person_traits(*places: dict[str, Any]) -> dict[str, str]:
     """Name, title, department and role, of the first place that tells each."""
-    if all(place.keys().isdisjoint(_OF_PERSONS) for place in places):
+    if all(map(_OF_PERSONS.isdisjoint, places)):
         return {}
     found = {trait: first_text(places, names) for trait, names in _PERSON.items()}
     found["name"] = first_text(places, ("name",)) or " ".join(

@@ -90,7 +90,7 @@ _NO_QUERY: Final[tuple[dict[str, str], str]] = ({}, "")
 def of_page(page: Place, properties: Place, context: Place) -> Visit:
     """The same by the names that Segment's SDKs, and GA4's events, have for it."""
     places = (page, properties)
-    if "campaign" not in context and all(place.keys().isdisjoint(_ASKED) for place in places):
+    if "campaign" not in context and all(map(_ASKED.isdisjoint, places)):
         return NOTHING
     referrer = next((place[name] for place in places for name in _REFERRERS if name in place), None)
     campaign = context.get("campaign")
