@@ -116,6 +116,10 @@ class Pages:
         """`trouble`: part → what went wrong with what was asked there."""
         return self.render("page.html", {**self._context(page, scope, snapshot), "trouble": trouble or {}})
 
+    def beside(self, page: Page, at: tuple[Scope, Snapshot], template: str, context: Mapping[str, object]) -> str:
+        """The page with a detail of its list beside it."""
+        return self.render("page.html", {**self._context(page, *at), **context, "beside": template})
+
     def part(self, page: Page, part: str, at: tuple[Scope, Snapshot], trouble: Mapping[str, str]) -> str:
         """One of its parts alone."""
         return self.render(f"{page.id}/_{part}.html", {**self._context(page, *at), "trouble": trouble})
@@ -125,7 +129,8 @@ class Pages:
         return self.render("part.html", {**self._context(page, scope, snapshot), "at": "in-"})
 
     def render(self, template: str, context: Mapping[str, object]) -> str:
-        return self.templates.get_template(template).render({"may_change": self.may_change, **context})
+        usual = {"may_change": self.may_change, "beside": "", "selected": ""}
+        return self.templates.get_template(template).render({**usual, **context})
 
     def _context(self, page: Page, scope: Scope, snapshot: Snapshot) -> dict[str, object]:
         found = snapshot.found
@@ -175,7 +180,7 @@ def _endpoint(page: Page) -> Callable[..., Awaitable[Response]]:
     async def endpoint(request: Request, scope: InScope, pages: WithPages, part: Text = "") -> Response:
         """The whole page with its first state; works without JavaScript. `part=1`: as it opens over another one."""
         snapshots = desk_of(request).snapshots
-        scope, snapshot = await _opened(snapshots, page, scope, is_chosen="window" in request.query_params)
+        scope, snapshot = await opened(snapshots, page, scope, is_chosen="window" in request.query_params)
         if page.is_about_one and snapshot.found is None:
             raise StoreUnavailable("ClickHouse does not answer")  # it may not be there at all
         if part and page.is_about_one:
@@ -185,7 +190,7 @@ def _endpoint(page: Page) -> Callable[..., Awaitable[Response]]:
     return endpoint
 
 
-async def _opened(snapshots: Snapshots, page: Page, scope: Scope, *, is_chosen: bool) -> tuple[Scope, Snapshot]:
+async def opened(snapshots: Snapshots, page: Page, scope: Scope, *, is_chosen: bool) -> tuple[Scope, Snapshot]:
     """Without a chosen window it opens on the usual one, or on the nearest that is not empty."""
     scope = scope if is_chosen else replace(scope, window=USUAL_WINDOW)
     snapshot = await snapshots.latest(scope, page.id)

@@ -13,7 +13,7 @@ import pytest
 from services.dashboard.answers import GatewayAway
 from tests.dashboard_fakes import NOW
 from tests.dashboard_seed import correction, proposal
-from tests.integration.test_dashboard_page import Site, live, site
+from tests.dashboard_site import Site, live, site
 
 __all__ = ["site"]
 pytestmark = pytest.mark.browser

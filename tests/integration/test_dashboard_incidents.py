@@ -19,7 +19,7 @@ from services.dashboard.answers import Gateway
 from services.dashboard.board import Board
 from streams.runtime.kafka import partitions, producer
 from tests.dashboard_fakes import NOW, FakeStore, browser_of
-from tests.integration.test_dashboard_page import Site, site
+from tests.dashboard_site import Site, site
 from tests.integration.test_gateway_kafka import config, process, until_ready
 from tests.unit.test_dashboard_app import app_on
 from tests.unit.test_page_incidents import FORM, Log, hurt
@@ -42,7 +42,7 @@ async def test_an_incident_is_opened_noted_and_taken_in_place_and_closed_by_goin
     page = await site.open("/incidents?window=7d", viewport={"width": 1440, "height": 900})
     await page.locator("#incidents .issue > a").click()
     await page.locator("#incident").wait_for()
-    assert page.url.endswith("/incidents/e0")
+    assert page.url.endswith("/incidents/e0?window=7d")
     await page.get_by_label("Your name").fill("Bo")
     await page.get_by_label("Note").fill("called them")
     await page.keyboard.press("Enter")

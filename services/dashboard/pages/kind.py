@@ -39,7 +39,8 @@ class Page:
 
     `about_customers`: the filters apply to all of it; false for what is about Touchline itself. `under`: the page of
     the navigation it belongs to, when it is not there itself. `tab`: its name among the kinds of one page. `standing`:
-    parts that tell where somebody stands, whatever the filters. A path that ends with `{about:path}` is about one
+    parts that tell where somebody stands, whatever the filters. `has_side`: what its list names opens beside it, at an
+    address under its own, where there is room for both. A path that ends with `{about:path}` is about one
     thing, and opens over other pages, too.
     """
 
@@ -52,6 +53,7 @@ class Page:
     under: str = ""
     tab: str = ""
     standing: tuple[str, ...] = ()
+    has_side: bool = False
 
     @property
     def is_about_one(self) -> bool:

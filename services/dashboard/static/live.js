@@ -87,6 +87,7 @@ function show(parts) {
       setTimeout(() => row.classList.remove("wash"), 2000);
     }
   }
+  mark();
   // a row that moved to another place was taken out and put in again, which blurs it
   if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
 }
@@ -125,12 +126,44 @@ function pause() {
   source = null;
 }
 
+// what a page's list names opens beside the list where there is room for both, elsewhere over the page
+const side = document.getElementById("side"), sideBody = document.getElementById("side-body"), roomy = matchMedia("(min-width: 1100px)");
+const isBeside = (address) => Boolean(side && roomy.matches && new URL(address, location.href).pathname.startsWith(`${side.dataset.under}/`));
+const inSide = (html) => html.replaceAll('"detail-title"', '"side-title"');
+function mark() {
+  const shown = side && !side.hidden && sideBody.querySelector("[data-of]")?.dataset.of;
+  for (const link of side ? document.querySelectorAll("[data-ranked] a[data-dialog]") : []) {
+    if (shown && link.closest("[data-key]")?.dataset.key === shown) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
+  }
+}
+function fillSide(html) {
+  if (dialog.open) dialog.close();
+  sideBody.innerHTML = inSide(html);
+  local(sideBody);
+  side.hidden = false;
+  mark();
+  side.focus({ preventScroll: true });
+  side.scrollIntoView({ block: "nearest" });
+}
+function hideSide() {
+  const of = sideBody.querySelector("[data-of]")?.dataset.of;
+  side.hidden = true;
+  sideBody.replaceChildren();
+  mark();
+  if (of) document.querySelector(`[data-ranked] [data-key="${CSS.escape(of)}"] a`)?.focus({ preventScroll: true });
+}
+function closeSide() {
+  if (history.state?.beside) return history.go(-history.state.depth);
+  history.pushState(null, "", side.querySelector(".shut a").href);
+  hideSide();
+}
+
 let asked = 0; // an answer that comes after the reader went on is not shown
 async function openDetail(address) {
-  const mine = ++asked;
+  const mine = ++asked, beside = isBeside(address);
   const url = new URL(address, location.href);
   url.searchParams.set("part", "1");
-  const slow = setTimeout(() => { if (mine !== asked) return; body.replaceChildren(); body.classList.add("loading"); if (!dialog.open) dialog.showModal(); }, 150);
+  const slow = setTimeout(() => { if (mine !== asked || beside) return; body.replaceChildren(); body.classList.add("loading"); if (!dialog.open) dialog.showModal(); }, 150);
   let text;
   try {
     const answer = await fetch(url, { headers: { accept: "text/html" } });
@@ -141,6 +174,7 @@ async function openDetail(address) {
     return;
   } finally { clearTimeout(slow); body.classList.remove("loading"); }
   if (mine !== asked) return;
+  if (beside) return fillSide(text);
   body.innerHTML = text;
   local(body);
   if (!dialog.open) dialog.showModal();
@@ -152,17 +186,26 @@ addEventListener("click", (event) => {
   const link = event.target.closest("a[data-dialog]");
   if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
-    const depth = (history.state?.depth || 0) + 1;
-    history.pushState({ detail: link.href, depth }, "", link.href);
+    const beside = isBeside(link.href), state = history.state;
+    const depth = (state?.detail && Boolean(state.beside) === beside ? state.depth : 0) + 1;
+    history.pushState({ detail: link.href, depth, beside }, "", link.href);
     openDetail(link.href);
   }
+  if (event.target.closest(".shut")) { event.preventDefault(); closeSide(); }
   if (event.target === dialog) dialog.close();
 });
 // closing goes back to the page's own address, over all details that were opened one from another
-dialog.addEventListener("close", () => { asked += 1; if (history.state?.detail) history.go(-history.state.depth); });
+dialog.addEventListener("close", () => { asked += 1; if (history.state?.detail && !history.state.beside) history.go(-history.state.depth); });
 addEventListener("popstate", (event) => {
-  if (event.state?.detail) openDetail(event.state.detail);
-  else { asked += 1; dialog.close(); }
+  if (event.state?.detail) return openDetail(event.state.detail);
+  asked += 1;
+  dialog.close();
+  if (!side) return;
+  if (!isBeside(location.href)) return hideSide();
+  if (side.hidden) openDetail(location.href);
+});
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && side && !side.hidden && !dialog.open && roomy.matches) closeSide();
 });
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
@@ -180,7 +223,8 @@ addEventListener("submit", async (event) => {
   try {
     const answer = await fetch(`${form.action}?part=1`, { method: "POST", body: fields, headers: { accept: "text/html" } });
     if (!(answer.headers.get("content-type") || "").startsWith("text/html")) throw new Error(String(answer.status));
-    show({ [form.dataset.part]: await answer.text() });
+    const html = await answer.text();
+    show({ [form.dataset.part]: form.closest("#side") ? inSide(html) : html });
   } catch { say("away", "the answer was not taken; try again"); }
   for (const button of form.querySelectorAll("button")) button.disabled = false;
   // the pressed button is gone: the keyboard goes on with the next question

@@ -3,4 +3,4 @@
 from services.dashboard.pages.incidents.query import ask
 from services.dashboard.pages.kind import Page
 
-PAGE = Page("incidents", "Incidents", "/incidents", ("lead", "incidents", "alerts"), ask)
+PAGE = Page("incidents", "Incidents", "/incidents", ("lead", "incidents", "alerts"), ask, has_side=True)

@@ -15,27 +15,34 @@ from services.dashboard import row_views
 from services.dashboard.absent import NotFound
 from services.dashboard.acting import SPAN_WORDS, Act, action_of, named, remembered_name, written
 from services.dashboard.answers import GatewayAway
-from services.dashboard.api import WithReader
+from services.dashboard.api import InScope, WithReader
 from services.dashboard.desks import desk_of
 from services.dashboard.incidents import One, incident
+from services.dashboard.pages import incidents as listing
 from services.dashboard.pages.incidents.view import IncidentPage, drawn, events_of
 from services.dashboard.params import BadParameter, Text, refuse
 from services.dashboard.questions import form_of
 from services.dashboard.reader import Reader
-from services.dashboard.shell import WithPages, detail, html
+from services.dashboard.scope import Scope
+from services.dashboard.shell import Pages, WithPages, html, opened
 
 router = APIRouter(include_in_schema=False)
+ONE = "incidents/_incident.html"
 
 
 @router.get("/incidents/{name}")
-async def shown(name: str, request: Request, reader: WithReader, pages: WithPages, part: Text = "") -> Response:
-    """One incident, by its id or an event that is evidence of it; `part=1` is the dialog's content."""
-    found = await page_of(reader, await known(reader, name))
-    return detail(pages, "incidents/_incident.html", found.view.account, part, _context(request, reader, found))
+async def shown(  # noqa: PLR0913 - one a parameter
+    name: str, request: Request, scope: InScope, reader: WithReader, pages: WithPages, part: Text = ""
+) -> Response:
+    """One incident beside all of them, by its id or an event that is evidence of it; `part=1`: it alone."""
+    context = _context(request, reader, await page_of(reader, await known(reader, name)))
+    return html(pages.render(ONE, context) if part else await _beside(request, scope, pages, context))
 
 
 @router.post("/incidents/{name}")
-async def acted(name: str, request: Request, reader: WithReader, pages: WithPages, part: Text = "") -> Response:
+async def acted(  # noqa: PLR0913 - one a parameter
+    name: str, request: Request, scope: InScope, reader: WithReader, pages: WithPages, part: Text = ""
+) -> Response:
     """The form. `part=1` answers with the incident as it stands then."""
     fields = await form_of(request)
     one, by = await known(reader, name), fields.get("by", "")
@@ -51,10 +58,15 @@ async def acted(name: str, request: Request, reader: WithReader, pages: WithPage
     found = await page_of(reader, await known(reader, name))
     context = {**_context(request, reader, found), "problem": problem, "fields": fields if problem else {}}
     if part:
-        return named(html(pages.render("incidents/_incident.html", context), status), by, request.url.scheme)
-    answer = detail(pages, "incidents/_incident.html", found.view.account, "", context)
-    answer.status_code = status
-    return answer
+        return named(html(pages.render(ONE, context), status), by, request.url.scheme)
+    return html(await _beside(request, scope, pages, context), status)
+
+
+async def _beside(request: Request, scope: Scope, pages: Pages, context: Mapping[str, object]) -> str:
+    """The list's window is the usual one where none was chosen, as on the page itself."""
+    snapshots, chosen = desk_of(request).snapshots, "window" in request.query_params
+    at = await opened(snapshots, listing.PAGE, scope, is_chosen=chosen)
+    return pages.beside(listing.PAGE, at, ONE, context)
 
 
 async def known(reader: Reader, name: str) -> One:
@@ -95,7 +107,9 @@ async def page_of(reader: Reader, one: One) -> IncidentPage:
 
 def _context(request: Request, reader: Reader, found: IncidentPage) -> dict[str, object]:
     name = remembered_name(request.cookies)
-    return {"page_of": found, "now": reader.clock(), "spans": SPAN_WORDS, "name": name, "problem": "", "fields": {}}
+    shows = {"title": f"{found.view.account}: {found.view.touchpoint}", "selected": found.view.event_id}
+    usual = {"now": reader.clock(), "spans": SPAN_WORDS, "name": name, "problem": "", "fields": {}}
+    return {"page_of": found, **shows, **usual}
 
 
 def _verb(fields: Mapping[str, str]) -> str:

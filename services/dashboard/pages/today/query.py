@@ -12,7 +12,7 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import Range, Scope
 from services.dashboard.weighing import weigh
 
-ACCOUNTS = 5
+ACCOUNTS = 3
 PAINS = 1_000
 
 

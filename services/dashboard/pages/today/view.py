@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from schemas.blueprint import TouchpointType
+from services.dashboard.catalogue import Catalogue
 from services.dashboard.incidents import Found, IncidentView
 from services.dashboard.numbers import ratio
 from services.dashboard.ranking import HURTS, Burden, Severity, pain_of
@@ -119,6 +121,14 @@ class StripPhase:
 
 
 @dataclass(frozen=True, slots=True)
+class Todo:
+    """What to do first: whose turn it is and what they aim for, and the incident to begin with; None: none is open."""
+
+    words: str
+    incident: IncidentView | None
+
+
+@dataclass(frozen=True, slots=True)
 class Today:
     """All of the page. `rows`: whatever had pain, the worst first; `hurts`: those of them that are more than calm."""
 
@@ -130,6 +140,7 @@ class Today:
     happening: tuple[IncidentView, ...]
     accounts: tuple[WorstAccount, ...]
     strip: tuple[StripPhase, ...]
+    todo: Todo | None = None
 
     @property
     def hurts(self) -> tuple[HurtRow, ...]:
@@ -152,7 +163,23 @@ def drawn(weighed: Weighed, found: Found, accounts: Sequence[Mapping[str, Any]])
         happening=happening(found),
         accounts=_accounts(weighed, accounts),
         strip=_strip(weighed),
+        todo=_todo(weighed.catalogue, rows, found),
     )
+
+
+def _todo(catalogue: Catalogue, rows: Sequence[HurtRow], found: Found) -> Todo | None:
+    """For the worst type. Of its own incidents the worst that nobody has comes first, then anybody's."""
+    worst = next((row for row in rows if row.burden.severity in HURTS), None)
+    if worst is None:
+        return None
+    untaken = sorted(found.of("open"), key=lambda each: each.touchpoint_type != worst.id)
+    return Todo(_aim(catalogue.types[worst.id]), untaken[0] if untaken else None)
+
+
+def _aim(kind: TouchpointType) -> str:
+    owner = f"{kind.owner.department} looks at it" if kind.owner else "Nobody owns it: name an owner in the blueprint"
+    people = f" ({kind.owner.people[0]})" if kind.owner and kind.owner.people else ""
+    return f"{owner}{people}.{f' Excellent would be: “{kind.excellent}”.' if kind.excellent else ''}"
 
 
 def happening(found: Found) -> tuple[IncidentView, ...]:
