@@ -2,6 +2,7 @@
 
     python -m benchmarks.backup                       # 1,000,000 touchpoints with their histories: some minutes
     python -m benchmarks.backup --touchpoints 100000
+    python -m benchmarks.backup --store FOLDER        # of a ClickHouse that is filled and stopped; it is copied first
 
 Fills the ClickHouse of a data folder that is not running and has no Kafka, in a temporary folder (--work for another).
 Prints one JSON object a line. `picture_s` is what a running system stands still for beside its stop and start.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -75,9 +77,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--touchpoints", type=int, default=1_000_000, help="stored over 30 days")
     parser.add_argument("--work", type=Path, default=None, help="where the folders go")
+    parser.add_argument("--store", type=Path, default=None, help="the folder of a ClickHouse that is filled")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="touchline-bench-", dir=given.work) as name:
-        fill(Path(name) / "data", given.touchpoints)
+        if given.store is None:
+            fill(Path(name) / "data", given.touchpoints)
+        else:
+            shutil.copytree(given.store, Path(name) / "data" / "clickhouse")
         print(json.dumps({"measure": "backup", "touchpoints": given.touchpoints} | measure(Path(name))), flush=True)  # noqa: T201
 
 

@@ -22,12 +22,14 @@ from streams.connectors.registry import systems_of
 from streams.identity.directories import Directories
 from streams.identity.erasures import Ledger, sweep
 from streams.identity.knowledge import Knowledge
+from streams.identity.late_ids import spread
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored
 from streams.journey.leaving import Left, unread
 from streams.processors.clock import Watermark
 from streams.processors.history import Copies
 from streams.processors.journey import Journey, Parts
+from streams.processors.links import published
 from streams.processors.memory import Memory
 from streams.processors.refold import Refolds
 from streams.processors.resolve import Reattribute, Resolve
@@ -165,6 +167,8 @@ class Links:
             for link in self._read(offset):
                 take = self.knowledge.erase if isinstance(link, Erasure) else self.knowledge.apply
                 self.recalls += take(link, offset + 1)  # type: ignore[arg-type]
+                late = [] if isinstance(link, Erasure) or offset < self.sent else spread(self.knowledge, link)
+                self._topics.put([published(one) for one in late])
             self.knowledge.position = offset + 1
 
 

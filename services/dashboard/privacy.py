@@ -17,17 +17,25 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from schemas.base import EPOCH
+from schemas.touchpoints import Alias, AttributedTouchpoint
 from services.dashboard.absent import NotFound
 from services.dashboard.answers import Decide
 from services.dashboard.api import WithReader, answer
 from services.dashboard.params import refuse
 from services.dashboard.questions import body_of
+from services.dashboard.reader import Reader
+from services.dashboard.scope import Scope
 from services.dashboard.sessions import Person
+from services.dashboard.store import DaysQuery
 from streams.connectors.own.touchline import ACCOUNT, ACCOUNT_NAMESPACES, alias_of
+from streams.identity.learning import actors, owner
 
 router = APIRouter(prefix="/api/privacy", tags=["privacy"])
 FIELDS = frozenset({"who", "suppress", "by"})
 MAX_BY_CHARS = 80
+LOOKED_AT = 20
+"""Touchpoints of a person: of a deal that is theirs the first may name the deal alone."""
 State = Literal["asked", "under way", "erased"]
 _audit = logging.getLogger("touchline.audit")
 
@@ -69,9 +77,12 @@ class Receipts:
 
 @router.post("", response_model=Asked, status_code=202)
 async def ask(request: Request, reader: WithReader) -> Response:
-    """`{"who": "ann@acme.example", "by": "request 117", "suppress": false}`: an address, an alias, or an account."""
+    """`{"who": "ann@acme.example", "by": "request 117", "suppress": false}`: an address, an alias, a person's id as the
+    pages show it, or an account."""
     fields = _fields(await body_of(request))
-    record = {"kind": "erasure", "who": _who(fields), "suppress": _suppress(fields), "by": _by(fields)}
+    person_id = _person_id(fields)
+    who = await _alias_of_person(reader, person_id) if person_id else _who(fields)
+    record = {"kind": "erasure", "who": who, "suppress": _suppress(fields), "by": _by(fields)}
     now = reader.clock()
     send: Decide = request.app.state.decide
     request_id = await send({**record, "at": now.isoformat()})
@@ -109,13 +120,36 @@ def _fields(body: bytes) -> Mapping[str, object]:
     return fields
 
 
+def _person_id(fields: Mapping[str, object]) -> str:
+    """Empty where `who` is something else."""
+    try:
+        return str(UUID(str(fields.get("who")).strip()))
+    except ValueError:
+        return ""
+
+
+async def _alias_of_person(reader: Reader, person_id: str) -> Alias:
+    """An id that one of their latest touchpoints is told by; whatever else is theirs is found when it is done."""
+    days, _ = await reader.store.days(DaysQuery(Scope(), EPOCH, LOOKED_AT, person_id=person_id))
+    for row in days:
+        if (found := await reader.store.touchpoint(row["event_id"])) is not None:
+            touchpoint = AttributedTouchpoint.decoded(found["payload"]).touchpoint
+            if people := actors(touchpoint):
+                return owner(touchpoint, people)
+    return refuse("who", "a person's id", "the id of somebody of whom a touchpoint is stored, an address or an alias")
+
+
 def _who(fields: Mapping[str, object]) -> str:
     """As our own dialect names them."""
     who = str(fields.get("who") or "").strip()
     if who.partition(":")[0] in ACCOUNT_NAMESPACES and who.partition(":")[2].strip():
         return ACCOUNT + who
     if alias_of(who) is None:
-        refuse("who", "what was sent", "an e-mail address, an alias such as `crm_contact:crm:51`, or an account")
+        refuse(
+            "who",
+            "what was sent",
+            "an e-mail address, a person's id, an alias such as `crm_contact:crm:51`, or an account",
+        )
     return who
 
 

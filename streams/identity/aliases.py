@@ -29,6 +29,8 @@ Kind = PersonKind | ObjectKind
 PERSON_KINDS: tuple[str, ...] = get_args(PersonKind)
 OBJECT_KINDS: tuple[str, ...] = get_args(ObjectKind)
 CONTACT, USER = "crm_contact", "user"
+TICKETS = ("ticket:", "crm_ticket:")
+"""How the aliases of tickets begin."""
 NAMING_KINDS = frozenset({"crm_contact", "email", "support_user", "user"})
 """Of these the earliest names a person; others do where there is none."""
 _PEOPLE = frozenset(PERSON_KINDS)

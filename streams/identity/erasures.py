@@ -39,6 +39,7 @@ class Ledger:
         self._held: dict[str, datetime] = {}
         self._lifted: dict[str, datetime] = {}
         self._told: dict[str, Erasure] = {}
+        self._records: dict[str, tuple[str, ...]] = {}
         self.unread = set[str]()
         self.mark = lru_cache(maxsize=65_536)(self._mark)
 
@@ -64,13 +65,23 @@ class Ledger:
         self._told[erasure.link_id] = erasure
         for mark in erasure.marks:
             self._cover(mark, erasure)
+            if erasure.link_id not in (records := self._records.get(mark, ())):
+                self._records[mark] = (*records, erasure.link_id)
         return True
 
+    def of(self, name: str) -> Iterator[Erasure]:
+        """The records that speak of an id: erasures, suppressions and lifts."""
+        return (self._told[link_id] for link_id in self._records.get(self.mark(name), ()))
+
+    def has_part(self, erasure_id: str, name: str) -> bool:
+        """Whether an erasure speaks of an id."""
+        return any(one.erasure_id == erasure_id for one in self.of(name))
+
     def suppressed(self, name: str) -> list[Erasure]:
-        """The erasures by which what occurs from now on of an id is dropped."""
-        mark = self.mark(name)
-        is_held = self._until.get(mark) == EVER
-        return [one for one in self._told.values() if is_held and one.suppress and mark in one.marks]
+        """All records of the erasures by which what occurs from now on of an id is dropped."""
+        is_held = self.until(name) == EVER
+        held = {one.erasure_id for one in self.of(name) if is_held and one.suppress}
+        return [one for one in self._told.values() if one.suppress and one.erasure_id in held]
 
     def _cover(self, mark: str, erasure: Erasure) -> None:
         """Up to when is the latest of all: the order in which they are told never shows."""

@@ -22,6 +22,7 @@ from streams.identity.directories import Directories
 from streams.identity.edges import Seen
 from streams.identity.erasures import Ledger
 from streams.identity.knowledge import Knowledge
+from streams.identity.late_ids import spread
 from streams.identity.proposals import Proposal
 from streams.identity.stored import stored
 from streams.processors.turns import Turn
@@ -67,7 +68,7 @@ class LinksReader:
         self.lineages: dict[TopicPartition, Lineage] = {}
         self._told = told
         self.recalls: deque[Recall] = deque()
-        self.repairs: deque[tuple[int, Link]] = deque()
+        self.repairs: deque[tuple[int, Link | Erasure]] = deque()
         self._kafka = kafka
         self._meter = meter
         self._partition = TopicPartition(kafka.topic_prefix + TOPIC, 0)
@@ -243,6 +244,8 @@ class LinksReader:
             if better is not None:
                 self.repairs.append((position, better))
             self.recalls.extend(self.knowledge.apply(link, position, is_last=False))
+            if self.knowledge.ledger:  # whoever taught it may not have known yet who was erased
+                self.repairs.extend((position, one) for one in spread(self.knowledge, link))
             await turn.give_way()
         self.knowledge.position = max(self.knowledge.position, position)
 
@@ -256,7 +259,8 @@ class LinksReader:
 class RecallDuty:
     """Exactly one worker sends what follows from links: the one that owns the links partition in the recall group.
 
-    That is recalls, questions that changed, and links that a worse record took the place of in the compacted topic.
+    That is recalls, questions that changed, links that a worse record took the place of in the compacted topic, and ids
+    that turn out to be an erased person's.
     Its committed offset says up to which link it is all sent, so a crash sends some twice and none never.
     """
 

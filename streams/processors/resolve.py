@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
-from schemas.links import Link, supersedes
+from schemas.links import Erasure, Link, supersedes
 from schemas.topics import TopicName
 from schemas.touchpoints import (
     CLEAN,
@@ -23,6 +23,7 @@ from schemas.touchpoints import (
     Withdraw,
 )
 from streams.identity.erasures import CAUSE
+from streams.identity.late_ids import late_ids
 from streams.processors.links import LinksReader, published
 from streams.processors.shell import Done, Record, Stage
 from streams.processors.turns import Turn
@@ -78,17 +79,21 @@ class Resolve:
         return kept
 
     async def _teach(self, touchpoints: Iterable[CleanTouchpoint]) -> None:
-        """Publish new links and wait until they are known; an event is attributed with what it taught itself."""
-        news: dict[str, Link] = {}
+        """Publish new links and wait until they are known; an event is attributed with what it taught itself.
+
+        Ids that turn out to be an erased person's go first: a link that is known says nothing any more.
+        """
+        news, erased = dict[str, Link](), dict[str, Erasure]()
         turn = Turn()
         for touchpoint in touchpoints:
             await turn.give_way()
+            erased |= {one.link_id: one for one in late_ids(self._links.knowledge, touchpoint)}
             for link in self._links.knowledge.learn(touchpoint):
                 known = news.get(link.link_id)
                 if known is None or supersedes(link, known):
                     news[link.link_id] = link
-        if news:
-            positions = await self._stage.outbox.deliver([published(link) for link in news.values()], at_once=True)
+        if told := [*erased.values(), *news.values()]:
+            positions = await self._stage.outbox.deliver([published(link) for link in told], at_once=True)
             await self._links.wait_for(max(offset for _, offset in positions) + 1)
 
     def _attribute(self, touchpoint: CleanTouchpoint, judged: int = 1) -> AttributedTouchpoint:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -25,7 +26,7 @@ from tests.faults.kit.checks import judged
 from tests.faults.kit.driver import sending
 from tests.faults.kit.lag import wait_idle
 from tests.faults.kit.oracle import attributed, expected, touchpoints_of
-from tests.faults.kit.scenario import Call, Scenario
+from tests.faults.kit.scenario import PLACES, Call, Scenario
 from tests.faults.kit.system import System
 from tests.faults.kit.traces import holding, stored_rows
 
@@ -198,6 +199,92 @@ def test_an_erased_account_is_nowhere_and_its_people_with_it(fresh: Path) -> Non
         desks = asyncio.run(latest(system, "alerts.desks.v1"))
         people = {item.attribution.person_id for item in items} - {""}
         assert not [key for key, value in desks.items() if any(one in value for one in (*mails, *people))], desks.keys()
+
+
+def web(*messages: dict[str, object]) -> Call:
+    return Call("web", PLACES["web"], json.dumps({"batch": messages}), len(messages))
+
+
+@pytest.mark.timeout(900)
+def test_ids_learned_later_go_too_and_a_suppression_is_lifted(fresh: Path) -> None:
+    """Asked for by the id that pages show; brought back by a backup, and erased again by the schedule alone."""
+    address, path, backup = "zand@kastelen.example", "/pricing/zandkasteel", fresh.parent / "backup"
+    pairs: list[tuple[Call, float]] = []
+
+    def says(system: System, *calls: Call) -> None:
+        with sending(Scenario(f"said-{len(pairs)}", SEED, calls), system, AS_FAST_AS_IT_GOES) as running:
+            pairs.extend((calls[answer.index], answer.at_s) for answer in running.finish())
+        wait_idle(system)
+
+    def stamp(hours: float) -> str:
+        return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+
+    def visit(number: int, browser: str, hours: float) -> Call:
+        page = {"path": path, "url": f"https://www.example.com{path}"}
+        return web({"type": "page", "messageId": f"v{number}", "anonymousId": browser, "timestamp": stamp(hours),
+                    "context": {"page": page}})  # fmt: skip
+
+    def names(number: int, browser: str, hours: float) -> Call:
+        return web({"type": "identify", "messageId": f"i{number}", "anonymousId": browser, "timestamp": stamp(hours),
+                    "traits": {"email": address}})  # fmt: skip
+
+    def visits(system: System) -> int:
+        rows = system.rows("SELECT count() AS n FROM bi.touchpoints WHERE page LIKE '%zandkasteel%'")
+        return int(str(rows[0]["n"]))
+
+    with System(fresh) as system:
+        says(system, visit(1, "browser-a", -5), names(1, "browser-a", -4))
+        says(system, visit(2, "browser-b", -3), visit(3, "browser-c", -3))
+        assert visits(system) == 3
+        kept = system.cli("backup", str(backup))
+        assert kept.returncode == 0, kept.stderr
+        wait_idle(system)
+        person = json.loads(system.cli("person", "export", address).stdout)["identity"]["person_id"]
+        page = f"{system.ready['dashboard_url']}/api/privacy"
+        asked = httpx.post(page, json={"who": person, "by": "request 2"})
+        assert asked.status_code == 202, asked.text
+        wait_idle(system)
+        done = system.cli("erase", "--requested")
+        assert done.returncode == 0, done.stderr
+        wait_idle(system)
+        assert visits(system) == 2, "nobody knows yet whose the other browsers are"
+
+        says(system, names(2, "browser-b", 0), names(3, "browser-c", -2))  # who came back; and what only arrived late
+        began = time.monotonic()
+        done = system.cli("erase", "--requested")
+        assert done.returncode == 0, done.stderr
+        print("late ids in", round(time.monotonic() - began, 1), "s", done.stdout)
+        assert json.loads(done.stdout)["late_ids"] >= 2
+        wait_idle(system)
+        assert visits(system) == 0 and stored_rows(system, "zandkasteel") == {}
+        verdict = judged(system, expected(pairs, erased=ledger_of(system)))
+        assert verdict, str(verdict)
+        assert system.cli("erase", "--requested").stdout == ""
+
+        assert system.cli("erase", address, "--suppress").returncode == 0
+        says(system, visit(4, "browser-b", 0))
+        assert visits(system) == 0
+        lifted = system.cli("erase", address, "--lift")
+        assert lifted.returncode == 0, lifted.stderr
+        assert json.loads(lifted.stdout)["ids"] == 2, "the address, and the browser that was seen with it since"
+        wait_idle(system)
+        says(system, visit(5, "browser-b", 0))
+        assert visits(system) == 1, "what occurs after the lift is kept"
+        verdict = judged(system, expected(pairs, erased=ledger_of(system)))
+        assert verdict, str(verdict)
+        ledger = fresh.parent / "ledger.jsonl"
+        ledger.write_bytes((fresh / "privacy" / "ledger.jsonl").read_bytes())
+
+    system = System(fresh.parent / "restored")
+    brought = system.cli("restore", str(backup), "--ledger", str(ledger))
+    assert brought.returncode == 0, brought.stderr
+    with system:
+        wait_idle(system)
+        assert visits(system) == 3, "the backup is from before"
+        again = system.cli("erase", "--requested")
+        assert again.returncode == 0, again.stderr
+        wait_idle(system)
+        assert visits(system) == 0 and stored_rows(system, "zandkasteel") == {}
 
 
 async def latest(system: System, topic: TopicName) -> dict[str, str]:

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from schemas.access import Role
+from schemas.touchpoints import AttributedTouchpoint, Attribution
 from services.common.access import Access, add_token
 from services.dashboard.answers import Gateway, ToGateway
 from services.dashboard.privacy import Receipts
@@ -20,6 +21,7 @@ from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of
 from tests.dashboard_seed import world
 from tests.gateway_kit import client as gateway_client
 from tests.gateway_kit import gateway
+from tests.journeys import touchpoint
 from tests.unit.test_access import browser
 from tests.unit.test_dashboard_app import app_on
 from tests.unit.test_dashboard_questions import Sent
@@ -55,6 +57,26 @@ async def test_a_request_is_an_event_that_replays(store: FakeStore, who: str, ab
     assert kept.event_id == answer["request_id"] and kept.occurred_at == NOW and answer["state"] == "asked"
     assert {*kept.aliases, *kept.account_refs} == about and kept.vendor_type == "erasure"
     assert kept.properties == {"by": "request 117", "suppress": True}
+
+
+async def test_a_person_is_named_as_the_pages_show_them(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = next(row for row in store.world.touchpoints if row["person_id"])
+    row["person_id"] = person_id = str(uuid4())
+    told = touchpoint("t", 0, "form_submitted", aliases=(f"email:{ANN}", "anonymous:a1"))
+    attribution = Attribution(account_id=row["account_id"], method="membership", confidence=1.0, person_id=person_id)
+    payload = AttributedTouchpoint(touchpoint=told, attribution=attribution).encoded().decode()
+
+    async def stored(event_id: str) -> dict[str, object] | None:
+        return {"payload": payload} if event_id == row["event_id"] else None
+
+    monkeypatch.setattr(store, "touchpoint", stored)
+    sent = Sent()
+    client = browser_of(app_on(store, decide=sent))
+    said = await client.post("/api/privacy", json={"who": person_id, "by": "request 117"})
+    assert (said.status_code, [record["who"] for record in sent.records]) == (202, [f"email:{ANN}"])
+    assert ANN not in said.text
+    nobody = await client.post("/api/privacy", json={"who": str(uuid4()), "by": "request 118"})
+    assert (nobody.status_code, nobody.json()["error"]["field"], len(sent.records)) == (400, "who", 1)
 
 
 @pytest.mark.parametrize(

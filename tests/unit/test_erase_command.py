@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -19,12 +21,12 @@ from schemas.incidents import ACTIONS, IncidentAction, Verb
 from schemas.links import AccountClaim, Edge, Erasure
 from schemas.touchpoints import AttributedTouchpoint, Attribution
 from services.cli.console import UsageError
-from services.cli.privacy import requests, subject, topics
-from services.cli.privacy.erase import Wish
+from services.cli.privacy import requests, schedule, store, subject, topics
+from services.cli.privacy.erase import NotErased, Tools, Wish, Work
 from services.cli.privacy.folder import PrivacyFolder
 from services.cli.privacy.receipt import left, words
 from services.cli.privacy.store import needles
-from services.cli.privacy.subject import Subject, person_with
+from services.cli.privacy.subject import Subject, late_in_links, person_with
 from services.common.config import load_config
 from services.sink.batch import Item
 from services.sink.erased import Erased
@@ -68,6 +70,72 @@ def test_the_ledger_is_on_disk_closed_to_others_and_names_nobody(tmp_path: Path)
     path.write_text(path.read_text() + "{}\n")
     with pytest.raises(ConfigurationError, match=r"ledger\.jsonl:3"):
         list(folder.ledger())
+
+
+def test_a_ledger_takes_over_what_another_has_and_nothing_twice(tmp_path: Path) -> None:
+    before, restored = PrivacyFolder(tmp_path / "before"), PrivacyFolder(tmp_path / "restored")
+    one = erasure("email:ann@acme.com")
+    before.note([one, one.changed(part=1)])
+    restored.note([one])
+    path = tmp_path / "before/privacy/ledger.jsonl"
+    assert (restored.add(path), restored.add(path)) == (1, 0)
+    assert list(restored.ledger()) == [one, one.changed(part=1)]
+    with pytest.raises(ConfigurationError, match="is not there"):
+        restored.add(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_schedule_sees_erasures_that_the_services_do_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_known: bool
+) -> None:
+    one = erasure("email:ann@acme.com")
+    monkeypatch.setattr(store, "ledger", lambda _: iter([(1, one)] if is_known else []))
+    folder = PrivacyFolder(tmp_path)
+    folder.note([one])
+    assert schedule.is_behind(cast(Tools, SimpleNamespace(client=None, folder=folder))) is not is_known
+
+
+async def test_what_the_services_erased_by_themselves_is_taken_out_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is noted when it is done: who is killed before that begins again."""
+    noted, told = erasure("email:ann@acme.com"), erasure("anonymous:a1").changed(part=77)
+    folder, works = PrivacyFolder(tmp_path), list[Work]()
+    folder.note([noted])
+    monkeypatch.setattr(store, "ledger", lambda _: iter([(1, noted), (9, told)]))
+    monkeypatch.setattr(store, "erased_names", lambda *_: {"anonymous:a1"})
+
+    @asynccontextmanager
+    async def kafka(_: object) -> AsyncIterator[None]:
+        yield None
+
+    async def finished(_: object, __: object, ___: object, work: Work) -> dict[str, int]:
+        works.append(work)
+        if len(works) == 1:
+            raise NotErased("killed")
+        return {"touchpoints": 1}
+
+    for name in ("consumer", "producer"):
+        monkeypatch.setattr(schedule, name, kafka)
+    monkeypatch.setattr(schedule, "gone", AsyncMock())
+    monkeypatch.setattr(schedule, "finish", finished)
+    tools = cast(Tools, SimpleNamespace(client=None, folder=folder, key=ERASURE_KEY, config=Config()))
+    with pytest.raises(NotErased):
+        await schedule.erase_late(tools)
+    assert await schedule.erase_late(tools) == {"late_ids": 1, "of": ["x"], "erased": {"touchpoints": 1}}
+    assert [(work.names, work.position, work.ledger.names("email:ann@acme.com")) for work in works] == [
+        ({"anonymous:a1"}, 9, False)
+    ] * 2
+    assert await schedule.erase_late(tools) is None
+
+
+def test_a_restored_ledger_is_made_as_long_as_the_stored_links_say() -> None:
+    names = ("email:ann@acme.com", "anonymous:a1")
+    link = Edge(a=names[0], b=names[1], since=NOW, evidence="e", source="s")
+    ledger = known(erasure(names[0], before=NOW - timedelta(days=1)))
+    (one,) = late_in_links(Listed([link]), {names[0]}, ledger, DIRECTORIES)
+    assert ledger.names(names[1]) and one.marks == (ledger.mark(names[1]),)
+    assert list(late_in_links(Listed([link]), {names[0]}, ledger, DIRECTORIES)) == []
 
 
 def test_logs_lose_their_ids_and_keep_their_length(tmp_path: Path) -> None:

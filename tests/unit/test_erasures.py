@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -19,10 +19,14 @@ from streams.identity import knowledge as knowledge_module
 from streams.identity.erasures import ERASED, EVER, Ledger
 from streams.identity.forgetting import known_names
 from streams.identity.knowledge import Knowledge
+from streams.identity.late_ids import late_ids, ties
+from streams.identity.learning import implied
 from streams.identity.stored import stored as stored_links
 from streams.journey import account as account_module
 from streams.processors import journey as journey_module
+from streams.processors import resolve as resolve_module
 from streams.processors.resolve import Reattribute, Resolve
+from tests import pipeline as pipeline_module
 from tests.journeys import AS_OF, START, touchpoint
 from tests.pipeline import ERASURE_KEY, Pipeline
 from tests.unit.test_pipeline_convergence import BLUEPRINT, oracle, streams
@@ -236,3 +240,148 @@ def test_a_suppression_ends_when_it_is_lifted_in_any_order(told: list[tuple[str,
     nothing = days["erase"] < 0 and days["suppress"] < 0
     assert ledger.until(name) == (None if nothing else until)
     assert bool(ledger.suppressed(name)) == (is_held and not nothing)
+
+
+ONLY_ANN = "email:ann@acme.com"
+
+
+def theirs(stream: Iterable[CleanTouchpoint], names: Iterable[str]) -> set[str]:
+    """These names and whatever is tied to them in the end, whatever came first."""
+    pairs, found = {pair for event in stream for link in implied(event) for pair in ties(link)}, set(names)
+    while more := {other for known, other in pairs if known in found} - found:
+        found |= more
+    return found
+
+
+@settings(max_examples=10, deadline=None, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    stream=streams(),
+    seed=st.integers(0, 10_000),
+    at=st.integers(0, 16),
+    until=st.sampled_from([0, 2, 20_000, 40_000]),
+    suppress=st.booleans(),
+    restarts=st.sampled_from([0, 2]),
+)
+def test_ids_that_are_tied_to_them_later_are_erased_as_if_they_had_been_known(  # noqa: PLR0913 - what is drawn
+    stream: list[CleanTouchpoint], seed: int, at: int, until: int, suppress: bool, restarts: int
+) -> None:
+    before = START + timedelta(seconds=until)
+    told = erasure(*theirs(stream[:at], [ONLY_ANN]), before=before, suppress=suppress)
+    whole = erasure(*theirs(stream, [ONLY_ANN]), before=before, suppress=suppress)
+    assert erased(stream, told, at, seed, restarts=restarts, twice=True) == left(stream, whole)
+
+
+LATE = [
+    touchpoint("visit", 0, "page_view", aliases=("anonymous:a1",), page="/pricing"),
+    touchpoint("back", 60, "identify", aliases=(ONLY_ANN, "anonymous:a1")),
+    touchpoint("again", 70, "page_view", aliases=("anonymous:a1",), page="/pricing"),
+    touchpoint("other", 80, "identify", aliases=("email:bob@acme.com",)),
+]
+
+
+@pytest.mark.parametrize(("until", "gone"), [(30, {"visit"}), (65, {"visit", "back"})], ids=["link-after", "link-late"])
+def test_a_browser_that_turns_out_to_be_theirs_loses_what_it_did_before(until: int, gone: set[str]) -> None:
+    """Whether who came back is kept, or only the event that says so came late."""
+    one = erasure(ONLY_ANN, before=START + timedelta(seconds=until))
+    for seed in (1, 2):
+        rows = {key for key in erased(LATE, one, 1, seed) if key in {event.event_id for event in LATE}}
+        assert rows == {event.event_id for event in LATE} - gone
+
+
+@pytest.mark.parametrize("until", [30, 65], ids=["link-after", "link-late"])
+def test_a_resolver_that_passes_nothing_on_is_caught(until: int) -> None:
+    """Known bad."""
+    one = erasure(ONLY_ANN, before=START + timedelta(seconds=until))
+    deaf: Any = patch.object(resolve_module, "late_ids", lambda *_: [])
+    with deaf, patch.object(pipeline_module, "spread", lambda *_: []):
+        assert "visit" in erased(LATE, one, 1, 1)
+
+
+def told_late(*events: CleanTouchpoint, of: Iterable[str] = (ONLY_ANN,)) -> dict[str, bool]:
+    """Of the ids of these events, in this order, whether each is erased in the end."""
+    knowledge = Knowledge(None, known(erasure(*of, before=START + timedelta(seconds=30))))
+    for event in events:
+        for one in late_ids(knowledge, event):
+            knowledge.erase(one, knowledge.position + 1)
+        for link in knowledge.learn(event):
+            knowledge.apply(link, knowledge.position + 1)
+    return {name: knowledge.ledger.names(name) for event in events for name in event.aliases}
+
+
+BOB = "email:bob@acme.com"
+SEEN_WITH_BOB = touchpoint("b", 40, "identify", aliases=(BOB, "anonymous:a1"))
+SEEN_WITH_ANN = touchpoint("a", 50, "identify", aliases=(ONLY_ANN, "anonymous:a1"))
+
+
+@pytest.mark.parametrize("at_s", [20, 40], ids=["covered", "later"])
+def test_who_teaches_a_link_tells_the_ledger_whether_it_is_learned_or_not(at_s: int) -> None:
+    news = touchpoint("a", at_s, "identify", aliases=(ONLY_ANN, "anonymous:a1"))
+    assert told_late(news)["anonymous:a1"]
+
+
+def test_a_browser_passes_nothing_on() -> None:
+    found = told_late(SEEN_WITH_BOB, SEEN_WITH_ANN)
+    assert found == {ONLY_ANN: True, "anonymous:a1": True, BOB: False}
+
+
+def test_what_hangs_on_an_id_that_names_them_goes_with_it() -> None:
+    known_before = touchpoint("k", 10, "identify", aliases=("user:u1", "anonymous:a2"))
+    found = told_late(known_before, touchpoint("l", 50, "identify", aliases=(ONLY_ANN, "user:u1")))
+    assert found == dict.fromkeys([ONLY_ANN, "user:u1", "anonymous:a2"], True)
+
+
+@pytest.mark.parametrize(
+    ("name", "events", "of"),
+    [
+        ("user:u1", [touchpoint("t", 50, "form_submitted", aliases=("user:u1", ONLY_ANN))], (ONLY_ANN,)),
+        (
+            "anonymous:a1",
+            [SEEN_WITH_BOB, touchpoint("t", 50, "form_submitted", aliases=("anonymous:a1", ONLY_ANN))],
+            (ONLY_ANN,),
+        ),
+        (
+            "anonymous:a1",
+            [touchpoint("d", 40, "decision", aliases=(ONLY_ANN, "anonymous:a1"), properties={"verdict": "unlink"}),
+             SEEN_WITH_ANN],
+            (ONLY_ANN,),
+        ),
+        (BOB, [SEEN_WITH_BOB], ("anonymous:a1",)),
+        (
+            "ticket:1",
+            [touchpoint("t", 40, "ticket_created", aliases=(BOB, "ticket:1")),
+             touchpoint("u", 50, "ticket_replied", aliases=(ONLY_ANN, "ticket:1"))],
+            (ONLY_ANN,),
+        ),
+        (
+            "device:hall",
+            [*(touchpoint(f"v{n}", n, "identify", aliases=(f"user:{n}", "device:hall")) for n in range(101)),
+             touchpoint("t", 500, "identify", aliases=(ONLY_ANN, "device:hall"))],
+            (ONLY_ANN,),
+        ),
+    ],
+    ids=["signed-in-typed", "typed-by-somebody", "decided-otherwise", "from-a-browser", "ticket-of-two", "a-hall"],
+)  # fmt: skip
+def test_what_may_be_somebody_elses_stays(name: str, events: list[CleanTouchpoint], of: tuple[str, ...]) -> None:
+    assert told_late(*events, of=of)[name] is False
+
+
+@pytest.mark.parametrize("verdict", ["link", "unlink"])
+def test_a_decision_makes_it_theirs(verdict: str) -> None:
+    decided = touchpoint("d", 50, "decision", aliases=(ONLY_ANN, "user:u9"), properties={"verdict": verdict})
+    assert told_late(decided)["user:u9"] is (verdict == "link")
+
+
+def test_an_address_at_an_erased_account_passes_it_on() -> None:
+    found = told_late(
+        touchpoint("n", 50, "identify", aliases=("email:new@acme.com", "user:u5")), of=["domain:acme.com"]
+    )
+    assert found["user:u5"]
+
+
+def test_a_late_id_is_suppressed_and_freed_with_the_others() -> None:
+    knowledge = Knowledge(None, known(erasure(ONLY_ANN, before=START, suppress=True)))
+    (late,) = late_ids(knowledge, SEEN_WITH_ANN)
+    knowledge.erase(late, 1)
+    ledger = knowledge.ledger
+    assert ledger.until("anonymous:a1") == EVER and not late_ids(knowledge, SEEN_WITH_ANN)
+    assert {one.link_id for one in ledger.suppressed(ONLY_ANN)} == {one.link_id for one in ledger}

@@ -40,8 +40,12 @@ def backup(  # noqa: PLR0913 - one parameter per flag
     say(f"It holds secrets and what customers did: keep it as you keep those. Next: `touchline backup --check {into}`")
 
 
-def restore(
+def restore(  # noqa: PLR0913 - one parameter per flag
     backup: BackupArgument,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="privacy/ledger.jsonl of the folder that was there before, with whom you erased since."),
+    ] = None,
     data: DataOption = DATA_DIR,
     config: ConfigOption = None,
     kafka: KafkaOption = None,
@@ -50,17 +54,25 @@ def restore(
     """Make a new data folder, or empty servers, what the backup in DIR holds. Nothing else may run meanwhile."""
     from services.cli.backup import restoring, servers
     from services.cli.backup.manifest import read_manifest
+    from services.cli.privacy.folder import PrivacyFolder
 
     with exit_codes():
+        for _ in PrivacyFolder(data).ledger(ledger) if ledger else ():
+            pass  # one that cannot be read is refused before anything is written
         if read_manifest(backup).kind == "folder":
             done = restoring.restore(backup, data, say)
         else:
             done = servers.restore(backup, Target(data, config, kafka, clickhouse), say)
-    emit(done)
+        since = PrivacyFolder(data).add(ledger) if ledger else 0
+    emit(done | ({"erasures_since": since} if ledger else {}))
     say(
         f"What was answered with 2xx after {done['taken_at']} is not in it: start everything, and have senders "
-        "send it again. What is there already does not change. Whom you have erased since is in it: run "
-        "`touchline erase --again --ledger FILE` with the newer ledger."
+        "send it again. What is there already does not change. Whom you have erased since is in it: "
+        + (
+            "`touchline erase --requested`, on your schedule or now, erases them again."
+            if ledger
+            else "run `touchline erase --again --ledger FILE` with the newer ledger."
+        )
     )
 
 

@@ -53,9 +53,8 @@ def erase(  # noqa: PLR0913 - one parameter per flag
     from services.cli.privacy.erase import Wish, erase_again, foreseen
     from services.cli.privacy.erase import erase as run
     from services.cli.privacy.erase import lift as run_lift
-    from services.cli.privacy.requests import requested as find_requested
+    from services.cli.privacy.schedule import on_schedule
     from services.cli.privacy.subject import names_of, subject_of
-    from streams.connectors.registry import erasing
 
     if [bool(who), again, requested].count(True) != 1 or (ledger and not again):
         raise typer.BadParameter(
@@ -70,9 +69,8 @@ def erase(  # noqa: PLR0913 - one parameter per flag
             emit(asyncio.run(erase_again(tools, ledger)))
             return
         if requested:
-            asking = erasing(tools.config.sources)
-            for wish in list(find_requested(tools.client, tools.source, tools.directories, asking)):
-                emit(asyncio.run(run(tools, wish)))
+            for done in on_schedule(tools):
+                emit(done)
             return
         if lift:
             emit(asyncio.run(run_lift(tools, names_of(who, tools.directories))))

@@ -24,7 +24,7 @@ from services.cli.console import UsageError
 from services.cli.privacy import store
 from services.cli.privacy.folder import PrivacyFolder
 from services.cli.privacy.receipt import Receipt, left, words
-from services.cli.privacy.subject import Subject, person_with
+from services.cli.privacy.subject import Subject, late_in_links, person_with
 from services.cli.privacy.topics import blank_notes, call_back, empty, ledger_of, tell
 from services.common.linked import LinkSource
 from services.common.records import consumer, producer
@@ -78,7 +78,7 @@ class Wish:
 
 async def erase(tools: Tools, wish: Wish) -> Receipt:
     """Erase one person or account; returns the receipt, which is also kept. Raises NotErased, KafkaAway."""
-    ledger = _ledger(tools.key)
+    ledger = ledger_with(tools.key)
     names, parts = set(wish.subject.names), list[Erasure]()
     async with consumer(tools.config.kafka) as reader, producer(tools.config.kafka) as writer:
         async for known in ledger_of(reader, tools.config.kafka):
@@ -86,11 +86,11 @@ async def erase(tools: Tools, wish: Wish) -> Receipt:
         work = Work(ledger, names)
         for _ in range(WIDENINGS):
             parts += await _tell(tools, writer, work, wish, names, len(parts))
-            await _gone(tools, reader, writer, work)
+            await gone(tools, reader, writer, work)
             names = _wider(tools, wish, work)
             if not names:
                 break
-        done = await _finish(tools, reader, writer, work)
+        done = await finish(tools, reader, writer, work)
     return _receipt(tools, wish, work, done)
 
 
@@ -99,26 +99,26 @@ async def erase_again(tools: Tools, other: Path | None = None) -> dict[str, obje
 
     `other`: the ledger of the folder that the restored one replaces. Raises NotErased, KafkaAway.
     """
-    ledger, kept_here = _ledger(tools.key), {one.link_id: one for one in tools.folder.ledger()}
-    tools.folder.note(one for one in (tools.folder.ledger(other) if other else ()) if one.link_id not in kept_here)
+    if other is not None:
+        tools.folder.add(other)
     async with consumer(tools.config.kafka) as reader, producer(tools.config.kafka) as writer:
         told = {one.link_id: one async for one in ledger_of(reader, tools.config.kafka)}
         for kept in tools.folder.ledger():
             if kept.link_id not in told or told[kept.link_id].round < kept.round:
                 told[kept.link_id] = kept
         again = [one.changed(round=one.round + 1) for one in told.values()]
-        for one in again:
-            ledger.take(one)
-        if ledger.unread:
-            raise ConfigurationError(f"{len(ledger.unread)} erasures were made with another `privacy.key`: put it back")
+        ledger = ledger_with(tools.key, again)
+        again += late_in_links(tools.source, store.erased_in_links(tools.client, ledger), ledger, tools.directories)
         work = Work(ledger, None)
         tools.say(f"erase       {len(again)} erasures are applied again")
         for item in store.touchpoints(tools.client, ledger, None, physical=True):  # before they are gone
             work.found.take(item)
         work.position = await tell(writer, tools.config.kafka, again)
         if again:
-            await _gone(tools, reader, writer, work)
-        done = await _finish(tools, reader, writer, work) if again else {}
+            await gone(tools, reader, writer, work)
+        done = await finish(tools, reader, writer, work) if again else {}
+    noted = {one.link_id for one in tools.folder.ledger()}
+    tools.folder.note(one for one in again if one.link_id not in noted)
     return {"erasures": len(again), "erased": done}
 
 
@@ -127,7 +127,7 @@ async def lift(tools: Tools, names: Iterable[str]) -> dict[str, object]:
 
     All ids that were suppressed with one of them are freed. Raises UsageError where none is suppressed, KafkaAway.
     """
-    ledger, now = _ledger(tools.key), datetime.now(UTC)
+    ledger, now = ledger_with(tools.key), datetime.now(UTC)
     async with consumer(tools.config.kafka) as reader, producer(tools.config.kafka) as writer:
         async for known in ledger_of(reader, tools.config.kafka):
             ledger.take(known)
@@ -143,7 +143,7 @@ async def lift(tools: Tools, names: Iterable[str]) -> dict[str, object]:
 
 def foreseen(tools: Tools, wish: Wish) -> dict[str, object]:
     """What would be erased; changes nothing."""
-    ledger = _ledger(tools.key)
+    ledger = ledger_with(tools.key)
     for part in _parts(ledger, wish, wish.subject.names, 0):
         ledger.take(part)
     found = store.Found()
@@ -159,13 +159,19 @@ def foreseen(tools: Tools, wish: Wish) -> dict[str, object]:
     }
 
 
-def _ledger(key: bytes) -> Ledger:
+def ledger_with(key: bytes, known: Iterable[Erasure] = ()) -> Ledger:
+    """A ledger of these. Raises ConfigurationError without a key, or where they were made with another."""
     if not key:
         raise ConfigurationError(
             "privacy.key is not configured: the ledger of erasures needs a secret of its own, e.g. from `openssl rand "
             "-base64 32`; `touchline up` makes one at its start"
         )
-    return Ledger(key)
+    ledger = Ledger(key)
+    for one in known:
+        ledger.take(one)
+    if ledger.unread:
+        raise ConfigurationError(f"{len(ledger.unread)} erasures were made with another `privacy.key`: put it back")
+    return ledger
 
 
 async def _tell(  # noqa: PLR0913 - what is told of whom
@@ -206,7 +212,7 @@ def _of_marks(ledger: Ledger, erasure_id: str, marks: list[str]) -> list[Erasure
     ]
 
 
-async def _gone(tools: Tools, reader: Any, writer: Any, work: Work) -> None:
+async def gone(tools: Tools, reader: Any, writer: Any, work: Work) -> None:
     """Return once nothing that is covered is visible; what is, is called back."""
     for look in range(LOOKS):
         if not await flowed(reader, tools.config.kafka):
@@ -235,7 +241,7 @@ def _wider(tools: Tools, wish: Wish, work: Work) -> set[str]:
     return more
 
 
-async def _finish(tools: Tools, reader: Any, writer: Any, work: Work) -> dict[str, int]:
+async def finish(tools: Tools, reader: Any, writer: Any, work: Work) -> dict[str, int]:
     """Take it out of the files: of ClickHouse, of the links topic, of notes, of the logs."""
     for item in store.touchpoints(tools.client, work.ledger, work.names, physical=True):
         work.found.take(item)

@@ -42,6 +42,14 @@ class PrivacyFolder:
                     f"{path}:{number}: is no erasure; restore the file, nobody may edit it"
                 ) from None
 
+    def add(self, path: Path) -> int:
+        """Take over what another such file has and this one lacks; how many records. Raises as `ledger` does."""
+        here = {one.link_id for one in self.ledger()}
+        lacking = [one for one in self.ledger(path) if one.link_id not in here]
+        if lacking:
+            self.note(lacking)
+        return len(lacking)
+
     def note(self, erasures: Iterable[Erasure]) -> None:
         """Add erasures before anything is told of them: what is in the file is done in the end."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -13,9 +13,9 @@ import orjson
 from clickhouse_connect.driver.client import Client
 from pydantic import TypeAdapter
 
-from schemas.links import Link
+from schemas.links import Erasure, Link
 from schemas.touchpoints import AttributedTouchpoint
-from streams.identity.erasures import CAUSE, Ledger, place_of
+from streams.identity.erasures import CAUSE, Ledger, named_by, place_of
 from streams.runtime.clickhouse import query_rows, store_errors
 
 AT_ONCE: Final = 2_000
@@ -24,6 +24,7 @@ NEEDLES_AT_ONCE: Final = 200
 #: To look for more names than these one by one costs more than to read everything.
 MOST_NAMES: Final = NEEDLES_AT_ONCE
 _LINK: TypeAdapter[Link] = TypeAdapter(Link)
+_ERASURE: TypeAdapter[Erasure] = TypeAdapter(Erasure)
 _SYNC: Final[Mapping[str, object]] = {"mutations_sync": 2, "alter_sync": 2, "optimize_throw_if_noop": 0}
 
 _NAMING: Final = "SELECT payload FROM histories {final} WHERE is_deleted = 0 AND multiSearchAny(payload, {needles})"
@@ -41,6 +42,7 @@ _ALL: Final = {
 }
 """Whether also replaced rows → everything, in slices."""
 _LINKS: Final = "SELECT link_id, payload FROM links WHERE kind NOT IN ('erasure', 'carried')"
+_LEDGER: Final = "SELECT position, payload FROM links FINAL WHERE kind = 'erasure' ORDER BY position"
 _QUESTIONS: Final = "SELECT DISTINCT proposal_id, a, b FROM proposals"
 _CAUSES: Final = "SELECT DISTINCT correction_id, cause FROM corrections WHERE match(cause, '[a-z_]+:')"
 _PLACES: Final = """
@@ -124,6 +126,18 @@ def _payloads(client: Client, names: Iterable[str] | None, *, physical: bool) ->
     for start in range(0, len(wanted), NEEDLES_AT_ONCE):
         sql = _NAMING.format(final="" if physical else "FINAL", needles="{needles:Array(String)}")
         yield from query_rows(client, sql, {"needles": wanted[start : start + NEEDLES_AT_ONCE]})
+
+
+def ledger(client: Client) -> Iterator[tuple[int, Erasure]]:
+    """All erasures that are stored, and the position of each in the links topic."""
+    for row in query_rows(client, _LEDGER):
+        yield int(str(row["position"])), _ERASURE.validate_json(str(row["payload"]))
+
+
+def erased_in_links(client: Client, ledger: Ledger) -> set[str]:
+    """The ids in stored links that are of somebody in the ledger: of links from after the erasure. Reads all links."""
+    named = (name for row in query_rows(client, _LINKS) for name in named_by(_LINK.validate_json(str(row["payload"]))))
+    return {name for name in named if ledger.names(name)}
 
 
 def links(client: Client, ledger: Ledger) -> list[str]:

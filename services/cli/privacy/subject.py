@@ -9,20 +9,20 @@ from uuid import UUID
 
 from clickhouse_connect.driver.client import Client
 
-from schemas.links import AccountClaim
+from schemas.links import AccountClaim, Erasure
 from schemas.touchpoints import Alias, AttributedTouchpoint
 from services.cli.console import UsageError
 from services.common.linked import LinkSource, neighbourhood
 from streams.connectors.own.touchline import alias_of
-from streams.identity.aliases import is_person, strength
+from streams.identity.aliases import TICKETS, is_person, strength
 from streams.identity.directories import Directories
 from streams.identity.domains import company_domain
-from streams.identity.erasures import place_of
+from streams.identity.erasures import Ledger, place_of
 from streams.identity.knowledge import Knowledge
+from streams.identity.late_ids import spread
 from streams.runtime.clickhouse import query_rows
 
 ACCOUNTS: Final = ("crm:", "org:", "group:", "domain:", "anon:")
-_TICKETS: Final = ("ticket:", "crm_ticket:")
 _OF_ACCOUNT: Final = "SELECT payload FROM histories FINAL WHERE account_id = {account:String}"
 _ELSEWHERE: Final = """
 SELECT DISTINCT person_id FROM touchpoints FINAL
@@ -78,10 +78,22 @@ def person_with(source: LinkSource, names: Iterable[Alias], directories: Directo
     return Subject("person", frozenset({*own, *_tickets(knowledge, own)}), around.is_cut)
 
 
+def late_in_links(source: LinkSource, names: set[str], ledger: Ledger, directories: Directories) -> Iterator[Erasure]:
+    """What the ledger lacks by the stored links of these names, which are erased; it is taken in, too."""
+    knowledge = Knowledge(directories.in_order, ledger)
+    around = neighbourhood(source, names, lambda link: knowledge.graph.kept.current(link, directories))
+    for position, link in around.in_order():
+        knowledge.apply(link, position)
+    for _, link in around.in_order():
+        for one in list(spread(knowledge, link)):
+            ledger.take(one)
+            yield one
+
+
 def _tickets(knowledge: Knowledge, own: set[Alias]) -> Iterator[Alias]:
     """Tickets that are this person's and nobody else's."""
     for name in {ticket for alias in own for ticket in knowledge.ties.members(alias)}:
-        if name.startswith(_TICKETS) and knowledge.ties.accounts((name,)) <= own:
+        if name.startswith(TICKETS) and knowledge.ties.accounts((name,)) <= own:
             yield name
 
 
