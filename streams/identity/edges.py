@@ -283,20 +283,15 @@ class Edges:
         edge = known if isinstance(known, Seen) else known[0] if isinstance(known, tuple) else known.any()
         return edge.a if edge.a == name else edge.b
 
-    def fill(self, edges: Iterable[Seen]) -> None:
-        """Take in all at once, each of them once, where there are none yet."""
-        ends: dict[Alias, Seen | list[Seen]] = {}
-        for edge in edges:
-            known = ends.setdefault(edge.a, edge)
-            if known is not edge:
-                ends[edge.a] = _with(known, edge)
-            known = ends.setdefault(edge.b, edge)
-            if known is not edge and edge.a is not edge.b:
-                ends[edge.b] = _with(known, edge)
-        for end, found in ends.items():
-            kept = self._of[end] = _sorted(end, found) if type(found) is list else found  # type: ignore[assignment]
-            if isinstance(kept, _Shared):
-                self._note(kept)
+    def fill(self, at_ends: dict[Alias, Seen | list[Seen]]) -> None:
+        """Take in all at once, by their ends, where there are none yet. Each is there once; the dict is kept."""
+        kept: dict[Alias, KeptEdges] = at_ends  # type: ignore[assignment]
+        for end, found in at_ends.items():
+            if type(found) is list:
+                several = kept[end] = _sorted(end, found)
+                if isinstance(several, _Shared):
+                    self._note(several)
+        self._of = kept
 
     def add(self, edge: Seen, moved: Moved) -> None:
         """Take it in; notes which edges count from now on, and which no more."""
@@ -337,19 +332,22 @@ class Edges:
         (self.everybodys.add if known.is_everybodys else self.everybodys.discard)(known.name)
 
 
-def _with(known: Seen | list[Seen], edge: Seen) -> list[Seen]:
-    if type(known) is list:
-        known.append(edge)
-        return known
-    return [known, edge]  # type: ignore[list-item]
-
-
 def _sorted(end: Alias, found: list[Seen]) -> tuple[Seen, ...] | _Shared:
     """In their order: by each part of it, the last first, which costs half of what the whole does."""
+    if len(found) == 2:
+        one, other = found
+        return (one, other) if _is_before(one, other) else (other, one)
     found.sort(key=_ENDS)
     found.sort(key=_SINCE)
     found.sort(key=_STRENGTH, reverse=True)
     return tuple(found) if len(found) <= MAX_EDGES else _Shared(end, found)
+
+
+def _is_before(one: Seen, other: Seen) -> bool:
+    """The same as `one < other`, in a third of the time."""
+    if one.strength != other.strength:
+        return one.strength > other.strength
+    return one.since < other.since if one.since != other.since else one < other
 
 
 def _inserted(known: tuple[Seen, ...], edge: Seen) -> tuple[Seen, ...]:

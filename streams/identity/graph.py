@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import NAMESPACE_URL
+
+from msgspec import Struct
 
 from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias, CleanTouchpoint
@@ -26,6 +27,7 @@ from streams.identity.aliases import NAMING_KINDS, kind_of, ordered, strength
 from streams.identity.clusters import clustered
 from streams.identity.edges import Edges, Moved, Pair, Seen, ends_of, pair_of, seen
 from streams.identity.kept import Kept
+from streams.identity.read_edges import ReadEdges
 from streams.identity.regions import Region, Regions
 from streams.identity.verdicts import Verdicts
 from streams.ids import named_id
@@ -37,8 +39,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _Clusters = dict[Alias, set[Alias]]
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True, gc=False):
     """One cluster of aliases."""
 
     name: str
@@ -66,10 +67,6 @@ def moved(before: Iterable[Person], now: Callable[[Alias], Person]) -> set[Alias
     return {name for name, (old, new) in ways if goes_to[old] != new or comes_from[new] != old}
 
 
-def _between(a: Alias, b: Alias) -> Iterator[tuple[Alias, Alias, bool]]:
-    return ((*ends, typed) for ends in {(a, b), (b, a)} for typed in (False, True))
-
-
 class IdentityGraph:
     """Edges for ever, clusters derived."""
 
@@ -85,8 +82,7 @@ class IdentityGraph:
         self._forced: dict[Alias, set[Alias]] = {}
         self.undone = set[Alias]()
         """Aliases that decisions do not join with others, because they would join too many."""
-        self._read: dict[tuple[Alias, Alias, bool], Seen] | None = None
-        self._names: dict[Alias, Alias] = {}
+        self._read: ReadEdges | None = None
         self._count = 0
         self._recounted = set[Alias]()
 
@@ -192,26 +188,22 @@ class IdentityGraph:
 
     def defer(self) -> None:
         """From now on only collect what is told, while nothing is known yet; `derive_all` makes up for it."""
-        self._read = {}
+        self._read = ReadEdges()
 
     def collect(self, edge: Seen) -> None:
         """Take in an edge since `defer`."""
-        names, read = self._names, self._read
-        assert read is not None
-        edge.a, edge.b = names.setdefault(edge.a, edge.a), names.setdefault(edge.b, edge.b)
-        ends = (edge.a, edge.b, edge.typed)
-        known = read.setdefault(ends, edge)
-        if known is not edge and (edge.since, edge.evidence) < (known.since, known.evidence):
-            read[ends] = edge
+        assert self._read is not None
+        self._read.take(edge)
 
     def derive_all(self) -> set[Alias]:
         """Derive the clusters of everything collected since `defer`; returns the aliases that something is asked of."""
-        read, self._read, self._names = self._read or {}, None, {}
-        self._count = len(read)
+        assert self._read is not None
+        at_ends, self._count = self._read.at_ends()
+        self._read = None
+        self._edges.fill(at_ends)
         for pair in {pair_of(name, other) for name, others in self._decided.items() for other in others}:
             if self._is_unlinked(pair):
-                self._cut[pair] = [edge for ends in _between(*pair) if (edge := read.pop(ends, None))]
-        self._edges.fill(read.values())
+                self._cut[pair] = self._taken_away(pair, Moved())
         asked = set(self._decided)
         for region in self._regions.whole():
             if not isinstance(region, Region):
@@ -251,8 +243,8 @@ class IdentityGraph:
     def retell(self, edge: Edge) -> list[Person]:
         """Put an edge in the place of what was known of it, or, retracted, nothing; returns the same as `add`."""
         if self._read is not None:
-            self._read.pop((*ends_of(edge.a, edge.b), edge.typed), None)
-            return [] if edge.retracted else self.add(edge)
+            self._read.tell_anew((*ends_of(edge.a, edge.b), edge.typed), None if edge.retracted else seen(edge))
+            return []
         known, new, moved = self._find(*ends_of(edge.a, edge.b), edge.typed), seen(edge, self._edges.same), Moved()
         self._count += (not edge.retracted) - (known is not None)
         if new.pair in self._cut:
@@ -289,14 +281,18 @@ class IdentityGraph:
             return []
         moved = Moved()
         if self._is_unlinked(pair):
-            cut = self._cut.setdefault(pair, [])
-            for edge in self._edges.between(*pair):
-                self._edges.remove(edge, moved)
-                cut.append(edge)
+            self._cut.setdefault(pair, []).extend(self._taken_away(pair, moved))
         else:
             for edge in self._cut.pop(pair, []):
                 self._edges.add(edge, moved)
         return self._rederive(moved, pair)
+
+    def _taken_away(self, pair: Pair, moved: Moved) -> list[Seen]:
+        """The edges of two aliases, which are among the others no more."""
+        cut = self._edges.between(*pair)
+        for edge in cut:
+            self._edges.remove(edge, moved)
+        return cut
 
     def _find(self, a: Alias, b: Alias, typed: bool) -> Seen | None:
         found = self._edges.find(a, b, typed)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -31,7 +30,7 @@ class _Edge(Struct, tag_field="kind", tag=_EDGE, gc=False):
     b: str
     evidence: str
     source: str
-    since: str
+    since: datetime
     scoped: bool
     typed: bool = False
     generation: int | None = None
@@ -42,8 +41,6 @@ class _UnusualError(Exception):
 
 
 _edges = Decoder(list[_Edge]).decode
-_moment = lru_cache(maxsize=64)(datetime.fromisoformat)
-"""Links of one event share it."""
 
 
 def stored(value: bytes) -> list[Link | Seen | Erasure] | None:
@@ -55,10 +52,9 @@ def stored(value: bytes) -> list[Link | Seen | Erasure] | None:
 
 
 def _seen(edge: _Edge) -> Seen:
-    since = _moment(edge.since)
-    if edge.generation is not None or not edge.scoped or since.tzinfo is not UTC:
+    if edge.generation is not None or not edge.scoped or edge.since.tzinfo is not UTC:
         raise _UnusualError
-    return seen_as(edge.a, edge.b, edge.typed, since, edge.evidence, edge.source)
+    return seen_as(edge.a, edge.b, edge.typed, edge.since, edge.evidence, edge.source)
 
 
 def _mixed(value: bytes) -> list[Link | Seen | Erasure] | None:

@@ -44,6 +44,8 @@ ASKED_AT_MOST = 20
 FILLER = b"nothing"
 #: Positions that may have been used after the last one that was committed.
 FILLED_BEYOND = 1_000
+TOLD_EVERY = 1_000
+"""Records of a start after which its probe says another figure."""
 _KNOWN: MetricName = "touchline_links_known"
 _OFFSET: MetricName = "touchline_links_offset"
 _TANGLED: MetricName = "touchline_identity_tangled_aliases"
@@ -149,8 +151,9 @@ class LinksReader:
 
         def links() -> Iterator[Link | Seen | Erasure]:
             # decoded as they are taken in: as objects all would take gigabytes
-            for value, position in kept:
-                self.reading = f"reading links, {position:,} of {until:,}"
+            for number, (value, position) in enumerate(kept):
+                if not number % TOLD_EVERY:
+                    self.reading = f"reading links, {position:,} of {until:,}"
                 quickly = None if self.directories.renamed else stored(value or b"[]")
                 yield from quickly if quickly is not None else (link for _, link in self._decoded(value, position))
 
