@@ -20,7 +20,8 @@ _STRICT, _FIELD = "\x1e", "\x1f"
 class CompiledRule:
     """One way in which a rule can fire. `key` tells ways of one rule apart; their signals carry the rule's id.
 
-    `subject` reads what an episode is about. `fields` are the properties of which one is needed (none: no such need).
+    `subject` reads what an episode is about. `boundaries`: what of an event its boundaries are on, one of which is
+    needed (none: no such need).
     """
 
     rule: Rule
@@ -29,7 +30,7 @@ class CompiledRule:
     subject: Reader
     needs: tuple[Reader, ...]
     value: Reader | None = None
-    fields: frozenset[str] = frozenset()
+    boundaries: frozenset[str] = frozenset()
     other: timedelta = timedelta()
     rewrites: timedelta = timedelta()
     redirects: timedelta = timedelta()
@@ -49,8 +50,6 @@ class CompiledRule:
         where = self.rule.where
         if not where:
             return True
-        if self.fields and self.fields.isdisjoint(touchpoint.properties):
-            return False
         for compare in where:  # noqa: SIM110 - a generator would cost more than what it goes through
             if crosses(compare, touchpoint, targets) is not None:
                 return True
@@ -77,12 +76,6 @@ class CompiledRule:
         worst = base if severity.worst is None else severity.worst
         value = base + max(shares, default=0.0) * (worst - base)
         return round(min(value + severity.step * max(count - self.rule.count, 0), 1.0), 4)
-
-
-def _fields(rule: Rule) -> frozenset[str]:
-    """The properties its boundaries are on; none when one is on something else."""
-    names = frozenset(compare.field for compare in rule.where)
-    return frozenset() if names & {"score", "sentiment"} else names
 
 
 def _subject(group_by: tuple[str, ...], loose: tuple[str, ...]) -> Reader:
@@ -126,7 +119,7 @@ def _compile(rule: Rule, variant: str) -> CompiledRule:
         subject=_subject(rule.group_by, rule.loose),
         needs=tuple(reader(name) for name in rule.needs),
         value=reader(value) if value else None,
-        fields=_fields(rule),
+        boundaries=frozenset(compare.field for compare in rule.where),
         other=timedelta(seconds=rule.other_s),
         rewrites=timedelta(seconds=rule.rewrites_s),
         redirects=timedelta(seconds=rule.redirects_s),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -26,7 +26,7 @@ _LISTS: Final = (
     "when", "unless", "suffices", "opens", "closes", "closes_session", "settles", "pauses", "resumes", "breaks",
 )  # fmt: skip
 _ASKING: Final = frozenset({"each", "burst", "window", "regress"})
-"""Patterns to which an event means nothing when it crosses no boundary."""
+"""Patterns to which an event means nothing when it does not count: it is not `when`, or crosses no boundary."""
 _NO_HOURS: Final[Mapping[str, WorkingTime]] = {}
 _Kind = tuple[str, ...]
 _Found = TypeVar("_Found")
@@ -34,20 +34,24 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """One `Match`: what it asks of the kind of event, and what of the event itself."""
+    """One `Match`: what it asks of the kind of event, and what of the event itself.
+
+    `asks`: a property without which no event meets it; none where it does not ask for any.
+    """
 
     pageless: Predicate
     kind: Predicate
     properties: Predicate
     asks_page: bool
+    asks: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
     """A rule's conditions for one kind of event: only what the kind leaves open is asked.
 
-    `plain`: every event of the kind counts. `asks`: properties of which an event must have one to matter at all, if
-    any is named. `sure_steps`: steps that every event of the kind is, as bits;
+    `plain`: every event of the kind counts. `asks`: what of an event (see `told_by`) it must have one of to matter at
+    all, if any is named. `sure_steps`: steps that every event of the kind is, as bits;
     `other_steps`: those that need asking, each with its bit.
     """
 
@@ -71,6 +75,8 @@ class Watch:
 
     def can_match(self) -> bool:
         """Whether any event of this kind can matter to the rule."""
+        if self.pattern in _ASKING:
+            return self.when is not never or self.suffices is not never
         return any(getattr(self, name) is not never for name in _LISTS if name != "unless") or any(
             step is not never for step in self.steps
         )
@@ -99,11 +105,26 @@ class _Entry:
             pattern=rule.pattern,
             steps=steps,
             plain=remaining["when"] is always and remaining["unless"] is never and not (rule.where or rule.needs),
-            asks=self.way.fields if rule.pattern in _ASKING and remaining["suffices"] is never else frozenset(),
+            asks=self._asks(touchpoint) if rule.pattern in _ASKING and remaining["suffices"] is never else frozenset(),
             sure_steps=sum(1 << at for at, step in enumerate(steps) if step is always),
             other_steps=tuple((1 << at, s) for at, s in enumerate(steps) if s is not always and s is not never),
             **remaining,
         )
+
+    def _asks(self, touchpoint: CleanTouchpoint) -> frozenset[str]:
+        """What an event of this kind must have one of to count; none where it may count without."""
+        if self.way.boundaries:
+            return self.way.boundaries
+        asked = [clause.asks for clause in self.lists["when"] if clause.kind(touchpoint)]
+        return frozenset[str]().union(*asked) if all(asked) else frozenset()
+
+
+def told_by(touchpoint: CleanTouchpoint) -> Collection[str]:
+    """What of an event rules may ask for: its properties, and the score and the feeling that it has."""
+    if touchpoint.score is None and touchpoint.sentiment is None:  # nearly all
+        return touchpoint.properties
+    felt = [name for name in ("score", "sentiment") if getattr(touchpoint, name) is not None]
+    return frozenset((*touchpoint.properties, *felt))
 
 
 class RuleBook:
@@ -181,7 +202,13 @@ def _remember(known: dict[_Kind, _Found], kind: _Kind, found: _Found) -> None:
 
 def _clauses(matches: Sequence[Match]) -> list[_Clause]:
     return [
-        _Clause(compile_pageless(match), compile_kind(match), compile_properties(match), bool(match.page))
+        _Clause(
+            pageless=compile_pageless(match),
+            kind=compile_kind(match),
+            properties=compile_properties(match),
+            asks_page=bool(match.page),
+            asks=frozenset(list(match.properties)[:1]),
+        )
         for match in matches
     ]
 

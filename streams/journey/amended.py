@@ -11,7 +11,7 @@ It is a function of the set of touchpoints, so the order in which they come does
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from types import MappingProxyType
@@ -50,19 +50,22 @@ class _Said(NamedTuple):
         return self.key[0]
 
 
-class Amended:
-    """Which touchpoints of one account are taken back by later ones."""
+class AmendmentRules:
+    """The blueprint's, ready to ask. `counts`: whether a touchpoint is of a kind that says anything of customers."""
 
     def __init__(self, rules: Amendments, deals: Deals, counts: Callable[[AttributedTouchpoint], bool]) -> None:
-        """`counts`: whether a touchpoint is of a kind that says anything of customers."""
-        self._answer, self._deal = timedelta(seconds=rules.answer_s), timedelta(seconds=rules.deal_s)
-        self._deals, self._counts = deals, counts
+        self.answer, self.deal = timedelta(seconds=rules.answer_s), timedelta(seconds=rules.deal_s)
+        self.deals, self.counts = deals, counts
+
+
+class Amended:
+    """Which touchpoints of one account are taken back by later ones: `back` has their ids."""
+
+    def __init__(self, rules: AmendmentRules) -> None:
+        self._rules = rules
+        self.back: Collection[str] = ()
         self._series: dict[_Series, list[_Said]] = {}
         self._back: dict[_Series, frozenset[str]] = {}
-        self._all: set[str] = set()
-
-    def __contains__(self, event_id: object) -> bool:
-        return event_id in self._all
 
     def __len__(self) -> int:
         """How many touchpoints are kept in mind for it."""
@@ -73,7 +76,7 @@ class Amended:
         told: dict[_Series, None] = {}
         for item in items:
             series = self._series_of(item)
-            if series and self._counts(item):
+            if series and self._rules.counts(item):
                 said = self._series.setdefault(series, [])
                 said.insert(bisect_left(said, item.sort_key, key=_key), _read(item))
                 told[series] = None
@@ -84,7 +87,7 @@ class Amended:
         touchpoint = item.touchpoint
         if touchpoint.action == "survey_answered":
             return self._answered(item)
-        if touchpoint.action in DEAL_ACTIONS and self._deal and is_about_deal(touchpoint):
+        if touchpoint.action in DEAL_ACTIONS and self._rules.deal and is_about_deal(touchpoint):
             return ("deal", touchpoint.subject)
         return ()
 
@@ -94,19 +97,19 @@ class Amended:
         if response := _named(touchpoint, _RESPONSES):
             return ("response", response, *question)
         survey = _named(touchpoint, _SURVEYS) or touchpoint.subject  # without either, two answers may be on two things
-        return ("answer", person, survey, *question) if person and survey and self._answer else ()
+        return ("answer", person, survey, *question) if person and survey and self._rules.answer else ()
 
     def _judge(self, series: _Series) -> list[_Said]:
         said, before = self._series[series], self._back.get(series, frozenset())
         now = frozenset(self._mistaken(said) if series[0] == "deal" else self._replaced(series, said))
         self._back[series] = now
-        self._all = self._all - before | now
+        self.back = frozenset(self.back) - before | now
         return [one for one in said if one.event_id in now ^ before]
 
     def _replaced(self, series: _Series, said: list[_Said]) -> Iterator[str]:
         """Answers that another one follows; with the name of their response, however late."""
         is_named = series[0] == "response"
-        return (one.event_id for one, other in pairwise(said) if is_named or other.at - one.at <= self._answer)
+        return (one.event_id for one, other in pairwise(said) if is_named or other.at - one.at <= self._rules.answer)
 
     def _mistaken(self, said: list[_Said]) -> Iterator[str]:
         """What was said of a deal from a moment it was ended by mistake until it was said to be something else."""
@@ -114,8 +117,8 @@ class Amended:
         ended: list[_Said] = []
         for one in said:
             told = told.after(one.stage, one.flags, one.at)
-            stands = told.standing(self._deals.meaning)
-            if stands != stood and ended and SAVE < one.at - ended[0].at <= self._deal:
+            stands = told.standing(self._rules.deals.meaning)
+            if stands != stood and ended and SAVE < one.at - ended[0].at <= self._rules.deal:
                 yield from (each.event_id for each in ended)
             if stands != stood:
                 ended = []

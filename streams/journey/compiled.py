@@ -7,10 +7,10 @@ from functools import lru_cache
 
 from schemas.blueprint import Blueprint, Decisive, SegmentRule
 from schemas.facts import Seat
-from schemas.touchpoints import CleanTouchpoint
+from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.friction.rule_book import RuleBook
 from streams.friction.working_time import WorkingTime
-from streams.journey.amended import Amended
+from streams.journey.amended import Amended, AmendmentRules
 from streams.journey.checks import RefusedBlueprint, problems
 from streams.journey.digests import digest_of
 from streams.journey.evidence import EvidenceBook
@@ -53,6 +53,8 @@ class CompiledBlueprint:
         self._decisive = EvidenceBook(blueprint.decisive)
         self.type_of = Recognition(blueprint.types, blueprint.words).type_of
         self.traffic = TrafficBook(blueprint.traffic)
+        self.first_segment = self.segment_of({})
+        self._amendments = AmendmentRules(blueprint.amendments, self.deals, self._counts)
 
     def evidence(self, touchpoint: CleanTouchpoint, phase: str) -> tuple[Decisive, bool] | None:
         """The decisive evidence a touchpoint is, and whether it counts in the phase the account is in."""
@@ -60,7 +62,10 @@ class CompiledBlueprint:
 
     def amended(self) -> Amended:
         """A fresh memory of what senders take back, for one account."""
-        return Amended(self.source.amendments, self.deals, lambda item: self.traffic.counts(self.traffic.of(item)))
+        return Amended(self._amendments)
+
+    def _counts(self, item: AttributedTouchpoint) -> bool:
+        return self.traffic.counts(self.traffic.of(item))
 
     def role_of(self, persona: str) -> str:
         """The persona's role in buying; empty when it has none."""

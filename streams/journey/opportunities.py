@@ -52,7 +52,7 @@ def is_about_deal(touchpoint: CleanTouchpoint) -> bool:
 
     An association that ended is none, unless it was the one with the account: then the deal is another's now.
     """
-    if not touchpoint.subject.startswith(_PREFIX) or touchpoint.action not in DEAL_ACTIONS:
+    if touchpoint.action not in DEAL_ACTIONS or not touchpoint.subject.startswith(_PREFIX):
         return False
     return touchpoint.properties.get("removed") is not True or bool(touchpoint.account_refs)
 

@@ -42,7 +42,7 @@ class Profile:
         self._people: dict[str, _Person] = {}
         self._account: _Traits = {}
         self._personas: dict[str, str] = {}
-        self.segment = blueprint.segment_of({})
+        self.segment = blueprint.first_segment
 
     def learn(self, items: Iterable[AttributedTouchpoint]) -> ProfileChanges:
         """Take in touchpoints, each only once; what changed by that."""
@@ -52,14 +52,15 @@ class Profile:
             if not traffic.counts(traffic.of(item)):
                 continue
             touchpoint, person_id = item.touchpoint, item.attribution.person_id
-            if person_id and (behaviours or touchpoint.person_traits):
-                was = self.persona(person_id)
-                if self._learn_person(self._person(person_id), item):
-                    self._judge(person_id)
-                    before.setdefault(person_id, was)
+            says_who = person_id and (behaviours or touchpoint.person_traits)
+            if says_who and self._learn_person(self._person(person_id), item):
+                before.setdefault(person_id, self.persona(person_id))
+                self._judge(person_id)
             if touchpoint.account_traits and _merge(self._account, touchpoint.account_traits, _account_key(item)):
                 before.setdefault("", self.segment)
                 self.segment = self._blueprint.segment_of(self.account_traits())
+        if not before:
+            return {}
         now = {who: self.persona(who) if who else self.segment for who in before}
         return {who: (before[who], now[who]) for who in before if before[who] != now[who]}
 

@@ -61,13 +61,13 @@ def window(watch: Watch, scene: Scene) -> None:
     value = rule.value(item) if rule.value else ""
     if rule.value and not value:
         return
-    subject = rule.subject(item)
-    last = _replaced(rule, scene, (rule.key, subject), value)
-    trail = _trail(rule, scene, (rule.key, subject), value)
+    slot = (rule.key, rule.subject(item))
+    last = _replaced(rule, scene, slot, value)
+    marks = _trail(rule, scene, slot, value)
     if last is not None and last.value == value:
         return
-    marks = tuple(mark for mark in trail if mark.value == value) if rule.rule.same else trail
-    slot = (rule.key, f"{subject}\x1f{value}" if rule.rule.same else subject)
+    if rule.rule.same:
+        marks, slot = tuple([mark for mark in marks if mark.value == value]), (rule.key, f"{slot[1]}\x1f{value}")
     before = scene.state.episodes.get(slot)
     if before is not None and (not rule.within or scene.at - before.last_at <= rule.within):
         _found(rule, scene, slot, patterns.grow(before, item))
@@ -78,15 +78,15 @@ def window(watch: Watch, scene: Scene) -> None:
 def sequence(watch: Watch, scene: Scene) -> None:
     """Events that match the steps one after the other, the last soon enough after the one before."""
     rule, item = watch.rule, scene.placed.item
-    value = rule.value(item) if rule.value else ""
-    last = _replaced(rule, scene, (rule.key, rule.subject(item)), value)
-    trail = remember_step(watch, scene, last)
+    slot, value = (rule.key, rule.subject(item)), rule.value(item) if rule.value else ""
+    last = _replaced(rule, scene, slot, value)
+    trail = remember_step(watch, scene, slot, value, last)
     if not has_steps(trail, len(rule.rule.steps)) or (last is not None and last.value == value):
         return
     soon = len(trail) < 2 or trail[-1].at - trail[-2].at <= rule.within
     if soon and watch.steps[-1](scene.seen) and _returns(rule, trail):
         episode = patterns.gathered(trail, scene.at, len(trail))
-        _found(rule, scene, (rule.key, rule.subject(item)), episode, keep=False)
+        _found(rule, scene, slot, episode, keep=False)
 
 
 def regress(watch: Watch, scene: Scene) -> None:
@@ -141,25 +141,23 @@ def counts(watch: Watch, scene: Scene) -> bool:
     item, rule, touchpoint = scene.placed.item, watch.rule, scene.seen
     return (
         watch.when(touchpoint)
-        and rule.crosses(touchpoint, scene.place.targets)
+        and (not rule.boundaries or rule.crosses(touchpoint, scene.targets))
         and not watch.unless(touchpoint)
         and (not rule.needs or rule.is_whole(item))
     )
 
 
-def remember_step(watch: Watch, scene: Scene, last: Mark | None = None) -> tuple[Mark, ...]:
-    """The last events of the group that match a step (or break the order), with this one.
+def remember_step(watch: Watch, scene: Scene, slot: Slot, value: str, last: Mark | None = None) -> tuple[Mark, ...]:
+    """The last events of the group that match a step (or break the order), with this one, of which `value` counts.
 
     `last`: the mark that this one takes the place of; how one came there, one came here.
     """
-    rule, item = watch.rule, scene.placed.item
-    slot = (rule.key, rule.subject(item))
     bits = watch.sure_steps | (last.steps if last else 0)
     for bit, step in watch.other_steps:
         if step(scene.seen):
             bits |= bit
-    mark = Mark(scene.at, item.event_id, rule.value(item) if rule.value else "", bits)
-    trail = (*scene.state.trails.get(slot, ()), mark)[-len(rule.rule.steps) :]
+    mark = Mark(scene.at, scene.placed.item.event_id, value, bits)
+    trail = (*scene.state.trails.get(slot, ()), mark)[-len(watch.steps) :]
     remember(scene, slot, trail)
     return trail
 

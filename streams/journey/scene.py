@@ -7,6 +7,7 @@ from datetime import datetime
 
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.cases import Bearing
+from streams.friction.compiled import Targets
 from streams.friction.patterns import Place, Signal
 from streams.friction.rule_book import RuleBook
 from streams.journey import compounds
@@ -20,7 +21,7 @@ class Scene:
     `stirred`: something was found, so deadlines of incidents may have moved.
     """
 
-    __slots__ = ("at", "book", "effects", "place", "placed", "seen", "state", "stirred")
+    __slots__ = ("at", "book", "effects", "placed", "seen", "state", "stirred")
 
     def __init__(
         self, book: RuleBook, state: JourneyState, placed: Placed, effects: Effects, seen: CleanTouchpoint | None = None
@@ -28,7 +29,16 @@ class Scene:
         self.book, self.state, self.placed, self.effects = book, state, placed, effects
         self.seen = placed.item.touchpoint if seen is None else seen
         self.stirred, self.at = False, placed.item.touchpoint.ordered_at
-        self.place = Place(placed.touchpoint_type, placed.phase, book.targets(placed.touchpoint_type))
+
+    @property
+    def targets(self) -> Targets:
+        """Those of the touchpoint's type."""
+        return self.book.targets(self.placed.touchpoint_type)
+
+    @property
+    def place(self) -> Place:
+        """Where the touchpoint stands."""
+        return Place(self.placed.touchpoint_type, self.placed.phase, self.targets)
 
     def found(self, signal: Signal, at: datetime, *, is_new: bool) -> None:
         """A signal, or one that grew: the touchpoint carries it, and compound rules see it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from schemas.touchpoints import CleanTouchpoint
+from streams.friction.rule_book import told_by
 from streams.journey import compounds, runs, waits
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.scene import Scene
@@ -37,18 +38,18 @@ def apply_rules(
     `seen`: the touchpoint as conditions see it.
     """
     book, item = blueprint.rulebook, placed.item
-    watches = book.watches(item.touchpoint)
+    told = told_by(seen)
+    watches = [one for one in book.watches(item.touchpoint) if not one.asks or not one.asks.isdisjoint(told)]
     moved = book.advances if state.transitions and state.transitions[-1].event_id == item.event_id else ()
     if placed.on_map:
         state.last_contact_at = item.touchpoint.ordered_at
     if not (watches or moved or (placed.on_map and state.silent)):
         return placed
-    scene, properties = Scene(book, state, placed, effects, seen), item.touchpoint.properties
+    scene = Scene(book, state, placed, effects, seen)
     if placed.on_map and state.silent:
         waits.broken_silence(scene)
     for watch in watches:
-        if not watch.asks or not watch.asks.isdisjoint(properties):
-            _PATTERNS[watch.pattern](watch, scene)
+        _PATTERNS[watch.pattern](watch, scene)
     for rule in moved:
         runs.advance(rule, scene)
     if scene.stirred:

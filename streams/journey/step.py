@@ -40,7 +40,7 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
     if not context.blueprint.traffic.counts(traffic):
         _leave_out(context, state, item, kind, traffic, effects)
         return
-    if context.amended and item.event_id in context.amended:
+    if item.event_id in context.amended.back:
         _take_back(context, state, item, kind, traffic, effects)
         return
     is_customer = state.phase in context.blueprint.customer_phases

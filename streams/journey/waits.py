@@ -7,7 +7,6 @@ from typing import Final
 
 from streams.friction import patterns
 from streams.friction.compiled import CompiledRule, alike
-from streams.friction.patterns import Place
 from streams.friction.rule_book import RuleBook, Watch
 from streams.journey import compounds, runs
 from streams.journey.scene import Scene
@@ -54,7 +53,7 @@ def fire(book: RuleBook, state: JourneyState, slot: Slot, at: datetime, effects:
     wait, rule = state.waits[slot], book.way(slot[0])
     opener = state.openers[wait.opener.event_id]
     scene = Scene(book, state, opener, effects)
-    wait = patterns.fire_wait(rule, wait, at, Place(opener.touchpoint_type, opener.phase, scene.place.targets))
+    wait = patterns.fire_wait(rule, wait, at, scene.place)
     assert wait.signal is not None
     state.waits[slot] = wait
     if rule.rule.any_contact:
@@ -97,8 +96,9 @@ def _opens(watch: Watch, scene: Scene) -> bool:
     opens = watch.opens(scene.seen) and not watch.unless(scene.seen) and rule.is_whole(item)
     if not watch.steps:
         return opens
-    ready = opens and runs.has_steps(scene.state.trails.get((rule.key, rule.subject(item)), ()), len(watch.steps))
-    runs.remember_step(watch, scene)
+    slot = (rule.key, rule.subject(item))
+    ready = opens and runs.has_steps(scene.state.trails.get(slot, ()), len(watch.steps))
+    runs.remember_step(watch, scene, slot, rule.value(item) if rule.value else "")
     return ready
 
 
@@ -134,7 +134,7 @@ def _open(rule: CompiledRule, scene: Scene, slot: Slot | None = None) -> None:
     state, placed = scene.state, scene.placed
     slot = slot or (rule.key, rule.subject(placed.item))
     state.openers[placed.item.event_id] = placed
-    allowed, hours = rule.deadline(scene.place.targets, placed.phase), scene.book.hours(rule, placed.touchpoint_type)
+    allowed, hours = rule.deadline(scene.targets, placed.phase), scene.book.hours(rule, placed.touchpoint_type)
     state.waits[slot] = patterns.open_wait(placed.item, allowed, hours)
     if len(state.waits) > MAX_WAITS:
         drop(state, _least(state))

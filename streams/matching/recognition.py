@@ -14,6 +14,7 @@ from schemas.blueprint import TouchpointType, TypeWords
 from schemas.touchpoints import CleanTouchpoint
 from streams.matching.conditions import (
     Predicate,
+    always,
     compile_kind,
     compile_page,
     compile_properties,
@@ -50,6 +51,14 @@ class _Candidate:
         return (properties, self.as_sent(touchpoint), *others, self.type.id)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is remembered of a kind of event: the type, or the candidates among which its properties decide."""
+
+    settled: TouchpointType | None
+    candidates: tuple[_Candidate, ...]
+
+
 class Recognition:
     """The catalogue's matches, indexed by action, the vendor's name and page, as far as they are plain."""
 
@@ -62,26 +71,32 @@ class Recognition:
                 candidate = _Candidate(specificity(match), *tests, kind)
                 place = (match.action, _head(match.vendor_type), _begin(match.page))
                 self._index.setdefault(place, []).append(candidate)
-        self._kinds: dict[tuple[str, ...], tuple[_Candidate, ...]] = {}
+        self._kinds: dict[tuple[str, ...], _Kind] = {}
 
     def type_of(self, touchpoint: CleanTouchpoint) -> TouchpointType:
         """The type, or `unmapped`."""
-        found = next((one for one in self._candidates(touchpoint) if one.properties(touchpoint)), None)
+        key = kind_key(touchpoint)
+        kind = self._kinds.get(key)
+        if kind is None:
+            if len(self._kinds) >= KINDS_REMEMBERED:
+                self._kinds.clear()
+            kind = self._kinds[key] = self._kind(touchpoint)
+        return kind.settled or self._decided(kind.candidates, touchpoint)
+
+    def _kind(self, touchpoint: CleanTouchpoint) -> _Kind:
+        """Words are a part of the kind, so only properties leave anything open."""
+        candidates = self._looked_up(touchpoint)
+        is_open = candidates and candidates[0].properties is not always
+        return _Kind(None if is_open else self._decided(candidates, touchpoint), candidates)
+
+    def _decided(self, candidates: tuple[_Candidate, ...], touchpoint: CleanTouchpoint) -> TouchpointType:
+        found = next((one for one in candidates if one.properties(touchpoint)), None)
         if found is not None and not found.is_bare:
             return found.type
         return self._wording.type_of(touchpoint) or (found.type if found is not None else UNMAPPED)
 
-    def _candidates(self, touchpoint: CleanTouchpoint) -> tuple[_Candidate, ...]:
-        """Types whose conditions on the kind hold, most specific first."""
-        key = kind_key(touchpoint)
-        found = self._kinds.get(key)
-        if found is None:
-            if len(self._kinds) >= KINDS_REMEMBERED:
-                self._kinds.clear()
-            found = self._kinds[key] = self._looked_up(touchpoint)
-        return found
-
     def _looked_up(self, touchpoint: CleanTouchpoint) -> tuple[_Candidate, ...]:
+        """Types whose conditions on the kind hold, most specific first."""
         page = touchpoint.page.lower()
         begins = {"", page[:_BEGIN_CHARS], without_language(page)[:_BEGIN_CHARS]}
         places = product({"", touchpoint.action}, {"", _head(touchpoint.vendor_type)}, begins)

@@ -12,8 +12,9 @@ from schemas.matching import Compare, Match
 from streams.friction.controls import is_made_for_repetition
 from streams.friction.feeds import feedable, unfed
 from streams.friction.fields import REFERENCES, reader
-from streams.friction.rule_book import RuleBook
+from streams.friction.rule_book import RuleBook, told_by
 from streams.friction.working_time import WorkingTime
+from streams.journey.blueprints import load
 from tests.journeys import attributed, touchpoint
 from tests.unit.test_pattern_edges import rule as patterned
 
@@ -222,3 +223,31 @@ def test_a_watch_asks_only_what_the_kind_of_event_leaves_open() -> None:
         watch.rule.id: watch for watch in book().watches(touchpoint("e1", 0, "click", page="/a", channel="email"))
     }
     assert not mailed["paged"].plain and mailed["paged"].unless(touchpoint("e1", 0))
+
+
+@pytest.mark.parametrize(
+    ("rule", "action", "asks"),
+    [
+        ("dead_click", "click", {"dead", "has_effect"}),
+        ("negative_words", "survey_answered", {"sentiment"}),
+        ("not_found", "page_view", set()),  # a title alone may tell it
+        ("page_loop", "page_view", set()),
+    ],
+)
+def test_a_watch_says_what_an_event_must_tell_to_matter(rule: str, action: str, asks: set[str]) -> None:
+    watches = load().rulebook.watches(touchpoint("e1", 0, action))
+    assert next(watch.asks for watch in watches if watch.rule.id == rule) == asks
+
+
+def test_a_rule_of_deals_is_not_shown_a_page_view() -> None:
+    shown = {
+        action: load().rulebook.watches(touchpoint("e1", 0, action)) for action in ("page_view", "deal_stage_changed")
+    }
+    told = {action: {watch.rule.id for watch in watches} for action, watches in shown.items()}
+    assert "deal_regressed" in told["deal_stage_changed"] - told["page_view"]
+
+
+def test_an_event_tells_its_properties_and_what_is_felt() -> None:
+    assert set(told_by(touchpoint("e1", 0, properties={"n": 1}))) == {"n"}
+    assert set(told_by(touchpoint("e1", 0, properties={"n": 1}, score=0, score_kind="nps"))) == {"n", "score"}
+    assert set(told_by(touchpoint("e1", 0, sentiment=0.0))) == {"sentiment"}

@@ -417,4 +417,4 @@ def test_a_response_is_named_by_the_first_field_that_says_something(empty: str |
     answers = [attributed(f"e{n}", n, "survey_answered", **told) for n in (1, 2)]
     amended = BLUEPRINT.amended()
     amended.learn(answers)
-    assert [item.event_id in amended for item in answers] == [True, False]
+    assert [item.event_id in amended.back for item in answers] == [True, False]
