@@ -1,4 +1,4 @@
-"""The budgets, measured: `python -m benchmarks [--quick | --long] [--only NAME…]`, or `make bench`.
+"""The budgets, measured: `python -m benchmarks [--quick | --long] [--within MINUTES] [--only NAME…]`, or `make bench`.
 
 Prints how it goes on stderr and one table on stdout. Nothing here fails for being slow; a run whose map
 does not show exactly what was acked is void and says so. A part that fails, or takes longer than it may, loses its
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from benchmarks.figures import LONG, NORMAL, QUICK, Figure, Pace, machine, table
 from benchmarks.guarded import PartFailed, guarded, of_module, say
 
 INTERRUPTED = 130
+#: With less time left than this no further part is begun.
+LEAST_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="The budgets, measured.")
     parser.add_argument("--quick", action="store_true", help="see that it works: short windows, rough figures")
     parser.add_argument("--long", action="store_true", help="windows of minutes")
+    parser.add_argument("--within", type=float, metavar="MINUTES", help="for all parts; 28 with --quick, else no limit")
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be given more than once")
     given = parser.parse_args()
     pace = QUICK if given.quick else LONG if given.long else NORMAL
+    if given.within is not None:
+        pace = pace.model_copy(update={"within_s": given.within * 60})
     print("\n".join(machine()), flush=True)
     return measure({name: PARTS[name] for name in given.only or PARTS}, pace)
 
@@ -64,11 +70,15 @@ def measure(parts: dict[str, Part], pace: Pace) -> int:
     """Run the parts one after the other and print the table of those that have figures, whatever the others did."""
     figures: list[Figure] = []
     failed: dict[str, str] = {}
-    code = 0
+    code, until = 0, time.monotonic() + pace.within_s
     for name, part in parts.items():
+        left_s = until - time.monotonic()
+        if left_s < LEAST_S:
+            failed[name] = f"no time was left of {pace.within_s / 60:,.0f} minutes; --within gives more"
+            continue
         say(f"{name} (load average {os.getloadavg()[0]:.2f})")
         try:
-            figures += guarded(of_module(part.module), pace, part.limit_s * pace.patience)
+            figures += guarded(of_module(part.module), pace, min(part.limit_s * pace.patience, left_s / 2))
         except PartFailed as why:
             failed[name] = str(why)
             say(f"{name} failed: {why}")

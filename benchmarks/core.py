@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -25,6 +26,8 @@ from streams.processors.main import GC_THRESHOLD
 BATCH: Final = 100
 ACCOUNTS: Final = 50
 RATE_PER_S: Final = 2_000
+MANY_ACCOUNTS: Final = 1_000
+LIVE_EVENTS: Final = 4_000
 HISTORY: Final = 10_000
 VISIT: Final = 5
 
@@ -106,24 +109,47 @@ class Accounts:
         return facts
 
 
+STAGES: Final = {
+    "normalise": ("decode raw", "map (Segment)", "encode clean"),
+    "resolve": ("decode clean", "learn", "attribute", "encode attributed"),
+    "journey": ("decode attributed", "accept and facts", "encode facts"),
+    "sink": ("decode facts",),
+}
+"""Stage → the parts that are its work; what it costs beyond them is Kafka, the loop and waiting."""
+_OUTSIDE: Final = frozenset({"account row"})
+
+
 def run(pace: Pace, say: Say) -> list[Figure]:
     """Every part over the same batches, each the best of some rounds: noise only ever adds.
 
     Garbage is looked for as in a worker: with Python's own threshold it costs the more, the more this process holds.
     """
+    with _as_in_a_worker():
+        return _figures(pace, say)
+
+
+def stages_us(pace: Pace) -> dict[str, float]:
+    """CPU of each stage's pure functions, µs an event: what the stage would cost if nothing else did."""
+    with _as_in_a_worker():
+        costs_us = _costs_us(load(), pace)
+    return {stage: sum(costs_us[part] for part in parts) for stage, parts in STAGES.items()}
+
+
+@contextmanager
+def _as_in_a_worker() -> Iterator[None]:
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)
     try:
-        return _figures(pace, say)
+        yield
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
 
 
-def _figures(pace: Pace, say: Say) -> list[Figure]:
-    blueprint = load()
+def _costs_us(blueprint: CompiledBlueprint, pace: Pace) -> dict[str, float]:
+    """CPU of each part, µs an event."""
     raw = [requests(BATCH * 20, batch=20)[n : n + BATCH // 20] for n in range(0, 100, BATCH // 20)]
     clean = [mapped(batch) for batch in raw]
     knowledge = Knowledge()
@@ -149,16 +175,29 @@ def _figures(pace: Pace, say: Say) -> list[Figure]:
             account_fact(account, datetime.now(UTC)) for _ in range(40) for account in accounts.live.values()
         ],
     }
-    costs_us = {name: _best_us(work, pace.repeats, BATCH * len(raw)) for name, work in parts.items()}
+    return {name: _best_us(work, pace.repeats, BATCH * len(raw)) for name, work in parts.items()}
+
+
+def _figures(pace: Pace, say: Say) -> list[Figure]:
+    blueprint = load()
+    costs_us = _costs_us(blueprint, pace)
     figures = [Figure("core, µs an event", name, f"{cost:.1f}") for name, cost in costs_us.items()]
     figures.append(Figure("core, µs an event", "all but the account row", f"{_sum(costs_us):.1f}"))
+    figures += [
+        Figure("core, µs an event", f"pure functions of {stage}", f"{sum(costs_us[part] for part in parts):.1f}")
+        for stage, parts in STAGES.items()
+    ]
+    for accounts in (ACCOUNTS, MANY_ACCOUNTS):
+        cost_us = _live_us(blueprint, accounts, pace)
+        what = f"accept and facts, {accounts:,} accounts that live on, in disorder"
+        figures.append(Figure("core, µs an event", what, f"{cost_us:.1f}"))
     figures.append(_refold(blueprint, pace))
     say(f"  {_sum(costs_us):.0f} µs an event in all")
     return figures
 
 
 def _sum(costs_us: dict[str, float]) -> float:
-    return sum(cost for name, cost in costs_us.items() if name != "account row")
+    return sum(cost for name, cost in costs_us.items() if name not in _OUTSIDE)
 
 
 def _best_us(work: Callable[[], object], repeats: int, events: int) -> float:
@@ -168,6 +207,28 @@ def _best_us(work: Callable[[], object], repeats: int, events: int) -> float:
         return time.process_time() - began
 
     return min(once() for _ in range(repeats + 1)) * 1e6 / events
+
+
+def _live_us(blueprint: CompiledBlueprint, accounts: int, pace: Pace) -> float:
+    """The same of accounts that are known already, while events of all of them come in as a load sends them.
+
+    One after the other, in batches, and up to half a second out of order: most of what it costs beyond the figure
+    above is stepping again what came too early.
+    """
+    knowledge = Knowledge()
+    known = attributed(knowledge, mapped(requests(0, batch=20, accounts=accounts)))
+    items = attributed(knowledge, mapped(requests(LIVE_EVENTS, batch=20, accounts=accounts)))
+    batches = [items[n : n + BATCH] for n in range(0, len(items), BATCH)]
+
+    def once() -> float:
+        live = Accounts(blueprint)
+        live.accept(known)
+        began = time.process_time()
+        for batch in batches:
+            live.accept(batch)
+        return time.process_time() - began
+
+    return min(once() for _ in range(pace.repeats + 1)) * 1e6 / len(items)
 
 
 def _refold(blueprint: CompiledBlueprint, pace: Pace) -> Figure:

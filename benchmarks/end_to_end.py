@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 from aiokafka import TopicPartition
 
+from benchmarks.core import stages_us
 from benchmarks.figures import Figure, Pace, Say
 from benchmarks.window import Bench, Void, Window, bench
 from schemas.config import KafkaConfig
@@ -28,13 +29,14 @@ Offsets = dict[TopicPartition, int]
 
 def run(pace: Pace, say: Say) -> list[Figure]:
     """Everything that needs the whole installation, on one."""
+    pure_us = stages_us(pace)
     temporary = tempfile.TemporaryDirectory(prefix="touchline-bench-", ignore_cleanup_errors=True)
     with temporary as folder, bench(Path(folder), pace) as found:
-        figures = freshness(found, say) + asyncio.run(costs(found, say))
-        return sustained(found, say) + figures
+        figures = freshness(found, say) + asyncio.run(costs(found, say, pure_us))
+        return sustained(found, say, pure_us) + figures
 
 
-def sustained(found: Bench, say: Say) -> list[Figure]:
+def sustained(found: Bench, say: Say, pure_us: Mapping[str, float]) -> list[Figure]:
     """The highest rate whose lag does not grow; and one window there with 20 % new people."""
     best = bisected(found, say)
     if best is None:
@@ -44,7 +46,7 @@ def sustained(found: Bench, say: Say) -> list[Figure]:
         Figure("sustained", "lag there, events", f"{best.late_events:,.0f}"),
         Figure("sustained", "CPU ms per event there, all stages", f"{_cpu_ms(best):.2f}"),
         Figure("sustained", "CPU ms per event of the driver", f"{best.sent.cpu_s * 1e3 / best.sent.acked_events:.2f}"),
-        *_stage_costs("CPU at the sustained rate", best),
+        *_stage_costs("CPU at the sustained rate", best, pure_us),
     ]
     rate = best.rate_per_s / 2
     while rate > 100:
@@ -96,7 +98,7 @@ def freshness(found: Bench, say: Say) -> list[Figure]:
     return figures
 
 
-async def costs(found: Bench, say: Say) -> list[Figure]:
+async def costs(found: Bench, say: Say, pure_us: Mapping[str, float]) -> list[Figure]:
     """CPU per stage, memory per service, records per topic of one calm window."""
     kafka = KafkaConfig(bootstrap=(found.system.kafka,))
     consumer = broadcast_consumer(kafka, "bench")
@@ -112,16 +114,23 @@ async def costs(found: Bench, say: Say) -> list[Figure]:
         Figure("memory MB", name, f"{before_mb:.0f} → {after_mb:.0f}")
         for name, (before_mb, after_mb) in window.memory_mb.items()
     ]
-    return [*_stage_costs(f"CPU at {COST_RATE_PER_S:,} events/s", window), *records, *memory]
+    return [*_stage_costs(f"CPU at {COST_RATE_PER_S:,} events/s", window, pure_us), *records, *memory]
 
 
-def _stage_costs(part: str, window: Window) -> list[Figure]:
+def _stage_costs(part: str, window: Window, pure_us: Mapping[str, float]) -> list[Figure]:
+    """Each stage's CPU, and how many times what its pure functions cost on this machine."""
     events = window.sent.acked_events
     costs = {name: used * 10_000 / events for name, used in window.cpu_s.items()}
     rows = [
-        Figure(part, f"{name}, s per 10,000 events", f"{cost:.2f}") for name, cost in costs.items() if cost >= 0.005
+        Figure(part, f"{name}, s per 10,000 events", f"{cost:.2f}{_distance(cost * 100, pure_us.get(name))}")
+        for name, cost in costs.items()
+        if cost >= 0.005
     ]
     return [*rows, Figure(part, "all, s per 10,000 events", f"{sum(costs.values()):.2f}")]
+
+
+def _distance(cost_us: float, pure_us: float | None) -> str:
+    return f" ({cost_us / pure_us:.1f} × its pure functions)" if pure_us else ""
 
 
 def _cpu_ms(window: Window) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 
 from schemas.base import Strict
@@ -43,6 +44,8 @@ class Pace(Strict):
     late_claims: int = 5000
     patience: float = 1.0
     """A part may take so many times its limit."""
+    within_s: float = inf
+    """All parts together: each may take at most half of what is left, so that one that hangs leaves time to others."""
 
 
 NORMAL = Pace()
@@ -56,6 +59,7 @@ QUICK = Pace(
     repeats=1,
     late_touchpoints=5000,
     late_claims=500,
+    within_s=28 * 60,
 )
 LONG = Pace(window_s=180, settle_s=30, max_steps=8, peer_events=20_000, our_events=200_000, repeats=5, patience=10)
 

@@ -100,6 +100,25 @@ def test_the_table_has_every_other_part_and_the_exit_code_tells(
     assert "Not measured" not in capsys.readouterr().out
 
 
+def test_no_part_takes_more_than_half_of_the_time_that_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, limits = [0.0], list[float]()
+
+    def takes_its_limit(run: Run, pace: Pace, limit_s: float) -> list[Figure]:
+        limits.append(limit_s)
+        clock[0] += limit_s
+        raise PartFailed("it hangs")
+
+    monkeypatch.setattr(program, "guarded", takes_its_limit)
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    pace = QUICK.model_copy(update={"within_s": 200.0})
+    assert measure({name: Part(name, 80) for name in ("first", "second", "third", "fourth", "last")}, pace) == 1
+    assert limits == [80, 60, 30, 15]
+    told = capsys.readouterr().out
+    assert told.splitlines()[-1] == "Not measured: last: no time was left of 3 minutes; --within gives more"
+
+
 def test_a_part_that_cannot_be_imported_is_one_that_fails() -> None:
     with pytest.raises(PartFailed, match="No module named 'benchmarks.nowhere'"):
         guarded(of_module("benchmarks.nowhere"), QUICK, 60)
