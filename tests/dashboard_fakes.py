@@ -38,6 +38,7 @@ from services.dashboard.store import (
     PainQuery,
     Pains,
     ProposalQuery,
+    RankedQuery,
     Row,
     SignalQuery,
     TimeKey,
@@ -493,6 +494,35 @@ class FakeStore:
             "name": str(row["name"] or row["account_id"]).lower(),
         }
         return keys[query.sort]
+
+    async def ranked_accounts(self, query: RankedQuery) -> Sequence[Row]:
+        self._ask("ranked_accounts")
+        hurts = await self.hurt_accounts(query.scope, query.span, query.by_definition, 10_000)
+        pains = {row["account_id"]: row for row in hurts}
+        listed = AccountQuery(identified=True, limit=10_000, scope=query.scope, span=query.span)
+        rows: list[dict[str, Any]] = []
+        for row in await self.accounts(listed):
+            told, hurt = json.loads(str(row["traits"])), pains.get(row["account_id"], {"pained": 0.0, "worst_type": ""})
+            arr, mrr = float(told.get("arr") or 0), 12 * float(told.get("mrr") or 0)
+            more = {"pained": hurt["pained"], "worst_type": hurt["worst_type"], "tier": self._tier(row)}
+            more |= {"revenue": arr or mrr, "open_incidents": row.get("open_incidents", 0)}
+            rows.append({"committee_completeness": math.nan, **row, **more})
+
+        def number(row: Row) -> float:
+            since: Any = row["phase_since"] if row["phase_since"] > EPOCH else row["first_seen_at"]
+            seen: Any = row["last_seen_at"]
+            keys: dict[str, Any] = {"pain": row["pained"], "revenue": row["revenue"], "recent": seen.timestamp()}
+            keys |= {"phase": -query.phases.index(str(row["phase"])), "stay": -since.timestamp()}
+            return float(keys[query.sort])
+
+        ids = sorted(rows, key=lambda row: row["account_id"], reverse=query.sort not in ("tier", "name"))
+        ids.sort(key=lambda row: -row["last_seen_at"].timestamp())
+        if query.sort in ("tier", "name"):
+            ids.sort(key=lambda row: (row["tier"] or "~") if query.sort == "tier" else row["name"].lower())
+        else:
+            ids.sort(key=number, reverse=True)
+        first = [row["account_id"] for row in ids].index(query.after[2]) + 1 if query.after else 0
+        return [row | {"sort_key": "", "seen_key": 0} for row in ids[first : first + query.limit]]
 
     async def account(self, account_id: str) -> Row | None:
         self._ask("account")

@@ -30,6 +30,7 @@ from services.dashboard.store import (
     PainQuery,
     Pains,
     ProposalQuery,
+    RankedQuery,
     Row,
     SignalQuery,
     TimeKey,
@@ -339,6 +340,20 @@ class ClickHouseStore:
             after_key=after_key,
             after_id=after_id,
             limit=query.limit + 1,
+        )
+
+    async def ranked_accounts(self, query: RankedQuery) -> Sequence[Row]:
+        key, seen, account_id = query.after or ("", 0, "")
+        return await self.rows(
+            queries.ranked_accounts(query.sort, query.scope.is_filtered, query.scope.of_accounts),
+            **_scoped(query.scope, query.span),
+            by_definition=list(query.by_definition),
+            phases=list(query.phases),
+            has_after=int(query.after is not None),
+            after_key=key,
+            after_seen=seen,
+            after_id=account_id,
+            limit=query.limit,
         )
 
     async def account(self, account_id: str) -> Row | None:

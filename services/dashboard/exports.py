@@ -15,7 +15,8 @@ from starlette.responses import Response, StreamingResponse
 from services.dashboard.absent import NotFound
 from services.dashboard.api import InScope, WithReader
 from services.dashboard.incidents import incidents
-from services.dashboard.pages.accounts.query import ask as ask_accounts
+from services.dashboard.pages.accounts.query import USUAL as USUAL_RANKING
+from services.dashboard.pages.accounts.query import Listed, listed, ranked
 from services.dashboard.pages.future.query import FuturePage
 from services.dashboard.pages.future.query import ask as ask_future
 from services.dashboard.pages.today.query import ask as ask_today
@@ -23,10 +24,7 @@ from services.dashboard.pages.touchpoint.query import ask as ask_touchpoint
 from services.dashboard.pages.touchpoint.view import TouchpointPage
 from services.dashboard.params import refuse
 from services.dashboard.reader import Reader
-from services.dashboard.row_views import account_row
-from services.dashboard.scope import Scope
-from services.dashboard.store import AccountQuery
-from services.dashboard.views import AccountRow
+from services.dashboard.scope import Ranking, Scope
 from services.dashboard.weighing import weigh
 
 router = APIRouter(include_in_schema=False)
@@ -58,30 +56,28 @@ async def _cells(reader: Reader, scope: Scope) -> Rows:
 
 
 async def _accounts(reader: Reader, scope: Scope) -> Rows:
-    """Identified accounts: what was hurt with its pain first, then every other one."""
-    page = await ask_accounts(reader, scope)
-    shown = set()
-    for each in page.accounts:
-        if each.pain:
-            shown.add(each.row.account_id)
-            yield (*_account(each.row), each.pain, each.because)
-    span = await reader.span(scope, reader.clock())
-    query = AccountQuery(identified=True, sort="name", limit=PAGE_ROWS, scope=scope, span=span)
-    while True:
-        rows = await reader.store.accounts(query)
-        for stored in rows[:PAGE_ROWS]:
-            row = account_row(reader.catalogue, stored)
-            if row.account_id not in shown:
-                yield (*_account(row), 0.0, "")
-        if len(rows) <= PAGE_ROWS:
-            return
-        last = rows[PAGE_ROWS - 1]
-        query = replace(query, after=(str(last["sort_key"]), str(last["account_id"])))
+    """Identified accounts, each once, as the page sorts them.
+
+    What is written meanwhile may move one across the place where the next part begins: those come last, by their name.
+    """
+    span, shown = await reader.span(scope, reader.clock()), set[str]()
+    rankings: tuple[Ranking, ...] = (scope.sort or USUAL_RANKING, "name")
+    for sort in dict.fromkeys(rankings):
+        query = ranked(reader, scope, span, sort, PAGE_ROWS)
+        while rows := await reader.store.ranked_accounts(query):
+            for each in (listed(reader, row) for row in rows):
+                if each.row.account_id not in shown:
+                    shown.add(each.row.account_id)
+                    yield _account(each)
+            last = rows[-1]
+            query = replace(query, after=(last["sort_key"], last["seen_key"], last["account_id"]))
 
 
-def _account(row: AccountRow) -> Row:
+def _account(each: Listed) -> Row:
+    row = each.row
     stands = (row.account_id, row.name, row.phase, row.phase_since, row.segment, row.people, row.touchpoints)
-    return (*stands, row.friction_signals, row.first_seen_at, row.last_seen_at)
+    told = (each.tier, each.revenue_a_year or None, each.days_in_phase, each.completeness, each.open_incidents)
+    return (*stands, row.friction_signals, row.first_seen_at, row.last_seen_at, each.pain, each.because, *told)
 
 
 async def _gaps(reader: Reader, scope: Scope) -> Rows:
@@ -151,7 +147,7 @@ BLOCKS: Mapping[str, Block] = {
     ),
     "accounts": Block(
         "account_id name phase phase_since segment people touchpoints friction_signals first_seen_at last_seen_at "
-        "pain mostly_by",
+        "pain mostly_by tier revenue_a_year days_in_phase committee_completeness open_incidents",
         _accounts,
     ),
     "gaps": Block("id name phase owner state severity felt wanted statements promised term gap", _gaps),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, NoReturn, TypeVar, cast, get_args
 
@@ -12,7 +12,7 @@ from fastapi import Depends, Query, Request
 from schemas.errors import shown
 from services.dashboard import cursors
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.scope import COMPARES, TRAFFIC, WINDOWS, Scope
+from services.dashboard.scope import COLUMNS, COMPARES, RANKINGS, TRAFFIC, WINDOWS, Scope
 from services.dashboard.store import AccountQuery, AccountSort, Polarity, SignalQuery, TimeKey
 
 T = TypeVar("T")
@@ -81,6 +81,8 @@ async def scope_of(  # noqa: PLR0913 - one a filter
     subject: Text = "",
     before: Text = "",
     traffic: Text = "",
+    sort: Text = "",
+    columns: Text = "",
 ) -> Scope:
     """Raises BadParameter."""
     catalogue = catalogue_of(request)
@@ -102,7 +104,17 @@ async def scope_of(  # noqa: PLR0913 - one a filter
         before=before,
         traffic=one_of("traffic", traffic, TRAFFIC),
         records=catalogue.records if traffic else (),
+        sort=one_of("sort", sort, ("", *RANKINGS)),
+        columns=columns_of(request.query_params.getlist("columns") or [columns]),
     )
+
+
+def columns_of(values: Iterable[str]) -> str:
+    """In the order of the table, each once, whether they come as a list or one by one. Raises BadParameter."""
+    named = {name for value in values for name in value.split(",") if name}
+    for name in sorted(named):
+        one_of("columns", name, COLUMNS)
+    return ",".join(name for name in COLUMNS if name in named)
 
 
 @dataclass(frozen=True, slots=True)

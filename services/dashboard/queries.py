@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from services.dashboard.scope import Ranking
 from services.dashboard.store import AccountSort
-from services.dashboard.words import TIER_TRAITS
+from services.dashboard.words import MONTHLY_TRAITS, REVENUE_TRAITS, TIER_TRAITS
 from streams.incidents.stored import SINCE
 
 _TYPES = "AND (empty({types:Array(String)}) OR has({types:Array(String)}, touchpoint_type))"
@@ -418,6 +419,65 @@ WHERE ({{phase:String}} = '' OR phase = {{phase:String}})
   AND ({{has_after:UInt8}} = 0 OR ({key}, account_id) {beyond} ({bound}, {{after_id:String}}))
   {touched} {_and_accounts(is_filtered)}
 ORDER BY {key} {order}, account_id {order} LIMIT {{limit:UInt32}}
+"""
+
+
+# A year's; what is no number counts as none. A trait is a text.
+_REVENUE_NAMED = f"arrayFirst(trait -> JSONExtractString(traits, trait) != '', {list(REVENUE_TRAITS)})"
+_REVENUE = f"""toFloat64OrZero(JSONExtractString(traits, {_REVENUE_NAMED}))
+    * if(has({list(MONTHLY_TRAITS)}, {_REVENUE_NAMED}), 12, 1)"""
+_PLACE = "indexOf({phases:Array(String)}, phase)"
+_STAYS_SINCE = "if(phase_since > toDateTime64(0, 3, 'UTC'), phase_since, first_seen_at)"
+# What is not known comes last. Texts go upwards, numbers downwards.
+_BY_TEXT: dict[Ranking, str] = {
+    "tier": "if(tier = '', '\U0010ffff', tier)",
+    "name": "lowerUTF8(if(name = '', account_id, name))",
+}
+_BY_NUMBER: dict[Ranking, str] = {
+    "pain": "pained",
+    "revenue": "revenue",
+    "recent": "toFloat64(toUnixTimestamp64Milli(last_seen_at))",
+    "phase": f"-toFloat64(if({_PLACE} = 0, 999, {_PLACE}))",
+    "stay": f"-toFloat64(toUnixTimestamp64Milli({_STAYS_SINCE}))",
+}
+
+
+def ranked_accounts(sort: Ranking, is_filtered: bool, of_accounts: bool) -> str:
+    """Identified accounts with what hurt them in the window; of equals the one that was seen last comes first."""
+    touched = f"AND account_id IN (SELECT account_id FROM touchpoints FINAL WHERE {_TOUCHED})" if is_filtered else ""
+    if sort in _BY_TEXT:
+        key, bound, beyond, order, sign = _BY_TEXT[sort], "{after_key:String}", ">", "ASC", "-"
+    else:
+        key, bound, beyond, order, sign = _BY_NUMBER[sort], "toFloat64OrZero({after_key:String})", "<", "DESC", ""
+    return f"""
+SELECT *, toString({key}) AS sort_key, {sign}toUnixTimestamp64Milli(last_seen_at) AS seen_key
+FROM (
+  SELECT a.account_id AS account_id, a.name AS name, a.phase AS phase, a.phase_since AS phase_since,
+    a.segment AS segment, a.traits AS traits, a.touchpoints AS touchpoints, a.people AS people,
+    a.friction_signals AS friction_signals, a.first_seen_at AS first_seen_at, a.last_seen_at AS last_seen_at,
+    a.committee_completeness AS committee_completeness, a.tier AS tier, a.revenue AS revenue,
+    ifNull(h.pained, 0) AS pained, ifNull(h.worst_type, '') AS worst_type, ifNull(i.still, 0) AS open_incidents
+  FROM (
+    SELECT *, {_TIER} AS tier, {_REVENUE} AS revenue FROM account_journeys FINAL
+    WHERE NOT startsWith(account_id, 'anon:') {touched} {_and_accounts(is_filtered)}) AS a
+  LEFT ANY JOIN (
+    SELECT account_id, sum(p) AS pained, argMax(touchpoint_type, (p, touchpoint_type)) AS worst_type
+    FROM (
+      SELECT account_id, touchpoint_type, sum(if(has({{by_definition:Array(String)}}, touchpoint_type), 1, pain)) AS p
+      FROM touchpoints FINAL
+      WHERE {_TOUCHED} AND (friction > 0 OR has({{by_definition:Array(String)}}, touchpoint_type))
+        AND NOT startsWith(account_id, 'anon:') {_and_accounts(of_accounts)}
+      GROUP BY account_id, touchpoint_type)
+    GROUP BY account_id) AS h ON h.account_id = a.account_id
+  LEFT ANY JOIN (
+    SELECT account_id, count() AS still FROM incidents FINAL
+    WHERE NOT (done_at > toDateTime64(0, 3, 'UTC') AND pained_at <= done_at)
+      AND NOT (over_at > toDateTime64(0, 3, 'UTC') AND over_at <= now64(3, 'UTC'))
+    GROUP BY account_id) AS i ON i.account_id = a.account_id)
+WHERE {{has_after:UInt8}} = 0
+  OR ({key}, {sign}toUnixTimestamp64Milli(last_seen_at), account_id) {beyond}
+    ({bound}, {{after_seen:Int64}}, {{after_id:String}})
+ORDER BY {key} {order}, seen_key {order}, account_id {order} LIMIT {{limit:UInt32}}
 """
 
 

@@ -34,6 +34,14 @@ COMPARE_LABELS: dict[CompareId, str] = {"before": "just before", "4w": "4 weeks 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 TRAFFIC = ("", "all")
+Ranking = Literal["pain", "tier", "revenue", "recent", "phase", "stay", "name"]
+RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
+"""How the list of accounts may be sorted; `stay`: the longest in its phase first."""
+COLUMNS = (
+    "pain", "because", "incidents", "tier", "revenue", "phase", "stay", "segment", "committee", "people",
+    "touchpoints", "seen",
+)  # fmt: skip
+"""What the list of accounts may show beside their names."""
 FILTERS = ("persona", "segment", "owner", "channel", "tier", "account")
 
 
@@ -44,6 +52,7 @@ class Scope:
     `owner`: the department that answers for a touchpoint type; `tier`: of the account, as its CRM says;
     `account`: an account's id. `types`: the touchpoint types of the owner, by the blueprint. `subject`: what a page is
     about that is about one thing, and `before`: where an earlier part of its timeline begins; neither is a filter.
+    `sort` and `columns` (with commas) are of the list of accounts; empty: as usual.
     `traffic`: `all` counts what the blueprint leaves out, too, except types that are on no map anyway, the `records`.
     """
 
@@ -60,6 +69,8 @@ class Scope:
     before: str = ""
     traffic: str = ""
     records: tuple[str, ...] = ()
+    sort: Ranking | Literal[""] = ""
+    columns: str = ""
 
     @property
     def is_filtered(self) -> bool:
@@ -72,10 +83,14 @@ class Scope:
 
     def query(self, **changes: str) -> str:
         """As a URL's query, without what is default."""
+        return urlencode(self.fields(**changes))
+
+    def fields(self, **changes: str) -> dict[str, str]:
+        """The fields of the query, for a form."""
         compare = "" if self.compare == "before" else self.compare
         fields = {"window": self.window, "compare": compare, **{name: getattr(self, name) for name in FILTERS}}
-        fields |= {"traffic": self.traffic}
-        return urlencode({key: value for key, value in (fields | changes).items() if value})
+        fields |= {"traffic": self.traffic, "sort": self.sort, "columns": self.columns}
+        return {key: value for key, value in (fields | changes).items() if value}
 
     def whole_query(self) -> str:
         """With what the page is about, too."""

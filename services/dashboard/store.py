@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
 from services.dashboard.numbers import Counts
-from services.dashboard.scope import Range, Scope
+from services.dashboard.scope import Range, Ranking, Scope
 
 Row = Mapping[str, Any]
 AccountSort = Literal["recent", "friction", "touchpoints", "name"]
@@ -41,6 +41,23 @@ class AccountQuery:
     after: tuple[str, str] | None = None
     scope: Scope | None = None
     span: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RankedQuery:
+    """Identified accounts with what hurt them in `span`; `phases` in their order.
+
+    `after`: `sort_key`, `seen_key` and `account_id` of the last row seen. With a filtered `scope`, those with a
+    touchpoint in it.
+    """
+
+    scope: Scope
+    span: Range
+    by_definition: tuple[str, ...]
+    phases: tuple[str, ...]
+    sort: Ranking
+    limit: int
+    after: tuple[str, int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +281,9 @@ class JourneyStore(Protocol):
 
     async def accounts(self, query: AccountQuery) -> Sequence[Row]:
         """Rows of account_journeys, at most limit + 1."""
+
+    async def ranked_accounts(self, query: RankedQuery) -> Sequence[Row]:
+        """Columns of account_journeys and pained, worst_type, tier, revenue (a year's), open_incidents, two keys."""
 
     async def account(self, account_id: str) -> Row | None:
         """The account's row, with traits and transitions as JSON."""

@@ -19,6 +19,9 @@ _EMOTIONS = ((0.6, "delighted"), (0.2, "pleased"), (-0.2, "neutral"), (-0.6, "un
 ANONYMOUS = "anon:"
 TIER_TRAITS = ("tier", "account_tier", "customer_tier", "hs_target_account")
 """How CRMs call an account's tier; the first that is told counts."""
+REVENUE_TRAITS = ("arr", "annual_recurring_revenue", "mrr", "annual_revenue", "annualrevenue", "revenue")
+MONTHLY_TRAITS = ("mrr",)
+"""The same for its revenue: a year's, those of the second list a month's."""
 
 
 def is_identified(account_id: str) -> bool:

@@ -161,7 +161,7 @@ async def test_a_row_keeps_the_focus_and_takes_its_new_place_when_it_is_left(sit
     await page.locator("#accounts b", has_text="1,00").wait_for()
     assert await page.evaluate("document.activeElement.textContent") == name
     await page.evaluate("document.activeElement.blur()")
-    await page.wait_for_function("name => document.querySelector('#accounts a').textContent === name", arg=name)
+    await page.wait_for_function("name => document.querySelector('#accounts tbody a').textContent === name", arg=name)
 
 
 async def test_a_name_without_a_blank_breaks(site: Site) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
@@ -26,8 +27,19 @@ from services.dashboard.incidents import Found, incident, incidents, with_person
 from services.dashboard.numbers import Counts
 from services.dashboard.params import SORTS
 from services.dashboard.reader import Reader
-from services.dashboard.scope import Scope
-from services.dashboard.store import AccountQuery, CellQuery, DaysQuery, Hurts, Near, Pains, Polarity, SignalQuery
+from services.dashboard.scope import RANKINGS, Scope
+from services.dashboard.store import (
+    AccountQuery,
+    CellQuery,
+    DaysQuery,
+    Hurts,
+    Near,
+    Pains,
+    Polarity,
+    RankedQuery,
+    Row,
+    SignalQuery,
+)
 from services.sink.days import roll_up
 from services.sink.rows import rows_of
 from streams.connectors.registry import told
@@ -38,6 +50,7 @@ from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
 
 pytestmark = pytest.mark.clickhouse
 
+RANKED = "account_id", "name", "phase", "segment", "pained", "worst_type", "tier", "revenue", "open_incidents", "people"
 SCOPES = [
     Scope("1h"),
     Scope("24h"),
@@ -86,7 +99,9 @@ def made(client: Client) -> seed.World:
     for signal in made.signals:
         signal["touchpoint_type"] = "unmapped" if signal["event_id"] in odd else signal["touchpoint_type"]
     for row in made.accounts[::3]:
-        row["traits"] = '{"tier": "Gold"}'
+        row["traits"] = '{"tier": "Gold", "mrr": "900"}'
+    for row in made.accounts[1::3]:
+        row["traits"] = '{"arr": "48000.5", "mrr": "9"}'
     seed.store(client, made)
     return made
 
@@ -273,6 +288,17 @@ async def test_what_hurts_whom_by_day_is_the_naive_sum(store: ClickHouseStore, m
         listed = AccountQuery(identified=True, limit=200, scope=scope, span=span)
         rows = [[row["account_id"] for row in await each.accounts(listed)] for each in (store, fake)]
         assert rows[0] == rows[1], scope
+        for sort in RANKINGS if scope.window == "7d" else ():
+            query = RankedQuery(scope, span, ("contract",), tuple(reader.catalogue.phases), sort, 200)
+            ranked = [[{n: r[n] for n in RANKED} for r in await each.ranked_accounts(query)] for each in (store, fake)]
+            assert rounded(ranked[0]) == rounded(ranked[1]), (scope, sort)
+            paged: list[Row] = []
+            part = replace(query, limit=7)
+            while found := await store.ranked_accounts(part):
+                paged += found
+                last = found[-1]
+                part = replace(part, after=(last["sort_key"], last["seen_key"], last["account_id"]))
+            assert [row["account_id"] for row in paged] == [row["account_id"] for row in ranked[1]], (scope, sort)
         if scope.window not in ("1h", "24h"):
             assert naive.total.accounts and ids[0] and rows[0], "the comparison is of something"
 

@@ -294,9 +294,14 @@ async def test_forms_are_not_shown_to_whom_they_would_refuse(file: Path) -> None
 async def test_every_table_that_leaves_is_a_line_of_the_audit(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     viewer = add_token(file, "Vera", "viewer", NOW)
     caplog.set_level(logging.INFO, "touchline.audit")
-    await browser(site(Access(file)), viewer).get("/csv/cells?window=7d")
-    (line,) = [one for one in caplog.records if one.message == "export"]
-    assert (line.__dict__["by"], line.__dict__["path"], line.__dict__["query"]) == ("Vera", "/csv/cells", "window=7d")
+    app, account = site(Access(file)), quote(people().accounts[0]["account_id"], safe="")
+    for block in BLOCKS:
+        query = f"window=7d&subject=all/all&account={account}" if block == "timeline" else "window=7d&subject=all/all"
+        answer = await browser(app, viewer).get(f"/csv/{block}?{query}")
+        assert answer.status_code == 200, (block, answer.text[:200])
+        line = [one for one in caplog.records if one.message == "export"][-1]
+        assert (line.__dict__["by"], line.__dict__["path"], line.__dict__["query"]) == ("Vera", f"/csv/{block}", query)
+    assert len([one for one in caplog.records if one.message == "export"]) == len(BLOCKS)
 
 
 async def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(file: Path) -> None:

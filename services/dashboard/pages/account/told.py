@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.dashboard.words import TIER_TRAITS
+from services.dashboard.words import MONTHLY_TRAITS, REVENUE_TRAITS, TIER_TRAITS
 
 _OWNERS = ("owner", "owner_name", "account_owner", "account_manager", "hubspot_owner_id")
-_REVENUES = ("arr", "annual_recurring_revenue", "mrr", "annual_revenue", "annualrevenue", "revenue")
 _CURRENCIES = ("currency", "hs_currency", "currencyisocode")
-SHOWN = frozenset([*_OWNERS, *TIER_TRAITS, *_REVENUES, *_CURRENCIES, "name"])
+SHOWN = frozenset([*_OWNERS, *TIER_TRAITS, *REVENUE_TRAITS, *_CURRENCIES, "name"])
 """Traits that stand in the headline."""
 
 
@@ -23,14 +22,15 @@ def tier_of(traits: Mapping[str, str]) -> str:
 
 def revenue_of(traits: Mapping[str, str]) -> str:
     """With its unit, `EUR 64,000 a year`; what is no number is shown as it was told; empty: not told."""
-    value = _first(traits, _REVENUES)
-    if not value:
+    named = next((name for name in REVENUE_TRAITS if traits.get(name)), "")
+    if not named:
         return ""
+    value = traits[named]
     try:
         number = f"{float(value):,.0f}"
     except ValueError:
         number = value
-    period = "a month" if not _first(traits, tuple(name for name in _REVENUES if name != "mrr")) else "a year"
+    period = "a month" if named in MONTHLY_TRAITS else "a year"
     return " ".join(filter(None, (_first(traits, _CURRENCIES).upper(), number, period)))
 
 

@@ -3,71 +3,101 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
+from services.dashboard import row_views
+from services.dashboard.pages.account.told import revenue_of
+from services.dashboard.pages.accounts.columns import CHOICE, Column, columns_of
 from services.dashboard.reader import Reader
-from services.dashboard.scope import Range, Scope
-from services.dashboard.store import AccountQuery
+from services.dashboard.scope import DAY, Range, Ranking, Scope
+from services.dashboard.store import AccountQuery, RankedQuery, Row
 from services.dashboard.views import AccountRow, Population
 
 LIST_LENGTH = 200
 VISITORS_LENGTH = 20
+USUAL: Ranking = "pain"
 
 
 @dataclass(frozen=True, slots=True)
-class Pained:
-    """An account, and what hurt it in the window; `because` is empty where nothing did."""
+class Listed:
+    """An account, and what hurt it in the window; `because` is empty where nothing did.
+
+    `revenue_a_year` is in the currency that the CRM uses, 0: not told; `completeness`: of the buying committee, 0 to 1,
+    null where the blueprint asks for nobody.
+    """
 
     row: AccountRow
     pain: float
-    share: float
     because: str
+    tier: str
+    revenue: str
+    revenue_a_year: float
+    days_in_phase: int | None
+    completeness: float | None
+    open_incidents: int
 
 
 @dataclass(frozen=True, slots=True)
 class AccountsPage:
-    """The most hurt first, then the most recent; `population`: how many were seen in the window."""
+    """Sorted by `sort`; `population`: how many were seen in the window."""
 
-    accounts: tuple[Pained, ...]
+    accounts: tuple[Listed, ...]
     visitors: tuple[AccountRow, ...]
     population: Population
+    sort: Ranking
+    columns: tuple[Column, ...]
+    choice: tuple[Column, ...] = CHOICE
 
     @property
     def is_empty(self) -> bool:
         return not self.accounts and not self.visitors
 
+    @property
+    def worst(self) -> Listed | None:
+        """The most hurt of those that are listed; None: nobody was hurt."""
+        hurt = [each for each in self.accounts if each.pain]
+        return max(hurt, key=lambda each: each.pain, default=None)
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.accounts) >= LIST_LENGTH
+
 
 async def ask(reader: Reader, scope: Scope) -> AccountsPage:
     """Raises StoreUnavailable."""
-    span = await reader.span(scope, reader.clock())
-    by_definition = reader.catalogue.painful_by_definition
-    known, visitors, population, hurt = await asyncio.gather(
-        reader.accounts(AccountQuery(identified=True, limit=LIST_LENGTH, scope=scope, span=span)),
+    span, sort = await reader.span(scope, reader.clock()), scope.sort or USUAL
+    rows, visitors, population = await asyncio.gather(
+        reader.store.ranked_accounts(ranked(reader, scope, span, sort, LIST_LENGTH)),
         reader.accounts(AccountQuery(identified=False, limit=VISITORS_LENGTH, scope=scope, span=span)),
         reader.population(scope, span),
-        reader.store.hurt_accounts(scope, span, by_definition, LIST_LENGTH),
     )
-    pains = {row["account_id"]: row for row in hurt}
-    missing = set(pains) - {row.account_id for row in known.accounts}
-    older = await _rows(reader, scope, span, missing)
-    most = max((row["pained"] for row in pains.values()), default=0.0)
-    found = [_pained(reader, row, pains.get(row.account_id), most) for row in (*known.accounts, *older)]
-    found.sort(key=lambda each: -each.pain)
-    return AccountsPage(tuple(found[:LIST_LENGTH]), visitors.accounts, population)
+    accounts = tuple(listed(reader, row) for row in rows)
+    return AccountsPage(accounts, visitors.accounts, population, sort, columns_of(scope))
 
 
-async def _rows(reader: Reader, scope: Scope, span: Range, ids: set[str]) -> list[AccountRow]:
-    """Hurt accounts that are not among the most recent."""
-    if not ids:
-        return []
-    query = AccountQuery(identified=True, sort="friction", limit=LIST_LENGTH, scope=scope, span=span)
-    return [row for row in (await reader.accounts(query)).accounts if row.account_id in ids]
+def ranked(reader: Reader, scope: Scope, span: Range, sort: Ranking, limit: int) -> RankedQuery:
+    """Its first rows."""
+    catalogue = reader.catalogue
+    return RankedQuery(scope, span, catalogue.painful_by_definition, tuple(catalogue.phases), sort, limit)
 
 
-def _pained(reader: Reader, row: AccountRow, hurt: Mapping[str, Any] | None, most: float) -> Pained:
-    if hurt is None:
-        return Pained(row, 0.0, 0.0, "")
-    because = reader.catalogue.type_name(hurt["worst_type"])
-    return Pained(row, hurt["pained"], hurt["pained"] / most if most else 0.0, because)
+def listed(reader: Reader, row: Row) -> Listed:
+    """A row of the ranked ones."""
+    account, share = row_views.account_row(reader.catalogue, row), row["committee_completeness"]
+    return Listed(
+        row=account,
+        pain=row["pained"],
+        because=reader.catalogue.type_name(row["worst_type"]) if row["worst_type"] else "",
+        tier=row["tier"],
+        revenue=revenue_of(row_views.traits(row["traits"])),
+        revenue_a_year=row["revenue"],
+        days_in_phase=_days(account.phase_since or account.first_seen_at, reader.clock()),
+        completeness=None if math.isnan(share) else share,
+        open_incidents=row["open_incidents"],
+    )
+
+
+def _days(since: datetime | None, now: datetime) -> int | None:
+    return None if since is None else max(0, (now - since) // DAY)

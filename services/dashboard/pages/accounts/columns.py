@@ -1,0 +1,45 @@
+"""The columns that the list of accounts may have, in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.dashboard.scope import COLUMNS, Ranking, Scope
+
+USUAL = ("pain", "because", "incidents", "tier", "revenue", "phase", "stay", "committee", "seen")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`sort`: how a click on its title sorts; empty: it does not."""
+
+    id: str
+    title: str
+    sort: Ranking | None = None
+    is_number: bool = False
+
+
+_ALL = {
+    each.id: each
+    for each in (
+        Column("pain", "Pain", "pain", is_number=True),
+        Column("because", "Mostly by"),
+        Column("incidents", "Open incidents", is_number=True),
+        Column("tier", "Tier", "tier"),
+        Column("revenue", "Revenue", "revenue", is_number=True),
+        Column("phase", "Phase", "phase"),
+        Column("stay", "Days in phase", "stay", is_number=True),
+        Column("segment", "Segment"),
+        Column("committee", "Committee known", is_number=True),
+        Column("people", "People", is_number=True),
+        Column("touchpoints", "Touchpoints", is_number=True),
+        Column("seen", "Last seen", "recent"),
+    )
+}
+CHOICE = tuple(_ALL[name] for name in COLUMNS)
+
+
+def columns_of(scope: Scope) -> tuple[Column, ...]:
+    """Those that are asked for, else the usual ones."""
+    wanted = scope.columns.split(",") if scope.columns else USUAL
+    return tuple(each for each in CHOICE if each.id in wanted)
