@@ -70,15 +70,16 @@ def measure(parts: dict[str, Part], pace: Pace) -> int:
     """Run the parts one after the other and print the table of those that have figures, whatever the others did."""
     figures: list[Figure] = []
     failed: dict[str, str] = {}
-    code, until = 0, time.monotonic() + pace.within_s
+    code, until, last = 0, time.monotonic() + pace.within_s, [*parts][-1]
     for name, part in parts.items():
         left_s = until - time.monotonic()
         if left_s < LEAST_S:
             failed[name] = f"no time was left of {pace.within_s / 60:,.0f} minutes; --within gives more"
             continue
         say(f"{name} (load average {os.getloadavg()[0]:.2f})")
+        limit_s = min(part.limit_s * pace.patience, left_s if name == last else left_s / 2)
         try:
-            figures += guarded(of_module(part.module), pace, min(part.limit_s * pace.patience, left_s / 2))
+            figures += guarded(of_module(part.module), pace, limit_s)
         except PartFailed as why:
             failed[name] = str(why)
             say(f"{name} failed: {why}")

@@ -45,7 +45,7 @@ class Pace(Strict):
     patience: float = 1.0
     """A part may take so many times its limit."""
     within_s: float = inf
-    """All parts together: each may take at most half of what is left, so that one that hangs leaves time to others."""
+    """All parts together. Each but the last may take half of what is left, so one that hangs leaves time to others."""
 
 
 NORMAL = Pace()

@@ -100,7 +100,7 @@ def test_the_table_has_every_other_part_and_the_exit_code_tells(
     assert "Not measured" not in capsys.readouterr().out
 
 
-def test_no_part_takes_more_than_half_of_the_time_that_is_left(
+def test_a_part_takes_half_of_the_time_that_is_left_and_the_last_all_of_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, limits = [0.0], list[float]()
@@ -112,11 +112,14 @@ def test_no_part_takes_more_than_half_of_the_time_that_is_left(
 
     monkeypatch.setattr(program, "guarded", takes_its_limit)
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    pace = QUICK.model_copy(update={"within_s": 200.0})
-    assert measure({name: Part(name, 80) for name in ("first", "second", "third", "fourth", "last")}, pace) == 1
-    assert limits == [80, 60, 30, 15]
+    parts = {name: Part(name, 80) for name in ("first", "second", "third", "fourth")}
+    assert measure(parts, QUICK.model_copy(update={"within_s": 200.0})) == 1
+    assert limits == [80, 60, 30, 30]
+    limits.clear()
+    assert measure(parts, QUICK.model_copy(update={"within_s": 70.0})) == 1
+    assert limits == [35, 17.5]
     told = capsys.readouterr().out
-    assert told.splitlines()[-1] == "Not measured: last: no time was left of 3 minutes; --within gives more"
+    assert told.splitlines()[-1] == "Not measured: fourth: no time was left of 1 minutes; --within gives more"
 
 
 def test_a_part_that_cannot_be_imported_is_one_that_fails() -> None:
