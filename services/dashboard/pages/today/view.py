@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.blueprint import TouchpointType
 from services.dashboard.catalogue import Catalogue
+from services.dashboard.hurt_accounts import HurtAccount, hurt_accounts
 from services.dashboard.incidents import Found, IncidentView
 from services.dashboard.numbers import ratio
 from services.dashboard.ranking import HURTS, Burden, Severity, pain_of
@@ -83,18 +84,6 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class WorstAccount:
-    """An account that was hurt; `share` of what the most hurt one was."""
-
-    account: Named
-    phase_name: str
-    segment: str
-    because: str
-    share: float
-    last_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class StripHurt:
     """A line of a phase."""
 
@@ -138,7 +127,7 @@ class Today:
     figures: Figures
     rows: tuple[HurtRow, ...]
     happening: tuple[IncidentView, ...]
-    accounts: tuple[WorstAccount, ...]
+    accounts: tuple[HurtAccount, ...]
     strip: tuple[StripPhase, ...]
     todo: Todo | None = None
 
@@ -161,7 +150,7 @@ def drawn(weighed: Weighed, found: Found, accounts: Sequence[Mapping[str, Any]])
         figures=_figures(weighed, rows),
         rows=rows,
         happening=happening(found),
-        accounts=_accounts(weighed, accounts),
+        accounts=hurt_accounts(weighed.catalogue, accounts),
         strip=_strip(weighed),
         todo=_todo(weighed.catalogue, rows, found),
     )
@@ -284,21 +273,6 @@ def _wanted(weighed: Weighed, keys: Sequence[CellKey]) -> float | None:
         if (known := weighed.catalogue.types.get(key[1])) and (wanted := known.desired_emotion) is not None
     ]
     return ratio(sum(wanted * count for wanted, count in said), sum(count for _, count in said))
-
-
-def _accounts(weighed: Weighed, rows: Sequence[Mapping[str, Any]]) -> tuple[WorstAccount, ...]:
-    most = max((row["pained"] for row in rows), default=0.0)
-    return tuple(
-        WorstAccount(
-            account=Named(row["account_id"], account_name(row["account_id"], row["name"])),
-            phase_name=weighed.catalogue.phase_name(row["phase"]),
-            segment=row["segment"],
-            because=weighed.catalogue.type_name(row["worst_type"]),
-            share=row["pained"] / most if most else 0.0,
-            last_at=row["last_at"],
-        )
-        for row in rows
-    )
 
 
 def _strip(weighed: Weighed) -> tuple[StripPhase, ...]:

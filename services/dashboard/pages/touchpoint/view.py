@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.blueprint import TouchpointType
 from services.dashboard.catalogue import Catalogue
+from services.dashboard.hurt_accounts import HurtAccount, hurt_accounts
 from services.dashboard.ranking import Burden, Change, Severity
 from services.dashboard.scope import Scope
 from services.dashboard.since import Since, since_when
@@ -20,19 +21,6 @@ from services.dashboard.words import account_name, rule_words
 Rows = Sequence[Mapping[str, Any]]
 BESIDE = 5
 DIMENSIONS = {"phase": "Phase", "persona": "Persona", "segment": "Segment", "channel": "Channel", "device": "Device"}
-
-
-@dataclass(frozen=True, slots=True)
-class HurtAccount:
-    """An account it hurt; `share` of what the most hurt one was."""
-
-    id: str
-    name: str
-    phase_name: str
-    segment: str
-    pain: float
-    share: float
-    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +108,7 @@ def drawn(
         days=days,
         window_days=weighed.window_days,
         since=since_when(days, weighed.as_of.date(), weighed.window_days),
-        accounts=_accounts(catalogue, accounts),
+        accounts=hurt_accounts(catalogue, accounts),
         variants=_variants(catalogue, variants),
         before=_next(catalogue, before),
         after=_next(catalogue, after),
@@ -138,22 +126,6 @@ def _all(weighed: Weighed) -> Burden:
     before = None if weighed.before is None else sum(each.change.before or 0.0 for each in burdens)
     pain = sum(each.pain for each in burdens)
     return Burden(pain, sum(each.weight for each in burdens), worst, Change(pain, before))
-
-
-def _accounts(catalogue: Catalogue, rows: Rows) -> tuple[HurtAccount, ...]:
-    most = max((row["pained"] for row in rows), default=0.0)
-    return tuple(
-        HurtAccount(
-            row["account_id"],
-            account_name(row["account_id"], row["name"]),
-            catalogue.phase_name(row["phase"]),
-            row["segment"],
-            row["pained"],
-            row["pained"] / most if most else 0.0,
-            row["last_at"],
-        )
-        for row in rows
-    )
 
 
 def _variants(catalogue: Catalogue, rows: Rows) -> tuple[tuple[str, tuple[Variant, ...]], ...]:
