@@ -354,8 +354,33 @@ def test_a_reader_meets_its_limits(clickhouse_url: ClickHouse) -> None:
         "SELECT " + ", ".join(f"a AS a{number}" for number in range(15_000)) + " FROM bi.v",
         " UNION ALL ".join(["SELECT a FROM bi.v"] * 5_000),
         "SELECT a" + ", AND " * 12_000 + " FROM bi.v",
+        "WITH c0 AS (SELECT a FROM bi.v), "
+        + ", ".join(f"c{n} AS (SELECT a FROM c{n - 1} UNION ALL SELECT a FROM c{n - 1})" for n in range(1, 14))
+        + " SELECT count() FROM c13",
+        "WITH c0 AS (SELECT a FROM bi.v), "
+        + ", ".join(f"c{n} AS (SELECT a FROM bi.v WHERE a IN c{n - 1} AND 1 NOT IN c{n - 1})" for n in range(1, 14))
+        + " SELECT 1 IN c13",
+        "SELECT count() FROM bi.v" + "".join(f" JOIN bi.v AS v{n} ON v.a = v{n}.a" for n in range(200)),
+        "SELECT " + ", ".join(f"sum(a) OVER (PARTITION BY a % {n})" for n in range(1, 400)) + " FROM bi.v",
+        "SELECT " + ", ".join(["*"] * 300) + " FROM bi.v",
+        "SELECT * FROM " + "(SELECT *, * FROM " * 14 + "bi.v" + ")" * 14,
+        "WITH "
+        + ", ".join(f"x -> f{n - 1}(x) + f{n - 1}(x) AS f{n}" for n in range(14, 0, -1))
+        + ", x -> x AS f0 SELECT f14(a) FROM bi.v",
     ],
-    ids=["one alias", "aliases", "unions", "nonsense"],
+    ids=[
+        "one alias",
+        "aliases",
+        "unions",
+        "nonsense",
+        "doubled",
+        "doubled by IN",
+        "joins",
+        "windows",
+        "stars",
+        "nested stars",
+        "lambdas",
+    ],
 )
 def test_a_statement_of_too_many_parts_is_refused_before_its_names_are_looked_up(
     clickhouse_url: ClickHouse, ground: Ground, grown: str
@@ -364,6 +389,28 @@ def test_a_statement_of_too_many_parts_is_refused_before_its_names_are_looked_up
     reply = ask(clickhouse_url, "reader", grown, max_execution_time="3")
     assert refused(reply) == "168"
     assert "at most 10000" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("read", "found"),
+    [
+        ("WITH c (x, `y (z)`) AS (SELECT a, 2 FROM bi.v) SELECT count(x), sum(`y (z)`) FROM c", "2\t4\n"),
+        ("WITH `a AS (1)` AS (SELECT a FROM bi.v) SELECT count() FROM `a AS (1)`", "2\n"),
+        (
+            "WITH c AS (WITH b AS (SELECT a FROM bi.v) SELECT * FROM b), 'x AS (' AS s SELECT count(), any(s) FROM c",
+            "2\tx AS (\n",
+        ),
+        ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT count() FROM r", "5\n"),
+        (
+            "WITH x -> x + 1 AS f, v AS (SELECT f(1) AS y FROM bi.v) SELECT sum(f(y)) FROM v JOIN bi.v AS w ON 1 = 1",
+            "12\n",
+        ),
+    ],
+)
+def test_what_with_names_is_read_as_clickhouse_formats_it(
+    clickhouse_url: ClickHouse, ground: Ground, read: str, found: str
+) -> None:
+    assert ask(clickhouse_url, "reader", read).text == found
 
 
 def test_long_lists_of_values_are_one_part(clickhouse_url: ClickHouse, ground: Ground) -> None:

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 from schemas.errors import ConfigurationError
 from services.embedded.clickhouse.codec import accepted, decode, encoder
 from services.embedded.clickhouse.errors import ClickHouseError
-from services.embedded.clickhouse.guard import check, tree
+from services.embedded.clickhouse.guard import check
 from services.embedded.clickhouse.main import listening, owned
 from services.embedded.clickhouse.outlet import Outlet
 from services.embedded.clickhouse.request import to_statement
 from services.embedded.clickhouse.roles import Role, Users
 from services.embedded.clickhouse.settings import WarehouseSettings
 from services.embedded.clickhouse.statement import Statement, split_insert
+from services.embedded.clickhouse.tree import tree
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ and has the grants of the role `reader` only.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final
 
 from services.embedded.clickhouse.errors import ACCESS_DENIED, TOO_BIG_AST, ClickHouseError
+from services.embedded.clickhouse.tree import Node, tree
+from services.embedded.clickhouse.weight import IN_FUNCTIONS, MANY, weight
 
 Ask = Callable[[str], str]
 
@@ -68,12 +69,6 @@ SYSTEM_TABLES: Final = frozenset(
 TABLE_FUNCTIONS: Final = frozenset(
     ["numbers", "numbers_mt", "zeros", "zeros_mt", "one", "null", "values", "view", "generateseries", "generate_series"]
 )
-IN_FUNCTIONS: Final = frozenset(
-    f"{scope}{kind}in{rest}"
-    for scope in ("", "global")
-    for kind in ("", "not", "null", "notnull")
-    for rest in ("", "ignoreset")
-)
 # Refused as words, since a function is also named where no call is written: `* APPLY file`, `arrayMap(file, …)`. In the
 # first row what reads files and calls others whatever the grants, then what tells of this machine: its name, ports,
 # disks, settings and code.
@@ -91,9 +86,9 @@ FORBIDDEN_NAMES: Final = frozenset(
         *("data_path", "data_paths", "metadata_path", "_disk_name"),
     ]
 )
-#: Parts of a statement; a chart has some hundred. ClickHouse looks at no clock while it finds out what names mean, and
-#: that takes some 0.1 ms a part: without this bound a text of 160 KB ran for ten times the time that a reader has.
-MAX_NODES: Final = 10_000
+#: Parts of a statement (see `weight`); a chart has some hundred. ClickHouse looks at no clock while it finds out what
+#: names mean: as many parts as this take it up to two seconds of CPU, of whatever kind they are.
+MAX_PARTS: Final = 10_000
 # They have a column with a path, so their columns must be named.
 WITH_PATHS: Final = frozenset(["databases", "tables"])
 _MATCHERS: Final = re.compile(r"(Qualified)?(Asterisk|Columns\w*)")
@@ -102,15 +97,6 @@ _WORD: Final = re.compile(
     r"""'(?:\\.|''|[^'\\])*+'|`((?:\\.|``|[^`\\])*+)`|"((?:\\.|""|[^"\\])*+)"|([A-Za-z_]\w*+)|[^'`"A-Za-z_]++|.""",
     re.S,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A line of EXPLAIN AST."""
-
-    depth: int
-    kind: str
-    name: str
 
 
 def check(sql: str, database: str, ask: Ask) -> str:
@@ -122,12 +108,7 @@ def check(sql: str, database: str, ask: Ask) -> str:
     # Only after the line above: EXPLAIN AST on text with two statements would run the second.
     nodes = list(tree(ask(f"EXPLAIN AST {canonical}")))
     _check_root(nodes)
-    if len(nodes) > MAX_NODES:
-        raise ClickHouseError.made(
-            TOO_BIG_AST,
-            f"reader: the statement has {len(nodes)} parts, at most {MAX_NODES} are allowed: name fewer columns, or "
-            "put long lists of values into one IN (…)",
-        )
+    _check_weight(nodes, canonical)
     _check_names(canonical)
     _check_sources(nodes, database)
     return canonical
@@ -139,20 +120,21 @@ def one_statement(sql: str, ask: Ask) -> str:
     return ask(f"SELECT formatQuerySingleLine({literal})").removesuffix("\n")
 
 
-def tree(text: str) -> Iterator[Node]:
-    """The nodes of an EXPLAIN AST answer, in order."""
-    for line in text.splitlines():
-        stripped = line.lstrip(" ")
-        kind, _, rest = stripped.partition(" ")
-        if kind:
-            yield Node(len(line) - len(stripped), kind, rest.partition(" (")[0])
-
-
 def _check_root(nodes: list[Node]) -> None:
     if not nodes or nodes[0].kind not in ROOTS:
         raise _denied("Only SELECT, SHOW, DESCRIBE and EXISTS are allowed")
     if any(node.kind == "Literal" and node.depth == 1 for node in nodes):
         raise _denied("INTO OUTFILE is not allowed")
+
+
+def _check_weight(nodes: list[Node], canonical: str) -> None:
+    if (parts := weight(nodes, canonical)) > MAX_PARTS:
+        counted = f"{parts}" if parts < MANY else "countless"
+        raise ClickHouseError.made(
+            TOO_BIG_AST,
+            f"reader: the statement has {counted} parts, at most {MAX_PARTS} are allowed: name fewer columns, join or "
+            "unite less at once, put long lists of values into one IN (…), and read what WITH names once",
+        )
 
 
 def _check_names(canonical: str) -> None:
