@@ -158,9 +158,10 @@ def same_account(followers: Followers, bare: str) -> Iterator[Proposal]:
 
 def belonging(known: Known, name: Alias) -> Iterator[Proposal]:
     """Whether an alias belongs to accounts, with the answers."""
-    decided = {decision.b for decision in known.memberships.decisions((name,))}
-    for decision in known.memberships.decisions((name,)):
+    decisions = list(known.memberships.decisions((name,)))
+    for decision in decisions:
         yield _answered(decision, "belongs", (decision.a, decision.b))
+    decided = {decision.b for decision in decisions}
     asked = [found for found in _accounts(known, name) if found.b not in decided]
     if asked and not is_settled(known, known.graph.person(name)):
         yield from asked
