@@ -16,6 +16,7 @@ import orjson
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Scalar
 from streams.connectors.times import parsed
+from streams.identity.domains import is_rented
 from streams.ids import named_id
 from streams.names import readable_host
 
@@ -198,8 +199,8 @@ def _host_of(address: str) -> str:
 
 
 def domain_of(value: object) -> str:
-    """The host of a domain or a web address, lower case, without `www.`; empty when it is none."""
-    if not isinstance(value, str):
+    """The host of a domain or a web address, lower case, without `www.`; empty when it is none of its own."""
+    if not isinstance(value, str) or is_rented(value.strip()):
         return ""
     host = value.strip().lower().rpartition("://")[2]
     host = re.split(r"[/?#:]", host.rpartition("@")[2], maxsplit=1)[0].removeprefix("www.").rstrip(".")

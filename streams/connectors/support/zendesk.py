@@ -260,7 +260,7 @@ CONNECTOR = Connector(
     ways_in=(Webhook(SCHEME),),
     keep_headers=("x-zendesk-webhook-id", "x-zendesk-webhook-invocation-id"),
     map=touchpoint,
-    mapping=4,
+    mapping=5,
     feeds=("ticket", "ticket_status", "ticket_reply", "ticket_answer", "survey", "words", "person", "organisation"),
     ids=Scope(accounts=("org", "crm"), people=("support_user",), records=("ticket",)),
     docs=Docs(

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
+from schemas.traffic import Device
 from streams.connectors import reading
 from streams.connectors.agents import MAX_AGENT_CHARS, agent_of
 from streams.connectors.reading import MAX_ID_CHARS, MAX_TEXT_CHARS, first_text, ident, member, text
@@ -35,6 +36,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _STATUS = ("status_code", "statusCode", "http_status")
 #: Channels that say no more than that it is a page.
 _UNSAID = ("web", "browser")
+_COUNTRIES = ("country", "country_code", "countryCode")
 _TAGS = ("tag", "tag_name", "tagName")
 #: `<input>` elements nobody types into.
 _PUSHED = frozenset({"button", "checkbox", "image", "radio", "reset", "submit"})
@@ -91,8 +93,8 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         url_host=_url_host(parts),
         agent=agent.name,
         agent_kind=agent.kind,
-        device=agent.device or ("mobile" if parts.on_phone else ""),
-        visit=circumstances(came, agent.browser, member(parts.context, "location").get("country")),
+        device=agent.device or _device(parts),
+        visit=circumstances(came, agent.browser, first_text((member(parts.context, "location"),), _COUNTRIES)),
         flags=said_of(
             request,
             parts.context,
@@ -314,6 +316,13 @@ def _on_phone(context: dict[str, Any]) -> bool:
     hints, device = context.get("userAgentData"), context.get("device")
     kind = device.get("type") if isinstance(device, dict) else ""
     return (isinstance(hints, dict) and hints.get("mobile") is True) or kind in ("ios", "android", "mobile")
+
+
+def _device(parts: _Parts) -> Device:
+    device = parts.context.get("device")
+    if isinstance(device, dict) and reading.text(device.get("type")).lower() == "tablet":
+        return "tablet"
+    return "mobile" if parts.on_phone else ""
 
 
 def _session_id(parts: _Parts) -> str:

@@ -90,7 +90,9 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         agent_kind=agent.kind,
         device=agent.device or _DEVICE_TYPES.get(text(properties.get("$device_type")), ""),
         visit=circumstances(
-            came, agent.browser or text(properties.get("$browser"), 40), properties.get("$geoip_country_code")
+            came,
+            agent.browser or text(properties.get("$browser"), 40),
+            properties.get("$geoip_country_code") or properties.get("$geoip_country_name"),
         ),
         flags=said_of(request, properties, declined=properties.get("$opt_out") is True),
         backfill=request.backfill or envelope.get("historical_migration") is True,

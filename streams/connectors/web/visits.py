@@ -3,9 +3,10 @@
 | told | channel |
 |---|---|
 | a page of the same site, or one where people sign in or pay | `web`: the visit goes on |
-| a click on an advertisement (`gclid`, …), a medium such as `cpc` | `paid_search`, `paid_social`, else `paid` |
+| a click on an advertisement (see `landing`), a medium such as `cpc` | `paid_search`, `paid_social`, else `paid` |
 | a medium such as `email`, `social`, `organic`, `affiliate` | `email`, `social`, `search`, `referral` |
 | a campaign without such a medium | what its source is (`sources.yaml`), else `campaign` |
+| the id of a mailing, a post or a partner in the address, if no page before tells more | what it is of |
 | a page of another site | what that is: `search`, `assistant`, `social`, `email`, `review_site`, else `referral` |
 | that there was no page before | `direct` |
 | nothing | `web` |
@@ -19,27 +20,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
 from streams.connectors.reading import first_text, host_of, text
+from streams.connectors.web.landing import CLICKS, PARTS, of_address, of_ids
+from streams.connectors.web.landing import NOTHING as NO_LANDING
 from streams.identity.domains import company_domain
 
-PARTS: Final = ("source", "medium", "campaign", "term", "content")
 SAME_VISIT: Final = "web"
-#: Where a click on an advertisement leaves its id. (`fbclid` is on every link that leaves Facebook.)
-_CLICKS: Final = {
-    "gclid": "paid_search",
-    "gbraid": "paid_search",
-    "wbraid": "paid_search",
-    "msclkid": "paid_search",
-    "yclid": "paid_search",
-    "dclid": "paid",
-    "li_fat_id": "paid_social",
-    "ttclid": "paid_social",
-    "twclid": "paid_social",
-}
 _MEDIA: Final = {
     **dict.fromkeys(("cpc", "ppc", "sem", "paidsearch", "adwords", "googleads", "paid", "cpa", "cpl"), "paid_search"),
     **dict.fromkeys(("paidsocial", "socialpaid", "socialads", "sponsoredcontent", "sponsored"), "paid_social"),
@@ -83,8 +72,7 @@ NOTHING: Final = Visit()
 _URLS: Final = ("url", "page_location")
 _REFERRERS: Final = ("referrer", "page_referrer")
 _OF_CAMPAIGNS: Final = frozenset({f"{mark}_{part}" for mark in ("utm", "campaign") for part in PARTS})
-_ASKED: Final = frozenset({*_URLS, *_REFERRERS, "search", *_OF_CAMPAIGNS})
-_NO_QUERY: Final[tuple[dict[str, str], str]] = ({}, "")
+_ASKED: Final = frozenset({*_URLS, *_REFERRERS, "search", *_OF_CAMPAIGNS, *CLICKS})
 
 
 def of_page(page: Place, properties: Place, context: Place) -> Visit:
@@ -103,9 +91,12 @@ def of_page(page: Place, properties: Place, context: Place) -> Visit:
 def visit(address: str, referrer: object, campaign: Place, *places: Place) -> Visit:
     """How a visitor came to `address`. `referrer`: None where the sender does not tell; `campaign`: by plain names;
     `places`: where parts of a campaign may stand under the names they have in an address."""
-    of_address, click = _of_address(address[:_MAX_CHARS]) if "=" in address else _NO_QUERY
-    utm = _stated(campaign, places) or of_address
-    if referrer is None and not utm and not click:
+    landing = of_address(address[:_MAX_CHARS]) if "=" in address else NO_LANDING
+    click, link = landing.click, landing.link
+    if not click and not link:
+        click, link = next((found for place in places if any(found := of_ids(place))), ("", ""))
+    utm = _stated(campaign, places) or landing.utm
+    if referrer is None and not utm and not click and not link:
         return NOTHING
     before = referrer.strip() if isinstance(referrer, str) else ""
     there = "" if before.lower() in _NO_REFERRER else host_of(before)
@@ -114,7 +105,9 @@ def visit(address: str, referrer: object, campaign: Place, *places: Place) -> Vi
     if is_inside or kind_of(there) == "return":
         return Visit(SAME_VISIT, told)
     if utm or click:
-        return Visit(of_campaign(utm.get("utm_source", ""), utm.get("utm_medium", ""), click), told)
+        return Visit(of_campaign(utm.get("utm_source", ""), utm.get("utm_medium", ""), click or link), told)
+    if link and kind_of(there) in ("", "referral"):
+        return Visit(link, told)
     return Visit((kind_of(there) or "referral") if there else "direct", told)
 
 
@@ -169,15 +162,3 @@ def _stated(campaign: Place, places: tuple[Place, ...]) -> dict[str, str]:
         if said:
             found[f"utm_{part}"] = said
     return found
-
-
-@lru_cache(maxsize=4096)
-def _of_address(address: str) -> tuple[dict[str, str], str]:
-    """(the parts of a campaign, the channel of an advertisement's click) in an address's query; not to be changed."""
-    try:
-        query = urlsplit(address).query
-    except ValueError:  # no address at all: an unclosed bracket
-        return {}, ""
-    pairs = {name.lower(): value for name, value in reversed(parse_qsl(query)[:60])}
-    utm = {f"utm_{part}": said for part in PARTS if (said := text(pairs.get(f"utm_{part}")))}
-    return utm, next((channel for name, channel in _CLICKS.items() if pairs.get(name)), "")
