@@ -216,7 +216,7 @@ def test_the_family_of_a_browser(said: str, browser: str) -> None:
 
 @pytest.mark.parametrize(("said", "channel"), [({"gclid": "1"}, "paid_search"), ({"mc_cid": "1"}, "email")])
 def test_click_ids_that_an_sdk_sends_as_properties(said: dict[str, Any], channel: str) -> None:
-    event = {"event": "$pageview", "distinct_id": "d", "uuid": "u", "timestamp": AT.isoformat()}
+    event: dict[str, Any] = {"event": "$pageview", "distinct_id": "d", "uuid": "u", "timestamp": AT.isoformat()}
     event["properties"] = {"$current_url": HOME, "$referrer": "$direct", "$geoip_country_name": "Chile", **said}
     found = CONNECTORS["posthog"].read(
         RawRequest(
