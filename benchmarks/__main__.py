@@ -38,6 +38,7 @@ PARTS = {
     "refold": Part("benchmarks.refold"),
     "memory": Part("benchmarks.memory", 600.0),
     "emotion": Part("benchmarks.emotion"),
+    "ordinary": Part("benchmarks.ordinary"),
     "friction": Part("benchmarks.friction"),
     "detection": Part("benchmarks.detection"),
     "start": Part("benchmarks.start"),

@@ -49,6 +49,10 @@ class TrafficRules(Strict):
     own_domains: tuple[Domain, ...] = Field(
         (), description="mail domains of your own people; whoever has such an address is internal"
     )
+    own_accounts: tuple[str, ...] = Field(
+        (),
+        description="accounts that are your own company, by their ids on the page (`crm:crm:1`); they are internal",
+    )
     internal_hosts: tuple[HostGlob, ...] = Field(
         INTERNAL_HOSTS, description="globs over the host of a page; what happens there is internal"
     )

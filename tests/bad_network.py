@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 Fault = Literal["503", "503 with Retry-After", "429", "reset", "cut answer", "none"]
 """`reset`: the connection is reset before anything is passed on. `cut answer`: it is passed on and taken, and the
-connection breaks in the middle of the answer, so that the sender cannot know."""
+connection is closed in the middle of the answer, so that the sender cannot know."""
 FAULTS: tuple[Fault, ...] = ("503", "503 with Retry-After", "429", "reset", "cut answer")
 _AT_ONCE = struct.pack("ii", 1, 0)
 
@@ -54,7 +54,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         status, headers, answer = self._passed_on(body)
         if fault == "cut answer":
             self.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer) + 9}\r\n\r\n".encode() + answer[:1])
-            return self._break()
+            self.close_connection = True  # as a proxy that goes away does: no reset, which some tell apart
+            return None
         return self._answer(status, headers, answer)
 
     do_GET = do_POST = do_OPTIONS = do_HEAD = _any

@@ -5,7 +5,8 @@
 - A deal that was won or lost and, within `amendments.deal_s`, is said to be open, or to have ended otherwise: somebody
   chose the wrong stage.
 
-It is a function of the set of touchpoints, so the order in which they come does not matter.
+It is a function of the set of touchpoints, so the order in which they come does not matter. Of what is said on one
+thing the last 500 words are judged, so that a flood of them costs a bounded memory; what came before them stands.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _RESPONSES: Final = (
 _SURVEYS: Final = ("survey_id", "$survey_id", "survey", "survey_name", "$survey_name")
 _QUESTIONS: Final = ("question_id", "$survey_question_id", "question", "question_name")
 _Series = tuple[str, ...]
+MOST: Final = 500
+"""Words on one thing that are kept in mind."""
 
 
 class _Said(NamedTuple):
@@ -80,7 +83,14 @@ class Amended:
                 said = self._series.setdefault(series, [])
                 said.insert(bisect_left(said, item.sort_key, key=_key), _read(item))
                 told[series] = None
-        return {one.event_id: one.key for series in told for one in self._judge(series)}
+        return {one.event_id: one.key for series in told for one in self._judge(series, self._forgotten(series))}
+
+    def _forgotten(self, series: _Series) -> list[_Said]:
+        """The words that later ones have pushed out; in any order of arrival the same ones are left."""
+        said = self._series[series]
+        pushed = said[:-MOST]
+        del said[:-MOST]
+        return pushed
 
     def _series_of(self, item: AttributedTouchpoint) -> _Series:
         """What it is one of several words on; empty where it is on nothing, or nothing tells on what."""
@@ -99,12 +109,12 @@ class Amended:
         survey = _named(touchpoint, _SURVEYS) or touchpoint.subject  # without either, two answers may be on two things
         return ("answer", person, survey, *question) if person and survey and self._rules.answer else ()
 
-    def _judge(self, series: _Series) -> list[_Said]:
+    def _judge(self, series: _Series, forgotten: list[_Said]) -> list[_Said]:
         said, before = self._series[series], self._back.get(series, frozenset())
         now = frozenset(self._mistaken(said) if series[0] == "deal" else self._replaced(series, said))
         self._back[series] = now
         self.back = frozenset(self.back) - before | now
-        return [one for one in said if one.event_id in now ^ before]
+        return [one for one in (*forgotten, *said) if one.event_id in now ^ before]
 
     def _replaced(self, series: _Series, said: list[_Said]) -> Iterator[str]:
         """Answers that another one follows; with the name of their response, however late."""

@@ -80,6 +80,7 @@ class JourneyState:
     first_seen_at: datetime | None = None
     last_seen_at: datetime | None = None
     people: dict[str, None] = field(default_factory=dict)
+    left_out: dict[str, None] = field(default_factory=dict)  # people of what counts for nobody; links may move it
     transitions: tuple[PhaseChange, ...] = ()
     opportunities: dict[str, Opportunity] = field(default_factory=dict)  # never changed, always replaced
     deal_words: dict[str, DealWords] = field(default_factory=dict)  # what the CRM said of each; also replaced
@@ -115,6 +116,7 @@ class JourneyState:
             first_seen_at=self.first_seen_at,
             last_seen_at=self.last_seen_at,
             people=dict(self.people),
+            left_out=dict(self.left_out),
             transitions=self.transitions,
             opportunities=self.opportunities,
             deal_words=self.deal_words,

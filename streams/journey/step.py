@@ -65,6 +65,8 @@ def _leave_out(
 ) -> None:
     """Kept where it was, with what it is; it moves no phase, no rule and no wait, and is no contact moment."""
     state.touchpoints += 1
+    if person := item.attribution.person_id:
+        state.left_out[person] = None
     placed = _placed(context, state, item, kind, traffic, stated_emotion(item.touchpoint))
     effects.place(replace(placed, on_map=False))
     _pass(state, item)

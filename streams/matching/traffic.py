@@ -30,7 +30,7 @@ class TrafficBook:
         self._own = tuple(f"@{domain}" for domain in rules.own_domains) + tuple(
             f".{domain}" for domain in rules.own_domains
         )
-        self._own_accounts = frozenset(f"domain:{domain}" for domain in rules.own_domains)
+        self._own_accounts = frozenset((*rules.own_accounts, *(f"domain:{domain}" for domain in rules.own_domains)))
         self._left_out = frozenset({"customer", "bot", "internal", "test", "declined"} - {*rules.count})
         hosts = re.compile("|".join(map(translate, rules.internal_hosts)) or r"(?!)")
         self._is_internal = lru_cache(maxsize=4_096)(lambda host: hosts.match(host) is not None)
@@ -43,7 +43,7 @@ class TrafficBook:
         """What kind of traffic it is, by the message, and by whose it is."""
         touchpoint = item.touchpoint
         found = self._of_message(touchpoint)
-        if found != "customer" or not self._own or touchpoint.action in RECORDS:
+        if found != "customer" or not self._own_accounts or touchpoint.action in RECORDS:
             return found
         return "internal" if item.account_id in self._own_accounts or self._is_own(touchpoint) else "customer"
 
@@ -63,7 +63,7 @@ class TrafficBook:
 
     def _is_own(self, touchpoint: CleanTouchpoint) -> bool:
         mails = (alias.lower() for alias in touchpoint.aliases if alias.startswith("email:"))
-        return any(f"@{mail.rpartition('@')[2]}".endswith(self._own) for mail in mails)
+        return bool(self._own) and any(f"@{mail.rpartition('@')[2]}".endswith(self._own) for mail in mails)
 
 
 def _is_program(touchpoint: CleanTouchpoint) -> bool:

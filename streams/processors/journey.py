@@ -268,7 +268,8 @@ class Journey:
             return known_new
         if not isinstance(item, Recall) or not item.person_ids or "" in item.person_ids:
             return False
-        return live.journey.state.people.keys().isdisjoint(item.person_ids)
+        state = live.journey.state
+        return state.people.keys().isdisjoint(item.person_ids) and state.left_out.keys().isdisjoint(item.person_ids)
 
     def _tell(self, live: Live, changes: Changes, batch: _Batch) -> None:
         batch.outputs += fact_outputs(facts_of(live.journey, changes, batch.as_of))

@@ -113,6 +113,7 @@ def _event(fact: TouchpointFact, signals: Sequence[SignalFact]) -> Row:
         "confidence": attribution.confidence,
         "rejected": sorted({candidate.account_id for candidate in attribution.rejected}),
         "type": fact.touchpoint_type,
+        "traffic": fact.traffic,
         "on_map": fact.on_map,
         "phase": fact.phase,
         "home_phase": fact.home_phase,

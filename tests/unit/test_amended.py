@@ -17,6 +17,7 @@ from schemas.traffic import Traffic
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from streams.journey import account as account_module
+from streams.journey import amended as amended_module
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
@@ -234,3 +235,21 @@ def test_what_was_taken_back_stays_what_it_is() -> None:
     placed = told(items, EVERYBODY).placed
     assert [placed[name].traffic for name in told_at] == ["internal", "internal"]
     assert placed["a"].emotion is None, "it was corrected"
+
+
+@settings(max_examples=25, deadline=None)
+@given(case=_streams())
+def test_a_flood_of_words_costs_a_bounded_memory_and_any_order_comes_to_the_same(
+    case: tuple[list[AttributedTouchpoint], list[list[AttributedTouchpoint]]],
+) -> None:
+    history, batches = case
+    with patch.object(amended_module, "MOST", 2), patch.object(account_module, "TAIL", 4):
+        seen, state = live(batches, BLUEPRINT, last_event)
+        assert (seen.placed, seen.signals, comparable(state)) == visible(fold(history, BLUEPRINT, AS_OF))
+
+
+def test_no_more_words_than_that_are_kept_of_one_deal() -> None:
+    words = BLUEPRINT.amended()
+    words.learn(deal(f"e{n}", n * DAY, "contractsent") for n in range(2 * amended_module.MOST))
+    words.learn([deal("long ago", -DAY, "closedwon")])
+    assert len(words) == amended_module.MOST

@@ -66,6 +66,29 @@ def test_nearly_all_of_a_list_has_its_type(name: str) -> None:
     assert not [sent for sent, _, found in wrong if found == "unmapped"]
 
 
+@pytest.mark.parametrize(
+    ("page", "masked", "kind"),
+    [
+        ("/quote/jan%40acme.com/accept", "/quote/[email]/accept", "quote_page"),
+        ("/offerte/aanvragen/jan@acme.nl", "/offerte/aanvragen/[email]", "quote_page"),
+        ("/demo/request/jan@acme.com", "/demo/request/[email]", "demo_page"),
+        ("/nl/contact/bedankt/jan@acme.nl", "/nl/contact/bedankt/[email]", "thanks_page"),
+        ("/webinar/register/jan@acme.com", "/webinar/register/[email]", "webinar"),
+        ("/survey/nps/Zk39xPq81LmN02vB7yRw", "/survey/nps/[token-d906]", "satisfaction_survey"),
+        ("/login/magic/AbCdEf0123456789AbCdEf01", "/login/magic/[token-b1f5]", "account_page"),
+    ],
+)
+def test_a_masked_part_of_a_page_hides_no_type(page: str, masked: str, kind: str) -> None:
+    """Words before and behind the mask tell it, as they do without."""
+    assert read(viewed(page)).page == masked
+    assert type_of(viewed(page)) == kind == type_of(viewed(masked.rpartition("/[")[0]))
+
+
+def test_two_words_around_a_mask_are_told_from_an_event() -> None:
+    named = {"type": "track", "event": "Quote jan@acme.com requested", "properties": {}}
+    assert (read(named).vendor_type, type_of(named)) == ("track:Quote [email] requested", "quote")
+
+
 def type_of(message: dict[str, Any], blueprint: CompiledBlueprint = BLUEPRINT) -> str:
     return blueprint.type_of(read(message)).id
 

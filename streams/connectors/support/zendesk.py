@@ -64,9 +64,13 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         text="" if _by_agent(kind, change, detail) else _text(change, detail, event),
         score=score,
         score_kind="csat" if score is not None else "",
-        properties=_properties(kind, detail, event) | _opened(kind, change, detail),
+        properties=_properties(kind, change, detail, event) | _opened(kind, change, detail),
         backfill=request.backfill,
     )
+
+
+#: The second is told of a status of one's own: its name says nothing, what it stands for is the ticket's `status`.
+_STATUS_CHANGES = ("status_changed", "custom_status_changed")
 
 
 def _type(message: Message) -> tuple[str, str]:
@@ -93,7 +97,7 @@ def _action(kind: str, change: str, comment: dict[str, Any], score: float | None
         return _TIES.get(change, "support_record")
     if change == "created":
         return "ticket_created"
-    if change == "status_changed":
+    if change in _STATUS_CHANGES:
         return "ticket_status"
     if change == "comment_added" and comment.get("is_public") is not False:
         return "ticket_replied_by_agent" if _by_staff(comment) else "ticket_replied_by_customer"
@@ -207,9 +211,11 @@ def _score(event: dict[str, Any]) -> float | None:
     return None
 
 
-def _properties(kind: str, detail: dict[str, Any], event: dict[str, Any]) -> dict[str, Scalar]:
-    """What changed, in lower case, and for tickets how they stand."""
+def _properties(kind: str, change: str, detail: dict[str, Any], event: dict[str, Any]) -> dict[str, Scalar]:
+    """What changed, in lower case, and for tickets how they stand; of a status of one's own, the one it stands for."""
     found = {name: text(event.get(name)).lower() for name in ("current", "previous")}
+    if change == "custom_status_changed":
+        found = {"current": text(detail.get("status")).lower(), "custom_status": found["current"]}
     if kind in _TICKETS:
         found |= {name: text(detail.get(name)).lower() for name in ("status", "priority", "type")}
         found["via"] = text(member(detail, "via").get("channel")).lower()

@@ -70,7 +70,9 @@ CONNECTOR = Connector(
             "Take the write key from the source's secret file.",
             "Point your SDK at the gateway:\n"
             "   - rudder-sdk-python: `Client(write_key, host=GATEWAY)`\n"
-            "   - @rudderstack/rudder-sdk-node: `new Analytics(writeKey, {dataPlaneUrl: GATEWAY})`\n"
+            "   - @rudderstack/rudder-sdk-node: `new Analytics(writeKey, {dataPlaneUrl: GATEWAY, errorHandler})`;\n"
+            "     without a handler (`(error) => {}`) version 3.0.13 ends your program, and loses what waits,\n"
+            "     when an answer breaks off\n"
             "   - @rudderstack/analytics-js: `load(writeKey, GATEWAY, {configUrl: GATEWAY})`",
         ),
         limits="A body of 4,000 KiB.",
