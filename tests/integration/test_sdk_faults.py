@@ -78,6 +78,14 @@ if (location.search === "?first") { CALL }
 </script>""",
 }
 
+POSTHOG = """<script src="/posthog-js/dist/array.full.no-external.js"></script><script>
+const sdk = {track: (name) => posthog.capture(name)};
+posthog.init("phc_x", {api_host: "GATEWAY", opt_out_useragent_filter: true, capture_pageview: false,
+  capture_pageleave: false, autocapture: false, disable_session_recording: true, disable_surveys: true,
+  advanced_disable_flags: true});
+if (location.search === "?first") { CALL }
+</script>"""
+
 
 def assert_exact(writer: FakeWriter, cell: str) -> None:
     """Every event is there, under one id at one time, however often it came."""
@@ -180,8 +188,46 @@ def test_a_page_that_is_closed_while_nothing_gets_through(vendor: str, fault: Fa
     assert called == set()
 
 
+@pytest.mark.slow
+@pytest.mark.node
+@pytest.mark.browser
+@pytest.mark.parametrize("fault", [one for one in FAULTS if one != "429"])
+def test_every_fault_that_posthog_in_a_browser_tries_again(fault: Fault, tmp_path: Path) -> None:
+    with (
+        listening() as (url, writer),
+        bad_network(url, fault, HURT) as network,
+        site(page("posthog", network.url)) as address,
+    ):
+        called = visit(tmp_path, f"{address}?first@40")
+        assert network.hurt, "the fault was never met"
+    assert_exact(writer, f"browser posthog, {fault}")
+    assert called == set()
+
+
+@pytest.mark.slow
+@pytest.mark.node
+@pytest.mark.browser
+@pytest.mark.parametrize("how", ["429", "closed"])
+def test_what_posthog_in_a_browser_gives_up(how: str, tmp_path: Path) -> None:
+    """What posthog-js does, not what it should do: red means that it does otherwise now.
+
+    A 429 is final to it, as every 4xx is. What it has not got through it keeps in memory alone, so it is gone with the
+    page. The gateway answers 503 where it cannot take an event, and 429 never.
+    """
+    fault: Fault = "429" if how == "429" else "503"
+    with (
+        listening() as (url, writer),
+        bad_network(url, fault, HURT if how == "429" else 1_000) as network,
+        site(page("posthog", network.url)) as address,
+    ):
+        visit(tmp_path, f"{address}?first@{15 if how == '429' else 5}", f"{address}next@1")
+        network.left = 0
+        called = visit(tmp_path, f"{address}@10")
+    assert network.hurt and not touchpoints(writer) and called == set()
+
+
 def page(vendor: str, url: str) -> str:
-    return BROWSER[vendor].replace("CALL", CALLS).replace("GATEWAY", url)
+    return (BROWSER | {"posthog": POSTHOG})[vendor].replace("CALL", CALLS).replace("GATEWAY", url)
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         occurred_at=when.occurred_at,
         received_at=request.received_at,
         clock_suspect=reading.is_suspect(when.occurred_at, request.received_at),
-        aliases=ordered([*aliases, *_told_addresses(name, said, properties)] if aliases else []),
+        aliases=ordered([*aliases, *_told_addresses(name, said, properties, aliases)] if aliases else []),
         account_refs=_account_refs(name, properties),
         person_traits=person_traits(said) if aliases else {},
         account_traits=company_traits(member(properties, "$group_set")) if name == "$groupidentify" else {},
@@ -178,9 +178,12 @@ def _uuid_version(value: str) -> int:
         return 0
 
 
-def _told_addresses(name: str, said: Message, properties: Message) -> list[Alias]:
-    """The person's; where none is told, what a form or another event of the sender's own has in its properties."""
-    return _addresses(said) or ([] if name[:1] == "$" else _addresses(properties))
+def _told_addresses(name: str, said: Message, properties: Message, aliases: list[Alias]) -> list[Alias]:
+    """The person's; of a visitor nobody knows, where none is told, what a form of the sender's own has."""
+    found = _addresses(said)
+    if found or name[:1] == "$" or any(not one.startswith("anonymous:") for one in aliases):
+        return found
+    return _addresses(properties)
 
 
 def _addresses(said: Message) -> list[Alias]:
