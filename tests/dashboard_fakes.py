@@ -263,11 +263,11 @@ class FakeStore:
                 | {
                     "account_id": account_id,
                     "pained": sum(kinds.values()),
-                    "worst_type": max(kinds, key=lambda kind: (kinds[kind], kind)),
+                    "worst_type": max(kinds, key=lambda kind: (round(kinds[kind], 6), kind)),
                     "last_at": max(row["occurred_at"] for row in rows),
                 }
             )
-        return sorted(found, key=lambda row: (-row["pained"], row["account_id"]))[:limit]
+        return sorted(found, key=lambda row: (-round(row["pained"], 6), row["account_id"]))[:limit]
 
     async def last_minute(self, scope: Scope) -> datetime | None:
         self._ask("last_minute")

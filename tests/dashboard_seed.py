@@ -212,13 +212,17 @@ def recompute(client: Client) -> None:
     client.command("""
         INSERT INTO journey_minutes (minute, phase, touchpoint_type, persona, segment, channel, version, volume,
           visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set, person_set,
-          blueprint_version, importance, moment_of_truth)
+          hurts, blueprint_version, importance, moment_of_truth)
         SELECT minute, phase, touchpoint_type, persona, segment, channel, now64(6) - toIntervalHour(1), count(),
           countIf(account_id LIKE 'anon:%'), countIf(friction > 0),
           countIf(delight > 0), sumIf(emotion, has_emotion = 1), countIf(has_emotion = 1), sum(pain),
           groupUniqArrayIf(sipHash64(account_id), account_id NOT LIKE 'anon:%'),
           groupUniqArrayIf(sipHash64(account_id), account_id LIKE 'anon:%'),
-          groupUniqArrayIf(sipHash64(person_id), person_id != ''), max(blueprint_version), any(importance),
+          groupUniqArrayIf(sipHash64(person_id), person_id != ''),
+          groupArrayIf((sipHash64(account_id), occurred_at, toUInt32(round(pain * 1000000))),
+            account_id NOT LIKE 'anon:%'
+            AND (friction > 0 OR touchpoint_type IN ('complaint', 'cancellation', 'status_page'))),
+          max(blueprint_version), any(importance),
           any(moment_of_truth)
         FROM touchpoints FINAL WHERE on_map = 1
         GROUP BY minute, phase, touchpoint_type, persona, segment, channel

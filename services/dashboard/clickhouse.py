@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,7 @@ from schemas.config import ClickHouseConfig
 from schemas.errors import PermanentError, StoreUnavailable
 from services.common.open_organisations import CLAIMS
 from services.dashboard import nearby, queries
+from services.dashboard.lately import Remembered
 from services.dashboard.numbers import Counts
 from services.dashboard.scope import BUCKETS, MINUTE, Range, Reading, Scope, floor_minute, reading
 from services.dashboard.store import (
@@ -38,6 +40,7 @@ from services.dashboard.store import (
 from streams.friction.fields import REFERENCES
 from streams.identity.aliases import NOBODY
 from streams.incidents import stored
+from streams.incidents.intake import OUTRIGHT
 from streams.incidents.rhythm import SLOTS
 from streams.runtime import clickhouse
 from streams.runtime.clickhouse import stamp
@@ -46,6 +49,9 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 THREADS = 4
+MAX_REACHES = 64
+MAX_PASTS = 8
+"""Filters whose settled days are remembered: some megabytes each."""
 TIMEOUT_S = 10
 _CARRIED = ("persona", "account_method", "account_confidence")
 _FAR_FUTURE = datetime(2261, 1, 1, tzinfo=UTC)
@@ -71,6 +77,9 @@ class ClickHouseStore:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._under_way: dict[str, asyncio.Task[list[dict[str, Any]]]] = {}
         """Questions of several parts of one page, which are asked at once: statement → its answer."""
+        self._reaches: dict[tuple[Scope, int], timedelta] = {}
+        """Scope and number of pains → how far back so many lay."""
+        self._past: Remembered[Daily] = Remembered(MAX_PASTS)
 
     def close(self) -> None:
         """Let running queries end; safe to call twice."""
@@ -127,12 +136,12 @@ class ClickHouseStore:
         """Days are of all accounts: of some, everything is read from the touchpoints."""
         return reading(since, until, () if scope.of_accounts else await self._settled(days))
 
-    async def _settled(self, days: Sequence[date]) -> set[date]:
-        """Those of `days` that may be read from their roll-ups."""
+    async def _settled(self, days: Collection[date]) -> dict[date, str]:
+        """Those of `days` that may be read from their roll-ups, and when these were made: anew is later."""
         if not days:
-            return set()
-        rows = await self._shared(queries.SETTLED)
-        return set(days) & {date.fromisoformat(row["name"]) for row in rows}
+            return {}
+        found = {_day(row["name"]): str(row["made"]) for row in await self._shared(queries.SETTLED)}
+        return {day: found[day] for day in days if day in found}
 
     async def _shared(self, statement: str) -> list[dict[str, Any]]:
         """Whoever asks while it is asked for waits for that answer."""
@@ -152,30 +161,80 @@ class ClickHouseStore:
         return found
 
     async def daily(self, scope: Scope, span: Range) -> Daily:
-        read = await self._reading(scope, span.since, span.until, span.whole_days)
+        settled = {} if scope.of_accounts else await self._settled(span.whole_days)
+        read, asked = reading(span.since, span.until, settled), _scoped(scope, span)
+        rest = asked | _read(replace(read, days=()))
+        past, lately = await asyncio.gather(
+            self._past_days(asked, {day: settled[day] for day in read.days}),
+            self._by_day(queries.daily(len(read.gaps), scope.of_accounts), rest),
+        )
+        return {**past, **{key: {**past.get(key, {}), **days} for key, days in lately.items()}}
+
+    async def _past_days(self, asked: Mapping[str, Any], settled: Mapping[date, str]) -> Daily:
+        """Of settled days: asked again only when one of them was made anew, or another one is settled."""
+        filters = tuple((name, repr(value)) for name, value in asked.items() if name not in ("since", "until"))
+        values = {**asked, **_read(Reading(tuple(settled), ()))}
+        if not settled:
+            return {}
+        return await self._past.of((filters, *settled.items()), lambda: self._by_day(queries.daily(0), values))
+
+    async def _by_day(self, query: str, asked: dict[str, Any]) -> Daily:
         found: dict[CellKey, dict[date, tuple[float, int]]] = {}
-        asked = _scoped(scope, span) | _read(read)
-        for row in await self.rows(queries.daily(len(read.gaps), scope.of_accounts), **asked):
+        for row in await self.rows(query, **asked):
             sums = zip(row["pains"], row["volumes"], strict=True)
             found[row["phase"], row["touchpoint_type"]] = dict(zip(map(_day, row["days"]), sums, strict=True))
         return found
 
     async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str], *, is_named: bool = True) -> Hurts:
-        asked = _scoped(scope, span) | {"by_definition": list(by_definition)}
-        rows = await self.rows(queries.hurt(scope.of_accounts), **asked)
-        found = [(row, Hurt(row["accounts"], tuple(row["worst"]))) for row in rows]
-        told = sorted({account_id for _, hurt in found for account_id in hurt.worst})
-        names = await self.rows(queries.ACCOUNT_NAMES, ids=told) if told and is_named else []
+        gaps, others, asked = await self._hurting(scope, span, by_definition)
+        query = queries.hurt_whom if is_named else queries.hurt
+        rows = await self.rows(query(gaps, scope.of_accounts, others), **asked)
+        told = {account for row in rows if row["is_type"] for account in row["worst"]}
+        known = await self._hashed(scope, span, told)
+
+        def whom(row: Mapping[str, Any]) -> Hurt:
+            named = (known[account]["account_id"] for account in row["worst"] if account in known)
+            return Hurt(row["accounts"], tuple(named) if row["is_type"] else ())
+
         return Hurts(
-            {(row["phase"], row["touchpoint_type"]): hurt for row, hurt in found if not row["is_type"]},
-            {row["touchpoint_type"]: hurt for row, hurt in found if row["is_type"] and not row["is_total"]},
-            next((hurt for row, hurt in found if row["is_total"]), Hurt()),
-            {row["account_id"]: row["name"] for row in names},
+            {(row["phase"], row["touchpoint_type"]): whom(row) for row in rows if not row["is_type"]},
+            {row["touchpoint_type"]: whom(row) for row in rows if row["is_type"] and not row["is_total"]},
+            next((whom(row) for row in rows if row["is_total"]), Hurt()),
+            {row["account_id"]: row["name"] for row in known.values()},
         )
 
     async def hurt_accounts(self, scope: Scope, span: Range, by_definition: Sequence[str], limit: int) -> Sequence[Row]:
-        asked = _scoped(scope, span) | {"by_definition": list(by_definition), "limit": limit}
-        return await self.rows(queries.hurt_accounts(scope.of_accounts), **asked)
+        gaps, others, asked = await self._hurting(scope, span, by_definition)
+        rows = await self.rows(queries.hurt_accounts(gaps, scope.of_accounts, others), **asked, limit=limit)
+        known = await self._hashed(scope, span, {row["account"] for row in rows})
+        told = ("account_id", "name", "phase", "segment")
+        found = [
+            {name: row[name] for name in ("pained", "worst_type", "last_at")} | {name: one[name] for name in told}
+            for row in rows
+            if (one := known.get(row["account"]))
+        ]
+        return sorted(found, key=lambda row: (-row["pained"], row["account_id"]))[:limit]
+
+    async def _hurting(
+        self, scope: Scope, span: Range, by_definition: Sequence[str]
+    ) -> tuple[int, bool, dict[str, object]]:
+        """How many gaps, whether cells do not know of a type that is pain by definition, and the values to bind."""
+        read = await self._reading(scope, span.since, span.until, span.whole_days)
+        others = sorted({*by_definition} - OUTRIGHT)
+        asked = _scoped(scope, span) | _read(read) | {"by_definition": list(by_definition), "others": others}
+        return len(read.gaps), bool(others), asked
+
+    async def _hashed(self, scope: Scope, span: Range, accounts: Collection[int]) -> Mapping[int, dict[str, Any]]:
+        """Accounts by the hashes of their ids; of one that has no row of its own yet only the id."""
+        if not accounts:
+            return {}
+        rows = await self.rows(queries.HASHED_ACCOUNTS, hashes=sorted(accounts))
+        found = {row["hash"]: row for row in rows}
+        if missing := sorted({*accounts} - found.keys()):
+            asked = _scoped(scope, span) | {"hashes": missing}
+            unknown = {"name": "", "phase": "", "segment": ""}
+            found |= {row["hash"]: row | unknown for row in await self.rows(queries.HASHED_TOUCHPOINTS, **asked)}
+        return found
 
     async def last_minute(self, scope: Scope) -> datetime | None:
         row = (await self.rows(queries.last_minute(scope.of_accounts), **_filters(scope)))[0]
@@ -278,12 +337,30 @@ class ClickHouseStore:
         return signals
 
     async def pained(self, query: PainQuery) -> Sequence[Row]:
-        scope, since = query.scope, query.span.since
+        """The newest so many often lie within hours: as far back as they lay is looked first, and only then further."""
+        since, until = query.span.since, query.span.until
+        key = (query.scope, query.limit)
+        if (reach := self._reaches.get(key)) and (lately := until - 2 * reach) > since:
+            rows = await self._pained(query, lately)
+            if len(rows) == query.limit and rows[-1]["at"] >= lately:
+                return rows
+        rows = await self._pained(query, since)
+        self._reaches.pop(key, None)
+        if len(rows) == query.limit:
+            self._reaches[key] = max(MINUTE, until - floor_minute(rows[-1]["at"]))
+        while len(self._reaches) > MAX_REACHES:
+            self._reaches.pop(next(iter(self._reaches)))
+        return rows
+
+    async def _pained(self, query: PainQuery, lately: datetime) -> list[dict[str, Any]]:
+        """With the touchpoints of whole minutes from `lately` on."""
+        scope = query.scope
         statement = queries.pained(scope.is_filtered, scope.of_accounts, has_falls=_is_of_whole_accounts(scope))
         return await self.rows(
             statement,
             **_carriers(scope, query.span),
-            since_at=stamp(since),
+            lately=int(lately.timestamp()),
+            since_at=stamp(query.span.since),
             kinds=list(query.types),
             derived=list(query.derived),
             waits=list(query.waits),

@@ -19,7 +19,7 @@ from services.dashboard.words import account_name, rule_label
 from streams.incidents.incident import Incident, signs_of
 from streams.incidents.judging import bursts_of
 from streams.incidents.listing import Listed, State, every, listed, policies_of, worst_first
-from streams.incidents.stored import asked, desks_of
+from streams.incidents.stored import asked
 
 REACH = timedelta(days=30)
 """How much older than the window the evidence of an incident may be that is shown in it."""
@@ -200,9 +200,11 @@ def _all(
     reader: Reader, pains: Pains, since: datetime, is_wanted: Callable[[Incident], bool] = every
 ) -> list[tuple[Desk, Listed]]:
     lens, board, now = reader.catalogue.lens, reader.board, reader.clock()
-    desks = desks_of(pains.signals, pains.touchpoints, pains.accounts, lens, since)
-    told = (desk.changed(threads=mine) if (mine := board.threads(desk.account_id)) else desk for desk in desks)
-    return [(desk, one) for desk in told for one in listed(desk, lens, board.log, now, is_wanted)]
+    found = []
+    for desk, incidents in reader.grouped.desks(pains, since):
+        told = desk.changed(threads=mine) if (mine := board.threads(desk.account_id)) else desk
+        found += [(told, one) for one in listed(told, lens, board.log, now, is_wanted, incidents)]
+    return found
 
 
 def _is_in(wanted: set[str], incident: Incident) -> bool:

@@ -44,7 +44,7 @@ FIRST_MINUTE = "SELECT min(minute) AS minute, count() AS cells FROM journey_minu
 
 # Which days may be read from journey_days. Asked once for all that a question reads: a day that is unsettled meanwhile
 # is read as it was a moment ago.
-SETTLED = "SELECT toString(day) AS name FROM journey_day_states WHERE is_settled"
+SETTLED = "SELECT toString(day) AS name, toString(rolled_at) AS made FROM journey_day_states WHERE is_settled"
 
 
 def _in_gaps(gaps: int) -> str:
@@ -68,14 +68,20 @@ _OF_ACCOUNTS = f"""
     if(has_emotion = 1, emotion, 0) AS emotion_sum, toUInt64(has_emotion) AS emotion_count, pain AS pain_sum,
     if(startsWith(account_id, 'anon:'), [], [sipHash64(account_id)]) AS account_set,
     if(startsWith(account_id, 'anon:'), [sipHash64(account_id)], []) AS visitor_set,
-    if(person_id = '', [], [sipHash64(person_id)]) AS person_set
+    if(person_id = '', [], [sipHash64(person_id)]) AS person_set HURTS
   FROM touchpoints AS t FINAL WHERE GAPS AND {_COUNTED} {_SCOPE} AND {_ACCOUNTS}"""
+
+
+_HURTS_COLUMN = """,
+    if(NOT startsWith(account_id, 'anon:') AND (t.friction > 0 OR has({by_definition:Array(String)}, touchpoint_type)),
+      [(sipHash64(account_id), occurred_at, toUInt32(round(pain * 1e6)))], []) AS hurts"""
 
 
 def _minutes(gaps: int, columns: str, of_accounts: bool) -> str:
     """Rows of minutes in the gaps between the days."""
     if of_accounts:
-        return f"SELECT {columns} FROM ({_OF_ACCOUNTS.replace('GAPS', _in_gaps(gaps))})"
+        hurts = _HURTS_COLUMN if "hurts" in columns else ""
+        return f"SELECT {columns} FROM ({_OF_ACCOUNTS.replace('GAPS', _in_gaps(gaps)).replace('HURTS', hurts)})"
     return f"SELECT {columns} FROM journey_minutes FINAL WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}"
 
 
@@ -160,44 +166,77 @@ SELECT max(minute) AS last, count() AS n FROM touchpoints FINAL WHERE {_COUNTED}
     return f"SELECT max(minute) AS last, count() AS n FROM journey_minutes FINAL WHERE volume > 0 {_SCOPE}"
 
 
-def hurt(of_accounts: bool) -> str:
-    """Identified accounts that something hurt: of every cell, of every type, and in all; `worst`: the most hurt first.
+def _hurts(gaps: int, of_accounts: bool, has_others: bool) -> str:
+    """What hurt identified accounts, a row each: account (hashed), at, and millionths of pain.
+
+    Cells know what is pain outright; of the `others`, which only a policy calls pain, the touchpoints themselves tell.
+    """
+    of_cells = "AND notEmpty(hurts) AND NOT has({others:Array(String)}, touchpoint_type)"
+    minutes = _minutes(gaps, "phase, touchpoint_type, hurts", of_accounts)
+    others = f"""
+    UNION ALL
+    SELECT phase, touchpoint_type, [(sipHash64(account_id), occurred_at, toUInt32(0))] FROM touchpoints FINAL
+    WHERE {_TOUCHED} AND has({{others:Array(String)}}, touchpoint_type) AND NOT startsWith(account_id, 'anon:')"""
+    return f"""
+  SELECT phase, touchpoint_type, each.1 AS account, each.2 AS at,
+    if(has({{by_definition:Array(String)}}, touchpoint_type), toUInt32(1000000), each.3) AS pain
+  FROM (
+    SELECT phase, touchpoint_type, hurts FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {of_cells} {_SCOPE}
+    UNION ALL
+    {minutes} {"" if of_accounts else of_cells} {others if has_others and not of_accounts else ""}
+  ) ARRAY JOIN hurts AS each"""
+
+
+_OF_WHOM = "phase, touchpoint_type, grouping(touchpoint_type) AS is_total, grouping(phase) AS is_type"
+_BY_WHOM = "GROUP BY GROUPING SETS ((phase, touchpoint_type), (touchpoint_type), ())"
+
+
+def hurt(gaps: int, of_accounts: bool = False, has_others: bool = False) -> str:
+    """How many identified accounts something hurt: of every cell, of every type, and in all.
 
     A type of `by_definition` hurts whenever it happens.
     """
     return f"""
-SELECT phase, touchpoint_type, grouping(touchpoint_type) AS is_total, grouping(phase) AS is_type,
-  uniqExact(account_id) AS accounts,
-  arrayMap(each -> each.2, arraySlice(arrayReverseSort(groupArray((pained, account_id))), 1, 8)) AS worst
-FROM (
-  SELECT phase, touchpoint_type, account_id,
-    sum(if(has({{by_definition:Array(String)}}, touchpoint_type), 1, pain)) AS pained
-  FROM touchpoints FINAL
-  WHERE {_TOUCHED} AND (friction > 0 OR has({{by_definition:Array(String)}}, touchpoint_type))
-    AND NOT startsWith(account_id, 'anon:') {_and_accounts(of_accounts)}
-  GROUP BY phase, touchpoint_type, account_id)
-GROUP BY GROUPING SETS ((phase, touchpoint_type), (touchpoint_type), ())
+SELECT {_OF_WHOM}, uniqExact(account) AS accounts, emptyArrayUInt64() AS worst
+FROM ({_hurts(gaps, of_accounts, has_others)})
+{_BY_WHOM}
 """
 
 
-def hurt_accounts(of_accounts: bool) -> str:
-    """The accounts that were hurt most, with what hurt them most."""
+def hurt_whom(gaps: int, of_accounts: bool = False, has_others: bool = False) -> str:
+    """The same, and the most hurt (hashed) of each, first the most."""
     return f"""
-SELECT h.account_id AS account_id, pained, worst_type, last_at, a.name AS name, a.phase AS phase, a.segment AS segment
+SELECT {_OF_WHOM}, uniqExact(account) AS accounts,
+  arrayMap(one -> one.2, arraySlice(arrayReverseSort(groupArray((pained, account))), 1, 8)) AS worst
 FROM (
-  SELECT account_id, sum(p) AS pained, argMax(touchpoint_type, (p, touchpoint_type)) AS worst_type, max(at) AS last_at
-  FROM (
-    SELECT account_id, touchpoint_type, max(occurred_at) AS at,
-      sum(if(has({{by_definition:Array(String)}}, touchpoint_type), 1, pain)) AS p
-    FROM touchpoints FINAL
-    WHERE {_TOUCHED} AND (friction > 0 OR has({{by_definition:Array(String)}}, touchpoint_type))
-      AND NOT startsWith(account_id, 'anon:') {_and_accounts(of_accounts)}
-    GROUP BY account_id, touchpoint_type)
-  GROUP BY account_id ORDER BY pained DESC, account_id LIMIT {{limit:UInt32}}) AS h
-LEFT JOIN (SELECT account_id, name, phase, segment FROM account_journeys FINAL) AS a ON a.account_id = h.account_id
-ORDER BY pained DESC, account_id
+  SELECT phase, touchpoint_type, account, sum(pain) AS pained FROM ({_hurts(gaps, of_accounts, has_others)})
+  GROUP BY phase, touchpoint_type, account)
+{_BY_WHOM}
 """
 
+
+def hurt_accounts(gaps: int, of_accounts: bool = False, has_others: bool = False) -> str:
+    """The accounts (hashed) that were hurt most, with what hurt them most, and all that equal the last of them."""
+    return f"""
+SELECT account, sum(p) / 1e6 AS pained, argMax(touchpoint_type, (p, touchpoint_type)) AS worst_type, max(at) AS last_at
+FROM (
+  SELECT account, touchpoint_type, max(h.at) AS at, sum(h.pain) AS p
+  FROM ({_hurts(gaps, of_accounts, has_others)}) AS h
+  GROUP BY account, touchpoint_type)
+GROUP BY account ORDER BY sum(p) DESC LIMIT {{limit:UInt32}} WITH TIES
+"""
+
+
+HASHED_ACCOUNTS = """
+SELECT sipHash64(account_id) AS hash, account_id, name, phase, segment FROM account_journeys FINAL
+WHERE hash IN {hashes:Array(UInt64)}
+"""
+
+# Those whose own row is not there yet.
+HASHED_TOUCHPOINTS = f"""
+SELECT DISTINCT sipHash64(account_id) AS hash, account_id FROM touchpoints
+WHERE {_TOUCHED} AND hash IN {{hashes:Array(UInt64)}}
+"""
 
 TIERS = f"""
 SELECT DISTINCT {_TIER} AS tier FROM account_journeys FINAL WHERE traits != '' AND tier != '' ORDER BY tier LIMIT 50
@@ -355,7 +394,10 @@ _FALLS = f"""
 
 
 def pained(is_filtered: bool, of_accounts: bool, *, has_falls: bool) -> str:
-    """What hurt in a scope, newest first: signals, touchpoints that are pain by definition, falls of the phase."""
+    """What hurt in a scope, newest first: signals, touchpoints that are pain by definition, falls of the phase.
+
+    Touchpoints are read from `lately` on: all rows since then are there.
+    """
     since = SINCE.replace("{since:", "{since_at:")
     return f"""
 SELECT account_id, part_id, at FROM (
@@ -364,7 +406,8 @@ SELECT account_id, part_id, at FROM (
     {_carried(is_filtered, of_accounts=True)}
   UNION ALL
   SELECT account_id, concat('touchpoint:', event_id), occurred_at FROM touchpoints FINAL
-  WHERE {_TOUCHED} AND has({{kinds:Array(String)}}, touchpoint_type) {_and_accounts(of_accounts)}
+  WHERE {_TOUCHED} AND minute >= toDateTime({{lately:Int64}}, 'UTC')
+    AND has({{kinds:Array(String)}}, touchpoint_type) {_and_accounts(of_accounts)}
   {_FALLS if has_falls else ""}
 ) ORDER BY at DESC, part_id LIMIT {{limit:UInt32}}
 """

@@ -25,6 +25,7 @@ from services.dashboard.board import Board
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.errands import Errands
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
+from services.dashboard.grouped import Grouped
 from services.dashboard.lately import Lately, Remembered
 from services.dashboard.letters import Letters
 from services.dashboard.mapping import MapInputs, build_map, cell_of
@@ -118,6 +119,7 @@ class Reader:
         self.given = Given()
         self.errands = Errands()
         self.board = Board()
+        self.grouped = Grouped(catalogue.lens)
         self.letters = Letters()
         self.named_incidents: OrderedDict[str, str] = OrderedDict()
         """Ids of incidents that were shown lately → their oldest evidence."""

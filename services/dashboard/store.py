@@ -82,7 +82,7 @@ class SignalQuery:
 
 @dataclass(frozen=True, slots=True)
 class Hurt:
-    """Identified accounts that something hurt; `worst`: ids of the most hurt, first the most."""
+    """Identified accounts that something hurt; `worst`: ids of the most hurt, first the most, where it is told."""
 
     accounts: int = 0
     worst: tuple[str, ...] = ()
@@ -90,7 +90,10 @@ class Hurt:
 
 @dataclass(frozen=True, slots=True)
 class Hurts:
-    """Who was hurt: by each cell, by each touchpoint type, and in all; `names` of the accounts that are told."""
+    """Who was hurt: by each cell, by each touchpoint type, and in all; `names` of the accounts that are told.
+
+    Of cells only how many.
+    """
 
     by_cell: Mapping[CellKey, Hurt]
     by_type: Mapping[str, Hurt]
@@ -205,7 +208,7 @@ class JourneyStore(Protocol):
     async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str], *, is_named: bool = True) -> Hurts:
         """Whom the touchpoints of a scope hurt; a type of `by_definition` hurts whenever it happens.
 
-        Without `is_named` the accounts come without their names, which saves a question.
+        Without `is_named` it is not told who they are, which saves a question.
         """
 
     async def hurt_accounts(self, scope: Scope, span: Range, by_definition: Sequence[str], limit: int) -> Sequence[Row]:

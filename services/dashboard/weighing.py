@@ -78,11 +78,13 @@ def summed(cells: Cells, kind: str) -> Counts:
     )
 
 
-async def weigh(reader: Reader, scope: Scope, *, whom: bool = True, people: bool = False) -> Weighed:
+async def weigh(
+    reader: Reader, scope: Scope, *, whom: bool = True, named: bool = False, people: bool = False
+) -> Weighed:
     """Without `whom` nobody is asked whom it hurt and by which rule: of one account that is clear.
 
-    People are counted where `people` says so. What it is compared with is asked once a minute, as only late events
-    change it. Raises StoreUnavailable.
+    With `named` it is told who was hurt most, not only how many were. People are counted where `people` says so. What
+    it is compared with is asked once a minute, as only late events change it. Raises StoreUnavailable.
     """
     as_of, store = reader.clock(), reader.store
     span = await reader.span(scope, as_of)
@@ -93,7 +95,7 @@ async def weigh(reader: Reader, scope: Scope, *, whom: bool = True, people: bool
     now, daily, hurt, rules, (before, hurt_before) = await asyncio.gather(
         store.cells(scope, span, sparks=False, people=people),
         store.daily(scope, chart),
-        store.hurt(scope, span, by_definition) if whom else _nobody(),
+        store.hurt(scope, span, by_definition, is_named=named) if whom else _nobody(),
         store.worst_rules(scope, span, reader.catalogue.derived_rules) if whom else _no_rules(),
         reader.before(scope, compared, whom=whom) if compared else _nothing(),
     )

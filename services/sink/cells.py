@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
+from streams.incidents.intake import OUTRIGHT
+
 CHUNK_MINUTES: Final = 500
 """Minutes per statement; they travel in the URL, whose length servers limit (64 KiB and up)."""
 
@@ -29,7 +31,7 @@ RECOMPUTE: Final = """
 INSERT INTO journey_minutes (
     minute, phase, touchpoint_type, persona, segment, channel, version,
     volume, visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set,
-    person_set, blueprint_version, importance, moment_of_truth
+    person_set, hurts, blueprint_version, importance, moment_of_truth
 )
 SELECT
     minute, phase, touchpoint_type, persona, segment, channel, toDateTime64({version:String}, 6, 'UTC'),
@@ -43,6 +45,7 @@ SELECT
     groupUniqArrayIf(account, real AND is_identified),
     groupUniqArrayIf(account, real AND NOT is_identified),
     groupUniqArrayIf(person, real AND is_person),
+    arraySort(groupArrayIf((account, at, toUInt32(pain_millionths)), real AND is_identified AND does_hurt)),
     max(judged_by),
     argMax(importance, judged_by),
     argMax(moment_of_truth, judged_by)
@@ -53,12 +56,15 @@ FROM
         has_emotion, toInt64(round(if(has_emotion, emotion, 0) * 1e6)) AS emotion_millionths,
         toInt64(round(pain * 1e6)) AS pain_millionths, sipHash64(account_id) AS account,
         NOT startsWith(account_id, 'anon:') AS is_identified, sipHash64(person_id) AS person,
-        person_id != '' AS is_person, blueprint_version AS judged_by, importance, moment_of_truth
+        person_id != '' AS is_person, occurred_at AS at,
+        friction > 0 OR has({outright:Array(String)}, touchpoint_type) AS does_hurt,
+        blueprint_version AS judged_by, importance, moment_of_truth
     FROM touchpoints FINAL
     WHERE minute IN {minutes:Array(UInt32)} AND on_map
     UNION ALL
     SELECT
-        minute, phase, touchpoint_type, persona, segment, channel, toUInt8(0), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        minute, phase, touchpoint_type, persona, segment, channel, toUInt8(0), 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        toDateTime64(0, 3, 'UTC'), 0, 0, 0, 0
     FROM journey_minutes FINAL
     WHERE minute IN {minutes:Array(UInt32)} AND volume > 0
 )
@@ -78,7 +84,7 @@ def recompute(store: Commands, minutes: Iterable[int]) -> None:
     """Recomputes the cells of `minutes` (seconds since 1970); safe to repeat. Raises as Store does."""
     for chunk in _chunks(sorted(set(minutes))):
         version = store.rows(VERSION, {"minutes": chunk})[0]["version"]
-        store.command(RECOMPUTE, {"minutes": chunk, "version": version})
+        store.command(RECOMPUTE, {"minutes": chunk, "version": version, "outright": sorted(OUTRIGHT)})
 
 
 def _chunks(minutes: list[int]) -> Iterator[list[int]]:

@@ -40,7 +40,7 @@ LIMIT {limit:UInt32}
 ROLL_UP: Final = """
 INSERT INTO journey_days (
     day, phase, touchpoint_type, persona, segment, channel, version, volume, visitor_volume, hourly_volume,
-    friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set, person_set,
+    friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set, person_set, hurts,
     blueprint_version, importance, moment_of_truth
 )
 SELECT
@@ -50,20 +50,21 @@ SELECT
     sum(c.friction), sum(c.delight), sum(toInt64(round(c.emotion_sum * 1e6))) / 1e6, sum(c.emotion_count),
     sum(toInt64(round(c.pain_sum * 1e6))) / 1e6,
     groupUniqArrayArray(c.account_set), groupUniqArrayArray(c.visitor_set), groupUniqArrayArray(c.person_set),
+    arraySort(groupArrayArray(c.hurts)),
     max(c.blueprint_version), argMax(c.importance, c.blueprint_version), argMax(c.moment_of_truth, c.blueprint_version)
 FROM
 (
     SELECT
         phase, touchpoint_type, persona, segment, channel,
         arrayMap(hour -> if(hour = toHour(minute), toUInt32(volume), 0), range(24)) AS hourly, volume, visitor_volume,
-        friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set, person_set,
+        friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set, person_set, hurts,
         blueprint_version, importance, moment_of_truth
     FROM journey_minutes FINAL
     WHERE minute >= toDateTime({day:Date}, 'UTC') AND minute < toDateTime({day:Date} + 1, 'UTC') AND volume > 0
     UNION ALL
     SELECT
         phase, touchpoint_type, persona, segment, channel,
-        arrayWithConstant(24, toUInt32(0)), 0, 0, 0, 0, 0., 0, 0., [], [], [], 0, 0, 0
+        arrayWithConstant(24, toUInt32(0)), 0, 0, 0, 0, 0., 0, 0., [], [], [], [], 0, 0, 0
     FROM journey_days FINAL
     WHERE day = {day:Date} AND volume > 0
 ) AS c

@@ -14,6 +14,7 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from schemas.base import EPOCH
+from streams.incidents.intake import OUTRIGHT
 from streams.runtime.clickhouse import query_rows
 
 EXAMPLES: Final = 5
@@ -43,17 +44,21 @@ class _Check:
     sql: str
 
 
+_KINDS: Final = ", ".join(f"'{kind}'" for kind in sorted(OUTRIGHT))
 # The touchpoints as they should look, without FINAL: the row of the highest revision of each key.
-_TRUTH: Final = """
+_TRUTH: Final = f"""
 SELECT
     minute, account_id, event_id, argMax(is_deleted, revision) AS gone, argMax(on_map, revision) AS shown,
     argMax(phase, revision) AS phase, argMax(touchpoint_type, revision) AS touchpoint_type,
     argMax(persona, revision) AS persona, argMax(segment, revision) AS segment, argMax(channel, revision) AS channel,
     argMax(person_id, revision) AS person, argMax(friction, revision) AS frictions,
     argMax(delight, revision) AS delights, argMax(has_emotion, revision) AS felt,
-    argMax(emotion, revision) AS feeling, argMax(pain, revision) AS hurt
+    argMax(emotion, revision) AS feeling, argMax(pain, revision) AS hurt,
+    cityHash64(sipHash64(account_id), argMax(occurred_at, revision), toUInt32(round(hurt * 1e6))) AS as_told,
+    NOT startsWith(account_id, 'anon:')
+        AND (frictions > 0 OR touchpoint_type IN ({_KINDS})) AS does_hurt
 FROM touchpoints
-WHERE minute >= {day:Date} AND minute < {day:Date} + 1
+WHERE minute >= {{day:Date}} AND minute < {{day:Date}} + 1
 GROUP BY minute, account_id, event_id
 """
 _CELLS: Final = _Check(
@@ -68,14 +73,15 @@ FROM
     SELECT
         1 AS truth, minute, phase, touchpoint_type, persona, segment, channel,
         (count(), countIf(frictions > 0), countIf(delights > 0), countIf(felt), uniqExact(account_id),
-            uniqExactIf(person, person != '')) AS figures,
+            uniqExactIf(person, person != ''), sumIf(as_told, does_hurt)) AS figures,
         sumIf(feeling, felt) AS feelings, sum(hurt) AS pains
     FROM ({_TRUTH}) WHERE NOT gone AND shown
     GROUP BY minute, phase, touchpoint_type, persona, segment, channel
     UNION ALL
     SELECT
         0, minute, phase, touchpoint_type, persona, segment, channel,
-        (volume, friction, delight, emotion_count, length(account_set) + length(visitor_set), length(person_set)),
+        (volume, friction, delight, emotion_count, length(account_set) + length(visitor_set), length(person_set),
+            arraySum(each -> cityHash64(each.1, each.2, each.3), hurts)),
         emotion_sum, pain_sum
     FROM journey_minutes FINAL
     WHERE minute >= {{day:Date}} AND minute < {{day:Date}} + 1 AND volume > 0
@@ -98,14 +104,16 @@ FROM
     SELECT
         1 AS rolled, phase, touchpoint_type, persona, segment, channel,
         (volume, visitor_volume, friction, delight, emotion_count, length(account_set), length(visitor_set),
-            length(person_set)) AS figures, emotion_sum AS feelings, pain_sum AS pains
+            length(person_set), arraySum(each -> cityHash64(each.1, each.2, each.3), hurts)) AS figures,
+        emotion_sum AS feelings, pain_sum AS pains
     FROM journey_days FINAL
     WHERE day = {day:Date} AND volume > 0
     UNION ALL
     SELECT
         0, phase, touchpoint_type, persona, segment, channel,
         (sum(m.volume), sum(m.visitor_volume), sum(m.friction), sum(m.delight), sum(m.emotion_count),
-            uniqExactArray(m.account_set), uniqExactArray(m.visitor_set), uniqExactArray(m.person_set)),
+            uniqExactArray(m.account_set), uniqExactArray(m.visitor_set), uniqExactArray(m.person_set),
+            sum(arraySum(each -> cityHash64(each.1, each.2, each.3), m.hurts))),
         sum(m.emotion_sum), sum(m.pain_sum)
     FROM journey_minutes AS m FINAL
     WHERE minute >= {day:Date} AND minute < {day:Date} + 1 AND m.volume > 0

@@ -27,7 +27,7 @@ class Incident:
     def roots(self) -> tuple[Part, ...]:
         return tuple(part for part in self.parts if not part.derived)
 
-    @property
+    @cached_property
     def incident_id(self) -> str:
         """Follows from its oldest evidence; it moves when an older event arrives: remember events, not this."""
         return incident_id(self.events[0])
@@ -37,24 +37,24 @@ class Incident:
         """Evidence, oldest part first, each once."""
         return tuple(dict.fromkeys(event for part in self.parts for event in part.proof))[:MAX_EVENTS]
 
-    @property
+    @cached_property
     def lead(self) -> Part:
         """The worst pain, the oldest of equals: it says what the incident is about."""
         return min(self.roots, key=lambda part: (-part.severity, part.opened_at, part.part_id))
 
-    @property
+    @cached_property
     def tags(self) -> tuple[str, ...]:
         return tuple(sorted({part.what for part in self.parts if part.derived}))
 
-    @property
+    @cached_property
     def severity(self) -> float:
         return max(part.severity for part in self.parts)
 
-    @property
+    @cached_property
     def opened_at(self) -> datetime:
         return min(part.opened_at for part in self.roots)
 
-    @property
+    @cached_property
     def pained_at(self) -> datetime:
         """When it last hurt."""
         return max(part.pained_at for part in self.roots)

@@ -5,7 +5,7 @@ One is recognised by its evidence: where people were told of it, it keeps the na
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -46,11 +46,16 @@ def every(_: Incident) -> bool:
     return True
 
 
-def listed(
-    desk: Desk, lens: Lens, log: ActionLog, now: datetime, is_wanted: Callable[[Incident], bool] = every
+def listed(  # noqa: PLR0913 - what is known of an account
+    desk: Desk,
+    lens: Lens,
+    log: ActionLog,
+    now: datetime,
+    is_wanted: Callable[[Incident], bool] = every,
+    incidents: Sequence[Incident] | None = None,
 ) -> list[Listed]:
-    """The account's incidents that are wanted, the oldest first."""
-    incidents = incidents_on(desk, lens)
+    """The account's incidents that are wanted, the oldest first. `incidents`: those on the desk, where known."""
+    incidents = incidents_on(desk, lens) if incidents is None else incidents
     known = [Known(thread.thread_id, frozenset(thread.events), thread.opened_at) for thread in desk.threads]
     threads = {thread.thread_id: thread for thread in desk.threads}
     continued = matched(known, incidents).continued if known else {}

@@ -55,7 +55,7 @@ def desks_of(
             parts=found,
         )
         for row in accounts
-        if (found := parts.get(str(row["account_id"]), {}) | dict(_falls(row, since)))
+        if (found := parts.get(str(row["account_id"]), {}) | dict(falls_of(row, since)))
     ]
 
 
@@ -64,7 +64,8 @@ def _touchpoint(row: Row, lens: Lens) -> Part:
     return lens.pain(kind, str(row["event_id"]), at, str(row["phase"]), str(row["person_id"]), str(row["title"]))
 
 
-def _falls(row: Row, since: datetime) -> Iterator[tuple[str, Part]]:
+def falls_of(row: Row, since: datetime) -> Iterator[tuple[str, Part]]:
+    """Falls back of the phase that an account's row tells of, by the ids of their parts."""
     for told in orjson.loads(str(row["transitions"]) or "[]"):
         move = PhaseChange.of(told)
         if is_fall(move) and move.at >= since:

@@ -34,12 +34,14 @@ from services.dashboard.store import (
     DaysQuery,
     Hurts,
     Near,
+    PainQuery,
     Pains,
     Polarity,
     RankedQuery,
     Row,
     SignalQuery,
 )
+from services.sink.cells import recompute
 from services.sink.days import roll_up
 from services.sink.rows import rows_of
 from streams.connectors.registry import told
@@ -241,6 +243,19 @@ def tangled(blueprint: Blueprint) -> seed.World:
     return world
 
 
+async def the_newest_are_the_first_of_all(store: ClickHouseStore, reader: Reader) -> None:
+    """Also where only the last hours were read; and those that came in between."""
+    for scope in (Scope("7d"), Scope("7d", persona="end_user")):
+        query = PainQuery(scope, await reader.span(scope, NOW), ("complaint",), limit=5_000)
+        every = await store.pained(query)
+        for limit in (5, 20):
+            few = replace(query, limit=limit)
+            assert [await store.pained(few) for _ in range(2)] == [every[:limit]] * 2
+        store._reaches[scope, 20] = timedelta(minutes=1)  # too little: it looks further
+        assert await store.pained(replace(query, limit=20)) == every[:20]
+    assert store._reaches[Scope("7d"), 5] * 2 < timedelta(days=7), "the second look was a short one"
+
+
 async def test_incidents_are_the_same_whether_or_not_what_stands_alone_is_read(
     store: ClickHouseStore, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +271,7 @@ async def test_incidents_are_the_same_whether_or_not_what_stands_alone_is_read(
 
     for scope, most in ((Scope("24h"), 10), *((scope, 1000) for scope in scopes)):
         assert await found(near, scope, most) == await found(every, scope, most), (scope, most)
+    await the_newest_are_the_first_of_all(store, Reader(cast(Any, store), Catalogue(blueprint), lambda: NOW))
     whole = await found(every, Scope("7d"), 1000)
     assert len([each for each in whole.incidents if each.signs > 1]) > 20, "they are of something"
     assert any("Burst" in each.tags for each in whole.incidents)
@@ -276,11 +292,12 @@ async def test_what_hurts_whom_by_day_is_the_naive_sum(store: ClickHouseStore, m
     for scope in SCOPES:
         span = await reader.span(scope, NOW)
         assert rounded(await store.daily(scope, span)) == rounded(await fake.daily(scope, span)), scope
-        accounts = [await each.hurt_accounts(scope, span, ("contract",), 9) for each in (store, fake)]
-        assert rounded(accounts[0]) == rounded(accounts[1]), scope
-        real, naive = [await each.hurt(scope, span, ("contract",)) for each in (store, fake)]
-        assert numbers(real) == numbers(naive), scope
-        assert set(real.total.worst) <= set(real.names)
+        for by_definition in (("contract",), ("complaint", "status_page"), ("cancellation", "contract")):
+            accounts = [await each.hurt_accounts(scope, span, by_definition, 9) for each in (store, fake)]
+            assert rounded(accounts[0]) == rounded(accounts[1]), (scope, by_definition)
+            real, naive = [await each.hurt(scope, span, by_definition) for each in (store, fake)]
+            assert numbers(real) == numbers(naive), (scope, by_definition)
+            assert set(real.total.worst) <= set(real.names) and len(real.total.worst) == len(naive.total.worst)
         assert await store.last_minute(scope) == await fake.last_minute(scope)
         feed = SignalQuery(since=span.since, limit=500, scope=scope)
         ids = [[row["signal_id"] for row in await each.signals(feed)] for each in (store, fake)]
@@ -301,6 +318,39 @@ async def test_what_hurts_whom_by_day_is_the_naive_sum(store: ClickHouseStore, m
             assert [row["account_id"] for row in paged] == [row["account_id"] for row in ranked[1]], (scope, sort)
         if scope.window not in ("1h", "24h"):
             assert naive.total.accounts and ids[0] and rows[0], "the comparison is of something"
+
+
+async def test_an_old_day_that_changes_is_read_anew(store: ClickHouseStore, client: Client, made: seed.World) -> None:
+    """What was remembered of settled days goes with the first late touchpoint: judged anew, moved, or erased."""
+    assert roll_up(Commands(client), None, limit=100)
+    scopes, reader = (Scope("7d"), Scope("30d"), Scope("30d", persona="end_user")), reader_on(store)
+
+    async def is_right() -> bool:
+        found = []
+        for scope in scopes:
+            span = await reader.span(scope, NOW)
+            for each in (store, FakeStore(made)):
+                hurts = numbers(await each.hurt(scope, span, ("complaint",)))
+                whom = await each.hurt_accounts(scope, span, ("complaint",), 9)
+                found.append(rounded([await each.daily(scope, span), hurts, whom]))
+        return found[::2] == found[1::2]
+
+    assert await is_right()
+    old = [row for row in made.touchpoints if timedelta(days=3) < NOW - row["occurred_at"] < timedelta(days=6)]
+    one = next(row for row in old if row["account_id"].startswith("crm:") and row["on_map"] and not row["friction"])
+    minute = int(one["minute"].timestamp())
+    worse = {"friction": 1, "pain": 0.9, "phase": "purchase", "persona": "end_user", "revision": 2 << 32}
+    steps = (worse, {"account_id": "crm:0002"}, {"is_deleted": 1, "revision": 3 << 32})
+    for step in steps:
+        gone = [{**one, "is_deleted": 1, "revision": 3 << 32}] if "account_id" in step else []
+        one |= step
+        seed._insert(client, "touchpoints", [*gone, one])
+        if one["is_deleted"]:
+            made.touchpoints.remove(one)
+        was_right = await is_right()
+        recompute(Commands(client), [minute])
+        assert await is_right(), step
+        assert not was_right or gone, "cells are what is read; a move may change no figure that is compared"
 
 
 def numbers(hurts: Hurts) -> list[Any]:

@@ -17,6 +17,13 @@ from tests.sink_harness import store_config
 
 pytestmark = pytest.mark.clickhouse
 _LINK: TypeAdapter[AnyLink] = TypeAdapter(AnyLink)
+HURTS = """
+SELECT toString(arraySort(groupArrayArray(hurts))) AS hurts FROM journey_minutes FINAL
+UNION ALL
+SELECT toString(arraySort(groupArray((sipHash64(account_id), occurred_at, toUInt32(round(pain * 1e6))))))
+FROM touchpoints FINAL WHERE on_map AND account_id NOT LIKE 'anon:%'
+  AND (friction > 0 OR touchpoint_type IN ('complaint', 'cancellation', 'status_page'))
+"""
 
 
 def test_the_last_versions_tables_show_the_same(tmp_path: Path) -> None:
@@ -26,6 +33,8 @@ def test_the_last_versions_tables_show_the_same(tmp_path: Path) -> None:
         migrate(config.model_copy(update={"bi_database": "bi"}), clickhouse.token)
         client = clickhouse.client(database="touchline")
         assert figures(client) == landed_figures()
+        assert len(set(client.query(HURTS).result_rows)) == 1, "whom each minute hurt is made of what is there"
+        assert client.query("SELECT count(arrayJoin(hurts)) FROM journey_minutes FINAL").result_rows[0][0] > 0
         for (payload,) in client.query("SELECT payload FROM histories FINAL").result_rows:
             AttributedTouchpoint.decoded(payload)
         links = client.query("SELECT payload FROM links FINAL").result_rows

@@ -351,8 +351,8 @@ class Asked:
         self.asked.append(("daily", scope, span))
         return {("a", PRODUCT): {}}
 
-    async def hurt(self, scope: Scope, span: Range, kinds: object) -> Hurts:
-        self.asked.append(("hurt", scope, span, kinds))
+    async def hurt(self, scope: Scope, span: Range, kinds: object, *, is_named: bool) -> Hurts:
+        self.asked.append(("hurt", scope, span, kinds, is_named))
         return Hurts({}, {}, Hurt(1), {})
 
     async def worst_rules(self, scope: Scope, span: Range, derived: object) -> dict[Any, str]:
@@ -367,16 +367,16 @@ class Asked:
 EARLIER = Cells({("a", PRODUCT): Counts(volume=5)}, {}, Counts())
 
 
-@pytest.mark.parametrize("people", [False, True])
-async def test_both_windows_are_asked_for_and_whom_it_hurt_in_each(people: bool) -> None:
+@pytest.mark.parametrize(("people", "named"), [(False, True), (True, False)])
+async def test_both_windows_are_asked_for_and_whom_it_hurt_in_each(people: bool, named: bool) -> None:
     asked, scope = Asked(EARLIER), Scope("7d", compare="4w")
-    found = await weigh(cast(Reader, asked), scope, people=people)
+    found = await weigh(cast(Reader, asked), scope, people=people, named=named)
     span = range_of("7d", NOON)
     chart = Range(NOON.replace(hour=0) - 29 * DAY, NOON, 3_600)
     assert asked.asked == [
         ("cells", scope, span, False, people),
         ("daily", scope, chart),
-        ("hurt", scope, span, CATALOGUE.painful_by_definition),
+        ("hurt", scope, span, CATALOGUE.painful_by_definition, named),
         ("worst_rules", scope, span, CATALOGUE.derived_rules),
         ("before", scope, span.compared("4w"), True),
     ]

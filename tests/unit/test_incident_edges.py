@@ -13,10 +13,12 @@ import pytest
 from schemas.config import LatenessConfig, SourceConfig
 from schemas.incidents import Carrier, Desk, DigestLine, Message, Part
 from schemas.policies import Policy
+from services.sink.migrate import DEFAULT_DIR
 from streams.incidents.actions import ActionLog, Standing, folded
 from streams.incidents.digests import MAX_LINES, counted, daily, part_of
 from streams.incidents.grouping import Burst, newest, with_bursts
 from streams.incidents.incident import CALM, Incident, incident_id, signs_of
+from streams.incidents.intake import OUTRIGHT
 from streams.incidents.judging import (
     Watch,
     bursts_of,
@@ -434,3 +436,9 @@ def test_a_digest_tells_each_incident_once_as_it_was_last_told_the_worst_first()
 def test_a_long_part_is_cut_and_says_so(number: int, last: str | None) -> None:
     lines = part_of("T", (DigestLine(words=f"w{n}") for n in range(number))).lines
     assert len(lines) == min(number, MAX_LINES + 1) and (lines[-1].words if lines else None) == last
+
+
+def test_what_is_pain_outright_is_what_the_stored_cells_were_made_with() -> None:
+    """A type more or less needs a migration: cells of before do not know of it."""
+    made = (DEFAULT_DIR / "0020_hurts.sql").read_text()
+    assert f"touchpoint_type IN {tuple(sorted(OUTRIGHT))}" in made

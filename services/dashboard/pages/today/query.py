@@ -21,7 +21,7 @@ async def ask(reader: Reader, scope: Scope) -> Today:
     span = await reader.span(scope, reader.clock())
     by_definition = reader.catalogue.painful_by_definition
     weighed, found, accounts = await asyncio.gather(
-        weigh(reader, scope),
+        weigh(reader, scope, named=True),
         _told(reader, scope, span),
         reader.store.hurt_accounts(scope, span, by_definition, ACCOUNTS),
     )
