@@ -21,6 +21,7 @@ from services.common.access import Access
 from services.common.connection import Bounds, server_settings
 from services.common.dead_letters import replay
 from services.common.secrets import clickhouse_password, ensure_secret_file, read_secret
+from services.common.server import Server
 from services.common.sockets import listen
 from services.dashboard import acting, answers
 from services.dashboard.acting import Act, ToLog
@@ -105,7 +106,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
         await client.aclose()
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """Ends the live streams before it waits for connections to end; they would not end by themselves."""
 
     def __init__(self, config: uvicorn.Config, lives: Sequence[Live]) -> None:

@@ -25,6 +25,8 @@ from streams.runtime.lifetime import close_all
 BEHIND_AFTER = timedelta(seconds=10)
 """What takes this long is said; a healthy pipeline takes a second."""
 LOOK_EVERY_S = 2.0
+REST_S = 4.0
+"""While every stage has done all there was at the last look."""
 LOOK_TIMEOUT_S = 8.0
 MAX_SEEN = 1_000
 Offsets = Mapping[int, int]
@@ -53,6 +55,11 @@ class Backlog:
 
     def _missing(self, ends: Offsets) -> int:
         return sum(max(end - self._committed.get(partition, 0), 0) for partition, end in ends.items())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it had done everything at the last look."""
+        return not self._seen
 
     def behind(self, now: datetime) -> StageBehind | None:
         """None while it keeps up."""
@@ -93,7 +100,8 @@ class Pipeline:
                 except (KafkaError, OSError, TimeoutError) as error:
                     _log.debug("the stages' progress cannot be read: %r", error)
                     await self._disconnect()
-                await asyncio.sleep(LOOK_EVERY_S)
+                at_rest = all(each.is_done for each in self._backlogs.values())
+                await asyncio.sleep(REST_S if at_rest else LOOK_EVERY_S)
         finally:
             await self._disconnect()
 

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Iterator
-
-import uvicorn
+from collections.abc import Callable
 
 from schemas.config import Config
 from schemas.errors import TransientError
 from services.common.link_keys import link_keys
 from services.common.secrets import read_secret
+from services.common.server import UnsignalledServer
 from services.common.sockets import listen
 from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
@@ -71,19 +70,11 @@ async def serve(
                 await outlet.close()
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to us: uvicorn raises them again after its shutdown, and the exit code would not be 0."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def _serve_until(
     app: Gateway, listener: socket.socket, stop: asyncio.Event, on_listening: Callable[[str], None] | None
 ) -> None:
     """Answers until `stop`, then takes no new connections and finishes those under way."""
-    server = _Server(settings(app, timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_S))
+    server = UnsignalledServer(settings(app, timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_S))
     stop_on_signals(stop)
     host, port = listener.getsockname()[:2]
     url = f"http://{host}:{port}"

@@ -31,6 +31,7 @@ from streams.runtime.lifetime import started, stop_on_signals
 from streams.runtime.log_guard import Broken, Told, guard
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import OpsServer
+from streams.runtime.patience import GROUP_WAIT_MS, patient
 
 GROUP: Final = "touchline-sink"
 """Put behind the topic prefix. Its committed offsets tell the processors what is stored."""
@@ -121,8 +122,8 @@ def _consumer(kafka: KafkaConfig, told: Told, health: SinkHealth) -> Any:
         max_poll_interval_ms=7 * 24 * 3600 * 1000,
         max_partition_fetch_bytes=2 << 20,
         fetch_max_bytes=16 << 20,
-        fetch_max_wait_ms=100,
     )
+    patient(consumer, GROUP_WAIT_MS)
     health.guard = guard(consumer, told)
     return consumer
 

@@ -7,11 +7,13 @@ from typing import Any
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
 from streams.runtime.log_guard import LogGuard, Told, guard
+from streams.runtime.patience import GROUP_WAIT_MS, patient
 
 
 class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
+        patient(consumer, GROUP_WAIT_MS)
         transport.guard = guard(consumer, transport.told)
         return consumer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import time
@@ -36,11 +37,16 @@ from streams.runtime.outbox import Outbox, Output, slices
 TOPIC: TopicName = "identity.links.v1"
 RECALL_GROUP = "touchline-recall"
 FORGET_EVERY_S = 5.0
+#: So often the one on duty looks whether it still is, and others whether they are.
+REST_S = 0.25
 #: What the one on duty sends at once; the rest waits, and what lives goes between.
 SENT_AT_ONCE = 200
 #: So long the links may be behind before a probe calls that unhealthy.
 BEHIND_S = 10.0
 ASKED_AT_MOST = 20
+POLL_MS = 500
+#: Once all is read: records end the wait for more, and so does being cancelled.
+REST_MS = 10_000
 FILLER = b"nothing"
 #: Positions that may have been used after the last one that was committed.
 FILLED_BEYOND = 1_000
@@ -163,7 +169,7 @@ class LinksReader:
         """Follow the topic until cancelled."""
         while True:
             try:
-                await self._read()
+                await self._read(REST_MS)
             except KafkaError as error:
                 _log.warning("links cannot be read: %s", error)
                 await asyncio.sleep(0.5)
@@ -178,6 +184,12 @@ class LinksReader:
         """Return once the links up to `position` (offset + 1) are known."""
         async with self._moved:
             await self._moved.wait_for(lambda: self.knowledge.position >= position)
+
+    async def news(self, than: int | None, patience_s: float) -> None:
+        """Return once more is known than up to `than`, at the latest after `patience_s`; None: nothing is news."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s), self._moved:
+                await self._moved.wait_for(lambda: than is not None and self.knowledge.position > than)
 
     def forget(self, position: int) -> None:
         """What follows from links up to `position` has been sent."""
@@ -201,8 +213,8 @@ class LinksReader:
         told |= {"limits": {limit: count for limit, count in self.knowledge.limited().items() if count}}
         return now - self._level_at < BEHIND_S and not unread, told
 
-    async def _read(self) -> None:
-        batches = await self._consumer.getmany(self._partition, timeout_ms=500)
+    async def _read(self, wait_ms: int = POLL_MS) -> None:
+        batches = await self._consumer.getmany(self._partition, timeout_ms=wait_ms)
         turn = Turn()
         for records in batches.values():
             for record in records:
@@ -305,7 +317,8 @@ class RecallDuty:
             except KafkaError as error:
                 _log.warning("recalls wait for Kafka: %s", error)
                 await asyncio.sleep(0.5)
-            await asyncio.sleep(0.02)
+            await self._reader.news(self._sent, REST_S)
+            await asyncio.sleep(0.02)  # more of it may come together
 
     async def stop(self) -> None:
         """Leave the group; safe to call twice."""

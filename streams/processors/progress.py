@@ -20,7 +20,8 @@ from streams.runtime.kafka import GroupProgress
 FACTS: TopicName = "journey.facts.v1"
 SINK_GROUP = "touchline-sink"
 POLL_S = 0.1
-IDLE_POLL_S = 1.0
+#: While nobody waits: the less often, the longer the sink has stood where it stands.
+IDLE_POLL_S = (1.0, 8.0)
 LOOK_TIMEOUT_S = 10.0
 #: So often it is asked whether Kafka has what is needed at all.
 ASK_EVERY_S = 10.0
@@ -86,13 +87,17 @@ class SinkProgress:
 
     async def run(self) -> None:
         """Poll while someone waits, now and then otherwise, so that `has` is never far behind; until cancelled."""
+        first_s, longest_s = IDLE_POLL_S
+        rest_s = first_s
         while True:
             if not self._needs:
                 self._stage.waits.go_on(_WHO)
                 self._wanted.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), IDLE_POLL_S)
+                    await asyncio.wait_for(self._wanted.wait(), rest_s)
+            before = self._committed
             await self.look()
+            rest_s = first_s if self._committed != before else min(2 * rest_s, longest_s)
             await asyncio.sleep(POLL_S)
 
     async def look(self) -> None:

@@ -31,6 +31,8 @@ from streams.runtime.standings import Standings, said
 from streams.runtime.writer import partition_of
 
 LOOK_S = 0.2
+#: While nothing waits: only what is new could be of a source that is set aside, and that ends the wait for it.
+REST_S = 1.0
 #: So often the figures are published while they change.
 TELL_EVERY_S = 2.0
 #: So often it is looked whether retention took what waits.
@@ -68,9 +70,9 @@ class Shift:
 
     async def begin(self) -> None:
         """Connect, and go to where the last one on duty was. Raises KafkaError."""
-        for consumer in (self._follower, self._replayer):
-            await consumer.start()
-            consumer.assign(self._places)
+        await self._replayer.start()
+        await self._follower.start()
+        self._follower.assign(self._places)
         firsts = await self._follower.beginning_offsets(self._places)
         ends = await self._follower.end_offsets(self._places)
         for place in self._places:
@@ -86,9 +88,12 @@ class Shift:
 
     async def work(self) -> bool:
         """One round of everything that is due; whether there may be more at once. Raises KafkaError."""
-        moved = await self._follow(0.0 if self._is_busy else LOOK_S)
+        at_rest_s = LOOK_S if self.waiting or self._standings.aside else REST_S
+        moved = await self._follow(0.0 if self._is_busy else at_rest_s)
         tended = [await self._tend(waiting) for waiting in list(self.waiting.values())]
         self._is_busy = any(tended)
+        if not self._is_busy and self._replayer.assignment():
+            self._replayer.unsubscribe()  # else it would go on to ask Kafka for what nobody takes
         for standing in self._standings.aside:
             if standing.state == "resuming" and standing.source not in self.waiting and self._is_level(standing.source):
                 await self._change(standing, "flowing", "")
@@ -213,6 +218,8 @@ class Shift:
     async def _replay(self, waiting: Waiting, end: int) -> None:
         """Read some records of its backlog; they count as read once all that they became is in Kafka."""
         place, turn = self._place(waiting), Turn()
+        if not self._replayer.assignment():
+            self._replayer.assign(self._places)
         if await self._replayer.position(place) != waiting.position:
             self._replayer.seek(place, waiting.position)
         batches = await self._replayer.getmany(place, timeout_ms=1000, max_records=RECORDS_AT_ONCE)

@@ -14,7 +14,8 @@ from schemas.config import KafkaConfig
 from schemas.topics import TopicName
 from streams.runtime.kafka import broadcast_consumer, partitions
 
-_POLL_MS = 500
+_POLL_MS = 10_000
+"""Records end the wait, and so does being cancelled."""
 RETRY_S: Final = 0.5
 Learn = Callable[[str, bytes | None], None]
 _log = logging.getLogger("touchline.follower")

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from schemas.config import KafkaConfig
 from schemas.topics import RAW_MAX_BYTES, TOPICS, TopicName
 from streams.runtime.lineage import Mark
+from streams.runtime.patience import ALONE_WAIT_MS, GROUP_WAIT_MS, patient
 from streams.runtime.topics_admin import partitions_of
 
 INSTANCE_ENV = "TOUCHLINE_INSTANCE"
@@ -50,20 +51,21 @@ def partitions(kafka: KafkaConfig, topic: TopicName) -> int:
 
 def broadcast_consumer(kafka: KafkaConfig, client_id: str) -> Any:
     """A consumer without a group, for topics that everyone reads whole."""
-    return AIOKafkaConsumer(
+    made = AIOKafkaConsumer(
         bootstrap_servers=list(kafka.bootstrap),
         client_id=client_id,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=250,
         metadata_max_age_ms=30_000,
         retry_backoff_ms=RETRY_BACKOFF_MS,
     )
+    patient(made, ALONE_WAIT_MS)
+    return made
 
 
 def group_consumer(kafka: KafkaConfig, group: str, *, role: str) -> Any:
     """A consumer of a group that commits only what we tell it to."""
-    return AIOKafkaConsumer(
+    made = AIOKafkaConsumer(
         bootstrap_servers=list(kafka.bootstrap),
         client_id=f"touchline-{role}",
         group_id=kafka.topic_prefix + group,
@@ -76,6 +78,8 @@ def group_consumer(kafka: KafkaConfig, group: str, *, role: str) -> Any:
         metadata_max_age_ms=30_000,
         retry_backoff_ms=RETRY_BACKOFF_MS,
     )
+    patient(made, GROUP_WAIT_MS)
+    return made
 
 
 class GroupProgress:

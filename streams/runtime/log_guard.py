@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.lineage import Lineage, Mark, Return, epochs
-from streams.runtime.log_requests import epoch_end, topic_ids
+from streams.runtime.log_requests import epoch_end, fetched, topic_ids
 
 #: offset out of range · unknown topic or partition · unknown topic id · inconsistent topic id
 _OUT_OF_RANGE = 1
@@ -114,7 +114,7 @@ class LogGuard:
         """Before the consumer sees a fetch: is each of its places still good?"""
         positions = {(topic, number): offset for topic, asked in request.topics for number, offset, _ in asked}
         broken = []
-        for partition, code, records in _fetched(response):
+        for partition, code, records in fetched(response):
             position, lineage, found = positions[partition], self._of(partition), list(epochs(records))
             known = lineage.before(position)
             is_new = bool(found) and known is not None and found[0][1] != known
@@ -193,12 +193,6 @@ def returns_of(marks: Mapping[TopicPartition, Mark]) -> list[str]:
     """What commits say of groups that went back, in words."""
     named = sorted((f"{tp.topic}/{tp.partition}", mark.back) for tp, mark in marks.items() if mark.back is not None)
     return [back.sentence(place) for place, back in named]
-
-
-def _fetched(response: Any) -> Iterator[tuple[TopicPartition, int, bytes]]:
-    for topic, partitions in response.topics:
-        for number, code, *_, records in partitions:
-            yield TopicPartition(topic, number), code, records or b""
 
 
 def _now() -> str:

@@ -5,7 +5,7 @@ Both are KIP-320's and KIP-516's, as the Java client uses them; Kafka 4 answers 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -162,3 +162,10 @@ async def epoch_end(send: Any, node_id: int, partition: TopicPartition, epoch: i
     if code:
         raise for_code(code)(str(partition))
     return known, end
+
+
+def fetched(response: Any) -> Iterator[tuple[TopicPartition, int, bytes]]:
+    """Of the answer to a fetch: each partition, its error code (0: none) and its records as they came."""
+    for topic, partitions in response.topics:
+        for number, code, *_, records in partitions:
+            yield TopicPartition(topic, number), code, records or b""

@@ -22,6 +22,8 @@ TOPIC: TopicName = "sources.standings.v1"
 RETRY_S = 0.5
 START_TIMEOUT_S = 30.0
 POLL_MS = 500
+#: Once all is read: records end the wait for more, and so does being cancelled.
+REST_MS = 10_000
 _log = logging.getLogger("touchline.standings")
 
 
@@ -114,7 +116,7 @@ class StandingsReader:
             try:
                 if self._consumer is None:  # the topic may not be there yet
                     await asyncio.wait_for(self.start(), START_TIMEOUT_S)
-                await self._read(self._consumer)
+                await self._read(self._consumer, REST_MS)
             except (KafkaError, OSError, TimeoutError) as error:
                 _log.warning("where sources stand cannot be read: %s", error)
                 await asyncio.sleep(RETRY_S)
@@ -125,8 +127,8 @@ class StandingsReader:
         if consumer is not None:
             await consumer.stop()
 
-    async def _read(self, consumer: Any) -> None:
-        for records in (await consumer.getmany(self._partition, timeout_ms=POLL_MS)).values():
+    async def _read(self, consumer: Any, wait_ms: int = POLL_MS) -> None:
+        for records in (await consumer.getmany(self._partition, timeout_ms=wait_ms)).values():
             for record in records:
                 self.standings.learn_record(record.value)
 

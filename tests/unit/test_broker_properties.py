@@ -73,3 +73,8 @@ def test_any_path_reaches_java_unchanged(folder: str) -> None:
 def test_settings_that_cannot_work_are_refused(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ValidationError, match=named):
         BrokerSettings.model_validate({"data_dir": Path("/data")} | changes)
+
+
+def test_a_broker_that_nobody_uses_writes_nothing() -> None:
+    """Kafka's default is two records a second that say nothing, each with a flush to disk."""
+    assert _properties()["metadata.max.idle.interval.ms"] == "0"

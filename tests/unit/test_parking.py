@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -180,6 +180,12 @@ class Consumer:
 
     def assign(self, places: Sequence[TopicPartition]) -> None:
         self._at = dict.fromkeys(places, 0)
+
+    def unsubscribe(self) -> None:
+        self._at.clear()
+
+    def assignment(self) -> Set[TopicPartition]:
+        return self._at.keys()
 
     async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(places, 0)

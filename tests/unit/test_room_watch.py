@@ -71,3 +71,13 @@ def test_it_looks_by_itself() -> None:
     disk.watch.stop()
     disk.watch.stop()
     assert disk.told == [False]
+
+
+@pytest.mark.parametrize(
+    ("mib", "looks"), [(0, 0.02), (127, 0.02), (128 + 2 * 1024, 0.25), (128 + 64 * 1024, 1.0)], ids=str
+)
+def test_it_looks_often_where_little_is_free_and_never_later_than_a_disk_can_be_full(mib: int, looks: float) -> None:
+    """Fifty looks a second cost as much as all else an embedded ClickHouse does at rest."""
+    disk = Disk()
+    disk.has(mib)
+    assert disk.watch._pause_s == pytest.approx(looks)

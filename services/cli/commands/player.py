@@ -35,6 +35,7 @@ class Player:
     everything_runs: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
+    _end: Callable[[], object] = lambda: None
 
     def __enter__(self) -> Player:
         self._thread = threading.Thread(target=self._run, name="demo-feed", daemon=True)
@@ -43,6 +44,8 @@ class Player:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended by itself
+            self._end()
         if self._thread is not None:
             self._thread.join(5.0)
 
@@ -55,10 +58,10 @@ class Player:
             os.kill(os.getpid(), signal.SIGTERM)
 
     async def _play(self) -> None:
-        feeding = asyncio.create_task(self._feed())
-        while not feeding.done() and not self._stop.is_set():
-            await asyncio.sleep(_POLL_S)
-        feeding.cancel()
+        loop, feeding = asyncio.get_running_loop(), asyncio.create_task(self._feed())
+        self._end = lambda: loop.call_soon_threadsafe(feeding.cancel)
+        if self._stop.is_set():
+            feeding.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await feeding
 

@@ -21,13 +21,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import uvicorn
 from pydantic import ValidationError
 
 from schemas.config import SecretRef, SqlConfig
 from schemas.errors import ConfigurationError
 from services.common.connection import Bounds, server_settings
 from services.common.secrets import ensure_secret_file, read_secret
+from services.common.server import UnsignalledServer
 from services.embedded.clickhouse.engine import Engine
 from services.embedded.clickhouse.http import WarehouseApp
 from services.embedded.clickhouse.roles import Users
@@ -60,14 +60,6 @@ def run(settings: WarehouseSettings) -> int:
     return 0
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to us: uvicorn raises them again after its shutdown, before the engine is closed."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def _serve(app: WarehouseApp, settings: WarehouseSettings, engine: Engine, listener: socket.socket) -> None:
     limits = settings.limits
     bounds = Bounds(
@@ -77,7 +69,7 @@ async def _serve(app: WarehouseApp, settings: WarehouseSettings, engine: Engine,
         connections=settings.sql.max_connections,
     )
     config = server_settings(app, bounds, lifespan="off", timeout_graceful_shutdown=2 * _GRACE_S)
-    server = _Server(config)
+    server = UnsignalledServer(config)
     loop = asyncio.get_running_loop()
 
     def stop() -> None:

@@ -19,7 +19,10 @@ from typing import Final
 
 from services.embedded.clickhouse.errors import NOT_ENOUGH_SPACE, ClickHouseError
 
-LOOK_EVERY_S: Final = 0.02
+LOOK_EVERY_S: Final = (0.02, 1.0)
+"""Where little is free, and where much is."""
+_FASTEST_BYTES_A_S: Final = 8 << 30
+"""No disk is filled faster than that."""
 _TIGHT_KEPT: Final = 1_000
 
 
@@ -37,8 +40,11 @@ def check_room(folder: Path, needed_bytes: int) -> None:
 
 
 class RoomWatch:
-    """Looks all the time, in a thread of its own. `merges(False)` is called when merges must stop, `merges(True)` when
-    they may go on; both may raise, and are called again then."""
+    """Looks all the time, in a thread of its own: the oftener, the sooner the fastest disk could be full.
+
+    `merges(False)` is called when merges must stop, `merges(True)` when they may go on; both may raise, and are called
+    again then.
+    """
 
     def __init__(
         self, free: Callable[[], int], merges: Callable[[bool], None], *, needed_bytes: int, merge_bytes: int
@@ -48,6 +54,7 @@ class RoomWatch:
         self._needed_bytes, self._merge_bytes = needed_bytes, merge_bytes
         self._tight: deque[float] = deque(maxlen=_TIGHT_KEPT)
         self._may_merge = True
+        self._pause_s = LOOK_EVERY_S[0]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="room", daemon=True)
 
@@ -65,6 +72,8 @@ class RoomWatch:
     def look(self) -> None:
         """Now."""
         free = self._free()
+        shortest_s, longest_s = LOOK_EVERY_S
+        self._pause_s = min(max((free - self._merge_bytes) / _FASTEST_BYTES_A_S, shortest_s), longest_s)
         if free < self._needed_bytes:
             self._tight.append(time.monotonic())
         # going on needs more than stopping, or a disk that is just so full would be merged on and off
@@ -81,7 +90,7 @@ class RoomWatch:
             raise ClickHouseError.made(NOT_ENOUGH_SPACE, what)
 
     def _run(self) -> None:
-        while not self._over.wait(LOOK_EVERY_S):
+        while not self._over.wait(self._pause_s):
             try:
                 self.look()
             except Exception:  # noqa: BLE001, S110 - the folder or the engine is just going: the next look tells

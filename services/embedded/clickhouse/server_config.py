@@ -10,6 +10,7 @@ from typing import Final
 CONFIG_XML: Final = """<clickhouse>
 <users_config>{users}</users_config>
 <max_server_memory_usage>{memory}</max_server_memory_usage>
+<memory_worker_period_ms>500</memory_worker_period_ms>
 <mark_cache_size>67108864</mark_cache_size>
 <index_mark_cache_size>33554432</index_mark_cache_size>
 <primary_index_cache_size>67108864</primary_index_cache_size>
