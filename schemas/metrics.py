@@ -46,6 +46,8 @@ MetricName = Literal[
     "touchline_dashboard_frames_total",
     "touchline_watchdog_exits_total",
     "touchline_service_restarts_total",
+    "touchline_loop_lag_seconds",
+    "touchline_gc_pause_seconds",
     "touchline_disk_free_bytes",
     "touchline_source_late",
     "touchline_source_late_after_seconds",
@@ -69,6 +71,7 @@ class Metric:
 
 
 _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_PAUSE_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5)
 _LAG_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3600.0)
 
 METRICS: dict[MetricName, Metric] = {
@@ -143,6 +146,14 @@ METRICS: dict[MetricName, Metric] = {
         Metric("touchline_dashboard_frames_total", "counter", "Frames encoded for viewers."),
         Metric("touchline_watchdog_exits_total", "counter", "Exits because nothing moved.", ("stage",)),
         Metric("touchline_service_restarts_total", "counter", "Restarts by the supervisor.", ("service",)),
+        Metric("touchline_loop_lag_seconds", "histogram", "How late a process came to what was due.", (), _PAUSE_S),
+        Metric(
+            "touchline_gc_pause_seconds",
+            "histogram",
+            "Time in which Python looked for garbage, and did nothing else.",
+            ("generation",),
+            _PAUSE_S,
+        ),
         Metric("touchline_disk_free_bytes", "gauge", "Free space where the holder's data lies.", ("holder",)),
         Metric("touchline_source_late", "gauge", "1 while a source is silent for longer than is usual.", ("source",)),
         Metric("touchline_source_late_after_seconds", "gauge", "So long a silence is usual at most.", ("source",)),

@@ -36,6 +36,7 @@ from streams.incidents.rhythm import Rhythms
 from streams.journey.blueprints import load
 from streams.runtime.clickhouse import Store
 from streams.runtime.follower import Follower, Learn
+from streams.runtime.garbage import settle
 from streams.runtime.kafka import group_consumer, producer
 from streams.runtime.lifetime import close_all, started, stop_on_signals
 from streams.runtime.log_guard import Broken, guard
@@ -213,6 +214,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         task.add_done_callback(lambda _: stopping.set())
     try:
         consumer.subscribe([kafka.topic_prefix + topic for topic in READERS[STAGE].reads], listener=watcher)
+        settle()
         _log.info("alerts started", extra={"channels": ", ".join(channels) or "none: only this log"})
         await watcher.run()
         for task in beside:

@@ -42,6 +42,8 @@ from streams.connectors.registry import directories_of, feeds_of
 from streams.incidents.rhythm import Rhythms
 from streams.journey.blueprints import load
 from streams.runtime.clickhouse import Store
+from streams.runtime.garbage import settle
+from streams.runtime.pauses import Pauses
 from streams.runtime.standings import Standings, StandingsReader
 
 _log = logging.getLogger(__name__)
@@ -94,6 +96,8 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     watching = [asyncio.create_task(each.run()) for each in (pipeline, disks, standings)]
     watching.append(asyncio.create_task(board.run(config.kafka)))
     watching.append(asyncio.create_task(letters.run(config.kafka)))
+    watching.append(asyncio.create_task(Pauses(app.state.metrics).run()))
+    settle()
     try:
         await _Server(settings, app.state.lives).serve([listener])
     finally:

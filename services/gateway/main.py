@@ -20,6 +20,7 @@ from services.gateway.connection import settings
 from services.gateway.outlet import Outlet, connection
 from services.gateway.sdk import files_of
 from services.gateway.trim import Trim, to_the_system
+from streams.runtime.garbage import settle
 from streams.runtime.lifetime import stop_on_signals
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import OpsServer
@@ -58,6 +59,7 @@ async def serve(
             trim = Trim(lambda: app.intake.in_flight_bytes, to_the_system)
             works = (outlet.run(), _report(app), _tell(app, outlet), trim.run())
             helpers = [asyncio.create_task(each) for each in works]
+            settle()
             try:
                 await _serve_until(app, listener, stop, on_listening)
                 await app.intake.drain(DRAIN_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from services.sink.sink import Sink
 from services.sink.space import SpaceWatch
 from streams.identity.erasures import Ledger
 from streams.runtime.clickhouse import Store
+from streams.runtime.garbage import settle
 from streams.runtime.kafka import instance_of
 from streams.runtime.lifetime import started, stop_on_signals
 from streams.runtime.log_guard import Broken, Told, guard
@@ -68,8 +68,6 @@ async def serve(config: Config) -> None:
 
 
 async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: SinkHealth, key: bytes) -> None:
-    # a batch is some 100,000 objects without cycles: at the default threshold, looking for some takes half the time
-    gc.set_threshold(100_000, 20, 20)
     stopping, broken = asyncio.Event(), list[Broken]()
     stop_on_signals(stopping)
 
@@ -101,6 +99,7 @@ async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: Sin
             loop.stopping = stopping
             consumer.subscribe(list(topics), listener=loop)
             health.go_on()
+            settle()
             _log.info("sink started", extra={"group": kafka.topic_prefix + GROUP})
             await loop.run()
     if broken:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import time
@@ -38,24 +37,24 @@ from streams.processors.refold import Refolds
 from streams.processors.shell import Handler, Stage
 from streams.processors.shift import Shift
 from streams.processors.timers import Timers
-from streams.processors.turns import STOOD_S, LoopWatch
 from streams.processors.watchdog import Watchdog, lag_of
 from streams.runtime.clickhouse import Store
 from streams.runtime.fuse import SourceFuses
+from streams.runtime.garbage import settle
 from streams.runtime.kafka import broadcast_consumer, end_offsets, partitions, producer
 from streams.runtime.log_guard import Broken, Told
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import OpsServer
 from streams.runtime.outbox import Outbox
+from streams.runtime.pauses import Pauses
 from streams.runtime.standings import Standings, StandingsReader
 from streams.runtime.tally import Tally
 from streams.runtime.topics_admin import ensure_topics
 from streams.runtime.writer import RecordWriter
 
 EXIT_FAILED = 1
-#: Batches make many objects and few cycles; the default threshold spends a third of the time looking for them, and a
-#: lower one than this still a twentieth: what waits for its ack is looked at, though it is gone a second later.
-GC_THRESHOLD = (300_000, 20, 50)
+#: Longer than any work of ours takes, and far less than Kafka waits for a silent member of a group.
+STOOD_S = 2.0
 _log = logging.getLogger("touchline.processor")
 
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -118,10 +117,9 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str, erasur
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end, 0)
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)
+    settle()
     metrics, probe = Metrics(), Probe()
-    async with OpsServer(metrics, lambda: probe.answer(), host=config.metrics_host):
+    async with OpsServer(metrics, lambda: probe.answer(), host=config.metrics_host) as ops:
         await ensure_topics(config.kafka, deadline_s=600.0)
         sender = producer(config.kafka, f"touchline-{stage_name}")
         await _start_patiently(sender.start)
@@ -132,14 +130,15 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str, erasur
         stage = Stage(stage_name, outbox, metrics, die)
         base = Base(config, clickhouse_password, erasure_key, stage, outbox, metrics, die, _teller(die), probe)
         plan = await _PLANS[stage_name](base)
+        settle()
         async with _background(base, plan):
-            await _serve(base, plan, ended)
+            await _serve(base, plan, ended, ops.pauses)
     with contextlib.suppress(Exception):
         await asyncio.wait_for(sender.stop(), 5)
     return int(ended.result())
 
 
-async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
+async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int], pauses: Pauses) -> None:
     app = make_app(base.stage.name, base.config.kafka, base.told)
     for topic, handler in plan.agents.items():
         attach(app, base.config.kafka.topic_prefix + topic, _consumer(base.stage, handler))
@@ -157,29 +156,26 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int]) -> None:
             await on_assigned({tp.partition for tp in assigned})
 
     app.finalize()
-    loop = LoopWatch()
-    base.probe.answer = lambda: _health(app, base.stage, loop, plan.checks)
+    base.probe.answer = lambda: _health(app, base.stage, pauses, plan.checks)
     watchdog = Watchdog(
         base.stage, lambda: lag_of(app, names(base.config.kafka, list(plan.agents))), base.metrics, base.die
     )
-    watching = [asyncio.create_task(task) for task in (watchdog.run(), loop.run())]
-    crashed = asyncio.create_task(_crash(app, base.die))
+    watching = [asyncio.create_task(task) for task in (watchdog.run(), _crash(app, base.die))]
     try:
         await app.start()
         await ended
     finally:
         for task in watching:
             task.cancel()
-        crashed.cancel()
         await base.stage.drain()
         with contextlib.suppress(Exception):
             await asyncio.wait_for(app.stop(), 5)
 
 
-def _health(app: Any, stage: Stage, loop: LoopWatch, of_stage: Checks) -> tuple[bool, dict[str, object]]:
+def _health(app: Any, stage: Stage, pauses: Pauses, of_stage: Checks) -> tuple[bool, dict[str, object]]:
     """Whether it has partitions, waits for nothing, keeps up and never stood of late."""
     assigned = len(app.consumer.assignment()) if app.consumer is not None else 0
-    stood_s = loop.longest_s(time.monotonic())
+    stood_s = pauses.longest_s(time.monotonic())
     is_well, own = of_stage()
     checks: dict[str, object] = {
         "partitions": assigned,

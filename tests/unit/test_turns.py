@@ -1,9 +1,8 @@
-"""Turns on the event loop: long work gives way, a loop that stood is remembered for a minute."""
+"""Turns on the event loop: long work gives way."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -11,7 +10,7 @@ from schemas.config import KafkaConfig
 from schemas.links import LINKS, AnyLink, Edge
 from streams.processors import turns
 from streams.processors.links import LinksReader
-from streams.processors.turns import REMEMBERED_S, LoopWatch, Turn
+from streams.processors.turns import Turn
 from streams.runtime.metrics import Metrics
 from tests.journeys import at
 
@@ -30,26 +29,6 @@ async def test_short_work_goes_on() -> None:
     asyncio.get_running_loop().call_soon(seen.append, "another")
     await Turn().give_way()
     assert seen == []
-
-
-def test_a_loop_that_stood_is_remembered_for_a_minute() -> None:
-    watch = LoopWatch()
-    watch.note(100.0, 24.0)
-    watch.note(101.0, 3.0)
-    watch.note(102.0, 0.01)
-    assert watch.longest_s(102.0) == 24.0
-    assert watch.longest_s(100.5 + REMEMBERED_S) == 3.0
-    assert watch.longest_s(102.5 + REMEMBERED_S) == 0.0
-
-
-async def test_it_is_the_loop_that_is_watched() -> None:
-    watch = LoopWatch()
-    watching = asyncio.create_task(watch.run())
-    await asyncio.sleep(0)
-    time.sleep(3 * turns.LOOK_EVERY_S)  # noqa: ASYNC251  it is to stand
-    await asyncio.sleep(0.01)
-    watching.cancel()
-    assert watch.longest_s(time.monotonic()) > turns.LOOK_EVERY_S
 
 
 async def test_a_record_counts_as_known_once_all_its_links_are(monkeypatch: pytest.MonkeyPatch) -> None:
