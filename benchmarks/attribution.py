@@ -19,7 +19,7 @@ from schemas.touchpoints import CleanTouchpoint
 from streams.identity.knowledge import Knowledge
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
-from streams.processors.main import GC_THRESHOLD
+from streams.runtime.garbage import settle
 
 BATCH: Final = 100
 BATCHES: Final = 100
@@ -79,8 +79,7 @@ def run(pace: Pace, say: Say) -> list[Figure]:
         for each in journeys.values():
             each.accept(items)
     gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)  # as a worker has it
+    settle()  # as a worker does
     say(f"  {people:,} people, {accounts:,} accounts in memory")
     costs_us: dict[str, list[float]] = {name: [] for name in ("learn and attribute", *journeys)}
     for _ in range(BATCHES * pace.repeats):

@@ -21,7 +21,7 @@ from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.facts import account_fact, facts_of
-from streams.processors.main import GC_THRESHOLD
+from streams.runtime.garbage import settle
 
 BATCH: Final = 100
 ACCOUNTS: Final = 50
@@ -139,8 +139,7 @@ def stages_us(pace: Pace) -> dict[str, float]:
 def _as_in_a_worker() -> Iterator[None]:
     before = gc.get_threshold()
     gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)
+    settle()
     try:
         yield
     finally:
