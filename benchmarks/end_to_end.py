@@ -21,8 +21,11 @@ from streams.runtime.kafka import broadcast_consumer, partitions
 
 PRECISION = 0.1
 HIGHEST_PER_S = 40_000.0
-FRESHNESS_RATES_PER_S = (500, 1000)
+FRESHNESS_RATES = ((10, 1), (500, 20), (1000, 20))
+"""(events a second, events a request)"""
 COST_RATE_PER_S = 1000
+LOW_RATES = ((10, 1, 20), (100, 5, 20), (1000, 20, 60))
+"""(events a second, events a request, budget in % of a core)"""
 
 Offsets = dict[TopicPartition, int]
 
@@ -32,7 +35,7 @@ def run(pace: Pace, say: Say) -> list[Figure]:
     pure_us = stages_us(pace)
     temporary = tempfile.TemporaryDirectory(prefix="touchline-bench-", ignore_cleanup_errors=True)
     with temporary as folder, bench(Path(folder), pace) as found:
-        figures = freshness(found, say) + asyncio.run(costs(found, say, pure_us))
+        figures = freshness(found, say) + low_rates(found, say) + asyncio.run(costs(found, say, pure_us))
         return sustained(found, say, pure_us) + figures
 
 
@@ -87,14 +90,26 @@ def _tried(found: Bench, say: Say, rate_per_s: float, new_share: float = 0.0) ->
 def freshness(found: Bench, say: Say) -> list[Figure]:
     """Seconds from the 2xx until a reader sees the event, polling all the time."""
     figures = []
-    for rate in FRESHNESS_RATES_PER_S:
-        window = found.run(found.load(rate), probe=True)
+    for rate, batch in FRESHNESS_RATES:
+        window = found.run(found.load(rate, batch=batch), probe=True)
         marks = window.freshness_s
         found_s = [marks[min(int(len(marks) * share), len(marks) - 1)] for share in (0.5, 0.95, 0.99)]
         value = ", ".join(f"p{p} {s:.2f} s" for p, s in zip((50, 95, 99), found_s, strict=True))
         say(f"  freshness at {rate}/s: {value} of {len(marks)} markers; {window}")
         budget = "p50 0.7 s, p95 1.5 s, p99 3 s" if rate == 1000 else ""
         figures.append(Figure("freshness", f"2xx → visible at {rate:,} events/s", value, budget))
+    return figures
+
+
+def low_rates(found: Bench, say: Say) -> list[Figure]:
+    """What all processes take of a core where little comes, somebody who looks twice a second included."""
+    figures = []
+    for rate, batch, budget_percent in LOW_RATES:
+        window = found.run(found.load(rate, batch=batch))
+        seconds = window.sent.ended_at_s - window.sent.started_at_s + window.drained_s
+        percent = sum(window.cpu_s.values()) / seconds * 100
+        say(f"  {rate}/s: {percent:.0f} % of a core; {window}")
+        figures.append(Figure("low rates", f"{rate:,} events/s, % of a core", f"{percent:.0f}", f"{budget_percent}"))
     return figures
 
 

@@ -19,7 +19,9 @@ from benchmarks.figures import Figure, Pace, Say
 from benchmarks.processes import cpu_s, memory_mb, tree
 
 GIVE_UP_S: Final = 120.0
-IDLE_S: Final = 10.0
+REST_S: Final = 30.0
+"""What has just started is not idle: it reads, and asks ever less often."""
+IDLE_S: Final = 30.0
 _PORTS: Final = ("--gateway-port", "0", "--dashboard-port", "0", "--json")
 _ANY = "SELECT count() AS n FROM bi.journey_map_daily WHERE volume > 0"
 
@@ -81,7 +83,7 @@ def _page_up_s(running: Running, data: Path) -> float:
 
 def _idle(pid: int) -> list[Figure]:
     """Memory and CPU of the whole tree with nothing to do."""
-    time.sleep(IDLE_S / 2)
+    time.sleep(REST_S)
     before = cpu_s(pid)
     time.sleep(IDLE_S)
     percent = (cpu_s(pid) - before) / IDLE_S * 100

@@ -88,8 +88,8 @@ class Bench:
     system: System
     pace: Pace
 
-    def load(self, rate_per_s: float, *, seconds: float | None = None, new_share: float = 0.0) -> Load:
-        """A load of the people `bench`."""
+    def load(self, rate_per_s: float, *, seconds: float | None = None, new_share: float = 0.0, batch: int = 20) -> Load:
+        """A load of the people `bench`; `batch`: events a request."""
         seconds = self.pace.window_s if seconds is None else seconds
         return Load(
             url=self.system.url,
@@ -98,6 +98,7 @@ class Bench:
             rate_per_s=rate_per_s,
             seconds=seconds,
             new_share=new_share,
+            batch=batch,
         )
 
     def warm_up(self) -> None:
