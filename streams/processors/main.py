@@ -130,7 +130,7 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str, erasur
         stage = Stage(stage_name, outbox, metrics, die)
         base = Base(config, clickhouse_password, erasure_key, stage, outbox, metrics, die, _teller(die), probe)
         plan = await _PLANS[stage_name](base)
-        settle()
+        settle(tidies=stage_name != "resolve")
         async with _background(base, plan):
             await _serve(base, plan, ended, ops.pauses)
     with contextlib.suppress(Exception):

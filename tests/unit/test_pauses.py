@@ -74,7 +74,8 @@ class _Cycle:
 def looked_at_again(monkeypatch: pytest.MonkeyPatch, *, freezes: bool) -> int:
     """How many objects that have survived two looks are there still to be looked at."""
     monkeypatch.setattr(garbage, "_MIDDLE", 1 if freezes else -1)
-    settle(1_000)
+    monkeypatch.setattr(garbage, "YOUNG_OBJECTS", 1_000)
+    settle()
     state = [{"n": [n]} for n in range(20_000)]
     gc.collect(1)
     return len(gc.get_objects(generation=2)) if state else 0
