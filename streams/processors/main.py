@@ -156,7 +156,8 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int], pauses: Pau
             await on_assigned({tp.partition for tp in assigned})
 
     app.finalize()
-    base.probe.answer = lambda: _health(app, base.stage, pauses, plan.checks)
+    loaded_s = time.monotonic()
+    base.probe.answer = lambda: _health(app, base.stage, pauses.longest_s(time.monotonic(), loaded_s), plan.checks)
     watchdog = Watchdog(
         base.stage, lambda: lag_of(app, names(base.config.kafka, list(plan.agents))), base.metrics, base.die
     )
@@ -172,10 +173,9 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int], pauses: Pau
             await asyncio.wait_for(app.stop(), 5)
 
 
-def _health(app: Any, stage: Stage, pauses: Pauses, of_stage: Checks) -> tuple[bool, dict[str, object]]:
+def _health(app: Any, stage: Stage, stood_s: float, of_stage: Checks) -> tuple[bool, dict[str, object]]:
     """Whether it has partitions, waits for nothing, keeps up and never stood of late."""
     assigned = len(app.consumer.assignment()) if app.consumer is not None else 0
-    stood_s = pauses.longest_s(time.monotonic())
     is_well, own = of_stage()
     checks: dict[str, object] = {
         "partitions": assigned,

@@ -49,11 +49,14 @@ class Pauses:
         if late_s > NOTED_S:
             self._stood.append((now_s, late_s))
 
-    def longest_s(self, now_s: float) -> float:
-        """The longest the loop stood within the last minute; 0 for less than a tenth of a second."""
+    def longest_s(self, now_s: float, since_s: float = float("-inf")) -> float:
+        """The longest the loop stood within the last minute; 0 for less than a tenth of a second.
+
+        `since_s`: what had begun before does not count, such as loading at the start.
+        """
         while self._stood and now_s - self._stood[0][0] > REMEMBERED_S:
             self._stood.popleft()
-        return max((stood_s for _, stood_s in self._stood), default=0.0)
+        return max((stood_s for at_s, stood_s in self._stood if at_s - stood_s >= since_s), default=0.0)
 
     def _collecting(self, phase: str, about: Mapping[str, Any]) -> None:
         """Python's call before and after it looks for garbage: in the midst of anything, so no lock is taken here."""

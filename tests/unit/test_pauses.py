@@ -31,6 +31,14 @@ def test_a_loop_that_stood_is_remembered_for_a_minute() -> None:
     assert watch.longest_s(102.5 + REMEMBERED_S) == 0.0
 
 
+def test_what_loading_took_makes_nobody_unhealthy_once_all_is_loaded() -> None:
+    watch = Pauses(NoMetrics())
+    watch.note(105.0, 4.5)  # from 100.5 on
+    assert watch.longest_s(106.0, since_s=104.9) == 0.0
+    watch.note(109.0, 3.0)
+    assert watch.longest_s(110.0, since_s=104.9) == 3.0
+
+
 async def test_every_process_with_metrics_tells_how_long_its_loop_stood_and_what_garbage_took() -> None:
     metrics = Metrics()
     async with OpsServer(metrics, lambda: (True, {}), port=0) as ops:
