@@ -13,6 +13,7 @@ import pytest
 from benchmarks.tangles import edges, star
 from schemas.config import Config, KafkaConfig
 from schemas.links import LINKS
+from streams.processors import links as links_stage
 from streams.processors import main
 from streams.processors.links import LinksReader
 from streams.runtime.metrics import Metrics
@@ -49,6 +50,7 @@ async def test_it_says_how_far_the_links_are_read(monkeypatch: pytest.MonkeyPatc
         said.extend(reader.reading for _ in links)
 
     monkeypatch.setattr(reader.knowledge, "load", load)
+    monkeypatch.setattr(links_stage, "TOLD_EVERY", 1)
     await reader._load(3)
     assert said == [f"reading links, {n} of 3" for n in (1, 2, 3)]
 
