@@ -25,6 +25,8 @@ from services.common.config import load_config
 from streams.runtime.logs import configure_logging
 
 EXIT_OK, EXIT_FAILED, EXIT_CONFIGURATION, EXIT_INTERRUPTED = 0, 1, 78, 130
+KAFKA_PATIENCE_S = 600.0
+"""A broker that reads its logs again after a crash, or waits for disk space, takes its time."""
 _log = logging.getLogger(__name__)
 
 
@@ -97,7 +99,7 @@ def _processor(stage: str, config: Config) -> int:
 def _topics(config: Config) -> int:
     from streams.runtime.topics_admin import ensure_topics
 
-    return _until_done(ensure_topics(config.kafka))
+    return _until_done(ensure_topics(config.kafka, deadline_s=KAFKA_PATIENCE_S))
 
 
 def _migrate(config: Config) -> int:

@@ -81,7 +81,8 @@ def addresses(site: Site, config: Config) -> dict[str, str]:
 def plan(site: Site, config: Config) -> list[ChildSpec]:
     """The children, each after those it waits for.
 
-    The page comes first and shows what it waits for; whoever needs topics or tables begins when they are there.
+    The page comes first and shows what it waits for; whoever needs tables begins when they are there. What only needs
+    Kafka and its topics waits for them itself: Kafka takes longest, and the others have been read and loaded by then.
     """
     stores = _stores(site, config)
     names = [spec.name for spec in stores]
@@ -92,17 +93,16 @@ def plan(site: Site, config: Config) -> list[ChildSpec]:
         options = {"probe_host": _reachable(config.metrics_host)} | options
         return ChildSpec(name, argv, env=env, **options)
 
-    kafka = tuple(name for name in names if name == "kafka")
     clickhouse = tuple(name for name in names if name == "clickhouse")
     first, ready = ("dashboard",), ("topics", "migrate")
     page, edge = _reachable(config.dashboard.host), _reachable(config.gateway.host)
     return [
         service("dashboard", probe_port=site.dashboard_port, probe_host=page, stop_wave=EDGE),
         *stores,
-        service("topics", after=kafka, spawn_after=first, job=True),
+        service("topics", spawn_after=first, job=True),
         service("migrate", after=clickhouse, spawn_after=first, job=True),
         service("gateway", spawn_after=first, probe_port=site.gateway_port, probe_host=edge, stop_wave=EDGE),
-        *(service(stage, after=ready) for stage in STAGES),
+        *(service(stage, after=("migrate",)) for stage in STAGES),
         *(service(reader, after=ready, spawn_after=tuple(STAGES)) for reader in READERS),
     ]
 
