@@ -47,6 +47,7 @@ PARTS = {
     "viewers": Part("benchmarks.viewers"),
     "alerts": Part("benchmarks.alerts", 600.0),
     "changes": Part("benchmarks.changes", 600.0),
+    "policies": Part("benchmarks.policies", 900.0),
     "late_truth": Part("benchmarks.late_truth", 600.0),
     "pages": Part("benchmarks.pages", 900.0),
 }

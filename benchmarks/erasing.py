@@ -82,10 +82,10 @@ def measured(what: str, work: Callable[[], int], pid: int = 0) -> dict[str, obje
     }
 
 
-def take_out(folder: Path) -> Iterator[dict[str, object]]:
+def take_out(folder: Path, database: str) -> Iterator[dict[str, object]]:
     """One person, and then another: the months that they were in are merged whole each time."""
     with warehouse(folder) as (one, running):
-        config = store_config(one.base_url, "touchline", folder / "internal.token")
+        config = store_config(one.base_url, database, folder / "internal.token")
         migrate(config, one.token)
         with Store(config, one.token, timeout_s=600) as filled:
             (stored,) = filled.rows(_STORED, {})
@@ -125,11 +125,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--touchpoints", type=int, default=1_000_000, help="stored")
     parser.add_argument("--store", type=Path, help="a ClickHouse's folder that is filled, of no running system")
+    parser.add_argument("--database", default="touchline", help="of that ClickHouse")
     parser.add_argument("--start", type=int, help="the start of a resolver alone, with so many erasures")
     given = parser.parse_args()
     people = given.touchpoints // EVENTS_A_PERSON
     if given.store or given.start is not None:
-        for figures in take_out(given.store) if given.store else [resolver_start(people, given.start)]:
+        for figures in take_out(given.store, given.database) if given.store else [resolver_start(people, given.start)]:
             print(json.dumps(figures), flush=True)  # noqa: T201
         return
     with (

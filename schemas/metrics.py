@@ -49,6 +49,8 @@ MetricName = Literal[
     "touchline_loop_lag_seconds",
     "touchline_gc_pause_seconds",
     "touchline_disk_free_bytes",
+    "touchline_store_parts",
+    "touchline_expires_timestamp_seconds",
     "touchline_source_late",
     "touchline_source_late_after_seconds",
     "touchline_alerts_sendings_total",
@@ -155,6 +157,8 @@ METRICS: dict[MetricName, Metric] = {
             _PAUSE_S,
         ),
         Metric("touchline_disk_free_bytes", "gauge", "Free space where the holder's data lies.", ("holder",)),
+        Metric("touchline_store_parts", "gauge", "Parts of the partition of a table that has most, in ClickHouse."),
+        Metric("touchline_expires_timestamp_seconds", "gauge", "When it ends; +Inf: never.", ("what",)),
         Metric("touchline_source_late", "gauge", "1 while a source is silent for longer than is usual.", ("source",)),
         Metric("touchline_source_late_after_seconds", "gauge", "So long a silence is usual at most.", ("source",)),
         Metric(

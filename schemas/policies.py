@@ -66,7 +66,8 @@ class PolicyTest(GoldenTest):
     figures: tuple[tuple[float, float, dict[str, float]], ...] = Field(
         (),
         description="of a policy of `targets` or `unusual`: [from, until, figures] in hours, what was measured: "
-        "`volume` an hour, and of it `friction_rate`, `emotion`, `missed` (of promises in time), `accounts`",
+        "`volume` an hour, and of it `friction_rate`, `emotion`, `missed` (of promises in time), `accounts`, "
+        "`anew` (the part of what was bad that was read anew by a newer mapping)",
     )
     level: Level | None = Field(None, description="how bad the first of them is")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -22,11 +23,12 @@ from services.alerting.dispatch import Dispatcher
 from services.alerting.hearing import Hearing, StagesBehind
 from services.alerting.ledger import Ledger
 from services.alerting.measuring import Measuring
-from services.alerting.outgoing import Outgoing
+from services.alerting.outgoing import Away, Outgoing, Refused, Unanswered
 from services.alerting.routing import Manners, router
 from services.alerting.trials import Trials
 from services.alerting.watcher import STAGE, Watcher
 from services.alerting.weeklies import Weeklies
+from services.common.expiring import Expiring, Look
 from services.common.link_keys import link_keys
 from services.common.secrets import clickhouse_password
 from streams.incidents.intake import Lens
@@ -109,7 +111,7 @@ async def serve(config: Config, *, stopping: asyncio.Event | None = None, health
             started(made, stopping, health.waits) as consumer,
         ):
             if consumer is not None:
-                await _watch(consumer, config, blueprint, channels, writer, metrics, health, stopping)
+                await _watch(consumer, config, blueprint, channels, writer, metrics, health, stopping, calls)
     finally:
         await calls.close()
     if broken:
@@ -143,6 +145,22 @@ def leave_of(alerts: AlertsConfig) -> Leave:
     return leave
 
 
+def certificates(alerts: AlertsConfig, calls: Outgoing) -> dict[str, Look]:
+    """How to learn until when the certificates of our own addresses are good: those that people open."""
+    named = {
+        "certificate of the page": alerts.public_url or "",
+        "certificate of the gateway": alerts.links.url if alerts.links is not None else "",
+    }
+    return {what: partial(_good_until, calls, url) for what, url in named.items() if url.startswith("https:")}
+
+
+async def _good_until(calls: Outgoing, url: str) -> datetime:
+    try:
+        return await calls.certificate_until(url)
+    except (Refused, Away, Unanswered) as error:
+        raise TransientError(str(error)) from None
+
+
 async def _watch(  # noqa: PLR0913 - the parts of the service
     consumer: Any,
     config: Config,
@@ -152,6 +170,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
     metrics: Metrics,
     health: Health,
     stopping: asyncio.Event,
+    calls: Outgoing,
 ) -> None:
     kafka, alerts = config.kafka, config.alerts
     desks = Desks(kafka, writer, digest_of(blueprint))
@@ -198,6 +217,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
     )
     ledger = Ledger(keeping, desks, watcher.log, lens, _now)
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
+    expiring = Expiring(certificates(alerts, calls), metrics)
     trials = Trials(channels, deliveries, alerts.public_url, _now, lambda: 0 in desks.wards)
     beside = [
         asyncio.create_task(dispatcher.run()),
@@ -209,6 +229,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         asyncio.create_task(hearing.run()),
         asyncio.create_task(measuring.run()),
         asyncio.create_task(ledger.run()),
+        asyncio.create_task(expiring.run()),
     ]
     for task in beside:
         task.add_done_callback(lambda _: stopping.set())

@@ -18,6 +18,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 import httpx
 
+from schemas.base import EPOCH
+
 MAX_ANSWER_BYTES = 8_192
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -122,6 +124,24 @@ class Outgoing:
             raise Away(f"{type(error).__name__}: {str(error)[:200]}") from None
         except httpx.HTTPError as error:
             raise Unanswered(f"{type(error).__name__}: {str(error)[:200]}") from None
+
+    async def certificate_until(self, url: str) -> datetime:
+        """Until when an address's certificate is good; long ago: it is not. Raises Refused, Away, Unanswered."""
+        parts = httpx.URL(url)
+        port = parts.port or 443
+        address = await self.address(parts.host, port)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                _, writer = await asyncio.open_connection(address, port, ssl=self.tls, server_hostname=parts.host)
+        except ssl.SSLCertVerificationError:
+            return EPOCH
+        except TimeoutError:
+            raise Unanswered(f"no answer within {self.timeout_s:g} s") from None
+        except OSError as error:
+            raise Away(f"{type(error).__name__}: {str(error)[:200]}") from None
+        shown = writer.get_extra_info("peercert")
+        writer.close()
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(shown["notAfter"]), UTC)
 
     async def close(self) -> None:
         """Give connections back; safe to call twice."""

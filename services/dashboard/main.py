@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +18,10 @@ import uvicorn
 from schemas.alerting import AlertsConfig
 from schemas.config import Config, SecretRef
 from schemas.errors import ConfigurationError
-from services.common.access import Access
+from services.common.access import Access, read_access
 from services.common.connection import Bounds, server_settings
 from services.common.dead_letters import replay
+from services.common.expiring import Expiring, soonest
 from services.common.secrets import clickhouse_password, ensure_secret_file, read_secret
 from services.common.server import Server
 from services.common.sockets import listen
@@ -97,6 +99,9 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     watching.append(asyncio.create_task(board.run(config.kafka)))
     watching.append(asyncio.create_task(letters.run(config.kafka)))
     watching.append(asyncio.create_task(Pauses(app.state.metrics).run()))
+    if config.dashboard.access_file:
+        looks = {"access token": partial(_token_until, Path(config.dashboard.access_file))}
+        watching.append(asyncio.create_task(Expiring(looks, app.state.metrics).run()))
     settle()
     try:
         await _Server(settings, app.state.lives).serve([listener])
@@ -108,6 +113,10 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
         store.close()
         asking.close()
         await client.aclose()
+
+
+async def _token_until(path: Path) -> datetime | None:
+    return soonest(read_access(path).tokens, utc_now())
 
 
 class _Server(Server):

@@ -71,6 +71,7 @@ TABLES: Final[Mapping[str, Types]] = {
         **dict.fromkeys(("utm_term", "utm_content"), _TEXT),
         **dict.fromkeys(("referrer_host", "browser", "country"), _WORD),
         "friction_signals": "Array(String)",
+        "read_anew": "UInt8",
     },
     "histories": {
         **dict.fromkeys(("account_id", "event_id"), _TEXT),
@@ -340,6 +341,7 @@ def _touchpoint(fact: TouchpointFact, occurred_at: int, received_at: int) -> Row
         "device": touchpoint.device,
         **(_visit(touchpoint.visit) if touchpoint.visit else _NO_VISIT),
         "friction_signals": fact.friction_signals,
+        "read_anew": int(touchpoint.read_anew),
     }
 
 

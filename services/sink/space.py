@@ -1,4 +1,7 @@
-"""How much disk space ClickHouse has left, asked now and then: told by a metric, and by /healthz when it is little."""
+"""How much disk space ClickHouse has left, and in how many parts its tables are: told by metrics, asked now and then.
+
+When space is little, /healthz says so, too.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,10 @@ from services.common.space import CLICKHOUSE, FIX, Space, of_clickhouse
 from streams.runtime.metrics import Meter
 
 LOOK_EVERY_S: Final = 15.0
+PARTS: Final = """
+SELECT max(parts) AS parts FROM (
+  SELECT count() AS parts FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table, partition_id)
+"""
 _log = logging.getLogger("touchline.sink")
 
 
@@ -33,6 +40,8 @@ class SpaceWatch:
         while True:
             try:
                 self.look(of_clickhouse(await asyncio.to_thread(self._store.rows, CLICKHOUSE)))
+                for row in await asyncio.to_thread(self._store.rows, PARTS):
+                    self._meter.set("touchline_store_parts", float(row["parts"]))
             except TouchlineError as error:
                 _log.debug("the disks cannot be asked for", extra={"error": str(error)[:200]})
             await asyncio.sleep(LOOK_EVERY_S)

@@ -15,10 +15,13 @@ from streams.incidents.series import Series, Tally
 Row = Mapping[str, Any]
 COUNTS: Final = f"""
 SELECT touchpoint_type, phase, source, toUInt32(intDiv(toUnixTimestamp(minute), {{width_s:UInt32}})) AS slot,
-  count() AS volume, countIf(friction > 0) AS painful,
+  count() AS volume, countIf(friction > 0) AS painful, countIf(friction > 0 AND read_anew) AS painful_anew,
   countIf(has_emotion = 1) AS felt, sumIf(emotion, has_emotion = 1) AS emotion_sum,
+  sumIf((1 - emotion) / 2, has_emotion = 1 AND read_anew) AS bad_anew,
+  sumIf(pow((1 - emotion) / 2, 2), has_emotion = 1) AS bad_squares,
   countIf(action = 'ticket_created' OR NOT startsWith(action, 'ticket_')) AS asked,
   countIf(took_ms > 0) AS timed, countIf(took_ms > most_ms) AS slow,
+  countIf(took_ms > most_ms AND read_anew) AS slow_anew,
   groupUniqArrayIf({MOST_ACCOUNTS})(cityHash64(account_id), friction > 0) AS hurt,
   groupUniqArrayIf({MOST_ACCOUNTS})(cityHash64(account_id), has_emotion = 1 AND emotion < 0) AS unhappy,
   groupUniqArrayIf({MOST_ACCOUNTS})(cityHash64(account_id), took_ms > most_ms) AS kept_waiting
@@ -31,10 +34,14 @@ FROM
 )
 GROUP BY touchpoint_type, phase, source, slot
 """
-"""What was sent as history is not counted: it says nothing of now, and nobody is to be woken by it."""
+"""What was sent as history is not counted: it says nothing of now, and nobody is to be woken by it. What a newer
+mapping read anew is, or there would be nothing to compare with after a remap; what is bad of it alone is no news."""
 BROKEN: Final = f"""
 SELECT touchpoint_type, rule, toUInt32(intDiv(toUnixTimestamp(opened_at), {{width_s:UInt32}})) AS slot,
-  count() AS missed, groupUniqArray({MOST_ACCOUNTS})(cityHash64(account_id)) AS accounts
+  count() AS missed, groupUniqArray({MOST_ACCOUNTS})(cityHash64(account_id)) AS accounts,
+  countIf(event_id IN (
+    SELECT event_id FROM touchpoints FINAL
+    WHERE minute >= toStartOfMinute({{since:DateTime64(3, 'UTC')}}) - toIntervalDay(14) AND read_anew)) AS missed_anew
 FROM signals FINAL
 WHERE polarity = 'friction' AND rule IN {{rules:Array(String)}}
   AND opened_at >= {{since:DateTime64(3, 'UTC')}} AND opened_at < {{until:DateTime64(3, 'UTC')}}
@@ -77,7 +84,7 @@ def measured(counts: Iterable[Row], broken: Iterable[Row], blueprint: Blueprint)
             add(str(row["touchpoint_type"]), target, int(row["slot"]), tally)
     target_of = judging(blueprint)
     for row in broken:
-        tally = Tally(0.0, float(row["missed"]), frozenset(row["accounts"]))
+        tally = Tally(0.0, float(row["missed"]), frozenset(row["accounts"]), float(row["missed_anew"]))
         add(str(row["touchpoint_type"]), target_of[str(row["rule"])], int(row["slot"]), tally)
     return {name: Series(slots) for name, slots in found.items()}
 
@@ -102,9 +109,13 @@ def sources_of(counts: Iterable[Row]) -> dict[str, tuple[str, ...]]:
 
 
 def _tallies(row: Row) -> Iterable[tuple[str, Tally]]:
-    felt = float(row["felt"])
-    yield "friction_rate", Tally(float(row["volume"]), float(row["painful"]), frozenset(row["hurt"]))
-    yield "emotion", Tally(felt, (felt - float(row["emotion_sum"])) / 2, frozenset(row["unhappy"]))
-    yield "duration_ms", Tally(float(row["timed"]), float(row["slow"]), frozenset(row["kept_waiting"]))
+    bad = (float(row["felt"]) - float(row["emotion_sum"])) / 2
+    yield "friction_rate", _tally(row, "volume", float(row["painful"]), "hurt", "painful_anew")
+    yield "emotion", _tally(row, "felt", bad, "unhappy", "bad_anew")._replace(squares=float(row["bad_squares"]))
+    yield "duration_ms", _tally(row, "timed", float(row["slow"]), "kept_waiting", "slow_anew")
     for target in IN_TIME[:-1]:
         yield target, Tally(float(row["asked"]))
+
+
+def _tally(row: Row, counted: str, bad: float, accounts: str, anew: str) -> Tally:
+    return Tally(float(row[counted]), bad, frozenset(row[accounts]), float(row[anew]))

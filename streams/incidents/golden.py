@@ -115,7 +115,8 @@ def _tallies(test: PolicyTest, target: str, slot_s: int) -> Iterator[tuple[int, 
         bad = of.get(target, figures.get("missed", 0.0))
         felt = frozenset(range(round(figures.get("accounts", 0.0)))) if bad else NOBODY
         for slot in range(int(since * 3600 / slot_s), int(until * 3600 / slot_s)):
-            yield first + slot, Tally(volume, volume * bad, felt)
+            anew, squares = volume * bad * figures.get("anew", 0.0), volume * bad * bad if target == "emotion" else None
+            yield first + slot, Tally(volume, volume * bad, felt, anew, squares)
 
 
 def _hours(first: float, last: float, every: float) -> Iterator[timedelta]:

@@ -89,9 +89,9 @@ class Promise:
     def budget(self) -> float:
         return budget(self.target, self.wanted, self.policy)
 
-    def pain(self, slot: int) -> Pain | None:
+    def pain(self, slot: int, *, is_news: bool = False) -> Pain | None:
         """How it is missed as of the end of a slot; None: it is not."""
-        found = next((window for window in self.windows if self._burns(window, slot)), None)
+        found = next((window for window in self.windows if self._burns(window, slot, is_news=is_news)), None)
         if found is None:
             return None
         after = slot - found.long
@@ -108,13 +108,13 @@ class Promise:
         lately = min(after, slot - max(window.short for window in self.windows))
         return rate(*self.series.sums(lately, slot)) < _CALMER * self.budget
 
-    def _burns(self, window: Window, slot: int) -> bool:
+    def _burns(self, window: Window, slot: int, *, is_news: bool) -> bool:
         after = slot - window.long
-        counted, bad = self.series.sums(after, slot)
+        counted, bad = self.series.sums(after, slot, is_news=is_news)
         if counted < self.policy.volume or rate(counted, bad) < window.most or at_least(counted, bad) <= self.budget:
             return False
         lately = slot - window.short - 1  # the slot that has just begun says too little alone
-        if rate(*self.series.sums(lately, slot)) < window.most:
+        if rate(*self.series.sums(lately, slot, is_news=is_news)) < window.most:
             return False
         return self.series.accounts(after, slot) >= self.policy.accounts
 

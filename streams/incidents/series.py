@@ -12,14 +12,27 @@ NOBODY: Final[frozenset[int]] = frozenset()
 
 
 class Tally(NamedTuple):
-    """How much was judged in a slot, how much of it was bad, and the accounts that felt that (hashed, some of them)."""
+    """How much was judged in a slot, how much of it was bad, and the accounts that felt that (hashed, some of them).
+
+    `anew`: of what was bad, what a newer mapping found so of touchpoints that it read again. `squares`: the sum of the
+    squares of how bad each was; None where each is bad or not.
+    """
 
     counted: float = 0.0
     bad: float = 0.0
     accounts: frozenset[int] = NOBODY
+    anew: float = 0.0
+    squares: float | None = None
 
     def plus(self, other: Tally) -> Tally:
-        return Tally(self.counted + other.counted, self.bad + other.bad, self.accounts | other.accounts)
+        counted, bad, anew = self.counted + other.counted, self.bad + other.bad, self.anew + other.anew
+        squares = None if self.squares is None and other.squares is None else self.squared + other.squared
+        return Tally(counted, bad, self.accounts | other.accounts, anew, squares)
+
+    @property
+    def squared(self) -> float:
+        """The sum of the squares."""
+        return self.bad if self.squares is None else self.squares
 
 
 class Series:
@@ -30,16 +43,25 @@ class Series:
         self._tallies = [tallies[slot] for slot in self._slots]
         self._counted = [0.0, *accumulate(tally.counted for tally in self._tallies)]
         self._bad = [0.0, *accumulate(tally.bad for tally in self._tallies)]
+        self._squared = [0.0, *accumulate(tally.squared for tally in self._tallies)]
+        self._live = [0.0, *accumulate(tally.bad - tally.anew for tally in self._tallies)]
 
     @property
     def first(self) -> int | None:
         """The first slot in which anything was counted."""
         return self._slots[0] if self._slots else None
 
-    def sums(self, after: int, until: int) -> tuple[float, float]:
-        """How much was judged, and how much of it was bad, in the slots after one until another, that one included."""
-        first, last = self._place(after), self._place(until)
-        return self._counted[last] - self._counted[first], self._bad[last] - self._bad[first]
+    def sums(self, after: int, until: int, *, is_news: bool = False) -> tuple[float, float]:
+        """How much was judged, and how much of it was bad, in the slots after one until another, that one included.
+
+        `is_news`: what is bad only because it was read anew is not among it.
+        """
+        first, last, bad = self._place(after), self._place(until), self._live if is_news else self._bad
+        return self._counted[last] - self._counted[first], bad[last] - bad[first]
+
+    def squares(self, after: int, until: int) -> float:
+        """The sum of the squares of how bad each was, in the same slots."""
+        return self._squared[self._place(until)] - self._squared[self._place(after)]
 
     def accounts(self, after: int, until: int) -> int:
         """How many different accounts felt it, counted up to a limit in each slot."""

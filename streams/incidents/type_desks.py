@@ -47,8 +47,8 @@ class Check(Protocol):
     @property
     def reach(self) -> timedelta: ...
 
-    def pain(self, slot: int) -> Pain | None:
-        """What hurts as of a slot (Unix time / step_s)."""
+    def pain(self, slot: int, *, is_news: bool = False) -> Pain | None:
+        """What hurts as of a slot (Unix time / step_s). `is_news`: also without what was only read anew."""
 
     def is_over(self, slot: int) -> bool:
         """Whether what hurt before does so no more."""
@@ -66,7 +66,7 @@ def looked(desk: Desk, kind: TouchpointType, checks: Iterable[Check], now: datet
         else:
             parts[part.part_id] = after
     for key, check in asking.items():
-        pain = check.pain(_slot(now, check)) if key not in standing else None
+        pain = check.pain(_slot(now, check), is_news=True) if key not in standing else None
         if pain is not None:
             links = tuple(part.part_id for part in parts.values() if part.closed_at is None)
             part = _opened(kind, key, check, pain, now).changed(links=links)
@@ -105,7 +105,7 @@ def _ever_hurt(part: Part, check: Check, now: datetime) -> bool:
 def _opened(kind: TouchpointType, key: str, check: Check, pain: Pain, now: datetime) -> Part:
     since = slot = _slot(now, check)
     oldest = slot - int(check.reach.total_seconds()) // check.step_s
-    while since > oldest and check.pain(since - 1) is not None:
+    while since > oldest and check.pain(since - 1, is_news=True) is not None:
         since -= 1
     event_id = named_id(NAMESPACE_URL, f"touchline:{key}:{kind.id}:{since}")
     return Part(

@@ -30,6 +30,10 @@ _WEEK_H: Final = 168
 _SIGMA: Final = 1.4826
 _LEAST_CHANGE: Final[Mapping[Measure, float]] = {"friction_rate": 0.1, "emotion": 0.1}
 """On the scale of what is bad, 0…1: smaller changes do not matter. 0.1 there is 0.2 of emotion."""
+_LEAST_VARIANCE: Final = 0.125
+"""Of the largest variance that moods could have: what few people said may be alike by chance."""
+_OF_DAYS: Final[Mapping[Measure, float]] = {"friction_rate": 0.0, "emotion": 0.03}
+"""By so much days differ at least: eight weeks may be alike by chance, and then a mood of the day is unusual."""
 _SOURCES_OF: Final = timedelta(days=14)
 
 
@@ -60,9 +64,9 @@ class Cell:
     def measure(self) -> str:
         return self.name
 
-    def pain(self, slot: int) -> Pain | None:
+    def pain(self, slot: int, *, is_news: bool = False) -> Pain | None:
         """What is unusual of the last whole hours as of an hour; None: nothing, or too little to say."""
-        return self._silence(slot) if self.name == "volume" else self._change(slot)
+        return self._silence(slot) if self.name == "volume" else self._change(slot, is_news=is_news)
 
     def is_over(self, slot: int) -> bool:
         """Whether it was nearly as usual for as many hours, or too little happens to say anything."""
@@ -73,15 +77,16 @@ class Cell:
         if self.name == "volume":
             is_usual = any(counted for counted, _ in self._weeks_before(until))
             return not is_usual or self.series.sums(until - self.policy.window_h, until)[0] > 0
-        found = self._compared(slot)
+        found = self._compared(slot, self.series.sums(until - self.policy.window_h, until))
         if found is not None:
             return found.now < found.usual + found.band / 2
         return self.series.sums(until - 24, until)[0] < self.policy.volume
 
-    def _change(self, slot: int) -> Pain | None:
-        if rate(*self.series.sums(slot - 1 - self.policy.window_h, slot - 1)) <= _LEAST_CHANGE[self.name]:
+    def _change(self, slot: int, *, is_news: bool) -> Pain | None:
+        lately = self.series.sums(slot - 1 - self.policy.window_h, slot - 1, is_news=is_news)
+        if rate(*lately) <= _LEAST_CHANGE[self.name]:
             return None  # by no more than nothing: the weeks before need not be asked
-        found = self._compared(slot)
+        found = self._compared(slot, lately)
         if found is None or found.now <= found.usual + found.band:
             return None
         until, hours = slot - 1, self.policy.window_h
@@ -101,27 +106,43 @@ class Cell:
             return None
         return Pain(0.7, f"nothing came in the last {hours} h, {middle:.0f} in the same hours of the weeks before")
 
-    def _compared(self, slot: int) -> Usual | None:
-        until = slot - 1
-        counted, bad = self.series.sums(until - self.policy.window_h, until)
+    def _compared(self, slot: int, lately: tuple[float, float]) -> Usual | None:
+        until, (counted, bad) = slot - 1, lately
         if counted < self.policy.volume:
             return None
-        before = [each for each in self._weeks_before(until) if each[0] >= self.policy.volume / 3]
-        if len(before) < LEAST_WEEKS:
+        ends = [end for end in self._ends(until) if self._sums(end)[0] >= self.policy.volume / 3]
+        if len(ends) < LEAST_WEEKS:
             return None
+        before = [self._sums(end) for end in ends]
         rates = [rate(*each) for each in before]
         middle = median(rates)
         spread = _SIGMA * median(abs(each - middle) for each in rates)
+        judged = sum(each for each, _ in before)
         some = max(middle, 1 / (median(each for each, _ in before) + 1))  # none yet is no proof of never
-        chance = sqrt(some * (1 - some) * (1 / counted + 1 / sum(each for each, _ in before)))
+        chance = sqrt(self._variance(some, ends, judged) * (1 / counted + 1 / judged) + _OF_DAYS[self.name] ** 2)
         band = max(self.policy.deviations * max(spread, chance), _LEAST_CHANGE[self.name])
         return Usual(counted, rate(counted, bad), middle, band)
 
+    def _variance(self, some: float, ends: list[int], judged: float) -> float:
+        """Of how bad one touchpoint is: as large as can be where each is bad or not, as it was where moods are told."""
+        most = some * (1 - some)
+        if self.name != "emotion":
+            return most
+        squares = sum(self.series.squares(end - self.policy.window_h, end) for end in ends) / judged
+        mean = sum(bad for _, bad in map(self._sums, ends)) / judged
+        return min(most, max(squares - mean * mean, most * _LEAST_VARIANCE))
+
     def _weeks_before(self, until: int) -> list[tuple[float, float]]:
         """(judged, bad) of the same hours of the weeks before, as far as anything is known of them."""
+        return [self._sums(end) for end in self._ends(until)]
+
+    def _ends(self, until: int) -> list[int]:
         hours, first = self.policy.window_h, self.series.first
-        ends = [until - weeks * _WEEK_H for weeks in range(1, WEEKS + 1)]
-        return [self.series.sums(end - hours, end) for end in ends if first is not None and end - hours >= first - 1]
+        ends = (until - weeks * _WEEK_H for weeks in range(1, WEEKS + 1))
+        return [end for end in ends if first is not None and end - hours >= first - 1]
+
+    def _sums(self, until: int) -> tuple[float, float]:
+        return self.series.sums(until - self.policy.window_h, until)
 
     def _words(self, found: Usual) -> str:
         if self.name == "emotion":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
+import shlex
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +19,7 @@ from tests.faults.kit.checks import dump, settled
 from tests.faults.kit.driver import deliver
 from tests.faults.kit.lag import produce, wait_idle
 from tests.faults.kit.scenario import PLACES, Call
+from tests.unit.test_runbooks import RUNBOOKS, commands
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
 
@@ -32,6 +35,10 @@ POISON = {
     "not an object": ("wrong_type", "17"),
 }  # fmt: skip
 TOPICS = ("touchpoints.raw.v1", "touchpoints.clean.v1", "touchpoints.attributed.v1", "journey.facts.v1")
+READING = {f"touchline {name}" for name in (
+    "doctor", "validate", "verify", "retention", "dlq ls", "sources ls", "access ls", "alerts log", "alerts preview",
+    "incidents ls",
+)}  # fmt: skip
 GARBAGE = {"no JSON": b"\xff\x00 garbage", "no array": b'{"a": 1}', "wrong item": b'[{"kind":"wrong","a":1}]'}
 
 
@@ -133,3 +140,15 @@ def test_a_client_with_a_future_clock_does_not_capture_the_account(victim: Victi
     victim.sent.pairs[-2] = (victim.sent.pairs[-2][0], received_at.timestamp())
     verdict = settled(victim.system, victim.sent.pairs)
     assert verdict, str(verdict)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_commands_of_the_runbooks_answer_on_a_running_system(victim: Victim) -> None:
+    """Those that only read, as they stand there: none breaks off. What they find may be wrong."""
+    lines = {line for page in RUNBOOKS for line in commands(page.read_text(encoding="utf-8"))}
+    tried = sorted(line for line in lines if line.startswith(tuple(READING)) and not re.search(r"[A-Z]{4}|--fix", line))
+    assert {name for name in READING if any(line.startswith(name) for line in tried)} == READING
+    for line in tried:
+        done = victim.system.cli(*shlex.split(line)[1:])
+        assert done.returncode in (0, 1) and "Traceback" not in done.stderr, (line, done.stderr)

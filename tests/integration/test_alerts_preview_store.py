@@ -92,8 +92,11 @@ def test_figures_of_types_are_counted_without_what_was_sent_as_history(store: St
     facts += [touchpoint_fact(10, account="crm:10", **ticket | {"friction_signals": (), "emotion": -0.5})]
     old = touchpoint_fact(11, **ticket)
     facts.append(old.changed(input=old.input.changed(touchpoint=old.input.touchpoint.changed(backfill=True))))
+    anew = touchpoint_fact(12, account="crm:12", **ticket | {"emotion": -1.0})
+    facts.append(anew.changed(input=anew.input.changed(touchpoint=anew.input.touchpoint.changed(read_anew=True))))
     late = {"rule": "first_response_breach", "touchpoint_type": "support_ticket", "opened_at": START}
-    put(store, [*facts, signal_fact(1).changed(**late), signal_fact(2).changed(**late | {"event_id": "event-000011"})])
+    broken_of = {1: "event-000001", 2: "event-000011", 3: "event-000012"}
+    put(store, [*facts, *(signal_fact(n).changed(**late | {"event_id": name}) for n, name in broken_of.items())])
     now = START + timedelta(hours=1)
     asked_for, answers = figures(store.client, LENS, START, now)
     counts = [
@@ -105,16 +108,24 @@ def test_figures_of_types_are_counted_without_what_was_sent_as_history(store: St
     series, slot = measured(counts, broken, BLUEPRINT), int(START.timestamp()) // SLOT_S
     found = {name: series["support_ticket", name].sums(slot - 1, slot) for name in TARGETS}
     assert found == {
-        "friction_rate": (11, 8),
-        "emotion": (3, 1.25),
-        "first_response_s": (11, 1),
-        "resolution_s": (11, 0),
-        "answer_s": (11, 0),
+        "friction_rate": (12, 9),
+        "emotion": (4, 2.25),
+        "first_response_s": (12, 2),
+        "resolution_s": (12, 0),
+        "answer_s": (12, 0),
         "duration_ms": (0, 0),
     }
-    assert series["support_ticket", "friction_rate"].accounts(slot - 1, slot) == 8
+    news = {name: series["support_ticket", name].sums(slot - 1, slot, is_news=True)[1] for name in TARGETS}
+    assert news == {
+        **{name: bad for name, (_, bad) in found.items()},
+        "friction_rate": 8,
+        "emotion": 1.25,
+        "first_response_s": 1,
+    }
+    assert series["support_ticket", "emotion"].squares(slot - 1, slot) == pytest.approx(2 * 0.25**2 + 0.75**2 + 1)
+    assert series["support_ticket", "friction_rate"].accounts(slot - 1, slot) == 9
     assert sources_of(counts)["support_ticket"] == ("crm", "web")
-    few = with_changes(BLUEPRINT, [("promise_missed", "volume", 11)])
+    few = with_changes(BLUEPRINT, [("promise_missed", "volume", 12)])
     for blueprint, found_at in ((BLUEPRINT, []), (few, ["type:support_ticket"])):
         desks = desks_of_figures(asked_for, answers, Lens(blueprint), START, now, Rhythms())
         assert [desk.account_id for desk in desks] == found_at

@@ -71,21 +71,25 @@ def rhythm(seed: int, cells: int = 12, days: int = 90) -> list[Row]:
         for day in range(days):
             of_day = rng.gammavariate(12, 1 / 12) * (0.2 if (day % 7) > 4 else 1.0)
             pain = min(0.3, max(0.005, pain * rng.gauss(1, 0.02)))
+            mood_of_day = mood + rng.gauss(0, 0.1)
             for hour in range(24):
                 mean = size * of_day * (1.0 if 8 <= hour < 18 else 0.1)
                 volume = _poisson(rng, mean)
                 bad = sum(rng.random() < pain for _ in range(volume))
                 row = _empty(kinds[number % len(kinds)], f"phase{number}", first + day * 24 + hour)
                 felt = volume // 3
-                moods = sum(max(-1.0, min(1.0, rng.gauss(mood, 0.5))) for _ in range(felt))
-                row |= {"volume": volume, "painful": bad, "felt": felt, "emotion_sum": moods}
+                moods = [max(-1.0, min(1.0, rng.gauss(mood_of_day, 0.5))) for _ in range(felt)]
+                row |= {"volume": volume, "painful": bad, "felt": felt, "emotion_sum": sum(moods)}
+                row["bad_squares"] = sum(map(_squared, moods))
                 row["hurt"] = [rng.randrange(200) for _ in range(bad)]
                 row["unhappy"] = [rng.randrange(200) for _ in range(felt // 2)]
                 rows += [row] if volume else []
     return rows
 
 
-def changed(rows: Sequence[Row], least: float, seed: int = 1) -> tuple[list[Row], list[Change]]:
+def changed(
+    rows: Sequence[Row], least: float, seed: int = 1, worse: Mapping[Measure, float] = WORSE
+) -> tuple[list[Row], list[Change]]:
     """The figures with changes put in on days with at least so much in six hours; one a cell and fortnight at most."""
     rng = random.Random(f"changes/{seed}")
     first = min(row["slot"] for row in rows) // 24 + FIRST_DAY
@@ -99,7 +103,7 @@ def changed(rows: Sequence[Row], least: float, seed: int = 1) -> tuple[list[Row]
             if not is_near and sum(one.measure == measure for one in chosen) < CHANGES // len(_OF):
                 taken.add((cell, day))
                 chosen.append(Change(cell, measure, day * 24, day * 24 + LASTS_H))
-    return [_worse(row, chosen, rng) for row in rows], chosen
+    return [_worse(row, chosen, rng, worse) for row in rows], chosen
 
 
 def _busiest(rows: Sequence[Row], of: str) -> dict[tuple[Cell, int], float]:
@@ -154,17 +158,17 @@ def _is_about(told: Change, change: Change) -> bool:
     return (told.cell, told.measure) == (change.cell, change.measure) and is_then
 
 
-def _worse(row: Row, changes: Iterable[Change], rng: random.Random) -> Row:
+def _worse(row: Row, changes: Iterable[Change], rng: random.Random, worse: Mapping[Measure, float]) -> Row:
     cell, slot = (row["touchpoint_type"], row["phase"]), row["slot"]
     for change in changes:
         if change.cell != cell or not change.since <= slot < change.until:
             continue
         if change.measure == "volume":
-            return row | dict.fromkeys(("volume", "painful", "felt", "emotion_sum"), 0)
+            return row | dict.fromkeys(("volume", "painful", "felt", "emotion_sum", "bad_squares"), 0)
         if change.measure == "emotion":
-            mood = row["emotion_sum"] - WORSE["emotion"] * row["felt"]
+            mood = row["emotion_sum"] - worse["emotion"] * row["felt"]
             return row | {"emotion_sum": mood, "unhappy": [rng.randrange(200) for _ in range(row["felt"])]}
-        more = sum(rng.random() < WORSE["friction_rate"] for _ in range(row["volume"] - row["painful"]))
+        more = sum(rng.random() < worse["friction_rate"] for _ in range(row["volume"] - row["painful"]))
         hurt = [*row["hurt"], *(rng.randrange(200) for _ in range(more))]
         return row | {"painful": row["painful"] + more, "hurt": hurt}
     return row
@@ -181,16 +185,22 @@ def _count(found: dict[tuple[str, str, int], Row], fact: TouchpointFact) -> None
     if fact.emotion is not None:
         row["felt"] += 1
         row["emotion_sum"] += fact.emotion
+        row["bad_squares"] += _squared(fact.emotion)
         row["unhappy"] += [who] if fact.emotion < 0 else []
 
 
 def _empty(kind: str, phase: str, slot: int) -> Row:
-    counts = dict.fromkeys(("volume", "painful", "felt", "emotion_sum", "asked", "timed", "slow"), 0)
+    sums = ("volume", "painful", "felt", "emotion_sum", "bad_squares", "asked", "timed", "slow")
+    counts = dict.fromkeys((*sums, "painful_anew", "bad_anew", "slow_anew"), 0)
     return {
         **{"touchpoint_type": kind, "phase": phase, "source": "sim", "slot": slot},
         **counts,
         **{name: [] for name in ("hurt", "unhappy", "kept_waiting")},
     }
+
+
+def _squared(emotion: float) -> float:
+    return ((1 - emotion) / 2) ** 2
 
 
 def _poisson(rng: random.Random, mean: float) -> int:

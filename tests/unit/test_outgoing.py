@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import subprocess
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from schemas.base import EPOCH
 from services.alerting.outgoing import MAX_ANSWER_BYTES, Away, Outgoing, Refused, is_public
 from tests.receivers import Receiver, receiver
 
@@ -166,3 +169,31 @@ async def test_nobody_there_is_away() -> None:
         await Outgoing(LOOPBACK).post(f"http://127.0.0.1:{port}", b"", {})
     assert isinstance(Outgoing().tls, ssl.SSLContext)
     assert isinstance(gone, Receiver)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_until_when_a_certificate_is_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, trusted: bool
+) -> None:
+    """One that is not trusted, or has ended, is good until long ago; a private address is asked only if it may be."""
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=page.example"]
+    command += ["-addext", "subjectAltName=DNS:page.example", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    shown = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    shown.load_cert_chain(cert, key)
+    calls = Outgoing(LOOPBACK, tls=ssl.create_default_context(cafile=str(cert) if trusted else None))
+
+    async def address(self: Outgoing, host: str, port: int) -> str:
+        return "127.0.0.1"
+
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0, ssl=shown)
+    port = server.sockets[0].getsockname()[1]
+    with monkeypatch.context() as patched:
+        patched.setattr(Outgoing, "address", address)
+        until = await calls.certificate_until(f"https://page.example:{port}")
+    server.close()
+    days = (until - datetime.now(UTC)).total_seconds() / 86_400
+    assert 1.9 < days < 2.1 if trusted else until == EPOCH
+    with pytest.raises(Refused):
+        await Outgoing().certificate_until(f"https://127.0.0.1:{port}")

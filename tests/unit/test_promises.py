@@ -30,13 +30,25 @@ HOUR = timedelta(hours=1)
 TYPE = "support_ticket"
 NOW = START + 100 * HOUR
 Row = dict[str, Any]
+_SUMS = (
+    "painful",
+    "felt",
+    "emotion_sum",
+    "bad_squares",
+    "asked",
+    "timed",
+    "slow",
+    "painful_anew",
+    "bad_anew",
+    "slow_anew",
+)
+NOTHING: Row = dict.fromkeys(_SUMS, 0) | {name: [] for name in ("hurt", "unhappy", "kept_waiting")}
+"""Counts of touchpoints of which nothing was bad."""
 
 
 def row(at: datetime, **figures: Any) -> Row:
-    base: Row = dict.fromkeys(("painful", "felt", "emotion_sum", "asked", "timed", "slow"), 0)
-    base |= {name: [] for name in ("hurt", "unhappy", "kept_waiting")}
     told: Row = {"touchpoint_type": TYPE, "phase": "enablement", "source": "desk", "volume": 10}
-    return base | told | {"slot": int(at.timestamp()) // SLOT_S} | figures
+    return NOTHING | told | {"slot": int(at.timestamp()) // SLOT_S} | figures
 
 
 def rows(since: datetime, until: datetime, **figures: Any) -> list[Row]:
@@ -134,6 +146,18 @@ async def test_nobody_is_woken_by_history(what: str, told: int, asked: dict[str,
     assert len(await world.at(NOW + 2 * HOUR)) == told, what
 
 
+async def test_what_a_remap_finds_is_told_to_nobody_and_disproves_nothing() -> None:
+    anew = [one | {"painful_anew": one["painful"]} for one in FAILING]
+    assert await until(World(anew), NOW + 2 * HOUR) == []
+    world = World(FAILING)
+    assert [one.kind for one in await until(world, NOW + 2 * HOUR)] == ["opened"]
+    world.store.counts = anew
+    world.measuring._counts._all_at = START
+    assert [one.kind for one in await world.at(NOW + 2 * HOUR + HOUR / 4)] == ["opened"]
+    (thread,) = world.watch.desks.get(f"type:{TYPE}").threads
+    assert (thread.state, thread.missing_since) == ("told", None)
+
+
 async def test_what_was_missed_long_ago_is_told_to_nobody() -> None:
     counts = [*USUAL, *rows(NOW, NOW + 24 * HOUR, **BAD)]
     assert len(await World(counts).at(NOW + 5 * HOUR)) == 1
@@ -156,6 +180,7 @@ async def test_a_promise_in_time_is_held_while_its_source_is_late() -> None:
             "rule": "first_response_breach",
             "slot": one["slot"],
             "missed": 9,
+            "missed_anew": 0,
             "accounts": [*range(6)],
         }
         for one in counts

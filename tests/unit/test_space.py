@@ -21,7 +21,7 @@ from services.embedded.clickhouse.errors import ClickHouseError
 from services.embedded.clickhouse.room import check_room
 from services.embedded.clickhouse.statement import Statement
 from services.sink.health import SinkHealth
-from services.sink.space import SpaceWatch
+from services.sink.space import PARTS, SpaceWatch
 from services.supervisor import child as supervised
 from services.supervisor.child import Child
 from services.supervisor.spec import ChildSpec
@@ -76,6 +76,18 @@ def test_the_sink_tells_the_fullest_disk_by_metric_and_health() -> None:
     assert str(health.report()[1]["disk"]).startswith("1.0 GiB of 100.0 GiB free at /b: delete what")
     watch.look(of_clickhouse([disk_row("/b", 50 << 30)]))
     assert "disk" not in health.report()[1]
+
+
+async def test_in_how_many_parts_the_tables_are_is_told() -> None:
+    class Store:
+        def rows(self, sql: str, parameters: dict[str, object] | None = None) -> list[dict[str, object]]:
+            return [{"parts": 41}] if sql == PARTS else [disk_row("/a", 50 << 30)]
+
+    metrics = Metrics()
+    watching = asyncio.create_task(SpaceWatch(Store(), metrics).run())
+    while b"touchline_store_parts 41.0" not in metrics.render():
+        await asyncio.sleep(0.005)
+    watching.cancel()
 
 
 async def test_the_page_says_which_disk_fills_and_since_when() -> None:

@@ -19,6 +19,7 @@ from streams.journey.golden import START
 from tests.incident_kit import BLUEPRINT, LENS
 from tests.simulation.changed import changed, found, rhythm
 from tests.unit.test_alerts_of_history import Watch
+from tests.unit.test_promises import NOTHING
 
 TYPE, PHASE = "support_ticket", "enablement"
 HOUR = timedelta(hours=1)
@@ -30,8 +31,7 @@ Row = dict[str, Any]
 
 def row(hour: int, **figures: Any) -> Row:
     base: Row = {"touchpoint_type": TYPE, "phase": PHASE, "source": "desk", "slot": FIRST + hour, "volume": 20}
-    counts = dict.fromkeys(("painful", "felt", "emotion_sum", "asked", "timed", "slow"), 0)
-    return base | counts | {name: [] for name in ("hurt", "unhappy", "kept_waiting")} | {"painful": 1} | figures
+    return base | NOTHING | {"painful": 1} | figures
 
 
 def usual(until: int = LAST, **figures: Any) -> list[Row]:
@@ -66,6 +66,27 @@ async def test_silence_is_held_while_its_source_is_late_and_told_when_it_is_hear
     assert (held.state, held.held_for, held.held_why) == ("held", "desk", "nothing was heard of desk")
     assert told.state == "told" and told.last is not None
     assert "nothing came in the last 6 h, 120 in the same hours" in told.last.evidence[0].words
+
+
+async def test_what_a_remap_finds_is_told_to_nobody_and_what_comes_after_it_is() -> None:
+    """A newer mapping finds friction in all nine weeks, and more of it in the last six hours."""
+    anew = [one | {"painful_anew": one["painful"]} for one in usual()]
+    bad = [row(hour, **BAD, painful_anew=8) for hour in range(LAST - 6, LAST)]
+    assert await looked_at([*anew[:-6], *bad]) == []
+    live = [row(hour, **BAD) for hour in range(LAST - 6, LAST)]
+    assert len(await looked_at([*anew[:-6], *live])) == 1
+
+
+async def test_a_remap_disproves_nothing_that_was_told() -> None:
+    """What was told of live touchpoints stands when they are read anew."""
+    bad = [*usual(LAST - 6), *(row(hour, **BAD) for hour in range(LAST - 6, LAST))]
+    watch = Watch(NOW, START)
+    watch.desks.wards[0].heard["desk"] = NOW
+    for rows in (bad, [one | {"painful_anew": one["painful"]} for one in bad]):
+        watch.watcher.measured(unusual(BLUEPRINT, rows), NOW)
+        await watch.watcher._look()
+    (thread,) = watch.desks.get(f"type:{TYPE}").threads
+    assert (thread.state, thread.missing_since) == ("told", None)
 
 
 async def test_what_was_so_before_the_first_start_is_history() -> None:
