@@ -1,21 +1,32 @@
-"""ClickHouse away: the gateway goes on, nothing is dead-lettered, and afterwards everything is there."""
+"""ClickHouse or Kafka away: nothing is dead-lettered, and afterwards everything is there once.
+
+Without ClickHouse the gateway goes on. Without Kafka it can promise nothing: it says 503 and when to come again.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import Victim
-from tests.faults.kit.campaign import load_of
+from tests.faults.kit.campaign import Sent, load_of
 from tests.faults.kit.checks import settled
 from tests.faults.kit.driver import sending
+from tests.faults.kit.system import System
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
 SEED = 13
 MAX_RSS_MB = 512.0
 RATE_PER_S = 100.0
+KAFKA_RATE_PER_S = 30.0
+WAITING = ("gateway", "normalise", "resolve", "journey", "sink")
+MAX_GROWTH_MB = 64.0
+PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 @pytest.mark.timeout(420)
@@ -31,7 +42,7 @@ def test_clickhouse_away(victim: Victim, away_s: int) -> None:
             system.kill("clickhouse")
             time.sleep(away_s)
             during = running.answers()
-            memory_mb = {name: system.rss_mb(name) for name in ("gateway", "normalise", "resolve", "journey", "sink")}
+            memory_mb = {name: system.rss_mb(name) for name in WAITING}
         finally:
             system.signal("supervisor", signal.SIGCONT)
         back = time.monotonic()
@@ -46,3 +57,53 @@ def test_clickhouse_away(victim: Victim, away_s: int) -> None:
     assert verdict, str(verdict)
     assert system.cli("dlq", "ls").stdout == letters
     assert max(memory_mb.values()) < MAX_RSS_MB, memory_mb
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_kafka_away_for_minutes(fresh: Path) -> None:
+    """The broker is dead for 200 s while senders go on: each of them is told so, and sends again."""
+    away_s, sent = 200, Sent()
+    load = load_of("nokafka", SEED, events=(away_s + 12) * KAFKA_RATE_PER_S)
+    with System(fresh) as system:
+        sent.probe(system)
+        old, before_mb = system.pid("kafka"), memory_mb(system)
+        most_mb = dict(before_mb)
+        with sending(load, system, KAFKA_RATE_PER_S, connections=200, give_up_s=away_s + 200) as running:
+            time.sleep(5)
+            system.signal("supervisor", signal.SIGSTOP)  # or it would start it again
+            try:
+                system.kill("kafka")
+                gone = time.monotonic()
+                while time.monotonic() - gone < away_s:
+                    time.sleep(2)
+                    most_mb = {name: max(mb, most_mb[name]) for name, mb in memory_mb(system).items()}
+                during = running.answers()
+            finally:
+                system.signal("supervisor", signal.SIGCONT)
+            back = time.monotonic()
+            system.wait_ready("kafka", old)
+            sent.probe(system, timeout_s=240)
+            recovered_s = time.monotonic() - back
+            answers = running.finish()
+        acked = sent.took(load, answers)
+        verdict, _ = sent.settled(system)
+        letters = system.cli("dlq", "ls").stdout
+    put_off, unadvised = (sum(getattr(a, what) for a in answers) for what in ("put_off", "unadvised"))
+    grown_mb = {name: round(most_mb[name] - mb) for name, mb in before_mb.items()}
+    print(f"\n{acked} acked, {put_off} x 503, {unadvised} without Retry-After, {len(answers) - len(during)} waited;")
+    print(f"new ones on the map {recovered_s:.1f} s after; grown by MB {grown_mb}; {verdict}")
+    assert verdict, str(verdict)
+    assert len(answers) - len(during) > away_s * KAFKA_RATE_PER_S / 20, "nobody waited: Kafka was not away"
+    assert put_off and not unadvised
+    assert letters.strip() == ""
+    assert max(grown_mb.values()) < MAX_GROWTH_MB, grown_mb
+
+
+def memory_mb(system: System) -> dict[str, float]:
+    """Resident memory of those who wait for Kafka; one that has ended meanwhile takes none."""
+    found, pids = dict.fromkeys(WAITING, 0.0), system.run().pids
+    for name in WAITING:
+        with suppress(OSError):
+            found[name] = int(Path(f"/proc/{pids.get(name, 0)}/statm").read_text().split()[1]) * PAGE_MB
+    return found

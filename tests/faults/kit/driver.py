@@ -55,9 +55,11 @@ def signed_headers(call: Call, secret: str) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in proof.items()}
 
 
-async def deliver(client: httpx.AsyncClient, url: str, call: Call, secret: str, index: int = 0) -> Answer:
-    """Send until it is taken or refused; status 0 when neither happened in GIVE_UP_S."""
-    until = time.monotonic() + GIVE_UP_S
+async def deliver(  # noqa: PLR0913 - whom, what, and how long
+    client: httpx.AsyncClient, url: str, call: Call, secret: str, index: int = 0, give_up_s: float = GIVE_UP_S
+) -> Answer:
+    """Send until it is taken or refused; status 0 or 503 when neither happened in time."""
+    until = time.monotonic() + give_up_s
     attempts = status = put_off = unadvised = 0
     while time.monotonic() < until:
         attempts += 1
@@ -83,7 +85,7 @@ async def drive(plan: dict[str, Any], journal: TextIO) -> None:
         began, due_s, tasks = time.monotonic(), 0.0, []
 
         async def one(index: int, call: Call) -> None:
-            answer = await deliver(client, plan["url"], call, plan["secrets"][call.source], index)
+            answer = await deliver(client, plan["url"], call, plan["secrets"][call.source], index, plan["give_up_s"])
             journal.write(json.dumps(asdict(answer)) + "\n")
             journal.flush()
 
@@ -98,12 +100,12 @@ async def drive(plan: dict[str, Any], journal: TextIO) -> None:
 class Load:
     """A scenario being sent by a process of its own; `answers` reads what has been answered so far."""
 
-    def __init__(self, load: Scenario, process: subprocess.Popen[bytes], journal: Path) -> None:
-        self.scenario, self._process, self._journal = load, process, journal
+    def __init__(self, load: Scenario, process: subprocess.Popen[bytes], journal: Path, give_up_s: float) -> None:
+        self.scenario, self._process, self._journal, self._give_up_s = load, process, journal, give_up_s
 
-    def finish(self, timeout_s: float = GIVE_UP_S + 30) -> list[Answer]:
+    def finish(self) -> list[Answer]:
         """Wait until every request is answered."""
-        code = self._process.wait(timeout_s)
+        code = self._process.wait(self._give_up_s + 30)
         assert code == 0, f"the driver ended with {code}"
         return self.answers()
 
@@ -117,16 +119,19 @@ class Load:
 
 
 @contextmanager
-def sending(load: Scenario, system: System, rate_per_s: float, *, connections: int = 60) -> Iterator[Load]:
+def sending(
+    load: Scenario, system: System, rate_per_s: float, *, connections: int = 60, give_up_s: float = GIVE_UP_S
+) -> Iterator[Load]:
     """Start the driver on a scenario; it is ended with the block."""
     plan, journal = system.scratch / f"{load.name}.plan.json", system.scratch / f"{load.name}.journal"
-    told = {"url": system.url, "secrets": system.secrets, "rate_per_s": rate_per_s, "connections": connections}
+    told = {"url": system.url, "secrets": system.secrets, "rate_per_s": rate_per_s}
+    told |= {"connections": connections, "give_up_s": give_up_s}
     plan.write_text(json.dumps({**told, "calls": [asdict(call) for call in load.calls]}))
     journal.touch()
     command = [sys.executable, "-m", "tests.faults.kit.driver", str(plan), str(journal)]
     with subprocess.Popen(command) as process:
         try:
-            yield Load(load, process, journal)
+            yield Load(load, process, journal, give_up_s)
         finally:
             if process.poll() is None:
                 process.kill()
