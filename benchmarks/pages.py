@@ -206,17 +206,17 @@ async def _asked(
 
     try:
         for path in [each for each in PAGES if only in each]:
-            tell(f"`{path}` of {touchpoints:,} touchpoints, quiet", await _times(app, path), PAGES[path])
+            tell(f"`{path}` of {touchpoints:,} touchpoints, quiet", await times(app, path), PAGES[path])
         with incoming(config, clickhouse.token, blueprint):
             await asyncio.sleep(3)
             for path in [each for each in UNDER_LOAD if only in each]:
-                tell(f"`{path}` while {RATE_PER_S:,} a second come in", await _times(app, path), "p95 150 ms")
+                tell(f"`{path}` while {RATE_PER_S:,} a second come in", await times(app, path), "p95 150 ms")
     finally:
         store.close()
     return figures
 
 
-async def _times(app: FastAPI, path: str) -> list[float]:
+async def times(app: FastAPI, path: str) -> list[float]:
     """Milliseconds from the request to the last byte, after one that warms up; every answer is computed anew."""
     transport = httpx.ASGITransport(app=app)
     took_ms = []

@@ -68,6 +68,7 @@ TABLES_HELD: Final[dict[str, Holding]] = {
     "incidents": Holding(
         "incidents, and who took them", "journey", ("what", "taken_by", "assigned_by", "silenced_by", "done_by")
     ),
+    "pseudonyms": Holding("the key of people's pseudonyms in the views of analysts", "erased"),
     "ignored": Holding("requests that concern no customer", "ignored"),
     "source_freshness": Holding("how fresh each source is", "erased"),
     "blueprints": Holding("blueprints that judged", "erased"),

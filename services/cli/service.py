@@ -136,8 +136,15 @@ def _clickhouse(config: Config, data_dir: Path) -> int:
 
     token = ensure_secret_file(data_dir / "secrets" / "clickhouse")
     port = urlsplit(config.clickhouse.url).port or 8123
+    access = Path(config.dashboard.access_file) if config.dashboard.access_file else None
     return run(
-        WarehouseSettings(data_dir=data_dir / "clickhouse", port=port, internal_token_file=token, sql=config.sql)
+        WarehouseSettings(
+            data_dir=data_dir / "clickhouse",
+            port=port,
+            internal_token_file=token,
+            access_file=access,
+            sql=config.sql,
+        )
     )
 
 

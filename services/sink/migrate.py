@@ -20,7 +20,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.config import ClickHouseConfig
 from schemas.errors import ConfigurationError, StoreUnavailable
-from services.sink.views import VIEWS_DIR, absent, apply_views, load_views, outdated, rendered
+from services.sink.views import VIEWS_DIR, absent, apply_views, load_views, make_key, outdated, rendered
 from streams.runtime.clickhouse import connect, query_rows, store_errors
 
 DEFAULT_DIR: Final = Path(__file__).parents[2] / "infra" / "clickhouse" / "migrations"
@@ -73,6 +73,7 @@ def migrate(
         missing = _missing(client, config, load(directory))
         for migration in missing:
             _apply(client, config, migration)
+        make_key(client, config)
         known = load_views()
         due = {view.name for view in (*outdated(client, config, known), *absent(client, config, known))}
         views = [view for view in known if view.name in due]

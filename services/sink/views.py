@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +18,13 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.config import ClickHouseConfig
 from schemas.errors import ConfigurationError
+from services.sink.hiding import with_masks
 from streams.runtime.clickhouse import query_rows, store_errors
 
 VIEWS_DIR: Final = Path(__file__).parents[2] / "infra" / "clickhouse" / "views"
 _HEAD: Final = re.compile(r"CREATE OR REPLACE VIEW \{bi\}\.(\w+) \{on_cluster\}\n")
+
+_HAS_KEY: Final = "SELECT count() AS n FROM {database}.pseudonyms"
 
 LEDGER: Final = """
 CREATE TABLE IF NOT EXISTS {database}.views {on_cluster}
@@ -99,8 +104,18 @@ def apply_views(client: Client, config: ClickHouseConfig, known: list[View]) -> 
         )
 
 
+def make_key(client: Client, config: ClickHouseConfig) -> None:
+    """The key of people's pseudonyms, where there is none. Of two that were made at once all views take the older."""
+    with store_errors():
+        ((known,),) = client.query(rendered(_HAS_KEY, config)).result_rows
+        if known == 0:
+            drawn = [datetime.now(UTC), secrets.randbits(64), secrets.randbits(64)]
+            client.insert("pseudonyms", [drawn], column_names=["made_at", "k0", "k1"], database=config.database)
+
+
 def rendered(text: str, config: ClickHouseConfig) -> str:
     """`text` with its placeholders filled in; the values are checked by ClickHouseConfig's patterns."""
+    text = with_masks(text)
     values = {
         "{database}": config.database,
         "{bi}": config.bi_database,

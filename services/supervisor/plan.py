@@ -118,7 +118,8 @@ def _stores(site: Site, config: Config) -> list[ChildSpec]:
         kafka = store("kafka", "services.embedded.kafka.main", site.kafka_port)
         found.append(replace(kafka, space=(site.data_dir, KAFKA_START_BYTES)))
     if site.embedded_clickhouse:
-        told = ("--token-file", str(site.token_file), "--sql", config.sql.model_dump_json())
+        access = ("--access-file", config.dashboard.access_file) if config.dashboard.access_file else ()
+        told = ("--token-file", str(site.token_file), "--sql", config.sql.model_dump_json(), *access)
         found.append(store("clickhouse", "services.embedded.clickhouse.main", site.clickhouse_port, *told))
     return found
 

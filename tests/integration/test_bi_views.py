@@ -144,6 +144,22 @@ def test_the_table_of_incidents_has_the_columns_that_are_written(store: Store) -
     assert [tuple(row.values()) for row in there] == list(INCIDENTS.items())
 
 
+def test_a_moment_orders_by_time_and_then_by_id(store: Store) -> None:
+    store.command("CREATE TABLE moments AS touchpoints")
+    store.command(
+        "INSERT INTO moments (minute, event_id, occurred_at) SELECT now(), event_id, at FROM (SELECT"
+        " arrayJoin(['a', 'ab', 'b', 'é', 'e-1', 'e-10', 'z']) AS event_id,"
+        " arrayJoin([0, 1, 255, 256, 65535, 65536, 1764500000123, 4102444799999]) AS ms,"
+        " fromUnixTimestamp64Milli(ms, 'UTC') AS at)"
+    )
+    by_moment, by_both = (
+        [(row["occurred_at"], row["event_id"]) for row in store.rows(f"SELECT * FROM moments ORDER BY {order}")]
+        for order in ("moment", "occurred_at, event_id")
+    )
+    assert by_moment == by_both and len(by_both) == 56
+    store.command("DROP TABLE moments SYNC")
+
+
 # What they say
 
 

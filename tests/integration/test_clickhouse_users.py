@@ -19,6 +19,7 @@ from schemas.config import ClickHouseConfig
 from services.alerting.prometheus.board import dashboard
 from services.cli.generate import grafana_boards
 from services.dashboard import queries
+from services.sink.hiding import VIEWER
 from services.sink.migrate import load
 from services.sink.views import load_views
 from tests.integration.granted import SERVER
@@ -189,3 +190,11 @@ def test_what_chdb_does_not_read_of_the_server_is_there() -> None:
     config = ElementTree.parse(SERVER / "config.xml").getroot()
     assert config.findtext("access_control_improvements/settings_constraints_replace_previous") == "true"
     assert config.findtext("access_control_improvements/select_from_system_db_requires_grant") == "true"
+
+
+def test_a_viewer_is_a_reader_from_whom_the_views_hide_people() -> None:
+    profiles = ElementTree.parse(SERVER / "users.xml").getroot().find("profiles")
+    assert profiles is not None
+    assert profiles.findtext("viewer/profile") == "reader" and profiles.findtext("reader/readonly") == "1"
+    assert str(profiles.findtext("viewer/log_comment")).startswith(VIEWER)
+    assert not str(profiles.findtext("reader/log_comment") or "").startswith(VIEWER)

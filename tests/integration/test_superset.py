@@ -6,30 +6,23 @@ Superset has 800 MB of packages, so it runs in an environment of its own, which 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import pytest
 
-from schemas.config import ClickHouseConfig
 from services.cli.generate.superset_charts import CHARTS
 from services.cli.generate.superset_sets import FOLDER, OWN_NAME, TIMES
-from services.sink.blueprints import TABLE, TYPES, row
-from services.sink.migrate import migrate
 from streams.runtime.clickhouse import Store
 from tests import dashboard_seed as seed
+from tests.bi_store import story_store
 from tests.bi_story import BLUEPRINT, NOW, story
-from tests.clickhouse_fixture import warehouse
+from tests.own_environment import ROOT, run_with
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.slow]
-ROOT = Path(__file__).parents[2]
 PACKAGES = (
     "apache-superset==6.1.0",
     "clickhouse-connect==1.12.0",
@@ -91,29 +84,13 @@ ASKED: dict[str, Seen] = {
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Seen, Store]]:
     """What Superset shows, and the store behind it."""
-    uv = shutil.which("uv") or shutil.which(str(ROOT / ".uv" / "bin" / "uv"))
-    if uv is None:
-        pytest.skip("needs uv, which makes Superset's environment")
     folder = tmp_path_factory.mktemp("superset")
-    with warehouse(folder / "clickhouse") as (running, _):
-        config = ClickHouseConfig(url=running.base_url, user="internal")
-        migrate(config, running.token)
-        with Store(config, running.token) as store:
-            store.insert(TABLE, TYPES, row(BLUEPRINT, NOW))
-            seed.store(store.client, WORLD)
-            (folder / "charts.json").write_text(json.dumps(ASKED))
-            script = ROOT / "tests" / "dialects" / "superset_live.py"
-            command = [uv, "run", "--no-project", "--isolated", "--python", "3.11"]
-            command += [part for package in PACKAGES for part in ("--with", package)]
-            given = [running.base_url, str(folder), str(ROOT / FOLDER), str(folder / "charts.json")]
-            plain = {
-                name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "PYTHON"))
-            }
-            done = subprocess.run(
-                [*command, "python", str(script), *given], env=plain, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stderr[-3000:]
-            yield json.loads((folder / "drawn.json").read_text()), store
+    with story_store(folder / "clickhouse", WORLD) as (running, store):
+        (folder / "charts.json").write_text(json.dumps(ASKED))
+        script = ROOT / "tests" / "dialects" / "superset_live.py"
+        given = [running.base_url, str(folder), str(ROOT / FOLDER), str(folder / "charts.json")]
+        run_with(PACKAGES, "python", str(script), *given)
+        yield json.loads((folder / "drawn.json").read_text()), store
 
 
 def drawn(seen: tuple[Seen, Store], name: str) -> list[Seen]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -243,6 +244,8 @@ connection.query("EXPLAIN AST SELECT 1; SELECT 2 INTO OUTFILE '{tmp_path / "out"
         ("SELECT name FROM system.columns WHERE database = 'bi' AND table = 'v'", "a\n"),
         ("SELECT table_name FROM information_schema.tables WHERE table_schema = 'bi' AND table_name = 'v'", "v\n"),
         ("SHOW DATABASES", "bi\n"),
+        # JDBC's getTables asks whether a table has paths
+        ("SELECT empty(t.data_paths), empty(data_paths) FROM system.tables AS t WHERE name = 'v'", "1\t1\n"),
         ("SELECT min(name) FROM system.one JOIN system.tables ON name IN ('v')", "v\n"),
         ("SELECT 1 AS a, 2 AS b FORMAT JSONEachRow", '{"a":1,"b":2}\n'),
         ("SELECT getSetting('prefer_column_name_to_alias')", "true\n"),
@@ -253,6 +256,46 @@ connection.query("EXPLAIN AST SELECT 1; SELECT 2 INTO OUTFILE '{tmp_path / "out"
 def test_the_reader_reads_bi(clickhouse_url: ClickHouse, ground: Ground, sql: str, expected: str) -> None:
     reply = ask(clickhouse_url, "reader", sql)
     assert (reply.status_code, reply.text) == (200, expected)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "data_paths", "t.data_paths", "toString(t.data_paths)", "empty(t.data_paths), data_paths",
+        "notEmpty(t.data_paths)", "empty(arrayMap(x -> x, t.data_paths))", "arrayFilter(x -> empty(x), t.data_paths)",
+        "empty(t.metadata_path)",
+    ],
+)  # fmt: skip
+def test_whether_a_table_has_paths_is_told_and_no_path(clickhouse_url: ClickHouse, ground: Ground, what: str) -> None:
+    assert refused(ask(clickhouse_url, "reader", f"SELECT {what} FROM system.tables AS t")) == "497"
+
+
+def test_an_answer_says_how_many_rows_it_has(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    """JDBC reads no row of an answer whose summary counts none."""
+    for form in ("RowBinaryWithNamesAndTypes", "JSON"):
+        told = json.loads(
+            ask(clickhouse_url, "reader", f"SELECT a FROM v FORMAT {form}").headers["x-clickhouse-summary"]
+        )
+        assert (told["result_rows"], int(told["result_bytes"]) > 0) == ("2", True)
+
+
+def test_a_viewer_is_told_apart_from_a_reader_whatever_it_sends(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    """Views hide people by `log_comment`; nothing that a reader says may change it."""
+    who = "SELECT startsWith(getSetting('log_comment'), 'viewer:')"
+    tries: tuple[dict[str, str], ...] = ({}, {"log_comment": "reader:x"}, {"query_id": "reader:x"})
+    for user, told in (("viewer", "true\n"), ("reader", "false\n")):
+        assert [ask(clickhouse_url, user, who, **more).text for more in tries] == [told] * len(tries)
+        assert refused(ask(clickhouse_url, user, f"{who} SETTINGS log_comment = 'reader:x'"))
+    for sql in ("SELECT sum(a) FROM bi.v", "EXPLAIN AST SELECT a FROM bi.v", "EXPLAIN SYNTAX SELECT a FROM bi.v"):
+        assert ask(clickhouse_url, "viewer", sql).status_code == 200
+    for plan in (
+        "EXPLAIN SELECT a FROM bi.v",
+        "EXPLAIN PLAN actions = 1 SELECT a FROM bi.v",
+        "explain pipeline SELECT 1",
+    ):
+        assert ask(clickhouse_url, "reader", plan).status_code == 200
+        assert refused(ask(clickhouse_url, "viewer", plan)) == "497", "it would show the key of people's pseudonyms"
+    assert refused(ask(clickhouse_url, "viewer", f"SELECT * FROM {ground.db}.t")) == "497"
 
 
 def test_other_databases_do_not_even_show(clickhouse_url: ClickHouse, ground: Ground) -> None:

@@ -6,12 +6,14 @@ import asyncio
 import base64
 import random
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from schemas.errors import ConfigurationError
+from services.common.access import Access, add_token
 from services.embedded.clickhouse.codec import accepted, decode, encoder
 from services.embedded.clickhouse.errors import ClickHouseError
 from services.embedded.clickhouse.guard import check
@@ -153,6 +155,31 @@ def test_roles_follow_the_password() -> None:
             users.role_of({}, wrong)
     with pytest.raises(ClickHouseError):
         users.role_of({"authorization": "Basic %%%"}, {})
+
+
+def test_a_token_of_the_page_opens_what_its_owner_may_see(tmp_path: Path) -> None:
+    now, file = datetime(2026, 1, 2, tzinfo=UTC), tmp_path / "access.json"
+    users = Users(internal_token="token", access=Access(file), clock=lambda: now)
+    assert [users.role_of({}, {"user": user}) for user in ("reader", "viewer")] == [Role.READER, Role.VIEWER]
+    viewers = add_token(file, "Vera", "viewer", now)
+    operators = add_token(file, "Otto", "operator", now)
+    old = add_token(file, "Ann", "operator", now, now)
+    found = [users.role_of({}, {"user": "reader", "password": given}) for given in (viewers, operators, "")]
+    assert found == [Role.VIEWER, Role.READER, Role.VIEWER], "without a token nobody sees people, once there is one"
+    assert users.role_of({}, {"user": "viewer", "password": operators}) is Role.VIEWER
+    for user, given in (("reader", old), ("internal", operators), ("somebody", operators), ("reader", "no")):
+        with pytest.raises(ClickHouseError, match="Authentication failed"):
+            users.role_of({}, {"user": user, "password": given})
+
+
+def test_a_configured_password_shows_people_beside_tokens(tmp_path: Path) -> None:
+    file = tmp_path / "access.json"
+    add_token(file, "Vera", "viewer", datetime(2026, 1, 2, tzinfo=UTC))
+    users = Users(internal_token="token", reader_password="secret", access=Access(file))
+    assert users.role_of({}, {"user": "reader", "password": "secret"}) is Role.READER
+    assert users.role_of({}, {"user": "viewer", "password": "secret"}) is Role.VIEWER
+    with pytest.raises(ClickHouseError):
+        users.role_of({}, {"user": "reader"})
 
 
 def test_outside_loopback_a_reader_password_is_required(tmp_path: Path) -> None:

@@ -97,14 +97,14 @@ LEFT ANY JOIN
 (
     SELECT
         account_id,
-        argMaxIf(said.2, (at, event), said.1 IN ('owner', 'owner_id', 'hubspot_owner_id')) AS owner,
-        argMaxIf(said.2, (at, event), said.1 IN ('annualrevenue', 'annual_revenue', 'AnnualRevenue')) AS revenue,
-        argMaxIf(said.2, (at, event), said.1 IN ('country', 'hs_country_code', 'BillingCountry')) AS country,
-        argMaxIf(said.2, (at, event), said.1 IN ('hs_parent_company_id', 'parent_account', 'ParentId')) AS parent
+        argMaxIf(said.2, moment, said.1 IN ('owner', 'owner_id', 'hubspot_owner_id')) AS owner,
+        argMaxIf(said.2, moment, said.1 IN ('annualrevenue', 'annual_revenue', 'AnnualRevenue')) AS revenue,
+        argMaxIf(said.2, moment, said.1 IN ('country', 'hs_country_code', 'BillingCountry')) AS country,
+        argMaxIf(said.2, moment, said.1 IN ('hs_parent_company_id', 'parent_account', 'ParentId')) AS parent
     FROM
     (
         SELECT
-            t.account_id AS account_id, t.occurred_at AS at, t.event_id AS event,
+            t.account_id AS account_id, t.moment AS moment,
             arrayJoin(arrayConcat(
                 [(JSONExtractString(t.properties, 'property'), JSONExtractString(t.properties, 'value'))],
                 arrayMap(

@@ -16,7 +16,9 @@ CREATE OR REPLACE VIEW {bi}.alerts_sent {on_cluster}
     is_sent      Bool COMMENT 'True where the receiver took it: count these for messages that arrived'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    {asker}
+SELECT
     d.at AS sent_at,
     toDate(d.at) AS event_date,
     d.notice_id AS notice_id,
@@ -32,7 +34,7 @@ AS SELECT
     d.channel AS channel,
     d.outcome AS outcome,
     toInt64(d.attempt) AS attempt,
-    d.answer AS answer,
+    {words:d.answer} AS answer,
     toBool(d.outcome = 'sent') AS is_sent
 FROM {database}.deliveries AS d FINAL
 LEFT ANY JOIN (SELECT account_id, name FROM {database}.account_journeys FINAL) AS a ON a.account_id = d.account_id

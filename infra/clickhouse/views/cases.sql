@@ -21,7 +21,9 @@ CREATE OR REPLACE VIEW {bi}.cases {on_cluster}
     explanation     String COMMENT 'Why, in words'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    {asker}
+SELECT
     c.signal_id AS case_id,
     toDate(c.opened_at) AS event_date,
     c.rule AS rule,
@@ -37,13 +39,13 @@ AS SELECT
     ) AS account_name,
     c.touchpoint_type AS touchpoint_type,
     c.phase AS phase,
-    c.person_id AS person_id,
+    {person:c.person_id} AS person_id,
     toInt64(p.persons) AS people,
     toInt64(p.n) AS parts,
     arrayStringConcat(p.found_by, ',') AS rules,
     c.severity AS severity,
     p.worst AS worst_severity,
-    c.explanation AS explanation
+    if(hides, c.rule, c.explanation) AS explanation
 FROM {database}.signals AS c FINAL
 INNER JOIN
 (

@@ -23,7 +23,9 @@ CREATE OR REPLACE VIEW {bi}.compounds {on_cluster}
     parts_count     Int64 COMMENT 'How many of them it lists'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    {asker}
+SELECT
     s.signal_id AS signal_id,
     toDate(s.opened_at) AS event_date,
     s.opened_at AS opened_at,
@@ -38,11 +40,11 @@ AS SELECT
         ifNull(a.name, '') != '', ifNull(a.name, ''), startsWith(s.account_id, 'anon:'), 'not yet identified',
         replaceRegexpOne(s.account_id, '^(?:(?:crm|group|org):[a-z][a-z0-9_]*|[a-z]+):', '')
     ) AS account_name,
-    s.person_id AS person_id,
+    {person:s.person_id} AS person_id,
     s.event_id AS event_id,
     s.touchpoint_type AS touchpoint_type,
     s.phase AS phase,
-    s.explanation AS explanation,
+    if(hides, s.rule, s.explanation) AS explanation,
     arrayStringConcat(s.evidence, ',') AS evidence,
     toInt64(s.evidence_count) AS evidence_count,
     s.written_at AS written_at,

@@ -12,12 +12,14 @@ CREATE OR REPLACE VIEW {bi}.corrections {on_cluster}
     what                String COMMENT 'What changed, in words'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    {asker}
+SELECT
     correction_id,
     account_id,
     toDate(c.corrected_at) AS event_date,
     c.corrected_at AS corrected_at,
-    cause,
+    {words:c.cause} AS cause,
     toInt64(c.touchpoints_changed) AS touchpoints_changed,
     toInt64(c.touchpoints_removed) AS touchpoints_removed,
     toInt64(c.signals_changed) AS signals_changed,

@@ -15,11 +15,22 @@ CREATE OR REPLACE VIEW {bi}.directory {on_cluster}
     directory   String COMMENT 'Directory the object is of; objects of two are never the same'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    {asker},
+    v.kind IN ('account', 'deal', 'ticket', 'product', 'line_item', 'organization') AS is_thing,
+    -- fields of which no value tells of a person
+    v.said.1 IN (
+        'exists', 'account', 'owner', 'owner_id', 'hubspot_owner_id', 'role', 'persona', 'segment', 'tier', 'account_tier',
+        'customer_tier', 'hs_target_account', 'plan', 'industry', 'employees', 'size', 'country', 'hs_country_code',
+        'BillingCountry', 'domains', 'website', 'annualrevenue', 'annual_revenue', 'AnnualRevenue', 'parent_account',
+        'ParentId', 'hs_parent_company_id', 'lifecyclestage', 'renewal_date', 'dealstage', 'stage', 'StageName', 'pipeline',
+        'amount', 'Amount', 'currency', 'deal_currency_code', 'closedate', 'CloseDate', 'hs_is_closed_won', 'status', 'priority'
+    ) OR v.said.1 = 'merged_into' AND is_thing AS is_plain
+SELECT
     v.kind AS object_kind,
-    v.id AS object_id,
+    if(is_thing, v.id, {id:v.id}) AS object_id,
     v.said.1 AS field,
-    v.said.2 AS value,
+    if(is_plain, v.said.2, {words:v.said.2}) AS value,
     toDate(v.at) AS event_date,
     v.at AS since,
     toBool(v.next_at = toDateTime64(0, 3, 'UTC')) AS is_current,
@@ -27,7 +38,7 @@ AS SELECT
     v.from_source AS source,
     v.event AS event_id,
     v.account AS account_id,
-    if(v.kind IN ('account', 'contact', 'deal', 'owner', 'ticket', 'product', 'line_item'), v.id, '') AS crm_id,
+    if(v.kind IN ('account', 'contact', 'deal', 'owner', 'ticket', 'product', 'line_item'), if(is_thing, v.id, {id:v.id}), '') AS crm_id,
     v.directory AS directory
 FROM (
     SELECT

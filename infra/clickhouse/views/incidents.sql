@@ -38,6 +38,7 @@ CREATE OR REPLACE VIEW {bi}.incidents {on_cluster}
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
+    {asker},
     now64(3, 'UTC') AS seen_at,
     (
         SELECT (
@@ -70,7 +71,7 @@ SELECT
         ifNull(a.name, '') != '', ifNull(a.name, ''), startsWith(i.account_id, 'anon:'), 'not yet identified',
         replaceRegexpOne(i.account_id, '^(?:(?:crm|group|org):[a-z][a-z0-9_]*|[a-z]+):', '')
     ) AS account_name,
-    i.what AS what,
+    {words:i.what} AS what,
     i.touchpoint_type AS touchpoint_type,
     transform(i.touchpoint_type, names.1, names.2, '') AS touchpoint_name,
     transform(i.touchpoint_type, names.1, names.3, '') AS owner_department,

@@ -25,7 +25,7 @@ FROM
     FROM {database}.touchpoints AS t FINAL
     WHERE t.on_map AND t.minute >= toStartOfMinute(now('UTC')) - toIntervalDay(30) AND NOT startsWith(t.account_id, 'anon:')
     WINDOW w AS (
-        PARTITION BY t.account_id ORDER BY t.occurred_at, t.event_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        PARTITION BY t.account_id ORDER BY t.moment ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     )
 ) AS q
 WHERE q.was NOT IN ('', q.kind)

@@ -16,12 +16,13 @@ CREATE OR REPLACE VIEW {bi}.people {on_cluster}
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
+    {asker},
     (
         SELECT (groupArray(JSONExtractString(kind, 'id')), groupArray(JSONExtractString(kind, 'buying_role')))
         FROM (SELECT arrayJoin(JSONExtractArrayRaw(argMax(b.payload, b.written_at), 'personas')) AS kind FROM {database}.blueprints AS b)
     ) AS kinds
 SELECT
-    q.id AS person_id,
+    {person:q.id} AS person_id,
     q.account AS account_id,
     multiIf(
         ifNull(a.name, '') != '', ifNull(a.name, ''), startsWith(q.account, 'anon:'), 'not yet identified',
@@ -41,8 +42,8 @@ FROM
 (
     SELECT
         t.person_id AS id,
-        argMax(t.account_id, (t.occurred_at, t.event_id)) AS account,
-        argMax(t.persona, (t.occurred_at, t.event_id)) AS latest_persona,
+        argMax(t.account_id, t.moment) AS account,
+        argMax(t.persona, t.moment) AS latest_persona,
         min(t.occurred_at) AS since,
         max(t.occurred_at) AS until,
         count() AS n,

@@ -6,11 +6,13 @@ CREATE OR REPLACE VIEW {bi}.person_names {on_cluster}
     department  String COMMENT 'Department last told; empty: none was'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
-    person AS person_id,
-    argMaxIf(JSONExtractString(traits, 'name'), (at, event), JSONExtractString(traits, 'name') != '') AS person_name,
-    argMaxIf(JSONExtractString(traits, 'title'), (at, event), JSONExtractString(traits, 'title') != '') AS job_title,
-    argMaxIf(JSONExtractString(traits, 'department'), (at, event), JSONExtractString(traits, 'department') != '') AS department
+AS WITH
+    {asker}
+SELECT
+    {person:person} AS person_id,
+    {words:argMaxIf(JSONExtractString(traits, 'name'), (at, event), JSONExtractString(traits, 'name') != '')} AS person_name,
+    {words:argMaxIf(JSONExtractString(traits, 'title'), (at, event), JSONExtractString(traits, 'title') != '')} AS job_title,
+    {words:argMaxIf(JSONExtractString(traits, 'department'), (at, event), JSONExtractString(traits, 'department') != '')} AS department
 FROM
 (
     SELECT

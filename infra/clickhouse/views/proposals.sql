@@ -15,12 +15,14 @@ CREATE OR REPLACE VIEW {bi}.proposals {on_cluster}
     decided_at  Nullable(DateTime64(3, 'UTC')) COMMENT 'When; NULL where is_decided is false'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    {asker}
+SELECT
     p.proposal_id AS proposal_id,
     p.kind AS kind,
-    p.a AS a,
-    p.b AS b,
-    p.reason AS reason,
+    {id:p.a} AS a,
+    if(p.kind IN ('belongs', 'same_account'), p.b, {id:p.b}) AS b,
+    {words:p.reason} AS reason,
     p.evidence AS evidence,
     p.confidence AS confidence,
     toDate(p.since) AS event_date,

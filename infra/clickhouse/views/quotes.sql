@@ -18,7 +18,9 @@ CREATE OR REPLACE VIEW {bi}.quotes {on_cluster}
     pain            Float64 COMMENT '0 to 1: joint severity of the friction signals of the touchpoint'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    {asker}
+SELECT
     t.event_id AS event_id,
     t.occurred_at AS occurred_at,
     toDate(t.minute) AS event_date,
@@ -27,14 +29,14 @@ AS SELECT
         ifNull(a.name, '') != '', ifNull(a.name, ''), startsWith(t.account_id, 'anon:'), 'not yet identified',
         replaceRegexpOne(t.account_id, '^(?:(?:crm|group|org):[a-z][a-z0-9_]*|[a-z]+):', '')
     ) AS account_name,
-    t.person_id AS person_id,
+    {person:t.person_id} AS person_id,
     t.persona AS persona,
     multiIf(t.action = 'ticket_replied_by_agent', 'company', t.action = 'client_error', 'program', 'customer') AS said_by,
     t.touchpoint_type AS touchpoint_type,
     t.phase AS phase,
-    t.subject AS subject,
-    t.title AS title,
-    t.text AS words,
+    {subject:t.subject} AS subject,
+    {words:t.title} AS title,
+    {words:t.text} AS words,
     toBool(t.has_emotion != 0) AS has_emotion,
     if(t.has_emotion != 0, toDecimal32OrNull(toString(round(t.emotion, 6)), 6), NULL) AS emotion,
     t.pain AS pain

@@ -27,9 +27,11 @@ CREATE OR REPLACE VIEW {bi}.sessions {on_cluster}
     emotion_count  Int64 COMMENT 'Touchpoints with evidence of an emotion'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    {asker}
+SELECT
     q.from_source AS source,
-    q.id AS session_id,
+    {id:q.id} AS session_id,
     q.since AS started_at,
     toDate(q.since) AS event_date,
     q.until AS ended_at,
@@ -40,7 +42,7 @@ AS SELECT
         replaceRegexpOne(q.account, '^(?:(?:crm|group|org):[a-z][a-z0-9_]*|[a-z]+):', '')
     ) AS account_name,
     toBool(NOT startsWith(q.account, 'anon:')) AS is_identified,
-    q.person AS person_id,
+    {person:q.person} AS person_id,
     q.kind AS persona,
     q.seen_on AS device,
     q.way AS channel,
@@ -63,17 +65,17 @@ FROM
         t.session_id AS id,
         min(t.occurred_at) AS since,
         max(t.occurred_at) AS until,
-        argMax(t.account_id, (t.occurred_at, t.event_id)) AS account,
-        argMaxIf(t.person_id, (t.occurred_at, t.event_id), t.person_id != '') AS person,
-        argMaxIf(t.persona, (t.occurred_at, t.event_id), t.person_id != '') AS kind,
-        argMinIf(t.device, (t.occurred_at, t.event_id), t.device != '') AS seen_on,
-        argMin(t.channel, (t.occurred_at, t.event_id)) AS way,
-        argMinIf(t.referrer_host, (t.occurred_at, t.event_id), t.referrer_host != '') AS site_before,
-        argMinIf(t.utm_source, (t.occurred_at, t.event_id), t.utm_source != '') AS link_source,
-        argMinIf(t.utm_campaign, (t.occurred_at, t.event_id), t.utm_campaign != '') AS campaign,
-        argMinIf(t.url_host, (t.occurred_at, t.event_id), t.url_host != '') AS host,
-        argMinIf(t.page, (t.occurred_at, t.event_id), t.page != '') AS entry,
-        argMaxIf(t.page, (t.occurred_at, t.event_id), t.page != '') AS exit,
+        argMax(t.account_id, t.moment) AS account,
+        argMaxIf(t.person_id, t.moment, t.person_id != '') AS person,
+        argMaxIf(t.persona, t.moment, t.person_id != '') AS kind,
+        argMinIf(t.device, t.moment, t.device != '') AS seen_on,
+        argMin(t.channel, t.moment) AS way,
+        argMinIf(t.referrer_host, t.moment, t.referrer_host != '') AS site_before,
+        argMinIf(t.utm_source, t.moment, t.utm_source != '') AS link_source,
+        argMinIf(t.utm_campaign, t.moment, t.utm_campaign != '') AS campaign,
+        argMinIf(t.url_host, t.moment, t.url_host != '') AS host,
+        argMinIf(t.page, t.moment, t.page != '') AS entry,
+        argMaxIf(t.page, t.moment, t.page != '') AS exit,
         count() AS n,
         countIf(t.action = 'page_view') AS views,
         countIf(t.friction > 0) AS painful,

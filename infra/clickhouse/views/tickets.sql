@@ -25,16 +25,18 @@ CREATE OR REPLACE VIEW {bi}.tickets {on_cluster}
     emotion_count    Int64 COMMENT 'Its touchpoints with evidence of an emotion'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT
+AS WITH
+    {asker}
+SELECT
     q.id AS ticket_id,
     q.account AS account_id,
     multiIf(
         ifNull(a.name, '') != '', ifNull(a.name, ''), startsWith(q.account, 'anon:'), 'not yet identified',
         replaceRegexpOne(q.account, '^(?:(?:crm|group|org):[a-z][a-z0-9_]*|[a-z]+):', '')
     ) AS account_name,
-    q.opener AS person_id,
+    {person:q.opener} AS person_id,
     q.from_source AS source,
-    q.last_title AS title,
+    {words:q.last_title} AS title,
     q.last_status AS status,
     q.last_priority AS priority,
     if(q.openings > 0, q.opened, q.first) AS created_at,
@@ -62,12 +64,12 @@ FROM
 (
     SELECT
         id,
-        argMax(account_id, (at, event_id)) AS account,
-        argMinIf(person_id, (at, event_id), action = 'ticket_created') AS opener,
-        argMax(source, (at, event_id)) AS from_source,
-        argMaxIf(title, (at, event_id), title != '') AS last_title,
-        argMaxIf(status, (at, event_id), status != '') AS last_status,
-        argMaxIf(priority, (at, event_id), priority != '') AS last_priority,
+        argMax(account_id, moment) AS account,
+        argMinIf(person_id, moment, action = 'ticket_created') AS opener,
+        argMax(source, moment) AS from_source,
+        argMaxIf(title, moment, title != '') AS last_title,
+        argMaxIf(status, moment, status != '') AS last_status,
+        argMaxIf(priority, moment, priority != '') AS last_priority,
         min(at) AS first,
         minIf(at, action = 'ticket_created') AS opened,
         countIf(action = 'ticket_created') AS openings,
@@ -95,7 +97,7 @@ FROM
             FROM
             (
                 SELECT
-                    t.subject AS id, t.occurred_at AS at, t.event_id AS event_id, t.account_id AS account_id,
+                    t.subject AS id, t.occurred_at AS at, t.moment AS moment, t.account_id AS account_id,
                     t.person_id AS person_id, t.source AS source, t.title AS title, t.action AS action, t.pain AS pain,
                     t.emotion AS emotion, t.has_emotion AS has_emotion,
                     multiIf(
@@ -106,9 +108,9 @@ FROM
                 FROM {database}.touchpoints AS t FINAL
                 WHERE startsWith(t.subject, 'ticket:')
             )
-            WINDOW so_far AS (PARTITION BY id ORDER BY at, event_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+            WINDOW so_far AS (PARTITION BY id ORDER BY moment ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         )
-        WINDOW by_time AS (PARTITION BY id ORDER BY at, event_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW by_time AS (PARTITION BY id ORDER BY moment ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     )
     GROUP BY id
 ) AS q

@@ -61,10 +61,12 @@ CREATE OR REPLACE VIEW {bi}.touchpoints {on_cluster}
     device             LowCardinality(String) COMMENT 'desktop, mobile or tablet',
     browser            LowCardinality(String) COMMENT 'Family of the browser',
     country            LowCardinality(String) COMMENT 'Country, where the sender tells it',
-    friction_signals   String COMMENT 'Ids in signals of its friction signals, joined with commas; pain is 1 minus the product of 1 minus their severity'
+    friction_signals   String COMMENT 'Ids in signals of its friction signals, joined with commas; pain is 1 minus the product of 1 minus their severity',
+    text               String COMMENT 'What was said or written; who said it is in quotes'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
+    {asker},
     (
         SELECT (
             groupArray(JSONExtractString(kind, 'id')), groupArray(JSONExtractString(kind, 'name')),
@@ -92,7 +94,7 @@ SELECT
     t.source AS source,
     t.vendor AS vendor,
     t.vendor_type AS vendor_type,
-    t.vendor_event_id AS vendor_event_id,
+    {words:t.vendor_event_id} AS vendor_event_id,
     t.action AS action,
     t.touchpoint_type AS touchpoint_type,
     transform(t.touchpoint_type, types.1, types.2, '') AS touchpoint_name,
@@ -108,7 +110,7 @@ SELECT
     ) AS account_name,
     t.account_method AS account_method,
     t.account_confidence AS account_confidence,
-    t.person_id AS person_id,
+    {person:t.person_id} AS person_id,
     t.persona AS persona,
     transform(t.persona, kinds.1, kinds.2, '') AS persona_name,
     transform(t.persona, kinds.1, kinds.3, '') AS buying_role,
@@ -126,14 +128,14 @@ SELECT
     arrayStringConcat(t.friction_rules, ',') AS friction_rules,
     toInt64(t.delight) AS delight,
     t.pain AS pain,
-    t.session_id AS session_id,
+    {id:t.session_id} AS session_id,
     t.page AS page,
-    t.element AS element,
-    t.subject AS subject,
-    t.title AS title,
+    {words:t.element} AS element,
+    {subject:t.subject} AS subject,
+    {words:t.title} AS title,
     t.score_kind AS score_kind,
     if(t.score_kind != '', toDecimal64OrNull(toString(t.score), 6), NULL) AS score,
-    t.properties AS properties,
+    if(hides, '{}', t.properties) AS properties,
     toBool(t.clock_suspect != 0) AS clock_suspect,
     toBool(t.backfill != 0) AS backfill,
     toInt64(t.blueprint_version) AS blueprint_version,
@@ -148,7 +150,8 @@ SELECT
     t.device AS device,
     t.browser AS browser,
     t.country AS country,
-    arrayStringConcat(t.friction_signals, ',') AS friction_signals
+    arrayStringConcat(t.friction_signals, ',') AS friction_signals,
+    {words:t.text} AS text
 FROM {database}.touchpoints AS t FINAL
 LEFT ANY JOIN (SELECT account_id, name FROM {database}.account_journeys FINAL) AS a ON a.account_id = t.account_id
 COMMENT 'One row per touchpoint, attributed to its account, persona and phase';

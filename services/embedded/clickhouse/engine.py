@@ -39,6 +39,7 @@ Emit = Callable[[bytes], bool]
 _METADATA_BYTES: Final = 16 << 20
 _ALLOWED_BYTES: Final = 8 << 20
 _PIECE_BYTES: Final = 1 << 20
+_PLANS: Final = re.compile(rb"EXPLAIN (?!(?:AST|SYNTAX|QUERY TREE) )")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -50,6 +51,8 @@ class Result:
     read_bytes: int = 0
     written_rows: int = 0
     written_bytes: int = 0
+    result_rows: int = 0
+    result_bytes: int = 0
     elapsed_s: float = 0.0
 
     def summary(self) -> dict[str, str]:
@@ -59,6 +62,8 @@ class Result:
             "read_bytes": self.read_bytes,
             "written_rows": self.written_rows,
             "written_bytes": self.written_bytes,
+            "result_rows": self.result_rows,
+            "result_bytes": self.result_bytes,
             "elapsed_ns": int(self.elapsed_s * 1e9),
         }
         return {name: str(count) for name, count in counts.items()}
@@ -130,11 +135,12 @@ class Engine:
         """
         if role is Role.INTERNAL and statement.is_several:  # of a reader's, the guard lets one through
             raise ClickHouseError.made(SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed")
-        if role is Role.READER:
+        if role.reads:
             if (query_id := statement.kills) is not None:
                 emit(self.kill(role, query_id, statement.default_format))
                 return Result()
             statement = self._guarded(statement)
+            _check_shown(statement, role)
         elif statement.changes:
             check_room(self._settings.engine_dir, _METADATA_BYTES)
         began = time.monotonic()
@@ -293,7 +299,14 @@ def _set(settings: dict[str, str]) -> str:
 
 
 def _tag(role: Role, query_id: str) -> str:
+    """What a statement's `log_comment` is; the views look at its beginning."""
     return f"{role}:{query_id}"
+
+
+def _check_shown(statement: Statement, role: Role) -> None:
+    # a plan names the key that people's pseudonyms are made with
+    if role is Role.VIEWER and _PLANS.match(statement.text):
+        raise ClickHouseError.made(ACCESS_DENIED, f"{role}: Only EXPLAIN AST, SYNTAX and QUERY TREE are allowed")
 
 
 def quote(value: str) -> str:
@@ -302,13 +315,15 @@ def quote(value: str) -> str:
 
 
 def _stream(connection: Connection, statement: Statement, emit: Emit) -> Result:
-    read_rows = read_bytes = 0
+    read_rows = read_bytes = result_rows = result_bytes = 0
     elapsed_s = 0.0
     head_of, head = HEADS.get(statement.format), None
     with connection.send_query(statement.sql, statement.default_format, params=dict(statement.params)) as chunks:
         for chunk in chunks:
             read_rows += chunk.storage_rows_read()
             read_bytes += chunk.storage_bytes_read()
+            result_rows += chunk.rows_read()
+            result_bytes += chunk.bytes_read()
             elapsed_s += chunk.elapsed()
             piece = chunk.bytes()
             if head is not None:
@@ -319,7 +334,13 @@ def _stream(connection: Connection, statement: Statement, emit: Emit) -> Result:
                 break
     if head_of is not None and head is None:  # without rows chdb gives no piece, and so no head
         return _query(connection, statement, emit)
-    return Result(read_rows=read_rows, read_bytes=read_bytes, elapsed_s=elapsed_s)
+    return Result(
+        read_rows=read_rows,
+        read_bytes=read_bytes,
+        result_rows=result_rows,
+        result_bytes=result_bytes,
+        elapsed_s=elapsed_s,
+    )
 
 
 def _query(connection: Connection, statement: Statement, emit: Emit) -> Result:
@@ -343,5 +364,7 @@ def _told(got: Any) -> Result:
         read_bytes=got.storage_bytes_read(),
         written_rows=got.rows_written(),
         written_bytes=got.bytes_written(),
+        result_rows=got.rows_read(),
+        result_bytes=got.bytes_read(),
         elapsed_s=got.elapsed(),
     )

@@ -89,6 +89,8 @@ FORBIDDEN_NAMES: Final = frozenset(
 #: Parts of a statement (see `weight`); a chart has some hundred. ClickHouse looks at no clock while it finds out what
 #: names mean: as many parts as this take it up to two seconds of CPU, of whatever kind they are.
 MAX_PARTS: Final = 10_000
+# JDBC's list of tables asks whether a table has paths, not which.
+_WHETHER: Final = re.compile(r"\bempty\((?:\w+\.)?data_paths\)")
 # They have a column with a path, so their columns must be named.
 WITH_PATHS: Final = frozenset(["databases", "tables"])
 _MATCHERS: Final = re.compile(r"(Qualified)?(Asterisk|Columns\w*)")
@@ -139,7 +141,7 @@ def _check_weight(nodes: list[Node], canonical: str) -> None:
 
 def _check_names(canonical: str) -> None:
     previous = ""
-    for found in _WORD.finditer(canonical):
+    for found in _WORD.finditer(_WHETHER.sub("empty()", canonical)):
         word = (found[1] or found[2] or found[3] or "").lower()
         if word in FORBIDDEN_NAMES:
             raise _denied(f"The name {word} is not allowed")
@@ -157,12 +159,12 @@ def _check_sources(nodes: list[Node], database: str) -> None:
     """One pass: a text may have 50,000 nodes, nested in each other."""
     operands: list[list[int]] = []  # of each IN that is open here: its depth, and how many operands have begun
     parents = [Node(-1, "", ""), *nodes]
-    for before, node in zip(parents, nodes, strict=False):
+    for at, (before, node) in enumerate(zip(parents, nodes, strict=False)):
         while operands and operands[-1][0] >= node.depth:
             operands.pop()
         if node.kind == "TableIdentifier":
             _check_table(node.name, database)
-        if node.kind == "Identifier":  # a bound parameter may have named it
+        if node.kind == "Identifier" and not _asks_whether(nodes, at):  # a bound parameter may have named it
             _check_words(node.name)
         if before.kind == "TableExpression" and node.kind == "Function":
             _check_table_function(node.name)
@@ -186,6 +188,13 @@ def _is_counted(nodes: list[Node], index: int) -> bool:
     """Whether the node is the star of `count(*)`."""
     around = nodes[index - 2] if index >= 2 else Node(0, "", "")
     return (around.kind, around.name.lower(), around.depth + 2) == ("Function", "count", nodes[index].depth)
+
+
+def _asks_whether(nodes: list[Node], index: int) -> bool:
+    """Whether the node is what `_WHETHER` lets through: the one argument of `empty`."""
+    around, node = nodes[index - 2] if index >= 2 else Node(0, "", ""), nodes[index]
+    is_argument = (around.kind, around.name, around.depth + 2) == ("Function", "empty", node.depth)
+    return is_argument and node.name.rpartition(".")[2] == "data_paths"
 
 
 def _has_paths(name: str, database: str) -> bool:

@@ -36,9 +36,11 @@ class WarehouseApp:
         self._users = users
         self._engine = engine
         # readers have threads, a queue and memory of their own: a slow chart must not delay the sink
+        readers = Lane("reader", _readers(settings))
         self._lanes = {
             Role.INTERNAL: Lane("internal", _services(settings)),
-            Role.READER: Lane("reader", _readers(settings)),
+            Role.READER: readers,
+            Role.VIEWER: readers,
         }
         self._visitors = replace(
             Visitors.of("sql", settings.host, settings.sql.allowed_hosts, settings.sql.allowed_origins),
@@ -93,7 +95,7 @@ class WarehouseApp:
     async def _respond(self, role: Role, exchange: Exchange) -> None:
         statement = exchange.statement
         key = _connect_key(statement, role)
-        if key is not None and role is Role.READER:
+        if key is not None and role.reads:
             exchange.statement = replace(statement, text=_told_what_it_may_set(statement.text))
         if key is None:
             await self._run(exchange, role)

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from schemas.config import SecretRef, SqlConfig
 from schemas.errors import ConfigurationError
+from services.common.access import Access
 from services.common.connection import Bounds, server_settings
 from services.common.secrets import ensure_secret_file, read_secret
 from services.common.server import UnsignalledServer
@@ -89,6 +90,7 @@ def _users(settings: WarehouseSettings) -> Users:
     return Users(
         internal_token=_secret(ensure_secret_file(settings.token_path)),
         reader_password=_secret(reader) if reader else "",
+        access=Access(settings.access_file) if settings.access_file else None,
     )
 
 
@@ -162,6 +164,7 @@ def arguments(argv: Sequence[str] | None) -> WarehouseSettings:
     parser.add_argument("--port", type=int, default=0, help="0: a free one, kept across restarts")
     parser.add_argument("--token-file", type=Path, help="internal user's token, made when missing")
     parser.add_argument("--reader-password-file", type=Path, help="required when --host is not loopback")
+    parser.add_argument("--access-file", type=Path, help="tokens that readers may have as passwords")
     parser.add_argument("--lock-wait-s", type=float, default=10.0, help="wait for a process that is leaving the folder")
     parser.add_argument("--sql", type=SqlConfig.model_validate_json, default=SqlConfig(), help="section `sql`, as JSON")
     given = parser.parse_args(argv)
@@ -172,6 +175,7 @@ def arguments(argv: Sequence[str] | None) -> WarehouseSettings:
         lock_wait_s=given.lock_wait_s,
         internal_token_file=given.token_file,
         reader_password_file=given.reader_password_file,
+        access_file=given.access_file,
         sql=given.sql,
     )
 

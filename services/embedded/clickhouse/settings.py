@@ -118,6 +118,7 @@ class WarehouseSettings(Strict):
         description="file with the internal user's token, made at start if missing; default DATA_DIR/internal.token",
     )
     reader_password_file: Path | None = Field(None, description="file with the reader's password; without it, empty")
+    access_file: Path | None = Field(None, description="tokens of the page; each may be a reader's password here")
     keep_free_bytes: int = Field(
         64 << 20,
         ge=1 << 20,
