@@ -50,6 +50,7 @@ PARTS = {
     "policies": Part("benchmarks.policies", 900.0),
     "late_truth": Part("benchmarks.late_truth", 600.0),
     "pages": Part("benchmarks.pages", 900.0),
+    "readers": Part("benchmarks.readers", 900.0),
 }
 
 

@@ -216,12 +216,12 @@ async def _asked(
     return figures
 
 
-async def times(app: FastAPI, path: str) -> list[float]:
+async def times(app: FastAPI, path: str, repeats: int = REPEATS) -> list[float]:
     """Milliseconds from the request to the last byte, after one that warms up; every answer is computed anew."""
     transport = httpx.ASGITransport(app=app)
     took_ms = []
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        for _ in range(REPEATS + 1):
+        for _ in range(repeats + 1):
             app.state.desk.snapshots.expire()
             began_s = time.perf_counter()
             answer = await client.get(path)

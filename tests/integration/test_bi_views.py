@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.cli.generate import dbt_sources
 from services.cli.privacy.store import _TAKEN_OUT
 from services.sink.blueprints import TABLE, TYPES, row
 from services.sink.views import load_views
@@ -100,6 +101,10 @@ def test_every_view_says_what_names_a_row(store: Store) -> None:
     for view, key in KEYS.items():
         (found,) = rows(store, f"SELECT count() AS n, uniqExact({', '.join(key)}) AS keys FROM bi.{view}")
         assert found["n"] == found["keys"], view
+
+
+def test_dbt_checks_what_names_a_row() -> None:
+    assert dbt_sources.KEYS.items() <= {view: key[0] for view, key in KEYS.items() if len(key) == 1}.items()
 
 
 def test_a_readers_settings_change_no_view(store: Store) -> None:

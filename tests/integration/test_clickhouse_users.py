@@ -125,12 +125,12 @@ def test_a_reader_reads_the_views_and_nothing_else(folder: Path) -> None:
         assert "account_journeys" not in tables["ok"]
 
 
-def expanded(sql: str) -> str:
-    """What Grafana's ClickHouse plugin makes of the macros, for the last hour in steps of a minute."""
+def expanded(sql: str, seconds: int = 3600, step_s: int = 60) -> str:
+    """What Grafana's ClickHouse plugin makes of the macros, for the last so many seconds."""
     until = int(time.time()) + 60
-    bounds = rf"\1 >= toDateTime({until - 3600}) AND \1 <= toDateTime({until})"
+    bounds = rf"\1 >= toDateTime({until - seconds}) AND \1 <= toDateTime({until})"
     sql = re.sub(r"\$__timeFilter\((\w+)\)", bounds, sql)
-    return re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(toDateTime(\1), INTERVAL 60 second)", sql)
+    return re.sub(r"\$__timeInterval\((\w+)\)", rf"toStartOfInterval(toDateTime(\1), INTERVAL {step_s} second)", sql)
 
 
 def test_every_panel_of_the_dashboard_shows_something_to_a_reader(folder: Path) -> None:
@@ -198,3 +198,10 @@ def test_a_viewer_is_a_reader_from_whom_the_views_hide_people() -> None:
     assert profiles.findtext("viewer/profile") == "reader" and profiles.findtext("reader/readonly") == "1"
     assert str(profiles.findtext("viewer/log_comment")).startswith(VIEWER)
     assert not str(profiles.findtext("reader/log_comment") or "").startswith(VIEWER)
+
+
+def test_readers_give_way_to_services() -> None:
+    profiles = ElementTree.parse(SERVER / "users.xml").getroot().find("profiles")
+    assert profiles is not None
+    ranks = [int(profiles.findtext(f"{name}/priority") or 0) for name in ("internal", "reader")]
+    assert 0 < ranks[0] < ranks[1], "the smaller number goes first; 0 waits for nobody and holds up nobody"

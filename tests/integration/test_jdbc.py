@@ -96,7 +96,7 @@ def jars() -> Path:
     return folder
 
 
-def rows(told: Any, name: str) -> list[list[str]]:
+def rows(told: Any, name: str) -> list[list[Any]]:
     found = told["answers"][name]
     assert "error" not in found, found
     return [[None if value is None else value[1] for value in each] for each in found["rows"]]

@@ -16,6 +16,7 @@ from services.cli.exporting import parquet
 from services.cli.exporting.parquet import Export
 from services.cli.exporting.plan import MANIFEST
 from services.sink.blueprints import TABLE, TYPES, row
+from services.sink.hiding import VIEWER
 from services.sink.views import load_views
 from streams.runtime.clickhouse import Store
 from tests import dashboard_seed as seed
@@ -118,6 +119,18 @@ def _forgets(store: Store, folder: Path, world: seed.World) -> None:
     assert export(store, folder, "signals") == [{"removed": str(folder / f"signals/day={day}/data.parquet")}]
     assert not (folder / "signals" / f"day={day}").exists()
     assert export(store, folder, "signals") == []
+
+
+def test_files_may_hide_people(store: Store, tmp_path: Path) -> None:
+    """In a folder that held them the whole is written anew, day by day."""
+    seed.store(store.client, seed.world(BLUEPRINT.source, NOW, touchpoints=20, days=2))
+    for asker, names in (("", False), (VIEWER, True)):
+        run = Export(store.client, f"bi_{store.client.database}", tmp_path, asker=asker)
+        assert all("wrote" in line for line in run.run(("people", "touchpoints"), lambda line: None))
+        for view in ("people", "touchpoints"):
+            people = pq.read_table(tmp_path / view, columns=["person_id"])["person_id"].to_pylist()
+            told = {person.startswith("person:") for person in people if person}
+            assert told == {names}, view
 
 
 def test_an_answer_that_breaks_off_leaves_the_file_of_before(store: Store, tmp_path: Path, monkeypatch: Any) -> None:

@@ -279,11 +279,22 @@ def test_an_answer_says_how_many_rows_it_has(clickhouse_url: ClickHouse, ground:
         assert (told["result_rows"], int(told["result_bytes"]) > 0) == ("2", True)
 
 
+def test_readers_give_way_to_services(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    rank = "SELECT getSetting('priority')"
+    assert [ask(clickhouse_url, user, rank).text for user in ("internal", "reader", "viewer")] == [
+        "1\n",
+        "10\n",
+        "10\n",
+    ]
+    assert ask(clickhouse_url, "reader", rank, priority="1").text == "10\n"
+    assert refused(ask(clickhouse_url, "reader", f"{rank} SETTINGS priority = 1"))
+
+
 def test_a_viewer_is_told_apart_from_a_reader_whatever_it_sends(clickhouse_url: ClickHouse, ground: Ground) -> None:
     """Views hide people by `log_comment`; nothing that a reader says may change it."""
     who = "SELECT startsWith(getSetting('log_comment'), 'viewer:')"
     tries: tuple[dict[str, str], ...] = ({}, {"log_comment": "reader:x"}, {"query_id": "reader:x"})
-    for user, told in (("viewer", "true\n"), ("reader", "false\n")):
+    for user, told in (("viewer", "1\n"), ("reader", "0\n")):
         assert [ask(clickhouse_url, user, who, **more).text for more in tries] == [told] * len(tries)
         assert refused(ask(clickhouse_url, user, f"{who} SETTINGS log_comment = 'reader:x'"))
     for sql in ("SELECT sum(a) FROM bi.v", "EXPLAIN AST SELECT a FROM bi.v", "EXPLAIN SYNTAX SELECT a FROM bi.v"):

@@ -26,6 +26,9 @@ def parquet(  # noqa: PLR0913 - one parameter per flag
     day: Annotated[
         list[str] | None, typer.Option(help="Only this day (UTC), as 2026-11-30; may be given again.")
     ] = None,
+    hide_people: Annotated[
+        bool, typer.Option(help="As viewers see the views: no names, no texts, pseudonyms.")
+    ] = False,
     data: DataOption = DATA_DIR,
     config: ConfigOption = None,
     clickhouse: ClickHouseOption = None,
@@ -36,13 +39,15 @@ def parquet(  # noqa: PLR0913 - one parameter per flag
     """
     from services.cli.context import store_client
     from services.cli.exporting.parquet import Export
+    from services.sink.hiding import VIEWER
 
     with exit_codes():
         days = [_day(text) for text in day or ()]
         loaded = Target(data, config, None, clickhouse).load()
         client = store_client(loaded, timeout_s=3_600)
         try:
-            for line in Export(client, loaded.clickhouse.bi_database, into, days).run(view or (), say):
+            asker = VIEWER if hide_people else ""
+            for line in Export(client, loaded.clickhouse.bi_database, into, days, asker).run(view or (), say):
                 emit(line)
         finally:
             client.close()

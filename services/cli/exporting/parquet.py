@@ -48,12 +48,13 @@ SELECT table, name, type FROM system.columns WHERE database = {bi:String} ORDER 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One run. `days`: of the views with days these alone, as 2026-11-30; none: all."""
+    """One run. `days`: of the views with days these alone, as 2026-11-30; none: all. `asker`: VIEWER hides people."""
 
     client: Client
     bi: str
     folder: Path
     days: Collection[str] = ()
+    asker: str = ""
 
     def run(self, names: Collection[str], say: Callable[[str], None]) -> Iterator[dict[str, object]]:
         """A line for each file written or removed. Raises UsageError, StoreUnavailable; may be run again.
@@ -74,7 +75,7 @@ class Export:
             if not self.days:
                 yield self._put(view, Piece(view.name, ""), known)
             return
-        wanted = list(pieces(view, query_rows(self.client, marks(self.bi, view))))
+        wanted = list(pieces(view, query_rows(self.client, marks(self.bi, view) + self._as_asked())))
         for piece in due((one for one in wanted if not self.days or one.day in self.days), known):
             yield self._put(view, piece, known)
         for day in gone(wanted, known):
@@ -92,7 +93,7 @@ class Export:
 
     def _write(self, view: View, piece: Piece, part: Path) -> int:
         parameters = {"day": piece.day} if piece.day else {}
-        sql, size_bytes, end = rows_of(self.bi, view), 0, b""
+        sql, size_bytes, end = rows_of(self.bi, view) + self._as_asked(), 0, b""
         with store_errors(), part.open("wb") as file:
             answer = cast(IO[bytes], self.client.raw_stream(sql, parameters, _SETTINGS, "Parquet"))
             with closing(answer):
@@ -104,6 +105,9 @@ class Export:
         if end != _MAGIC:
             raise StoreUnavailable(f"{piece.path}: the answer broke off after {size_bytes} bytes; run the export again")
         return size_bytes
+
+    def _as_asked(self) -> str:
+        return f" SETTINGS log_comment = '{self.asker}'" if self.asker else ""
 
     def _take_away(self, view: View, piece: Piece, known: dict[str, str]) -> dict[str, object]:
         path = self.folder / piece.path

@@ -16,6 +16,22 @@ from services.sink.views import load_views
 FOLDER: Final = Path("infra/dbt")
 _VIEW_COMMENT: Final = re.compile(r"^COMMENT '((?:[^'\\]|\\.|'')*)'", re.M)
 _READS: Final = re.compile(r"\bbi\.(\w+)")
+#: View → the column that names one of its rows, where one does: `dbt test` checks that. Not of views that grow with
+#: every touchpoint: a reader's memory is not enough to look at each id of millions.
+KEYS: Final = {
+    "accounts": "account_id",
+    "cases": "case_id",
+    "funnel": "phase",
+    "incidents": "incident_id",
+    "opportunities": "opportunity_id",
+    "people": "person_id",
+    "personas": "persona",
+    "phases": "phase",
+    "source_health": "source",
+    "tickets": "ticket_id",
+    "touchpoint_types": "touchpoint_type",
+}
+_FRESH: Final = {"warn_after": {"count": 1, "period": "day"}, "error_after": {"count": 3, "period": "day"}}
 _OWNER: Final = {"name": "Touchline", "email": "touchline@example.com"}
 
 
@@ -25,7 +41,7 @@ def project() -> str:
 
 
 def profile() -> str:
-    """A connection of dbt-clickhouse as the reader; models need a user of yours that may write to a schema."""
+    """A connection of dbt-clickhouse as the reader, whose only schema is `bi`; models need a user that may write."""
     output = {
         "type": "clickhouse",
         "driver": "http",
@@ -33,7 +49,7 @@ def profile() -> str:
         "port": "{{ env_var('TOUCHLINE_SQL_PORT', '8123') | int }}",
         "user": "{{ env_var('TOUCHLINE_SQL_USER', 'reader') }}",
         "password": "{{ env_var('TOUCHLINE_SQL_PASSWORD', '') }}",
-        "schema": "{{ env_var('TOUCHLINE_DBT_SCHEMA', 'analytics') }}",
+        "schema": "{{ env_var('TOUCHLINE_DBT_SCHEMA', 'bi') }}",
     }
     return _text({"touchline": {"target": "default", "outputs": {"default": output}}})
 
@@ -61,10 +77,14 @@ def _table(name: str, text: str) -> dict[str, Any]:
     made: dict[str, Any] = {"name": name, "description": _plain(comment[1] if comment else "")}
     if name in TIMES:
         made["loaded_at_field"] = TIMES[name]
-    columns = [
-        {"name": column, "data_type": kind, "description": _plain(about)} for column, kind, about in columns_of(name)
-    ]
-    return made | {"columns": columns}
+    if name == "touchpoints":
+        made["config"] = {"freshness": _FRESH}
+    return made | {"columns": [_column(name, *told) for told in columns_of(name)]}
+
+
+def _column(view: str, name: str, kind: str, about: str) -> dict[str, Any]:
+    checks = {"data_tests": ["unique", "not_null"]} if KEYS.get(view) == name else {}
+    return {"name": name, "data_type": kind, "description": _plain(about), **checks}
 
 
 def _exposure(name: str, label: str, queries: Iterable[str]) -> dict[str, Any]:

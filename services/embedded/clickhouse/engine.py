@@ -39,6 +39,11 @@ Emit = Callable[[bytes], bool]
 _METADATA_BYTES: Final = 16 << 20
 _ALLOWED_BYTES: Final = 8 << 20
 _PIECE_BYTES: Final = 1 << 20
+# A reader's statement stops at its next block while one of a service runs, but never longer than this: so the map has
+# the processor when it asks, and readers go on, slower, under services that never rest.
+_FIRST: Final = "1"
+_AFTER: Final = "10"
+_GIVES_WAY_MS: Final = "200"
 _PLANS: Final = re.compile(rb"EXPLAIN (?!(?:AST|SYNTAX|QUERY TREE) )")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -241,6 +246,7 @@ class Engine:
             # an answer means that the rows are in a part on disk; views show what their owner may see
             return common | {
                 "async_insert": "0",
+                "priority": _FIRST,
                 "default_normal_view_sql_security": "DEFINER",
                 "default_view_definer": "default",
             }
@@ -251,6 +257,8 @@ class Engine:
             # the one limit that holds at each allocation: workloads stop a query only after it has taken too much, and
             # limits of users do not tell readers from services
             "max_memory_usage": str(self._settings.sql.one_reader_bytes),
+            "priority": _AFTER,
+            "low_priority_query_wait_time_ms": _GIVES_WAY_MS,
             COLUMNS_FIRST: "1",
         }
 

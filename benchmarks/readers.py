@@ -1,0 +1,151 @@
+"""What heavy statements of readers cost the map: its page, alone and beside four analysts who never stop asking.
+
+The statements are the dearest that the documentation offers, over a million touchpoints, each by a client of its own,
+one behind the other without a pause. A store that was filled once can be kept, as for `benchmarks.pages`:
+`python -m benchmarks.readers --keep FOLDER`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from benchmarks.figures import QUICK, Figure, Pace, Say, table
+from benchmarks.guarded import say as aloud
+from benchmarks.pages import QUICK_TOUCHPOINTS, TOUCHPOINTS, fill, times
+from schemas.config import ClickHouseConfig, DashboardConfig
+from services.dashboard.bootstrap import build
+from services.dashboard.clickhouse import ClickHouseStore, connect
+from services.sink.migrate import migrate
+from streams.journey.blueprints import load
+from streams.runtime.clickhouse import Store
+from tests.clickhouse_fixture import ClickHouse, warehouse
+from tests.sink_harness import store_config
+
+BUDGET: Final = 2.0
+ROUNDS: Final = 3
+REPEATS: Final = 8
+"""The map alone and beside readers, in turn: what else the machine does falls on both."""
+HEAVY: Final = (
+    "SELECT from_type, to_type, steps FROM bi.paths ORDER BY steps DESC LIMIT 20",
+    "SELECT account_id, sum(pain_sum) FROM bi.people GROUP BY account_id ORDER BY 2 DESC LIMIT 20",
+    "SELECT person_id, uniqExact(touchpoint_type), quantileExact(0.9)(pain) FROM bi.touchpoints"
+    " GROUP BY person_id ORDER BY 3 DESC LIMIT 20",
+    "SELECT count() FROM bi.touchpoints AS a INNER JOIN bi.touchpoints AS b ON a.account_id = b.account_id"
+    " WHERE a.event_id < b.event_id",
+)
+
+
+def run(pace: Pace, say: Say) -> list[Figure]:
+    """Fills a store and asks for the map."""
+    with tempfile.TemporaryDirectory(prefix="touchline-bench-") as name:
+        return measured(Path(name) / "clickhouse", QUICK_TOUCHPOINTS if pace == QUICK else TOUCHPOINTS, say)
+
+
+def measured(folder: Path, touchpoints: int, say: Say) -> list[Figure]:
+    """`folder` may hold a store that an earlier run filled."""
+    is_there = folder.exists()
+    with warehouse(folder) as (clickhouse, _):
+        config = store_config(clickhouse.base_url, "bench", folder / "internal.token")
+        config = config.model_copy(update={"bi_database": "bi"})
+        migrate(config, clickhouse.token)
+        if not is_there:
+            with Store(config, clickhouse.token, timeout_s=600) as store:
+                fill(store, load().source, touchpoints)
+        return asyncio.run(_compared(clickhouse, config, touchpoints, say))
+
+
+async def _compared(clickhouse: ClickHouse, config: ClickHouseConfig, touchpoints: int, say: Say) -> list[Figure]:
+    store = ClickHouseStore(partial(connect, config, clickhouse.token))
+    app = build(DashboardConfig(), store=store, blueprint=load().source)
+    alone: list[float] = []
+    beside: list[float] = []
+    answered = 0
+    try:
+        for _ in range(ROUNDS):
+            alone += await times(app, "/map", REPEATS)
+            with analysts(clickhouse) as answers:
+                await asyncio.sleep(1)
+                beside += await times(app, "/map", REPEATS)
+                answered += len(answers)
+    finally:
+        store.close()
+    what = f"`/map` of {touchpoints:,} touchpoints"
+    ratio = _p95(beside) / _p95(alone)
+    middle = statistics.median(beside) / statistics.median(alone)
+    made = [
+        Figure("readers", f"{what}, nobody else", f"{_told(alone)}", ""),
+        Figure("readers", f"{what}, beside 4 readers", f"{_told(beside)}", ""),
+        Figure(
+            "readers", "beside 4 readers, of alone", f"median {middle:.2f} ×, p95 {ratio:.2f} ×", f"p95 {BUDGET:.0f} ×"
+        ),
+        Figure("readers", "their statements answered meanwhile", f"{answered}", ""),
+    ]
+    for figure in made:
+        say(f"  {figure.what}: {figure.value}")
+    return made
+
+
+@contextmanager
+def analysts(clickhouse: ClickHouse) -> Iterator[list[str]]:
+    """While it lasts, each statement of `HEAVY` is asked by somebody, again and again. Gives what was answered."""
+    stop = threading.Event()
+    answers: list[str] = []
+
+    def ask(sql: str) -> None:
+        client = clickhouse.reader()
+        try:
+            while not stop.is_set():
+                try:
+                    client.query(sql)
+                except ClickHouseError as error:  # its limits of time and memory end the dearest
+                    answers.append(str(error)[:40])
+                else:
+                    answers.append("")
+        finally:
+            client.close()
+
+    people = [threading.Thread(target=ask, args=(sql,)) for sql in HEAVY]
+    for each in people:
+        each.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        for each in people:
+            each.join()
+
+
+def _told(took_ms: list[float]) -> str:
+    return f"median {statistics.median(took_ms):.0f} ms, p95 {_p95(took_ms):.0f} ms"
+
+
+def _p95(took_ms: list[float]) -> float:
+    return statistics.quantiles(took_ms, n=20)[-1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--touchpoints", type=int, default=TOUCHPOINTS, help="stored over 30 days")
+    parser.add_argument("--keep", type=Path, help="folder of a store that is kept, or filled before")
+    given = parser.parse_args()
+    started = partial(measured, touchpoints=given.touchpoints, say=aloud)
+    if given.keep:
+        print(table(started(given.keep)))
+        return
+    with tempfile.TemporaryDirectory(prefix="touchline-bench-") as name:
+        print(table(started(Path(name) / "clickhouse")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""dbt's own commands over a project; `tests/integration/test_dbt.py` starts it. Needs dbt and none of Touchline's.
+
+Arguments: the project's folder, and the file for what came of each command, as JSON: command → `{"is_success": …,
+"results": [[node, status], …], "nodes": [[kind, name], …], "error": text}`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from dbt.cli.main import dbtRunner
+
+COMMANDS = ("debug", "parse", "list", "source freshness", "compile", "test", "show", "run", "docs generate")
+MORE = {
+    "list": ["--output", "json", "--output-keys", "resource_type", "unique_id"],
+    "show": ["--inline", "select count() as n from {{ ref('by_phase') }}"],
+    "test": ["--select", "source:touchline"],
+}
+
+
+def _told(found: Any) -> dict[str, Any]:
+    result, nodes, results = found.result, [], []
+    if isinstance(result, list):
+        rows = [json.loads(line) for line in result if str(line).startswith("{")]
+        nodes = [[each["resource_type"], each["unique_id"].partition(".")[2]] for each in rows]
+    for each in getattr(result, "results", None) or []:
+        if hasattr(each, "node"):
+            results.append([each.node.unique_id, str(each.status), str(getattr(each, "message", ""))[:400]])
+    return {
+        "is_success": bool(found.success),
+        "error": str(found.exception or ""),
+        "nodes": nodes,
+        "results": [[name, status] if not message or status == "pass" else [name, status, message]
+                    for name, status, message in results],
+    }  # fmt: skip
+
+
+def main(project: str, answers: str) -> int:
+    """Ask, write."""
+    runner, place = dbtRunner(), ["--project-dir", project, "--profiles-dir", project]
+    said = {name: _told(runner.invoke([*name.split(), *place, *MORE.get(name, ())])) for name in COMMANDS}
+    Path(answers).write_text(json.dumps(said))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:3]))
