@@ -152,7 +152,8 @@ def test_the_table_of_incidents_has_the_columns_that_are_written(store: Store) -
 def test_a_moment_orders_by_time_and_then_by_id(store: Store) -> None:
     store.command("CREATE TABLE moments AS touchpoints")
     store.command(
-        "INSERT INTO moments (minute, event_id, occurred_at) SELECT now(), event_id, at FROM (SELECT"
+        "INSERT INTO moments (minute, account_id, event_id, occurred_at)"
+        " SELECT now(), toString(ms), event_id, at FROM (SELECT"
         " arrayJoin(['a', 'ab', 'b', 'é', 'e-1', 'e-10', 'z']) AS event_id,"
         " arrayJoin([0, 1, 255, 256, 65535, 65536, 1764500000123, 4102444799999]) AS ms,"
         " fromUnixTimestamp64Milli(ms, 'UTC') AS at)"
