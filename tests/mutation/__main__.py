@@ -1,4 +1,6 @@
-"""`python -m tests.mutation [GROUP…]`, or `make mutation`: put mistakes into the pure core, see which the tests notice.
+"""`python -m tests.mutation [GROUP…]`, or `make mutation`: which mistakes do the tests notice?
+
+They are put into the pure core, and into the statements of the pages.
 
 Prints the mutants that no test noticed and that `equivalent.toml` does not explain; the exit code is 1 when there are
 any. `--record` writes the score into docs/reference/mutation.md.
@@ -10,11 +12,13 @@ import argparse
 import os
 import sys
 
+from tests.mutation import store
 from tests.mutation.bench import Mutant, Tally, run
 from tests.mutation.explained import explained
 from tests.mutation.groups import GROUPS
 from tests.mutation.page import Line, keep
 
+NAMES = (*GROUPS, store.NAME)
 AGAIN = "only those that the run before left unnoticed"
 
 
@@ -23,18 +27,24 @@ def main() -> int:
     options = _parser().parse_args()
     known = explained()
     open_ones = 0
-    for name in options.groups or GROUPS:
-        tallies = run(GROUPS[name], options.most, options.which, options.jobs)
+    for name in options.groups or NAMES:
+        tallies = _run(name, options)
         open_ones += sum(told(tally, known) for tally in tallies)
         if options.record:
             keep(_line(tally, known) for tally in tallies)
     return 1 if open_ones else 0
 
 
+def _run(name: str, options: argparse.Namespace) -> list[Tally]:
+    if name == store.NAME:
+        return [store.run(options.most, options.which)]
+    return run(GROUPS[name], options.most, options.which, options.jobs)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description="Do the tests notice mistakes?")
-    parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], metavar="GROUP", help=f"of {', '.join(GROUPS)}")
-    parser.add_argument("--most", type=int, default=25, help="mutants of one file, chosen by a fixed seed")
+    parser.add_argument("groups", nargs="*", choices=[*NAMES, []], metavar="GROUP", help=f"of {', '.join(NAMES)}")
+    parser.add_argument("--most", type=int, default=25, help="mutants of one file or method, by a fixed seed")
     parser.add_argument("--again", dest="which", action="store_const", const="unnoticed", default="all", help=AGAIN)
     parser.add_argument("--show", dest="which", action="store_const", const="none", help="what the run before found")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many mutants at once")
