@@ -56,7 +56,8 @@ async def _running(client: Any, kafka: KafkaConfig) -> AsyncIterator[None]:
     finally:
         # a stop that comes just after an assign is lost in aiokafka's fetcher; the second cancellation is not
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(client.stop(), STOP_AGAIN_AFTER_S)
+            async with asyncio.timeout(STOP_AGAIN_AFTER_S):
+                await client.stop()
 
 
 Spans = dict[TopicPartition, tuple[int, int]]

@@ -41,7 +41,8 @@ class Server(uvicorn.Server):
         while not await self.on_tick(ticks):
             ticks += _UVICORNS_TICKS
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._leaving.wait(), TICK_S)
+                async with asyncio.timeout(TICK_S):
+                    await self._leaving.wait()
 
 
 class UnsignalledServer(Server):

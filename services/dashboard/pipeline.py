@@ -96,7 +96,8 @@ class Pipeline:
         try:
             while True:
                 try:
-                    await asyncio.wait_for(self._look(), LOOK_TIMEOUT_S)
+                    async with asyncio.timeout(LOOK_TIMEOUT_S):
+                        await self._look()
                 except (KafkaError, OSError, TimeoutError) as error:
                     _log.debug("the stages' progress cannot be read: %r", error)
                     await self._disconnect()

@@ -166,7 +166,8 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _sleep(self, delay_s: float) -> None:
         try:
-            await asyncio.wait_for(self.stopping.wait(), delay_s)
+            async with asyncio.timeout(delay_s):
+                await self.stopping.wait()
         except TimeoutError:
             return
         raise Stopped

@@ -119,7 +119,8 @@ class Child:
             self._change("no space", f"waits for disk space: {why}; {FIX}")
         while self._lacks_space() and not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), SPACE_EVERY_S)
+                async with asyncio.timeout(SPACE_EVERY_S):
+                    await self._stopping.wait()
 
     async def _live_once(self) -> int:
         """From start to death; the exit code."""

@@ -134,7 +134,8 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str, erasur
         async with _background(base, plan):
             await _serve(base, plan, ended, ops.pauses)
     with contextlib.suppress(Exception):
-        await asyncio.wait_for(sender.stop(), 5)
+        async with asyncio.timeout(5):
+            await sender.stop()
     return int(ended.result())
 
 
@@ -170,7 +171,8 @@ async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int], pauses: Pau
             task.cancel()
         await base.stage.drain()
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(app.stop(), 5)
+            async with asyncio.timeout(5):
+                await app.stop()
 
 
 def _health(app: Any, stage: Stage, stood_s: float, of_stage: Checks) -> tuple[bool, dict[str, object]]:
@@ -335,7 +337,8 @@ async def _background(base: Base, plan: Plan) -> Any:
             task.cancel()
         for close in plan.closing:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(close(), 5)
+                async with asyncio.timeout(5):
+                    await close()
 
 
 async def _start_patiently(start: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -94,7 +94,8 @@ class SinkProgress:
                 self._stage.waits.go_on(_WHO)
                 self._wanted.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), rest_s)
+                    async with asyncio.timeout(rest_s):
+                        await self._wanted.wait()
             before = self._committed
             await self.look()
             rest_s = first_s if self._committed != before else min(2 * rest_s, longest_s)

@@ -71,7 +71,8 @@ class Refolds:
         """Return once an account is marked; after REST_S anyway, for a large one that was marked to the end."""
         self._memory.soiled.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._memory.soiled.wait(), REST_S)
+            async with asyncio.timeout(REST_S):
+                await self._memory.soiled.wait()
 
     def _batches(self) -> Iterator[dict[str, Dirty]]:
         """First those for which events wait; then some of those an operator asked for, so that neither starves."""

@@ -41,7 +41,8 @@ async def started(
             await close_all(client.stop)
             waits(error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), START_RETRY_S)
+                async with asyncio.timeout(START_RETRY_S):
+                    await stopping.wait()
             continue
         try:
             yield client

@@ -115,7 +115,8 @@ class StandingsReader:
         while True:
             try:
                 if self._consumer is None:  # the topic may not be there yet
-                    await asyncio.wait_for(self.start(), START_TIMEOUT_S)
+                    async with asyncio.timeout(START_TIMEOUT_S):
+                        await self.start()
                 await self._read(self._consumer, REST_MS)
             except (KafkaError, OSError, TimeoutError) as error:
                 _log.warning("where sources stand cannot be read: %s", error)

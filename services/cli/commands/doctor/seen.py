@@ -75,9 +75,14 @@ class KafkaSeen:
 def look(kafka: KafkaConfig, look_s: float) -> KafkaSeen:
     """Look, wait `look_s`, look again at what should move. Raises KafkaAway."""
     try:
-        return asyncio.run(asyncio.wait_for(_look(kafka, look_s), TIMEOUT_S + look_s))
+        return asyncio.run(_look_in_time(kafka, look_s))
     except (KafkaError, OSError, TimeoutError) as error:
         raise KafkaAway(f"Kafka at {', '.join(kafka.bootstrap)} does not answer as it should: {error!r}") from error
+
+
+async def _look_in_time(kafka: KafkaConfig, look_s: float) -> KafkaSeen:
+    async with asyncio.timeout(TIMEOUT_S + look_s):
+        return await _look(kafka, look_s)
 
 
 async def _look(kafka: KafkaConfig, look_s: float) -> KafkaSeen:
