@@ -21,13 +21,13 @@ def aimed(clickhouse_url: ClickHouse, tmp_path_factory: pytest.TempPathFactory) 
         yield made
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_a_chart_shows_what_plain_names_show(aimed: Ground, rng: random.Random) -> None:
     assert aimed.try_chart(chart(rng)) is None
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_no_statement_reads_or_does_what_it_must_not(aimed: Ground, rng: random.Random) -> None:
     finding = aimed.try_one(attack(rng, aimed.words))
