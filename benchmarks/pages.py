@@ -231,20 +231,20 @@ async def times(app: FastAPI, path: str, repeats: int = REPEATS) -> list[float]:
     return took_ms[1:]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def on_a_store(parser: argparse.ArgumentParser, measured: Callable[..., list[Figure]]) -> None:
+    """Print what `measured(folder, say=…, OPTION=…)` finds on a store that is kept, or made for it and removed."""
     parser.add_argument("--touchpoints", type=int, default=TOUCHPOINTS, help="stored over 30 days")
     parser.add_argument("--keep", type=Path, help="folder of a store that is kept, or filled before")
-    parser.add_argument("--only", default="", help="pages whose address has this in it")
-    given = parser.parse_args()
-    started: Callable[[Path], list[Figure]] = partial(
-        measured, touchpoints=given.touchpoints, say=aloud, only=given.only
-    )
-    if given.keep:
-        print(table(started(given.keep)))
-        return
+    options = vars(parser.parse_args())
     with tempfile.TemporaryDirectory(prefix="touchline-bench-") as name:
-        print(table(started(Path(name) / "clickhouse")))
+        folder = options.pop("keep") or Path(name) / "clickhouse"
+        print(table(measured(folder, say=aloud, **options)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="pages whose address has this in it")
+    on_a_store(parser, measured)
 
 
 if __name__ == "__main__":

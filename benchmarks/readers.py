@@ -20,9 +20,8 @@ from typing import Final
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from benchmarks.figures import QUICK, Figure, Pace, Say, table
-from benchmarks.guarded import say as aloud
-from benchmarks.pages import QUICK_TOUCHPOINTS, TOUCHPOINTS, fill, times
+from benchmarks.figures import QUICK, Figure, Pace, Say
+from benchmarks.pages import QUICK_TOUCHPOINTS, TOUCHPOINTS, fill, on_a_store, times
 from schemas.config import ClickHouseConfig, DashboardConfig
 from services.dashboard.bootstrap import build
 from services.dashboard.clickhouse import ClickHouseStore, connect
@@ -136,15 +135,7 @@ def _p95(took_ms: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--touchpoints", type=int, default=TOUCHPOINTS, help="stored over 30 days")
-    parser.add_argument("--keep", type=Path, help="folder of a store that is kept, or filled before")
-    given = parser.parse_args()
-    started = partial(measured, touchpoints=given.touchpoints, say=aloud)
-    if given.keep:
-        print(table(started(given.keep)))
-        return
-    with tempfile.TemporaryDirectory(prefix="touchline-bench-") as name:
-        print(table(started(Path(name) / "clickhouse")))
+    on_a_store(parser, measured)
 
 
 if __name__ == "__main__":

@@ -421,10 +421,13 @@ class ClickHouseStore:
 
     async def ranked_accounts(self, query: RankedQuery) -> Sequence[Row]:
         key, seen, account_id = query.after or ("", 0, "")
+        scope = query.scope
+        gaps, others, asked = await self._hurting(scope, query.span, query.by_definition)
         return await self.rows(
-            queries.ranked_accounts(query.sort, query.scope.is_filtered, query.scope.of_accounts),
-            **_scoped(query.scope, query.span),
-            by_definition=list(query.by_definition),
+            queries.ranked_accounts(
+                query.sort, gaps, is_filtered=scope.is_filtered, of_accounts=scope.of_accounts, has_others=others
+            ),
+            **asked,
             phases=list(query.phases),
             has_after=int(query.after is not None),
             after_key=key,

@@ -215,16 +215,20 @@ FROM (
 """
 
 
-def hurt_accounts(gaps: int, of_accounts: bool = False, has_others: bool = False) -> str:
-    """The accounts (hashed) that were hurt most, with what hurt them most, and all that equal the last of them."""
+def _by_account(gaps: int, of_accounts: bool, has_others: bool) -> str:
+    """How much each account (hashed) was hurt, by what most, and when last; `p` is in millionths."""
     return f"""
 SELECT account, sum(p) / 1e6 AS pained, argMax(touchpoint_type, (p, touchpoint_type)) AS worst_type, max(at) AS last_at
 FROM (
   SELECT account, touchpoint_type, max(h.at) AS at, sum(h.pain) AS p
   FROM ({_hurts(gaps, of_accounts, has_others)}) AS h
   GROUP BY account, touchpoint_type)
-GROUP BY account ORDER BY sum(p) DESC LIMIT {{limit:UInt32}} WITH TIES
-"""
+GROUP BY account"""
+
+
+def hurt_accounts(gaps: int, of_accounts: bool = False, has_others: bool = False) -> str:
+    """The accounts that were hurt most, with what hurt them most, and all that equal the last of them."""
+    return f"{_by_account(gaps, of_accounts, has_others)} ORDER BY sum(p) DESC LIMIT {{limit:UInt32}} WITH TIES"
 
 
 HASHED_ACCOUNTS = """
@@ -485,7 +489,9 @@ _BY_NUMBER: dict[Ranking, str] = {
 }
 
 
-def ranked_accounts(sort: Ranking, is_filtered: bool, of_accounts: bool) -> str:
+def ranked_accounts(
+    sort: Ranking, gaps: int, *, is_filtered: bool = False, of_accounts: bool = False, has_others: bool = False
+) -> str:
     """Identified accounts with what hurt them in the window; of equals the one that was seen last comes first."""
     touched = f"AND account_id IN (SELECT account_id FROM touchpoints FINAL WHERE {_TOUCHED})" if is_filtered else ""
     if sort in _BY_TEXT:
@@ -503,15 +509,7 @@ FROM (
   FROM (
     SELECT *, {_TIER} AS tier, {_REVENUE} AS revenue FROM account_journeys FINAL
     WHERE NOT startsWith(account_id, 'anon:') {touched} {_and_accounts(is_filtered)}) AS a
-  LEFT ANY JOIN (
-    SELECT account_id, sum(p) AS pained, argMax(touchpoint_type, (p, touchpoint_type)) AS worst_type
-    FROM (
-      SELECT account_id, touchpoint_type, sum(if(has({{by_definition:Array(String)}}, touchpoint_type), 1, pain)) AS p
-      FROM touchpoints FINAL
-      WHERE {_TOUCHED} AND (friction > 0 OR has({{by_definition:Array(String)}}, touchpoint_type))
-        AND NOT startsWith(account_id, 'anon:') {_and_accounts(of_accounts)}
-      GROUP BY account_id, touchpoint_type)
-    GROUP BY account_id) AS h ON h.account_id = a.account_id
+  LEFT ANY JOIN ({_by_account(gaps, of_accounts, has_others)}) AS h ON h.account = sipHash64(a.account_id)
   LEFT ANY JOIN (
     SELECT account_id, count() AS still FROM incidents FINAL
     WHERE NOT (done_at > toDateTime64(0, 3, 'UTC') AND pained_at <= done_at)
