@@ -33,6 +33,7 @@ from streams.runtime.lineage import Lineage, Mark
 from streams.runtime.log_guard import LogGuard, Told, guard
 from streams.runtime.metrics import Meter
 from streams.runtime.outbox import Outbox, Output, slices
+from streams.runtime.patience import REST_MS
 
 TOPIC: TopicName = "identity.links.v1"
 RECALL_GROUP = "touchline-recall"
@@ -45,8 +46,6 @@ SENT_AT_ONCE = 200
 BEHIND_S = 10.0
 ASKED_AT_MOST = 20
 POLL_MS = 500
-#: Once all is read: records end the wait for more, and so does being cancelled.
-REST_MS = 10_000
 FILLER = b"nothing"
 #: Positions that may have been used after the last one that was committed.
 FILLED_BEYOND = 1_000

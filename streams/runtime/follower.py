@@ -13,9 +13,8 @@ from aiokafka.errors import KafkaError
 from schemas.config import KafkaConfig
 from schemas.topics import TopicName
 from streams.runtime.kafka import broadcast_consumer, partitions
+from streams.runtime.patience import REST_MS
 
-_POLL_MS = 10_000
-"""Records end the wait, and so does being cancelled."""
 RETRY_S: Final = 0.5
 Learn = Callable[[str, bytes | None], None]
 _log = logging.getLogger("touchline.follower")
@@ -55,7 +54,7 @@ class Follower:
                 consumer.seek(place, max(begins[place], ends[place] - self._newest))
         self._said = ""
         while True:
-            for records in (await consumer.getmany(*places, timeout_ms=_POLL_MS)).values():
+            for records in (await consumer.getmany(*places, timeout_ms=REST_MS)).values():
                 for record in records:
                     self._learn((record.key or b"").decode(errors="replace"), record.value)
 

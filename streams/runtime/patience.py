@@ -20,6 +20,8 @@ GROUP_WAIT_MS: Final = 1_600
 """The longest wait of a member of a group: partitions that it is given stand behind the fetch that waits just then."""
 ALONE_WAIT_MS: Final = 5_000
 """The longest wait of a consumer that keeps its partitions."""
+REST_MS: Final = 10_000
+"""For how long a follower waits once it has read all: records end the wait, and so does being cancelled."""
 LOOK_S: Final = 1.0
 """So often a consumer looks for what nobody has told it of; of itself it does five times a second."""
 

@@ -17,13 +17,12 @@ from schemas.topics import TopicName
 from streams.runtime.decode import decode
 from streams.runtime.kafka import broadcast_consumer
 from streams.runtime.outbox import Output
+from streams.runtime.patience import REST_MS
 
 TOPIC: TopicName = "sources.standings.v1"
 RETRY_S = 0.5
 START_TIMEOUT_S = 30.0
 POLL_MS = 500
-#: Once all is read: records end the wait for more, and so does being cancelled.
-REST_MS = 10_000
 _log = logging.getLogger("touchline.standings")
 
 

@@ -77,11 +77,10 @@ def test_a_ledger_takes_over_what_another_has_and_nothing_twice(tmp_path: Path) 
     one = erasure("email:ann@acme.com")
     before.note([one, one.changed(part=1)])
     restored.note([one])
-    path = tmp_path / "before/privacy/ledger.jsonl"
-    assert (restored.add(path), restored.add(path)) == (1, 0)
+    assert (restored.add(before.ledger()), restored.add(before.ledger())) == (1, 0)
     assert list(restored.ledger()) == [one, one.changed(part=1)]
     with pytest.raises(ConfigurationError, match="is not there"):
-        restored.add(tmp_path / "nowhere")
+        restored.add(restored.ledger(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -57,13 +57,13 @@ def restore(  # noqa: PLR0913 - one parameter per flag
     from services.cli.privacy.folder import PrivacyFolder
 
     with exit_codes():
-        for _ in PrivacyFolder(data).ledger(ledger) if ledger else ():
-            pass  # one that cannot be read is refused before anything is written
+        # one that cannot be read is refused before anything is written
+        newer = list(PrivacyFolder(data).ledger(ledger)) if ledger else []
         if read_manifest(backup).kind == "folder":
             done = restoring.restore(backup, data, say)
         else:
             done = servers.restore(backup, Target(data, config, kafka, clickhouse), say)
-        since = PrivacyFolder(data).add(ledger) if ledger else 0
+        since = PrivacyFolder(data).add(newer)
     emit(done | ({"erasures_since": since} if ledger else {}))
     say(
         f"What was answered with 2xx after {done['taken_at']} is not in it: start everything, and have senders "

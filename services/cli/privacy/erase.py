@@ -100,7 +100,7 @@ async def erase_again(tools: Tools, other: Path | None = None) -> dict[str, obje
     `other`: the ledger of the folder that the restored one replaces. Raises NotErased, KafkaAway.
     """
     if other is not None:
-        tools.folder.add(other)
+        tools.folder.add(tools.folder.ledger(other))
     async with consumer(tools.config.kafka) as reader, producer(tools.config.kafka) as writer:
         told = {one.link_id: one async for one in ledger_of(reader, tools.config.kafka)}
         for kept in tools.folder.ledger():
@@ -117,8 +117,7 @@ async def erase_again(tools: Tools, other: Path | None = None) -> dict[str, obje
         if again:
             await gone(tools, reader, writer, work)
         done = await finish(tools, reader, writer, work) if again else {}
-    noted = {one.link_id for one in tools.folder.ledger()}
-    tools.folder.note(one for one in again if one.link_id not in noted)
+    tools.folder.add(again)
     return {"erasures": len(again), "erased": done}
 
 

@@ -42,10 +42,10 @@ class PrivacyFolder:
                     f"{path}:{number}: is no erasure; restore the file, nobody may edit it"
                 ) from None
 
-    def add(self, path: Path) -> int:
-        """Take over what another such file has and this one lacks; how many records. Raises as `ledger` does."""
+    def add(self, erasures: Iterable[Erasure]) -> int:
+        """Note those that are not noted yet, such as another file's; how many. Raises as `ledger` does."""
         here = {one.link_id for one in self.ledger()}
-        lacking = [one for one in self.ledger(path) if one.link_id not in here]
+        lacking = [one for one in erasures if one.link_id not in here]
         if lacking:
             self.note(lacking)
         return len(lacking)
