@@ -80,7 +80,7 @@ def test_the_older_reading_of_a_receipt_is_withdrawn_whatever_the_order() -> Non
         account_id="crm:old",
         event_id="e1",
         to_account_id="crm:new",
-        knowledge=7,
+        knowledge=3,
         cause="a newer mapping reads the sender's request otherwise",
         mapping=2,
     )
