@@ -26,7 +26,7 @@ from tests.faults.kit.driver import sending
 from tests.faults.kit.lag import wait_idle
 from tests.faults.kit.scenario import PLACES, Call, Scenario
 from tests.faults.kit.system import System
-from tests.faults.kit.traces import Searched, searched
+from tests.faults.kit.traces import Searched, searched, stored_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
 SEED = 34
@@ -97,6 +97,7 @@ def test_every_byte_is_gone_when_the_receipt_says(fresh: Path) -> None:
         assert {place.rsplit("/", 1)[0] for place in after.found} == {"kafka/kafka", "clickhouse/engine"}, (
             "the search sees parts that are no longer used, and nothing but these and Kafka's logs is left"
         )
+        assert not any(stored_rows(system, word) for word in words), "what is left is in parts that nobody reads"
         asyncio.run(hours_are_seconds(system.kafka, config.kafka))
         aged_s = time.monotonic()
         personal = [topic for topic, held in TOPICS_HELD.items() if held.personal]
