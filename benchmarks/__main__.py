@@ -48,6 +48,7 @@ PARTS = {
     "alerts": Part("benchmarks.alerts", 600.0),
     "changes": Part("benchmarks.changes", 600.0),
     "policies": Part("benchmarks.policies", 900.0),
+    "judging": Part("benchmarks.judging", 600.0),
     "late_truth": Part("benchmarks.late_truth", 600.0),
     "pages": Part("benchmarks.pages", 900.0),
     "readers": Part("benchmarks.readers", 900.0),
