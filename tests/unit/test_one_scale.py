@@ -121,6 +121,19 @@ async def test_every_page_has_the_same_word_for_a_type_whatever_it_is_narrowed_t
     assert all(words.get(each.kind.id, each.severity) == each.severity for each in listed)
 
 
+async def test_how_bad_a_type_is_does_not_depend_on_how_few_it_touched() -> None:
+    """As it was: its own page divided by the accounts that it had touched, and called it severe."""
+    made = world(BLUEPRINT, NOW, touchpoints=900, days=6)
+    kind, account = next((row["touchpoint_type"], row["account_id"]) for row in made.touchpoints if row["friction"])
+    made.touchpoints[:] = [
+        row for row in made.touchpoints if row["touchpoint_type"] != kind or row["account_id"] == account
+    ]
+    reader, scope = reader_on(FakeStore(made)), Scope("7d")
+    (listed,) = [row for row in (await today.ask(reader, scope)).rows if row.id == kind]
+    own = (await touchpoint.ask(reader, replace(scope, subject=f"all/{kind}"))).burden
+    assert (own.severity, own.weight) == (listed.burden.severity, listed.burden.weight)
+
+
 async def test_the_strip_and_the_map_have_the_same_word_for_a_type_in_a_phase() -> None:
     reader, scope = reader_on(FakeStore(world(BLUEPRINT, NOW, touchpoints=900, days=6))), Scope("7d")
     strip = {(p.id, each.id): each.severity for p in (await today.ask(reader, scope)).strip for each in p.hurts}
