@@ -16,12 +16,21 @@ Level = Literal["watch", "high", "severe"]
 LEVELS: tuple[Level, ...] = ("watch", "high", "severe")
 """How bad something is, the least first."""
 HIGH_FROM, SEVERE_FROM = 0.4, 0.8
-"""Where the levels begin, inclusive, on the scale 0…1 of a severity."""
+"""Where the levels begin, inclusive, for what hurt one account: on the scale 0…1 of a severity."""
+WATCH_LOAD, HIGH_LOAD, SEVERE_LOAD = 0.05, 0.2, 0.5
+"""Where they begin for a touchpoint type, which hurts some of many: weighed pain per active account and week."""
 
 
 def level_at(severity: float) -> Level:
     """The one word for a severity of 0…1: on incidents, in messages, on a timeline."""
     return "severe" if severity >= SEVERE_FROM else "high" if severity >= HIGH_FROM else "watch"
+
+
+def level_of_load(load: float) -> Level | None:
+    """The same words for a touchpoint type, by what it weighs; None: it is calm."""
+    if load < WATCH_LOAD:
+        return None
+    return "severe" if load >= SEVERE_LOAD else "high" if load >= HIGH_LOAD else "watch"
 
 
 def is_at_least(level: Level, least: Level) -> bool:

@@ -194,6 +194,11 @@ class FakeStore:
         by_phase = {phase: total([row for row in rows if row["phase"] == phase], span) for phase, _ in keys}
         return Cells(by_cell, by_phase, total(rows, span))
 
+    async def active_accounts(self, scope: Scope, span: Range) -> int:
+        self._ask("active_accounts")
+        seen = {row["account_id"] for row in self.within(scope, span.since, span.until)}
+        return len([each for each in seen if not each.startswith("anon:")])
+
     async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
         self._ask("history")
         found: dict[CellKey, list[tuple[int, int]]] = {}
@@ -651,9 +656,11 @@ class FakeStore:
     async def accounts_of(self, person_id: str) -> Sequence[Row]:
         self._ask("accounts_of")
         mine = [row for row in self.world.touchpoints if row["person_id"] == person_id]
-        names = {row["account_id"]: row["name"] for row in self.world.accounts}
+        accounts = {row["account_id"]: row for row in self.world.accounts}
+        told = ("name", "segment", "traits")
         return [
-            {"account_id": a, "name": names.get(a, "")} | self._sums([row for row in mine if row["account_id"] == a])
+            {"account_id": a, **{name: accounts.get(a, {}).get(name, "") for name in told}}
+            | self._sums([row for row in mine if row["account_id"] == a])
             for a in sorted({row["account_id"] for row in mine})
         ]
 

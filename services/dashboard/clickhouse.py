@@ -95,13 +95,12 @@ class ClickHouseStore:
     def _ask(self, statement: str, parameters: dict[str, object]) -> list[dict[str, Any]]:
         try:
             client = self._client = self._client or self._dial()
-            rows = clickhouse.query_rows(client, statement, parameters)
+            return clickhouse.query_rows(client, statement, parameters, zoned=True)
         except (StoreUnavailable, PermanentError) as error:
             code = getattr(error.__cause__, "code", None)
             if code is None:  # the driver's own words about sockets are for nobody
                 raise StoreUnavailable("ClickHouse does not answer") from error
             raise StoreUnavailable(f"ClickHouse cannot answer now: {str(error).splitlines()[0][:200]}") from error
-        return [{name: _aware(value) for name, value in row.items()} for row in rows]
 
     async def fingerprint(self) -> str:
         return repr([(row["table"], row["inserts"]) for row in await self.rows(queries.FINGERPRINT)])
@@ -124,6 +123,12 @@ class ClickHouseStore:
             sets[row["missing"]][key] = _counts(row, drawn.get(key, ()))
         by_phase = {phase: counts for (phase, _), counts in sets[1].items()}
         return Cells(sets[0], by_phase, sets[2].get(("", ""), Counts()))
+
+    async def active_accounts(self, scope: Scope, span: Range) -> int:
+        read = await self._reading(scope, span.since, span.until, span.whole_days)
+        asked = _scoped(scope, span) | _read(read)
+        rows = await self.rows(queries.active_accounts(len(read.gaps), scope.of_accounts), **asked)
+        return int(rows[0]["accounts"])
 
     async def _sparks(self, query: str, span: Range, asked: dict[str, Any]) -> Mapping[CellKey, Sequence[int]]:
         origin = int(span.spark_origin.timestamp())
@@ -516,9 +521,10 @@ class ClickHouseStore:
         names, titles = await asyncio.gather(
             self.rows(queries.ACCOUNT_NAMES, ids=ids), self.rows(queries.TITLES, accounts=ids)
         )
-        name_of = {row["account_id"]: row["name"] for row in names}
+        told = {row["account_id"]: row for row in names}
+        unknown = {"name": "", "segment": "", "traits": ""}
         title = next((row["title"] for row in titles if row["person_id"] == person_id), "")
-        return [row | {"name": name_of.get(row["account_id"], ""), "title": title} for row in rows]
+        return [unknown | row | told.get(row["account_id"], {}) | {"title": title} for row in rows]
 
     async def touchpoint(self, event_id: str) -> Row | None:
         kept = next(iter(await self.rows(queries.HISTORY_OF_EVENT, event_id=event_id)), None)
@@ -619,10 +625,3 @@ def _counts(row: Mapping[str, Any], spark: Sequence[int]) -> Counts:
         people=row["people_count"],
         spark=tuple(spark),
     )
-
-
-def _aware(value: Any) -> Any:
-    """Times leave as UTC-aware, whatever the driver made of them."""
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return value

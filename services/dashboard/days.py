@@ -3,19 +3,52 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
-from schemas.policies import level_at
+from schemas.policies import LEVELS, Level
+from services.dashboard import row_views
+from services.dashboard.catalogue import Catalogue
 from services.dashboard.ranking import Severity
+from services.dashboard.store import Row
 from services.dashboard.views import SignalView, TouchpointView
+from streams.incidents.intake import Lens, pain_by_definition
+from streams.incidents.judging import level_of_sign
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How bad what a timeline tells is: as an incident of it would be. `weights`: account → how much it counts."""
+
+    lens: Lens
+    weights: Mapping[str, float]
+
+    def level_of(self, each: TouchpointView) -> Level | None:
+        """Of its worst sign of friction, or as pain by definition; None: it did not hurt."""
+        pains = [sign.severity for sign in each.signals if sign.polarity == "friction"]
+        kind = self.lens.types.get(each.touchpoint_type)
+        if kind is not None and kind.id in self.lens.pains and each.on_map:
+            pains.append(pain_by_definition(kind))
+        return level_of_sign(max(pains), kind, self.weights.get(each.account_id, 1.0)) if pains else None
+
+
+def scale_of(catalogue: Catalogue, accounts: Iterable[Row]) -> Scale:
+    """`accounts`: their rows, with segment and traits."""
+    lens, trait = catalogue.lens, catalogue.lens.blueprint.tiers.trait
+    return Scale(
+        lens,
+        {
+            row["account_id"]: lens.weight_of(row_views.traits(row["traits"]).get(trait, ""), row["segment"])
+            for row in accounts
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A touchpoint that tells something. `severity`: of its worst sign of friction; `calm` where it pleased."""
+    """A touchpoint that tells something. `severity`: how it hurt; `calm` where it pleased."""
 
     touchpoint: TouchpointView
     severity: Severity
@@ -55,19 +88,21 @@ class Day:
     entries: tuple[Told | Use, ...]
 
 
-def days_of(touchpoints: Sequence[TouchpointView]) -> tuple[Day, ...]:
+def days_of(touchpoints: Sequence[TouchpointView], scale: Scale) -> tuple[Day, ...]:
     """`touchpoints`: newest first, as stored."""
     return tuple(
-        Day(day, tuple(_entries(within))) for day, within in groupby(touchpoints, lambda each: each.occurred_at.date())
+        Day(day, tuple(_entries(within, scale)))
+        for day, within in groupby(touchpoints, lambda each: each.occurred_at.date())
     )
 
 
-def _entries(touchpoints: Iterable[TouchpointView]) -> Iterator[Told | Use]:
-    for tells, run in groupby(touchpoints, _tells):
+def _entries(touchpoints: Iterable[TouchpointView], scale: Scale) -> Iterator[Told | Use]:
+    levels = ((each, scale.level_of(each)) for each in touchpoints)
+    for tells, run in groupby(levels, lambda one: one[1] is not None or _tells(one[0])):
         if tells:
-            yield from map(_told, run)
+            yield from (_told(*one) for one in run)
         else:
-            yield Use(tuple(run))
+            yield Use(tuple(each for each, _ in run))
 
 
 def _tells(each: TouchpointView) -> bool:
@@ -75,24 +110,13 @@ def _tells(each: TouchpointView) -> bool:
     return bool(each.signals or each.clock_suspect or (each.on_map and (said or each.moment_of_truth)))
 
 
-def _told(each: TouchpointView) -> Told:
-    friction = [sign for sign in each.signals if sign.polarity == "friction"]
+def _told(each: TouchpointView, level: Level | None) -> Told:
     signs = sorted(each.signals, key=lambda sign: (sign.polarity != "friction", -sign.severity, sign.signal_id))
-    return Told(each, severity_of(max((sign.severity for sign in friction), default=None), each), tuple(signs))
-
-
-def severity_of(worst: float | None, each: TouchpointView) -> Severity:
-    """Of the worst sign; without one it is calm where something tells so, else not measured."""
-    if worst is not None:
-        return level_at(worst)
-    return "calm" if each.signals or each.emotion is not None else "unmeasured"
+    calm: Severity = "calm" if each.signals or each.emotion is not None else "unmeasured"
+    return Told(each, level or calm, tuple(signs))
 
 
 def painful_at(days: Iterable[Day]) -> tuple[tuple[datetime, Severity], ...]:
     """When what hurt happened."""
     told = (entry for day in days for entry in day.entries if isinstance(entry, Told))
-    return tuple(
-        (each.touchpoint.occurred_at, each.severity)
-        for each in told
-        if any(sign.polarity == "friction" for sign in each.signs)
-    )
+    return tuple((each.touchpoint.occurred_at, each.severity) for each in told if each.severity in LEVELS)

@@ -107,6 +107,18 @@ HAVING n > 0
 """
 
 
+def active_accounts(gaps: int, of_accounts: bool = False) -> str:
+    """Identified accounts with a touchpoint of the scope."""
+    return f"""
+SELECT uniqExactArray(a.account_set) AS accounts
+FROM (
+  SELECT account_set FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
+  UNION ALL
+  {_minutes(gaps, "account_set", of_accounts)}
+) AS a
+"""
+
+
 def sparks(gaps: int, of_accounts: bool = False) -> str:
     """A bucket is made of whole hours where it is longer than one; the window's first hour may be a part of one."""
     return f"""
@@ -429,7 +441,9 @@ WHERE account_id IN {accounts:Array(String)}
 ORDER BY opened_at DESC LIMIT 2000
 """
 
-ACCOUNT_NAMES = "SELECT account_id, name FROM account_journeys FINAL WHERE account_id IN {ids:Array(String)}"
+ACCOUNT_NAMES = """
+SELECT account_id, name, segment, traits FROM account_journeys FINAL WHERE account_id IN {ids:Array(String)}
+"""
 
 CARRIERS = """
 SELECT account_id, event_id, persona, account_method, account_confidence FROM touchpoints FINAL

@@ -3,6 +3,7 @@
 Pain is the sum of what every painful touchpoint hurt. A complaint, a cancellation and an outage are pain whenever they
 happen. A survey says how something else was: it never ranks. Of a type whose every event is friction by being there,
 each account counts once, because its volume says only how much was recorded. What grows ranks higher than what shrinks.
+In one phase a type has its part of what it weighs: never worse than the type, and the same where it is nowhere else.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from schemas.policies import LEVELS, Level
+from schemas.policies import LEVELS, Level, level_of_load
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.numbers import Counts
 from streams.incidents.judging import importance
@@ -19,8 +20,6 @@ from streams.incidents.judging import importance
 Severity = Level | Literal["calm", "unmeasured", "verdict", "unseen"]
 HURTS: tuple[Level, ...] = LEVELS[::-1]
 """The words are those of incidents; a type's is how much it weighs on the accounts, an incident's how much on one."""
-SEVERE_FROM, HIGH_FROM, WATCH_FROM = 0.5, 0.2, 0.05
-"""Weighed pain per active account and week."""
 WEEK = timedelta(days=7)
 BY_ITSELF_FROM = 0.9
 """A friction rate from which a type counts as friction by being there, when enough of it was seen."""
@@ -49,6 +48,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """What a type's pain counts, wherever it happened. `each`: pain of an account that it hurt, however often; None:
+    the sum of its pain counts."""
+
+    factor: float
+    each: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Burden:
     """How one type (or one type in one phase) hurts. `weight` ranks it; 0 when it does not rank."""
 
@@ -71,19 +79,30 @@ class Judge:
     active_accounts: int
     length: timedelta
 
-    def burden(self, kind: str, now: Counts, before: Counts | None, accounts_hurt: int) -> Burden:
-        """`before`: None when nothing is compared."""
-        pain = pain_of(self.catalogue, kind, now)
-        change = Change(pain, None if before is None else pain_of(self.catalogue, kind, before))
-        weight = self._weight(kind, now, pain, accounts_hurt, change)
-        return Burden(pain, weight, self._severity(kind, now, pain, weight), change)
+    def measure(self, kind: str, now: Counts, before: Counts | None) -> Measure:
+        """By the sums of a type over all phases."""
+        change = self._change(kind, now, before)
+        by_itself = self.is_by_itself(kind, now)
+        return Measure(change.factor, change.now / max(now.friction, 1) if by_itself else None)
 
-    def _weight(self, kind: str, counts: Counts, pain: float, accounts_hurt: int, change: Change) -> float:
+    def burden(
+        self, kind: str, now: Counts, before: Counts | None, accounts_hurt: int, by: Measure | None = None
+    ) -> Burden:
+        """`before`: None when nothing is compared. `by`: how the type is measured, where this is a part of it."""
+        change = self._change(kind, now, before)
+        weight = self._weight(kind, change.now, accounts_hurt, by or self.measure(kind, now, before))
+        return Burden(change.now, weight, self._severity(kind, now, change.now, weight), change)
+
+    def _change(self, kind: str, now: Counts, before: Counts | None) -> Change:
+        return Change(
+            pain_of(self.catalogue, kind, now), None if before is None else pain_of(self.catalogue, kind, before)
+        )
+
+    def _weight(self, kind: str, pain: float, accounts_hurt: int, by: Measure) -> float:
         if kind in self.catalogue.verdicts or not pain:
             return 0.0
-        if self.is_by_itself(kind, counts):
-            pain = accounts_hurt * pain / max(counts.friction, 1)  # each account once, however much was recorded
-        return pain * importance(self.catalogue.types.get(kind)) * change.factor
+        pain = pain if by.each is None else accounts_hurt * by.each
+        return pain * importance(self.catalogue.types.get(kind)) * by.factor
 
     def is_by_itself(self, kind: str, counts: Counts) -> bool:
         """Whether each of its events is friction, so that its rate says nothing."""
@@ -99,7 +118,7 @@ class Judge:
             return "verdict"
         weeks = max(self.length, timedelta(days=1)) / WEEK
         load = weight / max(self.active_accounts, 1) / weeks
-        if load >= WATCH_FROM:
-            return "severe" if load >= SEVERE_FROM else "high" if load >= HIGH_FROM else "watch"
+        if level := level_of_load(load):
+            return level
         is_measured = counts.emotion_count or counts.delight or counts.friction or pain
         return "calm" if is_measured else "unmeasured"

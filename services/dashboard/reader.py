@@ -130,7 +130,7 @@ class Reader:
         self._open = Lately(ASK_CLAIMS_EVERY, self._open_organisations)
         self._left_out: dict[Scope, Lately[tuple[LeftOut, ...]]] = {}
         self._earlier: Remembered[Mapping[CellKey, Sequence[tuple[int, int]]]] = Remembered(MAX_REMEMBERED)
-        self._before: Remembered[tuple[Cells, Hurts | None]] = Remembered(MAX_REMEMBERED)
+        self._before: Remembered[tuple[Cells, Hurts | None, int]] = Remembered(MAX_REMEMBERED)
 
     async def span(self, scope: Scope, as_of: datetime) -> Range:
         first = await self.store.first_minute() if scope.window == "all" else None
@@ -181,19 +181,30 @@ class Reader:
         asked = partial(self.store.history, scope, span, PREVIOUS_WINDOWS)
         return await self._earlier.of((scope, span.until), asked)
 
-    async def before(self, scope: Scope, compared: Range, *, whom: bool) -> tuple[Cells, Hurts | None]:
-        """The sums of the window that a scope is compared with, without people, and, with `whom`, whom it hurt.
+    async def active_accounts(self, scope: Scope, span: Range) -> int | None:
+        """Of a scope, whatever the types that it is narrowed to: how bad one is does not depend on which are looked at.
+
+        None where it is not narrowed: its cells tell. Raises StoreUnavailable.
+        """
+        whole = replace(scope, owner="", types=(), subject="", before="")
+        return await self.store.active_accounts(whole, span) if scope.types else None
+
+    async def before(self, scope: Scope, compared: Range, *, whom: bool) -> tuple[Cells, Hurts | None, int]:
+        """The sums of the window that a scope is compared with, without people, with `whom` whom it hurt, and how many
+        accounts were active then.
 
         Asked once a minute. Raises StoreUnavailable.
         """
         scope = replace(scope, subject="", before="")
 
-        async def asked() -> tuple[Cells, Hurts | None]:
-            cells = self.store.cells(scope, compared, sparks=False, people=False)
-            if not whom:
-                return await cells, None
+        async def asked() -> tuple[Cells, Hurts | None, int]:
             kinds = self.catalogue.painful_by_definition
-            return await asyncio.gather(cells, self.store.hurt(scope, compared, kinds, is_named=False))
+            cells, hurts, active = await asyncio.gather(
+                self.store.cells(scope, compared, sparks=False, people=False),
+                self.store.hurt(scope, compared, kinds, is_named=False) if whom else _nobody_asked(),
+                self.active_accounts(scope, compared),
+            )
+            return cells, hurts, cells.total.accounts if active is None else active
 
         return await self._before.of((scope, compared, whom), asked)
 
@@ -444,6 +455,10 @@ class Reader:
             self.cases(view.since, scope),
         )
         return Whole(view, signals, known.accounts, visitors.accounts, questions, cases)
+
+
+async def _nobody_asked() -> None:
+    return None
 
 
 async def _nothing_measured() -> Mapping[str, float]:

@@ -196,6 +196,9 @@ class JourneyStore(Protocol):
         Without `people` nobody counts them: 0.
         """
 
+    async def active_accounts(self, scope: Scope, span: Range) -> int:
+        """How many identified accounts have a touchpoint of a scope."""
+
     async def history(self, scope: Scope, span: Range, windows: int) -> Mapping[CellKey, Sequence[tuple[int, int]]]:
         """(friction, volume) of the windows of the same length before `span`, newest first."""
 
@@ -316,7 +319,7 @@ class JourneyStore(Protocol):
         """person_id, persona, touchpoints, pain, felt (null: said nothing), last_at, title: people of an account."""
 
     async def accounts_of(self, person_id: str) -> Sequence[Row]:
-        """account_id, name, persona, touchpoints, pain, felt, statements, first_at, last_at, title of a person."""
+        """account_id, name, segment, traits, persona, touchpoints, pain, felt, statements, first_at, last_at, title."""
 
     async def touchpoint(self, event_id: str) -> Row | None:
         """One touchpoint's row with `payload`, the attributed touchpoint as JSON."""

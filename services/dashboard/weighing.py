@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.numbers import Counts
-from services.dashboard.ranking import Burden, Judge
+from services.dashboard.ranking import Burden, Judge, Measure
 from services.dashboard.reader import Reader
 from services.dashboard.scope import DAY, Range, Scope
 from services.dashboard.store import CellKey, Cells, Daily, Hurt, Hurts
 
 CHART_DAYS = 30
+NOTHING = Counts()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Weighed:
-    """`before` and `hurt_before` are None when there is nothing to compare with."""
+    """`before` and `hurt_before` are None when there is nothing to compare with.
+
+    `active`: identified accounts with any touchpoint of the scope, whatever its types; and so `active_before`.
+    """
 
     catalogue: Catalogue
     scope: Scope
@@ -31,10 +37,12 @@ class Weighed:
     hurt_before: Hurts | None
     daily: Daily
     rules: Mapping[CellKey, str]
+    active: int
+    active_before: int = 0
 
-    @property
+    @cached_property
     def judge(self) -> Judge:
-        return Judge(self.catalogue, self.now.total.accounts, self.span.length)
+        return Judge(self.catalogue, self.active, self.span.length)
 
     @property
     def window_days(self) -> int:
@@ -53,28 +61,80 @@ class Weighed:
         return tuple(sums)
 
     def cell(self, key: CellKey) -> Burden:
-        """One type in one phase."""
-        before = None if self.before is None else self.before.by_cell.get(key, Counts())
+        """One type in one phase: its part of what the type weighs."""
+        before = None if self.before is None else self.before.by_cell.get(key, NOTHING)
         hurt = self.hurt.by_cell.get(key, Hurt()).accounts
-        return self.judge.burden(key[1], self.now.by_cell.get(key, Counts()), before, hurt)
+        return self.judge.burden(key[1], self.now.by_cell.get(key, NOTHING), before, hurt, self._measure(key[1]))
 
     def kind(self, kind: str) -> Burden:
         """One type wherever it happened."""
-        before = None if self.before is None else summed(self.before, kind)
-        return self.judge.burden(kind, summed(self.now, kind), before, self.hurt.by_type.get(kind, Hurt()).accounts)
+        hurt = self.hurt.by_type.get(kind, Hurt()).accounts
+        return self.judge.burden(kind, self.of(kind), self._of_before(kind), hurt, self._measure(kind))
+
+    def of(self, kind: str) -> Counts:
+        """A type's sums over its phases. Accounts and people are not added up: one may be in several phases."""
+        return self._sums.get(kind, NOTHING)
+
+    @cached_property
+    def cells_of(self) -> Mapping[str, Sequence[CellKey]]:
+        """The cells of each type that was seen."""
+        return _grouped(self.now.by_cell, 1)
+
+    @cached_property
+    def cells_in(self) -> Mapping[str, Sequence[CellKey]]:
+        """The cells of each phase in which anything was seen."""
+        return _grouped(self.now.by_cell, 0)
+
+    @cached_property
+    def daily_of(self) -> Mapping[str, Sequence[CellKey]]:
+        """The cells of each type that was seen in the days of the chart."""
+        return _grouped(self.daily, 1)
+
+    def _measure(self, kind: str) -> Measure:
+        if kind not in self._measures:
+            self._measures[kind] = self.judge.measure(kind, self.of(kind), self._of_before(kind))
+        return self._measures[kind]
+
+    def _of_before(self, kind: str) -> Counts | None:
+        return None if self.before is None else self._sums_before.get(kind, NOTHING)
+
+    @cached_property
+    def _measures(self) -> dict[str, Measure]:
+        return {}
+
+    @cached_property
+    def _sums(self) -> Mapping[str, Counts]:
+        return summed(self.now)
+
+    @cached_property
+    def _sums_before(self) -> Mapping[str, Counts]:
+        return {} if self.before is None else summed(self.before)
 
 
-def summed(cells: Cells, kind: str) -> Counts:
-    """A type's sums over its phases. Accounts and people are not added up: one may be in several phases."""
-    mine = [counts for (_, each), counts in cells.by_cell.items() if each == kind]
+def _grouped(keys: Iterable[CellKey], part: int) -> Mapping[str, Sequence[CellKey]]:
+    found: defaultdict[str, list[CellKey]] = defaultdict(list)
+    for key in keys:
+        found[key[part]].append(key)
+    return found
+
+
+def summed(cells: Cells) -> Mapping[str, Counts]:
+    """Each type's sums over its phases. Accounts and people are not added up: one may be in several phases."""
+    found: defaultdict[str, list[Counts]] = defaultdict(list)
+    for (_, kind), counts in cells.by_cell.items():
+        found[kind].append(counts)
+    return {kind: _summed(counts) for kind, counts in found.items()}
+
+
+def _summed(counts: Sequence[Counts]) -> Counts:
     return Counts(
-        volume=sum(each.volume for each in mine),
-        visitor_volume=sum(each.visitor_volume for each in mine),
-        friction=sum(each.friction for each in mine),
-        delight=sum(each.delight for each in mine),
-        emotion_sum=sum(each.emotion_sum for each in mine),
-        emotion_count=sum(each.emotion_count for each in mine),
-        pain_sum=sum(each.pain_sum for each in mine),
+        volume=sum(each.volume for each in counts),
+        visitor_volume=sum(each.visitor_volume for each in counts),
+        friction=sum(each.friction for each in counts),
+        delight=sum(each.delight for each in counts),
+        emotion_sum=sum(each.emotion_sum for each in counts),
+        emotion_count=sum(each.emotion_count for each in counts),
+        pain_sum=sum(each.pain_sum for each in counts),
     )
 
 
@@ -92,16 +152,30 @@ async def weigh(
     by_definition = reader.catalogue.painful_by_definition
     midnight = span.until.replace(hour=0, minute=0)
     chart = Range(midnight - timedelta(days=CHART_DAYS - 1), span.until, 3600)
-    now, daily, hurt, rules, (before, hurt_before) = await asyncio.gather(
+    now, daily, hurt, rules, active, (before, hurt_before, active_before) = await asyncio.gather(
         store.cells(scope, span, sparks=False, people=people),
         store.daily(scope, chart),
         store.hurt(scope, span, by_definition, is_named=named) if whom else _nobody(),
         store.worst_rules(scope, span, reader.catalogue.derived_rules) if whom else _no_rules(),
+        reader.active_accounts(scope, span),
         reader.before(scope, compared, whom=whom) if compared else _nothing(),
     )
     if before is not None and not before.by_cell:  # nothing was told of that time: not that nothing hurt
         before = hurt_before = None
-    return Weighed(reader.catalogue, scope, as_of, span, now, before, hurt, hurt_before, daily, rules)
+    return Weighed(
+        reader.catalogue,
+        scope,
+        as_of,
+        span,
+        now,
+        before,
+        hurt,
+        hurt_before,
+        daily,
+        rules,
+        active=now.total.accounts if active is None else active,
+        active_before=active_before,
+    )
 
 
 async def _nobody() -> Hurts:
@@ -112,5 +186,5 @@ async def _no_rules() -> Mapping[CellKey, str]:
     return {}
 
 
-async def _nothing() -> tuple[None, None]:
-    return None, None
+async def _nothing() -> tuple[None, None, int]:
+    return None, None, 0

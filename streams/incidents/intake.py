@@ -34,6 +34,11 @@ def pains_of(blueprint: Blueprint) -> frozenset[str]:
     return frozenset(kind.id for kind in blueprint.types if kind.id in named)
 
 
+def pain_by_definition(kind: TouchpointType) -> float:
+    """How severe it is, 0…1, that something of a type happened which is pain by definition: as much as it risks."""
+    return kind.risk / 5
+
+
 class Lens:
     """What must be known of the blueprint to tell pains from the rest."""
 
@@ -96,7 +101,7 @@ class Lens:
             part_id=f"touchpoint:{event_id}",
             kind="touchpoint",
             what=kind.id,
-            severity=kind.risk / 5,
+            severity=pain_by_definition(kind),
             touchpoint_type=kind.id,
             phase=phase,
             person_id=person_id,

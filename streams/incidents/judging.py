@@ -33,7 +33,11 @@ def bursts_of(policies: Sequence[Policy]) -> list[Burst]:
 
 def score(parts: Iterable[Part], lens: Lens, weight: float) -> float:
     """0…1: the worst part's severity × importance of its type, × the account's weight."""
-    return min(1.0, weight * max(part.severity * _importance(part, lens) for part in parts))
+    return _weighed(max(part.severity * _importance(part, lens) for part in parts), weight)
+
+
+def _weighed(severity: float, weight: float) -> float:
+    return min(1.0, weight * severity)
 
 
 def level_of(incident: Incident, lens: Lens, weight: float) -> Level:
@@ -44,6 +48,11 @@ def level_of(incident: Incident, lens: Lens, weight: float) -> Level:
 def level_of_part(part: Part, lens: Lens, weight: float) -> Level:
     """How bad one pain of an incident is, by the same measure."""
     return level_at(score((part,), lens, weight))
+
+
+def level_of_sign(severity: float, kind: TouchpointType | None, weight: float) -> Level:
+    """How bad one sign on a timeline is, by the same measure; `kind`: of the touchpoint that carries it."""
+    return level_at(_weighed(severity * importance(kind), weight))
 
 
 def near_since(policy: Policy, dates: Mapping[str, datetime]) -> datetime | None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -188,8 +188,27 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def query_rows(client: Client, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, object]]:
-    """The rows of a query, as dicts. Raises StoreUnavailable or PermanentError."""
+def query_rows(
+    client: Client, sql: str, parameters: Mapping[str, object] | None = None, *, zoned: bool = False
+) -> list[dict[str, object]]:
+    """The rows of a query, as dicts; `zoned`: times say that they are UTC. Raises StoreUnavailable, PermanentError."""
     with store_errors():
         result = client.query(sql, parameters=dict(parameters or {}))
-    return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+    columns = result.result_columns
+    if zoned:
+        columns = [
+            [_in_utc(value) for value in values] if _is_time(kind.name) else values
+            for values, kind in zip(columns, result.column_types, strict=True)
+        ]
+    return [dict(zip(result.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _is_time(kind: str) -> bool:
+    return kind.removeprefix("Nullable(").startswith("DateTime")
+
+
+def _in_utc(value: Any) -> Any:
+    """Whatever the driver made of it; what is not told stays so."""
+    if not isinstance(value, datetime):
+        return value
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

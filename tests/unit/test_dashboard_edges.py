@@ -118,7 +118,7 @@ def counts(number: int) -> Counts:
 
 def test_a_types_sums_over_its_phases_add_up_but_for_whom_it_reached() -> None:
     cells = Cells({("a", "x"): counts(10), ("b", "x"): counts(200), ("a", "y"): counts(5_000)}, {}, Counts())
-    total = summed(cells, "x")
+    total = summed(cells)["x"]
     sums = ("volume", "visitor_volume", "friction", "delight", "emotion_sum", "emotion_count", "pain_sum")
     assert [getattr(total, name) for name in sums] == [210 + 2 * place for place in range(len(sums))]
     assert (total.accounts, total.visitors, total.people) == (0, 0, 0)
@@ -141,6 +141,7 @@ def weighed(**more: Any) -> Weighed:
         "hurt_before": None,
         "daily": {},
         "rules": {},
+        "active": 9,
     }
     return Weighed(**(own | more))
 
@@ -359,9 +360,12 @@ class Asked:
         self.asked.append(("worst_rules", scope, span, derived))
         return {("a", PRODUCT): "slow"}
 
-    async def before(self, scope: Scope, compared: Range, *, whom: bool) -> tuple[Cells, Hurts | None]:
+    async def active_accounts(self, scope: Scope, span: Range) -> int | None:
+        return 12 if scope.types else None
+
+    async def before(self, scope: Scope, compared: Range, *, whom: bool) -> tuple[Cells, Hurts | None, int]:
         self.asked.append(("before", scope, compared, whom))
-        return self.earlier, Hurts({}, {}, Hurt(2), {}) if whom else None
+        return self.earlier, Hurts({}, {}, Hurt(2), {}) if whom else None, 5
 
 
 EARLIER = Cells({("a", PRODUCT): Counts(volume=5)}, {}, Counts())

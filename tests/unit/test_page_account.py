@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.policies import level_at
 from services.dashboard import row_views
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.days import Told, Use, days_of, severity_of
+from services.dashboard.days import Scale, Told, Use, days_of
 from services.dashboard.pages.account.stays import COLUMNS, LEAST, stays_of
 from services.dashboard.pages.account.told import revenue_of
 from services.dashboard.views import PhaseMove, TouchpointView
@@ -25,6 +24,7 @@ from tests.unit.test_dashboard_app import app_on
 CATALOGUE = Catalogue(BLUEPRINT)
 STORE = FakeStore(world(BLUEPRINT, NOW, touchpoints=200, days=4))
 HOUR = timedelta(hours=1)
+SCALE = Scale(CATALOGUE.lens, {})
 
 
 def seen(*rows: dict[str, Any]) -> list[TouchpointView]:
@@ -43,7 +43,7 @@ def seen(*rows: dict[str, Any]) -> list[TouchpointView]:
 
 def test_plain_use_is_one_line_until_something_is_said_or_the_day_ends() -> None:
     rows = seen({}, {"person_id": "b"}, {"text": "Nobody answers"}, {}, {"occurred_at": NOW - 30 * HOUR})
-    today, before = days_of(rows)
+    today, before = days_of(rows, SCALE)
     first, said, last = today.entries
     assert isinstance(first, Use) and first.people == 2 and first.lasted_s == 60
     assert isinstance(said, Told) and said.severity == "unmeasured", "nothing tells that it went well"
@@ -53,17 +53,9 @@ def test_plain_use_is_one_line_until_something_is_said_or_the_day_ends() -> None
 def test_what_hurts_is_never_folded_and_the_worst_sign_leads() -> None:
     hurt = next(row for row in STORE.world.signals if row["polarity"] == "friction")
     row = next(row for row in STORE.world.touchpoints if row["event_id"] == hurt["event_id"])
-    ((entry,),) = [day.entries for day in days_of(seen(row))]
+    ((entry,),) = [day.entries for day in days_of(seen(row), SCALE)]
     assert isinstance(entry, Told) and entry.signs[0].signal_id == hurt["signal_id"]
     assert entry.severity in ("severe", "high", "watch")
-
-
-@pytest.mark.parametrize(
-    ("worst", "word"),
-    [(0.8, "severe"), (0.7999, "high"), (0.6, "high"), (0.4, "high"), (0.3999, "watch")],
-)
-def test_a_timeline_uses_the_words_of_incidents_for_the_same_figures(worst: float, word: str) -> None:
-    assert severity_of(worst, seen({})[0]) == level_at(worst) == word
 
 
 @given(st.lists(st.floats(0, 400), min_size=0, max_size=20))

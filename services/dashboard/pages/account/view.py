@@ -13,7 +13,7 @@ import orjson
 from schemas.facts import Opportunity, Seat
 from services.dashboard import row_views
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.days import Day, days_of, painful_at
+from services.dashboard.days import Day, days_of, painful_at, scale_of
 from services.dashboard.incidents import IncidentView
 from services.dashboard.numbers import ratio
 from services.dashboard.pages.account.stays import Stay, stays_of
@@ -114,7 +114,7 @@ def drawn(  # noqa: PLR0913 - an answer of the store each
     """`row`: of the account; `touchpoints`: newest first."""
     catalogue = weighed.catalogue
     account, traits = row_views.account_row(catalogue, row), row_views.traits(row["traits"])
-    moves, days = row_views.phase_moves(row["transitions"]), days_of(touchpoints)
+    moves, days = row_views.phase_moves(row["transitions"]), days_of(touchpoints, scale_of(catalogue, [row]))
     burdens = {key: weighed.cell(key) for key in weighed.now.by_cell if key[1] in catalogue.types}
     befores = [burden.change.before for burden in burdens.values()]
     seats = [Seat.of(each) for each in orjson.loads(row.get("committee") or "[]")]

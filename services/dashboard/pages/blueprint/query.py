@@ -14,7 +14,7 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import Hurt
 from services.dashboard.views import Gap
-from services.dashboard.weighing import Weighed, summed, weigh
+from services.dashboard.weighing import Weighed, weigh
 
 COLUMNS = 8
 OWNED = 4
@@ -114,7 +114,7 @@ def _foremost(kinds: list[TouchpointType], burdens: Mapping[str, Burden]) -> lis
 
 
 def _column(weighed: Weighed, kind: TouchpointType, burden: Burden) -> Column:
-    counts = summed(weighed.now, kind.id)
+    counts = weighed.of(kind.id)
     found = numbers_of(counts, kind, weighed.now.total.accounts)
     gaps = performance(kind, found, None)
     return Column(

@@ -11,7 +11,7 @@ from services.dashboard.ranking import Severity
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.views import Gap, Term
-from services.dashboard.weighing import Weighed, summed, weigh
+from services.dashboard.weighing import Weighed, weigh
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ async def ask(reader: Reader, scope: Scope) -> FuturePage:
 
 
 def _wish(weighed: Weighed, kind: TouchpointType) -> Wish:
-    counts = summed(weighed.now, kind.id)
+    counts = weighed.of(kind.id)
     numbers = numbers_of(counts, kind, weighed.now.total.accounts)
     promises = tuple(gap for gap in performance(kind, numbers, None) if gap.target != "emotion")
     gap = numbers["emotion_gap"]

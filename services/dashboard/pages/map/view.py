@@ -121,7 +121,7 @@ def _candidates(weighed: Weighed) -> Iterator[tuple[Term, Candidate]]:
 
 def _phase(weighed: Weighed, phase: str) -> MapPhase:
     catalogue, counts = weighed.catalogue, weighed.now.by_phase.get(phase)
-    seen = [key for key in weighed.now.by_cell if key[0] == phase and key[1] in catalogue.types]
+    seen = [key for key in weighed.cells_in.get(phase, ()) if key[1] in catalogue.types]
     burdens = {key: weighed.cell(key) for key in seen}
     painful = sorted((key for key in seen if burdens[key].severity in HURTS), key=lambda k: (-burdens[k].weight, k))
     owners: dict[str, float] = {}

@@ -10,7 +10,7 @@ from typing import Any
 
 from services.dashboard import cursors, row_views
 from services.dashboard.absent import NotFound
-from services.dashboard.days import Day, days_of
+from services.dashboard.days import Day, days_of, scale_of
 from services.dashboard.numbers import ratio
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
@@ -88,7 +88,7 @@ async def ask(reader: Reader, scope: Scope) -> PersonPage:
         felt=ratio(sum(felt), len(felt)),
         statements=len(felt),
         methods=tuple(dict.fromkeys(each.method for each in found)),
-        days=days_of(found),
+        days=days_of(found, scale_of(reader.catalogue, rows)),
         more=cursors.encode_time(*more) if more else "",
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -178,18 +179,19 @@ def happening(found: Found) -> tuple[IncidentView, ...]:
 
 
 def _rows(weighed: Weighed, found: Found) -> tuple[HurtRow, ...]:
-    kinds = sorted({kind for _, kind in weighed.now.by_cell if kind in weighed.catalogue.types})
+    kinds = sorted(kind for kind in weighed.cells_of if kind in weighed.catalogue.types)
     burdens = [(kind, weighed.kind(kind)) for kind in kinds]
     painful = [(kind, burden) for kind, burden in burdens if burden.weight]
     painful.sort(key=lambda each: (-each[1].weight, each[0]))
-    return tuple(_row(weighed, kind, burden, care_of(found, kind)) for kind, burden in painful)
+    cares = cares_of(found)
+    return tuple(_row(weighed, kind, burden, cares.get(kind, Care())) for kind, burden in painful)
 
 
 def _row(weighed: Weighed, kind: str, burden: Burden, care: Care) -> HurtRow:
     known = weighed.catalogue.types[kind]
-    cells = {key: weighed.cell(key) for key in weighed.now.by_cell if key[1] == kind}
-    worst = max(cells, key=lambda key: (cells[key].pain, key))
-    days = weighed.pain_by_day(*{key for key in weighed.daily if key[1] == kind})
+    pains = {key: pain_of(weighed.catalogue, kind, weighed.now.by_cell[key]) for key in weighed.cells_of[kind]}
+    worst = max(pains, key=lambda key: (pains[key], key))
+    days = weighed.pain_by_day(*weighed.daily_of.get(kind, ()))
     hurt = weighed.hurt.by_type.get(kind, Hurt())
     return HurtRow(
         id=kind,
@@ -208,12 +210,18 @@ def _row(weighed: Weighed, kind: str, burden: Burden, care: Care) -> HurtRow:
     )
 
 
-def care_of(found: Found, kind: str) -> Care:
-    """`found` has the worst first."""
-    mine = [each for each in found.of("open", "taken") if each.touchpoint_type == kind]
+def cares_of(found: Found) -> Mapping[str, Care]:
+    """By touchpoint type; `found` has the worst first."""
+    current: defaultdict[str, list[IncidentView]] = defaultdict(list)
+    for each in found.of("open", "taken"):
+        current[each.touchpoint_type].append(each)
+    return {kind: _care(mine) for kind, mine in current.items()}
+
+
+def _care(mine: Sequence[IncidentView]) -> Care:
     taken = [each for each in mine if each.taken_by]
     by = tuple(dict.fromkeys(each.taken_by for each in taken))
-    return Care(len(mine), len(taken), by, mine[0].event_id if mine else "")
+    return Care(len(mine), len(taken), by, mine[0].event_id)
 
 
 def _named(weighed: Weighed, hurt: Hurt) -> tuple[Named, ...]:
@@ -248,14 +256,13 @@ def _all_pain(weighed: Weighed, cells: Cells) -> float:
 def _failing_before(weighed: Weighed, before: Cells) -> int:
     """Moments of truth that would have hurt, judged by the window before alone."""
     hurts = weighed.hurt_before
-    earlier = Weighed(
-        weighed.catalogue, weighed.scope, weighed.as_of, weighed.span, before, None, hurts or weighed.hurt, None, {}, {}
+    earlier = replace(
+        weighed, now=before, before=None, hurt=hurts or weighed.hurt, hurt_before=None, active=weighed.active_before
     )
-    kinds = {kind for _, kind in before.by_cell}
     return len(
         [
             kind
-            for kind in kinds & set(weighed.catalogue.types)
+            for kind in earlier.cells_of.keys() & weighed.catalogue.types.keys()
             if weighed.catalogue.types[kind].moment_of_truth and earlier.kind(kind).severity in HURTS
         ]
     )
@@ -280,7 +287,7 @@ def _strip(weighed: Weighed) -> tuple[StripPhase, ...]:
 
 
 def _phase(weighed: Weighed, phase: str) -> StripPhase:
-    keys = [key for key in weighed.now.by_cell if key[0] == phase and key[1] in weighed.catalogue.types]
+    keys = [key for key in weighed.cells_in.get(phase, ()) if key[1] in weighed.catalogue.types]
     burdens = {key: weighed.cell(key) for key in keys}
     hurts = sorted((key for key in keys if burdens[key].severity in HURTS), key=lambda key: (-burdens[key].weight, key))
     counts = weighed.now.by_phase.get(phase)

@@ -15,7 +15,7 @@ from services.dashboard.ranking import Burden, Change, Severity
 from services.dashboard.scope import Scope
 from services.dashboard.since import Since, since_when
 from services.dashboard.views import Cell
-from services.dashboard.weighing import Weighed, summed
+from services.dashboard.weighing import Weighed
 from services.dashboard.words import account_name, rule_words
 
 Rows = Sequence[Mapping[str, Any]]
@@ -103,7 +103,7 @@ def drawn(
         name=known.name if known else f"All touchpoints{f' of {reach.owner}' if reach.owner else ''}",
         phase_name=catalogue.phase_name(phase) if known else "",
         burden=weighed.kind(kind) if known else _all(weighed),
-        volume=summed(weighed.now, kind).volume if known else weighed.now.total.volume,
+        volume=weighed.of(kind).volume if known else weighed.now.total.volume,
         accounts_hurt=weighed.hurt.total.accounts,
         days=days,
         window_days=weighed.window_days,
