@@ -1,8 +1,9 @@
 """The budgets, measured: `python -m benchmarks [--quick | --long] [--within MINUTES] [--only NAME…]`, or `make bench`.
 
 Prints how it goes on stderr and one table on stdout. Nothing here fails for being slow; a run whose map
-does not show exactly what was acked is void and says so. A part that fails, or takes longer than it may, loses its
-own figures only: the table is printed with what there is, below it what is missing and why, and the exit code is 1.
+does not show exactly what was acked is void and says so. A part that fails, or takes longer than it may, loses only
+what it had not told yet: the table is printed with what there is, below it what is missing and why, and the exit code
+is 1.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ def measure(parts: dict[str, Part], pace: Pace) -> int:
         try:
             figures += guarded(of_module(part.module), pace, limit_s)
         except PartFailed as why:
+            figures += why.figures
             failed[name] = str(why)
             say(f"{name} failed: {why}")
         except KeyboardInterrupt:
