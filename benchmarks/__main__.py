@@ -45,6 +45,7 @@ PARTS = {
     "start": Part("benchmarks.start"),
     "peer": Part("benchmarks.peer", 900.0),
     "end_to_end": Part("benchmarks.end_to_end", 1200.0),
+    "pauses": Part("benchmarks.pauses", 1200.0),
     "viewers": Part("benchmarks.viewers"),
     "alerts": Part("benchmarks.alerts", 600.0),
     "changes": Part("benchmarks.changes", 600.0),

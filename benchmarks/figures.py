@@ -41,6 +41,8 @@ class Pace(Strict):
     """Of CPU, about: so much each contestant is given to do."""
     open_timers: int = 1_000_000
     repeats: int = 3
+    pause_s: float = 600.0
+    """For which the load lasts under which nothing may stand still."""
     late_touchpoints: int = 100_000
     late_claims: int = 5000
     patience: float = 1.0
@@ -58,6 +60,7 @@ QUICK = Pace(
     peer_s=1,
     open_timers=250_000,
     repeats=1,
+    pause_s=20,
     late_touchpoints=5000,
     late_claims=500,
     within_s=28 * 60,
