@@ -89,7 +89,7 @@ def oracle(
         journey = fold(items, BLUEPRINT, AS_OF)
         for event_id, placed in journey.placed.items():
             rows[event_id] = (
-                account_id, placed.item.attribution.person_id, placed.item.attribution.method, placed.touchpoint_type,
+                account_id, placed.item.attribution.verdict, placed.touchpoint_type,
                 placed.phase, placed.persona, placed.segment, tuple(sorted(s.rule for s in placed.friction)),
                 placed.emotion, placed.traffic,
             )  # fmt: skip
@@ -111,7 +111,7 @@ def stored(pipeline: Pipeline) -> dict[str, tuple[object, ...]]:
     for event_id, fact in pipeline.store.visible().items():
         attribution = fact.input.attribution
         rows[event_id] = (
-            fact.account_id, attribution.person_id, attribution.method, fact.touchpoint_type,
+            fact.account_id, attribution.verdict, fact.touchpoint_type,
             fact.phase, fact.persona, fact.segment, tuple(sorted(fact.friction_rules)), fact.emotion,
             fact.traffic,
         )  # fmt: skip
