@@ -1,6 +1,6 @@
 """The topic catalogue: names, keys, models. A record's value is a JSON array of 1…N items of its model.
 
-How long each is kept, and what it holds of people, is said in `schemas.holdings`.
+How long each is kept, and what it holds of people, is said in `schemas.retention`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from schemas.incidents import Desk, IncidentAction, Thread
-from services.alerting.ledger import Ledger
+from services.alerting.incidents_table import Ledger
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.clickhouse import ClickHouseStore
 from services.dashboard.incidents import IncidentView, incidents

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.touchpoints import AttributedTouchpoint
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey

@@ -22,7 +22,7 @@ from streams.connectors.registry import systems_of
 from streams.identity.directories import Directories
 from streams.identity.erasures import Ledger, sweep
 from streams.identity.knowledge import Knowledge
-from streams.identity.late_ids import spread
+from streams.identity.late_erasures import spread
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored
 from streams.journey.leaving import Left, unread

@@ -21,7 +21,7 @@ from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.dispatch import Dispatcher
 from services.alerting.hearing import Hearing, StagesBehind
-from services.alerting.ledger import Ledger
+from services.alerting.incidents_table import Ledger
 from services.alerting.measuring import Measuring
 from services.alerting.outgoing import Away, Outgoing, Refused, Unanswered
 from services.alerting.routing import Manners, router

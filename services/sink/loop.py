@@ -20,9 +20,9 @@ from schemas.errors import StoreFull, StoreUnavailable
 from schemas.touchpoints import DeadLetter
 from services.sink.batch import Batch, Kind, Refusal
 from services.sink.cadence import Cadence
-from services.sink.guards import Continuity, Gap
 from services.sink.health import SinkHealth
 from services.sink.letters import STAGE
+from services.sink.missing_records import Continuity, Gap
 from services.sink.sink import Sink
 from streams.runtime.dead import letter
 from streams.runtime.failpoints import hit

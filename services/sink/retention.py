@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.base import EPOCH
 from schemas.config import Config
-from schemas.holdings import TABLES_HELD, TTL_COLUMN
+from schemas.retention import TABLES_HELD, TTL_COLUMN
 from services.sink.views import rendered
 from streams.runtime.clickhouse import connect, query_rows, store_errors
 

@@ -15,7 +15,7 @@ from services.common.space import FIX, MIB, of_folder
 from services.embedded.kafka.child import BoundedLog, die_with_parent
 from services.embedded.kafka.ports import pick_free
 from services.supervisor.probe import http_status
-from services.supervisor.restarts import RestartPolicy
+from services.supervisor.restart_policy import RestartPolicy
 from services.supervisor.spec import ChildSpec
 from streams.runtime.metrics_server import OPS_PORT_ENV
 

@@ -16,7 +16,7 @@ from schemas.config import Config
 from schemas.errors import ConfigurationError
 from schemas.processes import SERVICES
 from services.common.config import ConfigReading, read_config
-from services.common.fresh import write_fresh
+from services.common.first_config import write_fresh
 from services.common.secrets import ensure_secret_file
 from services.common.secrets_check import secret_complaints
 from services.embedded.kafka.ports import pick_free

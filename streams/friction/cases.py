@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from schemas.friction_rules import SignalMatch
 from streams.friction.compiled import CompiledRule
-from streams.friction.patterns import MAX_EVIDENCE, MAX_PARTS, Signal, signal_id
+from streams.friction.episodes import MAX_EVIDENCE, MAX_PARTS, Signal, signal_id
 from streams.friction.words import spoken
 
 

@@ -15,11 +15,11 @@ from datetime import datetime
 from schemas.base import EPOCH
 from schemas.facts import Opportunity, PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 from streams.journey.causes import CONSENT, COPY, LATE, TAKEN_BACK, Cause, profile_changed
 from streams.journey.compiled import CompiledBlueprint
+from streams.journey.correction_limit import Mends
 from streams.journey.fold import Journey, merged, sorted_history
-from streams.journey.mends import Mends
 from streams.journey.profile import Profile, ProfileChanges
 from streams.journey.signals import fire_until
 from streams.journey.state import Effects, JourneyState, Placed, SortKey

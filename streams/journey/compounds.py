@@ -8,7 +8,7 @@ from typing import Final
 from streams.friction import cases
 from streams.friction.cases import Bearing, Case
 from streams.friction.compiled import CompiledRule
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 from streams.friction.rule_book import RuleBook
 from streams.journey.state import Effects, JourneyState, Slot, with_case
 

@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL
 
 from schemas.facts import AccountsFact, Correction, SignalFact, Tombstone
 from schemas.touchpoints import AttributedTouchpoint
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 from streams.ids import named_id
 from streams.journey.account import AccountJourney, Changes, changes_nothing
 from streams.journey.causes import LATE, Cause, in_words

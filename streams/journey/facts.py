@@ -11,7 +11,7 @@ import orjson
 
 from schemas.facts import AccountFact, AccountsFact, SignalFact, TouchpointFact
 from schemas.ids import parts
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.profile import completeness
 from streams.journey.state import Placed

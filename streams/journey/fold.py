@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.profile import Profile
 from streams.journey.signals import fire_until

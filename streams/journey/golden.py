@@ -12,7 +12,7 @@ from schemas.calendars import Calendar
 from schemas.friction_rules import GoldenTest, Rule
 from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint
 from streams.friction.compiled import Targets
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 from streams.friction.rule_book import RuleBook
 from streams.friction.working_time import WorkingTime
 from streams.journey.compiled import CompiledBlueprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 
 
 def pain_of(friction: Iterable[Signal]) -> float:

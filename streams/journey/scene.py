@@ -8,7 +8,7 @@ from datetime import datetime
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.cases import Bearing
 from streams.friction.compiled import Targets
-from streams.friction.patterns import Place, Signal
+from streams.friction.episodes import Place, Signal
 from streams.friction.rule_book import RuleBook
 from streams.journey import compounds
 from streams.journey.state import Effects, JourneyState, Placed, with_case

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from schemas.touchpoints import CleanTouchpoint
 from streams.friction.rule_book import told_by
-from streams.journey import compounds, runs, waits
+from streams.journey import absence_pattern, compounds, event_patterns
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.scene import Scene
 from streams.journey.state import Effects, JourneyState, Placed, Slot
 
-_PATTERNS = runs.RUNS | {"absence": waits.absence}
+_PATTERNS = event_patterns.RUNS | {"absence": absence_pattern.absence}
 
 
 def fire_until(
@@ -47,13 +47,13 @@ def apply_rules(
         return placed
     scene = Scene(book, state, placed, effects, seen)
     if placed.on_map and state.silent:
-        waits.broken_silence(scene)
+        absence_pattern.broken_silence(scene)
     for watch in watches:
         _PATTERNS[watch.pattern](watch, scene)
     for rule in moved:
-        runs.advance(rule, scene)
+        event_patterns.advance(rule, scene)
     if scene.stirred:
-        waits.reschedule(book, state)
+        absence_pattern.reschedule(book, state)
     return scene.placed
 
 
@@ -64,6 +64,6 @@ def _expire(blueprint: CompiledBlueprint, state: JourneyState, deadline: datetim
     if not due:
         calm = min(slot for slot, case in state.cases.items() if compounds.deadline(book, slot, case) == deadline)
         compounds.close(state, effects, calm)
-    elif not waits.is_put_off(book.way(min(due)[0]), state, min(due)):
-        waits.fire(book, state, min(due), deadline, effects)
-    waits.reschedule(book, state)
+    elif not absence_pattern.is_put_off(book.way(min(due)[0]), state, min(due)):
+        absence_pattern.fire(book, state, min(due), deadline, effects)
+    absence_pattern.reschedule(book, state)

@@ -10,7 +10,7 @@ from schemas.facts import Opportunity, PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
 from schemas.traffic import Traffic
 from streams.friction.cases import Case
-from streams.friction.patterns import Episode, Mark, Signal, Wait
+from streams.friction.episodes import Episode, Mark, Signal, Wait
 from streams.journey.deal_words import DealWords
 from streams.journey.pain import pain_of
 

@@ -23,7 +23,7 @@ from streams.identity.directories import Directories
 from streams.identity.edges import Seen
 from streams.identity.erasures import Ledger
 from streams.identity.knowledge import Knowledge
-from streams.identity.late_ids import spread
+from streams.identity.late_erasures import spread
 from streams.identity.proposals import Proposal
 from streams.identity.stored import stored
 from streams.processors.turns import Turn

@@ -20,8 +20,8 @@ from streams.connectors.registry import CONNECTORS, connectors_of, directories_o
 from streams.identity.erasures import Ledger
 from streams.identity.networks import Networks
 from streams.journey.blueprints import load
-from streams.keeping.asked import asked_by
-from streams.keeping.kept import Kept, keeping_of
+from streams.minimising.asked import asked_by
+from streams.minimising.kept import Kept, keeping_of
 from streams.processors import journey as journey_stage
 from streams.processors import normalise, resolve
 from streams.processors.app import attach, make_app, names
@@ -31,11 +31,11 @@ from streams.processors.history import Histories
 from streams.processors.links import LinksReader, RecallDuty
 from streams.processors.mapper import Mapper
 from streams.processors.memory import Memory
-from streams.processors.parking import Parking
+from streams.processors.parking_leader import Parking
+from streams.processors.parking_worker import Shift
 from streams.processors.progress import SinkProgress, StoredSince
 from streams.processors.refold import Refolds
 from streams.processors.shell import Handler, Stage
-from streams.processors.shift import Shift
 from streams.processors.timers import Timers
 from streams.processors.watchdog import Watchdog, lag_of
 from streams.runtime.clickhouse import Store

@@ -21,7 +21,7 @@ from streams.emotion.feeling import felt
 from streams.identity.aliases import strongest
 from streams.identity.directories import Directories
 from streams.identity.networks import Networks
-from streams.keeping.kept import Kept
+from streams.minimising.kept import Kept
 from streams.runtime.dead import Origin, letter
 from streams.runtime.outbox import Output
 

@@ -23,7 +23,7 @@ from schemas.touchpoints import (
     Withdraw,
 )
 from streams.identity.erasures import CAUSE
-from streams.identity.late_ids import late_ids
+from streams.identity.late_erasures import late_ids
 from streams.processors.links import LinksReader, published
 from streams.processors.shell import Done, Record, Stage
 from streams.processors.turns import Turn

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.config import Config, KafkaConfig
-from schemas.holdings import TOPICS_HELD
+from schemas.retention import TOPICS_HELD
 from schemas.topics import TOPICS
 from services.cli.privacy.receipt import left
 from streams.runtime.topics_admin import settings_of

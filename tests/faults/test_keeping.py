@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from services.cli.context import Target
-from services.common.fresh import write_fresh
+from services.common.first_config import write_fresh
 from streams.runtime.clickhouse import query_rows
 from tests.faults.kit.lag import wait_idle
 from tests.faults.kit.system import System

@@ -14,17 +14,17 @@ import pytest
 from schemas.config import KafkaConfig
 from schemas.parking import Standing
 from schemas.touchpoints import CLEAN, RAW, DeadLetter, RawRequest
-from services.cli.commands.reading_anew import Outdated, send_outdated
+from services.cli.commands.remap_mappings import Outdated, send_outdated
 from services.cli.commands.replaying import replay_raw
 from services.common.dead_letters import replay
 from services.common.parked import Unread, resume, standings_now
 from services.common.records import consumer, history, producer
-from streams.processors import backlogs, shift
+from streams.processors import backlogs, parking_worker
 from streams.processors.mapper import Mapper
 from streams.processors.normalise import parked
-from streams.processors.parking import Parking
+from streams.processors.parking_leader import Parking
+from streams.processors.parking_worker import Shift
 from streams.processors.shell import Stage
-from streams.processors.shift import Shift
 from streams.runtime import kafka as transport
 from streams.runtime.dead import letter
 from streams.runtime.metrics import Metrics
@@ -39,7 +39,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 async def kafka(kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> KafkaConfig:
-    monkeypatch.setattr(shift, "TELL_EVERY_S", 0.2)
+    monkeypatch.setattr(parking_worker, "TELL_EVERY_S", 0.2)
     # These tests resume by command. A trial would resume sooner: the sources are aside since this module was read.
     monkeypatch.setattr(backlogs, "pause_before_trial", lambda tries: timedelta(days=1))
     config = KafkaConfig(bootstrap=(kafka_bootstrap,), partitions=2, topic_prefix=topic_prefix)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.config import Config, RetentionConfig
-from schemas.holdings import TTL_COLUMN
+from schemas.retention import TTL_COLUMN
 from services.sink.retention import apply
 from services.sink.verify import verify
 from tests.clickhouse_fixture import ClickHouse

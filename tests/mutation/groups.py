@@ -47,13 +47,13 @@ _ALL = (
     group(
         "journey-rules",
         "streams/journey",
-        "runs waits compounds opportunities overlap scene evidence profile causes",
+        "event_patterns absence_pattern compounds opportunities overlap scene evidence profile causes",
         "friction_cases rules_golden phase_persona recognition fold_edges",
     ),
     group(
         "friction",
         "streams/friction",
-        "cases compiled controls feeds fields patterns rule_book topics views words working_time",
+        "cases compiled controls feeds episodes fields rule_book topics views words working_time",
         "pattern_edges field_edges friction_cases friction_feeds friction_words topics views repeated_controls"
         " working_time",
     ),

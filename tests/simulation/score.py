@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import fold
 from tests.simulation.scenes import DECOYS, SCENES, SILENT

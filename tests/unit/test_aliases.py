@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.embedded.clickhouse.aggregates import Aggregates
-from services.embedded.clickhouse.aliases import written_out
 from services.embedded.clickhouse.errors import ClickHouseError
 from services.embedded.clickhouse.meaning import as_meant
 from services.embedded.clickhouse.parse import MAX_CHARS, MAX_TOKENS, Unreadable
+from services.embedded.clickhouse.sql_aliases import written_out
 
 AGGREGATES = Aggregates(frozenset(["count", "sum", "max", "any", "quantile"]), ("ornull", "state", "merge", "if"))
 

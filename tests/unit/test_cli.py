@@ -18,7 +18,7 @@ from services.cli.console import emit, exit_codes
 from services.cli.main import app
 from services.cli.service import main as service_main
 from services.common import dead_letters as letters
-from services.common.fresh import write_fresh
+from services.common.first_config import write_fresh
 from streams.connectors.registry import tellers
 from streams.journey.blueprints import DEFAULT
 

@@ -11,7 +11,7 @@ import pytest
 from schemas.config import Config, SecretRef
 from schemas.errors import ConfigurationError
 from services.common.config import load_config
-from services.common.fresh import fresh_sources, write_fresh
+from services.common.first_config import fresh_sources, write_fresh
 from services.common.overlays import env_names
 from services.common.secrets import ensure_secret_file, read_secret
 from services.common.sockets import listen

@@ -34,7 +34,7 @@ from services.cli.commands.doctor.tables import drift
 from services.cli.commands.doctor.topics import topics_of
 from services.cli.commands.doctor.versions import clickhouse_of, folder_of, kafka_of
 from services.cli.context import Target
-from services.common.fresh import write_fresh
+from services.common.first_config import write_fresh
 from services.supervisor.folder import Run
 from streams.runtime.standings import Standings
 from streams.runtime.tally import Tally

@@ -16,9 +16,9 @@ from clickhouse_connect.driver.client import Client
 from schemas.config import Config, KafkaConfig, SecretRef, SourceConfig
 from schemas.errors import ConfigurationError
 from schemas.facts import Fact, ProposalFact
-from schemas.holdings import TOPICS_HELD
 from schemas.incidents import ACTIONS, IncidentAction, Verb
 from schemas.links import AccountClaim, Edge, Erasure
+from schemas.retention import TOPICS_HELD
 from schemas.touchpoints import AttributedTouchpoint, Attribution
 from services.cli.console import UsageError
 from services.cli.privacy import requests, schedule, store, subject, topics

@@ -19,7 +19,7 @@ from streams.identity import knowledge as knowledge_module
 from streams.identity.erasures import ERASED, EVER, Ledger
 from streams.identity.forgetting import known_names
 from streams.identity.knowledge import Knowledge
-from streams.identity.late_ids import late_ids, ties
+from streams.identity.late_erasures import late_ids, ties
 from streams.identity.learning import implied
 from streams.identity.stored import stored as stored_links
 from streams.journey import account as account_module

@@ -15,7 +15,7 @@ import pytest
 from schemas.blueprint import Behaviour, Blueprint, PersonaRule
 from schemas.facts import PhaseChange
 from schemas.touchpoints import AttributedTouchpoint, Withdraw
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 from streams.journey.deal_words import SAVE, DealWords, Standing, flags_of
 from streams.journey.fold import fold, merged, sorted_history
 from streams.journey.leaving import NEVER, NOTHING, Left, outread, unread

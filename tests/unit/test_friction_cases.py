@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from schemas.facts import SignalFact, TouchpointFact
 from schemas.touchpoints import AttributedTouchpoint
-from streams.journey import compounds, runs, waits
+from streams.journey import absence_pattern, compounds, event_patterns
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.blueprints import load
 from streams.journey.causes import LATE
@@ -111,8 +111,8 @@ def test_what_an_account_remembers_is_bounded() -> None:
             at(seconds),
         )
     state = account.state
-    assert len(state.episodes) <= runs.MAX_EPISODES and len(state.trails) <= runs.MAX_EPISODES
-    assert len(state.waits) <= waits.MAX_WAITS and len(state.openers) <= waits.MAX_WAITS
+    assert len(state.episodes) <= event_patterns.MAX_EPISODES and len(state.trails) <= event_patterns.MAX_EPISODES
+    assert len(state.waits) <= absence_pattern.MAX_WAITS and len(state.openers) <= absence_pattern.MAX_WAITS
     assert len(state.cases) <= compounds.MAX_CASES and len(state.adopted) <= compounds.MAX_ADOPTED
     assert len(state.case_of) <= 4 * compounds.MAX_CASES * 50
 

@@ -31,7 +31,7 @@ from services.cli.importing.report import Report
 from services.cli.importing.run import FileImport, Outside, Way
 from services.cli.importing.sending import BATCH_RECORDS, Batch, Sender
 from services.cli.main import app
-from services.common.fresh import write_fresh
+from services.common.first_config import write_fresh
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from tests.gateway_kit import FakeWriter, client, gateway, listening

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.alerting.ledger import Ledger
+from services.alerting.incidents_table import Ledger
 from streams.incidents.actions import ActionLog
 from streams.incidents.intake import Lens
 from streams.incidents.listing import Listed, listed

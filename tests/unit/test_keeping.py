@@ -24,8 +24,8 @@ from streams.emotion.feeling import FELT_BY, VERSION, felt
 from streams.journey.blueprints import load
 from streams.journey.fold import fold
 from streams.journey.golden import START, events_of, with_targets
-from streams.keeping.asked import asked_by
-from streams.keeping.kept import Kept, keeping_of
+from streams.minimising.asked import asked_by
+from streams.minimising.kept import Kept, keeping_of
 from streams.processors.main import _kept
 from streams.processors.mapper import Mapper
 from streams.runtime.topics_admin import settings_of

@@ -18,12 +18,12 @@ from aiokafka import TopicPartition
 from schemas.config import KafkaConfig
 from schemas.parking import PARKED, STANDINGS, Backlog, Ledger, Parked, Standing
 from schemas.touchpoints import CLEAN, DEAD, RAW, RawRequest
-from streams.processors import backlogs, shift
+from streams.processors import backlogs, parking_worker
 from streams.processors.backlogs import Trial, Waiting, is_due, pause_before_trial
 from streams.processors.mapper import Mapper
 from streams.processors.normalise import Normalise
+from streams.processors.parking_worker import Shift
 from streams.processors.shell import Record, Stage
-from streams.processors.shift import Shift
 from streams.runtime.fuse import FuseBlown, SourceFuses
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Output
@@ -347,8 +347,8 @@ def _clean(value: bytes) -> list[Any]:
 def _lists_for_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SourceFuses, "SOURCE_MINIMUM", 20)
     monkeypatch.setattr(SourceFuses, "SOURCE_WINDOW", 40)
-    monkeypatch.setattr(shift, "TELL_EVERY_S", 0.0)
-    monkeypatch.setattr(shift, "RECORDS_AT_ONCE", 5)
+    monkeypatch.setattr(parking_worker, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(parking_worker, "RECORDS_AT_ONCE", 5)
 
 
 @pytest.fixture
@@ -358,7 +358,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> System:
 
 def made(seed: int, monkeypatch: pytest.MonkeyPatch) -> System:
     found = System(seed)
-    monkeypatch.setattr(shift, "broadcast_consumer", lambda kafka, client_id: Consumer(found.topics))
+    monkeypatch.setattr(parking_worker, "broadcast_consumer", lambda kafka, client_id: Consumer(found.topics))
     return found
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from schemas.friction_rules import Rule
 from schemas.ids import bare
-from streams.friction import cases, patterns, words
+from streams.friction import cases, episodes, words
 from streams.friction.cases import Bearing, Case
 from streams.friction.compiled import CompiledRule, alike, compile_rules
-from streams.friction.patterns import MAX_EVIDENCE, MAX_FIELDS, MAX_PARTS, Episode, Mark, Place, Signal, Spot, Wait
+from streams.friction.episodes import MAX_EVIDENCE, MAX_FIELDS, MAX_PARTS, Episode, Mark, Place, Signal, Spot, Wait
 from streams.friction.views import view_of
 from streams.friction.working_time import WorkingTime
 from tests.journeys import at, attributed, touchpoint
@@ -47,24 +47,24 @@ def _severity(own: Mapping[str, Any]) -> Any:
 
 
 def test_an_episode_begins_grows_and_keeps_its_oldest_evidence() -> None:
-    first = patterns.begin(attributed("e0", 5))
+    first = episodes.begin(attributed("e0", 5))
     assert first == Episode(Mark(at(5), "e0"), at(5), ("e0",), 1)
-    assert patterns.begin(attributed("e0", 5), count=4).size == 4
+    assert episodes.begin(attributed("e0", 5), count=4).size == 4
     grown = first
     for n in range(1, MAX_EVIDENCE + 3):
-        grown = patterns.grow(grown, attributed(f"e{n}", 5 + n))
+        grown = episodes.grow(grown, attributed(f"e{n}", 5 + n))
     assert grown.evidence == tuple(f"e{n}" for n in range(MAX_EVIDENCE))
     assert (grown.first, grown.last_at, grown.size) == (first.first, at(5 + MAX_EVIDENCE + 2), MAX_EVIDENCE + 3)
     marks = tuple(Mark(at(n), f"e{n}") for n in range(MAX_EVIDENCE + 1))
-    assert patterns.gathered(marks, at(99), 25) == Episode(marks[0], at(99), grown.evidence, 25)
+    assert episodes.gathered(marks, at(99), 25) == Episode(marks[0], at(99), grown.evidence, 25)
 
 
 def test_an_episode_is_told_as_one_signal_that_its_first_teller_carries() -> None:
     made = rule()
-    episode = patterns.grow(patterns.begin(attributed("e1", 0)), attributed("e2", 10))
-    told = patterns.signalled(made, episode, attributed("e2", 10, page="/a", person="p2"), PLACE, {})
+    episode = episodes.grow(episodes.begin(attributed("e1", 0)), attributed("e2", 10))
+    told = episodes.signalled(made, episode, attributed("e2", 10, page="/a", person="p2"), PLACE, {})
     expected = Signal(
-        signal_id=patterns.signal_id("slow", "e1"),
+        signal_id=episodes.signal_id("slow", "e1"),
         rule="slow",
         rule_version=3,
         polarity="friction",
@@ -80,12 +80,12 @@ def test_an_episode_is_told_as_one_signal_that_its_first_teller_carries() -> Non
         phase="enablement",
     )
     assert told == episode._replace(signal=expected)
-    more = patterns.grow(told, attributed("e3", 20))
-    again = patterns.signalled(made, more, attributed("e3", 20, person="p3"), Place("other", "purchase", {}), {}).signal
+    more = episodes.grow(told, attributed("e3", 20))
+    again = episodes.signalled(made, more, attributed("e3", 20, person="p3"), Place("other", "purchase", {}), {}).signal
     kept = ("signal_id", "event_id", "person_id", "opened_at", "touchpoint_type", "phase")
     assert again is not None and [getattr(again, name) for name in kept] == [getattr(expected, name) for name in kept]
     assert (again.severity, again.closed_at, again.evidence_count) == (0.5, at(20), 3)
-    ids = {patterns.signal_id(key, first) for key in ("slow", "slow#b") for first in ("e1", "e2")}
+    ids = {episodes.signal_id(key, first) for key in ("slow", "slow#b") for first in ("e1", "e2")}
     assert len(ids) == 4
 
 
@@ -102,13 +102,13 @@ def test_an_episode_is_told_as_one_signal_that_its_first_teller_carries() -> Non
     ],
 )
 def test_what_is_near_is_the_same_element_or_within_the_distance(one: Any, other: Any, near: bool) -> None:
-    assert patterns.is_near(Spot(*one), Spot(*other), 5.0) is near
+    assert episodes.is_near(Spot(*one), Spot(*other), 5.0) is near
 
 
 def test_a_spot_is_where_a_click_hit() -> None:
     clicked = touchpoint("e1", 0, "click", element="save", properties={"x": 3, "y": 4.5})
-    assert patterns.spot_of(clicked) == Spot("save", 3.0, 4.5)
-    assert patterns.at_spot(patterns.begin(attributed("e1", 0)), clicked).spot == Spot("save", 3.0, 4.5)
+    assert episodes.spot_of(clicked) == Spot("save", 3.0, 4.5)
+    assert episodes.at_spot(episodes.begin(attributed("e1", 0)), clicked).spot == Spot("save", 3.0, 4.5)
 
 
 class Halves:
@@ -124,26 +124,26 @@ class Halves:
 @pytest.mark.parametrize(("hours", "speed"), [(None, 1), (cast(WorkingTime, Halves()), 2)])
 def test_a_wait_counts_by_its_clock_stops_and_goes_on_with_what_remained(hours: WorkingTime | None, speed: int) -> None:
     opener = attributed("e1", 0, element="name")
-    wait = patterns.open_wait(opener, MINUTE, hours)
+    wait = episodes.open_wait(opener, MINUTE, hours)
     assert wait == Wait(opener, MINUTE, at(60 * speed), MINUTE, ("name",), hours=hours)
-    stopped = patterns.pause_wait(wait, at(20 * speed))
+    stopped = episodes.pause_wait(wait, at(20 * speed))
     assert (stopped.deadline, stopped.remaining) == (None, timedelta(seconds=40))
-    assert patterns.pause_wait(stopped, at(50)) is stopped
-    assert patterns.resume_wait(wait, at(50)) is wait
-    assert patterns.resume_wait(stopped, at(100)).deadline == at(100 + 40 * speed)
+    assert episodes.pause_wait(stopped, at(50)) is stopped
+    assert episodes.resume_wait(wait, at(50)) is wait
+    assert episodes.resume_wait(stopped, at(100)).deadline == at(100 + 40 * speed)
     again = attributed("e2", 30, element="mail")
-    assert patterns.restart_wait(wait, again, anew=True).deadline == at(30 + 60 * speed)
-    assert patterns.restart_wait(wait, again, anew=False) == wait._replace(noted=("name", "mail"))
-    assert patterns.restart_wait(stopped, again, anew=True).deadline is None
-    assert patterns.put_off(wait, at(99)) == wait._replace(deadline=at(99))
-    assert patterns.done(wait) == wait._replace(deadline=None, done=True)
+    assert episodes.restart_wait(wait, again, anew=True).deadline == at(30 + 60 * speed)
+    assert episodes.restart_wait(wait, again, anew=False) == wait._replace(noted=("name", "mail"))
+    assert episodes.restart_wait(stopped, again, anew=True).deadline is None
+    assert episodes.put_off(wait, at(99)) == wait._replace(deadline=at(99))
+    assert episodes.done(wait) == wait._replace(deadline=None, done=True)
 
 
 def test_a_wait_notes_each_field_once_and_not_too_many() -> None:
-    wait = patterns.open_wait(attributed("e0", 0), MINUTE)
+    wait = episodes.open_wait(attributed("e0", 0), MINUTE)
     assert wait.noted == ()
     for n in [0, 0, *range(MAX_FIELDS + 2)]:
-        wait = patterns.restart_wait(wait, attributed(f"e{n}", n, element=f"f{n}"), anew=False)
+        wait = episodes.restart_wait(wait, attributed(f"e{n}", n, element=f"f{n}"), anew=False)
     assert wait.noted == tuple(f"f{n}" for n in range(MAX_FIELDS))
 
 
@@ -151,10 +151,10 @@ def test_a_wait_notes_each_field_once_and_not_too_many() -> None:
 def test_a_silence_is_told_by_what_opened_it(polarity: str, is_over: bool) -> None:
     made = rule(pattern="absence", polarity=polarity, count=1, explanation="{times} {waited} {fields}")
     opener = attributed("e1", 0, element="mail", person="p7")
-    wait = patterns.open_wait(opener, timedelta(hours=4), None)
-    fired = patterns.fire_wait(made, wait, at(500), PLACE)
+    wait = episodes.open_wait(opener, timedelta(hours=4), None)
+    fired = episodes.fire_wait(made, wait, at(500), PLACE)
     signal = Signal(
-        signal_id=patterns.signal_id("slow", "e1"),
+        signal_id=episodes.signal_id("slow", "e1"),
         rule="slow",
         rule_version=3,
         polarity=polarity,
@@ -170,11 +170,11 @@ def test_a_silence_is_told_by_what_opened_it(polarity: str, is_over: bool) -> No
         phase="enablement",
     )
     assert fired == wait._replace(signal=signal, deadline=None, done=is_over)
-    in_hours = patterns.fire_wait(made, wait._replace(hours=cast(WorkingTime, Halves())), at(500), PLACE).signal
+    in_hours = episodes.fire_wait(made, wait._replace(hours=cast(WorkingTime, Halves())), at(500), PLACE).signal
     assert in_hours is not None and in_hours.explanation == "once 4 hours of working time mail"
-    closed = patterns.close_wait(signal, attributed("e9", 900))
+    closed = episodes.close_wait(signal, attributed("e9", 900))
     assert closed == signal._replace(closed_at=at(900), evidence=("e1", "e9"), evidence_count=2)
-    full = patterns.close_wait(signal._replace(evidence=("e",) * MAX_EVIDENCE), attributed("e9", 900))
+    full = episodes.close_wait(signal._replace(evidence=("e",) * MAX_EVIDENCE), attributed("e9", 900))
     assert full.evidence == ("e",) * MAX_EVIDENCE
 
 
@@ -365,7 +365,7 @@ def test_a_case_is_told_by_its_first_part() -> None:
     worst = compound(severity={"base": 0.4, "step": 0.1, "of_parts": True}, count=1)
     told = cases.judged(worst, case).signal
     assert told == Signal(
-        signal_id=patterns.signal_id("slow", "s0"),
+        signal_id=episodes.signal_id("slow", "s0"),
         rule="slow",
         rule_version=3,
         polarity="friction",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.embedded.clickhouse.guard import MAX_PARTS
+from services.embedded.clickhouse.statement_cost import COLUMNS, MANY, PARTS, weight
 from services.embedded.clickhouse.tree import tree
-from services.embedded.clickhouse.weight import COLUMNS, MANY, PARTS, weight
 
 SELECT, TABLE = PARTS["SelectQuery"], PARTS["TableIdentifier"]
 

@@ -20,10 +20,10 @@ from schemas.errors import ConfigurationError, PermanentError, StoreUnavailable
 from schemas.facts import FACTS
 from schemas.touchpoints import DeadLetter
 from services.sink.batch import Batch
-from services.sink.guards import Continuity, Gap
 from services.sink.health import SinkHealth
 from services.sink.letters import DeadLettersUnavailable, deliver
 from services.sink.migrate import load
+from services.sink.missing_records import Continuity, Gap
 from services.sink.views import load_views, rendered
 from streams.runtime.clickhouse import classified, store_errors
 from streams.runtime.dead import letter

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.errors import ConfigurationError
 from services.supervisor.folder import DataFolder, Run, birth, clear_stale, read_run
-from services.supervisor.restarts import MAX_DELAY_S, RestartPolicy
+from services.supervisor.restart_policy import MAX_DELAY_S, RestartPolicy
 from services.supervisor.spec import ChildSpec, checked
 
 

@@ -20,7 +20,7 @@ from schemas.errors import ConfigurationError
 from services.cli.commands.validate import notes, problems
 from services.cli.main import app
 from services.cli.service import main as service_main
-from services.common.fresh import write_fresh
+from services.common.first_config import write_fresh
 from streams.journey.blueprints import DEFAULT, read
 
 pytestmark = pytest.mark.usefixtures("shipped_blueprint_tried_once")

@@ -22,7 +22,7 @@ from schemas.errors import ConfigurationError
 from schemas.mapping import Mapping
 from schemas.paths import MAX_STEPS, parsed
 from schemas.touchpoints import CLEAN, DEAD, CleanTouchpoint, RawRequest
-from services.cli.commands.reading_anew import is_outdated
+from services.cli.commands.remap_mappings import is_outdated
 from services.cli.commands.validate import problems as validated
 from services.common.config import load_config, read_config
 from services.gateway.bootstrap import build

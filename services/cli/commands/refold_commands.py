@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 from schemas.config import Config
-from services.cli.commands.by_rules import applied, attribute_anew, count_older
-from services.cli.commands.reading_anew import left_as_read, read_anew
 from services.cli.commands.refold_run import WINDOW, Pace, Say, StoredAccounts, refold, remap, writers
+from services.cli.commands.remap_mappings import left_as_read, read_anew
+from services.cli.commands.remap_rules import applied, attribute_anew, count_older
 from services.cli.context import Target
 from streams.connectors.registry import connectors_of, directories_of
 from streams.identity.attribution_rules import RULE_VERSION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.config import Config
-from schemas.holdings import TABLES_HELD, TOPICS_HELD, Holding
+from schemas.retention import TABLES_HELD, TOPICS_HELD, Holding
 from services.cli.commands.marked import markdown, put
 from services.sink.retention import days_of
 from streams.runtime.topics_admin import roll_hours

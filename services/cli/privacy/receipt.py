@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from schemas.config import Config
-from schemas.holdings import TOPICS_HELD
+from schemas.retention import TOPICS_HELD
 from streams.runtime.topics_admin import roll_hours
 
 Receipt = dict[str, Any]

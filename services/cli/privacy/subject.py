@@ -19,7 +19,7 @@ from streams.identity.directories import Directories
 from streams.identity.domains import company_domain
 from streams.identity.erasures import Ledger, place_of
 from streams.identity.knowledge import Knowledge
-from streams.identity.late_ids import spread
+from streams.identity.late_erasures import spread
 from streams.runtime.clickhouse import query_rows
 
 ACCOUNTS: Final = ("crm:", "org:", "group:", "domain:", "anon:")

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence, Set
 from typing import Any, Final
 
 from schemas.config import KafkaConfig
-from schemas.holdings import TOPICS_HELD
 from schemas.incidents import ACTIONS, IncidentAction
 from schemas.links import LINKS, Erasure
+from schemas.retention import TOPICS_HELD
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
 from services.cli.privacy.folder import SHORTEST_NAME

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Final
 
 from services.embedded.clickhouse.errors import ACCESS_DENIED, TOO_BIG_AST, ClickHouseError
+from services.embedded.clickhouse.statement_cost import IN_FUNCTIONS, MANY, weight
 from services.embedded.clickhouse.tree import Node, tree
-from services.embedded.clickhouse.weight import IN_FUNCTIONS, MANY, weight
 
 Ask = Callable[[str], str]
 

@@ -74,8 +74,8 @@ def _tree(text: str, columns_first: bool, resolve: Resolve) -> str:
 
 def _written(text: str, resolve: Resolve, is_aggregate: Callable[[str], bool]) -> str:
     # 0.15 s and 17 MB, which a process pays with its first statement that needs it
-    from services.embedded.clickhouse.aliases import written_out
     from services.embedded.clickhouse.parse import Unreadable
+    from services.embedded.clickhouse.sql_aliases import written_out
 
     if _NAMED_BY_PARAMETER.search(text):
         raise Unclear("a parameter of type Identifier gives a name")

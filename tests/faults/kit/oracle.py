@@ -19,7 +19,7 @@ from streams.connectors.registry import CONNECTORS as MAPPINGS
 from streams.connectors.registry import systems_of
 from streams.connectors.results import Mapped
 from streams.emotion.feeling import felt
-from streams.friction.patterns import Signal
+from streams.friction.episodes import Signal
 from streams.identity.directories import Directories
 from streams.identity.erasures import Ledger
 from streams.identity.knowledge import Knowledge

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import httpx
 
 from schemas import processes
-from services.common.fresh import write_fresh
+from services.common.first_config import write_fresh
 from services.common.secrets import ensure_secret_file
 from services.supervisor.folder import Run, birth, read_run
 from streams.runtime.kafka import INSTANCE_ENV

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
-from streams.processors.shift import LOOK_S, Shift
+from streams.processors.parking_worker import LOOK_S, Shift
 from streams.runtime.kafka import group_consumer
 from streams.runtime.standings import TOPIC
 

@@ -17,9 +17,9 @@ from schemas.touchpoints import CleanTouchpoint, Scalar
 from streams.emotion.feeling import FELT_BY, VERSION
 from streams.friction import controls, views
 from streams.friction.fields import REFERENCES
-from streams.keeping.asked import Asked
-from streams.keeping.tokens import is_control, is_number, letters_of, names_nothing, token_of
 from streams.matching.conditions import folded
+from streams.minimising.asked import Asked
+from streams.minimising.tokens import is_control, is_number, letters_of, names_nothing, token_of
 from streams.names import without_language
 
 #: A record's properties are the directory: what it says of people and deals stays until they are erased.

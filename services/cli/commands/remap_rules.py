@@ -17,8 +17,8 @@ from schemas.config import KafkaConfig
 from schemas.links import LINKS, Carried
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
-from services.cli.commands.reading_anew import gone_through, send
 from services.cli.commands.refold_run import TOPIC, WINDOW, Pace, Say
+from services.cli.commands.remap_mappings import gone_through, send
 from services.common.records import consumer, history
 from streams.identity.attribution_rules import RULE_VERSION
 from streams.processors.links import published

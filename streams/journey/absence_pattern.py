@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from streams.friction import patterns
+from streams.friction import episodes
 from streams.friction.compiled import CompiledRule, alike
 from streams.friction.rule_book import RuleBook, Watch
-from streams.journey import compounds, runs
+from streams.journey import compounds, event_patterns
 from streams.journey.scene import Scene
 from streams.journey.state import Effects, JourneyState, Placed, Slot
 
@@ -34,7 +34,7 @@ def absence(watch: Watch, scene: Scene) -> None:
     elif opens and (slot := (rule.key, rule.subject(item))) not in scene.state.waits:
         _open(rule, scene)
         if watch.pauses(touchpoint):
-            scene.state.waits[slot] = patterns.pause_wait(scene.state.waits[slot], scene.at)
+            scene.state.waits[slot] = episodes.pause_wait(scene.state.waits[slot], scene.at)
             reschedule(scene.book, scene.state)
 
 
@@ -53,7 +53,7 @@ def fire(book: RuleBook, state: JourneyState, slot: Slot, at: datetime, effects:
     wait, rule = state.waits[slot], book.way(slot[0])
     opener = state.openers[wait.opener.event_id]
     scene = Scene(book, state, opener, effects)
-    wait = patterns.fire_wait(rule, wait, at, scene.place)
+    wait = episodes.fire_wait(rule, wait, at, scene.place)
     assert wait.signal is not None
     state.waits[slot] = wait
     if rule.rule.any_contact:
@@ -73,7 +73,7 @@ def is_put_off(rule: CompiledRule, state: JourneyState, slot: Slot) -> bool:
     later = wait.after(state.last_contact_at, wait.allowed)
     if later <= wait.deadline:
         return False
-    state.waits[slot] = patterns.put_off(wait, later)
+    state.waits[slot] = episodes.put_off(wait, later)
     return True
 
 
@@ -97,8 +97,8 @@ def _opens(watch: Watch, scene: Scene) -> bool:
     if not watch.steps:
         return opens
     slot = (rule.key, rule.subject(item))
-    ready = opens and runs.has_steps(scene.state.trails.get(slot, ()), len(watch.steps))
-    runs.remember_step(watch, scene, slot, rule.value(item) if rule.value else "")
+    ready = opens and event_patterns.has_steps(scene.state.trails.get(slot, ()), len(watch.steps))
+    event_patterns.remember_step(watch, scene, slot, rule.value(item) if rule.value else "")
     return ready
 
 
@@ -122,11 +122,11 @@ def _touch(watch: Watch, scene: Scene, slot: Slot, *, opens: bool) -> None:
     elif watch.closes_session(touchpoint) or watch.suffices(touchpoint):
         fire(scene.book, state, slot, scene.at, scene.effects)
     elif watch.pauses(touchpoint):
-        state.waits[slot] = patterns.pause_wait(wait, scene.at)
+        state.waits[slot] = episodes.pause_wait(wait, scene.at)
     elif watch.resumes(touchpoint):
-        state.waits[slot] = patterns.resume_wait(wait, scene.at)
+        state.waits[slot] = episodes.resume_wait(wait, scene.at)
     elif opens and slot == (rule.key, rule.subject(scene.placed.item)):
-        state.waits[slot] = patterns.restart_wait(wait, scene.placed.item, anew=rule.rule.restarts)
+        state.waits[slot] = episodes.restart_wait(wait, scene.placed.item, anew=rule.rule.restarts)
     reschedule(scene.book, state)
 
 
@@ -135,7 +135,7 @@ def _open(rule: CompiledRule, scene: Scene, slot: Slot | None = None) -> None:
     slot = slot or (rule.key, rule.subject(placed.item))
     state.openers[placed.item.event_id] = placed
     allowed, hours = rule.deadline(scene.targets, placed.phase), scene.book.hours(rule, placed.touchpoint_type)
-    state.waits[slot] = patterns.open_wait(placed.item, allowed, hours)
+    state.waits[slot] = episodes.open_wait(placed.item, allowed, hours)
     if len(state.waits) > MAX_WAITS:
         drop(state, _least(state))
     reschedule(scene.book, state)
@@ -154,9 +154,9 @@ def _close(rule: CompiledRule, scene: Scene, slot: Slot) -> None:
         return
     if wait.signal is not None:
         carrier: Placed = state.openers[wait.opener.event_id]
-        scene.ended(patterns.close_wait(wait.signal, scene.placed.item), carrier)
+        scene.ended(episodes.close_wait(wait.signal, scene.placed.item), carrier)
     if rule.rule.once:
-        state.waits[slot] = patterns.done(wait)
+        state.waits[slot] = episodes.done(wait)
     else:
         drop(state, slot)
     reschedule(scene.book, state)

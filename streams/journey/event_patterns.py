@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from streams.friction import patterns
+from streams.friction import episodes
 from streams.friction.compiled import CompiledRule
 from streams.friction.controls import is_made_for_repetition
-from streams.friction.patterns import MAX_TRAIL, Episode, Mark
+from streams.friction.episodes import MAX_TRAIL, Episode, Mark
 from streams.friction.rule_book import Watch
 from streams.friction.words import Words
 from streams.journey.scene import Scene
@@ -28,7 +28,7 @@ def each(watch: Watch, scene: Scene) -> None:
     slot = (rule.key, rule.subject(item))
     before = scene.state.episodes.get(slot)
     joins = before is not None and (not rule.within or scene.at - before.last_at <= rule.within)
-    episode = patterns.grow(before, item) if before is not None and joins else patterns.begin(item)
+    episode = episodes.grow(before, item) if before is not None and joins else episodes.begin(item)
     _found(rule, scene, slot, episode, keep="event" not in rule.rule.group_by)
 
 
@@ -42,11 +42,11 @@ def burst(watch: Watch, scene: Scene) -> None:
         return
     slot, before = _run(rule, scene) if rule.rule.near_px else _only_run(rule, scene)
     if before is not None and scene.at - before.last_at <= rule.within:
-        episode = patterns.grow(before, item)
+        episode = episodes.grow(before, item)
     else:
-        episode = patterns.begin(item)
+        episode = episodes.begin(item)
     if rule.rule.near_px:
-        episode = patterns.at_spot(episode, item.touchpoint)
+        episode = episodes.at_spot(episode, item.touchpoint)
     if suffices or episode.signal is not None or episode.size >= rule.rule.count:
         _found(rule, scene, slot, episode)
     else:
@@ -70,9 +70,9 @@ def window(watch: Watch, scene: Scene) -> None:
         marks, slot = tuple([mark for mark in marks if mark.value == value]), (rule.key, f"{slot[1]}\x1f{value}")
     before = scene.state.episodes.get(slot)
     if before is not None and (not rule.within or scene.at - before.last_at <= rule.within):
-        _found(rule, scene, slot, patterns.grow(before, item))
+        _found(rule, scene, slot, episodes.grow(before, item))
     elif len(marks) >= rule.rule.count:
-        _found(rule, scene, slot, patterns.gathered(marks, scene.at, len(marks)))
+        _found(rule, scene, slot, episodes.gathered(marks, scene.at, len(marks)))
 
 
 def sequence(watch: Watch, scene: Scene) -> None:
@@ -85,7 +85,7 @@ def sequence(watch: Watch, scene: Scene) -> None:
         return
     soon = len(trail) < 2 or trail[-1].at - trail[-2].at <= rule.within
     if soon and watch.steps[-1](scene.seen) and _returns(rule, trail):
-        episode = patterns.gathered(trail, scene.at, len(trail))
+        episode = episodes.gathered(trail, scene.at, len(trail))
         _found(rule, scene, slot, episode, keep=False)
 
 
@@ -105,7 +105,7 @@ def regress(watch: Watch, scene: Scene) -> None:
     remember(scene, slot, (Mark(scene.at, item.event_id, value),))
     if rule.order[value] < rule.order[before]:
         episode = scene.state.episodes.get(slot)
-        episode = patterns.grow(episode, item) if episode else patterns.begin(item)
+        episode = episodes.grow(episode, item) if episode else episodes.begin(item)
         _found(rule, scene, slot, episode, {"value": value, "before": before})
 
 
@@ -122,7 +122,7 @@ def advance(rule: CompiledRule, scene: Scene) -> None:
     dwell, usual = timedelta(seconds=moves[0].dwell_s), rule.by_phase.get(moves[0].from_phase)
     if usual is not None and timedelta(seconds=rule.rule.at_least_s) <= dwell < usual * rule.rule.share:
         words: Words = {"before": moves[0].from_phase, "value": moves[0].to_phase, "allowed": usual}
-        _found(rule, scene, (rule.key, item.event_id), patterns.begin(item), words, keep=False)
+        _found(rule, scene, (rule.key, item.event_id), episodes.begin(item), words, keep=False)
 
 
 RUNS: dict[str, Callable[[Watch, Scene], None]] = {
@@ -190,7 +190,7 @@ def remember(scene: Scene, slot: Slot, trail: tuple[Mark, ...]) -> None:
 def _found(
     rule: CompiledRule, scene: Scene, slot: Slot, episode: Episode, words: Words | None = None, *, keep: bool = True
 ) -> None:
-    after = patterns.signalled(rule, episode, scene.placed.item, scene.place, words or {})
+    after = episodes.signalled(rule, episode, scene.placed.item, scene.place, words or {})
     assert after.signal is not None
     if keep:
         _keep(scene, slot, after)
@@ -213,13 +213,13 @@ def _only_run(rule: CompiledRule, scene: Scene) -> tuple[Slot, Episode | None]:
 
 def _run(rule: CompiledRule, scene: Scene) -> tuple[Slot, Episode | None]:
     """The run of clicks that this one is near to; else a free place, or that of the one that rests longest."""
-    episodes, subject = scene.state.episodes, rule.subject(scene.placed.item)
-    here = patterns.spot_of(scene.placed.item.touchpoint)
+    known_runs, subject = scene.state.episodes, rule.subject(scene.placed.item)
+    here = episodes.spot_of(scene.placed.item.touchpoint)
     slots: list[Slot] = [(rule.key, f"{subject}\x1f{number}") for number in range(MAX_RUNS)]
-    known = [(slot, episodes[slot]) for slot in slots if slot in episodes]
+    known = [(slot, known_runs[slot]) for slot in slots if slot in known_runs]
     alive = [(slot, run) for slot, run in known if scene.at - run.last_at <= rule.within]
     for slot, run in alive:
-        if run.spot is not None and patterns.is_near(run.spot, here, rule.rule.near_px):
+        if run.spot is not None and episodes.is_near(run.spot, here, rule.rule.near_px):
             return slot, run
     resting = [slot for slot in slots if slot not in {slot for slot, _ in alive}]
     return (resting[0] if resting else min(alive, key=lambda kept: (kept[1].last_at, kept[0]))[0]), None

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from schemas.base import EPOCH
 from schemas.config import Config, KafkaConfig, RetentionConfig
 from schemas.facts import SignalFact
-from schemas.holdings import TABLES_HELD, TOPICS_HELD, TTL_COLUMN, Holding
+from schemas.retention import TABLES_HELD, TOPICS_HELD, TTL_COLUMN, Holding
 from schemas.topics import TOPICS, TopicName
 from schemas.touchpoints import CleanTouchpoint
 from services.cli.commands.doctor.tables import RECORD

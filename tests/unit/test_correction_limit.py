@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.facts import Correction
 from schemas.touchpoints import AttributedTouchpoint
-from streams.journey import mends
+from streams.journey import correction_limit
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.corrections import mended_from_memory, mends_line
@@ -77,7 +77,7 @@ def test_what_changes_nothing_leaves_none(late: AttributedTouchpoint) -> None:
 def test_an_account_in_disorder_has_so_many_lines_an_hour_and_the_next_tells_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mends, "MOST", 3)
+    monkeypatch.setattr(correction_limit, "MOST", 3)
     reader, changed = Reader(), 0
     reader.batch([attributed("z", 10_000, page="/blog")], at(10_000))
     for number in range(9):  # each is a customer or none before all that is there

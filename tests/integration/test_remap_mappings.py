@@ -17,10 +17,10 @@ from schemas.facts import Tombstone, TouchpointFact
 from schemas.topics import TopicName
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, RawRequest
 from services.cli.commands import refold_run as refold_module
-from services.cli.commands.by_rules import count_older
 from services.cli.commands.doubted_links import find_retellings
-from services.cli.commands.reading_anew import WAY, Outdated, gone_through, left_as_read, send, send_outdated
 from services.cli.commands.refold_run import NothingMoves
+from services.cli.commands.remap_mappings import WAY, Outdated, gone_through, left_as_read, send, send_outdated
+from services.cli.commands.remap_rules import count_older
 from services.cli.commands.unread import RAW_TOPIC, find_unread
 from services.common.records import consumer, history, producer
 from streams.connectors.registry import CONNECTORS
