@@ -9,6 +9,7 @@ from schemas.links import Link
 from schemas.touchpoints import Recall
 from streams.identity.erasures import CAUSE, Ledger
 from streams.identity.memberships import Memberships
+from streams.identity.recalls import Recalls
 
 if TYPE_CHECKING:
     from streams.identity.knowledge import Knowledge
@@ -54,12 +55,12 @@ def forget(knowledge: Knowledge, ledger: Ledger, names: Iterable[str], position:
     What is told of them from later is kept apart (`Knowledge.told_since`): their record may be taken for the erased
     one's, and is then told again.
     """
-    due: dict[str, set[str]] = {}
+    recalls = Recalls(knowledge)
     for name in sorted(names):
-        knowledge.owe(name, due)
+        recalls.add(name)
         for link in links_of(knowledge, name):
             if ledger.covers_link(link):
-                knowledge.retract(link, position, due)
+                knowledge.retract(link, position, recalls)
             elif link.evidence:  # what an account was only seen with is known without
                 knowledge.told_since[link.link_id] = link
-    return knowledge.recalls(due, position, CAUSE)
+    return recalls.commands(position, CAUSE)
