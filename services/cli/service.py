@@ -132,7 +132,7 @@ def _kafka(config: Config, data_dir: Path) -> int:
 def _clickhouse(config: Config, data_dir: Path) -> int:
     from services.common.secrets import ensure_secret_file
     from services.embedded.clickhouse.main import run
-    from services.embedded.clickhouse.settings import WarehouseSettings
+    from services.embedded.clickhouse.settings.process import WarehouseSettings
 
     token = ensure_secret_file(data_dir / "secrets" / "clickhouse")
     port = urlsplit(config.clickhouse.url).port or 8123

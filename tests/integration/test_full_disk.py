@@ -38,7 +38,7 @@ from services.embedded.clickhouse.engine import Engine
 from services.embedded.clickhouse.insert import insert_rows
 from services.embedded.clickhouse.errors import ClickHouseError
 from services.embedded.clickhouse.roles import Role
-from services.embedded.clickhouse.settings import WarehouseSettings
+from services.embedded.clickhouse.settings.process import WarehouseSettings
 from services.embedded.clickhouse.statement import Insert, Statement
 
 folder = Path(sys.argv[1])

@@ -21,7 +21,7 @@ from services.embedded.clickhouse.main import listening, owned
 from services.embedded.clickhouse.outlet import Outlet
 from services.embedded.clickhouse.request import to_statement
 from services.embedded.clickhouse.roles import Role, Users
-from services.embedded.clickhouse.settings import WarehouseSettings
+from services.embedded.clickhouse.settings.process import WarehouseSettings
 from services.embedded.clickhouse.statement import Statement, split_insert
 from services.embedded.clickhouse.tree import tree
 

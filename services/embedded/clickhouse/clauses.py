@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.embedded.clickhouse.errors import ACCESS_DENIED, ClickHouseError
-from services.embedded.clickhouse.settings import reader_settings
+from services.embedded.clickhouse.settings.statement import reader_settings
 
 # Not ESTIMATE: it counts the rows of tables that the reader has no right on.
 _EXPLAIN: Final = re.compile(

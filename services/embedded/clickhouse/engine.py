@@ -27,8 +27,9 @@ from services.embedded.clickhouse.insert import insert_rows
 from services.embedded.clickhouse.meaning import as_meant
 from services.embedded.clickhouse.roles import USERS_XML, Role
 from services.embedded.clickhouse.room import RoomWatch, check_room, free_bytes
-from services.embedded.clickhouse.server_config import CONFIG_XML
-from services.embedded.clickhouse.settings import COLUMNS_FIRST, WarehouseSettings, reader_settings
+from services.embedded.clickhouse.settings.process import WarehouseSettings
+from services.embedded.clickhouse.settings.server import CONFIG_XML
+from services.embedded.clickhouse.settings.statement import COLUMNS_FIRST, base_settings, reader_settings
 from services.embedded.clickhouse.statement import Insert, Statement, split_insert
 
 if TYPE_CHECKING:
@@ -39,11 +40,6 @@ Emit = Callable[[bytes], bool]
 _METADATA_BYTES: Final = 16 << 20
 _ALLOWED_BYTES: Final = 8 << 20
 _PIECE_BYTES: Final = 1 << 20
-# A reader's statement stops at its next block while one of a service runs, but never longer than this: so the map has
-# the processor when it asks, and readers go on, slower, under services that never rest.
-_FIRST: Final = "1"
-_AFTER: Final = "10"
-_GIVES_WAY_MS: Final = "200"
 _PLANS: Final = re.compile(rb"EXPLAIN (?!(?:AST|SYNTAX|QUERY TREE) )")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -188,7 +184,7 @@ class Engine:
                 return (ask if columns_first else other)(f"EXPLAIN QUERY TREE {text}")
 
             parts = parted(one_statement(statement.sql, ask))
-            check_settings(parts.settings, self._base_settings(Role.READER))
+            check_settings(parts.settings, base_settings(Role.READER, self._settings))
             canonical = check(parts.select, statement.database, ask)
             # who says which meaning a name has gets that one
             if COLUMNS_FIRST not in {**statement.settings, **parts.settings}:
@@ -226,7 +222,7 @@ class Engine:
             raise ClickHouseError.from_engine(error, None if role is Role.INTERNAL else self._hidden) from None
 
     def _prepare(self, connection: Connection, statement: Statement, role: Role) -> None:
-        settings = self._base_settings(role)
+        settings = base_settings(role, self._settings)
         if role is Role.INTERNAL:
             settings |= statement.settings
         else:
@@ -238,29 +234,6 @@ class Engine:
         connection.query(_set(settings), "Null")
         if statement.database:
             self._use(connection, statement.database)
-
-    def _base_settings(self, role: Role) -> dict[str, str]:
-        limits = self._settings.limits
-        common = {"max_threads": str(self._settings.max_threads)}
-        if role is Role.INTERNAL:
-            # an answer means that the rows are in a part on disk; views show what their owner may see
-            return common | {
-                "async_insert": "0",
-                "priority": _FIRST,
-                "default_normal_view_sql_security": "DEFINER",
-                "default_view_definer": "default",
-            }
-        return common | {
-            "max_execution_time": str(limits.reader_max_execution_s),
-            "max_result_rows": str(limits.reader_max_result_rows),
-            "max_result_bytes": str(limits.reader_max_result_bytes),
-            # the one limit that holds at each allocation: workloads stop a query only after it has taken too much, and
-            # limits of users do not tell readers from services
-            "max_memory_usage": str(self._settings.sql.one_reader_bytes),
-            "priority": _AFTER,
-            "low_priority_query_wait_time_ms": _GIVES_WAY_MS,
-            COLUMNS_FIRST: "1",
-        }
 
     @staticmethod
     def _use(connection: Connection, database: str) -> None:

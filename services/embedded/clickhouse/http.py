@@ -19,7 +19,8 @@ from services.embedded.clickhouse.looks import Looks
 from services.embedded.clickhouse.outlet import Outlet
 from services.embedded.clickhouse.request import TRANSPORT, is_form, parameters, to_statement
 from services.embedded.clickhouse.roles import Role, Users
-from services.embedded.clickhouse.settings import READER_SETTINGS, WarehouseSettings
+from services.embedded.clickhouse.settings.process import WarehouseSettings
+from services.embedded.clickhouse.settings.statement import READER_SETTINGS
 from services.embedded.clickhouse.statement import Statement
 
 _PINGS: Final = frozenset(["/ping", "/replicas_status"])

@@ -32,7 +32,7 @@ from services.common.server import UnsignalledServer
 from services.embedded.clickhouse.engine import Engine
 from services.embedded.clickhouse.http import WarehouseApp
 from services.embedded.clickhouse.roles import Users
-from services.embedded.clickhouse.settings import WarehouseSettings
+from services.embedded.clickhouse.settings.process import WarehouseSettings
 
 EXIT_CONFIG: Final = 78
 _GRACE_S: Final = 3

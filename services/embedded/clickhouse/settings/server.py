@@ -1,4 +1,4 @@
-"""What the engine itself is told at its start, as ClickHouse's config.xml; limits of readers are in `settings`."""
+"""What the engine itself is told at its start, as ClickHouse's config.xml; limits of readers are in `statement`."""
 
 from __future__ import annotations
 
