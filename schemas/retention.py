@@ -1,6 +1,9 @@
-"""What is kept where: every topic and table, what it holds of people, and how long. `erase` walks this registry.
+"""Retention: what every topic and table holds of people, and how long it is kept. `erase` walks this registry.
 
-A topic or table that is not in it fails a test, so nothing can be kept without a word about it.
+A topic or table that is not in it fails a test, so nothing can be kept without a word about it. The numbers are
+settings: of topics `kafka.retention_hours`, `kafka.retention_bytes`, `kafka.retention_hours_of` and
+`kafka.compaction_hours`, of tables `retention.journey_days` and `retention.ignored_days` (`schemas/config.py`).
+`streams/runtime/topics_admin.py` sets them on topics, `services/sink/retention.py` on tables.
 """
 
 from __future__ import annotations

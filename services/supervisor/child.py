@@ -1,4 +1,4 @@
-"""One child process, kept alive: start, readiness, output, restart, stop."""
+"""One child process: start, readiness, output, stop. `restarts` keeps it alive."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from services.embedded.kafka.child import BoundedLog, die_with_parent
 from services.embedded.kafka.ports import pick_free
 from services.supervisor.probe import http_status
 from services.supervisor.restart_policy import RestartPolicy
+from services.supervisor.restarts import kept_running
 from services.supervisor.spec import ChildSpec
 from streams.runtime.metrics_server import OPS_PORT_ENV
 
 State = Literal["waiting", "starting", "ready", "restarting", "no space", "done", "refused", "stopped"]
-EXIT_CONFIGURATION = 78
 LOG_MAX_BYTES = 5 * 1024 * 1024
 PROBE_EVERY_S = 0.1
 SPAWN_WAIT_S = 3.0
@@ -40,12 +40,12 @@ class Child:
         self.ready = asyncio.Event()
         self.policy = RestartPolicy()
         self._notify = notify
-        self._log_path = log_dir / f"{spec.name}.log"
-        self._log = BoundedLog(self._log_path, LOG_MAX_BYTES)
+        self.log_path = log_dir / f"{spec.name}.log"
+        self._log = BoundedLog(self.log_path, LOG_MAX_BYTES)
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = asyncio.Event()
+        self.stopping = asyncio.Event()
         self._started_s = time.monotonic()
-        self._ready_s = 0.0
+        self.ready_s = 0.0
 
     @property
     def age_s(self) -> float:
@@ -64,22 +64,11 @@ class Child:
                     await others[name].up.wait()
         for name in self.spec.after:
             await others[name].ready.wait()
-        was_ready = False
-        while not self._stopping.is_set():
-            await self._until_there_is_space()
-            code = await self._live_once()
-            ready_for_s = time.monotonic() - self._ready_s if self.ready.is_set() else 0.0
-            was_ready = was_ready or self.ready.is_set()
-            self.up.clear()
-            self.ready.clear()
-            if self._stopping.is_set() or self._ended_for_good(code, was_ready):
-                return
-            if not self._lacks_space():  # the end of a full disk is no crash: the start waits for space
-                await self._back_off(code, ready_for_s)
+        await kept_running(self)
 
     async def stop(self, deadline_s: float) -> None:
         """SIGTERM, SIGKILL after the deadline. Safe to call twice."""
-        self._stopping.set()
+        self.stopping.set()
         process = self._process
         if process is not None and process.returncode is None:
             self._signal(signal.SIGTERM)
@@ -89,12 +78,12 @@ class Child:
             except TimeoutError:
                 self._signal(signal.SIGKILL)
                 await process.wait()
-        self._change("stopped", "")
+        self.change("stopped", "")
         self._log.close()
 
     def kill(self) -> None:
         """SIGKILL now."""
-        self._stopping.set()
+        self.stopping.set()
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -102,7 +91,7 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
-    def _lacks_space(self) -> str:
+    def lacks_space(self) -> str:
         """Why it cannot start; empty when it can."""
         if self.spec.space is None:
             return ""
@@ -113,21 +102,21 @@ class Child:
             return ""  # its own start will say what is wrong
         return "" if space.free_bytes >= needed_bytes else f"{space.words}, {needed_bytes // MIB} MiB are needed"
 
-    async def _until_there_is_space(self) -> None:
+    async def until_there_is_space(self) -> None:
         """Waits, told once, as long as it takes."""
-        if (why := self._lacks_space()) and not self._stopping.is_set():
-            self._change("no space", f"waits for disk space: {why}; {FIX}")
-        while self._lacks_space() and not self._stopping.is_set():
+        if (why := self.lacks_space()) and not self.stopping.is_set():
+            self.change("no space", f"waits for disk space: {why}; {FIX}")
+        while self.lacks_space() and not self.stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SPACE_EVERY_S):
-                    await self._stopping.wait()
+                    await self.stopping.wait()
 
-    async def _live_once(self) -> int:
+    async def live_once(self) -> int:
         """From start to death; the exit code."""
         self._process = process = await self._start()
         self.pid = process.pid
-        self._change("starting", "")
-        if self._stopping.is_set():  # told to stop while it was being started
+        self.change("starting", "")
+        if self.stopping.is_set():  # told to stop while it was being started
             self._signal(signal.SIGKILL)
         tasks = [asyncio.create_task(self._pump(process))]
         if self.spec.probe_port != 0 and not self.spec.job:
@@ -179,41 +168,14 @@ class Child:
             await asyncio.sleep(PROBE_EVERY_S)
 
     def _is_ready(self) -> None:
-        self._ready_s = time.monotonic()
+        self.ready_s = time.monotonic()
         self.up.set()
         self.ready.set()
-        self._change("ready", f"ready {self.age_s:.1f} s")
+        self.change("ready", f"ready {self.age_s:.1f} s")
 
-    def _ended_for_good(self, code: int, was_ready: bool) -> bool:
-        if self.spec.job and code == 0:
-            self._change("done", f"done {self.age_s:.1f} s")
-            self.up.set()
-            self.ready.set()
-            return True
-        if code == EXIT_CONFIGURATION and not was_ready:
-            self._change("refused", "refused its configuration")
-            return True
-        return False
-
-    async def _back_off(self, code: int, ready_for_s: float) -> None:
-        decision = self.policy.died(time.monotonic(), ready_for_s=ready_for_s)
-        self.restarts += 1
-        loop = "; crash loop, see " + str(self._log_path) if decision.crash_loop else ""
-        self._change("restarting", f"{_ended(code)}; starting again in {decision.delay_s:g} s{loop}")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(decision.delay_s):
-                await self._stopping.wait()
-
-    def _change(self, state: State, text: str) -> None:
+    def change(self, state: State, text: str) -> None:
+        """Another state, which is told."""
         if state in ("restarting", "no space", "done", "refused", "stopped"):
             self.pid = None
         self.state = state
         self._notify(self, text)
-
-
-def _ended(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
-    with contextlib.suppress(ValueError):
-        return f"was ended by {signal.Signals(-code).name}"
-    return f"was ended by signal {-code}"
