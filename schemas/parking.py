@@ -69,7 +69,7 @@ class Backlog(Contract):
         return self.position < self.end
 
 
-class Ledger(Contract):
+class ReadProgress(Contract):
     """How far a partition of the parked topic is: what lies before `looked` is read, or waits in a backlog.
 
     Both in one item, so that an old one, by a worker that was frozen or knew little, costs reading twice at worst.
@@ -107,6 +107,6 @@ class NotTaken(Contract):
         return f"{self.kind}|{self.stage}|{self.by}|{self.source}|{self.reason}"
 
 
-AnyStanding = Annotated[Standing | Ledger | NotTaken, Field(discriminator="kind")]
+AnyStanding = Annotated[Standing | ReadProgress | NotTaken, Field(discriminator="kind")]
 PARKED = Codec[Parked](Parked)
-STANDINGS = TypeAdapter[list[Standing | Ledger | NotTaken]](list[AnyStanding])
+STANDINGS = TypeAdapter[list[Standing | ReadProgress | NotTaken]](list[AnyStanding])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from schemas.incidents import Desk, IncidentAction, Thread
-from services.alerting.incidents_table import Ledger
+from services.alerting.incidents_table import IncidentsTable
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.clickhouse import ClickHouseStore
 from services.dashboard.incidents import IncidentView, incidents
@@ -70,10 +70,10 @@ def act(log: ActionLog, event_id: str, verb: Any, by: str, **more: Any) -> bytes
     return b"[" + action.encoded() + b"]"
 
 
-def ledger(store: Store) -> tuple[Ledger, ActionLog]:
+def table(store: Store) -> tuple[IncidentsTable, ActionLog]:
     """As a process that has just started; and the log that it knows."""
     log = ActionLog(_ACTED)
-    return Ledger(store, _DESKS, log, Lens(BLUEPRINT.source), lambda: NOW), log
+    return IncidentsTable(store, _DESKS, log, Lens(BLUEPRINT.source), lambda: NOW), log
 
 
 def kept(store: Store) -> None:
@@ -91,7 +91,7 @@ def kept(store: Store) -> None:
         told_at=NOW, channels=("slack", "mail"),
     )  # fmt: skip
     _DESKS.of = {told.account_id: Desk(account_id=told.account_id, threads=(thread,))}
-    assert asyncio.run(ledger(store)[0].step()) > 0
+    assert asyncio.run(table(store)[0].step()) > 0
 
 
 async def on_the_page(store: Store) -> tuple[IncidentView, ...]:

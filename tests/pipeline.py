@@ -1,7 +1,7 @@
 """The real resolve, journey and refold over topics that are lists and a store that is a dict; time is a seed.
 
 A scheduler picks, at random, who moves next: a record may wait long in any topic, the sink may lag, links may
-arrive late at the recall duty. What is stored at the end is what a reader would see.
+arrive late at the leader. What is stored at the end is what a reader would see.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Links:
         return [link if isinstance(link, Erasure) else current(link, self.directories) for link in links]
 
     def told(self) -> None:
-        """The recalls that were due are on their way: the duty commits."""
+        """The recalls that were due are on their way: the leader commits."""
         self.sent = self.knowledge.position
 
     @property

@@ -117,7 +117,7 @@ def _told(story: Story, blueprint: CompiledBlueprint, rng: random.Random) -> Ite
             as_of = max(item.touchpoint.ordered_at for item in batch)
             changes = account.accept(batch, as_of)
             yield from (fact.encoded().decode() for fact in facts_of(account, changes, as_of))
-            yield repr((len(changes.refold), changes.incomplete, changes.cause, changes.mended, changes.retold))
+            yield repr((len(changes.refold), changes.incomplete, changes.cause, changes.corrected, changes.retold))
             yield account_fact(account, as_of).encoded().decode()
     as_of = max((item.touchpoint.ordered_at for item in items), default=NOW) + timedelta(days=3)
     account, journey = AccountJourney.rebuilt(story.account_id, blueprint, items, as_of)

@@ -64,7 +64,7 @@ class Remembered(Protocol):
     def partition(self, account_id: str) -> int: ...
 
 
-class Ledger:
+class IncidentsTable:
     """Keeps the table for the accounts of the partitions held. `lens`: the blueprint in force."""
 
     def __init__(

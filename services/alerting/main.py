@@ -21,7 +21,7 @@ from services.alerting.deliveries import Deliveries
 from services.alerting.desks import Desks
 from services.alerting.dispatch import Dispatcher
 from services.alerting.hearing import Hearing, StagesBehind
-from services.alerting.incidents_table import Ledger
+from services.alerting.incidents_table import IncidentsTable
 from services.alerting.measuring import Measuring
 from services.alerting.outgoing import Away, Outgoing, Refused, Unanswered
 from services.alerting.routing import Manners, router
@@ -215,20 +215,20 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         watcher.measured,
         lambda: not hearing.waits,
     )
-    ledger = Ledger(keeping, desks, watcher.log, lens, _now)
+    table = IncidentsTable(keeping, desks, watcher.log, lens, _now)
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""
     expiring = Expiring(certificates(alerts, calls), metrics)
     trials = Trials(channels, deliveries, alerts.public_url, _now, lambda: 0 in desks.wards)
     beside = [
         asyncio.create_task(dispatcher.run()),
         asyncio.create_task(
-            Follower(kafka, "incidents.actions.v1", _heard(watcher, trials, ledger), "touchline-alerts-actions").run()
+            Follower(kafka, "incidents.actions.v1", _heard(watcher, trials, table), "touchline-alerts-actions").run()
         ),
         asyncio.create_task(trials.run()),
         asyncio.create_task(standings.run()),
         asyncio.create_task(hearing.run()),
         asyncio.create_task(measuring.run()),
-        asyncio.create_task(ledger.run()),
+        asyncio.create_task(table.run()),
         asyncio.create_task(expiring.run()),
     ]
     for task in beside:
@@ -252,13 +252,13 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
             store.close()
 
 
-def _heard(watcher: Watcher, trials: Trials, ledger: Ledger) -> Learn:
+def _heard(watcher: Watcher, trials: Trials, table: IncidentsTable) -> Learn:
     """All hear what people do."""
 
     def learn(key: str, value: bytes | None) -> None:
         watcher.acted(key, value)
         trials.learn(value)
-        ledger.acted(value)
+        table.acted(value)
 
     return learn
 

@@ -29,7 +29,7 @@ _VIEW: Final = re.compile(r"^CREATE OR REPLACE VIEW \{bi\}\.(\w+)", re.MULTILINE
 _STATEMENT_END: Final = re.compile(r";[ \t]*(?:\n|\Z)")
 _log = logging.getLogger("touchline.migrate")
 
-_LEDGER: Final = """
+_MIGRATIONS_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS {database}.migrations {on_cluster}
 (
     version    UInt32,
@@ -134,7 +134,7 @@ def _apply(client: Client, config: ClickHouseConfig, migration: Migration) -> No
         with store_errors():
             client.command(statement)
     with store_errors():  # last: a crash before it runs the statements again, which is safe
-        client.command(rendered(_LEDGER, config))
+        client.command(rendered(_MIGRATIONS_TABLE, config))
         client.insert(
             "migrations",
             [[migration.version, migration.name, migration.checksum]],

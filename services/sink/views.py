@@ -26,7 +26,7 @@ _HEAD: Final = re.compile(r"CREATE OR REPLACE VIEW \{bi\}\.(\w+) \{on_cluster\}\
 
 _HAS_KEY: Final = "SELECT count() AS n FROM {database}.pseudonyms"
 
-LEDGER: Final = """
+VIEWS_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS {database}.views {on_cluster}
 (
     name       String,
@@ -95,7 +95,7 @@ def apply_views(client: Client, config: ClickHouseConfig, known: list[View]) -> 
         client.command(rendered("CREATE DATABASE IF NOT EXISTS {bi} {on_cluster}", config))
         for view in known:
             client.command(view.statement(config))
-        client.command(rendered(LEDGER, config))
+        client.command(rendered(VIEWS_TABLE, config))
         client.insert(
             "views",
             [[view.name, view.checksum] for view in known],

@@ -30,9 +30,9 @@ def decoded(text: str) -> Any:
     """The value of a JSON text. Raises ValueError."""
     text = without_bom(text)
     try:
-        return _mended(_DECODER.decode(text))
+        return _repaired(_DECODER.decode(text))
     except RecursionError:
-        return _mended(_DECODER.decode(shallow(text)))
+        return _repaired(_DECODER.decode(shallow(text)))
 
 
 def outline(text: str) -> Any:
@@ -64,13 +64,13 @@ def without_bom(text: str) -> str:
     return text.removeprefix(BOM)
 
 
-def _mended(value: Any) -> Any:
+def _repaired(value: Any) -> Any:
     """The value without halves of surrogate pairs, which no UTF-8 can hold; whole pairs have been joined before."""
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_mended(name): _mended(one) for name, one in value.items()}
-    return [_mended(one) for one in value] if isinstance(value, list) else value
+        return {_repaired(name): _repaired(one) for name, one in value.items()}
+    return [_repaired(one) for one in value] if isinstance(value, list) else value
 
 
 def _unknown(name: str) -> None:

@@ -1,6 +1,6 @@
-"""An account as its writer keeps it: the fold's state, and the last touchpoints to mend small disorder from.
+"""An account as its writer keeps it: the fold's state, and the last touchpoints to correct small disorder from.
 
-Touchpoints that arrive in order are stepped. One that sorts into the tail is mended on the spot: the
+Touchpoints that arrive in order are stepped. One that sorts into the tail is corrected on the spot: the
 state before it is restored and the tail from there on stepped again. Anything older, and anything that
 changes what was already said (a persona, an attribution), asks for a refold from the stored history.
 """
@@ -18,7 +18,7 @@ from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.episodes import Signal
 from streams.journey.causes import CONSENT, COPY, LATE, TAKEN_BACK, Cause, profile_changed
 from streams.journey.compiled import CompiledBlueprint
-from streams.journey.correction_limit import Mends
+from streams.journey.correction_limit import CorrectionLimit
 from streams.journey.fold import Journey, merged, sorted_history
 from streams.journey.profile import Profile, ProfileChanges
 from streams.journey.signals import fire_until
@@ -39,7 +39,7 @@ class Changes:
     """What became visible, changed, or is no longer true, since the last time it was told.
 
     `refold` holds touchpoints that were not taken in; `incomplete` says that something cannot be
-    told from memory. Both ask for a refold from the stored history, for the given `cause`. `mended` is what
+    told from memory. Both ask for a refold from the stored history, for the given `cause`. `corrected` is what
     turned out to be other than it had been told, and was told again from memory; `retold` are touchpoints that show
     something else than they did.
     """
@@ -50,7 +50,7 @@ class Changes:
     refold: list[AttributedTouchpoint] = field(default_factory=list)
     incomplete: bool = False
     cause: Cause | None = None
-    mended: Cause | None = None
+    corrected: Cause | None = None
     retold: int = 0
 
     def place(self, placed: Placed) -> None:
@@ -91,7 +91,7 @@ class AccountJourney:
         self._ids: dict[str, AttributedTouchpoint] = {}
         self._told: _Told = []
         self.amended = blueprint.amended(self.profile.consents.counts)
-        self.mends = Mends()
+        self.correction_limit = CorrectionLimit()
         self._context = Context(blueprint, self.profile, self.amended)
         self._marks: list[_Mark] = [_Mark(0, self.state.copy(), 0)]
 
@@ -195,10 +195,10 @@ class AccountJourney:
         if any(_has_told(base, who) for who in untrue):
             changes.refold, changes.cause = list(fresh), profile_changed(untrue)
         elif untrue:
-            changes.mended = profile_changed(untrue)
+            changes.corrected = profile_changed(untrue)
         since = self._taken_back(fresh)
         if since is not None and not changes.refold:
-            changes.mended = TAKEN_BACK
+            changes.corrected = TAKEN_BACK
             if floor is not None and since <= floor:
                 changes.refold, changes.cause = list(fresh), TAKEN_BACK
         return untrue, since

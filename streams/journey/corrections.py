@@ -92,20 +92,22 @@ def corrections(
     return [*facts, own]
 
 
-def mended_from_memory(
+def corrected_from_memory(
     account: AccountJourney, items: Sequence[AttributedTouchpoint], changes: Changes, as_of: datetime
 ) -> list[AccountsFact]:
     """The line for what `items` changed of what had been told, if they did; of very many changes one line tells all."""
     if changes.retold or changes.withdrawn:
         causes = {Cause("links", item.cause) for item in items if item.cause}
-        causes |= {changes.mended} if changes.mended else set()
-        account.mends.unsaid.add(changes.retold, len(changes.signals), len(changes.withdrawn), causes or {LATE})
-    return mends_line(account, as_of)
+        causes |= {changes.corrected} if changes.corrected else set()
+        account.correction_limit.untold.add(
+            changes.retold, len(changes.signals), len(changes.withdrawn), causes or {LATE}
+        )
+    return correction_due(account, as_of)
 
 
-def mends_line(account: AccountJourney, as_of: datetime) -> list[AccountsFact]:
-    """The line for an account's mends of which none tells yet, if one is due."""
-    told = account.mends.due(as_of)
+def correction_due(account: AccountJourney, as_of: datetime) -> list[AccountsFact]:
+    """The line for what was corrected and none tells yet, if one is due."""
+    told = account.correction_limit.due(as_of)
     if told is None:
         return []
     number = revision(account.inputs, told_as_of(account, as_of))

@@ -32,7 +32,7 @@ PASSES: Final = 3
 
 @dataclass(slots=True)
 class Waiting:
-    """A source's backlog in the hands of whoever is on duty. `position`: what lies before is read."""
+    """A source's backlog in the hands of the leader. `position`: what lies before is read."""
 
     source: str
     partition: int

@@ -1,9 +1,10 @@
 """Carries over what was stored before ids carried their source: it is attributed again, by those who always do that.
 
-The worker on duty asks the store which accounts hold such touchpoints and sends each a recall: its writer sends them
-back, they are attributed under the ids they have now, and the old account is left empty, all of it with the guarantees
-of every late truth. An account that is still called as it was is asked to write its rows anew. It goes on until
-nothing is left, through any number of crashes, since it only asks what is there; then it says so, once and for all.
+The leader of the resolve workers asks the store which accounts hold such touchpoints and sends each a recall: its
+writer sends them back, they are attributed under the ids they have now, and the old account is left empty, all of it
+with the guarantees of every late truth. An account that is still called as it was is asked to write its rows anew. It
+goes on until nothing is left, through any number of crashes, since it only asks what is there; then it says so, once
+and for all.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from schemas.touchpoints import Recall, Refold
 from streams.identity.directory import NAMESPACES
 from streams.journey.causes import IDS_OF_BEFORE
 from streams.journey.stored import aware
-from streams.processors.links import LinksReader, RecallDuty, published
+from streams.processors.links import LinksReader, RecallLeader, published
 from streams.runtime.outbox import Outbox, Output, slices
 from streams.runtime.payloads import RULES
 
@@ -66,18 +67,18 @@ class Rows(Protocol):
 
 
 class Carrying:
-    """A task of every resolve worker; only the one on duty does anything."""
+    """A task of every resolve worker; only the leader does anything."""
 
     def __init__(
         self,
         reader: LinksReader,
-        duty: RecallDuty,
+        leader: RecallLeader,
         outbox: Outbox,
         store: Rows,
         all_stored: Callable[[], Awaitable[bool]],
     ) -> None:
         """`all_stored`: whether the store has what had been told before; until then nothing is over."""
-        self._reader, self._duty, self._outbox, self._store = reader, duty, outbox, store
+        self._reader, self._leader, self._outbox, self._store = reader, leader, outbox, store
         self._all_stored = all_stored
         self._position = 0
         renamed = reader.directories.renamed.items()
@@ -90,7 +91,7 @@ class Carrying:
         found_none = 0
         while found_none < SURE_AFTER:
             await asyncio.sleep(LOOK_EVERY_S if found_none else FIRST_LOOK_S)
-            if not self._duty.is_ours:
+            if not self._leader.is_ours:
                 continue
             try:
                 is_sure = await self._all_stored()

@@ -18,7 +18,7 @@ from schemas.touchpoints import ACCOUNT_INPUTS, AttributedTouchpoint, Recall, Re
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.causes import IDS_OF_BEFORE, LATE, LOAD, READ_ANEW, REPAIR, Cause, attributed_anew
 from streams.journey.compiled import CompiledBlueprint
-from streams.journey.corrections import mended_from_memory, mends_line
+from streams.journey.corrections import corrected_from_memory, correction_due
 from streams.journey.facts import account_fact, facts_of
 from streams.processors.clock import Watermark
 from streams.processors.history import Histories
@@ -156,10 +156,10 @@ class Journey:
             batch = _Batch(self._watermark.as_of())
             for account_id, live in due.items():
                 if self._memory.live.get(account_id, live) is live:  # a refold has told its own row
-                    batch.outputs += fact_outputs(mends_line(live.journey, batch.as_of))
+                    batch.outputs += fact_outputs(correction_due(live.journey, batch.as_of))
                     batch.outputs += fact_outputs([account_fact(live.journey, batch.as_of)])
                     batch.told.append((live, len(batch.outputs) - 1))
-                    live.owes_row = False
+                    live.row_is_due = False
             await self._acked(batch, self._put(batch))
             if not done.done():
                 done.set_result(None)
@@ -225,7 +225,7 @@ class Journey:
         changes = live.journey.accept(items, batch.as_of)
         self._memory.weigh(live)
         if changes:
-            batch.outputs += fact_outputs(mended_from_memory(live.journey, items, changes, batch.as_of))
+            batch.outputs += fact_outputs(corrected_from_memory(live.journey, items, changes, batch.as_of))
             self._tell(live, changes, batch)
         if changes.refold or changes.incomplete:
             must_read = changes.incomplete or changes.cause is not LATE
@@ -234,7 +234,7 @@ class Journey:
     def _postpone(
         self, account_id: str, items: list[AttributedTouchpoint], cause: Cause, batch: _Batch, *, must_read: bool
     ) -> None:
-        entry = self._memory.soil(account_id, attributed_anew(items, cause), must_read=must_read)
+        entry = self._memory.mark_dirty(account_id, attributed_anew(items, cause), must_read=must_read)
         entry.items += items
         batch.waits[account_id] = entry
 
@@ -244,13 +244,13 @@ class Journey:
         if self._has_nothing_of(item, known_new=known_new):
             return
         if isinstance(item, Recall):
-            entry = self._memory.soil(item.account_id, Cause("links", item.cause))
+            entry = self._memory.mark_dirty(item.account_id, Cause("links", item.cause))
             entry.recalls.append(item)
         elif isinstance(item, Refold):
-            entry = self._memory.soil(item.account_id, Cause("asked", item.cause), must_read=True)
+            entry = self._memory.mark_dirty(item.account_id, Cause("asked", item.cause), must_read=True)
         else:
             self._memory.leave(item)
-            entry = self._memory.soil(item.account_id, _why_withdrawn(item), must_read=True)
+            entry = self._memory.mark_dirty(item.account_id, _why_withdrawn(item), must_read=True)
             entry.withdraw(item)
         batch.waits[item.account_id] = entry
 
@@ -275,7 +275,7 @@ class Journey:
         batch.outputs += fact_outputs(facts_of(live.journey, changes, batch.as_of))
         batch.told.append((live, len(batch.outputs) - 1))
         self._rows_due[live.journey.account_id] = live
-        live.owes_row = True
+        live.row_is_due = True
         self._rows_wanted.set()
         batch.rows = self._rows_done
         for placed in changes.placed.values():

@@ -38,9 +38,9 @@ from streams.runtime.patience import REST_MS
 TOPIC: TopicName = "identity.links.v1"
 RECALL_GROUP = "touchline-recall"
 FORGET_EVERY_S = 5.0
-#: So often the one on duty looks whether it still is, and others whether they are.
+#: So often the leader looks whether it still is, and others whether they are.
 REST_S = 0.25
-#: What the one on duty sends at once; the rest waits, and what lives goes between.
+#: What the leader sends at once; the rest waits, and what lives goes between.
 SENT_AT_ONCE = 200
 #: So long the links may be behind before a probe calls that unhealthy.
 BEHIND_S = 10.0
@@ -270,7 +270,7 @@ class LinksReader:
             self.repairs.append((position, since))
 
 
-class RecallDuty:
+class RecallLeader:
     """Exactly one worker sends what follows from links: the one that owns the links partition in the recall group.
 
     That is recalls, questions that changed, links that a worse record took the place of in the compacted topic, and ids
@@ -290,7 +290,7 @@ class RecallDuty:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this worker is the one on duty, and has begun."""
+        """Whether this worker is the leader, and has begun."""
         return self._sent is not None
 
     async def start(self) -> None:
@@ -301,13 +301,13 @@ class RecallDuty:
         await self._consumer.start()
 
     async def run(self) -> None:
-        """Send what is due while on duty; elsewhere forget what the one on duty has sent."""
+        """Send what is due while this worker is the leader; elsewhere forget what the leader has sent."""
         checked_at = 0.0
         while True:
             now = asyncio.get_running_loop().time()
             try:
                 if self._partition in self._consumer.assignment():
-                    await self._on_duty()
+                    await self._lead()
                 else:
                     self._sent = None
                     if now - checked_at > FORGET_EVERY_S:
@@ -326,7 +326,7 @@ class RecallDuty:
             await consumer.stop()
         await self._progress.close()
 
-    async def _on_duty(self) -> None:
+    async def _lead(self) -> None:
         """Send what follows from links that nobody has sent, then commit how far that is."""
         if self._sent is None:
             self._consumer.pause(self._partition)

@@ -28,11 +28,11 @@ from streams.processors.app import attach, make_app, names
 from streams.processors.carrying import Carrying
 from streams.processors.clock import Watermark
 from streams.processors.history import Histories
-from streams.processors.links import LinksReader, RecallDuty
+from streams.processors.links import LinksReader, RecallLeader
 from streams.processors.mapper import Mapper
 from streams.processors.memory import Memory
-from streams.processors.parking_leader import Parking
-from streams.processors.parking_worker import Shift
+from streams.processors.parking_leader import ParkingLeader
+from streams.processors.parking_worker import ParkingWorker
 from streams.processors.progress import SinkProgress, StoredSince
 from streams.processors.refold import Refolds
 from streams.processors.shell import Handler, Stage
@@ -229,7 +229,9 @@ async def _plan_normalise(base: Base) -> Plan:
     mapper = Mapper(Networks(config.attribution), connectors_of(config.sources), directories_of(config), _kept(config))
     standings = Standings(on_flowing=fuses.forget)
     reader = StandingsReader(config.kafka, standings)
-    parking = Parking(config.kafka, lambda: Shift(config.kafka, standings, mapper, base.stage, base.metrics))
+    parking = ParkingLeader(
+        config.kafka, lambda: ParkingWorker(config.kafka, standings, mapper, base.stage, base.metrics)
+    )
     base.probe.answer = lambda: (False, {"waiting_for": "where the sources stand"})
     await _start_patiently(reader.start)
     await _start_patiently(parking.start)
@@ -250,14 +252,14 @@ async def _plan_resolve(base: Base) -> Plan:
     kafka = base.config.kafka
     ledger = Ledger(base.erasure_key)
     links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config), ledger)
-    duty = RecallDuty(kafka, links, base.outbox, base.told)
+    leader = RecallLeader(kafka, links, base.outbox, base.told)
     base.probe.answer = lambda: (False, {"waiting_for": links.reading})
     await _start_patiently(links.start)
-    await _start_patiently(duty.start)
+    await _start_patiently(leader.start)
     live = resolve.Resolve(base.stage, links)
     store = Store(base.config.clickhouse, base.clickhouse_password)
     stored = StoredSince(kafka, lambda: _facts_end(base))
-    carrying = Carrying(links, duty, base.outbox, store, stored)
+    carrying = Carrying(links, leader, base.outbox, store, stored)
 
     async def close() -> None:
         store.close()
@@ -265,8 +267,8 @@ async def _plan_resolve(base: Base) -> Plan:
 
     return Plan(
         agents={resolve.INPUT: live, resolve.RECALLED_INPUT: resolve.Reattribute(base.stage, links, live)},
-        tasks=[links.run, duty.run, carrying.run],
-        closing=[duty.stop, links.stop, close],
+        tasks=[links.run, leader.run, carrying.run],
+        closing=[leader.stop, links.stop, close],
         checks=links.checks,
     )
 

@@ -29,7 +29,7 @@ class Live:
 
     journey: AccountJourney
     told: asyncio.Future[Position] | None = None
-    owes_row: bool = False
+    row_is_due: bool = False
     weight: int = 0
 
 
@@ -67,7 +67,7 @@ class Memory:
         self._most, self._most_touchpoints, self._stored = most, most_touchpoints, stored
         self.live: OrderedDict[str, Live] = OrderedDict()
         self.dirty: dict[str, Dirty] = {}
-        self.soiled = asyncio.Event()
+        self.marked = asyncio.Event()
         """Is set whenever an account is marked; who waits for it clears it."""
         self.departed: OrderedDict[str, dict[str, int]] = OrderedDict()
         #: Touchpoints that a newer mapping read as another account's: older readings may still be under way.
@@ -119,14 +119,14 @@ class Memory:
             self.touchpoints -= live.weight
             live.weight = 0
 
-    def soil(self, account_id: str, cause: Cause, *, must_read: bool = False) -> Dirty:
+    def mark_dirty(self, account_id: str, cause: Cause, *, must_read: bool = False) -> Dirty:
         """Mark an account for a refold."""
         entry = self.dirty.get(account_id)
         if entry is None:
             entry = self.dirty[account_id] = Dirty(asyncio.get_running_loop().create_future())
         entry.causes.add(cause)
         entry.must_read = entry.must_read or must_read
-        self.soiled.set()
+        self.marked.set()
         return entry
 
     def depart(self, recall: Recall) -> None:
@@ -176,7 +176,7 @@ class Memory:
         return next((live for live in first if live.told is not None and not self._has(live.told)), None)
 
     def _is_stored(self, live: Live) -> bool:
-        return not live.owes_row and (live.told is None or self._has(live.told))
+        return not live.row_is_due and (live.told is None or self._has(live.told))
 
     def _has(self, told: asyncio.Future[Position]) -> bool:
         if not told.done() or told.cancelled() or told.exception() is not None:

@@ -1,4 +1,4 @@
-"""Who is on duty for the sources that are set aside: exactly one of the workers of `normalise`."""
+"""Which worker is the leader for the sources that are set aside: exactly one of the workers of `normalise`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
-from streams.processors.parking_worker import LOOK_S, Shift
+from streams.processors.parking_worker import LOOK_S, ParkingWorker
 from streams.runtime.kafka import group_consumer
 from streams.runtime.standings import TOPIC
 
@@ -20,15 +20,15 @@ RETRY_S = 0.5
 _log = logging.getLogger("touchline.parking")
 
 
-class Parking:
-    """Exactly one worker is on duty: the one that owns the partition of the standings in a group of their own."""
+class ParkingLeader:
+    """Exactly one worker is the leader: the one that owns the partition of the standings in a group of their own."""
 
-    def __init__(self, kafka: KafkaConfig, make: Callable[[], Shift]) -> None:
+    def __init__(self, kafka: KafkaConfig, make: Callable[[], ParkingWorker]) -> None:
         self._kafka = kafka
         self._make = make
         self._partition = TopicPartition(kafka.topic_prefix + TOPIC, 0)
         self._consumer: Any = None
-        self._shift: Shift | None = None
+        self._worker: ParkingWorker | None = None
 
     async def start(self) -> None:
         """Join the group."""
@@ -37,7 +37,7 @@ class Parking:
         await self._consumer.start()
 
     async def run(self) -> None:
-        """Work while on duty, until cancelled."""
+        """Work while this worker is the leader, until cancelled."""
         while True:
             try:
                 moved = await self._round()
@@ -59,16 +59,16 @@ class Parking:
         if self._partition not in self._consumer.assignment():
             await self._end()
             return False
-        if self._shift is None:
+        if self._worker is None:
             self._consumer.pause(self._partition)
-            self._shift = self._make()
-            await self._shift.begin()
-        if await self._shift.is_cut():
+            self._worker = self._make()
+            await self._worker.begin()
+        if await self._worker.is_cut():
             await self._end()
             return True
-        return await self._shift.work()
+        return await self._worker.work()
 
     async def _end(self) -> None:
-        shift, self._shift = self._shift, None
-        if shift is not None:
-            await shift.end()
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.end()

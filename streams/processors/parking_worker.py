@@ -1,4 +1,4 @@
-"""The one on duty for the sources that are set aside: tries them, resumes them, and reads what waits of them.
+"""The leader for the sources that are set aside: tries them, resumes them, and reads what waits of them.
 
 It follows the parked topic. What lies there of a source that is set aside is counted and left; all else is read at
 once: it was parked by a worker that did not know yet that the source flows again. A source that is resumed is read
@@ -17,7 +17,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from schemas.config import KafkaConfig
-from schemas.parking import PARKED, Backlog, Ledger, Parked, Standing, State
+from schemas.parking import PARKED, Backlog, Parked, ReadProgress, Standing, State
 from streams.processors.backlogs import Trial, Waiting, is_due
 from streams.processors.mapper import Mapper
 from streams.processors.normalise import PARKED as TOPIC
@@ -43,8 +43,8 @@ _log = logging.getLogger("touchline.parking")
 Clock = Callable[[], datetime]
 
 
-class Shift:
-    """One worker's time on duty. What it knows comes from Kafka, and goes there."""
+class ParkingWorker:
+    """One worker's time as the leader. What it knows comes from Kafka, and goes there."""
 
     def __init__(  # noqa: PLR0913 - what it works with
         self,
@@ -64,12 +64,12 @@ class Shift:
         self._backlogs = dict(standings.backlogs)
         self._looked: dict[int, int] = {}
         self._is_counted: dict[int, bool] = {}
-        self._told: dict[int, Ledger] = {}
+        self._told: dict[int, ReadProgress] = {}
         self._told_s = self._checked_s = 0.0
         self._is_busy = False
 
     async def begin(self) -> None:
-        """Connect, and go to where the last one on duty was. Raises KafkaError."""
+        """Connect, and go to where the last leader was. Raises KafkaError."""
         await self._replayer.start()
         await self._follower.start()
         self._follower.assign(self._places)
@@ -261,16 +261,16 @@ class Shift:
             return
         self._told_s = now_s
         self._backlogs |= {each.source: each.told() for each in self.waiting.values()}
-        ledgers = [self._ledger(place.partition) for place in self._places]
-        news = [ledger for ledger in ledgers if self._told.get(ledger.partition) != ledger]
+        reports = [self._read_progress(place.partition) for place in self._places]
+        news = [report for report in reports if self._told.get(report.partition) != report]
         if news:
-            await self._stage.outbox.deliver([said(ledger) for ledger in news], at_once=True)
-            self._told |= {ledger.partition: ledger for ledger in news}
+            await self._stage.outbox.deliver([said(report) for report in news], at_once=True)
+            self._told |= {report.partition: report for report in news}
         self._show_all()
 
-    def _ledger(self, partition: int) -> Ledger:
+    def _read_progress(self, partition: int) -> ReadProgress:
         backlogs = [told for source, told in sorted(self._backlogs.items()) if self._partition(source) == partition]
-        return Ledger(partition=partition, looked=self._looked[partition], backlogs=tuple(backlogs))
+        return ReadProgress(partition=partition, looked=self._looked[partition], backlogs=tuple(backlogs))
 
     def _show_all(self) -> None:
         now = self._clock()

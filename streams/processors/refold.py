@@ -48,31 +48,31 @@ class Refolds:
         self._readings = Readings(parts.stage, parts.histories, parts.mappings)
 
     async def run(self) -> None:
-        """For ever: wait for dirty accounts, gather a little, mend them; large ones apart, one at a time."""
+        """For ever: wait for dirty accounts, gather a little, refold them; large ones apart, one at a time."""
         async with asyncio.TaskGroup() as lanes:
             while True:
                 if self._memory.dirty.keys() <= self._large:
                     self._parts.stage.waits.go_on(_WHO)
-                    await self._until_soiled()
+                    await self._until_marked()
                     continue
                 await asyncio.sleep(self._debounce_s)
                 self._meter.set("touchline_refold_pending", len(self._memory.dirty))
                 try:
                     for batch in self._batches():
-                        for account_id in await self._mend(batch):
+                        for account_id in await self._refold(batch):
                             self._large.add(account_id)
-                            lanes.create_task(self._mend_large(account_id))
+                            lanes.create_task(self._refold_large(account_id))
                     self._parts.stage.waits.go_on(_WHO)
                 except TransientError as error:
                     self._parts.stage.waits.wait(_WHO, str(error))
                     await asyncio.sleep(RETRY_S)
 
-    async def _until_soiled(self) -> None:
+    async def _until_marked(self) -> None:
         """Return once an account is marked; after REST_S anyway, for a large one that was marked to the end."""
-        self._memory.soiled.clear()
+        self._memory.marked.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REST_S):
-                await self._memory.soiled.wait()
+                await self._memory.marked.wait()
 
     def _batches(self) -> Iterator[dict[str, Dirty]]:
         """First those for which events wait; then some of those an operator asked for, so that neither starves."""
@@ -81,8 +81,8 @@ class Refolds:
             if found := dict(islice(((a, entry) for a, entry in dirty if entry.can_wait is can_wait), most)):
                 yield found
 
-    async def _mend(self, batch: dict[str, Dirty]) -> set[str]:
-        """Mend all but the large accounts, which are returned."""
+    async def _refold(self, batch: dict[str, Dirty]) -> set[str]:
+        """Refold all but the large accounts, which are returned."""
         started = time.monotonic()
         await self._call_back(batch.values())
         await self._drop_known(batch)
@@ -91,13 +91,13 @@ class Refolds:
         if rest := {a: entry for a, entry in rest.items() if a not in large}:
             await self._parts.stored(rest)
             for account_id, stored in (await self._histories.read(list(rest))).items():
-                await self._mend_one(account_id, rest[account_id], stored)
+                await self._refold_one(account_id, rest[account_id], stored)
             self._parts.shrink()
         self._meter.observe("touchline_refold_seconds", time.monotonic() - started)
         return large
 
-    async def _mend_large(self, account_id: str) -> None:
-        """Mend one large account, and again while more comes for it."""
+    async def _refold_large(self, account_id: str) -> None:
+        """Refold one large account, and again while more comes for it."""
         async with self._one_large:
             while (entry := self._memory.dirty.get(account_id)) is not None:
                 try:
@@ -105,7 +105,7 @@ class Refolds:
                     await self._call_back([entry])
                     await self._parts.stored([account_id])
                     stored = await self._histories.read_large(account_id)
-                    await self._mend_one(account_id, entry, stored, at_ease=True)
+                    await self._refold_one(account_id, entry, stored, at_ease=True)
                 except TransientError as error:
                     self._parts.stage.waits.wait(_WHO_LARGE, str(error))
                     await asyncio.sleep(RETRY_S)
@@ -150,12 +150,12 @@ class Refolds:
         if anew:
             await self._readings.call_back(anew, anew)
 
-    async def _mend_one(self, account_id: str, entry: Dirty, stored: Stored, *, at_ease: bool = False) -> None:
+    async def _refold_one(self, account_id: str, entry: Dirty, stored: Stored, *, at_ease: bool = False) -> None:
         """Conclude and tell. `at_ease`: in slices that leave room for live events."""
         if self._memory.dirty.get(account_id) is not entry:
             return  # partitions changed hands meanwhile
         del self._memory.dirty[account_id]
-        blocked = self._memory.soil(account_id, _RUNNING)  # what comes from here on waits for the next look
+        blocked = self._memory.mark_dirty(account_id, _RUNNING)  # what comes from here on waits for the next look
         as_of, long = self._parts.watermark.as_of(), len(stored.items) + len(entry.items) > LONG_HISTORY
         arguments = (account_id, self._parts.blueprint, entry, stored, as_of)
         found = await asyncio.to_thread(concluded, *arguments) if long else concluded(*arguments)

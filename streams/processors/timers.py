@@ -55,4 +55,4 @@ class Timers:
         memory, mine = self._parts.memory, self._parts.facts_end
         for account_id in await self._parts.histories.overdue(self._parts.watermark.as_of()):
             if partition_of(account_id, self._parts.partitions) in mine and account_id not in memory.live:
-                memory.soil(account_id, DEADLINE, must_read=True)
+                memory.mark_dirty(account_id, DEADLINE, must_read=True)

@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
-from schemas.parking import STANDINGS, AnyStanding, Backlog, Ledger, NotTaken, Standing
+from schemas.parking import STANDINGS, AnyStanding, Backlog, NotTaken, ReadProgress, Standing
 from schemas.topics import TopicName
 from streams.runtime.decode import decode
 from streams.runtime.kafka import broadcast_consumer
@@ -40,7 +40,7 @@ class Standings:
     def learn(self, items: Iterable[AnyStanding]) -> None:
         """Items in the order of the log."""
         for item in items:
-            if isinstance(item, Ledger):
+            if isinstance(item, ReadProgress):
                 self.looked[item.partition] = item.looked
                 self.backlogs |= {backlog.source: backlog for backlog in item.backlogs}
             elif isinstance(item, NotTaken):

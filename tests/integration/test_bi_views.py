@@ -238,21 +238,21 @@ def test_the_pain_of_an_incident_is_that_of_its_touchpoints(store: Store) -> Non
 
 async def test_incidents_follow_what_is_done_and_what_is_stored(store: Store) -> None:
     """A second look writes nothing; an action alone changes its row; what is withdrawn is gone, and comes back."""
-    ledger, log = incidents.ledger(store)
-    assert await ledger.step() == 0, "everything was there already"
-    assert await ledger.step() == 0
+    table, log = incidents.table(store)
+    assert await table.step() == 0, "everything was there already"
+    assert await table.step() == 0
     one = next(each for each in await incidents.on_the_page(store) if each.state == "open")
-    ledger.acted(incidents.act(log, one.event_id, "take", "Cy"))
-    assert await ledger.step() == 1
+    table.acted(incidents.act(log, one.event_id, "take", "Cy"))
+    assert await table.step() == 1
     taken = rows(store, f"SELECT state, taken_by FROM bi.incidents WHERE incident_id = '{one.id}'")
     assert [tuple(row.values()) for row in taken] == [("taken", "Cy")]
     with incidents.withdrawn(store, one.account_id):
-        assert await ledger.step() > 0
+        assert await table.step() > 0
         (gone,) = rows(store, f"SELECT count() AS n FROM bi.incidents WHERE account_id = '{one.account_id}'")
         assert gone["n"] == 0
-    await ledger.step()
+    await table.step()
     assert rows(store, f"SELECT state FROM bi.incidents WHERE incident_id = '{one.id}'") == [{"state": "taken"}]
-    again, _ = incidents.ledger(store)
+    again, _ = incidents.table(store)
     assert await again.step() == 1, "this one knows nothing of the action"
 
 
@@ -264,7 +264,7 @@ async def test_an_erasure_takes_incidents_of_its_events_out_of_the_files(store: 
     assert store.rows(physical)[0]["n"] != 0
     store.client.command(taking_out, parameters={"ids": [one.event_id]}, settings={"mutations_sync": 2})
     assert store.rows(physical) == [{"n": 0}]
-    assert await incidents.ledger(store)[0].step() == 1
+    assert await incidents.table(store)[0].step() == 1
 
 
 def test_a_ticket_is_answered_solved_and_opened_again(store: Store) -> None:

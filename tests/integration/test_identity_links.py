@@ -1,4 +1,4 @@
-"""The links topic on a real broker: a worker's start, the one on duty, and what it sends."""
+"""The links topic on a real broker: a worker's start, the leader, and what it sends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.config import KafkaConfig
 from schemas.facts import FACTS, ProposalFact
 from schemas.links import LINKS, Edge
 from schemas.touchpoints import ACCOUNT_INPUTS, Recall
-from streams.processors.links import TOPIC, LinksReader, RecallDuty
+from streams.processors.links import TOPIC, LinksReader, RecallLeader
 from streams.runtime.kafka import broadcast_consumer, end_offsets, partitions, producer
 from streams.runtime.log_guard import Broken
 from streams.runtime.metrics import NoMetrics
@@ -47,17 +47,17 @@ def _broken(places: list[Broken]) -> None:
 @asynccontextmanager
 async def worker(kafka: KafkaConfig, outbox: Outbox) -> AsyncIterator[LinksReader]:
     reader = LinksReader(kafka, NoMetrics(), _broken)
-    duty = RecallDuty(kafka, reader, outbox, _broken)
+    leader = RecallLeader(kafka, reader, outbox, _broken)
     await reader.start()
-    await duty.start()
-    tasks = [asyncio.create_task(reader.run()), asyncio.create_task(duty.run())]
+    await leader.start()
+    tasks = [asyncio.create_task(reader.run()), asyncio.create_task(leader.run())]
     try:
         yield reader
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await duty.stop()
+        await leader.stop()
         await reader.stop()
 
 
@@ -113,7 +113,7 @@ async def test_what_follows_from_links_is_sent_once_and_a_start_goes_on_from_the
 async def test_a_start_sends_what_nobody_sent_although_one_poll_brings_all(
     kafka_bootstrap: str, topic_prefix: str
 ) -> None:
-    """The worker on duty died between two links; both come in the same poll of the next one."""
+    """The leader of the resolve workers died between two links; both come in the same poll of the next one."""
     kafka = KafkaConfig(bootstrap=(kafka_bootstrap,), topic_prefix=topic_prefix, partitions=1)
     await ensure_topics(kafka)
     first, second = edge("email:ann@acme.com", "anonymous:a1", 1), edge("email:ann@acme.com", "anonymous:a2", 2)

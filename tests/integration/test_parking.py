@@ -1,4 +1,4 @@
-"""Setting aside and resuming on a real Kafka: the one on duty, its successor, and the commands that know of it."""
+"""Setting aside and resuming on a real Kafka: the leader, its successor, and the commands that know of it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from services.common.records import consumer, history, producer
 from streams.processors import backlogs, parking_worker
 from streams.processors.mapper import Mapper
 from streams.processors.normalise import parked
-from streams.processors.parking_leader import Parking
-from streams.processors.parking_worker import Shift
+from streams.processors.parking_leader import ParkingLeader
+from streams.processors.parking_worker import ParkingWorker
 from streams.processors.shell import Stage
 from streams.runtime import kafka as transport
 from streams.runtime.dead import letter
@@ -73,7 +73,9 @@ class Worker:
         stage = Stage("normalise", self.outbox, self.metrics, pytest.fail)
         self.standings = Standings()
         self._reader = StandingsReader(kafka, self.standings)
-        self._parking = Parking(kafka, lambda: Shift(kafka, self.standings, Mapper(), stage, self.metrics))
+        self._parking = ParkingLeader(
+            kafka, lambda: ParkingWorker(kafka, self.standings, Mapper(), stage, self.metrics)
+        )
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[Worker]:

@@ -147,9 +147,9 @@ async def test_a_hole_is_found_by_id_and_mended_from_kafka_as_the_sink_does(
 async def test_what_cannot_be_stored_again_yet_stays_a_difference(sink: Harness) -> None:
     await stored(sink, [touchpoint_fact(n) for n in range(5)])
     lose(sink, "touchpoints", "event_id = 'event-000003'")
-    holes = await find_holes(sink.config.kafka, asking(sink), print, from_at=None, mend=lambda _items: None)
+    holes = await find_holes(sink.config.kafka, asking(sink), print, from_at=None, repair=lambda _items: None)
     assert {finding.check: finding.count for finding in holes.findings()} == {TOLD.format("touchpoints"): 1}
-    assert (holes.mended, holes.accounts) == (0, {"crm:1"})
+    assert (holes.repaired, holes.accounts) == (0, {"crm:1"})
 
 
 async def test_an_event_without_row_and_without_fact_is_found_by_its_request(sink: Harness, tmp_path: Path) -> None:

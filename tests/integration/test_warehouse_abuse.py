@@ -19,7 +19,7 @@ import pytest
 import zstandard
 
 from schemas.config import SqlConfig
-from services.embedded.clickhouse.guard import FORBIDDEN_NAMES, SYSTEM_TABLES
+from services.embedded.clickhouse.sql_check import FORBIDDEN_NAMES, SYSTEM_TABLES
 from tests.clickhouse_fixture import ClickHouse, warehouse
 from tests.fuzz.warehouse import run
 from tests.listening import dripping, rest_of

@@ -21,7 +21,7 @@ from streams.journey import amended as amended_module
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
-from streams.journey.corrections import mended_from_memory
+from streams.journey.corrections import corrected_from_memory
 from streams.journey.fold import Journey, fold
 from tests.convergence import comparable, last_event, live, visible
 from tests.journeys import AS_OF, at, attributed
@@ -182,7 +182,7 @@ def test_what_was_shown_and_is_taken_back_leaves_a_line() -> None:
     again = [answer("b", 60, 10, survey="q")]
     changes = account.accept(again, at(60))
     assert [signal.rule for signal in changes.withdrawn.values()] == ["low_score"]
-    (line,) = mended_from_memory(account, again, changes, at(60))
+    (line,) = corrected_from_memory(account, again, changes, at(60))
     assert isinstance(line, Correction)
     assert (line.signals_withdrawn, "took back" in line.cause) == (1, True)
 

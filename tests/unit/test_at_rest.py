@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 from schemas.config import KafkaConfig
 from services.common.server import UnsignalledServer
 from streams.journey.causes import LATE
-from streams.processors.links import LinksReader, RecallDuty
+from streams.processors.links import LinksReader, RecallLeader
 from streams.processors.memory import Memory
 from streams.processors.progress import SinkProgress
 from streams.processors.refold import Refolds
@@ -79,16 +79,16 @@ async def test_a_sink_that_stands_is_asked_ever_less_often_and_at_once_when_some
     await running(progress.run, rest())
 
 
-class Duty(SimpleNamespace):
-    """The one on duty for recalls: a consumer that holds the links, and what is known and committed of them."""
+class Leader(SimpleNamespace):
+    """The leader for recalls: a consumer that holds the links, and what is known and committed of them."""
 
     def __init__(self) -> None:
         super().__init__(looks=0, commits=[])
         self.reader = LinksReader(KAFKA, NoMetrics(), lambda _: None)
         outbox: Any = None
-        self.duty = RecallDuty(KAFKA, self.reader, outbox, lambda _: None)
+        self.leader = RecallLeader(KAFKA, self.reader, outbox, lambda _: None)
         self.place = TopicPartition("identity.links.v1", 0)
-        self.duty._consumer, self.duty._sent = self, 0
+        self.leader._consumer, self.leader._sent = self, 0
 
     def assignment(self) -> set[TopicPartition]:
         self.looks += 1
@@ -100,7 +100,7 @@ class Duty(SimpleNamespace):
 
 @in_virtual_time
 async def test_recalls_are_sent_at_once_and_looked_for_seldom() -> None:
-    one = Duty()
+    one = Leader()
 
     async def rest() -> None:
         await asyncio.sleep(60)
@@ -111,33 +111,33 @@ async def test_recalls_are_sent_at_once_and_looked_for_seldom() -> None:
         ((at_s, position),) = one.commits
         assert position == 7 and at_s - began_s < 0.05
 
-    await running(one.duty.run, rest())
+    await running(one.leader.run, rest())
 
 
 @in_virtual_time
 async def test_refolds_wait_for_an_account_and_begin_with_it_at_once() -> None:
-    memory, rests, mended = Memory(10, 100, lambda *_: True), list[float](), list[float]()
+    memory, rests, refolded = Memory(10, 100, lambda *_: True), list[float](), list[float]()
     waits = SimpleNamespace(go_on=lambda _: rests.append(clock_s()), wait=lambda *_: None)
     parts: Any = SimpleNamespace(
         memory=memory, histories=None, mappings={}, progress=None, stage=SimpleNamespace(waits=waits)
     )
     refolds = Refolds(parts, debounce_s=0.1, meter=NoMetrics())
 
-    async def mend(batch: dict[str, Any]) -> list[str]:
-        mended.append(clock_s())
+    async def refold(batch: dict[str, Any]) -> list[str]:
+        refolded.append(clock_s())
         for account_id in batch:
             del memory.dirty[account_id]
         return []
 
-    refolds._mend = mend  # type: ignore[method-assign, assignment]
+    refolds._refold = refold  # type: ignore[method-assign, assignment]
 
     async def rest() -> None:
         await asyncio.sleep(60.3)
         assert len(rests) < 60 / 0.4
         began_s = clock_s()
-        memory.soil("crm:1", LATE)
+        memory.mark_dirty("crm:1", LATE)
         await asyncio.sleep(0.2)
-        assert [round(at - began_s, 3) for at in mended] == [0.1], "only the time it gathers in"
+        assert [round(at - began_s, 3) for at in refolded] == [0.1], "only the time it gathers in"
 
     await running(refolds.run, rest())
 

@@ -13,7 +13,7 @@ from schemas.touchpoints import AttributedTouchpoint
 from streams.journey import correction_limit
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
-from streams.journey.corrections import mended_from_memory, mends_line
+from streams.journey.corrections import corrected_from_memory, correction_due
 from tests.journeys import at, attributed, histories
 
 BLUEPRINT = load()
@@ -32,7 +32,7 @@ class Reader:
         """Tell a batch; how many touchpoints look other than before without time having passed, and if it refolds."""
         before, counted = dict(self.shown), self.account.counted_to
         changes = self.account.accept(items, as_of)
-        lines = mended_from_memory(self.account, items, changes, as_of)
+        lines = corrected_from_memory(self.account, items, changes, as_of)
         self.lines += [line for line in lines if isinstance(line, Correction)]
         self.shown |= {event_id: placed.shown for event_id, placed in changes.placed.items()}
         fell_silent = self.account.counted_to > counted
@@ -85,8 +85,8 @@ def test_an_account_in_disorder_has_so_many_lines_an_hour_and_the_next_tells_the
         item = attributed(f"l{number}", 100 + number, "lifecycle_changed", properties={"value": value})
         changed += reader.batch([item], at(10_000))[0]
     assert len(reader.lines) == 3
-    assert mends_line(reader.account, at(10_000) + timedelta(minutes=59)) == []
-    (rest,) = mends_line(reader.account, at(10_000) + timedelta(hours=1))
+    assert correction_due(reader.account, at(10_000) + timedelta(minutes=59)) == []
+    (rest,) = correction_due(reader.account, at(10_000) + timedelta(hours=1))
     assert isinstance(rest, Correction)
     assert sum(line.touchpoints_changed + line.signals_withdrawn for line in [*reader.lines, rest]) == changed > 3
-    assert mends_line(reader.account, at(10_000) + timedelta(hours=2)) == []
+    assert correction_due(reader.account, at(10_000) + timedelta(hours=2)) == []

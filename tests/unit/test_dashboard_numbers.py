@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.blueprint import TouchpointType
-from schemas.parking import Backlog, Ledger, Standing
+from schemas.parking import Backlog, ReadProgress, Standing
 from services.dashboard import cursors, numbers, words
 from services.dashboard.aside import aside_of
 from services.dashboard.catalogue import Catalogue
@@ -287,7 +287,7 @@ def test_a_source_that_is_set_aside_is_shown_as_that_and_its_neighbours_are_not(
         [
             Standing(source="desk", state="parked", since=NOW, cause="500 of the last 500 items were refused"),
             Standing(source="web", state="flowing", since=NOW),
-            Ledger(partition=0, looked=9, backlogs=(Backlog(source="desk", position=1, end=9, requests=7),)),
+            ReadProgress(partition=0, looked=9, backlogs=(Backlog(source="desk", position=1, end=9, requests=7),)),
         ]
     )
     found = {s.source: s for s in build_freshness([], ["web"], NOW, aside=aside_of(standings)).sources}

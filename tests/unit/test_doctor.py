@@ -14,7 +14,7 @@ import pytest
 
 from schemas.base import EPOCH
 from schemas.config import KafkaConfig
-from schemas.parking import Backlog, Ledger, Standing
+from schemas.parking import Backlog, ReadProgress, Standing
 from schemas.processes import GROUPS
 from schemas.topics import TOPICS
 from schemas.touchpoints import DeadLetter
@@ -274,11 +274,11 @@ def test_a_source_that_is_set_aside_is_a_problem_once_half_of_the_retention_is_o
     assert states(sources_of(standings, week, NOW)) == ["ok"]
     backlog = Backlog(source="web", position=1, end=9, requests=7, oldest_at=NOW)
     standings.learn([Standing(source="web", state="parked", since=NOW, cause="500 of the last 500 items were refused")])
-    standings.learn([Ledger(partition=0, looked=9, backlogs=(backlog,))])
+    standings.learn([ReadProgress(partition=0, looked=9, backlogs=(backlog,))])
     (found,) = sources_of(standings, week, NOW + timedelta(days=3.4))
     assert found.state == "warning" and "7 requests wait" in found.detail and "resume web" in found.fix
     assert states(sources_of(standings, week, NOW + timedelta(days=3.6))) == ["problem"]
-    standings.learn([Ledger(partition=0, looked=9, backlogs=(backlog.changed(lost=3),))])
+    standings.learn([ReadProgress(partition=0, looked=9, backlogs=(backlog.changed(lost=3),))])
     assert states(sources_of(standings, week, NOW)) == ["problem"]
     standings.learn([Standing(source="web", state="flowing", since=NOW)])
     assert states(sources_of(standings, week, NOW)) == ["warning", "ok"]

@@ -20,7 +20,7 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 
 class Topic:
-    """A compacted topic, and the worker on duty: what a worse record took the place of is told again."""
+    """A compacted topic, and the leader: what a worse record took the place of is told again."""
 
     def __init__(self, *, repairs: bool = True) -> None:
         self.records: list[Link] = []

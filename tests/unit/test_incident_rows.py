@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.alerting.incidents_table import Ledger
+from services.alerting.incidents_table import IncidentsTable
 from streams.incidents.actions import ActionLog
 from streams.incidents.intake import Lens
 from streams.incidents.listing import Listed, listed
@@ -74,5 +74,5 @@ class Empty:
 
 
 async def test_an_empty_store_is_looked_at_again_and_again() -> None:
-    ledger = Ledger(Empty(), Desks({}), ActionLog(), LENS, lambda: NOW)
-    assert [await ledger.step() for _ in range(3)] == [0, 0, 0]
+    table = IncidentsTable(Empty(), Desks({}), ActionLog(), LENS, lambda: NOW)
+    assert [await table.step() for _ in range(3)] == [0, 0, 0]

@@ -86,7 +86,7 @@ async def test_what_the_store_does_not_have_yet_stays() -> None:
     memory.keep("crm:in Kafka", Live(of("crm:2", 1), told_at(9)))
     memory.keep("crm:on its way", Live(of("crm:3", 1), never))
     memory.keep("crm:refused", Live(of("crm:4", 1), failed))
-    memory.keep("crm:row due", Live(of("crm:5", 1), told_at(1), owes_row=True))
+    memory.keep("crm:row due", Live(of("crm:5", 1), told_at(1), row_is_due=True))
     memory.keep("crm:last", Live(of("crm:6", 1), None))
     assert memory.shrink() == 2
     assert list(memory.live) == ["crm:in Kafka", "crm:on its way", "crm:refused", "crm:row due"]
@@ -97,7 +97,7 @@ async def test_what_the_store_does_not_have_yet_stays() -> None:
 
 async def test_those_that_wait_for_a_refold_count_too() -> None:
     memory = Memory(10, 20, lambda *_: True)
-    entry = memory.soil("crm:1", LATE)
+    entry = memory.mark_dirty("crm:1", LATE)
     entry.items += [attributed(f"e{n}", n) for n in range(21)]
     assert memory.is_full and memory.oldest_unstored() is None
     memory.dirty.clear()

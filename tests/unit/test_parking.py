@@ -16,13 +16,13 @@ import pytest
 from aiokafka import TopicPartition
 
 from schemas.config import KafkaConfig
-from schemas.parking import PARKED, STANDINGS, Backlog, Ledger, Parked, Standing
+from schemas.parking import PARKED, STANDINGS, Backlog, Parked, ReadProgress, Standing
 from schemas.touchpoints import CLEAN, DEAD, RAW, RawRequest
 from streams.processors import backlogs, parking_worker
 from streams.processors.backlogs import Trial, Waiting, is_due, pause_before_trial
 from streams.processors.mapper import Mapper
 from streams.processors.normalise import Normalise
-from streams.processors.parking_worker import Shift
+from streams.processors.parking_worker import ParkingWorker
 from streams.processors.shell import Record, Stage
 from streams.runtime.fuse import FuseBlown, SourceFuses
 from streams.runtime.metrics import Metrics
@@ -135,7 +135,7 @@ def test_what_retention_took_is_told() -> None:
     assert Waiting.of(told, 0, first=10).counted() == 0
 
 
-# -- the stage and the one on duty, over lists in the place of Kafka
+# -- the stage and the leader, over lists in the place of Kafka
 
 
 class Died(BaseException):
@@ -169,7 +169,7 @@ class Topics:
 
 
 class Consumer:
-    """What a Shift uses of a consumer without a group."""
+    """What a ParkingWorker uses of a consumer without a group."""
 
     def __init__(self, topics: Topics) -> None:
         self._topics, self._at = topics, dict[TopicPartition, int]()
@@ -215,7 +215,7 @@ class Consumer:
 
 
 class Worker:
-    """One normalise process: its partition of the raw topic, what it knows of the standings, perhaps the duty."""
+    """One normalise process: its partition of the raw topic, what it knows of the standings, perhaps the lead."""
 
     def __init__(self, system: System, partition: int) -> None:
         self.system, self.partition = system, partition
@@ -225,7 +225,7 @@ class Worker:
         outbox: Any = system.topics
         self.stage = Stage("normalise", outbox, self.metrics, pytest.fail)
         self.handler = Normalise(self.stage, Mapper(), self.standings, fuses)
-        self.shift: Shift | None = None
+        self.worker: ParkingWorker | None = None
 
     def learn(self, most: int | None = None) -> None:
         """Read on in the standings; at its start a worker reads them all."""
@@ -249,21 +249,23 @@ class Worker:
         return bool(found)
 
     async def tend(self) -> bool:
-        """A round of the duty."""
-        if self.shift is None:
-            self.shift = Shift(KAFKA, self.standings, Mapper(), self.stage, self.metrics, lambda: self.system.now)
-            await self.shift.begin()
-        return await self.shift.work()
+        """A round of the leader."""
+        if self.worker is None:
+            self.worker = ParkingWorker(
+                KAFKA, self.standings, Mapper(), self.stage, self.metrics, lambda: self.system.now
+            )
+            await self.worker.begin()
+        return await self.worker.work()
 
 
 class System:
-    """Two workers over one set of topics; one of them is on duty."""
+    """Two workers over one set of topics; one of them is the leader."""
 
     def __init__(self, seed: int) -> None:
         self.random, self.topics, self.now = random.Random(seed), Topics(), NOW
         self.committed = dict.fromkeys(range(KAFKA.partitions), 0)
         self.workers = [self.start(partition) for partition in range(KAFKA.partitions)]
-        self.on_duty = 0
+        self.leads = 0
         self.deaths = 0
 
     def start(self, partition: int) -> Worker:
@@ -293,13 +295,13 @@ class System:
                 before = worker.read_up_to
                 worker.learn(self.random.randint(1, 5))
                 return worker.read_up_to > before
-            return number == self.on_duty and await worker.tend()
+            return number == self.leads and await worker.tend()
         except Died:
             self.deaths -= 1
             self.workers[number] = self.start(number)
-            self.on_duty = self.random.randrange(len(self.workers))
+            self.leads = self.random.randrange(len(self.workers))
             for each in self.workers:
-                each.shift = None
+                each.worker = None
             return True
         finally:
             self.topics.deaths_after = -1
@@ -461,14 +463,14 @@ async def test_a_park_that_commits_first_is_caught(monkeypatch: pytest.MonkeyPat
 async def test_a_replay_that_tells_before_it_delivers_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known bad: a position that is published before what was read is in Kafka."""
 
-    async def eager(shift: Shift, waiting: Waiting, end: int) -> None:
+    async def eager(worker: ParkingWorker, waiting: Waiting, end: int) -> None:
         told, waiting.position = waiting.position, end
-        await shift._tell(at_once=True)
+        await worker._tell(at_once=True)
         waiting.position = told
-        await original(shift, waiting, end)
+        await original(worker, waiting, end)
 
-    original = Shift._replay
-    monkeypatch.setattr(Shift, "_replay", eager)
+    original = ParkingWorker._replay
+    monkeypatch.setattr(ParkingWorker, "_replay", eager)
     with pytest.raises(AssertionError):
         for seed in range(12):
             await test_whoever_dies_nothing_is_lost_and_nothing_is_another(seed, monkeypatch)
@@ -499,13 +501,13 @@ def accounted(system: System) -> int:
 
 def test_the_last_word_in_the_log_counts_and_unknown_items_are_left_out() -> None:
     standings = Standings()
-    ledger = Ledger(partition=0, looked=7, backlogs=(Backlog(source="web", position=3, end=5),))
-    standings.learn_record(STANDINGS.dump_json([Standing(source="web", state="parked", since=NOW), ledger]))
+    progress = ReadProgress(partition=0, looked=7, backlogs=(Backlog(source="web", position=3, end=5),))
+    standings.learn_record(STANDINGS.dump_json([Standing(source="web", state="parked", since=NOW), progress]))
     standings.learn_record(
         b'[{"kind":"later"},{"kind":"standing","source":"web","state":"unheard_of","since":"2026-11-29"}]'
     )
     assert standings.is_aside("web") and standings.unread_from("web", 0) == 3
-    ledger = ledger.changed(looked=9, backlogs=(Backlog(source="web", position=9),))
-    standings.learn_record(STANDINGS.dump_json([Standing(source="web", state="flowing", since=NOW), ledger]))
+    progress = progress.changed(looked=9, backlogs=(Backlog(source="web", position=9),))
+    standings.learn_record(STANDINGS.dump_json([Standing(source="web", state="flowing", since=NOW), progress]))
     assert not standings.is_aside("web") and standings.unread_from("web", 0) == 9
     assert standings.unread_from("other", 1) == 0

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.config import Config, SecretRef, SourceConfig
-from schemas.parking import Backlog, Ledger, Standing
+from schemas.parking import Backlog, ReadProgress, Standing
 from schemas.touchpoints import RAW, RawRequest
 from services.cli.commands.sources import rows_of
 from services.cli.main import app
@@ -30,7 +30,7 @@ def test_each_source_has_a_line_and_one_that_is_set_aside_says_why() -> None:
     standings.learn(
         [
             Standing(source="desk", state="parked", since=NOW, cause="most of it was refused"),
-            Ledger(partition=0, looked=9, backlogs=(Backlog(source="desk", position=1, end=9, requests=7),)),
+            ReadProgress(partition=0, looked=9, backlogs=(Backlog(source="desk", position=1, end=9, requests=7),)),
         ]
     )
     web, desk, gone = rows_of(CONFIG, standings, {"web": 2, "gone": 1, "": 5}, {"web": 40}, None)

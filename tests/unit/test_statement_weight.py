@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.embedded.clickhouse.guard import MAX_PARTS
+from services.embedded.clickhouse.sql_check import MAX_PARTS
 from services.embedded.clickhouse.statement_cost import COLUMNS, MANY, PARTS, weight
 from services.embedded.clickhouse.tree import tree
 

@@ -79,7 +79,7 @@ class Worker:
 
     def __init__(self, deadlines: dict[str, datetime | None], quiet: tuple[str, ...] = ()) -> None:
         self.told: list[tuple[str, datetime]] = []
-        self.soiled: list[tuple[str, str, bool]] = []
+        self.marked: list[tuple[str, str, bool]] = []
         self.live: dict[str, Any] = {
             name: SimpleNamespace(journey=SimpleNamespace(next_deadline=deadline, advance=self._advance(name in quiet)))
             for name, deadline in deadlines.items()
@@ -94,8 +94,8 @@ class Worker:
     def _advance(self, is_quiet: bool) -> Any:
         return lambda as_of: [] if is_quiet else [as_of]
 
-    def soil(self, account_id: str, cause: object, *, must_read: bool = False) -> None:
-        self.soiled.append((account_id, str(cause), must_read))
+    def mark_dirty(self, account_id: str, cause: object, *, must_read: bool = False) -> None:
+        self.marked.append((account_id, str(cause), must_read))
 
     async def tell(self, account_id: str, changes: list[datetime]) -> None:
         self.told.append((account_id, changes[0]))
@@ -176,7 +176,7 @@ async def test_the_stores_overdue_accounts_are_read_now_and_then_by_their_owner_
     assert not worker.swept, "not before its time"
     await ran(worker, 2 * (SWEEP_EVERY_S + LOOK_EVERY_S) + 0.5 * LOOK_EVERY_S, partitions=2)
     assert worker.swept == [AS_OF, AS_OF]
-    assert worker.soiled == [(name, str(DEADLINE), True) for name in mine] * 2
+    assert worker.marked == [(name, str(DEADLINE), True) for name in mine] * 2
 
 
 @pytest.mark.usefixtures("looped")

@@ -16,12 +16,12 @@ from schemas.errors import ConfigurationError
 from services.common.access import Access, add_token
 from services.embedded.clickhouse.codec import accepted, decode, encoder
 from services.embedded.clickhouse.errors import ClickHouseError
-from services.embedded.clickhouse.guard import check
 from services.embedded.clickhouse.main import listening, owned
 from services.embedded.clickhouse.outlet import Outlet
 from services.embedded.clickhouse.request import to_statement
 from services.embedded.clickhouse.roles import Role, Users
 from services.embedded.clickhouse.settings.process import WarehouseSettings
+from services.embedded.clickhouse.sql_check import check
 from services.embedded.clickhouse.statement import Statement, split_insert
 from services.embedded.clickhouse.tree import tree
 

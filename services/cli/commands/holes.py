@@ -32,7 +32,7 @@ SAY_EVERY_S: Final = 10.0
 Kept = Callable[[Sequence[Item]], Sequence[Item]]
 """The items that should be stored: those of erased people should not."""
 _NO_AGE: Final = datetime.max.replace(tzinfo=UTC)
-Mend = Callable[[Sequence[Item]], None]
+Repair = Callable[[Sequence[Item]], None]
 """Stores items as the sink does. Raises StoreUnavailable."""
 
 
@@ -42,7 +42,7 @@ class Holes:
 
     records: int = 0
     items: int = 0
-    mended: int = 0
+    repaired: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
     accounts: set[str] = field(default_factory=set)
@@ -68,13 +68,13 @@ async def find_holes(  # noqa: PLR0913 - what is asked
     tell: Callable[[str], None],
     *,
     from_at: datetime | None,
-    mend: Mend | None,
+    repair: Repair | None,
     since: datetime = EPOCH,
     kept: Kept = lambda items: items,
 ) -> Holes:
     """Reads what the sink has committed, from `from_at` (None: from the beginning), and compares it with the store.
 
-    What happened before `since` the store may have forgotten as it should. With `mend` what is missing is stored, and
+    What happened before `since` the store may have forgotten as it should. With `repair` what is missing is stored, and
     looked for again: only what is still missing is told. Raises KafkaAway, StoreUnavailable.
     """
     holes = Holes()
@@ -83,7 +83,7 @@ async def find_holes(  # noqa: PLR0913 - what is asked
         for topic, kind in TOPICS.items():
             wanted = await _committed(reader, kafka, topic, from_at)
             total = sum(max(0, end - first) for first, end in wanted.values())
-            look = _Look(holes, ask, mend, refused, tell, kind, topic, total, since, kept)
+            look = _Look(holes, ask, repair, refused, tell, kind, topic, total, since, kept)
             await _compare(reader, wanted, look)
     return holes
 
@@ -105,7 +105,7 @@ class _Look:
 
     holes: Holes
     ask: Ask
-    mend: Mend | None
+    repair: Repair | None
     refused: set[tuple[str, int, int, int]]
     tell: Callable[[str], None]
     kind: Kind
@@ -123,13 +123,13 @@ class _Look:
         self.holes.records += batch.records
         self.holes.items += len(items)
         found = missing(items, self.ask)
-        if found and self.mend is not None:
+        if found and self.repair is not None:
             lacking = list({id(item): item for some in found.values() for item in some}.values())
-            self.mend(lacking)
+            self.repair(lacking)
             self.holes.accounts |= {account for item in lacking if (account := _account(item))}
             found = missing(lacking, self.ask)
             left = {id(item) for some in found.values() for item in some}
-            self.holes.mended += len(lacking) - len(left)
+            self.holes.repaired += len(lacking) - len(left)
         self.holes.note(found)
 
     def progress(self, now_s: float) -> None:

@@ -14,7 +14,7 @@ from schemas.config import Config
 from schemas.errors import TransientError
 from schemas.links import Erasure
 from schemas.touchpoints import CleanTouchpoint
-from services.cli.commands.holes import Holes, Mend, find_holes
+from services.cli.commands.holes import Holes, Repair, find_holes
 from services.cli.commands.refold_commands import run_refold
 from services.cli.commands.unseen import find_unseen
 from services.cli.context import Target
@@ -56,7 +56,7 @@ class Verified:
 
 
 def run_verify(target: Target, options: Options, say: Say) -> Verified:
-    """Compares, and mends where asked to. Raises ConfigurationError, KafkaAway, StoreUnavailable."""
+    """Compares, and repairs where asked to. Raises ConfigurationError, KafkaAway, StoreUnavailable."""
     with target.store() as client:
         found: list[Finding] = []
         done: dict[str, object] = {}
@@ -76,7 +76,7 @@ def _against_kafka(
         return query_rows(client, sql, parameters)
 
     holes = _holes(target, ask, options, say)
-    if holes.mended:
+    if holes.repaired:
         _refold(target, sorted(holes.accounts), say)
     unseen = asyncio.run(
         find_unseen(
@@ -93,7 +93,7 @@ def _against_kafka(
     done: dict[str, object] = {
         "records_compared": holes.records,
         "facts_compared": holes.items,
-        "facts_stored_again": holes.mended,
+        "facts_stored_again": holes.repaired,
         "requests_compared": unseen.requests,
         "requests_parked": unseen.parked,
         "requests_sent_again": unseen.sent,
@@ -108,14 +108,14 @@ def _against_kafka(
 def _holes(target: Target, ask: Ask, options: Options, say: Say) -> Holes:
     config = target.load()
     with Store(config.clickhouse, clickhouse_password(config)) as store:
-        mend = _mending(store, erasure_key(config)) if options.fix else None
+        repair = _repairing(store, erasure_key(config)) if options.fix else None
         return asyncio.run(
             find_holes(
                 config.kafka,
                 ask,
                 say,
                 from_at=options.from_at,
-                mend=mend,
+                repair=repair,
                 since=_since(config),
                 kept=Erased(store, Ledger(erasure_key(config))).kept,
             )
@@ -134,15 +134,15 @@ def _since(config: Config) -> datetime:
     return kept_since(config, datetime.now(UTC))
 
 
-def _mending(store: Store, key: bytes) -> Mend:
+def _repairing(store: Store, key: bytes) -> Repair:
     """The sink's own way in: rows replace one another by id, and the cells of the map are computed anew."""
     sink = Sink(store, NoMetrics(), lambda: datetime.now(UTC), Ledger(key))
 
-    def mend(items: Sequence[Item]) -> None:
+    def repair(items: Sequence[Item]) -> None:
         sink.write(items)
         sink.recompute(items)
 
-    return mend
+    return repair
 
 
 def _refold(target: Target, accounts: Sequence[str], say: Say) -> None:

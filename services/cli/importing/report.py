@@ -30,7 +30,7 @@ class Report:
     phones_not_taken: int = 0
     untaken_columns: tuple[str, ...] = ()
     examples: list[Finding] = field(default_factory=list)
-    _mends: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False)
+    _by_fix: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False)
 
     def add(self, finding: Finding) -> None:
         """Count a finding; the first that the same thing would mend stay as examples."""
@@ -38,8 +38,8 @@ class Report:
             self.refused += 1
         else:
             self.unplaced[finding.fix] += 1
-        self._mends[finding.state, finding.fix] += 1
-        if self._mends[finding.state, finding.fix] <= EXAMPLES:
+        self._by_fix[finding.state, finding.fix] += 1
+        if self._by_fix[finding.state, finding.fix] <= EXAMPLES:
             self.examples.append(finding)
 
     def as_dict(self) -> dict[str, object]:
@@ -75,7 +75,7 @@ class Report:
         if not count:
             return
         yield f"  {title}: {count:,}"
-        for (of, fix), number in self._mends.most_common():
+        for (of, fix), number in self._by_fix.most_common():
             if of == state:
                 shown = [finding for finding in self.examples if (finding.state, finding.fix) == (state, fix)]
                 yield f"    {number:,} to mend so: {fix}" + (

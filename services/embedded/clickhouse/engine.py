@@ -21,7 +21,6 @@ from services.embedded.clickhouse.aggregates import Aggregates
 from services.embedded.clickhouse.cache import BoundedCache
 from services.embedded.clickhouse.clauses import check_settings, parted
 from services.embedded.clickhouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError, hidden
-from services.embedded.clickhouse.guard import Ask, check, one_statement
 from services.embedded.clickhouse.heads import HEADS
 from services.embedded.clickhouse.insert import insert_rows
 from services.embedded.clickhouse.meaning import as_meant
@@ -30,6 +29,7 @@ from services.embedded.clickhouse.room import RoomWatch, check_room, free_bytes
 from services.embedded.clickhouse.settings.process import WarehouseSettings
 from services.embedded.clickhouse.settings.server import CONFIG_XML
 from services.embedded.clickhouse.settings.statement import COLUMNS_FIRST, base_settings, reader_settings
+from services.embedded.clickhouse.sql_check import Ask, check, one_statement
 from services.embedded.clickhouse.statement import Insert, Statement, split_insert
 
 if TYPE_CHECKING:
