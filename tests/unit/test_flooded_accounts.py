@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from streams.identity import attribution_rules
 from streams.identity import directory as directory_module
-from streams.identity import knowledge as knowledge_module
+from streams.identity import recalls as recalls_module
 from streams.identity import memberships as memberships_module
 from streams.identity.directory import MAX_CLAIMANTS
 from streams.identity.knowledge import Knowledge
@@ -63,7 +63,7 @@ def looked_at(accounts: int, host: str = "acme.com") -> int:
 
     for n in range(accounts):
         claim = touchpoint(f"c{n}", n, "group", account_refs=(f"group:{n:03}",), account_traits={"domain": "acme.com"})
-        with patch.object(knowledge_module, "home", count):
+        with patch.object(recalls_module, "home", count):
             looked.clear()
             for link in knowledge.learn(claim):
                 knowledge.apply(link, knowledge.position + 1)

@@ -21,14 +21,15 @@ from streams.identity import attribution_rules
 from streams.identity import clusters as clusters_module
 from streams.identity import directory as directory_module
 from streams.identity import edges as edges_module
-from streams.identity import knowledge as knowledge_module
 from streams.identity import learning as learning_module
 from streams.identity import memberships as memberships_module
+from streams.identity import recalls as recalls_module
 from streams.identity import regions as regions_module
 from streams.identity.claims import Claims
 from streams.identity.directory import Directory
 from streams.identity.knowledge import Knowledge
 from streams.identity.memberships import Memberships
+from streams.identity.recalls import Recalls
 from streams.identity.record_changes import Records
 from streams.identity.regions import Region, Regions
 from streams.identity.verdicts import Verdicts
@@ -362,7 +363,7 @@ BROKEN: dict[str, tuple[object, str, object]] = {
     "a change is not followed over its border": (Regions, "_hanging_together", _only_itself),
     "the decision that arrives last wins": (Verdicts, "_in_order", lambda self, told: list(told)),
     "touchpoints are looked for in too few places": (
-        knowledge_module,
+        recalls_module,
         "places",
         lambda known, person: {f"anon:{person.person_id}"},
     ),
@@ -371,7 +372,7 @@ BROKEN: dict[str, tuple[object, str, object]] = {
         "RULES",
         (*attribution_rules.RULES[:2], *attribution_rules.RULES[2:4][::-1], *attribution_rules.RULES[4:]),
     ),
-    "a new claim is no news": (Knowledge, "_claimed", lambda self, claim, due: {*self.directory.claim(claim)[:0]}),
+    "a new claim is no news": (Recalls, "_claimed", lambda self, claim: {*self._knowledge.directory.claim(claim)[:0]}),
     "a deleted account goes on claiming": (Records, "gone", lambda self, record: None),
     "memberships outlive the record": (Records, "gaps", lambda self, record: ()),
     "an organisation of strangers is a company": (Directory, "is_open", lambda self, account_id: False),
@@ -381,9 +382,9 @@ BROKEN: dict[str, tuple[object, str, object]] = {
     "the domain that was told first stays": (Claims, "state", _only_first),
     "members of a restored account are not looked for": (Memberships, "members", lambda self, account_id: []),
     "a restored contact is no news": (
-        Knowledge,
+        Recalls,
         "_contact_changed",
-        lambda self, link, due: self.records.add(link) or set(),
+        lambda self, link: self._knowledge.records.add(link) or set(),
     ),
     "whoever names an account belongs to it": (
         learning_module,

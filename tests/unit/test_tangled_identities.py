@@ -15,8 +15,8 @@ from schemas.links import AccountClaim, Decision, Edge, Link
 from streams.identity import clusters as clusters_module
 from streams.identity import edges as edges_module
 from streams.identity import graph as graph_module
-from streams.identity import knowledge as knowledge_module
 from streams.identity import proposals as proposals_module
+from streams.identity import recalls as recalls_module
 from streams.identity import regions as regions_module
 from streams.identity.edges import FADES, MAX_EDGES, Edges, Moved, Seen, _Shared, seen
 from streams.identity.graph import IdentityGraph, Person
@@ -296,5 +296,5 @@ def _everybody(changed: Iterable[Person], now: object) -> set[str]:
 
 def test_else_it_is_asked_of_everybody_around() -> None:
     """Known bad: every alias of the people that changed."""
-    with patch.object(knowledge_module, "moved", _everybody):
+    with patch.object(recalls_module, "moved", _everybody):
         assert asked(STAR) > 40
