@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 from streams.identity import attribution_rules
 from streams.identity import directory as directory_module
-from streams.identity import recalls as recalls_module
 from streams.identity import memberships as memberships_module
+from streams.identity import recalls as recalls_module
 from streams.identity.directory import MAX_CLAIMANTS
 from streams.identity.knowledge import Knowledge
 from streams.identity.memberships import MAX_SEEN
