@@ -109,7 +109,11 @@ def run(stage: str, config: Config, clickhouse_password: str = "", erasure_key: 
 
 
 async def _run(
-    stage_name: str, config: Config, clickhouse_password: str, erasure_key: bytes, blueprint: CompiledBlueprint | None
+    stage_name: str,
+    config: Config,
+    clickhouse_password: str,
+    erasure_key: bytes = b"",
+    blueprint: CompiledBlueprint | None = None,
 ) -> int:
     ended = asyncio.get_running_loop().create_future()
 
