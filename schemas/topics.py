@@ -1,4 +1,5 @@
-"""The topic catalogue: names, keys, models. A record's value is a JSON array of 1…N items of its model.
+"""The topic catalogue: names, keys, models. A record's value is a JSON array of 1…N items of its model; in a compacted
+topic of one, under that one's key. Earlier versions wrote several there, too, under a hash of their keys.
 
 How long each is kept, and what it holds of people, is said in `schemas.retention`.
 """

@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
-import yaml
 from pydantic import Field
 
 from schemas.base import Strict
+from schemas.documents import lists_in
 
 Language = Literal["en", "nl"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -48,8 +48,7 @@ class Vocabulary(Strict):
 @cache
 def vocabulary(language: Language) -> Vocabulary:
     """The shipped word lists of a language, read once."""
-    text = (Path(__file__).parent / f"{language}.yaml").read_text(encoding="utf-8")
-    return Vocabulary.model_validate(yaml.safe_load(text))
+    return Vocabulary.model_validate(lists_in(Path(__file__).parent / f"{language}.yaml"))
 
 
 def valences(lists: dict[float, str]) -> dict[str, float]:

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Final
 from unicodedata import category, combining, name, normalize
 
-import yaml
+from schemas.documents import lists_in
 
-_LISTS: Final[dict[str, dict[str, list[str]]]] = yaml.safe_load(
-    (Path(__file__).parent / "controls.yaml").read_text(encoding="utf-8")
-)
+_LISTS: Final[dict[str, dict[str, list[str]]]] = lists_in(Path(__file__).parent / "controls.yaml")
 
 
 def _all(kind: str) -> frozenset[str]:

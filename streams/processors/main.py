@@ -20,6 +20,7 @@ from streams.connectors.registry import CONNECTORS, connectors_of, directories_o
 from streams.identity.erasures import Ledger
 from streams.identity.networks import Networks
 from streams.journey.blueprints import load
+from streams.journey.compiled import CompiledBlueprint
 from streams.minimising.asked import asked_by
 from streams.minimising.kept import Kept, keeping_of
 from streams.processors import journey as journey_stage
@@ -84,11 +85,12 @@ class Probe:
 
 @dataclass(slots=True)
 class Base:
-    """What every stage has."""
+    """What every stage has. `blueprint`: of those that judge."""
 
     config: Config
     clickhouse_password: str
     erasure_key: bytes
+    blueprint: CompiledBlueprint | None
     stage: Stage
     outbox: Outbox
     metrics: Metrics
@@ -101,12 +103,18 @@ def run(stage: str, config: Config, clickhouse_password: str = "", erasure_key: 
     """Run one processor until SIGTERM; returns the exit code. `erasure_key`: of the ledger; only `resolve` needs it."""
     if stage not in _PLANS:
         raise ConfigurationError(f"unknown stage `{stage}`; stages are {', '.join(_PLANS)}")
-    if stage == "journey":
-        load(config.journey.blueprint, CONNECTORS)  # a refused one is said at once, not when Kafka is there
-    return asyncio.run(_run(stage, config, clickhouse_password, erasure_key))
+    # before Kafka is there, which takes longer than anything else: a refused one is said at once
+    blueprint = load(config.journey.blueprint, CONNECTORS) if stage == "journey" else None
+    return asyncio.run(_run(stage, config, clickhouse_password, erasure_key, blueprint))
 
 
-async def _run(stage_name: str, config: Config, clickhouse_password: str, erasure_key: bytes = b"") -> int:
+async def _run(
+    stage_name: str,
+    config: Config,
+    clickhouse_password: str,
+    erasure_key: bytes = b"",
+    blueprint: CompiledBlueprint | None = None,
+) -> int:
     ended = asyncio.get_running_loop().create_future()
 
     def end(code: int) -> None:
@@ -133,7 +141,8 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str, erasur
         )
         outbox = Outbox(writer, die)
         stage = Stage(stage_name, outbox, metrics, die)
-        base = Base(config, clickhouse_password, erasure_key, stage, outbox, metrics, die, _teller(die), probe)
+        told = _teller(die)
+        base = Base(config, clickhouse_password, erasure_key, blueprint, stage, outbox, metrics, die, told, probe)
         plan = await _PLANS[stage_name](base)
         settle(tidies=stage_name != "resolve")
         async with _background(base, plan):
@@ -275,11 +284,12 @@ async def _plan_resolve(base: Base) -> Plan:
 
 async def _plan_journey(base: Base) -> Plan:
     config = base.config
+    assert base.blueprint is not None
     store = Store(config.clickhouse, base.clickhouse_password)
     progress = SinkProgress(config.kafka, base.stage, lambda: _facts_end(base))
     parts = journey_stage.Parts(
         stage=base.stage,
-        blueprint=load(config.journey.blueprint, CONNECTORS),
+        blueprint=base.blueprint,
         memory=Memory(config.journey.max_accounts_in_memory, config.journey.max_touchpoints_in_memory, progress.has),
         histories=Histories(store, directories_of(config), base.stage.waits),
         progress=progress,

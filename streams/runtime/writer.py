@@ -2,7 +2,9 @@
 
 Faust and the broker cost per record, so items of one partition that arrive within `linger_s` share a record: a JSON
 array of 1…N items. All partitions go out together, so that the producer needs one request for them, and whoever reads
-them, too. `put` returns a future that resolves with (partition, offset) once Kafka has acked the record (`acks=all`).
+them, too. In a compacted topic each item is a record of its own, with its own key: else what is told anew, or emptied
+because somebody is erased, would not take its place. `put` returns a future that resolves with (partition, offset) of
+the last record of what went out together, once Kafka has acked all of it (`acks=all`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Protocol
 
 from aiokafka.partitioner import murmur2
@@ -54,21 +55,12 @@ class _Buffer:
     items: list[bytes] = field(default_factory=list)
     size: int = 0
 
-    def record(self) -> bytes:
-        """The record's value. The items are let go of: an ack may take minutes, and the producer keeps the bytes."""
+    def records(self, topic: TopicName) -> list[tuple[bytes, bytes]]:
+        """(key, value) of each. The items are let go of: an ack may take minutes, and the producer keeps the bytes."""
         items, self.items = self.items, []
-        return b"[" + b",".join(items) + b"]"
-
-    @property
-    def key(self) -> bytes:
-        """The record's key where nothing hangs on it: its first item's."""
-        return self.keys[0]
-
-    @property
-    def compaction_key(self) -> bytes:
-        """The key in a compacted topic: only a record of the very same items may take this one's place."""
-        ids = sorted(set(self.keys))
-        return ids[0] if len(ids) == 1 else blake2b(b"\n".join(ids), digest_size=16).hexdigest().encode()
+        if TOPICS[topic].cleanup == "compact":
+            return [(key, b"[" + item + b"]") for key, item in zip(self.keys, items, strict=True)]
+        return [(self.keys[0], b"[" + b",".join(items) + b"]")]  # nothing hangs on the key
 
 
 class RecordWriter:
@@ -174,14 +166,16 @@ class RecordWriter:
             done.exception()  # retrieved: an item nobody waits for must not warn at shutdown
 
     async def _deliver(self, slot: tuple[TopicName, int], buffer: _Buffer, previous: asyncio.Task[None] | None) -> None:
-        """Send one record after its predecessor of the same partition; never raises."""
+        """Send what was collected after its predecessor of the same partition; never raises."""
         topic, partition = slot
         try:
             if previous is not None and not previous.done():
                 await asyncio.wait([previous])
-            key = buffer.compaction_key if TOPICS[topic].cleanup == "compact" else buffer.key
-            sending = self._producer.send(self._prefix + topic, buffer.record(), key=key, partition=partition)
-            metadata = await (await sending)
+            acks = [
+                await self._producer.send(self._prefix + topic, value, key=key, partition=partition)
+                for key, value in buffer.records(topic)
+            ]
+            *_, metadata = await asyncio.gather(*acks)
         except Exception as error:
             _settle(buffer.done, error)
             if self._on_error is not None:

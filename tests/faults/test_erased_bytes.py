@@ -36,7 +36,7 @@ FAST = 500.0
 
 
 def theirs() -> tuple[Call, ...]:
-    """A page with words of theirs, who they are, and an account that knows them."""
+    """A page and a complaint in words of theirs, who they are, and a message of theirs that cannot be read."""
     at = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     page = {"path": f"/pricing/{WORDS}", "url": f"https://www.example.com/pricing/{WORDS}", "title": WORDS}
     said: list[dict[str, object]] = [
@@ -44,6 +44,7 @@ def theirs() -> tuple[Call, ...]:
         {"type": "identify", "messageId": "z2", "anonymousId": BROWSER, "timestamp": at, "traits": {"email": ADDRESS}},
         {"type": "track", "event": "NPS Answered", "messageId": "z3", "anonymousId": BROWSER, "timestamp": at,
          "properties": {"comment": f"I hate this {WORDS}", "score": 1}},
+        {"type": "teleport", "messageId": "z4", "anonymousId": BROWSER, "timestamp": at, "traits": {"email": ADDRESS}},
     ]  # fmt: skip
     return tuple(Call("web", PLACES["web"], json.dumps({"batch": [one]}), 1) for one in said)
 
@@ -89,6 +90,9 @@ def test_every_byte_is_gone_when_the_receipt_says(fresh: Path) -> None:
 
         before = look("before")
         assert {"kafka/kafka", "clickhouse/engine"} <= {place.rsplit("/", 1)[0] for place in before.found}
+        assert any("touchpoints.dead.v1" in place for place in before.found), (
+            "what cannot be read is kept with its bytes"
+        )
         done = system.cli("erase", ADDRESS, "--by", "the test")
         assert done.returncode == 0, done.stderr
         print(json.loads(done.stdout)["left"])

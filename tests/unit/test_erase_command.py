@@ -351,6 +351,67 @@ async def test_notes_lose_their_words_where_they_are_about_somebody(
         assert ACTIONS.validate_json(value) == [action.changed(text=ERASED)]
 
 
+def edge(a: str, b: str) -> Edge:
+    return Edge(a=a, b=b, since=NOW - timedelta(days=2), evidence="e", source="s", scoped=True)
+
+
+def together(*links: Edge | Erasure) -> bytes:
+    return b"[" + b",".join(link.encoded() for link in links) + b"]"
+
+
+GONE, STAYS = edge("email:ann@acme.com", "anonymous:a1"), edge("email:bob@acme.com", "anonymous:b1")
+TOLD = erasure("anonymous:z9")
+"""An erasure that a service learned, and that an earlier version wrote into one record with links."""
+
+
+class Log:
+    """A topic as readers see it, and what is written to it."""
+
+    def __init__(self, *records: tuple[bytes, bytes | None]) -> None:
+        self.records = list(records)
+
+    async def history(self, *_: object) -> AsyncIterator[object]:
+        for key, value in list(self.records):
+            yield SimpleNamespace(key=key, value=value)
+
+    async def send_and_wait(self, topic: str, value: bytes | None, *, key: bytes, partition: int) -> object:
+        self.records.append((key, value))
+        return SimpleNamespace(offset=len(self.records) - 1)
+
+    @property
+    def compacted(self) -> dict[bytes, bytes]:
+        return {key: value for key, value in dict(self.records).items() if value is not None}
+
+
+async def test_a_record_of_several_links_lets_go_of_the_one_that_is_erased(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log((b"digest", together(GONE, TOLD, STAYS)), (b"other", together(STAYS, STAYS)), (b"alone", together(GONE)),
+              (b"was", together(GONE, STAYS)), (b"was", None))  # fmt: skip
+    monkeypatch.setattr(topics, "history", log.history)
+    ledger = known(erasure("email:ann@acme.com", before=NOW))
+    kafka = KafkaConfig(topic_prefix="t-")
+    assert [one.link_id async for one in topics.ledger_of(None, kafka)] == [TOLD.link_id]
+    assert await topics.take_apart(None, log, kafka, ledger) == 1
+    left = log.compacted
+    assert b"digest" not in left and left[TOLD.link_id.encode()] == together(TOLD)
+    assert left[STAYS.link_id.encode()] == together(STAYS)
+    assert [key for key, value in left.items() if b"ann@" in value] == [b"alone"], "that one's own key stands for it"
+    written = len(log.records)
+    assert await topics.take_apart(None, log, kafka, ledger) == 0 and len(log.records) == written
+
+
+async def test_of_several_notes_in_one_record_only_those_about_somebody_lose_their_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    about, other = (
+        IncidentAction(action_id=name, at=NOW, by="Olaf", verb="note", events=(event,), text="called")
+        for name, event in (("a", "gone"), ("b", "other"))
+    )
+    log = Log((b"digest", b"[" + about.encoded() + b"," + other.encoded() + b"]"))
+    monkeypatch.setattr(topics, "history", log.history)
+    assert await topics.blank_notes(None, log, KafkaConfig(), {"gone"}, ()) == 1
+    assert ACTIONS.validate_json(log.compacted[b"digest"]) == [about.changed(text=ERASED), other]
+
+
 def test_with_an_account_goes_whoever_has_an_address_there_and_others_stay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

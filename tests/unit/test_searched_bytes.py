@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import struct
 from pathlib import Path
+from urllib.parse import quote
 
 import lz4.block
 import pytest
@@ -13,7 +15,7 @@ from clickhouse_cityhash.cityhash import CityHash128
 
 from services.embedded.clickhouse.codec import BLOCKS, encoder
 from tests.faults.kit.blocks import outside, plain
-from tests.faults.kit.traces import searched
+from tests.faults.kit.traces import forms, searched
 
 WORD = "Zandkasteelmoord"
 TEXT = b"nothing of note " * 40 + WORD.encode() + b" and more of the same" * 40
@@ -86,3 +88,14 @@ def test_a_column_that_cannot_be_read_whole_is_told(tmp_path: Path, spoilt: byte
     (tmp_path / STORE).mkdir(parents=True)
     (tmp_path / STORE / "text.bin").write_bytes(signed(zstd_block(TEXT)) + spoilt)
     assert searched(tmp_path, [WORD]).unread == [(STORE / "text.bin").as_posix()]
+
+
+@pytest.mark.parametrize("before", range(7))
+def test_a_word_is_found_where_it_is_written_otherwise(before: int) -> None:
+    address = "zand@kastelen.example"
+    told = b"x" * before + address.encode() + b", and more"
+    assert any(form in base64.b64encode(told) for form in forms(address))
+    assert quote(address, safe="").encode() in forms(address)
+    assert not any(
+        form in base64.b64encode(b"x" * before + b"sand@castelen.example, and more") for form in forms(address)
+    )

@@ -86,3 +86,22 @@ async def test_hurry_waits_for_nothing() -> None:
     assert asyncio.get_running_loop().time() - began < LINGER_S / 2
     await records.put(TOPIC, KEYS[0], b"2")
     assert [items for _, _, items in producer.sent] == [1, 1]
+
+
+@in_virtual_time
+async def test_in_a_compacted_topic_each_item_has_a_record_and_a_key_of_its_own() -> None:
+    """Whatever comes together: else nothing could take the place of one of them, or empty it."""
+    sent: list[tuple[bytes | None, bytes]] = []
+
+    class Keyed(Producer):
+        async def send(self, topic: str, value: bytes, *, key: bytes | None, partition: int) -> Awaitable[Ack]:
+            sent.append((key, value))
+            return await super().send(topic, value, key=key, partition=partition)
+
+    records = RecordWriter(Keyed(), lambda topic: 1, linger_s=LINGER_S)
+    links: TopicName = "identity.links.v1"
+    done = [records.put(links, key, item) for key, item in (("a", b"1"), ("b", b"2"), ("a", b"3"))]
+    assert {await one for one in done} == {(0, 2)}, "known is what is taught once the last of them is"
+    assert sent == [(b"a", b"[1]"), (b"b", b"[2]"), (b"a", b"[3]")]
+    await asyncio.gather(*[records.put(TOPIC, "a", item) for item in (b"1", b"2")])
+    assert sent[3:] == [(b"a", b"[1,2]")]

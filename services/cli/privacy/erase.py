@@ -25,7 +25,7 @@ from services.cli.privacy import store
 from services.cli.privacy.folder import PrivacyFolder
 from services.cli.privacy.receipt import Receipt, left, words
 from services.cli.privacy.subject import Subject, late_in_links, person_with
-from services.cli.privacy.topics import blank_notes, call_back, empty, ledger_of, tell
+from services.cli.privacy.topics import blank_notes, call_back, empty, ledger_of, take_apart, tell
 from services.common.linked import LinkSource
 from services.common.records import consumer, producer
 from streams.identity.directories import Directories
@@ -246,6 +246,7 @@ async def finish(tools: Tools, reader: Any, writer: Any, work: Work) -> dict[str
         work.found.take(item)
     link_ids = store.links(tools.client, work.ledger)
     await empty(writer, tools.config.kafka, link_ids)
+    await take_apart(reader, writer, tools.config.kafka, work.ledger)
     done = store.take_out(tools.client, work.ledger, work.found, link_ids, tools.say)
     done["notes"] = await blank_notes(reader, writer, tools.config.kafka, work.found.events, work.names or ())
     done["places in logs"] = tools.folder.blank_logs(work.names or ())

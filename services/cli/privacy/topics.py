@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from schemas.config import KafkaConfig
 from schemas.incidents import ACTIONS, IncidentAction
-from schemas.links import LINKS, Erasure
+from schemas.links import LINKS, AnyLink, Carried, Erasure
 from schemas.retention import TOPICS_HELD
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
 from services.cli.privacy.folder import SHORTEST_NAME
 from services.common.records import history
-from streams.identity.erasures import ERASED
+from streams.identity.erasures import ERASED, Ledger
 from streams.runtime.decode import decode
 from streams.runtime.kafka import partitions
 from streams.runtime.writer import partition_of
@@ -21,6 +21,8 @@ from streams.runtime.writer import partition_of
 LINKS_TOPIC: Final[TopicName] = "identity.links.v1"
 NOTES_TOPIC: Final[TopicName] = "incidents.actions.v1"
 ACCOUNTS_TOPIC: Final[TopicName] = "touchpoints.attributed.v1"
+_KIND: Final = b'"kind":'
+_ERASURE: Final = b'"kind":"erasure"'
 NOTHING: Final = b"nothing"
 """The key of records that only move a compacted topic on: of no link, desk, action or source."""
 
@@ -29,11 +31,14 @@ async def tell(writer: Any, kafka: KafkaConfig, erasures: Iterable[Erasure]) -> 
     """Put records of the ledger where every resolver reads them; returns the position of the last."""
     position = 0
     for erasure in erasures:
-        value = b"[" + erasure.changed(scoped=True).encoded() + b"]"
-        topic = kafka.topic_prefix + LINKS_TOPIC
-        sent = await writer.send_and_wait(topic, value, key=erasure.link_id.encode(), partition=0)
-        position = sent.offset + 1
+        position = await _tell_link(writer, kafka, erasure.changed(scoped=True))
     return position
+
+
+async def _tell_link(writer: Any, kafka: KafkaConfig, link: AnyLink) -> int:
+    topic, value = kafka.topic_prefix + LINKS_TOPIC, b"[" + link.encoded() + b"]"
+    sent = await writer.send_and_wait(topic, value, key=link.link_id.encode(), partition=0)
+    return int(sent.offset) + 1
 
 
 async def call_back(writer: Any, kafka: KafkaConfig, recalls: Sequence[Recall]) -> None:
@@ -51,6 +56,28 @@ async def empty(writer: Any, kafka: KafkaConfig, link_ids: Iterable[str]) -> Non
     topic = kafka.topic_prefix + LINKS_TOPIC
     for link_id in link_ids:
         await writer.send_and_wait(topic, None, key=link_id.encode(), partition=0)
+
+
+async def take_apart(reader: Any, writer: Any, kafka: KafkaConfig, ledger: Ledger) -> int:
+    """Empty records of several links of which one speaks of somebody who was erased; how many that were.
+
+    Earlier versions wrote what they learned at once into one record, and no link's own key stands for it. The others in
+    it are told again first, each as a record of its own; where a better one was known, `resolve` tells that once more.
+    """
+    found: dict[bytes, list[AnyLink]] = {}
+    async for record in history(reader, kafka, LINKS_TOPIC):
+        several = decode(record.value or b"[]", LINKS).items if (record.value or b"").count(_KIND) > 1 else ()
+        links = [link for _, link in several]
+        if any(not isinstance(link, (Erasure, Carried)) and ledger.covers_link(link) for link in links):
+            found[record.key] = links
+        else:
+            found.pop(record.key, None)
+    for links in found.values():
+        stay = [link for link in links if isinstance(link, (Erasure, Carried)) or not ledger.covers_link(link)]
+        for link in stay:
+            await _tell_link(writer, kafka, link)
+    await empty(writer, kafka, (key.decode() for key in found))
+    return len(found)
 
 
 async def begin_files(writer: Any, kafka: KafkaConfig) -> None:
@@ -72,26 +99,28 @@ async def blank_notes(  # noqa: PLR0913 - of whom, and where
     Who did what and when stays. Everybody who follows the log forgets the words as they read it.
     """
     values = [value for name in names if len(value := name.partition(":")[2].lower()) >= SHORTEST_NAME]
-    latest: dict[bytes, IncidentAction] = {}
+
+    def is_told(action: IncidentAction) -> bool:
+        about = not events.isdisjoint(action.events) or any(value in action.text.lower() for value in values)
+        return about and action.text not in ("", ERASED)
+
+    latest: dict[bytes, list[IncidentAction]] = {}  # earlier versions wrote several into one record
     async for record in history(reader, kafka, NOTES_TOPIC):
-        for _, action in decode(record.value or b"[]", ACTIONS).items:
-            latest[record.key] = action
-    told = [
-        (key, action)
-        for key, action in latest.items()
-        if action.text not in ("", ERASED)
-        and (not events.isdisjoint(action.events) or any(value in action.text.lower() for value in values))
-    ]
-    for key, action in told:
-        emptied = b"[" + action.changed(text=ERASED).encoded() + b"]"
-        await writer.send_and_wait(kafka.topic_prefix + NOTES_TOPIC, emptied, key=key, partition=0)
-    return len(told)
+        latest[record.key] = [action for _, action in decode(record.value or b"[]", ACTIONS).items]
+    count = 0
+    for key, actions in latest.items():
+        if told := sum(map(is_told, actions)):
+            left = (action.changed(text=ERASED) if is_told(action) else action for action in actions)
+            emptied = b"[" + b",".join(action.encoded() for action in left) + b"]"
+            await writer.send_and_wait(kafka.topic_prefix + NOTES_TOPIC, emptied, key=key, partition=0)
+            count += told
+    return count
 
 
 async def ledger_of(reader: Any, kafka: KafkaConfig) -> AsyncIterator[Erasure]:
-    """All erasures that the topic holds."""
+    """All erasures that the topic holds, also those that share a record with links, as earlier versions wrote."""
     async for record in history(reader, kafka, LINKS_TOPIC):
-        if record.key is not None and record.key.startswith(b"erasure|"):
+        if _ERASURE in (record.value or b""):
             for _, link in decode(record.value or b"[]", LINKS).items:
                 if isinstance(link, Erasure):
                     yield link

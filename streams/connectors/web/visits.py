@@ -21,8 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
+from schemas.documents import lists_in
 from streams.connectors.reading import first_text, host_of, text
 from streams.connectors.web.landing import CLICKS, PARTS, of_address, of_ids
 from streams.connectors.web.landing import NOTHING as NO_LANDING
@@ -52,9 +51,7 @@ _MEDIA: Final = {
 }  # fmt: skip
 _NO_REFERRER: Final = ("$direct", "(direct)", "direct", "none", "null", "undefined")
 _MAX_CHARS: Final = 2_000
-_SOURCES: Final[dict[str, list[str]]] = yaml.safe_load(
-    (Path(__file__).parent / "sources.yaml").read_text(encoding="utf-8")
-)
+_SOURCES: Final[dict[str, list[str]]] = lists_in(Path(__file__).parent / "sources.yaml")
 _KIND_OF: Final = {name: kind for kind, names in _SOURCES.items() for name in names}
 
 Place = dict[str, Any]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from services.cli.context import Target
 from streams.runtime.clickhouse import query_rows
@@ -31,12 +33,20 @@ class Searched:
     unread: list[str] = field(default_factory=list)
 
 
+def forms(word: str) -> set[bytes]:
+    """The word as it is, as a URL has it, and as it stands in base64, wherever in the text that begins."""
+    told = word.encode()
+    inner = (base64.b64encode(b"." * skipped + told) for skipped in range(3))
+    cut = (text[-(-8 * skipped // 6) : (8 * (skipped + len(told))) // 6] for skipped, text in enumerate(inner))
+    return {told, quote(word, safe="").encode(), *cut}
+
+
 def searched(data: Path, words: Iterable[str], pids: Iterable[int] = (), depth: int = 3) -> Searched:
-    """Look for words in every file below `data` as it is, and in what ClickHouse has compressed.
+    """Look for words in every file below `data` as it is, and in what ClickHouse has compressed; each in its `forms`.
 
     `pids`: also in files that are deleted, and that one of these processes still has open.
     """
-    wanted, seen = [word.encode() for word in words], Searched()
+    wanted, seen = {form for word in words for form in forms(word)}, Searched()
     for name, content in (*_contents(data), *_deleted(data, pids)):
         seen.files += 1
         texts = [content, *(plain(content) if name.startswith("clickhouse/") else ())]
