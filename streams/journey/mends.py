@@ -1,8 +1,12 @@
-"""How many lines in `corrections` an account's small mends make: each change is in one, and there are not too many."""
+"""How many lines in `corrections` an account's changes make: each change is in one, and there are not too many.
+
+Nothing is held back. Above the bound a change goes into the line that was told last, which is told again under its id
+and replaces what the store has of it; so a writer that ends loses nothing.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,43 +14,50 @@ from streams.journey.causes import Cause
 
 MOST: Final = 60
 WITHIN: Final = timedelta(hours=1)
+MOST_CAUSES: Final = 50
+"""Causes that a line remembers; it names the first few of them."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Mended:
-    """What was told again since the last line."""
+    """What is told anew: touchpoints and signals that look other, are gone, are taken back; and why."""
 
     touchpoints: int = 0
+    removed: int = 0
     signals: int = 0
     withdrawn: int = 0
-    causes: set[Cause] = field(default_factory=set)
+    causes: frozenset[Cause] = frozenset()
 
-    def add(self, touchpoints: int, signals: int, withdrawn: int, causes: set[Cause]) -> None:
-        """Take in the mends of one batch."""
-        self.touchpoints += touchpoints
-        self.signals += signals
-        self.withdrawn += withdrawn
-        self.causes |= causes
+    def with_(self, more: Mended) -> Mended:
+        """Both in one."""
+        return Mended(
+            self.touchpoints + more.touchpoints,
+            self.removed + more.removed,
+            self.signals + more.signals,
+            self.withdrawn + more.withdrawn,
+            frozenset(sorted(self.causes | more.causes)[:MOST_CAUSES]),
+        )
 
 
 class Mends:
-    """An account's mends that no line tells yet. Of more than so many lines an hour, the next one tells them all."""
+    """An account's lines of this hour: how many, and the last of them."""
 
-    __slots__ = ("_since", "_told", "unsaid")
+    __slots__ = ("_last", "_since", "_told")
 
     def __init__(self) -> None:
-        self.unsaid = Mended()
         self._since: datetime | None = None
         self._told = 0
+        self._last = ("", Mended())
 
-    def due(self, as_of: datetime) -> Mended | None:
-        """What a line must tell now; None when nothing is to be told, or there were enough lines for now."""
-        if not (self.unsaid.touchpoints or self.unsaid.withdrawn):
-            return None
+    def line(self, correction_id: str, now: Mended, as_of: datetime) -> tuple[str, Mended, bool]:
+        """Under which id a change is told, what that line tells then, and whether it told of others before."""
         if self._since is None or as_of - self._since >= WITHIN:
             self._since, self._told = as_of, 0
-        if self._told >= MOST:
-            return None
-        self._told += 1
-        told, self.unsaid = self.unsaid, Mended()
-        return told
+        is_full = self._told >= MOST
+        if is_full:
+            correction_id, before = self._last
+            now = before.with_(now)
+        else:
+            self._told += 1
+        self._last = (correction_id, now)
+        return correction_id, now, is_full

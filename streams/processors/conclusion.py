@@ -12,6 +12,7 @@ from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored, as_of_at_least, corrections
 from streams.journey.fold import merged
 from streams.journey.leaving import NEVER
+from streams.journey.mends import Mends
 from streams.processors.journey import fact_outputs, recalled_output
 from streams.processors.memory import EVERYONE, Dirty, Live
 from streams.runtime.outbox import Output
@@ -37,8 +38,18 @@ class _SentBack:
     refused: bool
 
 
-def concluded(account_id: str, blueprint: CompiledBlueprint, entry: Dirty, stored: Stored, now: datetime) -> Conclusion:
-    """The refold itself: what is stored and what waits, folded and compared. Needs nothing of the event loop."""
+def concluded(
+    account_id: str,
+    blueprint: CompiledBlueprint,
+    entry: Dirty,
+    stored: Stored,
+    now: datetime,
+    mends: Mends | None = None,
+) -> Conclusion:
+    """The refold itself: what is stored and what waits, folded and compared. Needs nothing of the event loop.
+
+    `mends`: the account's lines of before, where it was in memory.
+    """
     known_before = bool(stored.items or stored.account_digest)
     items = _inputs(stored, entry)
     recalled = _recalled(items, stored, entry)
@@ -46,6 +57,7 @@ def concluded(account_id: str, blueprint: CompiledBlueprint, entry: Dirty, store
         return Conclusion(folded=False, live=None, facts=[], recalled=recalled)
     as_of = as_of_at_least(stored, now)
     account, journey = AccountJourney.rebuilt(account_id, blueprint, items, as_of)
+    account.mends = mends or account.mends
     facts = corrections(account, journey, stored, as_of, frozenset(entry.causes))
     return Conclusion(
         folded=True,

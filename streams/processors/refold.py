@@ -149,7 +149,9 @@ class Refolds:
         del self._memory.dirty[account_id]
         blocked = self._memory.soil(account_id, _RUNNING)  # what comes from here on waits for the next look
         as_of, long = self._parts.watermark.as_of(), len(stored.items) + len(entry.items) > LONG_HISTORY
-        arguments = (account_id, self._parts.blueprint, entry, stored, as_of)
+        live = self._memory.live.get(account_id)
+        mends = live.journey.mends if live else None
+        arguments = (account_id, self._parts.blueprint, entry, stored, as_of, mends)
         found = await asyncio.to_thread(concluded, *arguments) if long else concluded(*arguments)
 
         def ours() -> bool:
