@@ -1,8 +1,12 @@
-"""How many lines in `corrections` the small changes of an account make: each change is told, by a few lines an hour."""
+"""How many lines in `corrections` an account's changes make: each change is in one, and there are not too many.
+
+Nothing is held back. Above the bound a change goes into the line that was told last, which is told again under its id
+and replaces what the store has of it; so a writer that ends loses nothing.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,43 +14,50 @@ from streams.journey.causes import Cause
 
 MOST: Final = 60
 WITHIN: Final = timedelta(hours=1)
+MOST_CAUSES: Final = 50
+"""Causes that a line remembers; it names the first few of them."""
 
 
-@dataclass(slots=True)
-class Untold:
-    """What was told again since the last line."""
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What is told anew: touchpoints and signals that look other, are gone, are taken back; and why."""
 
     touchpoints: int = 0
+    removed: int = 0
     signals: int = 0
     withdrawn: int = 0
-    causes: set[Cause] = field(default_factory=set)
+    causes: frozenset[Cause] = frozenset()
 
-    def add(self, touchpoints: int, signals: int, withdrawn: int, causes: set[Cause]) -> None:
-        """Take in what one batch corrected."""
-        self.touchpoints += touchpoints
-        self.signals += signals
-        self.withdrawn += withdrawn
-        self.causes |= causes
+    def with_(self, more: Corrected) -> Corrected:
+        """Both in one."""
+        return Corrected(
+            self.touchpoints + more.touchpoints,
+            self.removed + more.removed,
+            self.signals + more.signals,
+            self.withdrawn + more.withdrawn,
+            frozenset(sorted(self.causes | more.causes)[:MOST_CAUSES]),
+        )
 
 
 class CorrectionLimit:
-    """What was corrected of an account and no line tells yet; past so many lines an hour, the next one tells it all."""
+    """An account's lines of this hour: how many, and the last of them."""
 
-    __slots__ = ("_since", "_told", "untold")
+    __slots__ = ("_last", "_since", "_told")
 
     def __init__(self) -> None:
-        self.untold = Untold()
         self._since: datetime | None = None
         self._told = 0
+        self._last = ("", Corrected())
 
-    def due(self, as_of: datetime) -> Untold | None:
-        """What a line must tell now; None when nothing is to be told, or there were enough lines for now."""
-        if not (self.untold.touchpoints or self.untold.withdrawn):
-            return None
+    def line(self, correction_id: str, now: Corrected, as_of: datetime) -> tuple[str, Corrected, bool]:
+        """Under which id a change is told, what that line tells then, and whether it told of others before."""
         if self._since is None or as_of - self._since >= WITHIN:
             self._since, self._told = as_of, 0
-        if self._told >= MOST:
-            return None
-        self._told += 1
-        told, self.untold = self.untold, Untold()
-        return told
+        is_full = self._told >= MOST
+        if is_full:
+            correction_id, before = self._last
+            now = before.with_(now)
+        else:
+            self._told += 1
+        self._last = (correction_id, now)
+        return correction_id, now, is_full

@@ -13,6 +13,7 @@ from streams.friction.episodes import Signal
 from streams.ids import named_id
 from streams.journey.account import AccountJourney, Changes, changes_nothing
 from streams.journey.causes import LATE, Cause, in_words
+from streams.journey.correction_limit import Corrected
 from streams.journey.facts import (
     account_fact,
     as_of_of,
@@ -76,19 +77,10 @@ def corrections(
     judged_by = _other_blueprint(account, stored)
     told_before = found.placed.keys() & stored.items.keys()
     if told_before or found.removed or found.withdrawn or judged_by:
-        facts.append(
-            Correction(
-                correction_id=_correction_id(account, number),
-                account_id=account.account_id,
-                corrected_at=as_of,
-                cause=in_words(causes, judged_by),
-                what=", ".join(_what(account, stored, found)),
-                touchpoints_changed=len(told_before),
-                touchpoints_removed=len(found.removed),
-                signals_changed=len(found.signals),
-                signals_withdrawn=len(found.withdrawn),
-            )
+        now = Corrected(
+            len(told_before), len(found.removed), len(found.signals), len(found.withdrawn), frozenset(causes)
         )
+        facts.append(_line(account, number, now, as_of, what=_what(account, stored, found), judged_by=judged_by))
     return [*facts, own]
 
 
@@ -96,38 +88,42 @@ def corrected_from_memory(
     account: AccountJourney, items: Sequence[AttributedTouchpoint], changes: Changes, as_of: datetime
 ) -> list[AccountsFact]:
     """The line for what `items` changed of what had been told, if they did; of very many changes one line tells all."""
-    if changes.retold or changes.withdrawn:
-        causes = {Cause("links", item.cause) for item in items if item.cause}
-        causes |= {changes.corrected} if changes.corrected else set()
-        account.correction_limit.untold.add(
-            changes.retold, len(changes.signals), len(changes.withdrawn), causes or {LATE}
-        )
-    return correction_due(account, as_of)
-
-
-def correction_due(account: AccountJourney, as_of: datetime) -> list[AccountsFact]:
-    """The line for what was corrected and none tells yet, if one is due."""
-    told = account.correction_limit.due(as_of)
-    if told is None:
+    if not (changes.retold or changes.withdrawn):
         return []
-    number = revision(account.inputs, told_as_of(account, as_of))
-    what = [
-        *_counted({"judged anew": told.touchpoints}, "touchpoint"),
-        *_counted({"new or changed": told.signals, "withdrawn": told.withdrawn}, "signal"),
-    ]
-    return [
-        Correction(
-            correction_id=_correction_id(account, number),
-            account_id=account.account_id,
-            corrected_at=as_of,
-            cause=in_words(told.causes),
-            what=", ".join(what),
-            touchpoints_changed=told.touchpoints,
-            touchpoints_removed=0,
-            signals_changed=told.signals,
-            signals_withdrawn=told.withdrawn,
-        )
-    ]
+    causes = {Cause("links", item.cause) for item in items if item.cause}
+    causes |= {changes.corrected} if changes.corrected else set()
+    now = Corrected(changes.retold, 0, len(changes.signals), len(changes.withdrawn), frozenset(causes or {LATE}))
+    return [_line(account, revision(account.inputs, told_as_of(account, as_of)), now, as_of)]
+
+
+def _line(
+    account: AccountJourney,
+    number: int,
+    now: Corrected,
+    as_of: datetime,
+    *,
+    what: Iterable[str] = (),
+    judged_by: str = "",
+) -> Correction:
+    """The line for a change; `what` says it in words where it is told alone."""
+    correction_id, told, is_of_many = account.correction_limit.line(_correction_id(account, number), now, as_of)
+    words = [] if is_of_many else [*what]
+    return Correction(
+        correction_id=correction_id,
+        account_id=account.account_id,
+        corrected_at=as_of,
+        cause=in_words(told.causes, judged_by),
+        what=", ".join(words or _sums(told)),
+        touchpoints_changed=told.touchpoints,
+        touchpoints_removed=told.removed,
+        signals_changed=told.signals,
+        signals_withdrawn=told.withdrawn,
+    )
+
+
+def _sums(told: Corrected) -> Iterator[str]:
+    yield from _counted({"judged anew": told.touchpoints, "gone": told.removed}, "touchpoint")
+    yield from _counted({"new or changed": told.signals, "withdrawn": told.withdrawn}, "signal")
 
 
 def as_of_at_least(stored: Stored, as_of: datetime) -> datetime:

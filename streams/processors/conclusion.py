@@ -9,6 +9,7 @@ from datetime import datetime
 from schemas.touchpoints import AttributedTouchpoint, Recall
 from streams.journey.account import AccountJourney, changes_nothing
 from streams.journey.compiled import CompiledBlueprint
+from streams.journey.correction_limit import CorrectionLimit
 from streams.journey.corrections import Stored, as_of_at_least, corrections
 from streams.journey.fold import merged
 from streams.journey.leaving import NEVER
@@ -37,8 +38,18 @@ class _SentBack:
     refused: bool
 
 
-def concluded(account_id: str, blueprint: CompiledBlueprint, entry: Dirty, stored: Stored, now: datetime) -> Conclusion:
-    """The refold itself: what is stored and what waits, folded and compared. Needs nothing of the event loop."""
+def concluded(
+    account_id: str,
+    blueprint: CompiledBlueprint,
+    entry: Dirty,
+    stored: Stored,
+    now: datetime,
+    correction_limit: CorrectionLimit | None = None,
+) -> Conclusion:
+    """The refold itself: what is stored and what waits, folded and compared. Needs nothing of the event loop.
+
+    `correction_limit`: the account's lines of before, where it was in memory.
+    """
     known_before = bool(stored.items or stored.account_digest)
     items = _inputs(stored, entry)
     recalled = _recalled(items, stored, entry)
@@ -46,6 +57,7 @@ def concluded(account_id: str, blueprint: CompiledBlueprint, entry: Dirty, store
         return Conclusion(folded=False, live=None, facts=[], recalled=recalled)
     as_of = as_of_at_least(stored, now)
     account, journey = AccountJourney.rebuilt(account_id, blueprint, items, as_of)
+    account.correction_limit = correction_limit or account.correction_limit
     facts = corrections(account, journey, stored, as_of, frozenset(entry.causes))
     return Conclusion(
         folded=True,

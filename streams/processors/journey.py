@@ -18,7 +18,7 @@ from schemas.touchpoints import ACCOUNT_INPUTS, AttributedTouchpoint, Recall, Re
 from streams.journey.account import AccountJourney, Changes
 from streams.journey.causes import IDS_OF_BEFORE, LATE, LOAD, READ_ANEW, REPAIR, Cause, attributed_anew
 from streams.journey.compiled import CompiledBlueprint
-from streams.journey.corrections import corrected_from_memory, correction_due
+from streams.journey.corrections import corrected_from_memory
 from streams.journey.facts import account_fact, facts_of
 from streams.processors.clock import Watermark
 from streams.processors.history import Histories
@@ -156,7 +156,6 @@ class Journey:
             batch = _Batch(self._watermark.as_of())
             for account_id, live in due.items():
                 if self._memory.live.get(account_id, live) is live:  # a refold has told its own row
-                    batch.outputs += fact_outputs(correction_due(live.journey, batch.as_of))
                     batch.outputs += fact_outputs([account_fact(live.journey, batch.as_of)])
                     batch.told.append((live, len(batch.outputs) - 1))
                     live.row_is_due = False

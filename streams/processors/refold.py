@@ -157,7 +157,9 @@ class Refolds:
         del self._memory.dirty[account_id]
         blocked = self._memory.mark_dirty(account_id, _RUNNING)  # what comes from here on waits for the next look
         as_of, long = self._parts.watermark.as_of(), len(stored.items) + len(entry.items) > LONG_HISTORY
-        arguments = (account_id, self._parts.blueprint, entry, stored, as_of)
+        live = self._memory.live.get(account_id)
+        correction_limit = live.journey.correction_limit if live else None
+        arguments = (account_id, self._parts.blueprint, entry, stored, as_of, correction_limit)
         found = await asyncio.to_thread(concluded, *arguments) if long else concluded(*arguments)
 
         def ours() -> bool:

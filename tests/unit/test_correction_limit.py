@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.facts import Correction
+from schemas.facts import Correction, TouchpointFact
 from schemas.touchpoints import AttributedTouchpoint
 from streams.journey import correction_limit
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
-from streams.journey.corrections import corrected_from_memory, correction_due
+from streams.journey.causes import LATE, Cause
+from streams.journey.correction_limit import Corrected
+from streams.journey.corrections import Stored, corrected_from_memory, corrections
 from tests.journeys import at, attributed, histories
 
 BLUEPRINT = load()
@@ -74,19 +76,76 @@ def test_what_changes_nothing_leaves_none(late: AttributedTouchpoint) -> None:
     assert reader.lines == []
 
 
-def test_an_account_in_disorder_has_so_many_lines_an_hour_and_the_next_tells_the_rest(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(correction_limit, "MOST", 3)
-    reader, changed = Reader(), 0
-    reader.batch([attributed("z", 10_000, page="/blog")], at(10_000))
-    for number in range(9):  # each is a customer or none before all that is there
+def in_disorder(reader: Reader, numbers: range) -> int:
+    """Late changes, each of which makes an account a customer or none; how much looked other in all."""
+    changed = 0
+    for number in numbers:
         value = "customer" if number % 2 == 0 else "churned"
         item = attributed(f"l{number}", 100 + number, "lifecycle_changed", properties={"value": value})
         changed += reader.batch([item], at(10_000))[0]
-    assert len(reader.lines) == 3
-    assert correction_due(reader.account, at(10_000) + timedelta(minutes=59)) == []
-    (rest,) = correction_due(reader.account, at(10_000) + timedelta(hours=1))
-    assert isinstance(rest, Correction)
-    assert sum(line.touchpoints_changed + line.signals_withdrawn for line in [*reader.lines, rest]) == changed > 3
-    assert correction_due(reader.account, at(10_000) + timedelta(hours=2)) == []
+    return changed
+
+
+def told(lines: list[Correction]) -> int:
+    """What a reader of the store finds in them: the last of each id."""
+    kept = {line.correction_id: line for line in lines}
+    return sum(line.touchpoints_changed + line.signals_withdrawn for line in kept.values())
+
+
+def test_an_account_in_disorder_has_so_many_lines_an_hour_and_the_last_tells_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(correction_limit, "MOST", 3)
+    reader = Reader()
+    reader.batch([attributed("z", 10_000, page="/blog")], at(10_000))
+    changed = 0
+    for number in range(9):
+        changed += in_disorder(reader, range(number, number + 1))
+        assert told(reader.lines) == changed, "at any moment, so that a writer that ends here loses nothing"
+    assert len({line.correction_id for line in reader.lines}) == 3 and changed > 3
+    assert reader.lines[-1].what.startswith("7 touchpoints judged anew")
+    later = at(10_000) + timedelta(hours=1)
+    _, now, is_of_many = reader.account.correction_limit.line("next", Corrected(1), later)
+    assert (now, is_of_many) == (Corrected(1), False), "another hour, another line"
+
+
+def test_a_writer_that_ends_in_disorder_has_told_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(correction_limit, "MOST", 2)
+    first, second = Reader(), Reader()
+    for reader in (first, second):
+        reader.batch([attributed("z", 10_000, page="/blog")], at(10_000))
+    changed = in_disorder(first, range(7))
+    second.batch([item for item in first.account._tail if item.event_id != "z"], at(10_000))
+    changed += in_disorder(second, range(7, 10))
+    assert told(first.lines) + told(second.lines) >= changed
+    assert not {line.correction_id for line in first.lines} & {line.correction_id for line in second.lines[-1:]}
+
+
+def test_refolds_are_bounded_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refold makes the account anew; its lines of this hour go on."""
+    monkeypatch.setattr(correction_limit, "MOST", 2)
+    lines: list[Correction] = []
+    kept: correction_limit.CorrectionLimit | None = None
+    stored = Stored()
+    items: list[AttributedTouchpoint] = [attributed("z", 10_000, page="/blog")]
+    for number in range(6):
+        value = "customer" if number % 2 == 0 else "churned"
+        account, journey = AccountJourney.rebuilt("crm:1", BLUEPRINT, items, at(10_000))
+        account.correction_limit = kept or account.correction_limit
+        kept = account.correction_limit
+        facts = corrections(account, journey, stored, at(10_000), {LATE})
+        lines += [fact for fact in facts if isinstance(fact, Correction)]
+        stored = Stored(
+            items={item.event_id: item for item in items},
+            touchpoint_digests={f.event_id: f.digest for f in facts if isinstance(f, TouchpointFact)},
+            max_revision=max(f.revision for f in facts if isinstance(f, TouchpointFact)),
+        )
+        items.append(attributed(f"l{number}", 100 + number, "lifecycle_changed", properties={"value": value}))
+    assert len(lines) > 2 and len({line.correction_id for line in lines}) == 2
+
+
+def test_a_line_remembers_so_many_causes() -> None:
+    whole = Corrected()
+    for number in range(200):
+        whole = whole.with_(Corrected(1, causes=frozenset({Cause("links", f"link {number:03}")})))
+    assert whole.touchpoints == 200 and len(whole.causes) == correction_limit.MOST_CAUSES
