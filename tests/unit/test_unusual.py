@@ -139,3 +139,29 @@ def test_of_changes_put_in_it_finds_some_and_makes_up_none() -> None:
     with_them, without = found(rows, changes, BLUEPRINT), found(rhythm(1, 3, 60), (), BLUEPRINT)
     assert sum(one.found for one in with_them.values()) >= 1
     assert sum(one.told for one in without.values()) == 0
+
+
+def test_what_hurts_is_not_over_at_any_hour() -> None:
+    """Else it would be over and come back each night, when little comes anyway."""
+    rows, _ = changed(rhythm(5, 6), 30, 5)
+    first, last = min(one["slot"] for one in rows), max(one["slot"] for one in rows)
+    hurts = 0
+    for cells in unusual(BLUEPRINT, rows).values():
+        for cell in cells:
+            for hour in range(first + 24 * 28, last + 1):
+                if cell.pain(hour) is not None:
+                    hurts += 1
+                    assert not cell.is_over(hour), (cell.phase, cell.name, hour)
+    assert hurts > 50
+
+
+def test_a_quiet_office_is_silent_by_day_and_told_once() -> None:
+    """Little comes, at office hours only: nothing for two days is unusual, and stays so through the nights."""
+    office = [row(hour, volume=5) for hour in range(LAST - 48) if 8 <= hour % 24 < 18]
+    (cell,) = [
+        each
+        for each in unusual(BLUEPRINT, [*office, row(LAST, volume=1, phase="other")])[TYPE]
+        if each.name == "volume" and each.phase == PHASE
+    ]
+    states = [cell.pain(FIRST + hour) is not None for hour in range(LAST - 24, LAST)]
+    assert all(states) and not any(cell.is_over(FIRST + hour) for hour in range(LAST - 24, LAST))
