@@ -168,7 +168,10 @@ def test_a_quiet_office_is_silent_by_day_and_told_once() -> None:
 
 
 def test_calm_hours_after_a_bad_day_are_not_calm_until_the_day_is() -> None:
-    bad, calm = [row(hour, painful=12, hurt=[*range(8)]) for hour in range(LAST - 36, LAST - 12)], range(LAST - 12, LAST)
+    bad, calm = (
+        [row(hour, painful=12, hurt=[*range(8)]) for hour in range(LAST - 36, LAST - 12)],
+        range(LAST - 12, LAST),
+    )
     rows = [*usual(LAST - 36), *bad, *(row(hour) for hour in calm)]
     (cell,) = [each for each in unusual(BLUEPRINT, rows)[TYPE] if each.name == "friction_rate"]
     pain = cell.pain(FIRST + LAST)
