@@ -46,6 +46,7 @@ PARTS = {
     "end_to_end": Part("benchmarks.end_to_end", 1200.0),
     "viewers": Part("benchmarks.viewers"),
     "alerts": Part("benchmarks.alerts", 600.0),
+    "alerts_service": Part("benchmarks.alerts_service", 600.0),
     "changes": Part("benchmarks.changes", 600.0),
     "policies": Part("benchmarks.policies", 900.0),
     "judging": Part("benchmarks.judging", 600.0),

@@ -74,8 +74,10 @@ class Cell:
 
     @property
     def _windows(self) -> tuple[int, ...]:
-        """The short one first: what shows in it is told sooner."""
-        return (self.policy.window_h, *((self.policy.long_h,) if self.policy.long_h > self.policy.window_h else ()))
+        """The short one first: what shows in it is told sooner. What comes seldom comes in swarms: a day without it is
+        no silence yet."""
+        is_longer = self.name != "volume" and self.policy.long_h > self.policy.window_h
+        return (self.policy.window_h, *((self.policy.long_h,) if is_longer else ()))
 
     def is_over(self, slot: int) -> bool:
         """Whether it was nearly as usual for as many hours, or too little happens to say anything."""

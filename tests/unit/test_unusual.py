@@ -155,18 +155,6 @@ def test_what_hurts_is_not_over_at_any_hour() -> None:
     assert hurts > 50
 
 
-def test_a_quiet_office_is_silent_by_day_and_told_once() -> None:
-    """Little comes, at office hours only: nothing for two days is unusual, and stays so through the nights."""
-    office = [row(hour, volume=5) for hour in range(LAST - 48) if 8 <= hour % 24 < 18]
-    (cell,) = [
-        each
-        for each in unusual(BLUEPRINT, [*office, row(LAST, volume=1, phase="other")])[TYPE]
-        if each.name == "volume" and each.phase == PHASE
-    ]
-    states = [cell.pain(FIRST + hour) is not None for hour in range(LAST - 24, LAST)]
-    assert all(states) and not any(cell.is_over(FIRST + hour) for hour in range(LAST - 24, LAST))
-
-
 def test_calm_hours_after_a_bad_day_are_not_calm_until_the_day_is() -> None:
     bad, calm = (
         [row(hour, painful=12, hurt=[*range(8)]) for hour in range(LAST - 36, LAST - 12)],
