@@ -52,6 +52,7 @@ PARTS = {
     "pauses": Part("benchmarks.pauses", 1200.0),
     "viewers": Part("benchmarks.viewers"),
     "alerts": Part("benchmarks.alerts", 600.0, quick_s=90),
+    "alerts_service": Part("benchmarks.alerts_service", 600.0),
     "changes": Part("benchmarks.changes", 600.0),
     "policies": Part("benchmarks.policies", 900.0, quick_s=90),
     "judging": Part("benchmarks.judging", 600.0),

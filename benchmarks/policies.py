@@ -10,6 +10,7 @@ from schemas.blueprint import Blueprint
 from streams.incidents.golden import only
 from streams.journey.blueprints import load
 from tests.simulation.alerted import Told, alerted
+from tests.simulation.asked import asked
 from tests.simulation.changed import Found, changed, found, rhythm
 from tests.simulation.silenced import late, promised
 
@@ -18,13 +19,15 @@ FEW: Final = 20
 SEEDS: Final = (31, 32, 33, 34)
 """Others than those that numbers of the policies were chosen on."""
 CELLS: Final = 24
+ASKED: Final = 80
+"""Accounts that one policy is asked about, for each seed."""
 
 
 def run(pace: Pace, say: Say) -> list[Figure]:
     """Incidents on the simulation; promises and what is unusual on made-up figures; sources on made-up rhythms."""
     is_quick, blueprint = pace == QUICK, load()
     accounts, seeds = (FEW, SEEDS[:1]) if is_quick else (ACCOUNTS, SEEDS)
-    told: dict[str, Told] = alerted(blueprint, accounts)
+    told: dict[str, Told] = alerted(blueprint, accounts) | asked(blueprint, FEW if is_quick else ASKED, seeds)
     for policy in blueprint.source.policies:
         asking = only(blueprint.source, policy)
         if policy.targets:

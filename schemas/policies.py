@@ -103,6 +103,12 @@ class Policy(Strict):
         (), description="what is unusual of a touchpoint type in a phase, beside the same hours of the weeks before"
     )
     window_h: int = Field(6, ge=1, le=72, description="of `unusual`: so many hours are compared")
+    long_h: int = Field(
+        24,
+        ge=0,
+        le=168,
+        description="of `unusual`: and so many, where few hours say too little (not of `volume`); 0: not asked",
+    )
     deviations: float = Field(
         6.0, ge=2, le=20, description="of `unusual`: by so many robust standard deviations it must differ"
     )

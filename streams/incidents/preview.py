@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
+from typing import Final
 
 from schemas.blueprint import Blueprint
 from schemas.incidents import Desk, Message, Part
@@ -19,6 +20,11 @@ from streams.incidents.intake import Lens, pruned
 from streams.incidents.judging import Watch
 from streams.incidents.threads import View, judged, look_again_at
 
+NUMBERS: Final = (
+    *("threshold", "count", "within_s", "max_age_s", "renewal_within_days"),
+    *("volume", "accounts", "may_miss", "deviations", "window_h", "long_h"),
+)
+"""What of a policy may be tried with another value."""
 _MOMENT = timedelta(seconds=1)
 
 

@@ -1,7 +1,7 @@
 """What is unusual of a touchpoint type in a phase, beside the same hours of the weeks before. Pure.
 
-The last hours are compared with the same hours of the last eight weeks: with their median, in robust standard
-deviations, taken from their median absolute deviation and never smaller than chance makes two such counts differ.
+The last hours, and the last day, are compared with the same hours of the last eight weeks: with their median, in robust
+standard deviations, taken from their median absolute deviation and never smaller than chance makes two counts differ.
 Silence is unusual where it was never nearly silent before: how much comes differs from day to day by more than chance.
 Source of the factor 1.4826, which makes a median absolute deviation a standard deviation: Rousseeuw and Croux,
 "Alternatives to the Median Absolute Deviation" (1993).
@@ -66,7 +66,18 @@ class Cell:
 
     def pain(self, slot: int, *, is_news: bool = False) -> Pain | None:
         """What is unusual of the last whole hours as of an hour; None: nothing, or too little to say."""
-        return self._silence(slot) if self.name == "volume" else self._change(slot, is_news=is_news)
+        for hours in self._windows:
+            found = self._silence(slot, hours) if self.name == "volume" else self._change(slot, hours, is_news=is_news)
+            if found is not None:
+                return found
+        return None
+
+    @property
+    def _windows(self) -> tuple[int, ...]:
+        """The short one first: what shows in it is told sooner. What comes seldom comes in swarms: a day without it is
+        no silence yet."""
+        is_longer = self.name != "volume" and self.policy.long_h > self.policy.window_h
+        return (self.policy.window_h, *((self.policy.long_h,) if is_longer else ()))
 
     def is_over(self, slot: int) -> bool:
         """Whether it was nearly as usual for as many hours, or too little happens to say anything."""
@@ -75,30 +86,29 @@ class Cell:
     def _is_calm(self, slot: int) -> bool:
         until = slot - 1
         if self.name == "volume":
-            is_usual = any(counted for counted, _ in self._weeks_before(until))
-            return not is_usual or self.series.sums(until - self.policy.window_h, until)[0] > 0
-        found = self._compared(slot, self.series.sums(until - self.policy.window_h, until))
-        if found is not None:
-            return found.now < found.usual + found.band / 2
+            return all(self._comes(until, hours) for hours in self._windows)
+        found = [self._compared(slot, hours, self.series.sums(until - hours, until)) for hours in self._windows]
+        compared = [each for each in found if each is not None]
+        if compared:
+            return all(each.now < each.usual + each.band / 2 for each in compared)
         return self.series.sums(until - 24, until)[0] < self.policy.volume
 
-    def _change(self, slot: int, *, is_news: bool) -> Pain | None:
-        lately = self.series.sums(slot - 1 - self.policy.window_h, slot - 1, is_news=is_news)
+    def _change(self, slot: int, hours: int, *, is_news: bool) -> Pain | None:
+        until = slot - 1
+        lately = self.series.sums(until - hours, until, is_news=is_news)
         if rate(*lately) <= _LEAST_CHANGE[self.name]:
             return None  # by no more than nothing: the weeks before need not be asked
-        found = self._compared(slot, lately)
+        found = self._compared(slot, hours, lately)
         if found is None or found.now <= found.usual + found.band:
             return None
-        until, hours = slot - 1, self.policy.window_h
-        felt = self.series.accounts(until - hours, until)
-        if felt < self.policy.accounts:
+        if self.series.accounts(until - hours, until) < self.policy.accounts:
             return None
         share = (found.now - found.usual) / (1 - found.usual)
         return Pain(0.4 + 0.5 * share, f"{self._words(found)} in the same {hours} h of the weeks before")
 
-    def _silence(self, slot: int) -> Pain | None:
-        until, hours = slot - 1, self.policy.window_h
-        before = sorted(counted for counted, _ in self._weeks_before(until))
+    def _silence(self, slot: int, hours: int) -> Pain | None:
+        until = slot - 1
+        before = sorted(counted for counted, _ in self._weeks_before(until, hours))
         if self.series.sums(until - hours, until)[0] or len(before) < LEAST_WEEKS:
             return None
         middle = median(before)
@@ -106,43 +116,49 @@ class Cell:
             return None
         return Pain(0.7, f"nothing came in the last {hours} h, {middle:.0f} in the same hours of the weeks before")
 
-    def _compared(self, slot: int, lately: tuple[float, float]) -> Usual | None:
+    def _comes(self, until: int, hours: int) -> bool:
+        """Whether anything came, or nothing was to be expected then."""
+        expected = any(counted for counted, _ in self._weeks_before(until, hours))
+        return not expected or self.series.sums(until - hours, until)[0] > 0
+
+    def _compared(self, slot: int, hours: int, lately: tuple[float, float]) -> Usual | None:
         until, (counted, bad) = slot - 1, lately
         if counted < self.policy.volume:
             return None
-        ends = [end for end in self._ends(until) if self._sums(end)[0] >= self.policy.volume / 3]
+        ends = [end for end in self._ends(until, hours) if self._sums(end, hours)[0] >= self.policy.volume / 3]
         if len(ends) < LEAST_WEEKS:
             return None
-        before = [self._sums(end) for end in ends]
+        before = [self._sums(end, hours) for end in ends]
         rates = [rate(*each) for each in before]
         middle = median(rates)
         spread = _SIGMA * median(abs(each - middle) for each in rates)
         judged = sum(each for each, _ in before)
         some = max(middle, 1 / (median(each for each, _ in before) + 1))  # none yet is no proof of never
-        chance = sqrt(self._variance(some, ends, judged) * (1 / counted + 1 / judged) + _OF_DAYS[self.name] ** 2)
+        variance = self._variance(some, ends, hours, judged)
+        chance = sqrt(variance * (1 / counted + 1 / judged) + _OF_DAYS[self.name] ** 2)
         band = max(self.policy.deviations * max(spread, chance), _LEAST_CHANGE[self.name])
         return Usual(counted, rate(counted, bad), middle, band)
 
-    def _variance(self, some: float, ends: list[int], judged: float) -> float:
+    def _variance(self, some: float, ends: list[int], hours: int, judged: float) -> float:
         """Of how bad one touchpoint is: as large as can be where each is bad or not, as it was where moods are told."""
         most = some * (1 - some)
         if self.name != "emotion":
             return most
-        squares = sum(self.series.squares(end - self.policy.window_h, end) for end in ends) / judged
-        mean = sum(bad for _, bad in map(self._sums, ends)) / judged
+        squares = sum(self.series.squares(end - hours, end) for end in ends) / judged
+        mean = sum(self._sums(end, hours)[1] for end in ends) / judged
         return min(most, max(squares - mean * mean, most * _LEAST_VARIANCE))
 
-    def _weeks_before(self, until: int) -> list[tuple[float, float]]:
+    def _weeks_before(self, until: int, hours: int) -> list[tuple[float, float]]:
         """(judged, bad) of the same hours of the weeks before, as far as anything is known of them."""
-        return [self._sums(end) for end in self._ends(until)]
+        return [self._sums(end, hours) for end in self._ends(until, hours)]
 
-    def _ends(self, until: int) -> list[int]:
-        hours, first = self.policy.window_h, self.series.first
+    def _ends(self, until: int, hours: int) -> list[int]:
+        first = self.series.first
         ends = (until - weeks * _WEEK_H for weeks in range(1, WEEKS + 1))
         return [end for end in ends if first is not None and end - hours >= first - 1]
 
-    def _sums(self, until: int) -> tuple[float, float]:
-        return self.series.sums(until - self.policy.window_h, until)
+    def _sums(self, until: int, hours: int) -> tuple[float, float]:
+        return self.series.sums(until - hours, until)
 
     def _words(self, found: Usual) -> str:
         if self.name == "emotion":

@@ -20,12 +20,14 @@ from services.dashboard.pages import PAGES
 from tests.dashboard_fakes import NOW, FakeStore
 from tests.dashboard_seed import proposal
 from tests.dashboard_site import Site, live, site
+from tests.incident_kit import BLUEPRINT
 from tests.unit.test_page_incidents import Log, hurt
 
 __all__ = ["site"]
 pytestmark = pytest.mark.browser
 WIDE = {"width": 1440, "height": 900}
 ROBOT = "0b9d1c2e-7a53-5f0e-8f64-2d1f6f3b9a01"
+PLAYED = "/alerts?days=30&policy=burst&number=count&value=3"
 SIZES = ((1440, 900), (1920, 1080), (390, 844))
 
 
@@ -53,7 +55,7 @@ def every_address(site: Site) -> list[str]:
     about |= {"touchpoint": f"{row['phase']}/{row['touchpoint_type']}"}
     pages = [f"{page.address(about.get(page.id, ''))}?window=30d" for page in PAGES]
     details = [f"/touchpoints/{row['event_id']}", f"/incidents/{row['event_id']}?window=7d"]
-    return [*pages, *details, "/alerts", "/search?q=acme", "/login", "/accounts/crm:none"]
+    return [*pages, *details, "/alerts", PLAYED, "/search?q=acme", "/login", "/accounts/crm:none"]
 
 
 async def faults(page: Page, *rules: str) -> list[str]:
@@ -239,3 +241,18 @@ async def test_pictures_of_every_page_and_state(site: Site, tmp_path: Path) -> N
     await page.goto(f"{site.url}/?window=7d")
     await page.screenshot(path=f"{folder}/state-empty.png")
     assert isinstance(site.store, FakeStore)
+
+
+async def test_what_policies_would_have_told_can_be_read_on_a_phone(site: Site) -> None:
+    """The page is as wide as the phone; the table is moved in its own frame, and its columns are all there."""
+    busy(site)
+    page = await site.open(PLAYED, viewport={"width": 390, "height": 844})
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
+    frame = page.locator("#alerting .scroll")
+    await frame.focus()
+    assert await frame.evaluate("each => each.clientWidth <= 390 && each === document.activeElement")
+    last = frame.locator("thead th").last
+    await last.scroll_into_view_if_needed()
+    box = await last.bounding_box()
+    assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert await frame.locator("tbody tr").count() == len(BLUEPRINT.policies)

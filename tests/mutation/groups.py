@@ -73,7 +73,7 @@ _ALL = (
         "incidents",
         "streams/incidents",
         "incident identity grouping judging intake quiet rhythm pace lateness digests actions",
-        "incident_edges incidents incident_threads",
+        "incident_edges incidents incident_threads pace rhythm",
     ),
     group("timers", "streams/processors", "timers clock", "timers"),
     group(

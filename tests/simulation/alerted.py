@@ -48,7 +48,7 @@ def facts(story: Story, blueprint: CompiledBlueprint) -> list[Fact]:
 def desk_of(told: Iterable[Fact], lens: Lens) -> Desk:
     """Everything that ever hurt the account, as a preview reads it."""
     parts: dict[str, Part] = {}
-    account_id = ""
+    desk = Desk(account_id="")
     for fact in told:
         if isinstance(fact, SignalFact) and fact.polarity == "friction" and not fact.withdrawn:
             parts[fact.signal_id] = lens.part_of_signal(fact)
@@ -56,10 +56,12 @@ def desk_of(told: Iterable[Fact], lens: Lens) -> Desk:
             part = lens.part_of_touchpoint(fact)
             parts[part.part_id] = part
         elif isinstance(fact, AccountFact):
-            account_id = fact.account_id
+            tier = fact.traits.get(lens.blueprint.tiers.trait, "")
+            dates = lens.dates_of(fact.traits)
+            desk = Desk(account_id=fact.account_id, tier=tier, segment=fact.segment, dates=dates)
             falls = {f"phase:{move.event_id}": move for move in fact.transitions if is_fall(move)}
             parts |= {name: fall(name, move, fact.revision) for name, move in falls.items()}
-    return Desk(account_id=account_id, parts=parts)
+    return desk.changed(parts=parts)
 
 
 def _judge(story: Story, desk: Desk, lens: Lens, scores: Mapping[str, Told]) -> None:

@@ -84,8 +84,7 @@ def account(number: int, seed: int, scenes: dict[str, Scene], decoys: dict[str, 
     for person, title in TITLES.items():
         traits = {"title": title, "role": "champion" if person == "p1" else ""}
         story.tell(START, "identify", person, person_traits={name: value for name, value in traits.items() if value})
-    for at in _days(story):
-        _visit(story, at)
+    visits(story)
     names = list(scenes)
     picked = [names[(number * 9 + n) % len(names)] for n in range(9)]
     told = [scenes[name] for name in picked] + [decoys[name] for name in picked if name in decoys]
@@ -107,6 +106,12 @@ def delivered(story: Story) -> list[AttributedTouchpoint]:
     stream = [*story.items, *story.rng.choices(story.items, k=len(story.items) // 20)]
     story.rng.shuffle(stream)
     return stream
+
+
+def visits(story: Story) -> None:
+    """Someone looks around on most days."""
+    for at in _days(story):
+        _visit(story, at)
 
 
 def _days(story: Story) -> Iterator[datetime]:

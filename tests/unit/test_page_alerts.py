@@ -101,6 +101,7 @@ async def test_policies_are_played_as_they_are_and_beside_a_change(log: Log) -> 
     page = browser_of(page_on(log))
     text = (await page.get("/alerts?days=30")).text
     assert "2 messages in 30 days" in text and "With the change" not in text
+    assert "1<small>crm:0000</small>" in text, "on whom"
     more = (await page.get("/alerts?days=30&policy=moment_of_truth_failed&number=threshold&value=0.9")).text
     assert "2 messages in 30 days, 1 with <b>threshold</b> of moment of truth failed at 0.9 instead of 0.5" in more
 

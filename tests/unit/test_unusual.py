@@ -139,3 +139,29 @@ def test_of_changes_put_in_it_finds_some_and_makes_up_none() -> None:
     with_them, without = found(rows, changes, BLUEPRINT), found(rhythm(1, 3, 60), (), BLUEPRINT)
     assert sum(one.found for one in with_them.values()) >= 1
     assert sum(one.told for one in without.values()) == 0
+
+
+def test_what_hurts_is_not_over_at_any_hour() -> None:
+    """Else it would be over and come back each night, when little comes anyway."""
+    rows, _ = changed(rhythm(5, 6), 30, 5)
+    first, last = min(one["slot"] for one in rows), max(one["slot"] for one in rows)
+    hurts = 0
+    for cells in unusual(BLUEPRINT, rows).values():
+        for cell in cells:
+            for hour in range(first + 24 * 28, last + 1):
+                if cell.pain(hour) is not None:
+                    hurts += 1
+                    assert not cell.is_over(hour), (cell.phase, cell.name, hour)
+    assert hurts > 50
+
+
+def test_calm_hours_after_a_bad_day_are_not_calm_until_the_day_is() -> None:
+    bad, calm = (
+        [row(hour, painful=12, hurt=[*range(8)]) for hour in range(LAST - 36, LAST - 12)],
+        range(LAST - 12, LAST),
+    )
+    rows = [*usual(LAST - 36), *bad, *(row(hour) for hour in calm)]
+    (cell,) = [each for each in unusual(BLUEPRINT, rows)[TYPE] if each.name == "friction_rate"]
+    pain = cell.pain(FIRST + LAST)
+    assert pain is not None and "24 h" in pain.words
+    assert not cell.is_over(FIRST + LAST)

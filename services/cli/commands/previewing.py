@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from schemas.errors import did_you_mean
 from schemas.incidents import Desk
@@ -12,23 +12,13 @@ from services.cli.console import UsageError
 from streams.incidents import stored
 from streams.incidents.intake import Lens
 from streams.incidents.played import Question, Row, questions
+from streams.incidents.preview import NUMBERS
 from streams.runtime.clickhouse import query_rows
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
     from schemas.blueprint import Blueprint
-
-NUMBERS: Final = (
-    "threshold",
-    "count",
-    "within_s",
-    "max_age_s",
-    "renewal_within_days",
-    "volume",
-    "accounts",
-    "may_miss",
-)
 
 
 def history(client: Client, lens: Lens, since: datetime) -> list[Desk]:

@@ -13,10 +13,9 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope, range_of
 from streams.incidents.intake import Lens
 from streams.incidents.played import desks_of_figures, questions
-from streams.incidents.preview import Tally, preview, with_changes
+from streams.incidents.preview import NUMBERS, Tally, preview, with_changes
 from streams.incidents.stored import desks_of
 
-NUMBERS = ("threshold", "count", "within_s", "max_age_s", "volume", "accounts", "may_miss", "deviations", "window_h")
 DAYS = ("7", "30", "90")
 MOST_PAINS = 20_000
 

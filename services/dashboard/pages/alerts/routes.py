@@ -9,11 +9,12 @@ from schemas.errors import ConfigurationError
 from services.dashboard.acting import Act, named, remembered_name, trial_of, written
 from services.dashboard.answers import GatewayAway
 from services.dashboard.api import WithReader
-from services.dashboard.pages.alerts.query import DAYS, NUMBERS, Preview, play
+from services.dashboard.pages.alerts.query import DAYS, Preview, play
 from services.dashboard.params import BadParameter, Text
 from services.dashboard.questions import form_of
 from services.dashboard.reader import Reader
 from services.dashboard.shell import Pages, WithPages, detail
+from streams.incidents.preview import NUMBERS
 
 router = APIRouter(include_in_schema=False)
 LINES = 100
