@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from aiokafka import TopicPartition
 
 from benchmarks.core import stages_us
 from benchmarks.figures import Figure, Pace, Say
+from benchmarks.guarded import each
 from benchmarks.window import Bench, Void, Window, bench
 from schemas.config import KafkaConfig
 from schemas.topics import TOPICS
@@ -30,13 +31,18 @@ LOW_RATES = ((10, 1, 20), (100, 5, 20), (1000, 20, 60))
 Offsets = dict[TopicPartition, int]
 
 
-def run(pace: Pace, say: Say) -> list[Figure]:
-    """Everything that needs the whole installation, on one."""
+def run(pace: Pace, say: Say) -> Iterator[Figure]:
+    """Everything that needs the whole installation, on one; what fails loses its own figures alone."""
     pure_us = stages_us(pace)
     temporary = tempfile.TemporaryDirectory(prefix="touchline-bench-", ignore_cleanup_errors=True)
     with temporary as folder, bench(Path(folder), pace) as found:
-        figures = freshness(found, say) + low_rates(found, say) + asyncio.run(costs(found, say, pure_us))
-        return sustained(found, say, pure_us) + figures
+        steps: dict[str, Callable[[], Iterable[Figure]]] = {
+            "freshness": lambda: freshness(found, say),
+            "low rates": lambda: low_rates(found, say),
+            "costs": lambda: asyncio.run(costs(found, say, pure_us)),
+            "sustained": lambda: sustained(found, say, pure_us),
+        }
+        yield from each(steps, say)
 
 
 def sustained(found: Bench, say: Say, pure_us: Mapping[str, float]) -> list[Figure]:

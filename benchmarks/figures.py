@@ -37,9 +37,12 @@ class Pace(Strict):
     settle_s: float = 5.0
     max_steps: int = 6
     start_rate_per_s: float = 1000.0
-    peer_events: int = 4000
-    our_events: int = 40_000
+    peer_s: float = 3.0
+    """Of CPU, about: so much each contestant is given to do."""
+    open_timers: int = 1_000_000
     repeats: int = 3
+    pause_s: float = 600.0
+    """For which the load lasts under which nothing may stand still."""
     late_touchpoints: int = 100_000
     late_claims: int = 5000
     patience: float = 1.0
@@ -54,14 +57,15 @@ QUICK = Pace(
     settle_s=2,
     max_steps=2,
     start_rate_per_s=500,
-    peer_events=2000,
-    our_events=10_000,
+    peer_s=1,
+    open_timers=250_000,
     repeats=1,
+    pause_s=20,
     late_touchpoints=5000,
     late_claims=500,
     within_s=28 * 60,
 )
-LONG = Pace(window_s=180, settle_s=30, max_steps=8, peer_events=20_000, our_events=200_000, repeats=5, patience=10)
+LONG = Pace(window_s=180, settle_s=30, max_steps=8, peer_s=20, open_timers=5_000_000, repeats=5, patience=10)
 
 
 def table(figures: Iterable[Figure]) -> str:

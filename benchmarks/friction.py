@@ -63,7 +63,7 @@ def run(pace: Pace, say: Say) -> list[Figure]:
         Figure(part, f"accept with all {rules} rules, batches of {BATCH}", f"{costs_us['all']:.1f}"),
         Figure(part, "accept with none", f"{costs_us['none']:.1f}"),
         Figure(part, "the catalogue", f"{costs_us['all'] - costs_us['none']:.1f}", "≤ 40"),
-        *_timers(blueprint, 50 * pace.our_events // 2, say),
+        *_timers(blueprint, pace.open_timers, say),
     ]
 
 

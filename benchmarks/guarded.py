@@ -1,4 +1,4 @@
-"""A part of the benchmarks in a process of its own, with a time limit: what goes wrong costs its figures alone."""
+"""A part of the benchmarks in a process of its own, with a time limit: what it told before it failed stays."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -22,12 +23,18 @@ from benchmarks.processes import tree
 #: So long an interrupted part may take to stop what it started.
 GRACE_S: Final = 30.0
 
-Run = Callable[[Pace, Say], list[Figure]]
-"""A part; importable by its name."""
+Run = Callable[[Pace, Say], Iterable[Figure]]
+"""A part; importable by its name. What it yields is told at once, so that nothing that happens later takes it back;
+told again by the same name, the later value stands."""
 
 
 class PartFailed(Exception):
-    """A part that has no figures, and why."""
+    """A part that has not all its figures, and why."""
+
+    def __init__(self, why: str, figures: Iterable[Figure] = ()) -> None:
+        """`figures`: what it told before."""
+        super().__init__(why)
+        self.figures = list(figures)
 
 
 def guarded(run: Run, pace: Pace, limit_s: float, *, grace_s: float = GRACE_S) -> list[Figure]:
@@ -37,13 +44,29 @@ def guarded(run: Run, pace: Pace, limit_s: float, *, grace_s: float = GRACE_S) -
     child = context.Process(target=_report, args=(run, pace, sending))
     child.start()
     sending.close()
+    told: list[Figure] = []
     try:
-        found = _outcome(child, receiving, limit_s)
+        why = _outcome(child, receiving, limit_s, told)
     finally:
         _end(child, grace_s)
-    if isinstance(found, str):
-        raise PartFailed(found)
-    return found
+    figures = [*{(figure.part, figure.what): figure for figure in told}.values()]
+    if why:
+        raise PartFailed(why, figures)
+    return figures
+
+
+def each(steps: Mapping[str, Callable[[], Iterable[Figure]]], say: Say) -> Iterator[Figure]:
+    """The figures of all steps, one after the other. Raises PartFailed behind the last for those that failed."""
+    failed = []
+    for name, step in steps.items():
+        try:
+            yield from step()
+        except Exception as error:
+            traceback.print_exc()
+            failed.append(f"{name}: {_words(error)}")
+            say(f"  {failed[-1]}")
+    if failed:
+        raise PartFailed("; ".join(failed))
 
 
 def of_module(name: str) -> Run:
@@ -56,20 +79,24 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _run(name: str, pace: Pace, say: Say) -> list[Figure]:
-    figures: list[Figure] = import_module(name).run(pace, say)
+def _run(name: str, pace: Pace, say: Say) -> Iterable[Figure]:
+    figures: Iterable[Figure] = import_module(name).run(pace, say)
     return figures
 
 
-def _outcome(child: SpawnProcess, receiving: Connection, limit_s: float) -> list[Figure] | str:
-    if not receiving.poll(limit_s):
-        return f"it took longer than {limit_s:,.0f} s"
+def _outcome(child: SpawnProcess, receiving: Connection, limit_s: float, found: list[Figure]) -> str:
+    """Why it has not all its figures; nothing when it has. What it tells is put into `found`."""
+    until = time.monotonic() + limit_s
     try:
-        found: list[Figure] | str = receiving.recv()
+        while receiving.poll(max(0.0, until - time.monotonic())):
+            told: Figure | str = receiving.recv()
+            if isinstance(told, str):
+                return told
+            found.append(told)
     except EOFError:
         child.join(GRACE_S)
         return f"its process ended with {child.exitcode}"
-    return found
+    return f"it took longer than {limit_s:,.0f} s"
 
 
 def _end(child: SpawnProcess, grace_s: float) -> None:
@@ -88,13 +115,19 @@ def _end(child: SpawnProcess, grace_s: float) -> None:
 
 def _report(run: Run, pace: Pace, sending: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    why = ""
     try:
-        found: list[Figure] | str = run(pace, say)
+        for figure in run(pace, say):
+            sending.send(figure)
     except Exception as error:
         traceback.print_exc()
-        found = f"{type(error).__name__}: {error}"
-    sending.send(found)
+        why = _words(error)
+    sending.send(why)
     sending.close()
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, PartFailed) else f"{type(error).__name__}: {error}"
 
 
 def _end_with_parent() -> None:

@@ -109,7 +109,7 @@ class Live:
         whole, part = Spent(), Spent()
         while taken < len(records):
             arrived = began + taken * TICK_S
-            time.sleep(max(0.0, arrived + self._cadence.collect_s - time.monotonic()))
+            time.sleep(max(0.0, arrived + self._cadence.collect_s() - time.monotonic()))
             due = min(len(records), int((time.monotonic() - began) / TICK_S))
             spent = self._batch(records[taken:due], arrived)
             part.add(spent)
@@ -126,7 +126,7 @@ class Live:
         self._timed(cpu, "decode", lambda: _collect(batch, ticks))
         self._timed(cpu, "write", lambda: self._sink.write(batch.items))
         self._timed(cpu, "recompute", lambda: self._sink.recompute(batch.items))
-        self._cadence.stored(len(batch.items))
+        self._cadence.stored(len(batch.items), looked_s=0.0)
         return Spent(1, len(batch.items), cpu, time.monotonic() - arrived)
 
     def _timed(self, cpu: dict[str, float], name: str, step: Callable[[], object]) -> None:

@@ -202,7 +202,25 @@ class ErasureRecord(_Record):
     by: Short = Field("", description="who asked for it; stands in the receipt")
 
 
-Record = TouchpointRecord | AccountRecord | ContactRecord | DealRecord | OwnerRecord | DecisionRecord | ErasureRecord
+class ConsentRecord(_Record):
+    """Somebody declines to be followed, or agrees again: what they do from then on, whoever tells it."""
+
+    kind: Literal["consent"]
+    who: Id = Field(description="an alias, `email:ann@acme.example`, `user:7`; or a bare e-mail address")
+    given: bool = Field(description="false: they decline; true: they agree, or agree again")
+    by: Short = Field("", description="who took it down")
+
+
+Record = (
+    TouchpointRecord
+    | AccountRecord
+    | ContactRecord
+    | DealRecord
+    | OwnerRecord
+    | DecisionRecord
+    | ErasureRecord
+    | ConsentRecord
+)
 AnyRecord = Annotated[Record, Field(discriminator="kind")]
 
 RECORDS: dict[str, type[Record]] = {
@@ -213,4 +231,5 @@ RECORDS: dict[str, type[Record]] = {
     "owner": OwnerRecord,
     "decision": DecisionRecord,
     "erasure": ErasureRecord,
+    "consent": ConsentRecord,
 }

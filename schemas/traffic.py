@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -11,8 +11,12 @@ from schemas.base import Strict
 
 Traffic = Literal["customer", "bot", "internal", "test", "declined"]
 
+#: How an attribution calls an account that its sender is of, where it was another's.
+SENDER: Final = "sender"
+#: What its person says to being followed.
+Consent = Literal["declined", "consented"]
 #: What the sender, or the network it was sent from, says of a message.
-Flag = Literal["bot", "prefetch", "test", "own_network", "declined"]
+Flag = Literal["bot", "prefetch", "test", "own_network", "declined", "consented"]
 #: What a user agent is: a person's browser, a program that crawls or watches, a library that a server sends with.
 AgentKind = Literal["", "browser", "bot", "library"]
 Device = Literal["", "desktop", "mobile", "tablet"]

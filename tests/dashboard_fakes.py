@@ -43,7 +43,7 @@ from services.dashboard.store import (
     SignalQuery,
     TimeKey,
 )
-from streams.incidents.rhythm import SLOT_S
+from streams.incidents.pace import SLOT_S
 from tests.dashboard_seed import EPOCH, World
 
 NOW = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)

@@ -410,7 +410,18 @@ class _World:
             found = self._rules(t, self.groups[theirs], [], rejected)
             found = found or (f"anon:{self.person_id(theirs)}", "unidentified")
         account, method = found or (f"anon:{person or _name_id(subject)}", "unidentified")
+        if people and method in ("explicit", "membership"):
+            rejected |= self._of_its_sender(owners, t.ordered_at) - {account}
         return Place(person, account, method, frozenset(rejected))
+
+    def _of_its_sender(self, owners: set[str], at: datetime) -> set[str]:
+        """Where they are a member then, and whose addresses they have."""
+        verdicts = self._verdicts(owners)
+        found = {s.account for s in self._stints(owners, verdicts) if _covers(s, at)}
+        for host in {address_host(n) for n in owners} - {""}:
+            accounts = self.accounts_at(host) or {f"domain:{company_domain(host)}"}
+            found |= accounts if len(accounts) == 1 else set()
+        return found - {account for account, verdict in verdicts.items() if verdict == "not_belongs"}
 
     def _whose(self, thing: str, at: datetime) -> str:
         """Of whom a deal or ticket was told to be last by then; or first."""
@@ -529,8 +540,12 @@ def _hanging_together(edges: list[Edge]) -> list[set[Edge]]:
     return [{edge for edge in edges if edge.a in group} for group in distinct]
 
 
+def _covers(s: Stint, at: datetime) -> bool:
+    return s.begin <= at < s.end and not any(gone < at < back for gone, back in s.rests)
+
+
 def _at(stints: list[Stint], at: datetime) -> Stint | None:
-    running = [s for s in stints if s.begin <= at < s.end and not any(gone < at < back for gone, back in s.rests)]
+    running = [s for s in stints if _covers(s, at)]
     if running:
         by_crm = [s for s in running if s.alias.startswith("crm_contact:")] or running
         first_of = [s for s in by_crm if s.primary] or by_crm

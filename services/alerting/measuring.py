@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from schemas.base import EPOCH
 from schemas.blueprint import Blueprint
 from schemas.errors import PermanentError, StoreUnavailable
 from services.alerting.hearing import Asking
-from streams.incidents.counts import BROKEN, COUNTS, asked, measured, sources_of
+from streams.incidents.counts import BROKEN, COUNTS, Figures, asked, sources_of
 from streams.incidents.promises import MEMORY, promises
 from streams.incidents.series import SLOT_S
 from streams.incidents.type_desks import Check
@@ -37,25 +37,34 @@ class Rows:
         self._of: dict[int, list[Row]] = {}
         self._all_at = EPOCH
 
-    def ask(self, store: Asking, blueprint: Blueprint, now: datetime) -> list[Row]:
-        """Blocks. Raises StoreUnavailable, PermanentError."""
+    def ask(self, store: Asking, blueprint: Blueprint, now: datetime) -> set[int]:
+        """Blocks. The slots that were asked anew. Raises StoreUnavailable, PermanentError."""
         width = timedelta(seconds=self._width_s)
         is_whole = timedelta() <= now - self._all_at < self._all_every
         oldest = _cut(now - self._memory, width)
-        since = _cut(now - _LATELY, width) if is_whole else oldest
+        since, anew = _cut(now - _LATELY, width) if is_whole else oldest, set[int]()
         for day in range(-(-(now - since) // _DAY)):
             begin, end = since + day * _DAY, min(since + (day + 1) * _DAY, _cut(now, width) + width)
-            self._take(store.rows(self._statement, asked(blueprint, begin, end, self._width_s)), begin, end)
+            anew |= self._take(store.rows(self._statement, asked(blueprint, begin, end, self._width_s)), begin, end)
         for slot in [slot for slot in self._of if slot < oldest.timestamp() // self._width_s]:
             del self._of[slot]
         self._all_at = self._all_at if is_whole else now
-        return [row for rows in self._of.values() for row in rows]
+        return anew
 
-    def _take(self, rows: Sequence[Row], since: datetime, until: datetime) -> None:
-        for slot in range(int(since.timestamp()) // self._width_s, int(until.timestamp()) // self._width_s):
+    def of(self, slots: Iterable[int]) -> list[Row]:
+        """The rows of slots."""
+        return [row for slot in slots for row in self._of.get(slot, ())]
+
+    def all(self) -> list[Row]:
+        return self.of(self._of)
+
+    def _take(self, rows: Sequence[Row], since: datetime, until: datetime) -> set[int]:
+        slots = range(int(since.timestamp()) // self._width_s, int(until.timestamp()) // self._width_s)
+        for slot in slots:
             self._of.pop(slot, None)
         for row in rows:
             self._of.setdefault(int(row["slot"]), []).append(row)
+        return set(slots)
 
 
 class Measuring:
@@ -76,6 +85,9 @@ class Measuring:
         self._asks_cells = any(policy.unusual for policy in blueprint.policies)
         self._hours = Rows(COUNTS, HOUR_S, WEEKS_KNOWN)
         self._counts, self._broken = Rows(COUNTS, SLOT_S, MEMORY), Rows(BROKEN, SLOT_S, MEMORY)
+        self._figures = Figures(blueprint)
+        self._cells: Mapping[str, Sequence[Check]] = {}
+        self._cells_of = EPOCH
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -98,16 +110,26 @@ class Measuring:
     def _checks(self, now: datetime) -> Mapping[str, Sequence[Check]]:
         found: dict[str, list[Check]] = {}
         if self._asks_targets:
-            counts = self._counts.ask(self._store, self._blueprint, now)
-            broken = self._broken.ask(self._store, self._blueprint, now)
-            series = measured(counts, broken, self._blueprint)
-            for kind, kept in promises(self._blueprint, series, sources_of(counts)).items():
+            for kind, kept in self._promises(now).items():
                 found.setdefault(kind, []).extend(kept)
         if self._asks_cells:
-            hours = self._hours.ask(self._store, self._blueprint, now)
-            for kind, cells in unusual(self._blueprint, hours).items():
+            for kind, cells in self._unusual(now).items():
                 found.setdefault(kind, []).extend(cells)
         return found
+
+    def _promises(self, now: datetime) -> Mapping[str, Sequence[Check]]:
+        anew = self._counts.ask(self._store, self._blueprint, now) | self._broken.ask(self._store, self._blueprint, now)
+        self._figures.put(anew, self._counts.of(anew), self._broken.of(anew))
+        self._figures.drop_before(int((now - MEMORY).timestamp()) // SLOT_S)
+        return promises(self._blueprint, self._figures.series(), sources_of(self._counts.all()))
+
+    def _unusual(self, now: datetime) -> Mapping[str, Sequence[Check]]:
+        """Only whole hours are compared: once in an hour is enough."""
+        hour = _cut(now, timedelta(seconds=HOUR_S))
+        if hour != self._cells_of:
+            self._hours.ask(self._store, self._blueprint, now)
+            self._cells, self._cells_of = unusual(self._blueprint, self._hours.all()), hour
+        return self._cells
 
 
 def _cut(at: datetime, width: timedelta) -> datetime:

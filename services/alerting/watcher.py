@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -38,6 +39,11 @@ from streams.runtime.metrics import Meter
 
 STAGE: Final = "alerts"
 POLL_MS = 200
+MAX_RECORDS = 200
+FEW_RECORDS: Final = 10
+GATHER_S: Final = 0.3
+#: The first gives what came before the rest began, the second what came in it.
+LAST_LOOKS_MS: Final = (1, 20)
 SETTLE: Final = timedelta(seconds=1)
 SETTLE_AT_MOST: Final = timedelta(seconds=5)
 LOOK_BACK: Final = timedelta(days=1)
@@ -83,20 +89,36 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
     async def run(self) -> None:
         """Until `stopping`. Raises KafkaError: a fresh process does again what is not committed."""
         while not self.stopping.is_set():
-            found = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=200)
+            read = await self._read()
             if self._fresh:
                 await self._take_over()
                 continue
-            for partition, records in found.items():
-                for record in records:
-                    self._take(record.value, partition.partition)
             if await self._look():
                 hit("alerts_after_judging")
             await self._desks.save()
             if any(self._desks.noticed):
                 hit("alerts_after_saving")
-            await self._commit({place: records[-1].offset + 1 for place, records in found.items()})
+            await self._commit(read)
+
+    async def _read(self) -> dict[TopicPartition, int]:
+        """Take facts in; how far each partition was read. With few come those of the next moment: commits cost more."""
+        read: dict[TopicPartition, int] = {}
+        for wait_ms in (POLL_MS, *LAST_LOOKS_MS):
+            found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=MAX_RECORDS)
+            if self._fresh:
+                break
+            for partition, records in found.items():
+                for record in records:
+                    self._take(record.value, partition.partition)
+                read[partition] = records[-1].offset + 1
             self._count(found)
+            if wait_ms == POLL_MS:
+                if not 0 < sum(map(len, found.values())) <= FEW_RECORDS:
+                    break
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GATHER_S):
+                        await self.stopping.wait()
+        return read
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Nothing to hand over: what is not committed comes again."""

@@ -65,7 +65,7 @@ _SETTINGS = {
 
 def connect(config: ClickHouseConfig, password: str) -> Client:
     """A client that only reads, and that our threads share. Raises StoreUnavailable when ClickHouse does not answer."""
-    return clickhouse.connect(config, password, timeout_s=TIMEOUT_S, settings=_SETTINGS)
+    return clickhouse.connect(config, password, timeout_s=TIMEOUT_S, settings=_SETTINGS, name=clickhouse.PAGE)
 
 
 class ClickHouseStore:

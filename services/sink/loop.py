@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -36,6 +37,9 @@ RETRY_MAX_S: Final = 5.0
 #: A step that takes longer says that it waits for ClickHouse: it may hang as well as fail.
 PATIENCE_S: Final = 10.0
 _RECORDS_AT_ONCE: Final = 40
+#: A batch that begins with so few is looked at again only just before its end.
+FEW_ITEMS: Final = 20
+LAST_LOOK_S: Final = 0.06
 _FULL: Final = "disk space for ClickHouse"
 
 Deliver = Callable[[Sequence[DeadLetter]], Awaitable[None]]
@@ -67,6 +71,8 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._topics = topics
         self._meter = meter
         self._health = health
+        self.looked_s: Callable[[], float | None] = lambda: None
+        """Seconds since somebody looked at what is stored; None: not known."""
         self._fuse = Fuse(minimum=100)
         self._cadence = Cadence()
         self._continuity: Continuity[TopicPartition] = Continuity()
@@ -106,10 +112,10 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _collect(self) -> Batch:
         """What arrives within the cadence's time from the first record on, or MAX_ITEMS, whichever is first."""
         batch = Batch()
-        deadline: float | None = None
+        began: float | None = None
         now = asyncio.get_running_loop().time
         while True:
-            wait_s = IDLE_S if deadline is None else deadline - now()
+            wait_s = IDLE_S if began is None else began + self._cadence.collect_s(len(batch.items)) - now()
             if wait_s <= 0 or len(batch.items) >= MAX_ITEMS or batch.size_bytes >= MAX_BATCH_BYTES:
                 return batch
             found = await self._consumer.getmany(timeout_ms=int(wait_s * 1000) or 1, max_records=_RECORDS_AT_ONCE)
@@ -117,10 +123,18 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._check_continuity(partition, records[0].offset, records[-1].offset)
                 for record in records:
                     batch.add(record, self._topics[record.topic])
-            if deadline is None:
+            if began is None:
                 if not batch.records:
                     return batch
-                deadline = now() + self._cadence.collect_s
+                began = now()
+                if len(batch.items) <= FEW_ITEMS:
+                    await self._leave_in_kafka(self._cadence.collect_s() - LAST_LOOK_S)
+
+    async def _leave_in_kafka(self, seconds: float) -> None:
+        """What comes meanwhile comes in one answer then: one a record costs both sides more than the records do."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
 
     async def _process(self, batch: Batch) -> None:
         self._fuse.note(len(batch.items) + len(batch.refusals), len(batch.refusals))
@@ -132,7 +146,7 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._dead_letter(batch.refusals + refused)
         await self._patiently(lambda: self._sink.recompute(batch.items))
         self._stored |= {TopicPartition(*place): offset for place, offset in batch.next_offsets.items()}
-        self._cadence.stored(len(batch.items))
+        self._cadence.stored(len(batch.items), self.looked_s())
         self._count(batch, asyncio.get_running_loop().time() - started)
         hit("sink_before_commit")
 

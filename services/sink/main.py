@@ -96,6 +96,7 @@ async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: Sin
                 meter=metrics,
                 health=health,
             )
+            loop.looked_s = lambda: store.looked_s
             loop.stopping = stopping
             consumer.subscribe(list(topics), listener=loop)
             health.go_on()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from schemas.touchpoints import Alias, Attribution, Candidate, CleanTouchpoint
+from schemas.traffic import SENDER
 from streams.identity.aliases import is_mailbox
 from streams.identity.company_names import company_name
 from streams.identity.declared import Declarations
@@ -18,7 +19,7 @@ from streams.identity.graph import IdentityGraph, Person
 from streams.identity.learning import TYPED_ACTIONS, actors, declared_hosts, declared_name, is_anybody, owner
 from streams.identity.memberships import Memberships, Standing
 
-RULE_VERSION = 10
+RULE_VERSION = 11
 MAX_REJECTED = 20
 CONFIDENCE = {
     "explicit": 1.0,
@@ -30,6 +31,9 @@ CONFIDENCE = {
     "provisional_domain": 0.7,
     "unidentified": 0.0,
 }
+
+_NOT_THEIR_OWN = frozenset({"explicit", "membership"})
+"""How somebody's touchpoint may be another account's than the one that they are of."""
 
 Home = tuple[object, ...]
 """Everything of a person that attribution depends on; equal homes, equal attributions."""
@@ -104,6 +108,8 @@ def attribute(known: Known, touchpoint: CleanTouchpoint) -> Attribution:
     nobodys = f"anon:{person.person_id if person else known.graph.person_id(owners[0])}"
     found = _decided(case) or (None if people else _of_its_person(case))
     account_id, method, evidence = found or (nobodys, "unidentified", "")
+    if people and method in _NOT_THEIR_OWN:
+        _note_sender(case, account_id)
     return Attribution(
         person_id=person.person_id if person else "",
         account_id=account_id,
@@ -121,6 +127,18 @@ def _decided(case: _Case) -> _Found | None:
         if found is not None:
             return found
     return None
+
+
+def _note_sender(case: _Case, account_id: str) -> None:
+    """Of which accounts its sender is, beside this one: one of us, say, who is at work for a customer."""
+    moment, directory = case.touchpoint.ordered_at, case.known.directory
+    found = {stint.account_id for stint in case.standing.stints if stint.covers(moment)}
+    for host in _hosts((), case.owners):
+        accounts = directory.accounts_at(host)
+        found |= {*accounts} if len(accounts) == 1 else set() if accounts else {f"domain:{company_domain(host)}"}
+    found -= case.standing.excluded | {account_id}
+    told = [Candidate(account_id=other, method=SENDER, why="its sender is of it") for other in sorted(found)]
+    case.rejected += told[:MAX_REJECTED]  # beside what a rule says of it: whose they are is another question
 
 
 def _of_its_person(case: _Case) -> _Found | None:

@@ -44,7 +44,7 @@ class Followers:
         return concerned
 
     def left(self, bare: str, alias: Alias) -> None:
-        """An alias was never in a bare account: it has no say there."""
+        """An alias was never in a bare account, or in too many others before: it has no say there."""
         self._count(bare, alias, ())
 
     def naming(self, accounts: Iterable[str]) -> set[str]:
@@ -85,8 +85,7 @@ class Followers:
     def first_seen(self, bare: str) -> tuple[datetime, str]:
         """When a known member was seen there, always the same one; and the event that shows it."""
         member = min(name for name in self._memberships.members(bare) if (bare, name) in self._said)
-        link = next(link for link in self._memberships.links((member,)) if link.account_id == bare)
-        return link.since, link.evidence
+        return self._memberships.first_seen(member, bare)
 
     def decide(self, bare: str, account: str) -> None:
         """Somebody says whether a bare account is this one: changes of either may be news for it."""

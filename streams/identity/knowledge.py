@@ -138,10 +138,11 @@ class Knowledge:
         elif isinstance(link, RecordChange):
             asked = self._contact_changed(link, due)
         else:
-            asked = self._told_of(link, due)
+            asked, left = self._told_of(link, due)
             alias = link.a if isinstance(link, Decision) else link.alias
             bare = (alias,) if alias.startswith(BARE) else ()
-            asked |= self._followed({*asked, alias}, (*bare, *(accounts_of(link) if link.retracted else ())), due)
+            accounts = (*bare, *left, *(accounts_of(link) if link.retracted else ()))
+            asked |= self._followed({*asked, alias}, accounts, due)
         return asked, of_accounts
 
     def _owe_evidence(self, link: Link, due: _Due) -> None:
@@ -300,16 +301,16 @@ class Knowledge:
         host = address_host(name)
         return bool(host and self.directory.accounts_at(host)) or self.declared.has_any((name,))
 
-    def _told_of(self, link: Membership | Declared | Decision, due: _Due) -> set[Alias]:
-        """Take in what is said of one alias; returns the aliases of its person."""
+    def _told_of(self, link: Membership | Declared | Decision, due: _Due) -> tuple[set[Alias], set[str]]:
+        """Take in what is said of one alias; returns the aliases of its person, and the accounts that it is not of."""
         alias = link.a if isinstance(link, Decision) else link.alias
         person = self.graph.person(alias)
         is_new = self._is_new(alias)
         before, where = home(self.known, person), places(self.known, person)
-        self._take_in(link)
+        left = self._take_in(link)
         if not is_new and home(self.known, person) != before:
             self._owe_at(due, where, person)
-        return set(person.aliases)
+        return set(person.aliases), left
 
     def _see(self, link: Edge) -> list[Person]:
         return self.graph.retell(link) if link.generation else self.graph.add(link)
@@ -321,12 +322,14 @@ class Knowledge:
         """With which memberships this one is kept: people's and things' in accounts, or things' with people."""
         return self.ties if is_person(link.account_id) else self.memberships
 
-    def _take_in(self, link: Membership | Declared | Decision) -> None:
+    def _take_in(self, link: Membership | Declared | Decision) -> set[str]:
+        """Returns the accounts that its alias is not known to be of any more."""
         if isinstance(link, Membership):
-            (self._kept(link).retell if link.generation else self._kept(link).add)(link)
-            if link.retracted:
-                self.followers.left(link.account_id, link.alias)
-        elif isinstance(link, Decision):
+            left = (self._kept(link).retell if link.generation else self._kept(link).add)(link)
+            for account in left:
+                self.followers.left(account, link.alias)
+            return left
+        if isinstance(link, Decision):
             (self.memberships.undecide if link.retracted else self.memberships.decide)(link)
             if link.a.startswith(BARE):
                 self.followers.decide(link.a, link.b)
@@ -334,6 +337,7 @@ class Knowledge:
         else:
             (self.declared.retell if link.generation else self.declared.add)(link)
             self._index(link.alias, company_host(link.value) if link.trait == "domain" else "")
+        return set()
 
     def _claimed(self, link: AccountClaim | RecordChange, due: _Due) -> set[Alias]:
         """What accounts claim or are changes; returns the aliases for which that may be news."""

@@ -168,21 +168,25 @@ class Memberships:
             return False
         return told not in _parted((*self._told.get(told.alias, ()), *beyond.values(), told))[0]
 
-    def add(self, link: Membership) -> None:
-        """Take it in, unless nothing new is learned."""
+    def add(self, link: Membership) -> set[str]:
+        """Take it in, unless nothing new is learned; returns the accounts of its alias that are forgotten for it."""
         if self.knows(link):
-            return
+            return set()
         told = _told(link)
-        self._keep(told.alias, (*self._others(told), told))
         self._index(told.alias, told.account_id)
+        return self._keep(told.alias, (*self._others(told), told))
 
-    def retell(self, link: Membership) -> None:
-        """Put a link in the place of what was known of it, or, retracted, nothing: then others may count again."""
+    def retell(self, link: Membership) -> set[str]:
+        """Put a link in the place of what was known of it, or, retracted, nothing: then others may count again.
+
+        Returns the accounts that its alias is not known to be of any more.
+        """
         told = _told(link)
         others = self._others(told)
-        self._keep(told.alias, others if link.retracted else (*others, told))
-        if not link.retracted:
-            self._index(told.alias, told.account_id)
+        if link.retracted:
+            return self._keep(told.alias, others) | {told.account_id}
+        self._index(told.alias, told.account_id)
+        return self._keep(told.alias, (*others, told))
 
     def _others(self, told: _Told) -> _All:
         """What is known of its alias, without what has its id."""
@@ -191,7 +195,8 @@ class Memberships:
             known = (*known, *beyond.values())
         return tuple(one for one in known if one.about() != about)
 
-    def _keep(self, alias: Alias, told: _All) -> None:
+    def _keep(self, alias: Alias, told: _All) -> set[str]:
+        """Returns the accounts that are not even remembered."""
         remembered, counting = _parted(told)
         if counting:
             self._told[alias] = counting
@@ -201,6 +206,7 @@ class Memberships:
             self._beyond[alias] = {one.about(): one for one in beyond}
         else:
             self._beyond.pop(alias, None)
+        return {one.account_id for one in told} - self.accounts((alias,)) if remembered else set()
 
     def decide(self, decision: Decision) -> None:
         """Take in what somebody says of an alias and an account."""
@@ -234,6 +240,12 @@ class Memberships:
         """Every membership told of these aliases, earliest first."""
         found = [told for name in aliases for told in self._told.get(name, ())]
         return [told.link() for told in sorted(found, key=lambda t: (t.since, t.account_id, t.alias, t.how))]
+
+    def first_seen(self, alias: Alias, account_id: str) -> tuple[datetime, str]:
+        """When an alias was first seen in an account that `accounts` knows of it, and the event that shows it."""
+        told = (*self._told.get(alias, ()), *self._beyond.get(alias, {}).values())
+        first = min((one for one in told if one.account_id == account_id), key=lambda one: (one.since, one.how))
+        return first.since, first.evidence
 
     def names(self) -> Iterator[str]:
         """Every alias and every account that is in it."""

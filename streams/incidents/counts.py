@@ -13,6 +13,7 @@ from streams.incidents.promises import IN_TIME, asked_of
 from streams.incidents.series import Series, Tally
 
 Row = Mapping[str, Any]
+_Judged = tuple[str, str]
 COUNTS: Final = f"""
 SELECT touchpoint_type, phase, source, toUInt32(intDiv(toUnixTimestamp(minute), {{width_s:UInt32}})) AS slot,
   count() AS volume, countIf(friction > 0) AS painful, countIf(friction > 0 AND read_anew) AS painful_anew,
@@ -71,22 +72,65 @@ def asked(blueprint: Blueprint, since: datetime, until: datetime, width_s: int) 
     }
 
 
+class Figures:
+    """What was judged of types, by (type, target) and slot, kept as rows are asked anew; a series is made again only
+    where one of its slots changed."""
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        self._target_of = judging(blueprint)
+        self._slots: dict[int, dict[_Judged, Tally]] = {}
+        self._tallies: dict[_Judged, dict[int, Tally]] = {}
+        self._series: dict[_Judged, Series] = {}
+
+    def put(self, slots: Iterable[int], counts: Iterable[Row], broken: Iterable[Row]) -> None:
+        """These slots hold these rows now, and nothing else. Rows of one slot are added."""
+        found: dict[int, dict[_Judged, Tally]] = {}
+        for row in counts:
+            for target, tally in _tallies(row):
+                _add(found, row, target, tally)
+        for row in broken:
+            tally = Tally(0.0, float(row["missed"]), frozenset(row["accounts"]), float(row["missed_anew"]))
+            _add(found, row, self._target_of[str(row["rule"])], tally)
+        for slot in slots:
+            self._replace(slot, found.get(slot, {}))
+
+    def drop_before(self, oldest: int) -> None:
+        """Forget the slots before one."""
+        for slot in [slot for slot in self._slots if slot < oldest]:
+            self._replace(slot, {})
+
+    def series(self) -> dict[tuple[str, str], Series]:
+        """(type, target) → what was judged."""
+        for judged, slots in self._tallies.items():
+            if judged not in self._series:
+                self._series[judged] = Series(slots)
+        return dict(self._series)
+
+    def _replace(self, slot: int, after: dict[_Judged, Tally]) -> None:
+        before = self._slots.pop(slot, {})
+        if after:
+            self._slots[slot] = after
+        for judged in [judged for judged in before.keys() | after.keys() if before.get(judged) != after.get(judged)]:
+            self._series.pop(judged, None)
+            of = self._tallies.setdefault(judged, {})
+            of.pop(slot, None)
+            if judged in after:
+                of[slot] = after[judged]
+            elif not of:
+                del self._tallies[judged]
+
+
 def measured(counts: Iterable[Row], broken: Iterable[Row], blueprint: Blueprint) -> dict[tuple[str, str], Series]:
     """(type, target) → what was judged. Rows of one slot are added."""
-    found: dict[tuple[str, str], dict[int, Tally]] = {}
+    figures, counts, broken = Figures(blueprint), list(counts), list(broken)
+    figures.put({int(row["slot"]) for row in (*counts, *broken)}, counts, broken)
+    return figures.series()
 
-    def add(kind: str, target: str, slot: int, tally: Tally) -> None:
-        slots = found.setdefault((kind, target), {})
-        slots[slot] = slots.get(slot, Tally()).plus(tally)
 
-    for row in counts:
-        for target, tally in _tallies(row):
-            add(str(row["touchpoint_type"]), target, int(row["slot"]), tally)
-    target_of = judging(blueprint)
-    for row in broken:
-        tally = Tally(0.0, float(row["missed"]), frozenset(row["accounts"]), float(row["missed_anew"]))
-        add(str(row["touchpoint_type"]), target_of[str(row["rule"])], int(row["slot"]), tally)
-    return {name: Series(slots) for name, slots in found.items()}
+def _add(found: dict[int, dict[_Judged, Tally]], row: Row, target: str, tally: Tally) -> None:
+    judged = (str(row["touchpoint_type"]), target)
+    slot = found.setdefault(int(row["slot"]), {})
+    slot[judged] = slot.get(judged, Tally()).plus(tally)
 
 
 def cells(counts: Iterable[Row]) -> dict[tuple[str, str], dict[str, Series]]:

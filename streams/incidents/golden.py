@@ -16,8 +16,9 @@ from streams.incidents.intake import MEMORY as MEMORY_OF_PAINS
 from streams.incidents.intake import Lens, Recent, taken_in
 from streams.incidents.judging import Watch
 from streams.incidents.lateness import after_look
+from streams.incidents.pace import SLOT_S
 from streams.incidents.promises import promises
-from streams.incidents.rhythm import MEMORY, SLOT_S, rhythm_of
+from streams.incidents.rhythm import MEMORY, rhythm_of
 from streams.incidents.series import NOBODY, Series, Tally
 from streams.incidents.series import SLOT_S as SLOT
 from streams.incidents.subjects import SOURCE

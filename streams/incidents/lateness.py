@@ -8,7 +8,8 @@ from uuid import NAMESPACE_URL
 
 from schemas.incidents import Desk, Part
 from streams.ids import named_id
-from streams.incidents.rhythm import SLOT_S, Rhythm, duration
+from streams.incidents.pace import SLOT_S
+from streams.incidents.rhythm import Rhythm, duration
 from streams.incidents.subjects import SOURCE
 
 _SEVERITY: Final = 0.6
@@ -48,7 +49,7 @@ def late(source: str, rhythm: Rhythm, heard_at: datetime, now: datetime) -> Part
 
 def _late_since(rhythm: Rhythm, heard_at: datetime, now: datetime) -> datetime:
     """The first moment at which it was late: after a night that is the morning, not the evening."""
-    at = heard_at + timedelta(seconds=rhythm.late_after_s) + timedelta(milliseconds=1)
+    at = heard_at + timedelta(seconds=rhythm.never_before_s) + timedelta(milliseconds=1)
     while at < now and not rhythm.is_late(heard_at, at):
         at += _STEP
     return min(at, now)

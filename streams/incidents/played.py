@@ -13,9 +13,10 @@ from schemas.incidents import Desk
 from streams.incidents.counts import BROKEN, COUNTS, asked, measured, sources_of
 from streams.incidents.intake import Lens
 from streams.incidents.lateness import after_look
+from streams.incidents.pace import SLOT_S
 from streams.incidents.promises import MEMORY as FIGURES_MEMORY
 from streams.incidents.promises import promises
-from streams.incidents.rhythm import MEMORY, SLOT_S, SLOTS, Rhythm, Rhythms
+from streams.incidents.rhythm import MEMORY, SLOTS, Rhythm, Rhythms
 from streams.incidents.series import SLOT_S as STEP_S
 from streams.incidents.subjects import SOURCE
 from streams.incidents.type_desks import Check, desk_id, looked

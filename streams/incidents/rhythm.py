@@ -1,29 +1,27 @@
 """When a source is late: learned from its own gaps. The page, doctor, the alerts and their metric ask here. Pure.
 
-A source is heard in slots of five minutes; which slots these were in the last four weeks says how long it is silent as
-a rule, and at which hours of the week. It is late when it is silent for longer than it ever is as a rule, at hours at
-which it was heard in the weeks before: nights, weekends and the days between two exports are no silence.
+A source is heard in slots of five minutes; which slots these were in the last four weeks says how often it is heard at
+each hour of the week. It is late when more was to be heard in its silence than is left out as a rule: nights, weekends
+and the days between two exports are no silence.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import median, quantiles
+from statistics import median
 from typing import Final
 
 from schemas.config import LatenessConfig, SourceConfig
+from streams.incidents.pace import HOUR_S, SLOT_S, Pace, learned
 
-SLOT_S: Final = 300
 MEMORY: Final = timedelta(days=28)
 WEEK: Final = timedelta(days=7)
 LEAST_GAPS: Final = 10
-SPREADS: Final = 14
-"""Where events come by chance, a gap this many spreads beyond the usual is one in ten thousand."""
-ENOUGH: Final = 5
+_LOOKED_AT: Final = 64
+"""Of so many silences it is asked when they would be late; more would say the same."""
 SLOTS: Final = f"""
 SELECT source, arraySort(groupUniqArray(toUInt32(intDiv(toUnixTimestamp(received_at), {SLOT_S})))) AS slots,
   toFloat64(quantile(0.9)(greatest(0, dateDiff('second', occurred_at, received_at)))) AS lag_s
@@ -38,36 +36,35 @@ says nothing of either."""
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How a source is heard. `usual_s`: the middle of its gaps; 0 where too little is known of it."""
+    """How a source is heard. `usual_s`: the middle of its gaps; 0 where too little is known of it.
+
+    `pace`: how often it is heard at which hours; None where only `late_after_s` counts. `most`: so much of that a
+    silence may leave out. No silence is too long before `least_s`, and every one is after `most_s`.
+    """
 
     late_after_s: float
     usual_s: float = 0.0
     lag_s: float = 0.0
     is_set: bool = False
-    slots: tuple[int, ...] = ()
+    pace: Pace | None = None
+    most: float = 0.0
+    least_s: float = 0.0
+    most_s: float = 0.0
 
     def is_late(self, heard_at: datetime, now: datetime) -> bool:
         """Whether a source that was last heard then should have been heard again by now."""
-        if (now - heard_at).total_seconds() <= self.late_after_s:
-            return False
-        return self.is_set or not self._is_quiet(heard_at, now)
-
-    def _is_quiet(self, heard_at: datetime, now: datetime) -> bool:
-        """Whether the same stretch of the weeks before was quiet, too. A little later than usual is no silence."""
-        slack = timedelta(seconds=min(max(SLOT_S, self.usual_s / 4), self.late_after_s / 2))
-        before = [
-            self._heard_between(heard_at - weeks * WEEK, now - weeks * WEEK - slack)
-            for weeks in range(1, 5)
-            if self.slots and heard_at - weeks * WEEK >= _time(self.slots[0])
-        ]
-        return bool(before) and median(before) < self._enough
+        silent_s = (now - heard_at).total_seconds()
+        if self.pace is None:
+            return silent_s > self.late_after_s
+        if not self.least_s < silent_s <= self.most_s:
+            return silent_s > self.most_s
+        slack_s = max(_slack_s(self.usual_s), min(HOUR_S, silent_s / 8))
+        return self.pace.between(heard_at.timestamp(), now.timestamp() - slack_s) > self.most
 
     @property
-    def _enough(self) -> int:
-        return max(1, min(ENOUGH, int(self.late_after_s / max(self.usual_s, SLOT_S) / 2)))
-
-    def _heard_between(self, since: datetime, until: datetime) -> int:
-        return max(0, bisect_left(self.slots, _slot(until)) - bisect_right(self.slots, _slot(since)))
+    def never_before_s(self) -> float:
+        """No silence is too long before that."""
+        return self.late_after_s if self.pace is None else self.least_s
 
     def words(self) -> str:
         """What is usual, for people."""
@@ -82,13 +79,27 @@ def rhythm_of(slots: Iterable[int], limits: LatenessConfig, lag_s: float = 0.0) 
     """The rhythm of a source that was heard in these slots (Unix time / SLOT_S)."""
     heard = tuple(sorted(set(slots)))
     gaps = [(later - earlier) * SLOT_S for earlier, later in pairwise(heard)]
-    longest = 1.5 * max(gaps, default=0)
-    if len(gaps) < LEAST_GAPS or (heard[-1] - heard[0]) * SLOT_S < WEEK.total_seconds():
-        return Rhythm(_within(max(limits.unknown_s, longest), limits), lag_s=lag_s, slots=heard)
-    tenths = quantiles(gaps, n=10)
-    usual, high = tenths[4], tenths[6]  # nights and weekends are the longest third at most
-    late_after_s = min(1.5 * high + SPREADS * (high - usual), longest)
-    return Rhythm(_within(late_after_s, limits), usual, lag_s, slots=heard)
+    known = timedelta(seconds=(heard[-1] - heard[0]) * SLOT_S) if heard else timedelta()
+    if len(gaps) < LEAST_GAPS or known < WEEK:
+        is_seldom = known >= WEEK and max(gaps) >= 2 * min(gaps)
+        longest = (3 if is_seldom else 1.5) * max(gaps, default=0)  # few gaps that differ say little of the longest
+        return Rhythm(_within(max(limits.unknown_s, longest), limits), lag_s=lag_s)
+    usual = median(gaps)
+    pace, most = learned(heard, usual)
+    late_after_s = _within(_late_after_s(pace, most, heard, usual), limits)
+    return Rhythm(late_after_s, usual, lag_s, pace=pace, most=most, least_s=limits.least_s, most_s=limits.most_s)
+
+
+def _late_after_s(pace: Pace, most: float, heard: Sequence[int], usual_s: float) -> float:
+    """How long it is silent until it is late, where it was heard: the middle of these."""
+    looked_at = heard[:: -(-len(heard) // _LOOKED_AT)]
+    after_s = median(pace.reached(slot * SLOT_S, most) - slot * SLOT_S for slot in looked_at)
+    return after_s + max(_slack_s(usual_s), min(HOUR_S, after_s / 7))
+
+
+def _slack_s(usual_s: float) -> float:
+    """So much later than usual is no silence."""
+    return max(SLOT_S, usual_s / 4)
 
 
 def rhythms_of(
@@ -140,11 +151,3 @@ def duration(seconds: float) -> str:
 
 def _within(seconds: float, limits: LatenessConfig) -> float:
     return min(max(seconds, limits.least_s), limits.most_s)
-
-
-def _slot(at: datetime) -> int:
-    return int(at.timestamp()) // SLOT_S
-
-
-def _time(slot: int) -> datetime:
-    return datetime.fromtimestamp(slot * SLOT_S, UTC)

@@ -16,7 +16,7 @@ from schemas.base import EPOCH
 from schemas.facts import Opportunity, PhaseChange
 from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.patterns import Signal
-from streams.journey.causes import COPY, LATE, TAKEN_BACK, Cause, profile_changed
+from streams.journey.causes import CONSENT, COPY, LATE, TAKEN_BACK, Cause, profile_changed
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import Journey, merged, sorted_history
 from streams.journey.mends import Mends
@@ -90,7 +90,7 @@ class AccountJourney:
         self._tail: list[AttributedTouchpoint] = []
         self._ids: dict[str, AttributedTouchpoint] = {}
         self._told: _Told = []
-        self.amended = blueprint.amended()
+        self.amended = blueprint.amended(self.profile.consents.counts)
         self.mends = Mends()
         self._context = Context(blueprint, self.profile, self.amended)
         self._marks: list[_Mark] = [_Mark(0, self.state.copy(), 0)]
@@ -129,7 +129,7 @@ class AccountJourney:
         """
         state = self.state
         small = len(state.people) + len(state.episodes) + len(state.trails) + len(state.cases)
-        small += len(state.opportunities) + len(self.amended) // 2
+        small += len(state.opportunities) + (len(self.amended) + len(self.profile.consents)) // 2
         return 2 + len(self._tail) + len(state.openers) + len(state.waits) + small // 3
 
     def rare_digest(self, digest: Callable[[object], int]) -> int:
@@ -184,6 +184,11 @@ class AccountJourney:
         floor = _floor(base)
         if floor is not None and fresh[0].sort_key <= floor:
             changes.refold, changes.cause = list(fresh), LATE
+            return {}, None
+        known_to = _floor(self.state)
+        consents = self.profile.consents
+        if known_to is not None and any(item.sort_key <= known_to and consents.would_change(item) for item in fresh):
+            changes.refold, changes.cause = list(fresh), CONSENT
             return {}, None
         learned = self.profile.learn(fresh)
         untrue = {who: now for who, now in learned.items() if _has_told(self.state, who)}

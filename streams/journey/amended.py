@@ -53,19 +53,25 @@ class _Said(NamedTuple):
         return self.key[0]
 
 
-class AmendmentRules:
-    """The blueprint's, ready to ask. `counts`: whether a touchpoint is of a kind that says anything of customers."""
+Counts = Callable[[AttributedTouchpoint], bool]
 
-    def __init__(self, rules: Amendments, deals: Deals, counts: Callable[[AttributedTouchpoint], bool]) -> None:
+
+class AmendmentRules:
+    """The blueprint's, ready to ask."""
+
+    def __init__(self, rules: Amendments, deals: Deals) -> None:
         self.answer, self.deal = timedelta(seconds=rules.answer_s), timedelta(seconds=rules.deal_s)
-        self.deals, self.counts = deals, counts
+        self.deals = deals
 
 
 class Amended:
-    """Which touchpoints of one account are taken back by later ones: `back` has their ids."""
+    """Which touchpoints of one account are taken back by later ones: `back` has their ids.
 
-    def __init__(self, rules: AmendmentRules) -> None:
-        self._rules = rules
+    `counts`: whether a touchpoint is of a kind that says anything of customers.
+    """
+
+    def __init__(self, rules: AmendmentRules, counts: Counts) -> None:
+        self._rules, self._counts = rules, counts
         self.back: Collection[str] = ()
         self._series: dict[_Series, list[_Said]] = {}
         self._back: dict[_Series, frozenset[str]] = {}
@@ -79,7 +85,7 @@ class Amended:
         told: dict[_Series, None] = {}
         for item in items:
             series = self._series_of(item)
-            if series and self._rules.counts(item):
+            if series and self._counts(item):
                 said = self._series.setdefault(series, [])
                 said.insert(bisect_left(said, item.sort_key, key=_key), _read(item))
                 told[series] = None

@@ -27,6 +27,7 @@ READ_ANEW: Final = Cause("copy", "a newer mapping reads the sender's request oth
 COPY: Final = Cause("copy", "another copy of a touchpoint knew more")
 DEADLINE: Final = Cause("deadline", "a deadline passed")
 TAKEN_BACK: Final = Cause("late", "a sender took back what it had said: a survey's answer, or how a deal ended")
+CONSENT: Final = Cause("late", "a person declined to be followed, or agreed again")
 REPAIR: Final = Cause("repair", "what was told could not be mended from memory")
 
 

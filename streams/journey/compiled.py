@@ -7,11 +7,12 @@ from functools import lru_cache
 
 from schemas.blueprint import Blueprint, Decisive, SegmentRule
 from schemas.facts import Seat
-from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
+from schemas.touchpoints import CleanTouchpoint
 from streams.friction.rule_book import RuleBook
 from streams.friction.working_time import WorkingTime
-from streams.journey.amended import Amended, AmendmentRules
+from streams.journey.amended import Amended, AmendmentRules, Counts
 from streams.journey.checks import RefusedBlueprint, problems
+from streams.journey.consent import Consents
 from streams.journey.digests import digest_of
 from streams.journey.evidence import EvidenceBook
 from streams.journey.opportunities import Deals
@@ -54,18 +55,19 @@ class CompiledBlueprint:
         self.type_of = Recognition(blueprint.types, blueprint.words).type_of
         self.traffic = TrafficBook(blueprint.traffic)
         self.first_segment = self.segment_of({})
-        self._amendments = AmendmentRules(blueprint.amendments, self.deals, self._counts)
+        self._amendments = AmendmentRules(blueprint.amendments, self.deals)
 
     def evidence(self, touchpoint: CleanTouchpoint, phase: str) -> tuple[Decisive, bool] | None:
         """The decisive evidence a touchpoint is, and whether it counts in the phase the account is in."""
         return self._decisive.find(touchpoint, phase)
 
-    def amended(self) -> Amended:
-        """A fresh memory of what senders take back, for one account."""
-        return Amended(self._amendments)
+    def amended(self, counts: Counts) -> Amended:
+        """A fresh memory of what senders take back, for one account; `counts` as in `Amended`."""
+        return Amended(self._amendments, counts)
 
-    def _counts(self, item: AttributedTouchpoint) -> bool:
-        return self.traffic.counts(self.traffic.of(item))
+    def consents(self) -> Consents:
+        """A fresh memory of who declined to be followed, for one account."""
+        return Consents(self.traffic)
 
     def role_of(self, persona: str) -> str:
         """The persona's role in buying; empty when it has none."""

@@ -79,7 +79,7 @@ def fold(items: Iterable[AttributedTouchpoint], blueprint: CompiledBlueprint, as
     history = sorted_history(items)
     profile = Profile(blueprint)
     profile.learn(history)
-    amended = blueprint.amended()
+    amended = blueprint.amended(profile.consents.counts)
     amended.learn(history)
     journey = Journey(initial_state(blueprint), profile)
     context = Context(blueprint, profile, amended)

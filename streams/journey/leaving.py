@@ -59,7 +59,8 @@ def outread(copies: Iterable[AttributedTouchpoint], left: Mapping[str, int] | No
                 account_id=copy.account_id,
                 event_id=copy.event_id,
                 to_account_id=best.account_id,
-                knowledge=max(copy.knowledge, best.knowledge),
+                # the newer reading may come to this very account next: only what it already knew is kept out
+                knowledge=best.knowledge,
                 cause="a newer mapping reads the sender's request otherwise",
                 mapping=best.touchpoint.mapping,
             )

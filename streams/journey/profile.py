@@ -7,7 +7,7 @@ A profile does not depend on the order in which it learned: traits are a maximum
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from schemas.facts import Seat
@@ -34,22 +34,25 @@ class _Person:
 
 
 class Profile:
-    """Traits and behaviour, and the personas and the segment that follow from them."""
+    """Traits and behaviour, the personas and the segment that follow from them, and who declined to be followed."""
 
     def __init__(self, blueprint: CompiledBlueprint) -> None:
         self._blueprint = blueprint
         self._rules = blueprint.personas
+        self.consents = blueprint.consents()
         self._people: dict[str, _Person] = {}
         self._account: _Traits = {}
         self._personas: dict[str, str] = {}
         self.segment = blueprint.first_segment
 
-    def learn(self, items: Iterable[AttributedTouchpoint]) -> ProfileChanges:
-        """Take in touchpoints, each only once; what changed by that."""
+    def learn(self, items: Sequence[AttributedTouchpoint]) -> ProfileChanges:
+        """Take in touchpoints, sorted, each only once; what changed by that. Whoever declined is not learned about."""
         before: dict[str, str] = {}
-        behaviours, traffic = bool(self._rules.behaviours), self._blueprint.traffic
+        behaviours, consents = bool(self._rules.behaviours), self.consents
+        consents.learn(items)
         for item in items:
-            if not traffic.counts(traffic.of(item)):
+            traffic = consents.traffic(item)
+            if traffic == "declined" or not self._blueprint.traffic.counts(traffic):
                 continue
             touchpoint, person_id = item.touchpoint, item.attribution.person_id
             says_who = person_id and (behaviours or touchpoint.person_traits)

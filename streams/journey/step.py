@@ -36,7 +36,7 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
     touchpoint = item.touchpoint
     at = touchpoint.ordered_at
     fire_until(context.blueprint, state, at, effects, inclusive=False)
-    kind, traffic = context.blueprint.type_of(touchpoint), context.blueprint.traffic.of(item)
+    kind, traffic = context.blueprint.type_of(touchpoint), context.profile.consents.traffic(item)
     if not context.blueprint.traffic.counts(traffic):
         _leave_out(context, state, item, kind, traffic, effects)
         return
@@ -46,7 +46,7 @@ def step(context: Context, state: JourneyState, item: AttributedTouchpoint, effe
     is_customer = state.phase in context.blueprint.customer_phases
     seen = follow_deal(context.blueprint.deals, state, item, is_customer=is_customer)
     move_phase(context.blueprint, state, item, seen, kind)
-    _count(state, item, kind)
+    _count(state, item, kind, traffic)
     placed = _placed(context, state, item, kind, traffic, stated_emotion(touchpoint))
     placed = apply_rules(context.blueprint, state, placed, seen, effects)
     if item.event_id in state.openers:
@@ -81,7 +81,7 @@ def _take_back(
     effects: Effects,
 ) -> None:
     """It happened, so it is a contact moment; but a later word took back what it said."""
-    _count(state, item, kind)
+    _count(state, item, kind, traffic)
     if kind.on_map:
         state.last_contact_at = item.touchpoint.ordered_at
     effects.place(_placed(context, state, item, kind, traffic))
@@ -96,13 +96,13 @@ def _placed(
     traffic: Traffic,
     emotion: float | None = None,
 ) -> Placed:
-    """Where it stands; what it says of friction comes later."""
+    """Where it stands; what it says of friction comes later. Of who declined it is told without their persona."""
     return Placed(
         item=item,
         touchpoint_type=kind.id,
         phase=state.phase,
         home_phase=kind.phase,
-        persona=context.profile.persona(item.attribution.person_id),
+        persona=context.profile.persona("" if traffic == "declined" else item.attribution.person_id),
         segment=context.profile.segment,
         on_map=kind.on_map,
         moment_of_truth=kind.moment_of_truth,
@@ -120,11 +120,12 @@ def _pass(state: JourneyState, item: AttributedTouchpoint) -> None:
         state.clock = at
 
 
-def _count(state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType) -> None:
+def _count(state: JourneyState, item: AttributedTouchpoint, kind: TouchpointType, traffic: Traffic) -> None:
+    """Count it as a contact moment; of who declined, as nobody's."""
     at = item.touchpoint.ordered_at
     state.touchpoints += 1
     state.on_map_touchpoints += kind.on_map
-    if item.attribution.person_id:
-        state.people[item.attribution.person_id] = None
+    if person := item.attribution.person_id:
+        (state.left_out if traffic == "declined" else state.people)[person] = None
     state.first_seen_at = state.first_seen_at or at
     state.last_seen_at = at

@@ -10,7 +10,7 @@ from fnmatch import translate
 from functools import lru_cache
 
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
-from schemas.traffic import Traffic, TrafficRules
+from schemas.traffic import SENDER, Traffic, TrafficRules
 
 #: Told by a system, of customers: who and what tells it makes it neither a program's nor ours.
 RECORDS = frozenset(
@@ -45,7 +45,7 @@ class TrafficBook:
         found = self._of_message(touchpoint)
         if found != "customer" or not self._own_accounts or touchpoint.action in RECORDS:
             return found
-        return "internal" if item.account_id in self._own_accounts or self._is_own(touchpoint) else "customer"
+        return "internal" if self._is_of_ours(item) or self._is_own(touchpoint) else "customer"
 
     def _of_message(self, touchpoint: CleanTouchpoint) -> Traffic:
         flags, host = touchpoint.flags, touchpoint.url_host
@@ -60,6 +60,12 @@ class TrafficBook:
         if "own_network" in flags or (host and self._is_internal(host)):
             return "internal"
         return "declined" if "declined" in flags else "customer"
+
+    def _is_of_ours(self, item: AttributedTouchpoint) -> bool:
+        """Whether it is our own account's, or one of our people's at work for another."""
+        if item.account_id in self._own_accounts:
+            return True
+        return any(c.method == SENDER and c.account_id in self._own_accounts for c in item.attribution.rejected)
 
     def _is_own(self, touchpoint: CleanTouchpoint) -> bool:
         mails = (alias.lower() for alias in touchpoint.aliases if alias.startswith("email:"))

@@ -7,9 +7,9 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.errors import KafkaError
 
@@ -55,6 +55,8 @@ from streams.runtime.writer import RecordWriter
 EXIT_FAILED = 1
 #: Longer than any work of ours takes, and far less than Kafka waits for a silent member of a group.
 STOOD_S = 2.0
+#: `normalise` collects for all that follow: what it sends together they read, handle and send together.
+LINGER_S: Final[Mapping[str, float]] = {"normalise": 0.12, "resolve": 0.01, "journey": 0.01}
 _log = logging.getLogger("touchline.processor")
 
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -124,7 +126,10 @@ async def _run(stage_name: str, config: Config, clickhouse_password: str, erasur
         sender = producer(config.kafka, f"touchline-{stage_name}")
         await _start_patiently(sender.start)
         writer = RecordWriter(
-            sender, lambda topic: partitions(config.kafka, topic), topic_prefix=config.kafka.topic_prefix
+            sender,
+            lambda topic: partitions(config.kafka, topic),
+            topic_prefix=config.kafka.topic_prefix,
+            linger_s=LINGER_S[stage_name],
         )
         outbox = Outbox(writer, die)
         stage = Stage(stage_name, outbox, metrics, die)

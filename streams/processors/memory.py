@@ -67,6 +67,8 @@ class Memory:
         self._most, self._most_touchpoints, self._stored = most, most_touchpoints, stored
         self.live: OrderedDict[str, Live] = OrderedDict()
         self.dirty: dict[str, Dirty] = {}
+        self.soiled = asyncio.Event()
+        """Is set whenever an account is marked; who waits for it clears it."""
         self.departed: OrderedDict[str, dict[str, int]] = OrderedDict()
         #: Touchpoints that a newer mapping read as another account's: older readings may still be under way.
         self.read_elsewhere: OrderedDict[tuple[str, str], Left] = OrderedDict()
@@ -124,6 +126,7 @@ class Memory:
             entry = self.dirty[account_id] = Dirty(asyncio.get_running_loop().create_future())
         entry.causes.add(cause)
         entry.must_read = entry.must_read or must_read
+        self.soiled.set()
         return entry
 
     def depart(self, recall: Recall) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +23,7 @@ from streams.runtime.writer import Position
 BATCH = 200
 ASKED_BATCH = 50
 RETRY_S = 0.5
-LOOK_S = 0.05
+REST_S = 0.5
 #: A longer history is folded on a thread, so that the neighbours' events go on meanwhile …
 LONG_HISTORY = 300
 #: … and a longer one than this is read in pages and told in slices, apart from the other refolds.
@@ -52,7 +53,7 @@ class Refolds:
             while True:
                 if self._memory.dirty.keys() <= self._large:
                     self._parts.stage.waits.go_on(_WHO)
-                    await asyncio.sleep(LOOK_S)
+                    await self._until_soiled()
                     continue
                 await asyncio.sleep(self._debounce_s)
                 self._meter.set("touchline_refold_pending", len(self._memory.dirty))
@@ -65,6 +66,13 @@ class Refolds:
                 except TransientError as error:
                     self._parts.stage.waits.wait(_WHO, str(error))
                     await asyncio.sleep(RETRY_S)
+
+    async def _until_soiled(self) -> None:
+        """Return once an account is marked; after REST_S anyway, for a large one that was marked to the end."""
+        self._memory.soiled.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REST_S):
+                await self._memory.soiled.wait()
 
     def _batches(self) -> Iterator[dict[str, Dirty]]:
         """First those for which events wait; then some of those an operator asked for, so that neither starves."""

@@ -18,6 +18,7 @@ import clickhouse_connect
 from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Error
+from clickhouse_connect.driver.insert import InsertContext
 from urllib3.exceptions import HTTPError
 
 from schemas.config import ClickHouseConfig
@@ -63,6 +64,11 @@ SETTINGS: Final[Mapping[str, object]] = {
     "do_not_merge_across_partitions_select_final": 1,
 }
 
+PAGE: Final = "touchline-page"
+"""How the client of the pages calls itself: the embedded ClickHouse tells its requests from those of services."""
+LOOKED: Final = "touchline_looked_s"
+"""In the summary of the embedded ClickHouse: seconds since somebody looked."""
+
 Columns = Mapping[str, Sequence[object]]
 """A block: column name → values, all of one length."""
 
@@ -74,11 +80,12 @@ def connect(
     database: str | None = None,
     timeout_s: float = 60.0,
     settings: Mapping[str, object] = SETTINGS,
+    name: str = "",
 ) -> Client:
     """A new client that threads may share; the caller closes it.
 
-    `database` defaults to the configured one, which must exist. Raises StoreUnavailable when ClickHouse does not
-    answer within `timeout_s`.
+    `database` defaults to the configured one, which must exist. `name` goes before the driver's own. Raises
+    StoreUnavailable when ClickHouse does not answer within `timeout_s`.
     """
     # the driver logs what it then raises, and what it raises is handled and told here
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
@@ -91,6 +98,7 @@ def connect(
             username=config.user,
             password=password,
             database=config.database if database is None else database,
+            client_name=name,
             settings=dict(settings),
             connect_timeout=min(5, int(timeout_s) or 1),
             send_receive_timeout=int(timeout_s) or 1,
@@ -128,6 +136,19 @@ def store_errors() -> Iterator[None]:
         raise classified(error) from error
 
 
+@contextmanager
+def _inserting(client: Client, table: str, types: Mapping[str, str]) -> Iterator[InsertContext]:
+    """What one insert is made with. It refers to itself, and so to all its rows, which stayed until Python looks for
+    garbage: thousands of batches later, where little else is made that stays."""
+    context = client.create_insert_context(
+        table, list(types), column_type_names=list(types.values()), column_oriented=True
+    )
+    try:
+        yield context
+    finally:
+        vars(context).clear()
+
+
 class Store:
     """A client that connects when first used and tells errors as ours. Blocks; one thread at a time."""
 
@@ -136,6 +157,8 @@ class Store:
         self._password = password
         self._timeout_s = timeout_s
         self._client: Client | None = None
+        self.looked_s: float | None = None
+        """Seconds since somebody looked, as of the last insert; None: this ClickHouse does not say."""
 
     @property
     def client(self) -> Client:
@@ -149,14 +172,10 @@ class Store:
 
         An answer that counts fewer rows than were sent is no success, whatever its status.
         """
-        with store_errors():
-            summary = self.client.insert(
-                table,
-                [columns[name] for name in types],
-                column_names=list(types),
-                column_type_names=list(types.values()),
-                column_oriented=True,
-            )
+        with store_errors(), _inserting(self.client, table, types) as context:
+            summary = self.client.insert(context=context, data=[columns[name] for name in types])
+        looked_s = summary.summary.get(LOOKED)
+        self.looked_s = None if looked_s is None else float(looked_s)
         sent = len(next(iter(columns.values())))
         if "written_rows" in summary.summary and summary.written_rows < sent:
             raise StoreUnavailable(f"{table}: {sent} rows sent, {summary.written_rows} stored")

@@ -1,6 +1,6 @@
-"""A folder of the last landed version, opened whole by this one: the same map, and nothing comes back or is doubled.
+"""A folder of a landed version, opened whole by this one: the same map, and nothing comes back or is doubled.
 
-Recorded by `tests/data/landed/record.py`, which is run again when a version lands.
+Recorded by `tests/data/landed/record.py`, which is run again when a version has landed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from services.cli.context import Target
-from tests.data.landed import landed_figures, restored
+from tests.data.landed import LANDED, landed_figures, restored
 from tests.data.landed.record import figures
 from tests.faults.kit.lag import wait_idle
 from tests.faults.kit.system import System
@@ -25,10 +25,11 @@ def shown(system: System) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(600)
-def test_a_folder_of_the_last_version_shows_the_same_map(tmp_path: Path) -> None:
-    expected = landed_figures()
+@pytest.mark.parametrize("version", LANDED)
+def test_a_folder_of_a_landed_version_shows_the_same_map(version: str, tmp_path: Path) -> None:
+    expected = landed_figures(version)
     recorded = expected.pop("signals")
-    with System(restored(tmp_path)) as system:
+    with System(restored(version, tmp_path)) as system:
         wait_idle(system)
         for then in ("opened", "replayed from the beginning"):
             found = shown(system)

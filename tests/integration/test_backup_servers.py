@@ -1,30 +1,37 @@
-"""Servers of one's own: the topics with their offsets, ClickHouse's tables by its own BACKUP, and both back again."""
+"""Servers of one's own: the topics with their offsets, ClickHouse's tables by its own BACKUP, and both back again.
+
+BACKUP and RESTORE are ClickHouse's own, run by chdb, also with the rights of the shipped `users.xml`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from schemas.config import KafkaConfig
 from schemas.topics import TOPICS, TopicName
-from services.cli.backup import servers, topics
+from services.cli.backup import database, servers, topics
 from services.cli.backup.manifest import CONTENT, BackupRefused, read_manifest
 from services.cli.backup.records import FILLER_VALUE
 from services.cli.context import Target
 from services.common.records import consumer, producer, records_of, spans
+from services.embedded.clickhouse.engine import quote
 from services.sink.migrate import migrate
 from streams.runtime.kafka import group_consumer
 from streams.runtime.topics_admin import ensure_topics
 from tests.clickhouse_fixture import ClickHouse
+from tests.integration.test_clickhouse_users import Asked, user
 
-pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
 RAW: TopicName = "touchpoints.raw.v1"
 VIEW = "touchpoints"
 LINKS: TopicName = "identity.links.v1"
@@ -79,6 +86,68 @@ async def _seen(kafka: KafkaConfig) -> dict[tuple[str, int], list[tuple[Any, ...
     return found
 
 
+class Granted:
+    """`internal` of a server, as the backup's statements see a client."""
+
+    def __init__(self, ask: Asked) -> None:
+        self._ask = ask
+
+    def command(self, statement: str) -> None:
+        """Raises DatabaseError."""
+        answer = self._ask(statement)
+        if "error" in answer:
+            raise DatabaseError(answer["error"])
+
+    def query(self, statement: str, parameters: Mapping[str, object]) -> SimpleNamespace:
+        """One column; raises DatabaseError."""
+        for name, value in parameters.items():
+            statement = statement.replace(f"{{{name}:String}}", quote(str(value)))
+        answer = self._ask(statement)
+        if "error" in answer:
+            raise DatabaseError(answer["error"])
+        (column,) = (name for name in ("total_size", "name") if f"SELECT {name}" in statement)
+        return SimpleNamespace(column_names=[column], result_rows=[[row] for row in answer["ok"].splitlines()])
+
+
+@pytest.mark.parametrize("without", ["", "GRANT FILE ON *.*", "GRANT ALL ON touchline_restoring.*"])
+def test_the_shipped_rights_are_enough_to_back_up_and_to_restore(tmp_path: Path, without: str) -> None:
+    """The known-bad variants lack a right, and say which step it is that cannot be made."""
+    with user(tmp_path, "internal", without=without) as ask:
+        client: Any = Granted(ask)
+        client.command("CREATE DATABASE touchline")
+        client.command("CREATE TABLE touchline.t (n UInt64, s String) ENGINE = ReplacingMergeTree ORDER BY n")
+        client.command("INSERT INTO touchline.t SELECT number, 'a' FROM numbers(9)")
+        if "FILE" in without:
+            with pytest.raises(BackupRefused, match=r"does not back up.*GRANT FILE ON"):
+                database.save(client, "touchline", "touchline-20261130T000000Z")
+            return
+        saved = database.save(client, "touchline", "touchline-20261130T000000Z")
+        assert saved.bytes > 0
+        with pytest.raises(BackupRefused, match="not empty"):
+            database.bring(client, "touchline", "touchline", saved.name)
+        client.command("DROP DATABASE touchline SYNC")
+        if without:
+            with pytest.raises(BackupRefused, match="does not restore"):
+                database.bring(client, "touchline", "touchline", saved.name)
+            return
+        for _ in range(2):  # the first is as one that was killed before its last statement
+            database.bring(client, "touchline", "touchline", saved.name)
+            assert ask("SELECT sum(n), any(s) FROM touchline.t") == {"ok": "36\ta\n"}
+            client.command("RENAME DATABASE touchline TO touchline_restoring")
+
+
+def test_a_server_that_allows_no_backups_is_named(tmp_path: Path) -> None:
+    with user(tmp_path, "internal") as ask:
+        client: Any = Granted(ask)
+        client.command("CREATE DATABASE touchline")
+        with pytest.raises(BackupRefused, match="no name that can stand in a statement"):
+            database.save(client, "touchline", "../elsewhere")
+        (tmp_path / "backups").touch()  # where the folder should be
+        with pytest.raises(BackupRefused, match="allowed_path"):
+            database.save(client, "touchline", "touchline-20261130T000000Z")
+
+
+@pytest.mark.slow
 def test_topics_offsets_and_tables_come_back(
     kafka_bootstrap: str, topic_prefix: str, clickhouse_url: ClickHouse, clickhouse_database: str, tmp_path: Path
 ) -> None:

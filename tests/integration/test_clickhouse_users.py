@@ -57,8 +57,9 @@ class Asked:
 
 
 @contextmanager
-def user(folder: Path, name: str) -> Iterator[Asked]:
-    command = [sys.executable, "-m", "tests.integration.granted", str(folder), name]
+def user(folder: Path, name: str, without: str = "") -> Iterator[Asked]:
+    """`without`: a grant that is taken away."""
+    command = [sys.executable, "-m", "tests.integration.granted", str(folder), name, without]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Asked(process)
         assert process.stdin is not None

@@ -1,4 +1,4 @@
-"""The tables that the last landed version wrote open, migrate and show the same; what stands in them can be read."""
+"""The tables that landed versions wrote open, migrate and show the same; what stands in them can be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.links import AnyLink
 from schemas.touchpoints import AttributedTouchpoint
 from services.sink.migrate import migrate
 from tests.clickhouse_fixture import warehouse
-from tests.data.landed import landed_figures, restored
+from tests.data.landed import LANDED, landed_figures, restored
 from tests.data.landed.record import figures
 from tests.sink_harness import store_config
 
@@ -26,13 +26,14 @@ FROM touchpoints FINAL WHERE on_map AND account_id NOT LIKE 'anon:%'
 """
 
 
-def test_the_last_versions_tables_show_the_same(tmp_path: Path) -> None:
-    data = restored(tmp_path)
+@pytest.mark.parametrize("version", LANDED)
+def test_a_landed_versions_tables_show_the_same(version: str, tmp_path: Path) -> None:
+    data = restored(version, tmp_path)
     with warehouse(data / "clickhouse") as (clickhouse, _):
         config = store_config(clickhouse.base_url, "touchline", data / "clickhouse" / "internal.token")
         migrate(config.model_copy(update={"bi_database": "bi"}), clickhouse.token)
         client = clickhouse.client(database="touchline")
-        assert figures(client) == landed_figures()
+        assert figures(client) == landed_figures(version)
         assert len(set(client.query(HURTS).result_rows)) == 1, "whom each minute hurt is made of what is there"
         assert client.query("SELECT count(arrayJoin(hurts)) FROM journey_minutes FINAL").result_rows[0][0] > 0
         for (payload,) in client.query("SELECT payload FROM histories FINAL").result_rows:

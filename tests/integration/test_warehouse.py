@@ -27,7 +27,10 @@ from clickhouse_cityhash.cityhash import CityHash128
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, StreamFailureError
 
+from schemas.config import ClickHouseConfig, SecretRef
+from services.dashboard import clickhouse as dashboard
 from services.embedded.clickhouse.heads import HEADS
+from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse, warehouse
 
 pytestmark = pytest.mark.clickhouse
@@ -101,6 +104,27 @@ def test_states_of_aggregates_merge(client: Client) -> None:
     for names in ("['a', 'b']", "['b', 'c']"):
         client.command(f"INSERT INTO m SELECT now(), uniqExactState(arrayJoin({names}))")
     assert client.command("SELECT uniqExactMerge(accounts) FROM m") == 3
+
+
+def test_a_service_is_told_when_somebody_last_looked(clickhouse_url: ClickHouse, clickhouse_database: str) -> None:
+    token = SecretRef(file=str(clickhouse_url.data_dir / "internal.token"), env=None)
+    config = ClickHouseConfig(url=clickhouse_url.base_url, database=clickhouse_database, password=token)
+    page = dashboard.connect(config, clickhouse_url.token)
+    with Store(config, clickhouse_url.token) as service, clickhouse_url.reader() as reader:
+        service.command("CREATE TABLE looked (n UInt64) ENGINE = MergeTree ORDER BY n")
+
+        def looked_s() -> float:
+            service.insert("looked", {"n": "UInt64"}, {"n": [1]})
+            assert service.looked_s is not None
+            return service.looked_s
+
+        for somebody in (reader, page):
+            time.sleep(1.1)
+            service.rows("SELECT 1")
+            assert looked_s() >= 1.0
+            somebody.query("SELECT 1")
+            assert looked_s() < 1.0
+    page.close()
 
 
 def test_raw_inserts_in_any_format(client: Client) -> None:

@@ -72,7 +72,7 @@ _ALL = (
     group(
         "incidents",
         "streams/incidents",
-        "incident identity grouping judging intake quiet rhythm lateness digests actions",
+        "incident identity grouping judging intake quiet rhythm pace lateness digests actions",
         "incident_edges incidents incident_threads",
     ),
     group("timers", "streams/processors", "timers clock", "timers"),

@@ -13,10 +13,10 @@ from schemas.incidents import Desk
 from schemas.policies import Measure
 from streams.incidents.counts import measured
 from streams.incidents.intake import Lens
+from streams.incidents.pace import SLOT_S as HEARD_S
 from streams.incidents.played import desks_of_figures
 from streams.incidents.promises import promises
 from streams.incidents.rhythm import MEMORY, SLOTS, Rhythms
-from streams.incidents.rhythm import SLOT_S as HEARD_S
 from streams.incidents.series import SLOT_S
 from streams.incidents.type_desks import desk_id, looked
 from tests.simulation.changed import Change, Found, Row, changed, rhythm

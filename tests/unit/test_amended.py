@@ -249,7 +249,7 @@ def test_a_flood_of_words_costs_a_bounded_memory_and_any_order_comes_to_the_same
 
 
 def test_no_more_words_than_that_are_kept_of_one_deal() -> None:
-    words = BLUEPRINT.amended()
+    words = BLUEPRINT.amended(BLUEPRINT.consents().counts)
     words.learn(deal(f"e{n}", n * DAY, "contractsent") for n in range(2 * amended_module.MOST))
     words.learn([deal("long ago", -DAY, "closedwon")])
     assert len(words) == amended_module.MOST

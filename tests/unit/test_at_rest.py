@@ -16,8 +16,11 @@ from aiokafka import TopicPartition
 
 from schemas.config import KafkaConfig
 from services.common.server import UnsignalledServer
+from streams.journey.causes import LATE
 from streams.processors.links import LinksReader, RecallDuty
+from streams.processors.memory import Memory
 from streams.processors.progress import SinkProgress
+from streams.processors.refold import Refolds
 from streams.processors.waits import Waits
 from streams.runtime.metrics import NoMetrics
 from tests.virtual_time import in_virtual_time
@@ -109,6 +112,34 @@ async def test_recalls_are_sent_at_once_and_looked_for_seldom() -> None:
         assert position == 7 and at_s - began_s < 0.05
 
     await running(one.duty.run, rest())
+
+
+@in_virtual_time
+async def test_refolds_wait_for_an_account_and_begin_with_it_at_once() -> None:
+    memory, rests, mended = Memory(10, 100, lambda *_: True), list[float](), list[float]()
+    waits = SimpleNamespace(go_on=lambda _: rests.append(clock_s()), wait=lambda *_: None)
+    parts: Any = SimpleNamespace(
+        memory=memory, histories=None, mappings={}, progress=None, stage=SimpleNamespace(waits=waits)
+    )
+    refolds = Refolds(parts, debounce_s=0.1, meter=NoMetrics())
+
+    async def mend(batch: dict[str, Any]) -> list[str]:
+        mended.append(clock_s())
+        for account_id in batch:
+            del memory.dirty[account_id]
+        return []
+
+    refolds._mend = mend  # type: ignore[method-assign, assignment]
+
+    async def rest() -> None:
+        await asyncio.sleep(60.3)
+        assert len(rests) < 60 / 0.4
+        began_s = clock_s()
+        memory.soil("crm:1", LATE)
+        await asyncio.sleep(0.2)
+        assert [round(at - began_s, 3) for at in mended] == [0.1], "only the time it gathers in"
+
+    await running(refolds.run, rest())
 
 
 class _Quiet(UnsignalledServer):

@@ -14,6 +14,7 @@ from msgspec.structs import asdict
 from schemas.errors import StoreUnavailable
 from schemas.facts import FACTS, ProposalFact, TouchpointFact
 from schemas.ids import FAMILY, bare, parts
+from schemas.traffic import SENDER
 from streams.identity.kept import Kept
 from streams.journey.blueprints import load
 from streams.journey.causes import IDS_OF_BEFORE
@@ -106,7 +107,8 @@ def shown(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
             "account": bare(fact.account_id),
             "person": fact.input.attribution.person_id,
             "method": fact.input.attribution.method,
-            "rejected": sorted({bare(candidate.account_id) for candidate in fact.input.attribution.rejected}),
+            # what it recorded did not tell yet of which accounts the sender is beside
+            "rejected": sorted({bare(c.account_id) for c in fact.input.attribution.rejected if c.method != SENDER}),
             "type": fact.touchpoint_type,
             "phase": fact.phase,
             "persona": fact.persona,

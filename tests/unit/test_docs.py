@@ -19,6 +19,7 @@ NAMING = [
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _ID = re.compile(r'<a id="([\w-]+)">')
+_CELL_END = re.compile(r"(?<!\\)\|")
 _NAMED = re.compile(r"(?<![\w/.:-])docs/[\w/-]+(?:\.\w+)*\b")
 
 
@@ -49,6 +50,27 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_a_broken_link_is_noticed() -> None:
     text = "# One\n[a](nowhere.md) [b](#one) [c](#two) [d](https://example.com) [e](README.md#quick-start)"
     assert list(broken(text, ROOT)) == ["nowhere.md", "#two"]
+
+
+def torn(text: str) -> list[str]:
+    """Rows of tables that go on in the next line, or have other columns than the row before: they are shown wrongly."""
+    rows = [line if line.startswith("|") else "" for line in text.splitlines()]
+    counts = [len(_CELL_END.findall(row)) for row in rows]
+    return [
+        row
+        for row, before, count, columns in zip(rows[1:], rows, counts[1:], counts, strict=False)
+        if row and (not row.endswith("|") or (before and count != columns))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_table_is_whole(page: Path) -> None:
+    assert torn(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_torn_table_is_noticed() -> None:
+    assert torn("| a | b |\n|---|---|\n| 1 | 2\nand more |") == ["| 1 | 2"]
+    assert torn("| a | b |\n|---|---|\n| 1 | `x \\| y` |\n| 1 | 2 | 3 |") == ["| 1 | 2 | 3 |"]
 
 
 def test_every_page_that_is_named_is_there() -> None:

@@ -128,6 +128,37 @@ async def test_what_the_services_erased_by_themselves_is_taken_out_once(
     assert await schedule.erase_late(tools) is None
 
 
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_a_schedule_moves_compacted_topics_on_where_anybody_was_erased(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_noted: bool
+) -> None:
+    sent: list[tuple[str, bytes, int, object]] = []
+
+    class Writer:
+        async def send_and_wait(self, topic: str, value: object, *, key: bytes, partition: int) -> None:
+            sent.append((topic, key, partition, value))
+
+    @asynccontextmanager
+    async def kafka(_: object) -> AsyncIterator[Writer]:
+        yield Writer()
+
+    one, folder = erasure("email:ann@acme.com"), PrivacyFolder(tmp_path)
+    monkeypatch.setattr(schedule, "producer", kafka)
+    monkeypatch.setattr(schedule, "requested", lambda *_: [])
+    monkeypatch.setattr(store, "ledger", lambda _: iter([(1, one)]))
+    if is_noted:
+        folder.note([one])
+    else:
+        monkeypatch.setattr(schedule, "erase_late", AsyncMock(return_value=None))
+    config = Config(kafka=KafkaConfig(topic_prefix="x.", partitions=2))
+    tools = cast(Tools, SimpleNamespace(client=None, folder=folder, config=config, source=None, directories=None))
+    assert list(schedule.on_schedule(tools)) == []
+    compacted = [("identity.links.v1", 1), ("sources.standings.v1", 1), ("incidents.actions.v1", 1)]
+    places = [(name, n) for name, count in (*compacted, ("alerts.desks.v1", 2)) for n in range(count)]
+    wanted = [(f"x.{name}", topics.NOTHING, number, None) for name, number in places]
+    assert sent == (wanted if is_noted else [])
+
+
 def test_a_restored_ledger_is_made_as_long_as_the_stored_links_say() -> None:
     names = ("email:ann@acme.com", "anonymous:a1")
     link = Edge(a=names[0], b=names[1], since=NOW, evidence="e", source="s")
@@ -151,6 +182,8 @@ def test_every_topic_with_something_personal_is_in_the_receipt_with_a_time() -> 
     assert personal <= {one["where"] for one in told}
     raw = next(one for one in told if one["where"] == "topic touchpoints.raw.v1")
     assert raw["gone_by"] == "2026-12-08T00:10:00Z"
+    links = next(one for one in told if one["where"] == "topic identity.links.v1")
+    assert links["gone_by"] == "2026-12-03T03:10:00Z"
     receipt = {
         "erasure_id": "x", "kind": "person", "requested_at": "a", "finished_at": "b", "before": "a", "suppress": True,
         "by": "", "ids": 3, "erased": {"touchpoints": 4}, "left": told,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,10 @@ from schemas.links import Link
 from schemas.touchpoints import CleanTouchpoint, RawRequest
 from services.dashboard.answers import decision
 from streams.connectors.own.touchline import touchpoint as record_of
+from streams.identity import memberships as memberships_module
 from streams.identity.knowledge import Knowledge
 from streams.identity.learning import implied
+from streams.identity.memberships import MAX_REMEMBERED, MAX_SEEN
 from tests.journeys import AS_OF, at, touchpoint
 from tests.unit.test_resolve_convergence import World, told_in_order
 
@@ -112,3 +116,53 @@ def test_without_heeding_the_answer_it_stays_where_it_was() -> None:
     for event in [*OF_TWO, YES]:
         deaf.receive(event)
     assert GROUP in where(deaf)
+
+
+def in_groups(numbers: Iterable[int]) -> list[CleanTouchpoint]:
+    """Somebody whom the CRM has at two accounts, in so many groups."""
+    at_two = [
+        contact(1, "crm:1"),
+        touchpoint("c2", 2, "crm_record", aliases=("crm_contact:1",), account_refs=("crm:2",)),
+    ]
+    return at_two + [
+        touchpoint(f"g{n}", 10 + n, "group", aliases=("crm_contact:1",), account_refs=(f"group:{n:04}",))
+        for n in numbers
+    ]
+
+
+def asked_groups(knowledge: Knowledge) -> dict[tuple[str, str], tuple[str, object]]:
+    return {(p.a, p.b): (p.evidence, p.since) for p in knowledge.proposals if p.question == "same_account"}
+
+
+def learned(events: Iterable[CleanTouchpoint]) -> tuple[Knowledge, list[Link]]:
+    knowledge, links = Knowledge(), list[Link]()
+    for event in events:
+        for link in knowledge.learn(event):
+            links.append(link)
+            knowledge.apply(link, len(links))
+    return knowledge, links
+
+
+@pytest.mark.parametrize("count", [MAX_SEEN + 1, MAX_SEEN + MAX_REMEMBERED, MAX_SEEN + MAX_REMEMBERED + 20])
+@pytest.mark.parametrize("latest_first", [False, True])
+def test_it_is_asked_of_groups_beyond_those_that_count_and_of_no_forgotten_one(count: int, latest_first: bool) -> None:
+    events = in_groups(reversed(range(count)) if latest_first else range(count))
+    knowledge, links = learned(events)
+    most = min(count, MAX_SEEN + MAX_REMEMBERED)
+    wanted = {(f"group:{n:04}", account): (f"g{n}", at(10 + n)) for n in range(most) for account in ("crm:1", "crm:2")}
+    assert asked_groups(knowledge) == wanted
+    fresh = Knowledge()
+    fresh.load(links, 1)
+    assert asked_groups(fresh) == wanted
+
+
+@settings(max_examples=60, deadline=None)
+@given(order=st.permutations(in_groups(range(8))), data=st.data())
+def test_any_order_forgets_the_same_groups(order: list[CleanTouchpoint], data: st.DataObject) -> None:
+    with patch.multiple(memberships_module, MAX_SEEN=2, MAX_REMEMBERED=3):
+        first, (knowledge, _) = learned(in_groups(range(8)))[0], learned(order)
+        assert asked_groups(knowledge) == asked_groups(first) and len(asked_groups(first)) == 10
+        assert told_in_order(order).places() == told_in_order(in_groups(range(8))).places()
+        fresh = Knowledge()
+        fresh.load([link for event in data.draw(st.permutations(order)) for link in implied(event)], 1)
+        assert asked_groups(fresh) == asked_groups(first)

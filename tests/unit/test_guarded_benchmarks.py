@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
+from multiprocessing import Pipe
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from benchmarks import __main__ as program
 from benchmarks import guarded as module
 from benchmarks.__main__ import Part, measure
 from benchmarks.figures import QUICK, Figure, Pace, Say
-from benchmarks.guarded import PartFailed, Run, guarded, of_module
+from benchmarks.guarded import PartFailed, Run, each, guarded, of_module
 
 _CHILD_FILE = "TOUCHLINE_TEST_CHILD_FILE"
 
@@ -31,6 +34,22 @@ def raises(pace: Pace, say: Say) -> list[Figure]:
 
 def dies(pace: Pace, say: Say) -> list[Figure]:
     os._exit(7)
+
+
+def tells_then_raises(pace: Pace, say: Say) -> Iterator[Figure]:
+    yield Figure("a part", "what it measures", "42")
+    yield Figure("a part", "what it measures twice", "1")
+    yield Figure("a part", "what it measures twice", "2")
+    raise TimeoutError("the rest is not known")
+
+
+def tells_then_dies(pace: Pace, say: Say) -> Iterator[Figure]:
+    yield from works(pace, say)
+    os._exit(7)
+
+
+def steps_of_which_one_fails(pace: Pace, say: Say) -> Iterator[Figure]:
+    yield from each({"one": lambda: raises(pace, say), "two": lambda: works(pace, say)}, say)
 
 
 def hangs(pace: Pace, say: Say) -> list[Figure]:
@@ -59,16 +78,44 @@ def test_a_part_that_fails_says_why(part: Run, said: str) -> None:
         guarded(part, QUICK, 60)
 
 
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (tells_then_dies, "its process ended with 7"),
+        (steps_of_which_one_fails, "^one: TimeoutError: 4,265 of 7,000 events after 300 s$"),
+    ],
+)
+def test_what_a_part_told_before_it_failed_stays(part: Run, said: str) -> None:
+    with pytest.raises(PartFailed, match=said) as failed:
+        guarded(part, QUICK, 60)
+    assert failed.value.figures == works(QUICK, print)
+
+
+def test_what_a_part_told_before_it_took_too_long_stays() -> None:
+    receiving, sending = Pipe(duplex=False)
+    for figure in works(QUICK, print):
+        sending.send(figure)
+    found: list[Figure] = []
+    assert module._outcome(SpawnProcess(), receiving, 0.1, found) == "it took longer than 0 s"
+    assert found == works(QUICK, print)
+
+
+def test_a_figure_told_again_takes_the_place_of_the_first() -> None:
+    with pytest.raises(PartFailed, match="the rest is not known") as failed:
+        guarded(tells_then_raises, QUICK, 60)
+    assert [figure.value for figure in failed.value.figures] == ["42", "2"]
+
+
 def test_a_part_that_hangs_is_ended_with_all_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "pid"
     monkeypatch.setenv(_CHILD_FILE, str(file))
     outcome = module._outcome
 
-    def once_it_hangs(child: Any, receiving: Any, limit_s: float) -> object:
+    def once_it_hangs(child: Any, receiving: Any, limit_s: float, found: list[Figure]) -> str:
         until = time.monotonic() + 60
         while not (file.exists() and file.read_text()) and time.monotonic() < until:
             time.sleep(0.05)
-        return outcome(child, receiving, limit_s)
+        return outcome(child, receiving, limit_s, found)
 
     monkeypatch.setattr(module, "_outcome", once_it_hangs)
     with pytest.raises(PartFailed, match="it took longer than 0 s"):
@@ -90,7 +137,7 @@ def _is_over(stat: Path) -> bool:
 def test_the_table_has_every_other_part_and_the_exit_code_tells(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = {"first": works, "second": raises, "third": works}
+    parts: dict[str, Run] = {"first": works, "second": raises, "third": works}
     monkeypatch.setattr(program, "of_module", lambda name: parts[name])
     assert measure({name: Part(name, 60) for name in parts}, QUICK) == 1
     printed = capsys.readouterr().out
@@ -98,6 +145,16 @@ def test_the_table_has_every_other_part_and_the_exit_code_tells(
     assert printed.splitlines()[-1] == "Not measured: second: TimeoutError: 4,265 of 7,000 events after 300 s"
     assert measure({"first": Part("first", 60)}, QUICK) == 0
     assert "Not measured" not in capsys.readouterr().out
+
+
+def test_the_table_has_what_a_failed_part_had_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "of_module", lambda name: tells_then_raises)
+    assert measure({"first": Part("first", 60)}, QUICK) == 1
+    printed = capsys.readouterr().out
+    assert printed.count("what it measures") == 2
+    assert printed.splitlines()[-1] == "Not measured: first: TimeoutError: the rest is not known"
 
 
 def test_a_part_takes_half_of_the_time_that_is_left_and_the_last_all_of_it(

@@ -32,8 +32,9 @@ from streams.incidents.judging import (
     score,
 )
 from streams.incidents.lateness import after_look, late
+from streams.incidents.pace import SLOT_S
 from streams.incidents.quiet import Quiet, next_clock
-from streams.incidents.rhythm import SLOT_S, Rhythm, Rhythms, duration, rhythm_of, rhythms_of
+from streams.incidents.rhythm import Rhythm, Rhythms, duration, rhythm_of, rhythms_of
 from tests.incident_kit import LENS, NOW, action, ago, part
 
 DAY = timedelta(days=1)
@@ -321,18 +322,19 @@ FIRST = int(NOW.timestamp()) // SLOT_S
         ([0, 20], 9_000, 0),
         (range(0, 2_016, 202), 90_900, 0),
         (range(0, 2_030, 203), 91_350, 0),
-        (range(0, 2_033, 203), 91_350, 60_900),
-        (range(0, 3_000, 3), 1_350, 900),
+        (range(0, 2_033, 203), 80_175, 60_900),
+        (range(0, 3_000, 3), 1_200, 900),
+        (range(0, 3_000, 6), 2_325, 1_800),
         (range(0, 2_100, 2), 1_200, 600),
         ([*range(0, 2_100, 2), 5_000], 1_200, 600),
-        ([0, *accumulate([3, 3, 3, 3, 3, 4, 4, 4, 4, 30] * 60)], 3_900, 1_050),
+        ([0, *accumulate([3, 3, 3, 3, 3, 4, 4, 4, 4, 30] * 60)], 8_331, 1_050),
         (range(0, 9_000, 300), 100_000, 90_000),
     ],
 )
 def test_when_a_source_is_late_is_learned_from_its_gaps(slots: Any, late_after_s: float, usual_s: float) -> None:
     found = rhythm_of([FIRST + slot for slot in slots], LIMITS, 7.0)
-    assert (found.late_after_s, found.usual_s, found.lag_s, found.is_set) == (late_after_s, usual_s, 7.0, False)
-    assert found.slots == tuple(FIRST + slot for slot in slots)
+    assert (round(found.late_after_s), found.usual_s, found.lag_s, found.is_set) == (late_after_s, usual_s, 7.0, False)
+    assert (found.pace is not None) == bool(usual_s)
 
 
 def test_what_is_configured_comes_before_what_was_learned() -> None:
@@ -350,17 +352,18 @@ def test_what_is_configured_comes_before_what_was_learned() -> None:
     assert known.of_slots("a", [1]) == Rhythm(60.0, is_set=True) and known.of_slots("b", [1]) == rhythm_of([1], LIMITS)
 
 
-def test_a_source_is_late_beyond_its_time_unless_the_weeks_before_were_quiet_then_too() -> None:
+def test_a_source_is_late_beyond_its_time_unless_little_comes_at_such_hours() -> None:
     told = Rhythm(600.0, is_set=True)
     assert not told.is_late(NOW, NOW + timedelta(seconds=600)) and told.is_late(NOW, NOW + timedelta(seconds=600.001))
-    new = Rhythm(600.0, usual_s=300.0)
-    assert new.is_late(NOW, NOW + timedelta(seconds=700)), "nothing is known of the weeks before"
+    assert told.never_before_s == 600
     week = 7 * 86_400 // SLOT_S
-    busy = tuple(FIRST - week + slot for slot in range(0, 12))
-    quiet = tuple(FIRST - week - slot for slot in range(12, 0, -1))
-    since, now = NOW, NOW + timedelta(seconds=3_000)
-    assert Rhythm(600.0, 300.0, slots=busy).is_late(since, now)
-    assert not Rhythm(600.0, 300.0, slots=quiet).is_late(since, now)
+    heard = [FIRST - weeks * week + slot for weeks in range(1, 5) for slot in range(96)]  # eight hours a week
+    rhythm = rhythm_of(heard, LIMITS)
+    assert rhythm.never_before_s == LIMITS.least_s
+    assert not rhythm.is_late(NOW, NOW + timedelta(seconds=1_200)) and rhythm.is_late(NOW, NOW + timedelta(hours=2))
+    evening = NOW + timedelta(hours=8)
+    assert not rhythm.is_late(evening, evening + timedelta(seconds=100_000))
+    assert rhythm.is_late(evening, evening + timedelta(seconds=100_001)), "every source is late then"
 
 
 def test_what_is_usual_is_said() -> None:

@@ -41,6 +41,9 @@ WHO = [
 ]  # fmt: skip
 WHAT: list[dict[str, Any]] = [
     {"action": "page_view", "page": "/pricing"},
+    {"action": "page_view", "page": "/pricing", "flags": ("declined",)},
+    {"action": "page_view", "page": "/demo", "flags": ("consented",)},
+    {"action": "crm_record", "flags": ("declined",)},
     {"action": "click", "element": "save", "page": "/a"},
     {"action": "click", "element": "save", "page": "/a"},
     {"action": "client_error", "page": "/a"},
@@ -86,9 +89,9 @@ def oracle(
         journey = fold(items, BLUEPRINT, AS_OF)
         for event_id, placed in journey.placed.items():
             rows[event_id] = (
-                account_id, placed.item.attribution.person_id, placed.item.attribution.method, placed.touchpoint_type,
+                account_id, placed.item.attribution.verdict, placed.touchpoint_type,
                 placed.phase, placed.persona, placed.segment, tuple(sorted(s.rule for s in placed.friction)),
-                placed.emotion,
+                placed.emotion, placed.traffic,
             )  # fmt: skip
         for signal in journey.signals.values():
             rows[f"signal:{signal.signal_id}"] = (
@@ -108,8 +111,9 @@ def stored(pipeline: Pipeline) -> dict[str, tuple[object, ...]]:
     for event_id, fact in pipeline.store.visible().items():
         attribution = fact.input.attribution
         rows[event_id] = (
-            fact.account_id, attribution.person_id, attribution.method, fact.touchpoint_type,
+            fact.account_id, attribution.verdict, fact.touchpoint_type,
             fact.phase, fact.persona, fact.segment, tuple(sorted(fact.friction_rules)), fact.emotion,
+            fact.traffic,
         )  # fmt: skip
     for signal in pipeline.store.signals.values():
         if not signal.withdrawn:

@@ -15,7 +15,7 @@ from schemas.incidents import Delivery, Message
 from services.alerting.measuring import Measuring
 from services.alerting.watcher import without_idle
 from services.dashboard.words import told_of
-from streams.incidents.counts import COUNTS, measured
+from streams.incidents.counts import COUNTS, Figures, measured
 from streams.incidents.intake import Lens
 from streams.incidents.played import desks_of_figures, questions
 from streams.incidents.preview import preview
@@ -211,7 +211,50 @@ async def test_only_what_is_new_is_asked_each_minute_and_all_once_an_hour() -> N
         world.store.asked = 0
         await world.at(NOW + timedelta(minutes=minutes))
         asked.append(world.store.asked)
-    assert asked == [14 + 63, 2 + 1, 2 + 1, 16 + 1], "each day of both memories, or the last hours of them"
+    assert asked == [14 + 63, 2, 2, 16 + 1], "each day of both memories, or the last hours of them; hours once an hour"
+
+
+_ROWS = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from([TYPE, "invoice"]), st.integers(0, 3), st.integers(0, 2)), max_size=8
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3), _ROWS), min_size=1, max_size=6), st.integers(0, 6))
+@settings(max_examples=60)
+def test_what_is_asked_anew_bit_by_bit_is_what_is_asked_at_once(
+    asks: list[tuple[int, int, list[tuple[int, str, int, int]]]], oldest: int
+) -> None:
+    figures, held = Figures(BLUEPRINT), dict[int, list[Row]]()
+    for since, length, found in asks:
+        slots = range(since, since + length)
+        counts = [
+            row(NOW, touchpoint_type=kind, volume=volume, painful=bad, hurt=[*range(bad)]) | {"slot": slot}
+            for slot, kind, volume, bad in found
+            if slot in slots
+        ]
+        held |= {slot: [one for one in counts if one["slot"] == slot] for slot in slots}
+        figures.put(slots, counts, ())
+        assert _sums(figures.series()) == _sums(measured((one for of in held.values() for one in of), (), BLUEPRINT))
+    figures.drop_before(oldest)
+    kept = (one for slot, of in held.items() if slot >= oldest for one in of)
+    assert _sums(figures.series()) == _sums(measured(kept, (), BLUEPRINT))
+
+
+def _sums(found: Mapping[tuple[str, str], Series]) -> dict[tuple[str, str], list[Any]]:
+    every = {
+        name: [(of.sums(slot - 1, slot), of.accounts(slot - 1, slot)) for slot in range(9)]
+        for name, of in found.items()
+    }
+    return {name: sums for name, sums in every.items() if any(counted for (counted, _), _ in sums)}
+
+
+async def test_what_is_unusual_is_asked_again_when_the_store_was_away() -> None:
+    world = World(USUAL)
+    world.store.is_away = True
+    await world.at(NOW)
+    world.store.is_away, world.store.asked = False, 0
+    await world.at(NOW + timedelta(minutes=1))
+    assert world.store.asked == 16 + 64, "all of both, an hour and a minute being a day more"
 
 
 @given(

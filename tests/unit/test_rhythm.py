@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from schemas.config import LatenessConfig, SourceConfig
-from streams.incidents.rhythm import SLOT_S, Rhythm, duration, rhythm_of, rhythms_of
+from streams.incidents.pace import SLOT_S
+from streams.incidents.rhythm import Rhythm, duration, rhythm_of, rhythms_of
 
 LIMITS = LatenessConfig()
 START = datetime(2026, 8, 3, tzinfo=UTC)  # a Monday
@@ -103,7 +104,7 @@ def test_an_outage_in_the_past_teaches_nothing() -> None:
 def test_of_what_is_hardly_known_an_hour_is_believed_and_limits_hold() -> None:
     assert rhythm_of([], LIMITS).late_after_s == LIMITS.unknown_s
     assert rhythm_of(slots([START, START + timedelta(hours=4)]), LIMITS).late_after_s == 6 * 3600
-    assert rhythm_of(slots(by_chance(timedelta(minutes=2), 9)), LIMITS).late_after_s == LIMITS.least_s
+    assert rhythm_of(slots(by_chance(timedelta(minutes=1), 9)), LIMITS).late_after_s == LIMITS.least_s
     assert rhythm_of(slots(nightly()), LatenessConfig(most_s=3600)).late_after_s == 3600
 
 

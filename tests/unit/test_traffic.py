@@ -21,7 +21,7 @@ from streams.identity.networks import Networks
 from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.fold import fold
-from streams.matching.traffic import TrafficBook
+from streams.matching.traffic import RECORDS, TrafficBook
 from tests.convergence import Batches, comparable, last_event, live, visible
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of
 from tests.dashboard_seed import world
@@ -149,21 +149,32 @@ NOISE: list[dict[str, Any]] = [
     {"url_host": "localhost"},
     {"flags": ("test",)},
     {"flags": ("declined",)},
+    {"flags": ("consented",)},
     {"aliases": ("email:jo@ours.example",)},
 ]
+
+
+def customers_of(everything: list[AttributedTouchpoint]) -> list[AttributedTouchpoint]:
+    """The customers' touchpoints of a history, judged one after the other: who declined is none until they agree."""
+    found, declined = [], set[str]()
+    for item in sorted(everything, key=lambda one: one.sort_key):
+        own, flags, person = CUSTOMERS.traffic.of(item), item.touchpoint.flags, item.attribution.person_id
+        if own in ("customer", "declined"):
+            declined |= {person} if "declined" in flags and person else set()
+            declined -= {person} if "consented" in flags else set()
+        if own == "customer" and (person not in declined or item.touchpoint.action in RECORDS):
+            found.append(item)
+    return found
 
 
 @st.composite
 def noisy(draw: st.DrawFn) -> tuple[list[AttributedTouchpoint], list[AttributedTouchpoint]]:
     """(everything, customers' alone): some of a history is of others."""
-    everything, customers = [], []
+    everything = []
     for item in draw(histories(max_size=24)):
         noise = draw(st.sampled_from([None, None, *NOISE]))
-        one = item.changed(touchpoint=item.touchpoint.changed(**noise)) if noise else item
-        everything.append(one)
-        if CUSTOMERS.traffic.of(one) == "customer":
-            customers.append(one)
-    return everything, customers
+        everything.append(item.changed(touchpoint=item.touchpoint.changed(**noise)) if noise else item)
+    return everything, customers_of(everything)
 
 
 @settings(max_examples=100, deadline=None)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 #: Names as of databases and backups; nothing else is put into a statement.
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,120}\Z")
 _ALLOW: Final = (
-    "Does the server allow it? It needs <backups><allowed_path>…</allowed_path></backups> in its configuration, as in "
-    "infra/clickhouse/server/config.xml, and a folder there that it may write to"
+    "Does the server allow it? It needs <backups><allowed_path>…</allowed_path></backups> in its configuration, a "
+    "folder there that it may write to, and this user GRANT FILE ON *.*: as in infra/clickhouse/server"
 )
 
 

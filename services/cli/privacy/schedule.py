@@ -1,4 +1,7 @@
-"""`touchline erase --requested`: erasures that are not done, that were asked for, and ids that turned out later."""
+"""`touchline erase --requested`: erasures that are not done, that were asked for, and ids that turned out later.
+
+Where anybody was ever erased, it also moves the compacted topics on, so that Kafka drops what erasures left in them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 from services.cli.privacy import store
 from services.cli.privacy.erase import Tools, Work, erase, erase_again, finish, gone, ledger_with
 from services.cli.privacy.requests import requested
+from services.cli.privacy.topics import begin_files
 from services.common.records import consumer, producer
 from streams.connectors.registry import erasing
 
@@ -21,6 +25,13 @@ def on_schedule(tools: Tools) -> Iterator[dict[str, Any]]:
         yield asyncio.run(erase(tools, wish))
     if late := asyncio.run(erase_late(tools)):
         yield late
+    if any(True for _ in tools.folder.ledger()):
+        asyncio.run(_begin_files(tools))
+
+
+async def _begin_files(tools: Tools) -> None:
+    async with producer(tools.config.kafka) as writer:
+        await begin_files(writer, tools.config.kafka)
 
 
 def is_behind(tools: Tools) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence, Set
 from typing import Any, Final
 
 from schemas.config import KafkaConfig
+from schemas.holdings import TOPICS_HELD
 from schemas.incidents import ACTIONS, IncidentAction
 from schemas.links import LINKS, Erasure
 from schemas.topics import TopicName
@@ -20,6 +21,8 @@ from streams.runtime.writer import partition_of
 LINKS_TOPIC: Final[TopicName] = "identity.links.v1"
 NOTES_TOPIC: Final[TopicName] = "incidents.actions.v1"
 ACCOUNTS_TOPIC: Final[TopicName] = "touchpoints.attributed.v1"
+NOTHING: Final = b"nothing"
+"""The key of records that only move a compacted topic on: of no link, desk, action or source."""
 
 
 async def tell(writer: Any, kafka: KafkaConfig, erasures: Iterable[Erasure]) -> int:
@@ -44,13 +47,21 @@ async def call_back(writer: Any, kafka: KafkaConfig, recalls: Sequence[Recall]) 
 
 
 async def empty(writer: Any, kafka: KafkaConfig, link_ids: Iterable[str]) -> None:
-    """Empty the records of links; compaction drops what they held, and later their keys.
-
-    Compaction spares the file that is written to, so something is written after them.
-    """
+    """Empty the records of links; compaction drops what they held, and later their keys, as `begin_files` says."""
     topic = kafka.topic_prefix + LINKS_TOPIC
     for link_id in link_ids:
         await writer.send_and_wait(topic, None, key=link_id.encode(), partition=0)
+
+
+async def begin_files(writer: Any, kafka: KafkaConfig) -> None:
+    """Write a record that says nothing to every compacted topic that may hold something of people.
+
+    Compaction spares the file that is written to, and a file ends only as something is written: where nothing is, what
+    was emptied would stay for ever.
+    """
+    for name, held in TOPICS_HELD.items():
+        for number in range(partitions(kafka, name)) if held.keeps == "latest" and held.personal else ():
+            await writer.send_and_wait(kafka.topic_prefix + name, None, key=NOTHING, partition=number)
 
 
 async def blank_notes(  # noqa: PLR0913 - of whom, and where

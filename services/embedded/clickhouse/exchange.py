@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -38,12 +38,15 @@ _TYPES: Final = {
 class Exchange:
     """One statement and the socket its answer goes to."""
 
-    def __init__(self, statement: Statement, accept_encoding: str, receive: Receive, send: Send) -> None:
-        """`accept_encoding`: the request's header, or BLOCKS."""
+    def __init__(
+        self, statement: Statement, accept_encoding: str, receive: Receive, send: Send, more: Mapping[str, str]
+    ) -> None:
+        """`accept_encoding`: the request's header, or BLOCKS. `more`: for the summary of the answer."""
         self.statement = statement
         self._accept = accept_encoding
         self._receive = receive
         self._send = send
+        self._more = more
 
     async def conduct(self, outlet: Outlet, job: asyncio.Future[Result], stop: Callable[[], None]) -> bytes:
         """Answers with what `outlet` gives. Returns the answer, or nothing of one that was too large to keep.
@@ -107,7 +110,7 @@ class Exchange:
 
     def _headers(self, result: Result, encoding: str) -> Headers:
         headers = {
-            "x-clickhouse-summary": json.dumps(result.summary()),
+            "x-clickhouse-summary": json.dumps({**result.summary(), **self._more}),
             "x-clickhouse-query-id": self.statement.query_id,
             "x-clickhouse-timezone": self.statement.settings.get("session_timezone") or "UTC",
             "x-clickhouse-server-display-name": "touchline",

@@ -15,6 +15,7 @@ from services.embedded.clickhouse.engine import Engine, Result, quote
 from services.embedded.clickhouse.errors import ABORTED, AUTHENTICATION_FAILED, UNKNOWN_EXCEPTION, ClickHouseError
 from services.embedded.clickhouse.exchange import Answering, Exchange, Message, Receive, Send, send_whole
 from services.embedded.clickhouse.lanes import Lane, Width
+from services.embedded.clickhouse.looks import Looks
 from services.embedded.clickhouse.outlet import Outlet
 from services.embedded.clickhouse.request import TRANSPORT, is_form, parameters, to_statement
 from services.embedded.clickhouse.roles import Role, Users
@@ -34,6 +35,7 @@ class WarehouseApp:
     def __init__(self, settings: WarehouseSettings, users: Users, engine: Engine) -> None:
         self._limits = settings.limits
         self._users = users
+        self._looks = Looks()
         self._engine = engine
         # readers have threads, a queue and memory of their own: a slow chart must not delay the sink
         readers = Lane("reader", _readers(settings))
@@ -87,10 +89,12 @@ class WarehouseApp:
             await send_whole(send, 200, b"Ok.\n", [(b"content-type", b"text/plain; charset=UTF-8")])
             return
         role = self._users.role_of(headers, params)
+        self._looks.note(role, headers)
         with self._lanes[role].memory() as hold:
             body = await self._body(role, receive, hold)
             statement = await self._read(role, headers, params, body)
-            await self._respond(role, Exchange(statement, _encodings(headers, params), receive, send))
+            exchange = Exchange(statement, _encodings(headers, params), receive, send, self._looks.told(role))
+            await self._respond(role, exchange)
 
     async def _respond(self, role: Role, exchange: Exchange) -> None:
         statement = exchange.statement

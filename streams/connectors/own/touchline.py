@@ -19,6 +19,7 @@ from schemas.ids import BARE
 from schemas.records import (
     RECORDS,
     AccountRecord,
+    ConsentRecord,
     ContactRecord,
     DealRecord,
     DecisionRecord,
@@ -298,6 +299,17 @@ def _erasure(record: ErasureRecord) -> Fields:
     }
 
 
+def _consent(record: ConsentRecord) -> Fields:
+    """Knowledge, no contact: from then on what they do is judged by it."""
+    return {
+        "action": "crm_record",
+        "aliases": (_required_alias("who", alias_of(record.who), record.who),),
+        "channel": "operations",
+        "flags": ("consented" if record.given else "declined",),
+        "properties": {"consent": "given" if record.given else "declined", **_kept(by=record.by)},
+    }
+
+
 def _address(field: str, text: str) -> Alias | None:
     """The alias of an address; None for none or a placeholder. What is no address is refused, not lost."""
     if text and not is_placeholder(text) and not is_email(text):
@@ -337,6 +349,7 @@ _TOLD = cast(
         "owner": _owner,
         "decision": _decision,
         "erasure": _erasure,
+        "consent": _consent,
     },
 )
 
@@ -358,7 +371,7 @@ CONNECTOR = Connector(
     versions=("v1",),
     ways_in=(Keyed((Call(PATH, batch=True, keys=("bearer", "basic"), cors=False),)),),
     map=touchpoint,
-    mapping=4,
+    mapping=5,
     batch_key=BATCH_KEY,
     answers=Answers(ok=SUCCESS),
     feeds=(

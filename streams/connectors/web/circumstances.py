@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.touchpoints import RawRequest
-from schemas.traffic import Flag
+from schemas.traffic import Consent, Flag
 
 #: What browsers say when they load a page before anybody asked for it.
 PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-moz")
@@ -17,16 +17,16 @@ _EITHER = frozenset({*_TESTS, *_BOTS})
 
 
 def said_of(
-    request: RawRequest, *places: dict[str, Any], test: bool = False, declined: bool = False
+    request: RawRequest, *places: dict[str, Any], test: bool = False, consent: Consent | None = None
 ) -> tuple[Flag, ...]:
     """What the sender says, in `places` or by its headers, in a fixed order."""
     telling = [place for place in places if not _EITHER.isdisjoint(place)]  # hardly any event has one that does
-    if not telling and not request.headers and not test and not declined:
+    if not telling and not request.headers and not test and not consent:
         return ()
-    return tuple(_flags(request, telling, test=test, declined=declined))
+    return tuple(_flags(request, telling, test=test, consent=consent))
 
 
-def _flags(request: RawRequest, places: list[dict[str, Any]], *, test: bool, declined: bool) -> Iterator[Flag]:
+def _flags(request: RawRequest, places: list[dict[str, Any]], *, test: bool, consent: Consent | None) -> Iterator[Flag]:
     if _any_says(places, _BOTS):
         yield "bot"
     if request.headers:
@@ -35,8 +35,8 @@ def _flags(request: RawRequest, places: list[dict[str, Any]], *, test: bool, dec
             yield "prefetch"
     if test or _any_says(places, _TESTS):
         yield "test"
-    if declined:
-        yield "declined"
+    if consent:
+        yield consent
 
 
 def _any_says(places: list[dict[str, Any]], names: tuple[str, ...]) -> bool:
@@ -44,11 +44,18 @@ def _any_says(places: list[dict[str, Any]], names: tuple[str, ...]) -> bool:
 
 
 def _says(value: object) -> bool:
-    return value is True or (isinstance(value, str) and value.strip().lower() in ("true", "bot"))
+    return is_true(value) or (isinstance(value, str) and value.strip().lower() == "bot")
 
 
-def consent_declined(context: dict[str, Any]) -> bool:
-    """Whether every purpose that Segment's `context.consent` lists is refused; without a list nothing is."""
+def consent_of(context: dict[str, Any]) -> Consent | None:
+    """What Segment's `context.consent` says: declined, where every purpose that it lists is refused."""
     consent = context.get("consent")
     listed = consent.get("categoryPreferences") if isinstance(consent, dict) else None
-    return isinstance(listed, dict) and bool(listed) and not any(value is True for value in listed.values())
+    if not isinstance(listed, dict) or not listed:
+        return None
+    return "consented" if any(map(is_true, listed.values())) else "declined"
+
+
+def is_true(value: object) -> bool:
+    """Whether a switch is on; some send it as text."""
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")

@@ -18,7 +18,7 @@ from streams.connectors import reading
 from streams.connectors.agents import MAX_AGENT_CHARS, agent_of
 from streams.connectors.reading import MAX_ID_CHARS, MAX_TEXT_CHARS, first_text, ident, member, text
 from streams.connectors.results import Message
-from streams.connectors.web.circumstances import consent_declined, said_of
+from streams.connectors.web.circumstances import consent_of, said_of
 from streams.connectors.web.clock import Moment, moment
 from streams.connectors.web.events import Event, page_event, track_event
 from streams.connectors.web.traits import company_traits, person_traits
@@ -100,7 +100,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
             parts.context,
             parts.properties,
             test=parts.context.get("test") is True,
-            declined=consent_declined(parts.context),
+            consent=consent_of(parts.context),
         ),
         backfill=request.backfill,
     )

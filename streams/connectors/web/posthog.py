@@ -14,14 +14,14 @@ import orjson
 
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
-from schemas.traffic import Device
+from schemas.traffic import Consent, Device
 from streams.connectors import reading
 from streams.connectors.agents import MAX_AGENT_CHARS, agent_of
 from streams.connectors.reading import ident, member, text
 from streams.connectors.results import Ignored, Message
 from streams.connectors.spec import Connector, Docs, Sample, Scope
 from streams.connectors.ways import JSON, Answers, Call, Keyed, Reply, Setting
-from streams.connectors.web.circumstances import PREFETCH_HEADERS, said_of
+from streams.connectors.web.circumstances import PREFETCH_HEADERS, is_true, said_of
 from streams.connectors.web.clock import Moment, by_clock, sending
 from streams.connectors.web.events import Event
 from streams.connectors.web.posthog_events import MERGES, event_of, told_of
@@ -94,9 +94,15 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
             agent.browser or text(properties.get("$browser"), 40),
             properties.get("$geoip_country_code") or properties.get("$geoip_country_name"),
         ),
-        flags=said_of(request, properties, declined=properties.get("$opt_out") is True),
+        flags=said_of(request, properties, consent=_consent(name, properties)),
         backfill=request.backfill or envelope.get("historical_migration") is True,
     )
+
+
+def _consent(name: str, properties: Message) -> Consent | None:
+    if name == "$opt_in":
+        return "consented"
+    return "declined" if is_true(properties.get("$opt_out")) else None
 
 
 def address(message: Message, envelope: Message) -> str:
@@ -366,7 +372,7 @@ CONNECTOR = Connector(
             swallowed=("/s",),
         ),
     ),
-    mapping=8,
+    mapping=9,
     keep_headers=("posthog-sdk-info", *PREFETCH_HEADERS),
     map=touchpoint,
     batch_key="batch",

@@ -27,12 +27,17 @@ _IGNORED = {
     "$snapshot_items": "session_recording",
     "$heatmap": "heatmap",
     "$$heatmap": "heatmap",
-    "$opt_in": "consent",
     "survey shown": "survey_not_answered",
     "survey dismissed": "survey_not_answered",
     "survey abandoned": "survey_not_answered",
 }
-_PERSON = {"$identify": "identify", "$set": "identify", "$set_once": "identify", "$groupidentify": "group"}
+_PERSON = {
+    "$identify": "identify",
+    "$opt_in": "identify",
+    "$set": "identify",
+    "$set_once": "identify",
+    "$groupidentify": "group",
+}
 MERGES = ("$create_alias", "$merge_dangerously")
 _CLICKS = ("$rageclick", "$dead_click")
 #: `button.primary.big:attr__id="buy"nth-child="1"text="Buy now";body:…`: quotes in a value are escaped.

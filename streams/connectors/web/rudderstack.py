@@ -57,7 +57,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoint,
-    mapping=7,
+    mapping=8,
     keep_headers=(*CLOCK_HEADERS, *PREFETCH_HEADERS),
     batch_key="batch",
     address=address,

@@ -1,6 +1,7 @@
-"""What the last landed version left in a data folder, recorded by `record.py`, and the map that it showed.
+"""What landed versions left in a data folder, recorded by `record.py`, and the map that each showed.
 
-The secrets in it were made for that folder, which nobody could reach.
+A folder a version, named by its commit: the last one, and one from before each change of what is stored. The secrets in
+them were made for folders that nobody could reach.
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ import os
 import re
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from services.cli.backup.restoring import restore
 
-_HERE = Path(__file__).parent
+_HERE: Final = Path(__file__).parent
+LANDED: Final = ("3e0211b", "91a76dd")
+"""Oldest first. The first wrote every field of a record; since then, what has its default is left out."""
 
 
-def landed_figures() -> dict[str, dict[str, dict[str, Any]]]:
+def landed_figures(version: str) -> dict[str, dict[str, dict[str, Any]]]:
     """Kind (`touchpoints`, `accounts`, `cells`, `signals`) → id → what was shown of it."""
-    found: dict[str, Any] = json.loads((_HERE / "figures.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((_HERE / version / "figures.json").read_text(encoding="utf-8"))
     return {kind: rows for kind, rows in found.items() if kind != "commit"}
 
 
-def restored(work: Path) -> Path:
+def restored(version: str, work: Path) -> Path:
     """The data folder as that version left it, in `work`, by today's `touchline restore`."""
-    with tarfile.open(_HERE / "backup.tar.xz") as archive:
+    with tarfile.open(_HERE / version / "backup.tar.xz") as archive:
         archive.extractall(work, filter="data")
     mask = os.umask(0o022)  # the command closes what it writes to others, for the rest of its process
     try:

@@ -1,8 +1,9 @@
 """Writes `backup.tar.xz` and `figures.json`: what a version leaves in a data folder, and the map that it shows.
 
-Run it from a checkout of the last landed version, with that checkout's packages, once it has landed:
+Run it from a checkout of the last landed version, with that checkout's packages, once it has landed, into a folder of
+its own, and name that folder in `LANDED`; the one before goes, unless what is stored has changed since:
 
-    python /path/to/tests/data/landed/record.py /path/to/tests/data/landed
+    python /path/to/tests/data/landed/record.py /path/to/tests/data/landed/COMMIT
 
 A small feed goes through all senders' protocols; one person is erased, a note is written on an incident. Then
 `touchline backup` takes the folder.
