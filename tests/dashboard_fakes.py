@@ -511,19 +511,29 @@ class FakeStore:
             arr, mrr = float(told.get("arr") or 0), 12 * float(told.get("mrr") or 0)
             more = {"pained": hurt["pained"], "worst_type": hurt["worst_type"], "tier": self._tier(row)}
             more |= {"revenue": arr or mrr, "open_incidents": row.get("open_incidents", 0)}
+            more |= {"owner": told.get("owner", "")}
             rows.append({"committee_completeness": math.nan, **row, **more})
 
         def number(row: Row) -> float:
             since: Any = row["phase_since"] if row["phase_since"] > EPOCH else row["first_seen_at"]
             seen: Any = row["last_seen_at"]
+            known: Any = row["committee_completeness"]
             keys: dict[str, Any] = {"pain": row["pained"], "revenue": row["revenue"], "recent": seen.timestamp()}
             keys |= {"phase": -query.phases.index(str(row["phase"])), "stay": -since.timestamp()}
+            keys |= {"incidents": row["open_incidents"], "people": row["people"], "touchpoints": row["touchpoints"]}
+            keys |= {"committee": -1 if math.isnan(known) else known}
             return float(keys[query.sort])
 
-        ids = sorted(rows, key=lambda row: row["account_id"], reverse=query.sort not in ("tier", "name"))
+        def text(row: Row) -> str:
+            worst = str(row["worst_type"])
+            keys = {"tier": row["tier"], "owner": row["owner"], "segment": row["segment"], "name": row["name"]}
+            return str((keys | {"because": query.kinds.get(worst, worst)})[query.sort] or "\U0010ffff").lower()
+
+        by_text = query.sort in ("tier", "name", "owner", "segment", "because")
+        ids = sorted(rows, key=lambda row: row["account_id"], reverse=not by_text)
         ids.sort(key=lambda row: -row["last_seen_at"].timestamp())
-        if query.sort in ("tier", "name"):
-            ids.sort(key=lambda row: (row["tier"] or "~") if query.sort == "tier" else row["name"].lower())
+        if by_text:
+            ids.sort(key=text)
         else:
             ids.sort(key=number, reverse=True)
         first = [row["account_id"] for row in ids].index(query.after[2]) + 1 if query.after else 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
@@ -48,6 +50,7 @@ from services.dashboard.sessions import Sessions
 from services.dashboard.snapshots import Snapshots
 from services.dashboard.store import JourneyStore
 from services.dashboard.waiting import nothing_waited_for
+from services.dashboard.warming import warmed
 from streams.identity.directories import Directories
 from streams.incidents.rhythm import Rhythms
 from streams.runtime.metrics import Metrics
@@ -122,7 +125,7 @@ def build(
         title="Touchline",
         docs_url=None,  # its pages would load scripts from elsewhere; /openapi.json stays
         redoc_url=None,
-        lifespan=_running(lives),
+        lifespan=_running(lives, partial(warmed, desk.snapshots, shown)),
         middleware=[
             Middleware(Guard, door=door),
             Middleware(Packed, minimum_size=2_000, compresslevel=5),
@@ -182,17 +185,20 @@ def _visitors(config: DashboardConfig, public_url: str) -> Visitors:
     return replace(found, open_paths=PROBED_PATHS, linked=True)
 
 
-def _running(lives: Sequence[Live]) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+def _running(
+    lives: Sequence[Live], warm: Callable[[], Coroutine[Any, Any, None]]
+) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        polling = [asyncio.create_task(live.run()) for live in lives]
+        running = [asyncio.create_task(warm()), *(asyncio.create_task(live.run()) for live in lives)]
         try:
             yield
         finally:
-            for live, task in zip(lives, polling, strict=True):
+            for live in lives:
                 live.close()
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*polling, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
 
     return lifespan
 

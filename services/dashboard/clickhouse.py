@@ -434,6 +434,8 @@ class ClickHouseStore:
             ),
             **asked,
             phases=list(query.phases),
+            kinds=list(query.kinds) or [""],
+            kind_names=list(query.kinds.values()) or [""],
             has_after=int(query.after is not None),
             after_key=key,
             after_seen=seen,

@@ -12,6 +12,7 @@ from services.dashboard.store import TimeKey
 
 _MAX_LENGTH = 600
 _MILLISECOND = timedelta(milliseconds=1)
+_MOST = 2**63 - 1
 
 
 class BadCursor(ValueError):
@@ -31,6 +32,24 @@ def decode(text: str) -> tuple[str, str]:
     if not (isinstance(parts, list) and len(parts) == 2 and all(isinstance(part, str) for part in parts)):
         raise BadCursor(text)
     return parts[0], parts[1]
+
+
+def encode_ranked(sort: str, place: tuple[str, int, str]) -> str:
+    """A place in a list that is sorted so."""
+    key, seen, row_id = place
+    return encode(orjson.dumps([sort, key, str(seen)]).decode(), row_id)
+
+
+def decode_ranked(text: str, sort: str) -> tuple[str, int, str]:
+    """Raises BadCursor, also where the list was sorted otherwise."""
+    told, row_id = decode(text)
+    try:
+        was, key, seen = orjson.loads(told)
+        if was == sort and isinstance(key, str) and -_MOST <= (place := int(seen)) <= _MOST:
+            return key, place, row_id
+    except (TypeError, ValueError):
+        pass
+    raise BadCursor(text)
 
 
 def encode_time(at: datetime, row_id: str) -> str:

@@ -15,8 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from services.dashboard.absent import NotFound
 from services.dashboard.api import InScope, WithReader
 from services.dashboard.incidents import incidents
-from services.dashboard.pages.accounts.query import USUAL as USUAL_RANKING
-from services.dashboard.pages.accounts.query import Listed, listed, ranked
+from services.dashboard.pages.accounts.query import Listed, listed, place_of, ranked
 from services.dashboard.pages.future.query import FuturePage
 from services.dashboard.pages.future.query import ask as ask_future
 from services.dashboard.pages.today.query import ask as ask_today
@@ -24,7 +23,7 @@ from services.dashboard.pages.touchpoint.query import ask as ask_touchpoint
 from services.dashboard.pages.touchpoint.view import TouchpointPage
 from services.dashboard.params import refuse
 from services.dashboard.reader import Reader
-from services.dashboard.scope import Ranking, Scope
+from services.dashboard.scope import USUAL_RANKING, Ranking, Scope
 from services.dashboard.weighing import weigh
 
 router = APIRouter(include_in_schema=False)
@@ -69,15 +68,23 @@ async def _accounts(reader: Reader, scope: Scope) -> Rows:
                 if each.row.account_id not in shown:
                     shown.add(each.row.account_id)
                     yield _account(each)
-            last = rows[-1]
-            query = replace(query, after=(last["sort_key"], last["seen_key"], last["account_id"]))
+            query = replace(query, after=place_of(rows[-1]))
 
 
 def _account(each: Listed) -> Row:
     row = each.row
     stands = (row.account_id, row.name, row.phase, row.phase_since, row.segment, row.people, row.touchpoints)
     told = (each.tier, each.revenue_a_year or None, each.days_in_phase, each.completeness, each.open_incidents)
-    return (*stands, row.friction_signals, row.first_seen_at, row.last_seen_at, each.pain, each.because, *told)
+    return (
+        *stands,
+        row.friction_signals,
+        row.first_seen_at,
+        row.last_seen_at,
+        each.pain,
+        each.because,
+        *told,
+        each.owner,
+    )
 
 
 async def _gaps(reader: Reader, scope: Scope) -> Rows:
@@ -147,7 +154,7 @@ BLOCKS: Mapping[str, Block] = {
     ),
     "accounts": Block(
         "account_id name phase phase_since segment people touchpoints friction_signals first_seen_at last_seen_at "
-        "pain mostly_by tier revenue_a_year days_in_phase committee_completeness open_incidents",
+        "pain mostly_by tier revenue_a_year days_in_phase committee_completeness open_incidents crm_owner",
         _accounts,
     ),
     "gaps": Block("id name phase owner state severity felt wanted statements promised term gap", _gaps),

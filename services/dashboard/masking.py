@@ -44,7 +44,7 @@ SHOWN = frozenset((
     "vendor_type", "action", "touchpoint_type", "phase", "home_phase", "high_water_phase", "persona", "segment",
     "channel", "device", "account_method", "page", "score_kind", "friction_rules", "rule", "polarity", "evidence",
     "parts", "name", "account_name", "worst_type", "status", "kind", "what", "by", "sort_key", "traffic",
-    "transitions", "opportunities", "committee", "tier",
+    "transitions", "opportunities", "committee", "tier", "owner",
 ))  # fmt: skip
 """Columns of text that are of no person: ids of ours, words of the blueprint, names of accounts."""
 _TRAITS = told.SHOWN | frozenset((

@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, NoReturn, TypeVar, cast, get_args
+from typing import Annotated, Literal, NoReturn, TypeVar, cast, get_args
 
 from fastapi import Depends, Query, Request
 
 from schemas.errors import shown
 from services.dashboard import cursors
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.scope import COLUMNS, COMPARES, RANKINGS, TRAFFIC, WINDOWS, Scope
+from services.dashboard.scope import COLUMNS, COMPARES, RANKINGS, TRAFFIC, USUAL_RANKING, WINDOWS, Ranking, Scope
 from services.dashboard.store import AccountQuery, AccountSort, Polarity, SignalQuery, TimeKey
 
 T = TypeVar("T")
 SORTS: tuple[AccountSort, ...] = get_args(AccountSort)
 POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
 MAX_LIMIT = 200
+_RANKINGS: tuple[Ranking | Literal[""], ...] = ("", *RANKINGS)
 _WORDS = re.compile(r"[\w .:/+-]{1,64}")
 Text = Annotated[str, Query(max_length=600)]
 
@@ -83,6 +84,7 @@ async def scope_of(  # noqa: PLR0913 - one a filter
     traffic: Text = "",
     sort: Text = "",
     columns: Text = "",
+    after: Text = "",
 ) -> Scope:
     """Raises BadParameter."""
     catalogue = catalogue_of(request)
@@ -90,6 +92,8 @@ async def scope_of(  # noqa: PLR0913 - one a filter
         if value and not _WORDS.fullmatch(value):
             refuse(field, value, f"a {field}'s name")
     time_cursor(before, "before")
+    ranking = one_of("sort", sort, _RANKINGS)
+    ranked_cursor(after, ranking or USUAL_RANKING, "after")
     return Scope(
         window=one_of("window", window, WINDOWS),
         compare=one_of("compare", compare, COMPARES),
@@ -104,8 +108,9 @@ async def scope_of(  # noqa: PLR0913 - one a filter
         before=before,
         traffic=one_of("traffic", traffic, TRAFFIC),
         records=catalogue.records if traffic else (),
-        sort=one_of("sort", sort, ("", *RANKINGS)),
+        sort=ranking,
         columns=columns_of(request.query_params.getlist("columns") or [columns]),
+        after=after,
     )
 
 
@@ -174,6 +179,14 @@ def account_cursor(text: str) -> tuple[str, str] | None:
         return cursors.decode(text) if text else None
     except cursors.BadCursor:
         refuse("cursor", text, "the `next_cursor` of an answer")
+
+
+def ranked_cursor(text: str, sort: Ranking, field: str) -> tuple[str, int, str] | None:
+    """A place in the list of accounts that is sorted so. Raises BadParameter."""
+    try:
+        return cursors.decode_ranked(text, sort) if text else None
+    except cursors.BadCursor:
+        refuse(field, text, f"the place that a list sorted by {sort} was left at")
 
 
 def time_cursor(text: str, field: str = "cursor") -> TimeKey | None:

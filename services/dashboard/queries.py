@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.dashboard.scope import Ranking
 from services.dashboard.store import AccountSort
 from services.dashboard.words import MONTHLY_TRAITS, REVENUE_TRAITS, TIER_TRAITS
+from streams.incidents.intake import OWNERS
 from streams.incidents.stored import SINCE
 
 _TYPES = "AND (empty({types:Array(String)}) OR has({types:Array(String)}, touchpoint_type))"
@@ -487,11 +488,16 @@ ORDER BY {key} {order}, account_id {order} LIMIT {{limit:UInt32}}
 _REVENUE_NAMED = f"arrayFirst(trait -> JSONExtractString(traits, trait) != '', {list(REVENUE_TRAITS)})"
 _REVENUE = f"""toFloat64OrZero(JSONExtractString(traits, {_REVENUE_NAMED}))
     * if(has({list(MONTHLY_TRAITS)}, {_REVENUE_NAMED}), 12, 1)"""
+_OWNER = f"""arrayFirst(owner -> owner != '', arrayMap(name -> JSONExtractString(traits, name), {list(OWNERS)}))"""
 _PLACE = "indexOf({phases:Array(String)}, phase)"
 _STAYS_SINCE = "if(phase_since > toDateTime64(0, 3, 'UTC'), phase_since, first_seen_at)"
 # What is not known comes last. Texts go upwards, numbers downwards.
 _BY_TEXT: dict[Ranking, str] = {
     "tier": "if(tier = '', '\U0010ffff', tier)",
+    "owner": "if(owner = '', '\U0010ffff', lowerUTF8(owner))",
+    "segment": "if(segment = '', '\U0010ffff', segment)",
+    "because": """if(worst_type = '', '\U0010ffff',
+      lowerUTF8(transform(worst_type, {kinds:Array(String)}, {kind_names:Array(String)}, worst_type)))""",
     "name": "lowerUTF8(if(name = '', account_id, name))",
 }
 _BY_NUMBER: dict[Ranking, str] = {
@@ -500,6 +506,10 @@ _BY_NUMBER: dict[Ranking, str] = {
     "recent": "toFloat64(toUnixTimestamp64Milli(last_seen_at))",
     "phase": f"-toFloat64(if({_PLACE} = 0, 999, {_PLACE}))",
     "stay": f"-toFloat64(toUnixTimestamp64Milli({_STAYS_SINCE}))",
+    "incidents": "toFloat64(open_incidents)",
+    "committee": "if(isNaN(committee_completeness), -1., toFloat64(committee_completeness))",
+    "people": "toFloat64(people)",
+    "touchpoints": "toFloat64(touchpoints)",
 }
 
 
@@ -518,10 +528,10 @@ FROM (
   SELECT a.account_id AS account_id, a.name AS name, a.phase AS phase, a.phase_since AS phase_since,
     a.segment AS segment, a.traits AS traits, a.touchpoints AS touchpoints, a.people AS people,
     a.friction_signals AS friction_signals, a.first_seen_at AS first_seen_at, a.last_seen_at AS last_seen_at,
-    a.committee_completeness AS committee_completeness, a.tier AS tier, a.revenue AS revenue,
+    a.committee_completeness AS committee_completeness, a.tier AS tier, a.owner AS owner, a.revenue AS revenue,
     ifNull(h.pained, 0) AS pained, ifNull(h.worst_type, '') AS worst_type, ifNull(i.still, 0) AS open_incidents
   FROM (
-    SELECT *, {_TIER} AS tier, {_REVENUE} AS revenue FROM account_journeys FINAL
+    SELECT *, {_TIER} AS tier, {_OWNER} AS owner, {_REVENUE} AS revenue FROM account_journeys FINAL
     WHERE NOT startsWith(account_id, 'anon:') {touched} {_and_accounts(is_filtered)}) AS a
   LEFT ANY JOIN ({_by_account(gaps, of_accounts, has_others)}) AS h ON h.account = sipHash64(a.account_id)
   LEFT ANY JOIN (

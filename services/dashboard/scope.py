@@ -34,11 +34,15 @@ COMPARE_LABELS: dict[CompareId, str] = {"before": "just before", "4w": "4 weeks 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 TRAFFIC = ("", "all")
-Ranking = Literal["pain", "tier", "revenue", "recent", "phase", "stay", "name"]
+Ranking = Literal[
+    "pain", "tier", "revenue", "recent", "phase", "stay", "name", "because", "incidents", "owner", "segment",
+    "committee", "people", "touchpoints",
+]  # fmt: skip
 RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
 """How the list of accounts may be sorted; `stay`: the longest in its phase first."""
+USUAL_RANKING: Ranking = "pain"
 COLUMNS = (
-    "pain", "because", "incidents", "tier", "revenue", "phase", "stay", "segment", "committee", "people",
+    "pain", "because", "incidents", "tier", "revenue", "owner", "phase", "stay", "segment", "committee", "people",
     "touchpoints", "seen",
 )  # fmt: skip
 """What the list of accounts may show beside their names."""
@@ -52,7 +56,7 @@ class Scope:
     `owner`: the department that answers for a touchpoint type; `tier`: of the account, as its CRM says;
     `account`: an account's id. `types`: the touchpoint types of the owner, by the blueprint. `subject`: what a page is
     about that is about one thing, and `before`: where an earlier part of its timeline begins; neither is a filter.
-    `sort` and `columns` (with commas) are of the list of accounts; empty: as usual.
+    `sort` and `columns` (with commas) are of the list of accounts; empty: as usual. `after`: where its part begins.
     `traffic`: `all` counts what the blueprint leaves out, too, except types that are on no map anyway, the `records`.
     """
 
@@ -71,6 +75,7 @@ class Scope:
     records: tuple[str, ...] = ()
     sort: Ranking | Literal[""] = ""
     columns: str = ""
+    after: str = ""
 
     @property
     def is_filtered(self) -> bool:
@@ -94,7 +99,7 @@ class Scope:
 
     def whole_query(self) -> str:
         """With what the page is about, too."""
-        return self.query(subject=self.subject, before=self.before)
+        return self.query(subject=self.subject, before=self.before, after=self.after)
 
 
 @dataclass(frozen=True, slots=True)

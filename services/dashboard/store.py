@@ -45,7 +45,7 @@ class AccountQuery:
 
 @dataclass(frozen=True, slots=True)
 class RankedQuery:
-    """Identified accounts with what hurt them in `span`; `phases` in their order.
+    """Identified accounts with what hurt them in `span`; `phases` in their order, `kinds`: names of touchpoint types.
 
     `after`: `sort_key`, `seen_key` and `account_id` of the last row seen. With a filtered `scope`, those with a
     touchpoint in it.
@@ -55,6 +55,7 @@ class RankedQuery:
     span: Range
     by_definition: tuple[str, ...]
     phases: tuple[str, ...]
+    kinds: Mapping[str, str]
     sort: Ranking
     limit: int
     after: tuple[str, int, str] | None = None
@@ -289,7 +290,7 @@ class JourneyStore(Protocol):
         """Rows of account_journeys, at most limit + 1."""
 
     async def ranked_accounts(self, query: RankedQuery) -> Sequence[Row]:
-        """Columns of account_journeys and pained, worst_type, tier, revenue (a year's), open_incidents, two keys."""
+        """Columns of account_journeys, pained, worst_type, tier, owner, revenue a year, open_incidents, two keys."""
 
     async def account(self, account_id: str) -> Row | None:
         """The account's row, with traits and transitions as JSON."""

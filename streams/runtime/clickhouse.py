@@ -215,15 +215,13 @@ def query_rows(
         result = client.query(sql, parameters=dict(parameters or {}))
     columns = result.result_columns
     if zoned:
-        columns = [
-            [_in_utc(value) for value in values] if _is_time(kind.name) else values
-            for values, kind in zip(columns, result.column_types, strict=True)
-        ]
+        columns = [[_in_utc(value) for value in values] if _are_times(values) else values for values in columns]
     return [dict(zip(result.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _is_time(kind: str) -> bool:
-    return kind.removeprefix("Nullable(").startswith("DateTime")
+def _are_times(column: Sequence[object]) -> bool:
+    """By the first that is told: the name of a type may hide a time, as that of an aggregate does."""
+    return isinstance(next((value for value in column if value is not None), None), datetime)
 
 
 def _in_utc(value: Any) -> Any:

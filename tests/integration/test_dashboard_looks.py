@@ -234,7 +234,12 @@ async def test_pictures_of_every_page_and_state(site: Site, tmp_path: Path) -> N
     site.store.sources = [told("web", 60 * 24 * 40)]
     await page.goto(f"{site.url}/?window=7d")
     await page.screenshot(path=f"{folder}/state-stale.png")
+    await live(page)
     await page.context.set_offline(True)
+    for each in site.app.state.lives:
+        each.close()
+    await page.get_by_text("reconnecting…", exact=True).wait_for()
+    await page.screenshot(path=f"{folder}/state-disconnected.png")
     site.complaints.clear()
     site.store.world = type(site.store.world)()
     await page.context.set_offline(False)

@@ -52,7 +52,11 @@ from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
 
 pytestmark = pytest.mark.clickhouse
 
-RANKED = "account_id", "name", "phase", "segment", "pained", "worst_type", "tier", "revenue", "open_incidents", "people"
+RANKED = (
+    "account_id", "name", "phase", "segment", "pained", "worst_type", "tier", "revenue", "open_incidents", "people",
+    "owner", "touchpoints",
+)  # fmt: skip
+KINDS = {kind.id: kind.name for kind in BLUEPRINT.types}
 SCOPES = [
     Scope("1h"),
     Scope("24h"),
@@ -306,7 +310,7 @@ async def test_what_hurts_whom_by_day_is_the_naive_sum(store: ClickHouseStore, m
         rows = [[row["account_id"] for row in await each.accounts(listed)] for each in (store, fake)]
         assert rows[0] == rows[1], scope
         for sort in RANKINGS if scope.window == "7d" else ():
-            query = RankedQuery(scope, span, ("contract",), tuple(reader.catalogue.phases), sort, 200)
+            query = RankedQuery(scope, span, ("contract",), tuple(reader.catalogue.phases), KINDS, sort, 200)
             ranked = [[{n: r[n] for n in RANKED} for r in await each.ranked_accounts(query)] for each in (store, fake)]
             assert rounded(ranked[0]) == rounded(ranked[1]), (scope, sort)
             paged: list[Row] = []

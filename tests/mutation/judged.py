@@ -138,10 +138,12 @@ def _between(asked: Asked) -> Iterator[None]:
         asked.by.setdefault(statement, sys._getframe(1).f_code.co_name)
         return rows(store, statement, **parameters)
 
-    def sent(client: Client, statement: str, parameters: Mapping[str, object] | None = None) -> Any:
+    def sent(
+        client: Client, statement: str, parameters: Mapping[str, object] | None = None, *, zoned: bool = False
+    ) -> Any:
         other = asked.instead(statement)
         try:
-            return query_rows(client, other, parameters)
+            return query_rows(client, other, parameters, zoned=zoned)
         except Exception:
             asked.refused = asked.refused or other != statement
             raise

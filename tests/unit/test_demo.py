@@ -108,12 +108,16 @@ def test_the_blueprint_has_a_place_for_everything(told: Story) -> None:
     assert set(types) <= {t.id for t in blueprint.source.types} and len(types) > 58
 
 
-def test_the_crm_says_the_tier_of_every_account_it_has(told: Story) -> None:
+def test_the_crm_says_tier_revenue_and_owner_of_every_account_it_has(told: Story) -> None:
     read = [result.touchpoint for result in outcomes(told.moments) if isinstance(result, Mapped)]
     read = [one for one in read if one.source == "crm" and one.account_traits]
     tiers = {one.account_refs: one.account_traits["tier"] for one in read if "tier" in one.account_traits}
     assert set(tiers.values()) == {"A", "B", "C"}
-    assert tiers.keys() == {one.account_refs for one in read if "name" in one.account_traits}
+    named = {one.account_refs for one in read if "name" in one.account_traits}
+    assert tiers.keys() == named
+    for trait in ("annual_revenue", "owner_id"):
+        values = {one.account_refs: one.account_traits[trait] for one in read if trait in one.account_traits}
+        assert values.keys() == named and all(value.isdigit() for value in values.values()), trait
 
 
 @pytest.mark.parametrize(

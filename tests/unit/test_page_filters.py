@@ -163,3 +163,25 @@ async def test_filters_stay_in_every_link_to_a_page_and_are_offered() -> None:
     for name in ("persona", "segment", "owner", "channel", "tier"):
         assert f'<option value="{CHOSEN[name]}" selected>' in text
     assert "Account: Mine Ltd" in text
+
+
+ABOUT_US = [page for page in PAGES if not page.about_customers]
+
+
+@pytest.mark.parametrize("page", ABOUT_US, ids=lambda page: page.id)
+async def test_what_filters_do_not_change_says_so_and_is_not_changed(page: Page) -> None:
+    client = browser_of(app_on(FakeStore(two_customers())))
+    usual = (await client.get(page.address())).text
+    assert "window and filters do not change this page" in part_of(usual, page.parts[0])
+    assert 'aria-label="Filters"' not in usual, "nothing offers what does nothing"
+    for name in FILTERS:
+        filtered = (await client.get(f"{page.address()}?{urlencode({'window': '1h', name: CHOSEN[name]})}")).text
+        for part in page.parts:
+            assert part_of(filtered, part) == part_of(usual, part), (part, name)
+
+
+@pytest.mark.parametrize("page", [page for page in OF_ONE if page.standing], ids=lambda page: page.id)
+async def test_a_part_that_stands_whatever_the_filters_says_so(page: Page) -> None:
+    text = (await browser_of(app_on(FakeStore(two_lives()))).get(f"{page.address(SUBJECTS[page.id])}?window=7d")).text
+    for part in page.standing:
+        assert "whatever the filters" in part_of(text, part)

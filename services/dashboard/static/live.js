@@ -109,10 +109,10 @@ function open() {
   source = new EventSource(main.dataset.stream);
   const take = (event) => {
     show(JSON.parse(event.data));
+    if (document.getElementById("notice").hasAttribute("data-away")) return say("away", "not up to date");
     const now = new Date();
-    stamp.dataset.clock = ` · ${two(now.getHours())}:${two(now.getMinutes())}`; // beside the word, so that it is not read out each minute
-    if (!document.getElementById("notice").hasAttribute("data-away")) say("live", "live");
-    else say("away", "not up to date");
+    stamp.dataset.clock = `${two(now.getHours())}:${two(now.getMinutes())}`; // beside the word, so that it is not read out each minute
+    say("live", "live");
   };
   source.addEventListener("snapshot", take);
   source.addEventListener("patch", take);

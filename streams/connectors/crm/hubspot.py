@@ -50,6 +50,8 @@ _ACCOUNT_PROPERTIES = {"name": "name", "domain": "domain", "website": "domain", 
     "hs_additional_domains": "domain",
     "numberofemployees": "employees",
     **dict.fromkeys((*reading.TIER_NAMES, "hs_target_account", "hs_ideal_customer_profile"), "tier"),
+    "annualrevenue": "annual_revenue",
+    "hubspot_owner_id": "owner_id",
 }
 #: In pipelines of the customer's own, stages are numbers; these properties say what the deal came to, true or false:
 #: a fact beside the stage, told in any order. What is set is also told in the words of HubSpot's own pipeline.
@@ -279,7 +281,7 @@ CONNECTOR = Connector(
     versions=("v3",),
     ways_in=(Webhook(SCHEME),),
     map=touchpoint,
-    mapping=6,
+    mapping=7,
     feeds=("ticket", "ticket_status", "deal", "lifecycle", "person", "organisation", "erasure"),
     erasures=Erasures(("contact.privacyDeletion",)),
     ids=Scope(accounts=("crm",), people=("crm_contact",), records=("crm_deal", "crm_ticket")),
@@ -292,8 +294,9 @@ CONNECTOR = Connector(
         ),
         subscribe="Contacts, companies, deals and tickets: creation, deletion, merge, restore, association changes, "
         "and property changes of at least `email`, `jobtitle`, `lifecyclestage`, `dealstage`, `hs_is_closed_won`, "
-        "`hs_is_closed_lost`, the company's `name`, `domain` and tier (`account_tier`, `customer_tier`, "
-        "`tier` or `hs_ideal_customer_profile`), a ticket's `hs_pipeline_stage` and `hs_is_closed`.",
+        "`hs_is_closed_lost`, the company's `name`, `domain`, `annualrevenue`, `hubspot_owner_id` and tier "
+        "(`account_tier`, `customer_tier`, `tier` or `hs_ideal_customer_profile`), a ticket's `hs_pipeline_stage` and "
+        "`hs_is_closed`.",
         settings="`public_base_url`: HubSpot signs the URL it calls. Without it the signature is checked against the "
         "address the gateway itself listens on.",
         limits="A stamp more than 5 minutes off is refused. HubSpot sends up to 100 changes a request.",

@@ -167,6 +167,8 @@ def _account(change: _Change) -> Fields:
         "industry": text(record.get("Industry")),
         "employees": text(record.get("NumberOfEmployees")).removesuffix(".0"),
         "tier": reading.first_text((record,), _TIERS),
+        "annual_revenue": text(record.get("AnnualRevenue")),
+        "owner_id": _id(record, "OwnerId"),
     }
     return {
         "action": "crm_record",
@@ -408,7 +410,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoints,
-    mapping=4,
+    mapping=5,
     batch_key="Envelope.Body.notifications.Notification",
     answers=Answers(ok=ACK),
     feeds=("ticket", "ticket_status", "deal", "words", "person", "organisation"),

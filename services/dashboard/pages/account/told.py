@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.dashboard.words import MONTHLY_TRAITS, REVENUE_TRAITS, TIER_TRAITS
+from streams.incidents.intake import OWNERS
 
-_OWNERS = ("owner", "owner_name", "account_owner", "account_manager", "hubspot_owner_id")
 _CURRENCIES = ("currency", "hs_currency", "currencyisocode")
-SHOWN = frozenset([*_OWNERS, *TIER_TRAITS, *REVENUE_TRAITS, *_CURRENCIES, "name"])
+SHOWN = frozenset([*OWNERS, *TIER_TRAITS, *REVENUE_TRAITS, *_CURRENCIES, "name"])
 """Traits that stand in the headline."""
 
 
 def owner_of(traits: Mapping[str, str]) -> str:
-    return _first(traits, _OWNERS)
+    return _first(traits, OWNERS)
 
 
 def tier_of(traits: Mapping[str, str]) -> str:

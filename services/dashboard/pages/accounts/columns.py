@@ -11,11 +11,11 @@ USUAL = ("pain", "because", "incidents", "tier", "revenue", "phase", "stay", "co
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`sort`: how a click on its title sorts; empty: it does not."""
+    """`sort`: how a click on its title sorts, on the server."""
 
     id: str
     title: str
-    sort: Ranking | None = None
+    sort: Ranking
     is_number: bool = False
 
 
@@ -23,16 +23,17 @@ _ALL = {
     each.id: each
     for each in (
         Column("pain", "Pain", "pain", is_number=True),
-        Column("because", "Mostly by"),
-        Column("incidents", "Open incidents", is_number=True),
+        Column("because", "Mostly by", "because"),
+        Column("incidents", "Open incidents", "incidents", is_number=True),
         Column("tier", "Tier", "tier"),
         Column("revenue", "Revenue", "revenue", is_number=True),
+        Column("owner", "Owner", "owner"),
         Column("phase", "Phase", "phase"),
         Column("stay", "Days in phase", "stay", is_number=True),
-        Column("segment", "Segment"),
-        Column("committee", "Committee known", is_number=True),
-        Column("people", "People", is_number=True),
-        Column("touchpoints", "Touchpoints", is_number=True),
+        Column("segment", "Segment", "segment"),
+        Column("committee", "Committee known", "committee", is_number=True),
+        Column("people", "People", "people", is_number=True),
+        Column("touchpoints", "Touchpoints", "touchpoints", is_number=True),
         Column("seen", "Last seen", "recent"),
     )
 }

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.dashboard import row_views
+from services.dashboard import cursors, row_views
 from services.dashboard.pages.account.told import revenue_of
 from services.dashboard.pages.accounts.columns import CHOICE, Column, columns_of
 from services.dashboard.reader import Reader
-from services.dashboard.scope import DAY, Range, Ranking, Scope
+from services.dashboard.scope import DAY, USUAL_RANKING, Range, Ranking, Scope
 from services.dashboard.store import AccountQuery, RankedQuery, Row
 from services.dashboard.views import AccountRow, Population
 
 LIST_LENGTH = 200
 VISITORS_LENGTH = 20
-USUAL: Ranking = "pain"
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An account, and what hurt it in the window; `because` is empty where nothing did.
+    """An account, and what hurt it in the window; `because` is empty where nothing did. `owner`: as its CRM says.
 
     `revenue_a_year` is in the currency that the CRM uses, 0: not told; `completeness`: of the buying committee, 0 to 1,
     null where the blueprint asks for nobody.
@@ -32,6 +31,7 @@ class Listed:
     pain: float
     because: str
     tier: str
+    owner: str
     revenue: str
     revenue_a_year: float
     days_in_phase: int | None
@@ -41,13 +41,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class AccountsPage:
-    """Sorted by `sort`; `population`: how many were seen in the window."""
+    """Sorted by `sort`; `population`: how many were seen in the window. `more`: where the next part begins; `is_first`:
+    nothing stands before what is listed, and visitors are listed beside it."""
 
     accounts: tuple[Listed, ...]
     visitors: tuple[AccountRow, ...]
     population: Population
     sort: Ranking
     columns: tuple[Column, ...]
+    more: str = ""
+    is_first: bool = True
     choice: tuple[Column, ...] = CHOICE
 
     @property
@@ -60,27 +63,35 @@ class AccountsPage:
         hurt = [each for each in self.accounts if each.pain]
         return max(hurt, key=lambda each: each.pain, default=None)
 
-    @property
-    def is_cut(self) -> bool:
-        return len(self.accounts) >= LIST_LENGTH
-
 
 async def ask(reader: Reader, scope: Scope) -> AccountsPage:
     """Raises StoreUnavailable."""
-    span, sort = await reader.span(scope, reader.clock()), scope.sort or USUAL
+    span, sort = await reader.span(scope, reader.clock()), scope.sort or USUAL_RANKING
+    asked = ranked(reader, scope, span, sort, LIST_LENGTH + 1)
+    after = cursors.decode_ranked(scope.after, sort) if scope.after else None
     rows, visitors, population = await asyncio.gather(
-        reader.store.ranked_accounts(ranked(reader, scope, span, sort, LIST_LENGTH)),
+        reader.store.ranked_accounts(replace(asked, after=after)),
         reader.accounts(AccountQuery(identified=False, limit=VISITORS_LENGTH, scope=scope, span=span)),
         reader.population(scope, span),
     )
-    accounts = tuple(listed(reader, row) for row in rows)
-    return AccountsPage(accounts, visitors.accounts, population, sort, columns_of(scope))
+    shown = rows[:LIST_LENGTH]
+    accounts = tuple(listed(reader, row) for row in shown)
+    more = cursors.encode_ranked(sort, place_of(shown[-1])) if len(rows) > LIST_LENGTH else ""
+    return AccountsPage(
+        accounts, visitors.accounts, population, sort, columns_of(scope), more=more, is_first=not scope.after
+    )
 
 
 def ranked(reader: Reader, scope: Scope, span: Range, sort: Ranking, limit: int) -> RankedQuery:
     """Its first rows."""
     catalogue = reader.catalogue
-    return RankedQuery(scope, span, catalogue.painful_by_definition, tuple(catalogue.phases), sort, limit)
+    names = {kind.id: kind.name for kind in catalogue.types.values()}
+    return RankedQuery(scope, span, catalogue.painful_by_definition, tuple(catalogue.phases), names, sort, limit)
+
+
+def place_of(row: Row) -> tuple[str, int, str]:
+    """Of a row of the ranked ones: the next part begins behind it."""
+    return row["sort_key"], row["seen_key"], row["account_id"]
 
 
 def listed(reader: Reader, row: Row) -> Listed:
@@ -91,6 +102,7 @@ def listed(reader: Reader, row: Row) -> Listed:
         pain=row["pained"],
         because=reader.catalogue.type_name(row["worst_type"]) if row["worst_type"] else "",
         tier=row["tier"],
+        owner=row["owner"],
         revenue=revenue_of(row_views.traits(row["traits"])),
         revenue_a_year=row["revenue"],
         days_in_phase=_days(account.phase_since or account.first_seen_at, reader.clock()),
