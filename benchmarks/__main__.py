@@ -54,6 +54,7 @@ PARTS = {
     "late_truth": Part("benchmarks.late_truth", 600.0),
     "pages": Part("benchmarks.pages", 900.0),
     "readers": Part("benchmarks.readers", 900.0),
+    "analysts": Part("benchmarks.analysts", 900.0),
 }
 
 
