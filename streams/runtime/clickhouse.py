@@ -223,7 +223,8 @@ def query_rows(
 
 
 def _is_time(kind: str) -> bool:
-    return kind.removeprefix("Nullable(").startswith("DateTime")
+    """Also of what keeps the type of a column: max() of a SimpleAggregateFunction(max, DateTime64(3, 'UTC')) is one."""
+    return "DateTime" in kind
 
 
 def _in_utc(value: Any) -> Any:

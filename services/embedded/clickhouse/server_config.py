@@ -7,7 +7,6 @@ from typing import Final
 # Caches are sized for one laptop: ClickHouse's defaults (5 GB for marks alone) are for a server. Their sum counts in
 # `SqlConfig.sure_bytes`. Every insert and merge writes parts and removes others, and files are what they cost: a wide
 # part of touchpoints has 165, a compact one 15, a packed one a single file. Small ones are packed, larger ones compact.
-# No thread waits for another statement: each is as nice as who started it, for ever, and readers' threads are nicer.
 CONFIG_XML: Final = """<clickhouse>
 <users_config>{users}</users_config>
 <max_server_memory_usage>{memory}</max_server_memory_usage>
@@ -23,7 +22,7 @@ CONFIG_XML: Final = """<clickhouse>
 <background_merges_mutations_concurrency_ratio>2</background_merges_mutations_concurrency_ratio>
 <background_schedule_pool_size>4</background_schedule_pool_size>
 <max_thread_pool_size>256</max_thread_pool_size>
-<max_thread_pool_free_size>0</max_thread_pool_free_size>
+<max_thread_pool_free_size>8</max_thread_pool_free_size>
 <storage_configuration><disks><default>
 <keep_free_space_bytes>{keep_free}</keep_free_space_bytes>
 </default></disks></storage_configuration>
