@@ -59,6 +59,7 @@ PARTS = {
     "late_truth": Part("benchmarks.late_truth", 600.0, quick_s=90),
     "pages": Part("benchmarks.pages", 900.0, quick_s=160),
     "readers": Part("benchmarks.readers", 900.0, quick_s=90),
+    "analysts": Part("benchmarks.analysts", 900.0),
 }
 
 

@@ -14,15 +14,18 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from benchmarks.figures import QUICK, Figure, Pace, Say
 from benchmarks.pages import QUICK_TOUCHPOINTS, TOUCHPOINTS, fill, on_a_store, times
 from schemas.config import ClickHouseConfig, DashboardConfig
+from services.common.access import add_token
 from services.dashboard.bootstrap import build
 from services.dashboard.clickhouse import ClickHouseStore, connect
 from services.sink.migrate import migrate
@@ -32,8 +35,8 @@ from tests.clickhouse_fixture import ClickHouse, warehouse
 from tests.sink_harness import store_config
 
 BUDGET: Final = 2.0
-ROUNDS: Final = 3
-REPEATS: Final = 8
+ROUNDS: Final = 8
+REPEATS: Final = 6
 """The map alone and beside readers, in turn: what else the machine does falls on both."""
 HEAVY: Final = (
     "SELECT from_type, to_type, steps FROM bi.paths ORDER BY steps DESC LIMIT 20",
@@ -54,17 +57,24 @@ def run(pace: Pace, say: Say) -> list[Figure]:
 def measured(folder: Path, touchpoints: int, say: Say) -> list[Figure]:
     """`folder` may hold a store that an earlier run filled."""
     is_there = folder.exists()
-    with warehouse(folder) as (clickhouse, _):
+    with (
+        tempfile.TemporaryDirectory() as name,
+        warehouse(folder, "--access-file", f"{name}/access.json") as (clickhouse, _),
+    ):
+        now, tokens = datetime.now(UTC), Path(name) / "access.json"
+        people = [add_token(tokens, f"analyst {number}", "operator", now) for number in range(len(HEAVY))]
         config = store_config(clickhouse.base_url, "bench", folder / "internal.token")
         config = config.model_copy(update={"bi_database": "bi"})
         migrate(config, clickhouse.token)
         if not is_there:
             with Store(config, clickhouse.token, timeout_s=600) as store:
                 fill(store, load().source, touchpoints)
-        return asyncio.run(_compared(clickhouse, config, touchpoints, say))
+        return asyncio.run(_compared(clickhouse, config, people, touchpoints, say))
 
 
-async def _compared(clickhouse: ClickHouse, config: ClickHouseConfig, touchpoints: int, say: Say) -> list[Figure]:
+async def _compared(
+    clickhouse: ClickHouse, config: ClickHouseConfig, people: list[str], touchpoints: int, say: Say
+) -> list[Figure]:
     store = ClickHouseStore(partial(connect, config, clickhouse.token))
     app = build(DashboardConfig(), store=store, blueprint=load().source)
     alone: list[float] = []
@@ -73,7 +83,7 @@ async def _compared(clickhouse: ClickHouse, config: ClickHouseConfig, touchpoint
     try:
         for _ in range(ROUNDS):
             alone += await times(app, "/map", REPEATS)
-            with analysts(clickhouse) as answers:
+            with analysts(clickhouse, people) as answers:
                 await asyncio.sleep(1)
                 beside += await times(app, "/map", REPEATS)
                 answered += len(answers)
@@ -96,13 +106,16 @@ async def _compared(clickhouse: ClickHouse, config: ClickHouseConfig, touchpoint
 
 
 @contextmanager
-def analysts(clickhouse: ClickHouse) -> Iterator[list[str]]:
-    """While it lasts, each statement of `HEAVY` is asked by somebody, again and again. Gives what was answered."""
+def analysts(clickhouse: ClickHouse, tokens: list[str]) -> Iterator[list[str]]:
+    """While it lasts, each statement of `HEAVY` is asked by the owner of a token, again and again. Gives what was
+    answered."""
     stop = threading.Event()
     answers: list[str] = []
 
-    def ask(sql: str) -> None:
-        client = clickhouse.reader()
+    def ask(sql: str, token: str) -> None:
+        client = clickhouse_connect.get_client(
+            host=clickhouse.host, port=clickhouse.port, username="reader", password=token, database="bi"
+        )
         try:
             while not stop.is_set():
                 try:
@@ -114,7 +127,7 @@ def analysts(clickhouse: ClickHouse) -> Iterator[list[str]]:
         finally:
             client.close()
 
-    people = [threading.Thread(target=ask, args=(sql,)) for sql in HEAVY]
+    people = [threading.Thread(target=ask, args=each) for each in zip(HEAVY, tokens, strict=True)]
     for each in people:
         each.start()
     try:

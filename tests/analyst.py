@@ -9,13 +9,14 @@ from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
+from typing import Any, TypeVar
 
 from clickhouse_connect.driver.client import Client
 
 from schemas.touchpoints import AttributedTouchpoint
 from streams.journey.blueprints import load
 
+T = TypeVar("T")
 Row = dict[str, Any]
 Answer = list[tuple[Any, ...]]
 PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "questions.md"
@@ -67,8 +68,8 @@ def _at(kept: Row) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-def _grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> dict[Any, list[Row]]:
-    found: dict[Any, list[Row]] = defaultdict(list)
+def _grouped(rows: Iterable[T], key: Callable[[T], Hashable]) -> dict[Any, list[T]]:
+    found: dict[Any, list[T]] = defaultdict(list)
     for each in rows:
         found[key(each)].append(each)
     return found
@@ -98,11 +99,21 @@ def pain_by_owner(books: Books) -> Answer:
 def pain_by_crm_owner(books: Books) -> Answer:
     owners, countries = books.told(("hubspot_owner_id",)), books.told(("country",))
     revenue, pain = books.told(("annualrevenue",)), books.pain()
-    by = _grouped(books.known, lambda a: (owners.get(a["account_id"], ""), countries.get(a["account_id"], "")))
+
+    def band(account: str) -> str:
+        if account not in revenue:
+            return ""
+        limits = ((1e6, "under 1M"), (1e7, "1M-10M"), (1e8, "10M-100M"), (1e9, "100M-1B"))
+        return next((name for most, name in limits if float(revenue[account]) < most), "1B+")
+
+    by = _grouped(
+        [account["account_id"] for account in books.known],
+        lambda account: (owners.get(account, ""), band(account), countries.get(account, "")),
+    )
     made = []
-    for key, rows in by.items():
-        told = [float(revenue[a["account_id"]]) for a in rows if a["account_id"] in revenue]
-        made.append((*key, len(rows), sum(told) if told else None, sum(pain[a["account_id"]] for a in rows)))
+    for key, accounts in by.items():
+        told = [float(revenue[account]) for account in accounts if account in revenue]
+        made.append((*key, len(accounts), sum(told) if told else None, sum(pain[account] for account in accounts)))
     return made
 
 
@@ -198,9 +209,18 @@ def first_answers(books: Books) -> Answer:
 
 
 def by_campaign(books: Books) -> Answer:
-    views = [kept for kept in books.touchpoints if kept["action"] == "page_view"]
-    by = _grouped(views, lambda kept: (kept["device"], kept["utm_campaign"], kept["referrer_host"]))
-    made = [(*key, len(rows), _share(rows)) for key, rows in by.items()]
+    def first_told(visit: list[Row], name: str) -> str:
+        return next((str(kept[name]) for kept in visit if kept[name]), "")
+
+    visits = _grouped((k for k in books.touchpoints if k["session_id"]), lambda k: (k["source"], k["session_id"]))
+    begun: dict[tuple[str, ...], list[list[Row]]] = defaultdict(list)
+    for visit in visits.values():
+        begun[tuple(first_told(visit, name) for name in ("device", "utm_campaign", "referrer_host"))].append(visit)
+    made: Answer = []
+    for key, rows in begun.items():
+        views = sum(kept["action"] == "page_view" for visit in rows for kept in visit)
+        hurt = sum(any(kept["friction"] for kept in visit) for visit in rows)
+        made.append((*key, len(rows), views, hurt / len(rows), sum(kept["pain"] for visit in rows for kept in visit)))
     return sorted(made, key=lambda each: (-each[3], *each[:3]))[:20]
 
 

@@ -165,11 +165,11 @@ def onboard(author: Author, at: datetime) -> datetime:
     at = author.after(at, share + 0.02)
     author.sign_up(company.engineer, at)
     product.track(script, company.engineer, script.later(at, 60, 120), "Onboarding Started")
-    product.page(script, company.engineer, script.later(at, 130, 300), "/onboarding/checklist", f"p{script.number()}")
+    product.page(script, company.engineer, script.later(at, 130, 300), "/onboarding/checklist", script.session())
     at = author.after(at, share + 0.04)
     if author.calendar.within(at, SSO_OUTAGE) or script.chance(0.25):
         at = product.sso_outage(script, company.engineer, at)
-    product.page(script, company.engineer, at, "/settings/sso", f"p{script.number()}")
+    product.page(script, company.engineer, at, "/settings/sso", script.session())
     product.track(script, company.engineer, script.later(at, 200, 900), "SSO Connected")
     at = author.after(at, share + 0.06)
     for person in company.users:

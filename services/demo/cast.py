@@ -46,6 +46,21 @@ class Company:
     people: tuple[Person, ...]
 
     @property
+    def expansion_id(self) -> int:
+        """The deal about more than it has."""
+        return self.deal_id + 50_000_000
+
+    @property
+    def country(self) -> str:
+        """Where it is, by its domain."""
+        return COUNTRIES.get(self.domain.rpartition(".")[2], "United States")
+
+    @property
+    def currency(self) -> str:
+        """What it pays in."""
+        return {"United States": "USD", "United Kingdom": "GBP"}.get(self.country, "EUR")
+
+    @property
     def buyer(self) -> Person:
         """Who signs."""
         return self.people[0]
@@ -69,26 +84,27 @@ class Company:
 # fmt: off
 #: (name, top-level domain, industry, employees)
 COMPANIES: tuple[tuple[str, str, str, int], ...] = (
-    ("Ardent Robotics", "com", "Robotics", 420), ("Blauwdijk Logistiek", "nl", "Logistics", 1350),
-    ("Cobalt Freight", "com", "Logistics", 2600), ("De Korenaar Foods", "nl", "Food", 310),
-    ("Eastmere Insurance", "co.uk", "Insurance", 5200), ("Fenwick & Holt", "co.uk", "Legal", 180),
-    ("Grootveld Bouw", "nl", "Construction", 740), ("Harrowgate Energy", "com", "Energy", 3100),
+    ("Ardent Robotics", "com", "Manufacturing", 420), ("Blauwdijk Logistiek", "nl", "Logistics", 1350),
+    ("Cobalt Freight", "com", "Logistics", 2600), ("De Korenaar Foods", "nl", "Retail", 310),
+    ("Eastmere Insurance", "co.uk", "Financial services", 5200),
+    ("Fenwick & Holt", "co.uk", "Professional services", 180),
+    ("Grootveld Bouw", "nl", "Construction", 740), ("Harrowgate Energy", "com", "Energy and utilities", 3100),
     ("Iepenhof Zorg", "nl", "Healthcare", 960), ("Juniper Lane Retail", "com", "Retail", 85),
-    ("Kestrel Analytics", "com", "Software", 64), ("Lindegaard Shipping", "dk", "Shipping", 1480),
-    ("Molenbeek Textiel", "be", "Textiles", 220), ("Northgate Payments", "com", "Fintech", 390),
+    ("Kestrel Analytics", "com", "Software", 64), ("Lindegaard Shipping", "dk", "Logistics", 1480),
+    ("Molenbeek Textiel", "be", "Retail", 220), ("Northgate Payments", "com", "Financial services", 390),
     ("Oosterlicht Media", "nl", "Media", 130), ("Pinecrest Medical", "com", "Healthcare", 2050),
-    ("Quillmark Publishing", "com", "Publishing", 95), ("Rietdak Vastgoed", "nl", "Real estate", 48),
-    ("Silverbrook Hotels", "com", "Hospitality", 1700), ("Tasman Agritech", "com", "Agriculture", 260),
-    ("Uiterwaard Water", "nl", "Utilities", 1120), ("Valemont Aerospace", "com", "Aerospace", 4300),
-    ("Westerkade Bank", "nl", "Banking", 6100), ("Xantro Chemicals", "de", "Chemicals", 2900),
+    ("Quillmark Publishing", "com", "Media", 95), ("Rietdak Vastgoed", "nl", "Construction", 48),
+    ("Silverbrook Hotels", "com", "Travel", 1700), ("Tasman Agritech", "com", "Manufacturing", 260),
+    ("Uiterwaard Water", "nl", "Energy and utilities", 1120), ("Valemont Aerospace", "com", "Manufacturing", 4300),
+    ("Westerkade Bank", "nl", "Financial services", 6100), ("Xantro Chemicals", "de", "Manufacturing", 2900),
     ("Yarrow Home Care", "co.uk", "Healthcare", 150), ("Zilverberg Metaal", "nl", "Manufacturing", 530),
-    ("Alderpoint Systems", "com", "Software", 210), ("Brightwater Labs", "com", "Biotech", 340),
-    ("Copperline Telecom", "com", "Telecom", 3700), ("Duinzicht Reizen", "nl", "Travel", 76),
-    ("Elmsworth College", "co.uk", "Education", 880), ("Foxglove Cosmetics", "fr", "Consumer goods", 120),
-    ("Gildehuis Accountants", "nl", "Accounting", 240), ("Highmoor Quarries", "co.uk", "Mining", 410),
+    ("Alderpoint Systems", "com", "Software", 210), ("Brightwater Labs", "com", "Healthcare", 340),
+    ("Copperline Telecom", "com", "Media", 3700), ("Duinzicht Reizen", "nl", "Travel", 76),
+    ("Elmsworth College", "co.uk", "Public sector", 880), ("Foxglove Cosmetics", "fr", "Retail", 120),
+    ("Gildehuis Accountants", "nl", "Professional services", 240), ("Highmoor Quarries", "co.uk", "Construction", 410),
     ("Ironbridge Tools", "com", "Manufacturing", 1250), ("Jadewal Software", "nl", "Software", 58),
-    ("Kruidhof Farma", "be", "Pharma", 1900), ("Larkfield Staffing", "com", "Staffing", 670),
-    ("Meerstad Gemeente", "nl", "Public sector", 1400), ("Norrland Timber", "se", "Forestry", 360),
+    ("Kruidhof Farma", "be", "Healthcare", 1900), ("Larkfield Staffing", "com", "Professional services", 670),
+    ("Meerstad Gemeente", "nl", "Public sector", 1400), ("Norrland Timber", "se", "Manufacturing", 360),
 )
 ARCS: tuple[Arc, ...] = (
     *("customer",) * 12, *("delighted",) * 5, *("won",) * 8, *("pipeline",) * 5, *("prospect",) * 3,
@@ -115,6 +131,10 @@ _TITLES: dict[Role, tuple[tuple[str, ...], tuple[str, ...]]] = {  # (English, Du
 }
 # fmt: on
 _DUTCH = ("nl", "be")
+COUNTRIES = {
+    "be": "Belgium", "de": "Germany", "dk": "Denmark", "fr": "France", "nl": "Netherlands", "se": "Sweden",
+    "uk": "United Kingdom",
+}  # fmt: skip
 
 
 def cast(seed: int, size: int = len(COMPANIES)) -> tuple[Company, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
-from services.demo.cast import Company, Person
+from services.demo.calendar import Calendar
+from services.demo.cast import Arc, Company, Person
 from services.demo.script import Message, Script, epoch_ms
 
 PORTAL_ID, APP_ID = 147_001, 1_160_452
@@ -15,7 +17,11 @@ REVENUE_PER_EMPLOYEE = 180_000
 PRICE, PRICE_PER_EMPLOYEE = 4_800, 36
 OWNERS = ("71000001", "71000002", "71000003")
 """Who sells, by the number that the CRM gives them."""
-COUNTRIES = {"be": "Belgium", "nl": "Netherlands", "uk": "United Kingdom"}
+_GROWING: dict[Arc, tuple[str, ...]] = {
+    "customer": ("appointmentscheduled", "qualifiedtobuy"),
+    "delighted": ("qualifiedtobuy", "presentationscheduled", "contractsent"),
+}
+"""Customers from the beginning, and the stages of their further deal."""
 
 
 def change(script: Script, at: datetime, kind: str, what: dict[str, Any]) -> None:
@@ -42,7 +48,7 @@ def company_record(script: Script, company: Company, at: datetime) -> None:
         "industry": company.industry,
         "numberofemployees": str(company.employees),
         "annualrevenue": str(company.employees * REVENUE_PER_EMPLOYEE),
-        "country": COUNTRIES.get(company.domain.rpartition(".")[2], "United States"),
+        "country": company.country,
         "hubspot_owner_id": OWNERS[company.crm_id % len(OWNERS)],
     }
     for name, value in found.items():
@@ -81,16 +87,35 @@ def lifecycle(script: Script, company: Company, at: datetime, stage: str) -> Non
 
 def deal(script: Script, company: Company, at: datetime) -> None:
     """A deal is opened for the company."""
-    link = {"fromObjectId": company.deal_id, "toObjectId": company.crm_id, "associationRemoved": False}
-    change(script, at, "deal.creation", {"objectId": company.deal_id})
-    change(script, at, "deal.associationChange", {"associationType": "DEAL_TO_COMPANY", **link})
-    found = {"amount": str(PRICE + company.employees * PRICE_PER_EMPLOYEE), "deal_currency_code": "EUR"}
-    for name, value in found.items():
-        about = {"objectId": company.deal_id, "propertyName": name, "propertyValue": value}
-        change(script, at, "deal.propertyChange", about)
+    _opened(script, company, at, company.deal_id, PRICE + company.employees * PRICE_PER_EMPLOYEE)
 
 
 def deal_stage(script: Script, company: Company, at: datetime, stage: str) -> None:
     """The deal moves."""
-    about = {"objectId": company.deal_id, "propertyName": "dealstage", "propertyValue": stage}
+    _moved(script, at, company.deal_id, stage)
+
+
+def expansion(script: Script, calendar: Calendar, company: Company) -> None:
+    """A customer talks about more of it, and has not decided when the period ends. Told last, with its own dice."""
+    if company.arc not in _GROWING:
+        return
+    rng = Random(f"{script.key}:expansion")
+    share = rng.uniform(0.55, 0.8)
+    extra = company.employees * PRICE_PER_EMPLOYEE * rng.choice((0.25, 0.5, 1.0))
+    _opened(script, company, calendar.at(share, rng), company.expansion_id, PRICE + round(extra))
+    for number, stage in enumerate(_GROWING[company.arc], start=1):
+        _moved(script, calendar.at(share + 0.06 * number, rng), company.expansion_id, stage)
+
+
+def _opened(script: Script, company: Company, at: datetime, deal_id: int, amount: int) -> None:
+    link = {"fromObjectId": deal_id, "toObjectId": company.crm_id, "associationRemoved": False}
+    change(script, at, "deal.creation", {"objectId": deal_id})
+    change(script, at, "deal.associationChange", {"associationType": "DEAL_TO_COMPANY", **link})
+    for name, value in {"amount": str(amount), "deal_currency_code": company.currency}.items():
+        about = {"objectId": deal_id, "propertyName": name, "propertyValue": value}
+        change(script, at, "deal.propertyChange", about)
+
+
+def _moved(script: Script, at: datetime, deal_id: int, stage: str) -> None:
+    about = {"objectId": deal_id, "propertyName": "dealstage", "propertyValue": stage}
     change(script, at, "deal.propertyChange", about)

@@ -14,10 +14,11 @@ from math import exp
 from random import Random
 
 from services.demo import crm, product, support, web
+from services.demo.arrivals import arrived
 from services.demo.cast import Company, Person
 from services.demo.script import Moment, Script, epoch_ms
 from services.demo.story import Story, tell_poison
-from services.demo.support import SUBJECTS, Handling
+from services.demo.support import SUBJECTS, Handling, Subject
 
 #: Pauses of the history are those of people at work; here they are short enough to watch.
 PACE, TICKET_PACE = 0.12, 0.004
@@ -121,7 +122,7 @@ class Stage:
         handling = Handling(self.script.rng.uniform(8, 40), self.script.chance(0.25), score, self._subject())
         support.ticket(self.script, company, self.script.rng.choice(company.users), at, handling)
 
-    def _subject(self) -> tuple[str, str]:
+    def _subject(self) -> Subject:
         return self.script.rng.choice(SUBJECTS)
 
     def _survey(self, at: datetime) -> None:
@@ -149,7 +150,7 @@ def live(told: Story, seed: int, start: datetime, rate: Rate) -> Iterator[Moment
     waiting: list[tuple[datetime, int, Moment]] = []
     at = start
     for scene in count(1):
-        for moment in (played := stage.play(at)):
+        for moment in (played := arrived(stage.play(at), told.companies)):
             heapq.heappush(waiting, (moment.occurred_at, script.number(), moment))
         ramp = min(scene / _RAMP_SCENES, 1.0)  # the first scenes begin together, so that something happens at once
         pause_s = len(played) / rate((at - start).total_seconds())

@@ -51,7 +51,7 @@ def sign_up(script: Script, company: Company, person: Person, at: datetime) -> N
 
 def work(script: Script, person: Person, at: datetime) -> datetime:
     """Somebody does their job with it."""
-    session = f"p{script.number()}"
+    session = script.session()
     track(script, person, at, "Signed In", session=session)
     for _ in range(script.rng.randint(2, 5)):
         at = script.later(at, 15, 150)
@@ -71,7 +71,7 @@ def work(script: Script, person: Person, at: datetime) -> datetime:
 
 def stumble(script: Script, person: Person, at: datetime, path: str, error: str) -> datetime:
     """Something does not work: an error, and clicks that ask again."""
-    session = f"p{script.number()}"
+    session = script.session()
     page(script, person, at, path, session)
     at = script.later(at, 5, 25)
     if script.chance(0.6):
@@ -87,7 +87,7 @@ def sso_outage(script: Script, person: Person, at: datetime) -> datetime:
     error = script.rng.choice(("SAML assertion expired", "Signature of the identity provider not valid"))
     at = stumble(script, person, at, "/settings/sso", error)
     if script.chance(0.5):
-        page(script, person, at, "/help/sso-setup", f"p{script.number()}")
+        page(script, person, at, "/help/sso-setup", script.session())
         at = script.later(at, 30, 200)
     return at
 

@@ -48,6 +48,10 @@ class Script:
         """The next message id."""
         return str(uuid5(_IDS, f"{self.key}:{self.number()}"))
 
+    def session(self) -> str:
+        """The id of the next visit; no other script has it."""
+        return uuid5(_IDS, f"{self.key}:visit:{self.number()}").hex[:16]
+
     def case(self) -> int:
         """The next ticket's number."""
         self._next_case += 1

@@ -10,9 +10,10 @@ from random import Random
 
 from services.demo import asides
 from services.demo.arcs import ARCS, Author
+from services.demo.arrivals import arrived
 from services.demo.calendar import Calendar
 from services.demo.cast import Company, cast
-from services.demo.crm import change, tier
+from services.demo.crm import change, expansion, tier
 from services.demo.script import Message, Moment, Script, iso
 from services.demo.web import compare, read
 
@@ -54,10 +55,11 @@ def story(seed: int, end: datetime, days: int, companies: int = 40) -> Story:
         ARCS[company.arc](author)
         asides.tell(script)
         tier(script, company)
+        expansion(script, calendar, company)
         moments += script.moments
     moments += _others(Script(f"{key}:others", Random(f"{seed}:others")), calendar, STRANGERS * companies // 40)
     told = [moment for moment in moments if calendar.begin <= moment.occurred_at < end]
-    return Story(players, tuple(sorted(told, key=lambda moment: moment.occurred_at)))
+    return Story(players, arrived(sorted(told, key=lambda moment: moment.occurred_at), players))
 
 
 def _others(script: Script, calendar: Calendar, strangers: int) -> list[Moment]:

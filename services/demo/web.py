@@ -51,7 +51,7 @@ def identify(script: Script, person: Person, company: Company, at: datetime, ses
 
 def visit(script: Script, anonymous_id: str, at: datetime, paths: Sequence[str]) -> tuple[datetime, str]:
     """Pages one after another; returns when the last was left and the session."""
-    session = f"s{script.number()}"
+    session = script.session()
     for path in paths:
         page(script, anonymous_id, at, path, session)
         at = script.later(at, 15, 110)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -137,6 +138,34 @@ def test_no_join_on_a_key_doubles_or_drops_anything(store: Store) -> None:
     assert joins > 60
 
 
+#: Keys that go by another name in another view: (view, its columns, the view whose key they are).
+OTHER_NAMES = (
+    ("touchpoints", ("subject",), "tickets"),
+    ("touchpoints", ("subject",), "opportunities"),
+    ("touchpoints", ("home_phase",), "phases"),
+    ("quotes", ("subject",), "tickets"),
+    ("quotes", ("subject",), "opportunities"),
+    ("accounts", ("high_water_phase",), "phases"),
+    ("account_phases", ("from_phase",), "phases"),
+    ("account_phases", ("to_phase",), "phases"),
+    ("touchpoint_types", ("home_phase",), "phases"),
+    ("paths", ("from_type",), "touchpoint_types"),
+    ("paths", ("to_type",), "touchpoint_types"),
+    ("directory", ("object_id",), "opportunities"),
+)
+
+
+def test_no_join_on_a_key_by_another_name_doubles_or_drops_anything(store: Store) -> None:
+    known = columns(store)
+    for view, names, other in OTHER_NAMES:
+        numbers = [name for name, kind in known[view].items() if kind in ("Int64", "Float64") and name not in _RUNNING]
+        sums = ", ".join(["count() AS n", *(f"sum(a.{name}) AS sum_{name}" for name in numbers)])
+        equal = " AND ".join(f"b.{key} = a.{name}" for key, name in zip(KEYS[other], names, strict=True))
+        (alone,) = rows(store, f"SELECT {sums} FROM bi.{view} AS a")
+        joined = rows(store, f"SELECT {sums} FROM bi.{view} AS a LEFT JOIN bi.{other} AS b ON {equal}")
+        assert joined == [pytest.approx(alone)], (view, other)
+
+
 def _equal(other: str) -> str:
     return " AND ".join(f"{other}.{name} = a.{name}" for name in KEYS[other])
 
@@ -195,6 +224,68 @@ def test_sums_and_counts_give_the_mean(store: Store) -> None:
     )
     assert (found["s"], found["n"]) == (pytest.approx(sum(felt)), len(felt))
     assert found["mean"] == pytest.approx(sum(felt) / len(felt), abs=1e-6)
+
+
+def test_sums_are_those_of_the_decimals(store: Store) -> None:
+    """To the last digit, whatever order they are added in: a sum of floats says 0.30000000000000004, or 0.3."""
+    told = {kept["event_id"]: kept for kept in WORLD.touchpoints}.values()
+
+    def pains(kept: Callable[[seed.Row], bool], name: str) -> dict[str, float]:
+        found: dict[str, Decimal] = defaultdict(Decimal)
+        for each in told:
+            if each[name] and kept(each):
+                found[str(each[name])] += round(Decimal(each["pain"]), 9)
+        return {key: float(total) for key, total in found.items()}
+
+    by_person = {r["person_id"]: r["pain_sum"] for r in rows(store, "SELECT person_id, pain_sum FROM bi.people")}
+    wanted = pains(lambda kept: bool(kept["on_map"]), "person_id")
+    assert {person: pain for person, pain in by_person.items() if pain} == {p: n for p, n in wanted.items() if n}
+    (in_all,) = rows(
+        store,
+        "SELECT sum(toDecimal64(pain_sum, 9)) AS p, sum(toDecimal64(emotion_sum, 9)) AS e FROM bi.people"
+    )  # fmt: skip
+    felt = [each["emotion"] for each in told if each["on_map"] and each["has_emotion"] and each["person_id"]]
+    assert float(in_all["p"]) == float(sum(map(Decimal, map(str, wanted.values()))))
+    assert in_all["e"] == sum((round(Decimal(each), 9) for each in felt), Decimal())
+    month = {r["account_id"]: r["p"] for r in rows(store, "SELECT account_id, pain_30d AS p FROM bi.accounts")}
+    since = NOW - timedelta(days=30)
+    wanted = pains(lambda kept: bool(kept["on_map"]) and kept["occurred_at"] >= since, "account_id")
+    assert {account: pain for account, pain in month.items() if pain} == {a: n for a, n in wanted.items() if n}
+
+
+def test_numbers_have_bands_beside_them(store: Store) -> None:
+    felt = rows(
+        store,
+        "SELECT emotion_band AS band, min(emotion) AS low, max(emotion) AS high FROM bi.touchpoints GROUP BY band",
+    )
+    bands = {r["band"]: (r["low"], r["high"]) for r in felt}
+    assert set(bands) == {"", "painful", "neutral", "delightful"}
+    assert bands[""] == (None, None)
+    assert bands["painful"][1] < Decimal("-0.2") <= bands["neutral"][0]
+    assert bands["neutral"][1] <= Decimal("0.2") < bands["delightful"][0]
+    found = rows(store, "SELECT account_id, revenue_band FROM bi.accounts")
+    assert {r["account_id"]: r["revenue_band"] for r in found if r["revenue_band"]} == {ACCOUNT: "1M-10M"}
+
+
+def test_a_mean_has_its_parts_beside_it(store: Store) -> None:
+    felt = [kept for kept in on_map(30) if kept["has_emotion"]]
+    (found,) = rows(
+        store, "SELECT sum(emotion_sum) AS s, sum(emotion_count) AS n, sum(pain_sum) AS p FROM bi.journey_map"
+    )
+    assert (found["s"], found["n"]) == (pytest.approx(sum(kept["emotion"] for kept in felt)), len(felt))
+    assert found["p"] == pytest.approx(sum(kept["pain"] for kept in on_map(30)))
+    for view, mean, total, count in (
+        ("journey_map", "emotion", "emotion_sum", "emotion_count"),
+        ("journey_map", "friction_rate", "friction_touchpoints", "volume"),
+        ("journey_map_daily", "emotion", "emotion_sum", "emotion_touchpoints"),
+        ("journey_map_daily", "friction_rate", "friction_touchpoints", "volume"),
+        ("mobile_gap", "mobile_friction_rate", "mobile_friction_touchpoints", "mobile_touchpoints"),
+        ("mobile_gap", "desktop_friction_rate", "desktop_friction_touchpoints", "desktop_touchpoints"),
+        ("committee", "completeness", "least(known, required)", "required"),
+    ):
+        off = f"abs(toFloat64({mean}) - {total} / {count}) > 1e-6"
+        (told,) = rows(store, f"SELECT countIf({off}) AS off, count() AS n FROM bi.{view} WHERE {count} > 0")
+        assert told["off"] == 0, (view, mean)
 
 
 def test_an_account_has_what_the_crm_says_and_what_hurt_it(store: Store) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from tests.own_environment import ROOT, run_with
 pytestmark = [pytest.mark.clickhouse, pytest.mark.slow]
 # later ones fetch a part of themselves from elsewhere than PyPI
 PACKAGES: Final = ("dbt-core==1.10.13", "dbt-clickhouse==1.10.3")
+WORLD = story()
 #: What an analyst of ours may add: a model over a source, looked at but not made.
 MODEL: Final = "SELECT phase, count() AS touchpoints FROM {{ source('touchline', 'touchpoints') }} GROUP BY phase"
 
@@ -32,7 +34,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Any:
     shutil.copytree(ROOT / dbt_sources.FOLDER, folder / "project")
     (folder / "project" / "models" / "by_phase.sql").write_text(MODEL)
     script = (ROOT / "tests" / "dialects" / "dbt_live.py", folder / "project", folder / "said.json")
-    with story_store(folder / "clickhouse", story()) as (running, _):
+    with story_store(folder / "clickhouse", WORLD) as (running, _):
         run_with(
             PACKAGES,
             "python",
@@ -68,7 +70,12 @@ def test_every_key_is_unique_and_told(project: Path) -> None:
 
 
 def test_models_are_compiled_and_shown_but_not_made(project: Path) -> None:
-    assert said(project, "compile")["is_success"] and said(project, "show")["is_success"]
+    """Shown is a model's own statement; one that refers to another finds nothing, as that was never made."""
+    assert said(project, "compile")["is_success"]
+    shown = said(project, "show")
+    assert shown["is_success"], shown["error"]
+    wanted = Counter(str(kept["phase"]) for kept in WORLD.touchpoints)
+    assert {phase: int(count) for phase, count in shown["rows"]} == wanted
     made = said(project, "run")
     assert not made["is_success"] and "Only SELECT" in json.dumps(made), made
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -288,6 +291,33 @@ def test_readers_give_way_to_services(clickhouse_url: ClickHouse, ground: Ground
     ]
     assert ask(clickhouse_url, "reader", rank, priority="1").text == "10\n"
     assert refused(ask(clickhouse_url, "reader", f"{rank} SETTINGS priority = 1"))
+
+
+def processor_by_niceness(pid: int) -> Counter[int]:
+    """Niceness → CPU seconds that threads of it have used so far, those that are there now."""
+    found: Counter[int] = Counter()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # it has just ended
+            fields = (thread / "stat").read_text().rpartition(")")[2].split()
+            found[int(fields[16])] += int(fields[11]) + int(fields[12])
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows the niceness of a thread")
+def test_readers_threads_are_nicer_than_those_of_services(clickhouse_url: ClickHouse, ground: Ground) -> None:
+    """Also those that ClickHouse starts for a statement; and no thread of a reader's works for a service afterwards."""
+    usual = os.getpriority(os.PRIO_PROCESS, clickhouse_url.pid)
+    heavy = "SELECT uniqExact(cityHash64(number)) FROM numbers_mt({}000000) SETTINGS max_threads = 2"
+    for user, niceness in (("reader", usual + 10), ("internal", usual), ("reader", usual + 10), ("internal", usual)):
+        with ThreadPoolExecutor(1) as pool:
+            asked = [pool.submit(ask, clickhouse_url, user, heavy.format(3)) for _ in range(6)]
+            seen: Counter[int] = Counter()
+            while not all(one.done() for one in asked):
+                before = processor_by_niceness(clickhouse_url.pid)
+                time.sleep(0.1)
+                seen += processor_by_niceness(clickhouse_url.pid) - before
+        assert {one.result().status_code for one in asked} == {200}
+        assert seen[niceness] > 0.8 * seen.total() > 0, (user, seen)
 
 
 def test_a_viewer_is_told_apart_from_a_reader_whatever_it_sends(clickhouse_url: ClickHouse, ground: Ground) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import gzip
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
@@ -18,7 +18,8 @@ import pytest
 
 from schemas.config import SecretRef, SourceConfig
 from schemas.errors import ConfigurationError
-from schemas.touchpoints import RawRequest
+from schemas.touchpoints import CleanTouchpoint, RawRequest
+from services.demo.arrivals import arrived
 from services.demo.care import care
 from services.demo.cast import COMPANIES, cast
 from services.demo.feed import HISTORY_PER_S, RAMP_S, due_s
@@ -118,6 +119,68 @@ def test_the_crm_says_tier_revenue_and_owner_of_every_account_it_has(told: Story
     for trait in ("annual_revenue", "owner_id"):
         values = {one.account_refs: one.account_traits[trait] for one in read if trait in one.account_traits}
         assert values.keys() == named and all(value.isdigit() for value in values.values()), trait
+
+
+def visits(told: Story) -> dict[str, list[CleanTouchpoint]]:
+    """Session → its touchpoints, oldest first."""
+    found: dict[str, list[CleanTouchpoint]] = defaultdict(list)
+    for result in outcomes(told.moments):
+        if isinstance(result, Mapped) and result.touchpoint.session_id:
+            found[result.touchpoint.session_id].append(result.touchpoint)
+    return {session: sorted(kept, key=lambda one: one.occurred_at) for session, kept in found.items()}
+
+
+def test_a_visit_is_of_one_person_on_one_device_and_begins_once(told: Story) -> None:
+    found = visits(told)
+    assert len(found) > 1_000
+    for kept in found.values():
+        assert len({one.aliases for one in kept if one.action == "page_view"}) <= 1
+        assert len({one.device for one in kept}) == 1 and kept[0].device in ("desktop", "mobile")
+        came = [one for one in kept if {"utm_campaign", "referrer_host"} & one.visit.keys()]
+        pages = [one for one in kept if one.action == "page_view"]
+        assert came in ([], pages[:1])
+
+
+def test_visits_begin_in_several_ways_and_phones_are_where_it_hurts(told: Story) -> None:
+    found = visits(told).values()
+    ways = Counter(
+        (one.visit.get("utm_campaign", ""), one.visit.get("referrer_host", "")) for kept in found for one in kept
+    )
+    assert {way for way, _ in ways} == {"", "quote-to-cash", "journey-benchmark", "monthly-letter"}
+    assert {host for _, host in ways} == {"", "www.google.com", "www.linkedin.com", "www.capterra.com"}
+    left = {
+        device: [
+            any(one.vendor_type == "track:Form Error" for one in kept) for kept in found if kept[0].device == device
+        ]
+        for device in ("desktop", "mobile")
+    }
+    assert sum(left["mobile"]) / len(left["mobile"]) > 3 * sum(left["desktop"]) / len(left["desktop"]) > 0
+
+
+def test_how_people_arrive_changes_nothing_of_the_story(told: Story) -> None:
+    def bare(moment: Moment) -> Moment:
+        context = {k: v for k, v in moment.message.get("context", {}).items() if k in ("library", "sessionId", "page")}
+        if "page" in context:
+            context["page"] = {name: value for name, value in context["page"].items() if name != "referrer"}
+        return dataclasses.replace(moment, message=moment.message | ({"context": context} if context else {}))
+
+    plain = tuple(map(bare, told.moments))
+    assert plain != told.moments
+    assert arrived(plain, told.companies) == told.moments
+
+
+def test_customers_talk_about_more_and_have_not_decided(told: Story) -> None:
+    growing = {company.expansion_id: company for company in told.companies}
+    words = [m.message for m in told.moments if m.message.get("objectId") in growing]
+    deals = {
+        each["objectId"]: growing[each["objectId"]] for each in words if each["subscriptionType"] == "deal.creation"
+    }
+    assert len(deals) > 10 and {company.arc for company in deals.values()} == {"customer", "delighted"}
+    assert {each["propertyValue"] for each in words if each.get("propertyName") == "deal_currency_code"} == {
+        "EUR", "GBP", "USD",
+    }  # fmt: skip
+    stages = {each["propertyValue"] for each in words if each.get("propertyName") == "dealstage"}
+    assert stages and not {stage for stage in stages if stage.startswith("closed")}
 
 
 @pytest.mark.parametrize(

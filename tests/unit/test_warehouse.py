@@ -172,6 +172,16 @@ def test_a_token_of_the_page_opens_what_its_owner_may_see(tmp_path: Path) -> Non
             users.role_of({}, {"user": user, "password": given})
 
 
+def test_a_caller_is_the_owner_of_a_token_or_an_address(tmp_path: Path) -> None:
+    now, file = datetime(2026, 1, 2, tzinfo=UTC), tmp_path / "access.json"
+    users = Users(internal_token="token", access=Access(file), clock=lambda: now)
+    tokens = [add_token(file, name, "viewer", now) for name in ("Vera", "Otto")]
+    basic = {"authorization": "Basic " + base64.b64encode(f"reader:{tokens[1]}".encode()).decode()}
+    assert users.caller_of({}, {"password": tokens[0]}, "10.0.0.9") == "token Vera"
+    assert users.caller_of(basic, {}, "10.0.0.9") == "token Otto"
+    assert [users.caller_of({}, {"password": given}, "10.0.0.9") for given in ("", "no")] == ["10.0.0.9"] * 2
+
+
 def test_a_configured_password_shows_people_beside_tokens(tmp_path: Path) -> None:
     file = tmp_path / "access.json"
     add_token(file, "Vera", "viewer", datetime(2026, 1, 2, tzinfo=UTC))
@@ -263,7 +273,7 @@ async def test_a_slow_client_stops_the_engine_and_a_gone_one_frees_it() -> None:
                 return
             sent.append(number)
 
-    thread = threading.Thread(target=engine)
+    thread = threading.Thread(target=engine, daemon=True)  # where this fails, the run must still end
     thread.start()
     await asyncio.sleep(0.1)
     assert len(sent) == 4

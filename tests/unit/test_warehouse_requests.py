@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import ExitStack
+from functools import partial
 
 import lz4.frame
 import pytest
@@ -171,6 +173,81 @@ async def test_a_lane_has_its_own_queue_and_memory() -> None:
                 another(200)
         with lane.memory() as hold:
             hold(1000)
+    finally:
+        gate.set()
+        lane.close()
+
+
+async def test_nobody_has_the_whole_of_a_shared_lane() -> None:
+    """One asks far too much: another is begun at once, and has room in the queue and for its body."""
+    lane = Lane("reader", Width(threads=3, queue=8, body_bytes=1000, is_shared=True))
+    gate, begun = threading.Event(), []
+
+    def slow(name: str) -> bool:
+        begun.append(name)
+        return gate.wait(30)
+
+    try:
+        with ExitStack() as turns, lane.memory("one") as hold, lane.memory("two") as another:
+            for _ in range(4):
+                turns.enter_context(lane.turn("one"))
+            with pytest.raises(ClickHouseError, match="of your statements wait"), lane.turn("one"):
+                pass
+            turns.enter_context(lane.turn("two"))
+            hold(500)
+            with pytest.raises(ClickHouseError, match="Your other requests"):
+                hold(1)
+            another(500)
+            jobs = [lane.start(partial(slow, "one"), "one") for _ in range(4)]
+            jobs.append(lane.start(partial(slow, "two"), "two"))
+            async with asyncio.timeout(10):
+                while len(begun) < 3:
+                    await asyncio.sleep(0.01)
+            assert sorted(begun) == ["one", "one", "two"]
+            gate.set()
+            assert all(await asyncio.gather(*jobs)) and begun.count("one") == 4
+    finally:
+        gate.set()
+        lane.close()
+
+
+async def test_who_has_the_fewest_running_is_next() -> None:
+    lane = Lane("reader", Width(threads=2, queue=9, body_bytes=1000, is_shared=True))
+    gates = {name: threading.Event() for name in "abcd"}
+    begun: list[str] = []
+
+    def slow(name: str) -> None:
+        begun.append(name)
+        gates[name].wait(30)
+
+    try:
+        jobs = [lane.start(partial(slow, name), caller) for name, caller in (("a", "one"), ("b", "one"), ("c", "two"))]
+        jobs.append(lane.start(partial(slow, "d"), "three"))
+        gates["a"].set()
+        await jobs[0]
+        async with asyncio.timeout(10):
+            while len(begun) < 3:
+                await asyncio.sleep(0.01)
+        assert begun[:2] == ["a", "c"] and begun[2] == "b", "of those with none, whoever came first"
+    finally:
+        for gate in gates.values():
+            gate.set()
+        await asyncio.gather(*jobs)
+        lane.close()
+
+
+async def test_a_statement_that_nobody_waits_for_is_not_begun() -> None:
+    lane = Lane("reader", Width(threads=1, queue=9, body_bytes=1000))
+    gate, begun = threading.Event(), []
+    try:
+        first, left = lane.start(lambda: gate.wait(30)), lane.start(lambda: begun.append("left"))
+        failed = lane.start(partial(int, "no"))
+        left.cancel()
+        gate.set()
+        assert await first
+        with pytest.raises(ValueError, match="no"):
+            await failed
+        assert begun == []
     finally:
         gate.set()
         lane.close()

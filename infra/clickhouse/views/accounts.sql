@@ -34,7 +34,8 @@ CREATE OR REPLACE VIEW {bi}.accounts {on_cluster}
     pain_7d            Float64 COMMENT 'Pain of its touchpoints of the last 7 days, added up',
     pain_30d           Float64 COMMENT 'The same for the last 30 days',
     last_pain_at       Nullable(DateTime64(3, 'UTC')) COMMENT 'When the latest friction signal that stands began; NULL: none',
-    open_incidents     Int64 COMMENT 'Incidents that still hurt (see incidents): open, taken or silenced'
+    open_incidents     Int64 COMMENT 'Incidents that still hurt (see incidents): open, taken or silenced',
+    revenue_band       LowCardinality(String) COMMENT 'By annual_revenue, in its own currency: under 1M, 1M-10M, 10M-100M, 100M-1B, 1B+; empty: not told'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
@@ -91,7 +92,11 @@ AS SELECT
     ifNull(h.week, 0) AS pain_7d,
     ifNull(h.month, 0) AS pain_30d,
     if(ifNull(s.latest, toDateTime64(0, 3, 'UTC')) > toDateTime64(0, 3, 'UTC'), s.latest, NULL) AS last_pain_at,
-    toInt64(ifNull(i.still, 0)) AS open_incidents
+    toInt64(ifNull(i.still, 0)) AS open_incidents,
+    multiIf(
+        annual_revenue IS NULL, '', annual_revenue < 1000000, 'under 1M', annual_revenue < 10000000, '1M-10M',
+        annual_revenue < 100000000, '10M-100M', annual_revenue < 1000000000, '100M-1B', '1B+'
+    ) AS revenue_band
 FROM {database}.account_journeys AS j FINAL
 LEFT ANY JOIN
 (
@@ -125,8 +130,8 @@ LEFT ANY JOIN
 (
     SELECT
         t.account_id AS account_id,
-        sumIf(t.pain, t.occurred_at >= now64(3, 'UTC') - toIntervalDay(7)) AS week,
-        sumIf(t.pain, t.occurred_at >= now64(3, 'UTC') - toIntervalDay(30)) AS month
+        sumIf(toInt64(round(t.pain * 1e9)), t.occurred_at >= now64(3, 'UTC') - toIntervalDay(7)) / 1e9 AS week,
+        sumIf(toInt64(round(t.pain * 1e9)), t.occurred_at >= now64(3, 'UTC') - toIntervalDay(30)) / 1e9 AS month
     FROM {database}.touchpoints AS t FINAL
     WHERE t.minute >= toStartOfMinute(now('UTC')) - toIntervalDay(30) AND t.on_map
     GROUP BY account_id

@@ -15,7 +15,10 @@ CREATE OR REPLACE VIEW {bi}.journey_map {on_cluster}
     emotion              Nullable(Decimal(9, 6)) COMMENT 'Mean of the touchpoints with evidence, -1 to 1; NULL where has_emotion is false',
     pain_index           Float64 COMMENT '0 to 100: mean pain, weighted by importance, less for small volumes',
     identified_accounts  Int64 COMMENT 'The same as accounts',
-    visitors             Int64 COMMENT 'Accounts reached that are not identified yet; counted apart'
+    visitors             Int64 COMMENT 'Accounts reached that are not identified yet; counted apart',
+    emotion_sum          Float64 COMMENT 'Emotions of the touchpoints with evidence, added up; divided by emotion_count: the mean of any group',
+    emotion_count        Int64 COMMENT 'Touchpoints with evidence of an emotion',
+    pain_sum             Float64 COMMENT 'Pain of the touchpoints (0 to 1 each), added up; divided by volume: the mean'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
@@ -50,9 +53,9 @@ AS WITH
             uniqExactArray(c.person_set) AS persons,
             sum(c.friction) AS painful,
             sum(c.delight) AS pleasant,
-            sum(c.emotion_sum) AS emotions,
+            sum(toInt64(round(c.emotion_sum * 1e9))) / 1e9 AS emotions,
             sum(c.emotion_count) AS felt,
-            sum(c.pain_sum) AS pains,
+            sum(toInt64(round(c.pain_sum * 1e9))) / 1e9 AS pains,
             max(c.blueprint_version) AS judged_by,
             argMax(c.importance, c.blueprint_version) AS weight,
             argMax(c.moment_of_truth, c.blueprint_version) AS decisive
@@ -86,6 +89,9 @@ SELECT
     toDecimal32OrNull(toString(round(emotions / felt, 6)), 6) AS emotion,
     100 * pains / n * type_weight / 5 * n / (n + 20) AS pain_index,
     toInt64(reached) AS identified_accounts,
-    toInt64(reached_visitors) AS visitors
+    toInt64(reached_visitors) AS visitors,
+    emotions AS emotion_sum,
+    toInt64(felt) AS emotion_count,
+    pains AS pain_sum
 FROM complete
 COMMENT 'The current state of the journey: the last 30 days, one row per phase and touchpoint type';

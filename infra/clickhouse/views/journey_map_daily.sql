@@ -17,7 +17,8 @@ CREATE OR REPLACE VIEW {bi}.journey_map_daily {on_cluster}
     emotion              Nullable(Decimal(9, 6)) COMMENT 'Mean of the touchpoints with evidence, -1 to 1; NULL where has_emotion is false',
     pain_sum             Float64 COMMENT 'Sum of pain (0 to 1 each); divided by volume: the mean',
     identified_accounts  Int64 COMMENT 'The same as accounts',
-    visitors             Int64 COMMENT 'Accounts reached that are not identified yet; counted apart'
+    visitors             Int64 COMMENT 'Accounts reached that are not identified yet; counted apart',
+    emotion_sum          Float64 COMMENT 'Emotions of the touchpoints with evidence, added up; divided by emotion_touchpoints: the mean of any group'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH settled AS (SELECT day FROM {database}.journey_day_states WHERE is_settled)
@@ -39,7 +40,8 @@ SELECT
     toDecimal32OrNull(toString(round(emotions / felt, 6)), 6) AS emotion,
     pains AS pain_sum,
     toInt64(reached) AS identified_accounts,
-    toInt64(reached_visitors) AS visitors
+    toInt64(reached_visitors) AS visitors,
+    emotions AS emotion_sum
 FROM
 (
     SELECT
@@ -52,7 +54,7 @@ FROM
     SELECT
         toDate(m.minute) AS date, phase, touchpoint_type, persona, segment, channel, sum(m.volume),
         uniqExactArray(m.account_set), uniqExactArray(m.visitor_set), uniqExactArray(m.person_set),
-        sum(m.friction), sum(m.delight), sum(m.emotion_sum), sum(m.emotion_count), sum(m.pain_sum)
+        sum(m.friction), sum(m.delight), sum(toInt64(round(m.emotion_sum * 1e9))) / 1e9, sum(m.emotion_count), sum(toInt64(round(m.pain_sum * 1e9))) / 1e9
     FROM {database}.journey_minutes AS m FINAL
     WHERE toDate(m.minute) NOT IN settled AND m.volume > 0
     GROUP BY date, phase, touchpoint_type, persona, segment, channel

@@ -6,7 +6,9 @@ CREATE OR REPLACE VIEW {bi}.mobile_gap {on_cluster}
     mobile_friction_rate Float64 COMMENT 'Share of the mobile ones with at least one friction signal',
     desktop_friction_rate Float64 COMMENT 'Share of the others',
     has_enough           Bool COMMENT 'False: fewer than 50 of either, so is_gap says nothing',
-    is_gap               Bool COMMENT 'True where the mobile rate is at least twice the other and not zero'
+    is_gap               Bool COMMENT 'True where the mobile rate is at least twice the other and not zero',
+    mobile_friction_touchpoints Int64 COMMENT 'Of mobile_touchpoints, those with at least one friction signal',
+    desktop_friction_touchpoints Int64 COMMENT 'Of desktop_touchpoints, the same'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
@@ -17,7 +19,9 @@ AS SELECT
     if(desktop > 0, desktop_painful / desktop, 0) AS desktop_friction_rate,
     toBool(mobile >= 50 AND desktop >= 50) AS has_enough,
     toBool(mobile >= 50 AND desktop >= 50 AND mobile_painful > 0
-        AND mobile_painful * desktop >= 2 * desktop_painful * mobile) AS is_gap
+        AND mobile_painful * desktop >= 2 * desktop_painful * mobile) AS is_gap,
+    toInt64(mobile_painful) AS mobile_friction_touchpoints,
+    toInt64(desktop_painful) AS desktop_friction_touchpoints
 FROM
 (
     SELECT

@@ -34,8 +34,8 @@ SELECT
     toInt64(sum(q.n)) AS touchpoints,
     toInt64(sum(q.painful)) AS friction_touchpoints,
     toInt64(sum(q.pleasant)) AS delight_touchpoints,
-    sum(q.pains) AS pain_sum,
-    sum(q.emotions) AS emotion_sum,
+    sum(toInt64(round(q.pains * 1e9))) / 1e9 AS pain_sum,
+    sum(toInt64(round(q.emotions * 1e9))) / 1e9 AS emotion_sum,
     toInt64(sum(q.felt)) AS emotion_count
 FROM
 (

@@ -15,7 +15,7 @@ AS SELECT
     toInt64(count()) AS steps,
     toInt64(uniqExact(q.account)) AS accounts,
     toInt64(countIf(q.friction > 0)) AS friction_steps,
-    sum(q.hurt) AS pain_sum,
+    sum(toInt64(round(q.hurt * 1e9))) / 1e9 AS pain_sum,
     quantileExactInclusive(0.5)(toFloat64(dateDiff('millisecond', q.former, q.at)) / 1000) AS median_gap_s
 FROM
 (

@@ -49,8 +49,8 @@ FROM
         count() AS n,
         countIf(t.on_map) AS on_it,
         countIf(t.on_map AND t.friction > 0) AS painful,
-        sumIf(t.pain, t.on_map) AS pains,
-        sumIf(t.emotion, t.on_map AND t.has_emotion) AS emotions,
+        sumIf(toInt64(round(t.pain * 1e9)), t.on_map) / 1e9 AS pains,
+        sumIf(toInt64(round(if(t.has_emotion, t.emotion, 0) * 1e9)), t.on_map AND t.has_emotion) / 1e9 AS emotions,
         countIf(t.on_map AND t.has_emotion) AS felt
     FROM {database}.touchpoints AS t FINAL
     WHERE t.person_id != ''

@@ -79,8 +79,8 @@ FROM
         count() AS n,
         countIf(t.action = 'page_view') AS views,
         countIf(t.friction > 0) AS painful,
-        sum(t.pain) AS pains,
-        sumIf(t.emotion, t.has_emotion) AS emotions,
+        sum(toInt64(round(t.pain * 1e9))) / 1e9 AS pains,
+        sumIf(toInt64(round(if(t.has_emotion, t.emotion, 0) * 1e9)), t.has_emotion) / 1e9 AS emotions,
         countIf(t.has_emotion) AS felt
     FROM {database}.touchpoints AS t FINAL
     WHERE t.session_id != ''

@@ -79,8 +79,8 @@ FROM
         maxIf(at, is_end AND NOT was_end) AS solved,
         countIf(was_end AND status != '' AND NOT is_end) AS reopenings,
         count() AS n,
-        sum(pain) AS pains,
-        sumIf(emotion, has_emotion) AS emotions,
+        sum(toInt64(round(pain * 1e9))) / 1e9 AS pains,
+        sumIf(toInt64(round(if(has_emotion, emotion, 0) * 1e9)), has_emotion) / 1e9 AS emotions,
         countIf(has_emotion) AS felt
     FROM
     (

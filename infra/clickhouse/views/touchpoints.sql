@@ -62,7 +62,9 @@ CREATE OR REPLACE VIEW {bi}.touchpoints {on_cluster}
     browser            LowCardinality(String) COMMENT 'Family of the browser',
     country            LowCardinality(String) COMMENT 'Country, where the sender tells it',
     friction_signals   String COMMENT 'Ids in signals of its friction signals, joined with commas; pain is 1 minus the product of 1 minus their severity',
-    text               String COMMENT 'What was said or written; who said it is in quotes'
+    text               String COMMENT 'What was said or written; who said it is in quotes',
+    emotion_band       LowCardinality(String) COMMENT 'By emotion: painful (below -0.2), neutral, delightful (above 0.2); empty: no evidence',
+    score_band         LowCardinality(String) COMMENT 'By score and its kind: low, middle or high, of NPS detractor, passive or promoter; empty: no score'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
@@ -151,7 +153,14 @@ SELECT
     t.browser AS browser,
     t.country AS country,
     arrayStringConcat(t.friction_signals, ',') AS friction_signals,
-    {words:t.text} AS text
+    {words:t.text} AS text,
+    multiIf(t.has_emotion = 0, '', t.emotion < -0.2, 'painful', t.emotion > 0.2, 'delightful', 'neutral') AS emotion_band,
+    multiIf(
+        t.score_kind = '', '',
+        t.score_kind = 'nps', multiIf(t.score < 7, 'detractor', t.score < 9, 'passive', 'promoter'),
+        -- of a scale of effort the middle is 4, of the others 3
+        multiIf(t.score < if(t.score_kind = 'ces', 4, 3), 'low', t.score < if(t.score_kind = 'ces', 5, 4), 'middle', 'high')
+    ) AS score_band
 FROM {database}.touchpoints AS t FINAL
 LEFT ANY JOIN (SELECT account_id, name FROM {database}.account_journeys FINAL) AS a ON a.account_id = t.account_id
 COMMENT 'One row per touchpoint, attributed to its account, persona and phase';

@@ -27,6 +27,9 @@ _PINGS: Final = frozenset(["/ping", "/replicas_status"])
 # Every new client asks this first, Superset some twenty times a click; the answer is the same while this process lives.
 _CONNECT_QUERY: Final = b"SELECT name, value, readonly FROM system.settings LIMIT 10000"
 _CONNECT_BYTES: Final = 4 << 20
+# ClickHouse's threads are as nice as who starts them (`server_config`). Ten more are a tenth of the processor beside a
+# busy service, and all of it beside none.
+_NICER: Final = 10
 _log = logging.getLogger("touchline.warehouse")
 
 
@@ -91,23 +94,24 @@ class WarehouseApp:
             return
         role = self._users.role_of(headers, params)
         self._looks.note(role, headers)
-        with self._lanes[role].memory() as hold:
+        caller = self._users.caller_of(headers, params, (scope.get("client") or ("",))[0]) if role.reads else ""
+        with self._lanes[role].memory(caller) as hold:
             body = await self._body(role, receive, hold)
             statement = await self._read(role, headers, params, body)
             exchange = Exchange(statement, _encodings(headers, params), receive, send, self._looks.told(role))
-            await self._respond(role, exchange)
+            await self._respond(role, caller, exchange)
 
-    async def _respond(self, role: Role, exchange: Exchange) -> None:
+    async def _respond(self, role: Role, caller: str, exchange: Exchange) -> None:
         statement = exchange.statement
         key = _connect_key(statement, role)
         if key is not None and role.reads:
             exchange.statement = replace(statement, text=_told_what_it_may_set(statement.text))
         if key is None:
-            await self._run(exchange, role)
+            await self._run(exchange, role, caller)
         elif (known := self._connect_answers.get(key)) is not None:
             await exchange.reply(known, Result())
         else:
-            answer = await self._run(exchange, role)
+            answer = await self._run(exchange, role, caller)
             self._connect_answers.put(key, answer, len(statement.text) + len(statement.default_format))
 
     def _cap(self, role: Role) -> int:
@@ -132,9 +136,9 @@ class WarehouseApp:
 
         return await self._lanes[role].parse(len(body), not encoding and not is_form(headers), read)
 
-    async def _run(self, exchange: Exchange, role: Role) -> bytes:
+    async def _run(self, exchange: Exchange, role: Role, caller: str) -> bytes:
         """Runs and answers; the answer itself when it was small enough to be kept whole."""
-        with self._lanes[role].turn():
+        with self._lanes[role].turn(caller):
             loop = asyncio.get_running_loop()
             outlet = Outlet(loop)
 
@@ -146,7 +150,7 @@ class WarehouseApp:
             def stop() -> None:
                 self._engine.kill(role, exchange.statement.query_id)
 
-            job = self._lanes[role].start(work)
+            job = self._lanes[role].start(work, caller)
             job.add_done_callback(lambda _: outlet.finish())
             return await exchange.conduct(outlet, job, stop)
 
@@ -157,7 +161,8 @@ def _services(settings: WarehouseSettings) -> Width:
 
 
 def _readers(settings: WarehouseSettings) -> Width:
-    return Width(settings.sql.reader_threads, settings.sql.reader_queue, settings.limits.reader_waiting_bytes)
+    sql, limits = settings.sql, settings.limits
+    return Width(sql.reader_threads, sql.reader_queue, limits.reader_waiting_bytes, is_shared=True, nicer=_NICER)
 
 
 async def _pieces(receive: Receive) -> AsyncIterator[bytes]:

@@ -74,6 +74,12 @@ class Users:
             )
         return asked
 
+    def caller_of(self, headers: Mapping[str, str], params: Mapping[str, str], address: str) -> str:
+        """Who asks, as far as it is known: the owner of the token, else the address that the request came from."""
+        _, password = _credentials(headers, params)
+        owner = self.access.owner(password, self.clock()) if password and self.access else None
+        return f"token {owner.name}" if owner else address
+
 
 _ROLES: Final = {"internal": Role.INTERNAL, "reader": Role.READER, "default": Role.READER, "viewer": Role.VIEWER}
 
