@@ -13,13 +13,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.config import Config, KafkaConfig
+from schemas.links import Edge
 from schemas.retention import TOPICS_HELD
 from schemas.topics import TOPICS
 from services.cli.privacy.receipt import left
+from services.cli.privacy.topics import LINKS_TOPIC
 from streams.runtime.topics_admin import settings_of
 from tests.faults.kit.campaign import load_of
 from tests.faults.kit.driver import sending
@@ -31,6 +34,7 @@ from tests.faults.kit.traces import Searched, searched, stored_rows
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.kafka, pytest.mark.clickhouse]
 SEED = 34
 ADDRESS, BROWSER, WORDS = "zand@kastelen.example", "browser-zandkasteel", "Zandkasteelmoord"
+DEVICE, STAYS = "device-zandkasteel", "browser-of-cees"
 HOUR_S = 3600
 FAST = 500.0
 
@@ -47,6 +51,20 @@ def theirs() -> tuple[Call, ...]:
         {"type": "teleport", "messageId": "z4", "anonymousId": BROWSER, "timestamp": at, "traits": {"email": ADDRESS}},
     ]  # fmt: skip
     return tuple(Call("web", PLACES["web"], json.dumps({"batch": [one]}), 1) for one in said)
+
+
+async def learned_at_once(bootstrap: str) -> None:
+    """Two links in one record, as earlier versions wrote what they learned at once."""
+    since = datetime.now(UTC) - timedelta(hours=1)
+    ends = ((f"email:{ADDRESS}", f"device:{DEVICE}"), ("email:cees@kastelen.example", f"anonymous:{STAYS}"))
+    links = [Edge(a=a, b=b, since=since, evidence="e", source="web", scoped=True) for a, b in ends]
+    writer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await writer.start()
+    try:
+        value = b"[" + b",".join(link.encoded() for link in links) + b"]"
+        await writer.send_and_wait(LINKS_TOPIC, value, key=b"0123456789abcdef0123456789abcdef", partition=0)
+    finally:
+        await writer.stop()
 
 
 async def hours_are_seconds(bootstrap: str, kafka: KafkaConfig) -> None:
@@ -78,9 +96,10 @@ def test_every_byte_is_gone_when_the_receipt_says(fresh: Path) -> None:
         others = load_of("bytes", SEED, events=300)
         with sending(Scenario("bytes", SEED, (*others.calls, *theirs())), system, FAST) as running:
             assert {answer.status for answer in running.finish()} == {200}
+        asyncio.run(learned_at_once(system.kafka))
         wait_idle(system)
         told = json.loads(system.cli("person", "export", ADDRESS).stdout)
-        words = (ADDRESS, BROWSER, WORDS, told["identity"]["person_id"])
+        words = (ADDRESS, BROWSER, WORDS, DEVICE, told["identity"]["person_id"])
 
         def look(when: str) -> Searched:
             seen = searched(fresh, words, [os.getpid()])
@@ -117,3 +136,5 @@ def test_every_byte_is_gone_when_the_receipt_says(fresh: Path) -> None:
             time.sleep(15)
             assert system.cli("erase", "--requested").returncode == 0
         print("gone after", gone)
+        kept = searched(fresh, [STAYS]).found
+        assert {"kafka/kafka/identity.links.v1-0", "clickhouse/engine/store"} <= kept.keys(), "what is of others stays"
