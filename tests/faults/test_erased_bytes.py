@@ -48,7 +48,7 @@ def theirs() -> tuple[Call, ...]:
         {"type": "identify", "messageId": "z2", "anonymousId": BROWSER, "timestamp": at, "traits": {"email": ADDRESS}},
         {"type": "track", "event": "NPS Answered", "messageId": "z3", "anonymousId": BROWSER, "timestamp": at,
          "properties": {"comment": f"I hate this {WORDS}", "score": 1}},
-        {"type": "teleport", "messageId": "z4", "anonymousId": BROWSER, "timestamp": at, "traits": {"email": ADDRESS}},
+        {"type": ADDRESS, "messageId": "z4", "anonymousId": BROWSER, "timestamp": at, "traits": {"email": ADDRESS}},
     ]  # fmt: skip
     return tuple(Call("web", PLACES["web"], json.dumps({"batch": [one]}), 1) for one in said)
 

@@ -18,10 +18,11 @@ from schemas.errors import ConfigurationError
 from schemas.facts import Fact, ProposalFact
 from schemas.incidents import ACTIONS, IncidentAction, Verb
 from schemas.links import AccountClaim, Edge, Erasure
+from schemas.parking import STANDINGS, NotTaken
 from schemas.retention import TOPICS_HELD
 from schemas.touchpoints import AttributedTouchpoint, Attribution
 from services.cli.console import UsageError
-from services.cli.privacy import requests, schedule, store, subject, topics
+from services.cli.privacy import blanking, requests, schedule, store, subject, topics
 from services.cli.privacy.erase import NotErased, Tools, Wish, Work
 from services.cli.privacy.folder import PrivacyFolder
 from services.cli.privacy.receipt import left, words
@@ -343,9 +344,9 @@ async def test_notes_lose_their_words_where_they_are_about_somebody(
     async def read(*_: object) -> AsyncIterator[object]:
         yield SimpleNamespace(key=b"a", value=b"[" + action.encoded() + b"]")
 
-    monkeypatch.setattr(topics, "history", read)
+    monkeypatch.setattr(blanking, "history", read)
     writer, names = Sends(), ["email:ann@acme.com", "crm_contact:crm:51"]
-    done = await topics.blank_notes(None, writer, KafkaConfig(topic_prefix="t-"), {"gone"}, names)
+    done = await blanking.blank_notes(None, writer, KafkaConfig(topic_prefix="t-"), {"gone"}, names)
     assert done == len(writer.sent) == is_emptied
     for value in writer.sent.values():
         assert ACTIONS.validate_json(value) == [action.changed(text=ERASED)]
@@ -407,9 +408,25 @@ async def test_of_several_notes_in_one_record_only_those_about_somebody_lose_the
         for name, event in (("a", "gone"), ("b", "other"))
     )
     log = Log((b"digest", b"[" + about.encoded() + b"," + other.encoded() + b"]"))
-    monkeypatch.setattr(topics, "history", log.history)
-    assert await topics.blank_notes(None, log, KafkaConfig(), {"gone"}, ()) == 1
+    monkeypatch.setattr(blanking, "history", log.history)
+    assert await blanking.blank_notes(None, log, KafkaConfig(), {"gone"}, ()) == 1
     assert ACTIONS.validate_json(log.compacted[b"digest"]) == [about.changed(text=ERASED), other]
+
+
+@pytest.mark.parametrize(
+    ("detail", "is_about"), [("type 'Ann@acme.com' is unknown", True), ("type '51' is not", False)]
+)
+async def test_what_was_said_of_a_refused_message_loses_the_words_that_name_somebody(
+    monkeypatch: pytest.MonkeyPatch, detail: str, *, is_about: bool
+) -> None:
+    refused = NotTaken(stage="normalise", by="h", source="web", reason="unknown_type", count=3, since=NOW, last_at=NOW,
+                       detail=detail)  # fmt: skip
+    log = Log((refused.key.encode(), b"[" + refused.encoded() + b"]"), (b"standing|web", b"[]"), (topics.NOTHING, None))
+    monkeypatch.setattr(blanking, "history", log.history)
+    names = ["email:ann@acme.com", "crm_contact:crm:51"]
+    assert await blanking.blank_refusals(None, log, KafkaConfig(), names) == is_about
+    expected = refused.changed(detail=ERASED) if is_about else refused
+    assert STANDINGS.validate_json(log.compacted[refused.key.encode()]) == [expected]
 
 
 def test_with_an_account_goes_whoever_has_an_address_there_and_others_stay(

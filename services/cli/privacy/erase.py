@@ -22,10 +22,11 @@ from schemas.links import Erasure
 from services.cli.commands.unseen import flowed
 from services.cli.console import UsageError
 from services.cli.privacy import store
+from services.cli.privacy.blanking import blank_notes, blank_refusals
 from services.cli.privacy.folder import PrivacyFolder
 from services.cli.privacy.receipt import Receipt, left, words
 from services.cli.privacy.subject import Subject, late_in_links, person_with
-from services.cli.privacy.topics import blank_notes, call_back, empty, ledger_of, take_apart, tell
+from services.cli.privacy.topics import call_back, empty, ledger_of, take_apart, tell
 from services.common.linked import LinkSource
 from services.common.records import consumer, producer
 from streams.identity.directories import Directories
@@ -241,7 +242,7 @@ def _wider(tools: Tools, wish: Wish, work: Work) -> set[str]:
 
 
 async def finish(tools: Tools, reader: Any, writer: Any, work: Work) -> dict[str, int]:
-    """Take it out of the files: of ClickHouse, of the links topic, of notes, of the logs."""
+    """Take it out of the files: of ClickHouse, of the links topic, of notes and words of refusals, of the logs."""
     for item in store.touchpoints(tools.client, work.ledger, work.names, physical=True):
         work.found.take(item)
     link_ids = store.links(tools.client, work.ledger)
@@ -249,6 +250,7 @@ async def finish(tools: Tools, reader: Any, writer: Any, work: Work) -> dict[str
     await take_apart(reader, writer, tools.config.kafka, work.ledger)
     done = store.take_out(tools.client, work.ledger, work.found, link_ids, tools.say)
     done["notes"] = await blank_notes(reader, writer, tools.config.kafka, work.found.events, work.names or ())
+    done["words of refusals"] = await blank_refusals(reader, writer, tools.config.kafka, work.names or ())
     done["places in logs"] = tools.folder.blank_logs(work.names or ())
     return done
 

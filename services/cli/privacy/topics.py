@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence, Set
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 from schemas.config import KafkaConfig
-from schemas.incidents import ACTIONS, IncidentAction
 from schemas.links import LINKS, AnyLink, Carried, Erasure
 from schemas.retention import TOPICS_HELD
 from schemas.topics import TopicName
 from schemas.touchpoints import Recall
-from services.cli.privacy.folder import SHORTEST_NAME
 from services.common.records import history
-from streams.identity.erasures import ERASED, Ledger
+from streams.identity.erasures import Ledger
 from streams.runtime.decode import decode
 from streams.runtime.kafka import partitions
 from streams.runtime.writer import partition_of
 
 LINKS_TOPIC: Final[TopicName] = "identity.links.v1"
-NOTES_TOPIC: Final[TopicName] = "incidents.actions.v1"
 ACCOUNTS_TOPIC: Final[TopicName] = "touchpoints.attributed.v1"
 _KIND: Final = b'"kind":'
 _ERASURE: Final = b'"kind":"erasure"'
@@ -89,32 +86,6 @@ async def begin_files(writer: Any, kafka: KafkaConfig) -> None:
     for name, held in TOPICS_HELD.items():
         for number in range(partitions(kafka, name)) if held.keeps == "latest" and held.personal else ():
             await writer.send_and_wait(kafka.topic_prefix + name, None, key=NOTHING, partition=number)
-
-
-async def blank_notes(  # noqa: PLR0913 - of whom, and where
-    reader: Any, writer: Any, kafka: KafkaConfig, events: Set[str], names: Iterable[str]
-) -> int:
-    """Empty the words of notes on incidents that these events are evidence of, or that name somebody; how many.
-
-    Who did what and when stays. Everybody who follows the log forgets the words as they read it.
-    """
-    values = [value for name in names if len(value := name.partition(":")[2].lower()) >= SHORTEST_NAME]
-
-    def is_told(action: IncidentAction) -> bool:
-        about = not events.isdisjoint(action.events) or any(value in action.text.lower() for value in values)
-        return about and action.text not in ("", ERASED)
-
-    latest: dict[bytes, list[IncidentAction]] = {}  # earlier versions wrote several into one record
-    async for record in history(reader, kafka, NOTES_TOPIC):
-        latest[record.key] = [action for _, action in decode(record.value or b"[]", ACTIONS).items]
-    count = 0
-    for key, actions in latest.items():
-        if told := sum(map(is_told, actions)):
-            left = (action.changed(text=ERASED) if is_told(action) else action for action in actions)
-            emptied = b"[" + b",".join(action.encoded() for action in left) + b"]"
-            await writer.send_and_wait(kafka.topic_prefix + NOTES_TOPIC, emptied, key=key, partition=0)
-            count += told
-    return count
 
 
 async def ledger_of(reader: Any, kafka: KafkaConfig) -> AsyncIterator[Erasure]:
