@@ -210,10 +210,11 @@ def _fresh(row: Row) -> Row:
 def recompute(client: Client) -> None:
     """journey_minutes of every minute, from touchpoints FINAL, written apart from the sink's statement; at rest."""
     client.command("""
-        INSERT INTO journey_minutes (minute, phase, touchpoint_type, persona, segment, channel, version, volume,
-          visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set, person_set,
-          hurts, blueprint_version, importance, moment_of_truth)
-        SELECT minute, phase, touchpoint_type, persona, segment, channel, now64(6) - toIntervalHour(1), count(),
+        INSERT INTO journey_minutes (minute, phase, touchpoint_type, persona, segment, channel, traffic, version,
+          volume, visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set,
+          person_set, hurts, blueprint_version, importance, moment_of_truth, example)
+        SELECT minute, phase, touchpoint_type, persona, segment, channel, if(on_map = 1, '', traffic),
+          now64(6) - toIntervalHour(1), count(),
           countIf(account_id LIKE 'anon:%'), countIf(friction > 0),
           countIf(delight > 0), sumIf(emotion, has_emotion = 1), countIf(has_emotion = 1), sum(pain),
           groupUniqArrayIf(sipHash64(account_id), account_id NOT LIKE 'anon:%'),
@@ -223,9 +224,9 @@ def recompute(client: Client) -> None:
             account_id NOT LIKE 'anon:%'
             AND (friction > 0 OR touchpoint_type IN ('complaint', 'cancellation', 'status_page'))),
           max(blueprint_version), any(importance),
-          any(moment_of_truth)
-        FROM touchpoints FINAL WHERE on_map = 1
-        GROUP BY minute, phase, touchpoint_type, persona, segment, channel
+          any(moment_of_truth), argMax(if(on_map = 1, '', if(url_host = '', agent, url_host)), occurred_at)
+        FROM touchpoints FINAL WHERE on_map = 1 OR traffic != ''
+        GROUP BY minute, phase, touchpoint_type, persona, segment, channel, if(on_map = 1, '', traffic)
         SETTINGS max_partitions_per_insert_block = 0""")
 
 

@@ -300,7 +300,10 @@ class ClickHouseStore:
 
     async def kept_off(self, scope: Scope, span: Range, records: Sequence[str]) -> Sequence[Row]:
         asked = _scoped(scope, span) | {"records": list(records)}
-        return await self.rows(queries.kept_off(bool(scope.tier or scope.account)), **asked)
+        if scope.of_accounts:
+            return await self.rows(queries.KEPT_OFF_OF_ACCOUNTS, **asked)
+        read = await self._reading(scope, span.since, span.until, span.whole_days)
+        return await self.rows(queries.kept_off(len(read.gaps)), **asked, **_read(read))
 
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         before, before_id = query.after or (_FAR_FUTURE, "")

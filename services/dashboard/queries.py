@@ -24,6 +24,9 @@ _ACCOUNTS = f"""account_id IN (SELECT account_id FROM account_journeys FINAL
 # On the map, and where it is asked for, what is kept off it because of who sent it.
 _COUNTED = """(on_map = 1
   OR ({every:UInt8} = 1 AND traffic != '' AND NOT has({records:Array(String)}, touchpoint_type)))"""
+# The same of minutes and days: a cell says itself why it is off the map.
+_CELLS = f"""volume > 0
+  AND (traffic = '' OR ({{every:UInt8}} = 1 AND NOT has({{records:Array(String)}}, touchpoint_type))) {_SCOPE}"""
 _TOUCHED = f"toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} AND {_COUNTED} {_SCOPE}"
 
 
@@ -41,7 +44,7 @@ SELECT table, sum(newest) AS inserts FROM (
 GROUP BY table ORDER BY table
 """
 
-FIRST_MINUTE = "SELECT min(minute) AS minute, count() AS cells FROM journey_minutes WHERE volume > 0"
+FIRST_MINUTE = "SELECT min(minute) AS minute, count() AS cells FROM journey_minutes WHERE volume > 0 AND traffic = ''"
 
 # Which days may be read from journey_days. Asked once for all that a question reads: a day that is unsettled meanwhile
 # is read as it was a moment ago.
@@ -61,7 +64,7 @@ _SUMS = """phase, touchpoint_type, volume, visitor_volume, friction, delight, em
     account_set, visitor_set, person_set"""
 _DAYS = "day IN {days:Array(Date)}"
 
-# Of some accounts, or with what is left out: sums of minutes do not tell, so these are made of the touchpoints.
+# Of some accounts: sums of minutes do not tell, so these are made of the touchpoints.
 _OF_ACCOUNTS = f"""
   SELECT minute, phase, touchpoint_type, toUInt64(1) AS volume,
     toUInt64(startsWith(account_id, 'anon:')) AS visitor_volume,
@@ -83,7 +86,7 @@ def _minutes(gaps: int, columns: str, of_accounts: bool) -> str:
     if of_accounts:
         hurts = _HURTS_COLUMN if "hurts" in columns else ""
         return f"SELECT {columns} FROM ({_OF_ACCOUNTS.replace('GAPS', _in_gaps(gaps)).replace('HURTS', hurts)})"
-    return f"SELECT {columns} FROM journey_minutes FINAL WHERE {_in_gaps(gaps)} AND volume > 0 {_SCOPE}"
+    return f"SELECT {columns} FROM journey_minutes FINAL WHERE {_in_gaps(gaps)} AND {_CELLS}"
 
 
 def cells(gaps: int, of_accounts: bool = False, has_people: bool = True) -> str:
@@ -99,7 +102,7 @@ SELECT phase, touchpoint_type, grouping(phase) + grouping(touchpoint_type) AS mi
   uniqExactArray(j.account_set) AS account_count, uniqExactArray(j.visitor_set) AS visitor_count,
   {people} AS people_count
 FROM (
-  SELECT {_SUMS} FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
+  SELECT {_SUMS} FROM journey_days FINAL WHERE {_DAYS} AND {_CELLS}
   UNION ALL
   {_minutes(gaps, _SUMS, of_accounts)}
 ) AS j
@@ -113,7 +116,7 @@ def active_accounts(gaps: int, of_accounts: bool = False) -> str:
     return f"""
 SELECT uniqExactArray(a.account_set) AS accounts
 FROM (
-  SELECT account_set FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
+  SELECT account_set FROM journey_days FINAL WHERE {_DAYS} AND {_CELLS}
   UNION ALL
   {_minutes(gaps, "account_set", of_accounts)}
 ) AS a
@@ -128,7 +131,7 @@ FROM (
   SELECT phase, touchpoint_type, toUnixTimestamp(toDateTime(day, 'UTC')) + 3600 * (hour - 1) AS at, volume
   FROM (
     SELECT phase, touchpoint_type, day, sumForEach(d.hourly_volume) AS hours FROM journey_days AS d FINAL
-    WHERE {_DAYS} AND d.volume > 0 {_SCOPE}
+    WHERE {_DAYS} AND {_CELLS}
     GROUP BY phase, touchpoint_type, day
   ) ARRAY JOIN hours AS volume, arrayEnumerate(hours) AS hour
   WHERE volume > 0
@@ -146,7 +149,7 @@ SELECT phase, touchpoint_type, intDiv({{since:Int64}} - 1 - at, {{length_s:Int64
   sum(h.friction) AS frictions, sum(h.volume) AS n
 FROM (
   SELECT phase, touchpoint_type, toUnixTimestamp(toDateTime(day, 'UTC')) AS at, friction, volume
-  FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
+  FROM journey_days FINAL WHERE {_DAYS} AND {_CELLS}
   UNION ALL
   {_minutes(gaps, "phase, touchpoint_type, toUnixTimestamp(minute) AS at, friction, volume", of_accounts)}
 ) AS h
@@ -162,7 +165,7 @@ FROM (
 SELECT phase, touchpoint_type, at, sum(h.pain_sum) AS pain, sum(h.volume) AS n
 FROM (
   SELECT phase, touchpoint_type, day AS at, pain_sum, volume
-  FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {_SCOPE}
+  FROM journey_days FINAL WHERE {_DAYS} AND {_CELLS}
   UNION ALL
   {_minutes(gaps, "phase, touchpoint_type, toDate(minute) AS at, pain_sum, volume", of_accounts)}
 ) AS h
@@ -176,7 +179,7 @@ def last_minute(of_accounts: bool) -> str:
     if of_accounts:
         return f"""
 SELECT max(minute) AS last, count() AS n FROM touchpoints FINAL WHERE {_COUNTED} {_SCOPE} {_and_accounts(True)}"""
-    return f"SELECT max(minute) AS last, count() AS n FROM journey_minutes FINAL WHERE volume > 0 {_SCOPE}"
+    return f"SELECT max(minute) AS last, count() AS n FROM journey_minutes FINAL WHERE {_CELLS}"
 
 
 def _hurts(gaps: int, of_accounts: bool, has_others: bool) -> str:
@@ -194,7 +197,7 @@ def _hurts(gaps: int, of_accounts: bool, has_others: bool) -> str:
   SELECT phase, touchpoint_type, each.1 AS account, each.2 AS at,
     if(has({{by_definition:Array(String)}}, touchpoint_type), toUInt32(1000000), each.3) AS pain
   FROM (
-    SELECT phase, touchpoint_type, hurts FROM journey_days FINAL WHERE {_DAYS} AND volume > 0 {of_cells} {_SCOPE}
+    SELECT phase, touchpoint_type, hurts FROM journey_days FINAL WHERE {_DAYS} AND {_CELLS} {of_cells}
     UNION ALL
     {minutes} {"" if of_accounts else of_cells} {others if has_others and not of_accounts else ""}
   ) ARRAY JOIN hurts AS each"""
@@ -337,7 +340,7 @@ GROUP BY phase, touchpoint_type
 """
 
 
-CHANNELS = "SELECT DISTINCT channel FROM journey_minutes ORDER BY channel LIMIT 100"
+CHANNELS = "SELECT DISTINCT channel FROM journey_minutes WHERE traffic = '' ORDER BY channel LIMIT 100"
 
 FRESHNESS = """
 SELECT source, max(last_occurred_at) AS last_occurred_at, max(last_received_at) AS last_received_at,
@@ -370,13 +373,25 @@ GROUP BY source, traffic ORDER BY source, touchpoints DESC, traffic
 """
 
 
-def kept_off(of_accounts: bool) -> str:
+def kept_off(gaps: int) -> str:
     """What of a scope is kept off the map because of who sent it; records are no contact moments anyway."""
+    off = f"volume > 0 AND traffic != '' AND NOT has({{records:Array(String)}}, touchpoint_type) {_SCOPE}"
     return f"""
+SELECT traffic, toInt64(sum(k.volume)) AS touchpoints, argMax(k.example, k.at) AS example
+FROM (
+  SELECT traffic, volume, example, toDateTime(day, 'UTC') AS at FROM journey_days FINAL WHERE {_DAYS} AND {off}
+  UNION ALL
+  SELECT traffic, volume, example, minute FROM journey_minutes FINAL WHERE {_in_gaps(gaps)} AND {off}
+) AS k
+GROUP BY traffic ORDER BY touchpoints DESC, traffic
+"""
+
+
+KEPT_OFF_OF_ACCOUNTS = f"""
 SELECT traffic, toInt64(count()) AS touchpoints, argMax(if(url_host = '', agent, url_host), occurred_at) AS example
 FROM touchpoints FINAL
 WHERE toUnixTimestamp(minute) BETWEEN {{since:Int64}} AND {{until:Int64}} AND on_map = 0 AND traffic != ''
-  AND NOT has({{records:Array(String)}}, touchpoint_type) {_SCOPE} {_and_accounts(of_accounts)}
+  AND NOT has({{records:Array(String)}}, touchpoint_type) {_SCOPE} AND {_ACCOUNTS}
 GROUP BY traffic ORDER BY touchpoints DESC, traffic
 """
 

@@ -83,8 +83,8 @@ class Scope:
 
     @property
     def of_accounts(self) -> bool:
-        """Whether it asks for what the sums of minutes and days do not tell: of some accounts, of what is left out."""
-        return bool(self.tier or self.account or self.traffic)
+        """Whether it asks for what the sums of minutes and days do not tell: of some accounts."""
+        return bool(self.tier or self.account)
 
     def query(self, **changes: str) -> str:
         """As a URL's query, without what is default."""

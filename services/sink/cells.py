@@ -25,16 +25,18 @@ FROM
 )
 """
 
+# What is on no map because of who sent it has cells of its own, so that it can be counted; `kept_off` says why.
+# Who declined is counted, where at all, as nobody: among no people.
 # Cells that are stored but have no touchpoint any more come in with real = 0 and go out as zeros.
 # Sums are of integers (millionths), so that they do not depend on the order in which rows are read.
 RECOMPUTE: Final = """
 INSERT INTO journey_minutes (
-    minute, phase, touchpoint_type, persona, segment, channel, version,
+    minute, phase, touchpoint_type, persona, segment, channel, traffic, version,
     volume, visitor_volume, friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set,
-    person_set, hurts, blueprint_version, importance, moment_of_truth
+    person_set, hurts, blueprint_version, importance, moment_of_truth, example
 )
 SELECT
-    minute, phase, touchpoint_type, persona, segment, channel, toDateTime64({version:String}, 6, 'UTC'),
+    minute, phase, touchpoint_type, persona, segment, channel, kept_off, toDateTime64({version:String}, 6, 'UTC'),
     countIf(real),
     countIf(real AND NOT is_identified),
     countIf(real AND friction > 0),
@@ -48,27 +50,30 @@ SELECT
     arraySort(groupArrayIf((account, at, toUInt32(pain_millionths)), real AND is_identified AND does_hurt)),
     max(judged_by),
     argMax(importance, judged_by),
-    argMax(moment_of_truth, judged_by)
+    argMax(moment_of_truth, judged_by),
+    if(kept_off = '', '', argMaxIf(seen, (at, id), real))
 FROM
 (
     SELECT
-        minute, phase, touchpoint_type, persona, segment, channel, toUInt8(1) AS real, friction, delight,
+        minute, phase, touchpoint_type, persona, segment, channel, if(on_map, '', toString(traffic)) AS kept_off,
+        toUInt8(1) AS real, friction, delight,
         has_emotion, toInt64(round(if(has_emotion, emotion, 0) * 1e6)) AS emotion_millionths,
         toInt64(round(pain * 1e6)) AS pain_millionths, sipHash64(account_id) AS account,
         NOT startsWith(account_id, 'anon:') AS is_identified, sipHash64(person_id) AS person,
-        person_id != '' AS is_person, occurred_at AS at,
+        person_id != '' AND traffic != 'declined' AS is_person, occurred_at AS at,
         friction > 0 OR has({outright:Array(String)}, touchpoint_type) AS does_hurt,
-        blueprint_version AS judged_by, importance, moment_of_truth
+        blueprint_version AS judged_by, importance, moment_of_truth,
+        if(url_host = '', toString(agent), toString(url_host)) AS seen, event_id AS id
     FROM touchpoints FINAL
-    WHERE minute IN {minutes:Array(UInt32)} AND on_map
+    WHERE minute IN {minutes:Array(UInt32)} AND (on_map OR traffic != '')
     UNION ALL
     SELECT
-        minute, phase, touchpoint_type, persona, segment, channel, toUInt8(0), 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        toDateTime64(0, 3, 'UTC'), 0, 0, 0, 0
+        minute, phase, touchpoint_type, persona, segment, channel, toString(traffic), toUInt8(0), 0, 0, 0, 0, 0, 0, 0,
+        0, 0, toDateTime64(0, 3, 'UTC'), 0, 0, 0, 0, '', ''
     FROM journey_minutes FINAL
     WHERE minute IN {minutes:Array(UInt32)} AND volume > 0
 )
-GROUP BY minute, phase, touchpoint_type, persona, segment, channel
+GROUP BY minute, phase, touchpoint_type, persona, segment, channel, kept_off
 """
 
 

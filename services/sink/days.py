@@ -39,23 +39,24 @@ LIMIT {limit:UInt32}
 # Cells that have vanished from the day come in from the roll-up before and go out as zeros.
 ROLL_UP: Final = """
 INSERT INTO journey_days (
-    day, phase, touchpoint_type, persona, segment, channel, version, volume, visitor_volume, hourly_volume,
+    day, phase, touchpoint_type, persona, segment, channel, traffic, version, volume, visitor_volume, hourly_volume,
     friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set, person_set, hurts,
-    blueprint_version, importance, moment_of_truth
+    blueprint_version, importance, moment_of_truth, example
 )
 SELECT
-    {day:Date}, phase, touchpoint_type, persona, segment, channel, toDateTime64({version:String}, 6, 'UTC'),
+    {day:Date}, phase, touchpoint_type, persona, segment, channel, traffic, toDateTime64({version:String}, 6, 'UTC'),
     sum(c.volume), sum(c.visitor_volume),
     sumForEach(c.hourly),
     sum(c.friction), sum(c.delight), sum(toInt64(round(c.emotion_sum * 1e6))) / 1e6, sum(c.emotion_count),
     sum(toInt64(round(c.pain_sum * 1e6))) / 1e6,
     groupUniqArrayArray(c.account_set), groupUniqArrayArray(c.visitor_set), groupUniqArrayArray(c.person_set),
     arraySort(groupArrayArray(c.hurts)),
-    max(c.blueprint_version), argMax(c.importance, c.blueprint_version), argMax(c.moment_of_truth, c.blueprint_version)
+    max(c.blueprint_version), argMax(c.importance, c.blueprint_version), argMax(c.moment_of_truth, c.blueprint_version),
+    argMax(c.example, c.at)
 FROM
 (
     SELECT
-        phase, touchpoint_type, persona, segment, channel,
+        phase, touchpoint_type, persona, segment, channel, traffic, minute AS at, example,
         arrayMap(hour -> if(hour = toHour(minute), toUInt32(volume), 0), range(24)) AS hourly, volume, visitor_volume,
         friction, delight, emotion_sum, emotion_count, pain_sum, account_set, visitor_set, person_set, hurts,
         blueprint_version, importance, moment_of_truth
@@ -63,12 +64,12 @@ FROM
     WHERE minute >= toDateTime({day:Date}, 'UTC') AND minute < toDateTime({day:Date} + 1, 'UTC') AND volume > 0
     UNION ALL
     SELECT
-        phase, touchpoint_type, persona, segment, channel,
+        phase, touchpoint_type, persona, segment, channel, traffic, toDateTime(0, 'UTC'), '',
         arrayWithConstant(24, toUInt32(0)), 0, 0, 0, 0, 0., 0, 0., [], [], [], [], 0, 0, 0
     FROM journey_days FINAL
     WHERE day = {day:Date} AND volume > 0
 ) AS c
-GROUP BY phase, touchpoint_type, persona, segment, channel
+GROUP BY phase, touchpoint_type, persona, segment, channel, traffic
 """
 
 

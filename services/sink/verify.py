@@ -49,9 +49,11 @@ _KINDS: Final = ", ".join(f"'{kind}'" for kind in sorted(OUTRIGHT))
 _TRUTH: Final = f"""
 SELECT
     minute, account_id, event_id, argMax(is_deleted, revision) AS gone, argMax(on_map, revision) AS shown,
+    if(shown, '', toString(argMax(traffic, revision))) AS kept_off,
     argMax(phase, revision) AS phase, argMax(touchpoint_type, revision) AS touchpoint_type,
     argMax(persona, revision) AS persona, argMax(segment, revision) AS segment, argMax(channel, revision) AS channel,
-    argMax(person_id, revision) AS person, argMax(friction, revision) AS frictions,
+    if(argMax(traffic, revision) = 'declined', '', argMax(person_id, revision)) AS person,
+    argMax(friction, revision) AS frictions,
     argMax(delight, revision) AS delights, argMax(has_emotion, revision) AS felt,
     argMax(emotion, revision) AS feeling, argMax(pain, revision) AS hurt,
     cityHash64(sipHash64(account_id), argMax(occurred_at, revision), toUInt32(round(hurt * 1e6))) AS as_told,
@@ -71,22 +73,22 @@ SELECT
 FROM
 (
     SELECT
-        1 AS truth, minute, phase, touchpoint_type, persona, segment, channel,
+        1 AS truth, minute, phase, touchpoint_type, persona, segment, channel, kept_off,
         (count(), countIf(frictions > 0), countIf(delights > 0), countIf(felt), uniqExact(account_id),
             uniqExactIf(person, person != ''), sumIf(as_told, does_hurt)) AS figures,
         sumIf(feeling, felt) AS feelings, sum(hurt) AS pains
-    FROM ({_TRUTH}) WHERE NOT gone AND shown
-    GROUP BY minute, phase, touchpoint_type, persona, segment, channel
+    FROM ({_TRUTH}) WHERE NOT gone AND (shown OR kept_off != '')
+    GROUP BY minute, phase, touchpoint_type, persona, segment, channel, kept_off
     UNION ALL
     SELECT
-        0, minute, phase, touchpoint_type, persona, segment, channel,
+        0, minute, phase, touchpoint_type, persona, segment, channel, toString(traffic),
         (volume, friction, delight, emotion_count, length(account_set) + length(visitor_set), length(person_set),
             arraySum(each -> cityHash64(each.1, each.2, each.3), hurts)),
         emotion_sum, pain_sum
     FROM journey_minutes FINAL
     WHERE minute >= {{day:Date}} AND minute < {{day:Date}} + 1 AND volume > 0
 )
-GROUP BY minute, phase, touchpoint_type, persona, segment, channel
+GROUP BY minute, phase, touchpoint_type, persona, segment, channel, kept_off
 HAVING count() != 2 OR uniqExact(figures) != 1
     OR abs(sumIf(feelings, truth) - sumIf(feelings, NOT truth)) > 1e-5 * (1 + any(figures.1))
     OR abs(sumIf(pains, truth) - sumIf(pains, NOT truth)) > 1e-5 * (1 + any(figures.1))
@@ -102,7 +104,7 @@ SELECT
 FROM
 (
     SELECT
-        1 AS rolled, phase, touchpoint_type, persona, segment, channel,
+        1 AS rolled, phase, touchpoint_type, persona, segment, channel, traffic,
         (volume, visitor_volume, friction, delight, emotion_count, length(account_set), length(visitor_set),
             length(person_set), arraySum(each -> cityHash64(each.1, each.2, each.3), hurts)) AS figures,
         emotion_sum AS feelings, pain_sum AS pains
@@ -110,17 +112,17 @@ FROM
     WHERE day = {day:Date} AND volume > 0
     UNION ALL
     SELECT
-        0, phase, touchpoint_type, persona, segment, channel,
+        0, phase, touchpoint_type, persona, segment, channel, traffic,
         (sum(m.volume), sum(m.visitor_volume), sum(m.friction), sum(m.delight), sum(m.emotion_count),
             uniqExactArray(m.account_set), uniqExactArray(m.visitor_set), uniqExactArray(m.person_set),
             sum(arraySum(each -> cityHash64(each.1, each.2, each.3), m.hurts))),
         sum(m.emotion_sum), sum(m.pain_sum)
     FROM journey_minutes AS m FINAL
     WHERE minute >= {day:Date} AND minute < {day:Date} + 1 AND m.volume > 0
-    GROUP BY phase, touchpoint_type, persona, segment, channel
+    GROUP BY phase, touchpoint_type, persona, segment, channel, traffic
 )
 WHERE (SELECT any(is_settled) FROM journey_day_states WHERE day = {day:Date})
-GROUP BY phase, touchpoint_type, persona, segment, channel
+GROUP BY phase, touchpoint_type, persona, segment, channel, traffic
 HAVING count() != 2 OR uniqExact(figures) != 1
     OR abs(sumIf(feelings, rolled) - sumIf(feelings, NOT rolled)) > 1e-5 * (1 + any(figures.1))
     OR abs(sumIf(pains, rolled) - sumIf(pains, NOT rolled)) > 1e-5 * (1 + any(figures.1))

@@ -7,6 +7,8 @@ from typing import Final
 
 #: What is read of a text: enough for what a message is about, and a bound on what one costs.
 MAX_CHARS: Final = 600
+#: The same for a text of very short words, each of which costs as much as a long one; ordinary prose has some 110.
+MAX_WORDS: Final = 130
 _READ_CHARS = 2_000
 
 _CLOSINGS = (
@@ -29,9 +31,11 @@ _ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,400}|\S{1,80}@\S{1,200}|<[^<>\n]
 
 
 def own_words(text: str) -> str:
-    """At most MAX_CHARS of what the writer says here, whole words; empty when nothing is left."""
+    """At most MAX_CHARS and MAX_WORDS of what the writer says here, whole words; empty when nothing is left."""
     text = text[:_READ_CHARS].replace("\r", "\n").replace("\x00", " ")
     if end := _END.search(text):
         text = text[: end.start()]
     text = _ADDRESS.sub(" ", _SALUTATION.sub("", text, count=1)).strip()
-    return text if len(text) <= MAX_CHARS else text[:MAX_CHARS].rpartition(" ")[0] or text[:MAX_CHARS]
+    text = text if len(text) <= MAX_CHARS else text[:MAX_CHARS].rpartition(" ")[0] or text[:MAX_CHARS]
+    rest = text.split(maxsplit=MAX_WORDS)[MAX_WORDS:]
+    return text[: -len(rest[0])] if rest else text

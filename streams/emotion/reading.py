@@ -14,6 +14,8 @@ from streams.emotion.lexicon import JOINT, Lexicon
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _NUMBER = re.compile(r"[\d.,:%/+€$£-]*\d[\d.,:%/+€$£-]*\w?")
+#: Sentences that are read one by one; what comes behind is read as one, since each costs as much as several words.
+MAX_SENTENCES = 20
 #: Between clauses: three of them are further than the library looks back for a negator or a booster.
 _BARRIER = (GAP, GAP, GAP)
 #: What is left of a feeling named in a question for information: `what happens after a failed import?` is no complaint.
@@ -36,7 +38,7 @@ def score(text: str, lexicon: Lexicon) -> float | None:
     A sentence counts by its own strength, so that a long polite letter with one furious line is not lukewarm,
     and the last one twice as much as the first: people end on what they came to say.
     """
-    read = [_sentence(sentence, lexicon) for sentence in _SENTENCE.split(text) if sentence.strip()]
+    read = [_sentence(sentence, lexicon) for sentence in _SENTENCE.split(text, MAX_SENTENCES) if sentence.strip()]
     said = [None if answer.answers else one.value for one, answer in zip(read, [*read[1:], _Said(None)], strict=True)]
     felt = [value for value in said if value]
     if not felt:

@@ -199,7 +199,8 @@ def test_each_filter_filters(name: str) -> None:
 
 
 def test_an_address_says_what_is_not_default() -> None:
-    assert Scope(traffic="all").of_accounts and not Scope().of_accounts and not Scope(traffic="all").is_filtered
+    assert not Scope(traffic="all").of_accounts, "minutes and days know what is kept off"
+    assert not Scope().of_accounts and not Scope(traffic="all").is_filtered
     scope = Scope("7d", compare="4w", traffic="all", subject="crm:1", before="x", records=("r",), types=("t",))
     assert scope.query() == "window=7d&compare=4w&traffic=all"
     assert scope.whole_query() == "window=7d&compare=4w&traffic=all&subject=crm%3A1&before=x"

@@ -14,8 +14,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.emotion import labelled
 from schemas.base import EPOCH
 from schemas.touchpoints import CLEAN, RAW, CleanTouchpoint, RawRequest
+from streams.emotion import cleaning, reading
 from streams.emotion.cleaning import MAX_CHARS, own_words
 from streams.emotion.feeling import Feeling, described, feeling_of, felt
 from streams.emotion.language import language_of
@@ -245,3 +247,28 @@ async def test_normalise_reads_the_text_once_for_all() -> None:
     (clean,) = [item for _, _, value in outbox.outputs for item in CLEAN.validate_json(b"[" + value + b"]")]
     assert isinstance(clean, CleanTouchpoint)
     assert (clean.language, clean.sentiment) == ("en", feeling_of(COMPLAINT).sentiment)
+
+
+def test_a_text_of_very_short_words_costs_no_more_than_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each word costs, and each sentence as much as several; of both there are only so many."""
+    assert own_words("no! " * 400).split() == ["no!"] * cleaning.MAX_WORDS
+    assert own_words("no\n\nyes " + "no " * 400).startswith("no\n\nyes no")
+    read: list[str] = []
+
+    def noted(sentence: str, lexicon: object) -> reading._Said:
+        read.append(sentence)
+        return reading._Said(None)
+
+    monkeypatch.setattr(reading, "_sentence", noted)
+    reading.score("so. " * 150, lexicon("en"))
+    assert len(read) == reading.MAX_SENTENCES + 1 and "".join(read).count("so.") == 150
+
+
+def test_no_labelled_text_is_cut_by_the_bounds_on_words_and_sentences() -> None:
+    """Not even twenty of them behind one another, up to the bound on characters."""
+    for language in LANGUAGES:
+        texts = [text for text, _ in labelled(language, "held_out")]
+        for begin in range(len(texts) - 20):
+            text = " ".join(texts[begin : begin + 20])[:MAX_CHARS]
+            assert len(text.split()) <= cleaning.MAX_WORDS
+            assert len(reading._SENTENCE.split(text)) <= reading.MAX_SENTENCES + 1

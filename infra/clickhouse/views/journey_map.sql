@@ -33,14 +33,14 @@ AS WITH
             phase, touchpoint_type, volume, friction, delight, emotion_sum, emotion_count, pain_sum,
             account_set, visitor_set, person_set, blueprint_version, importance, moment_of_truth
         FROM {database}.journey_days FINAL
-        WHERE day IN settled AND volume > 0
+        WHERE day IN settled AND volume > 0 AND traffic = ''
         UNION ALL
         SELECT
             phase, touchpoint_type, volume, friction, delight, emotion_sum, emotion_count, pain_sum,
             account_set, visitor_set, person_set, blueprint_version, importance, moment_of_truth
         FROM {database}.journey_minutes FINAL
         WHERE minute BETWEEN toStartOfMinute(now('UTC')) - toIntervalDay(30) AND now('UTC')
-            AND toDate(minute) NOT IN settled AND volume > 0
+            AND toDate(minute) NOT IN settled AND volume > 0 AND traffic = ''
     ),
     figures AS
     (

@@ -49,14 +49,14 @@ FROM
         length(account_set) AS reached, length(visitor_set) AS reached_visitors, length(person_set) AS persons,
         friction AS painful, delight AS pleasant, emotion_sum AS emotions, emotion_count AS felt, pain_sum AS pains
     FROM {database}.journey_days FINAL
-    WHERE day IN settled AND volume > 0
+    WHERE day IN settled AND volume > 0 AND traffic = ''
     UNION ALL
     SELECT
         toDate(m.minute) AS date, phase, touchpoint_type, persona, segment, channel, sum(m.volume),
         uniqExactArray(m.account_set), uniqExactArray(m.visitor_set), uniqExactArray(m.person_set),
         sum(m.friction), sum(m.delight), sum(toInt64(round(m.emotion_sum * 1e9))) / 1e9, sum(m.emotion_count), sum(toInt64(round(m.pain_sum * 1e9))) / 1e9
     FROM {database}.journey_minutes AS m FINAL
-    WHERE toDate(m.minute) NOT IN settled AND m.volume > 0
+    WHERE toDate(m.minute) NOT IN settled AND m.volume > 0 AND m.traffic = ''
     GROUP BY date, phase, touchpoint_type, persona, segment, channel
 )
 COMMENT 'The journey by day: one row per day, phase, touchpoint type, persona, segment and channel';

@@ -43,12 +43,12 @@ FROM
         d.day AS date, d.touchpoint_type AS kind, d.phase AS stage, d.volume AS n, d.friction AS painful, d.delight AS pleasant,
         d.pain_sum AS pains, d.emotion_sum AS emotions, d.emotion_count AS felt
     FROM {database}.journey_days AS d FINAL
-    WHERE d.day IN settled AND d.volume > 0
+    WHERE d.day IN settled AND d.volume > 0 AND d.traffic = ''
     UNION ALL
     SELECT
         toDate(m.minute), m.touchpoint_type, m.phase, m.volume, m.friction, m.delight, m.pain_sum, m.emotion_sum, m.emotion_count
     FROM {database}.journey_minutes AS m FINAL
-    WHERE toDate(m.minute) NOT IN settled AND m.volume > 0
+    WHERE toDate(m.minute) NOT IN settled AND m.volume > 0 AND m.traffic = ''
 ) AS q
 GROUP BY event_date, touchpoint_type, phase
 COMMENT 'Pain by day, kind of touchpoint and phase, with who answers for it; every number adds up';

@@ -230,11 +230,11 @@ def _moment(message: Message, envelope: Message, properties: Message, request: R
     stamp = message.get("timestamp")
     if stamp not in (None, ""):
         stated = reading.stamp(stamp, "timestamp")
-    elif written is None:
-        return Moment(request.received_at)
     else:
-        waited_ms = reading.number(message.get("offset")) or 0.0
-        stated = reading.stamp(written, "sent_at") - timedelta(milliseconds=min(abs(waited_ms), 86_400_000))
+        waited = timedelta(milliseconds=min(abs(reading.number(message.get("offset")) or 0.0), 86_400_000))
+        if written is None:
+            return Moment(request.received_at - waited)
+        stated = reading.stamp(written, "sent_at") - waited
     if not _is_by_clock(message, envelope, properties, request):
         return Moment(stated)
     return by_clock(stated, sending(written), request.received_at)
