@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +16,7 @@ import httpx
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from services.embedded.clickhouse.sql_check import TIMELESS_NAMES
 from tests.clickhouse_fixture import ClickHouse
 
 pytestmark = pytest.mark.clickhouse
@@ -152,7 +150,31 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize("sql", READS_SECRET + WRITES_OUT + SHOWS_OTHERS + NAMES_A_TABLE_IN_PASSING + CHANGES)
+OTHER_WAYS_IN = [
+    "SELECT * FROM (EXPLAIN SELECT * FROM {db}.t)",
+    "SELECT * FROM viewExplain('EXPLAIN', '', (SELECT * FROM {db}.t))",
+    "SELECT * FROM viewIfPermitted(SELECT a FROM {db}.t ELSE null('a Int64'))",
+    "SELECT joinGet(concat('{db}', '.t'), 'a', toInt64(1))",
+    "SELECT hasColumnInTable('{db}', 't', 'a')",
+    "SELECT * FROM mergeTreeIndex('{db}', 't')",
+    "SELECT * FROM loop({db}.t) LIMIT 1",
+    "SELECT * FROM format(CSV, 'a String', 'x')",
+    "SELECT * FROM clusterAllReplicas('default', {db}.t)",
+    "FROM {db}.t SELECT a",
+    "TABLE {db}.t",
+    "DESCRIBE (SELECT * FROM {db}.t)",
+    "SELECT EXISTS (SELECT 1 FROM {db}.t)",
+    "SELECT 1 WHERE (1, 2) IN ({db}.t)",
+    "SELECT throwIf(1, toString((SELECT max(a) FROM {db}.t)))",
+    "SELECT estimateCompressionRatio('zstd')(a) FROM {db}.t",
+    "SELECT 1 PARALLEL WITH SELECT 2",
+    "SELECT 1 SETTINGS use_query_cache = 1",
+]
+
+
+@pytest.mark.parametrize(
+    "sql", READS_SECRET + WRITES_OUT + SHOWS_OTHERS + NAMES_A_TABLE_IN_PASSING + CHANGES + OTHER_WAYS_IN
+)
 def test_the_reader_is_refused(clickhouse_url: ClickHouse, ground: Ground, sql: str) -> None:
     for database in ("bi", "default", "system", ground.db):
         reply = ask(clickhouse_url, "reader", ground.aim(sql), database=database)
@@ -176,6 +198,26 @@ def test_a_reader_may_set_what_is_harmless_in_the_statement(clickhouse_url: Clic
     assert ask(clickhouse_url, "reader", sql.format("")).text.strip() == says, "nothing of it remains"
     behind = f"{sql.format('').removesuffix(' FORMAT TSV')} FORMAT TSV SETTINGS join_use_nulls = 1"
     assert ask(clickhouse_url, "reader", behind).text.strip() == "\\N"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"param_d": "{db}", "param_t": "t", "query": "SELECT * FROM {d:Identifier}.{t:Identifier}"},
+        {"param_d": "system", "param_t": "processes", "query": "SELECT query FROM {d:Identifier}.{t:Identifier}"},
+        {"param_d": "file", "query": "SELECT {d:Identifier}"},
+        {"role": "internal", "query": "SELECT * FROM {db}.t"},
+        {"user": "internal", "query": "SELECT * FROM {db}.t"},
+        {"profile": "default", "readonly": "0", "allow_ddl": "1", "query": "DROP TABLE {db}.t"},
+        {"session_id": "one", "query": "CREATE TEMPORARY TABLE z (a Int8)"},
+        {"query": "SELECT a", "body": " FROM {db}.t"},
+    ],
+)
+def test_no_parameter_of_a_request_opens_more(clickhouse_url: ClickHouse, ground: Ground, more: dict[str, str]) -> None:
+    sent = {name: ground.aim(value) for name, value in more.items()}
+    body = sent.pop("body", "").encode()
+    reply = httpx.post(clickhouse_url.base_url, params=sent, content=body, auth=("reader", ""), timeout=30)
+    assert refused(reply) in ("47", "60", "497")
 
 
 @pytest.mark.parametrize("name", ["readonly", "max_memory_usage", "max_execution_time", "max_result_rows"])
@@ -291,33 +333,21 @@ def test_readers_give_way_to_services(clickhouse_url: ClickHouse, ground: Ground
     ]
     assert ask(clickhouse_url, "reader", rank, priority="1").text == "10\n"
     assert refused(ask(clickhouse_url, "reader", f"{rank} SETTINGS priority = 1"))
+    nicer = "SELECT getSetting('os_threads_nice_value_query')"
+    assert [ask(clickhouse_url, user, nicer).text for user in ("internal", "reader", "viewer")] == [
+        "0\n",
+        "10\n",
+        "10\n",
+    ]
+    assert ask(clickhouse_url, "reader", nicer, os_threads_nice_value_query="-20").text == "10\n"
 
 
-def processor_by_niceness(pid: int) -> Counter[int]:
-    """Niceness → CPU seconds that threads of it have used so far, those that are there now."""
-    found: Counter[int] = Counter()
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):  # it has just ended
-            fields = (thread / "stat").read_text().rpartition(")")[2].split()
-            found[int(fields[16])] += int(fields[11]) + int(fields[12])
-    return found
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows the niceness of a thread")
-def test_readers_threads_are_nicer_than_those_of_services(clickhouse_url: ClickHouse, ground: Ground) -> None:
-    """Also those that ClickHouse starts for a statement; and no thread of a reader's works for a service afterwards."""
-    usual = os.getpriority(os.PRIO_PROCESS, clickhouse_url.pid)
-    heavy = "SELECT uniqExact(cityHash64(number)) FROM numbers_mt({}000000) SETTINGS max_threads = 2"
-    for user, niceness in (("reader", usual + 10), ("internal", usual), ("reader", usual + 10), ("internal", usual)):
-        with ThreadPoolExecutor(1) as pool:
-            asked = [pool.submit(ask, clickhouse_url, user, heavy.format(3)) for _ in range(6)]
-            seen: Counter[int] = Counter()
-            while not all(one.done() for one in asked):
-                before = processor_by_niceness(clickhouse_url.pid)
-                time.sleep(0.1)
-                seen += processor_by_niceness(clickhouse_url.pid) - before
-        assert {one.result().status_code for one in asked} == {200}
-        assert seen[niceness] > 0.8 * seen.total() > 0, (user, seen)
+@pytest.mark.parametrize("name", sorted(TIMELESS_NAMES))
+def test_what_looks_at_no_clock_is_refused(clickhouse_url: ClickHouse, name: str) -> None:
+    assert refused(ask(clickhouse_url, "reader", f"SELECT {name}('a', 'b')")) == "497"
+    assert refused(ask(clickhouse_url, "reader", f"SELECT arrayMap({name.upper()}, ['a'], ['b'])")) == "497"
+    exists = f"SELECT count() FROM system.functions WHERE lower(name) = '{name}'"
+    assert ask(clickhouse_url, "internal", exists).text == "1\n", "and it is a function, not a word"
 
 
 def test_a_viewer_is_told_apart_from_a_reader_whatever_it_sends(clickhouse_url: ClickHouse, ground: Ground) -> None:

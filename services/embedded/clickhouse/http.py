@@ -27,9 +27,6 @@ _PINGS: Final = frozenset(["/ping", "/replicas_status"])
 # Every new client asks this first, Superset some twenty times a click; the answer is the same while this process lives.
 _CONNECT_QUERY: Final = b"SELECT name, value, readonly FROM system.settings LIMIT 10000"
 _CONNECT_BYTES: Final = 4 << 20
-# ClickHouse's threads are as nice as who starts them (`server_config`). Ten more are a tenth of the processor beside a
-# busy service, and all of it beside none.
-_NICER: Final = 10
 _log = logging.getLogger("touchline.warehouse")
 
 
@@ -162,7 +159,7 @@ def _services(settings: WarehouseSettings) -> Width:
 
 def _readers(settings: WarehouseSettings) -> Width:
     sql, limits = settings.sql, settings.limits
-    return Width(sql.reader_threads, sql.reader_queue, limits.reader_waiting_bytes, is_shared=True, nicer=_NICER)
+    return Width(sql.reader_threads, sql.reader_queue, limits.reader_waiting_bytes, is_shared=True)
 
 
 async def _pieces(receive: Receive) -> AsyncIterator[bytes]:

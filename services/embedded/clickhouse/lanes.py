@@ -7,9 +7,6 @@ thread, nor more than half of the queue and of the memory: so others are served 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,8 +25,7 @@ _LIGHT_BYTES: Final = 4096
 class Width:
     """How much of a role's work goes on at once. `parsers`: threads that read large requests, apart from the others.
 
-    `is_shared`: several callers use it, so that one alone may not have all of it. `nicer`: what is added to the
-    niceness of its threads, and so of those that they start: they have the processor when nobody else wants it.
+    `is_shared`: several callers use it, so that one alone may not have all of it.
     """
 
     threads: int
@@ -37,7 +33,6 @@ class Width:
     body_bytes: int
     parsers: int = 1
     is_shared: bool = False
-    nicer: int = 0
 
     @property
     def threads_of_one(self) -> int:
@@ -67,9 +62,8 @@ class Lane:
 
     def __init__(self, name: str, width: Width) -> None:
         self._width = width
-        step_back = partial(_step_back, width.nicer)
-        self._engine = ThreadPoolExecutor(width.threads, name, initializer=step_back)
-        self._parsers = ThreadPoolExecutor(width.parsers, f"{name}-parse", initializer=step_back)
+        self._engine = ThreadPoolExecutor(width.threads, name)
+        self._parsers = ThreadPoolExecutor(width.parsers, f"{name}-parse")
         self._waiting: list[_Waiting] = []
         self._running: Counter[str] = Counter()
         self._turns: Counter[str] = Counter()
@@ -153,13 +147,6 @@ class Lane:
         else:
             one.done.set_result(job.result())
         self._begin()
-
-
-def _step_back(nicer: int) -> None:
-    """Only Linux knows the niceness of a thread; elsewhere the number would be that of a process."""
-    if nicer and sys.platform == "linux":
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + nicer)
 
 
 def _take_off(counts: Counter[str], caller: str, number: int) -> None:
