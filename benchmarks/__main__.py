@@ -25,35 +25,39 @@ LEAST_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The module to import when it is its turn, and how long it may take at the normal pace."""
+    """The module to import when it is its turn, and how long it may take at the normal pace.
+
+    `quick_s`: about what it takes with `--quick`; so much is kept for it where all parts together have a limit.
+    """
 
     module: str
     limit_s: float = 300.0
+    quick_s: float = 60.0
 
 
 PARTS = {
-    "core": Part("benchmarks.core"),
+    "core": Part("benchmarks.core", quick_s=20),
     "identity": Part("benchmarks.identity"),
     "tangles": Part("benchmarks.tangles", 900.0),
-    "attribution": Part("benchmarks.attribution"),
-    "refold": Part("benchmarks.refold"),
+    "attribution": Part("benchmarks.attribution", quick_s=30),
+    "refold": Part("benchmarks.refold", quick_s=30),
     "memory": Part("benchmarks.memory", 600.0),
-    "emotion": Part("benchmarks.emotion"),
-    "ordinary": Part("benchmarks.ordinary"),
+    "emotion": Part("benchmarks.emotion", quick_s=30),
+    "ordinary": Part("benchmarks.ordinary", quick_s=20),
     "friction": Part("benchmarks.friction"),
     "detection": Part("benchmarks.detection"),
-    "start": Part("benchmarks.start"),
-    "peer": Part("benchmarks.peer", 900.0),
-    "end_to_end": Part("benchmarks.end_to_end", 1200.0),
+    "start": Part("benchmarks.start", quick_s=100),
+    "peer": Part("benchmarks.peer", 900.0, quick_s=140),
+    "end_to_end": Part("benchmarks.end_to_end", 1200.0, quick_s=250),
     "pauses": Part("benchmarks.pauses", 1200.0),
     "viewers": Part("benchmarks.viewers"),
-    "alerts": Part("benchmarks.alerts", 600.0),
+    "alerts": Part("benchmarks.alerts", 600.0, quick_s=90),
     "changes": Part("benchmarks.changes", 600.0),
-    "policies": Part("benchmarks.policies", 900.0),
-    "judging": Part("benchmarks.judging", 600.0),
-    "late_truth": Part("benchmarks.late_truth", 600.0),
-    "pages": Part("benchmarks.pages", 900.0),
-    "readers": Part("benchmarks.readers", 900.0),
+    "policies": Part("benchmarks.policies", 900.0, quick_s=90),
+    "judging": Part("benchmarks.judging", 600.0, quick_s=40),
+    "late_truth": Part("benchmarks.late_truth", 600.0, quick_s=90),
+    "pages": Part("benchmarks.pages", 900.0, quick_s=160),
+    "readers": Part("benchmarks.readers", 900.0, quick_s=90),
 }
 
 
@@ -76,14 +80,17 @@ def measure(parts: dict[str, Part], pace: Pace) -> int:
     """Run the parts one after the other and print the table of those that have figures, whatever the others did."""
     figures: list[Figure] = []
     failed: dict[str, str] = {}
-    code, until, last = 0, time.monotonic() + pace.within_s, [*parts][-1]
+    code, until = 0, time.monotonic() + pace.within_s
+    behind_s = sum(part.quick_s for part in parts.values())
     for name, part in parts.items():
-        left_s = until - time.monotonic()
+        began = time.monotonic()
+        left_s = until - began
+        behind_s -= part.quick_s
         if left_s < LEAST_S:
             failed[name] = f"no time was left of {pace.within_s / 60:,.0f} minutes; --within gives more"
             continue
         say(f"{name} (load average {os.getloadavg()[0]:.2f})")
-        limit_s = min(part.limit_s * pace.patience, left_s if name == last else left_s / 2)
+        limit_s = min(part.limit_s * pace.patience, _share_s(part, behind_s, left_s))
         try:
             figures += guarded(of_module(part.module), pace, limit_s)
         except PartFailed as why:
@@ -93,9 +100,15 @@ def measure(parts: dict[str, Part], pace: Pace) -> int:
         except KeyboardInterrupt:
             failed[name], code = "interrupted; the parts behind it were not run", INTERRUPTED
             break
+        say(f"{name} took {time.monotonic() - began:,.0f} s")
     print(f"load average after the run: {os.getloadavg()[0]:.2f}\n\n{table(figures)}")
     print("".join(_missing(failed)), end="", flush=True)
     return code or bool(failed)
+
+
+def _share_s(part: Part, behind_s: float, left_s: float) -> float:
+    """All that those behind it do not need; where that is too little for all, what is left is divided by need."""
+    return max(left_s - behind_s, left_s * part.quick_s / (part.quick_s + behind_s))
 
 
 def _missing(failed: dict[str, str]) -> Iterable[str]:

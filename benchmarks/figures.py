@@ -48,7 +48,7 @@ class Pace(Strict):
     patience: float = 1.0
     """A part may take so many times its limit."""
     within_s: float = inf
-    """All parts together. Each but the last may take half of what is left, so one that hangs leaves time to others."""
+    """All parts together. What those behind a part need is kept for them, so one that hangs costs them nothing."""
 
 
 NORMAL = Pace()

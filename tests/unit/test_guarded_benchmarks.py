@@ -18,7 +18,7 @@ import pytest
 from benchmarks import __main__ as program
 from benchmarks import guarded as module
 from benchmarks.__main__ import Part, measure
-from benchmarks.figures import QUICK, Figure, Pace, Say
+from benchmarks.figures import LONG, QUICK, Figure, Pace, Say
 from benchmarks.guarded import PartFailed, Run, each, guarded, of_module
 
 _CHILD_FILE = "TOUCHLINE_TEST_CHILD_FILE"
@@ -157,7 +157,7 @@ def test_the_table_has_what_a_failed_part_had_told(
     assert printed.splitlines()[-1] == "Not measured: first: TimeoutError: the rest is not known"
 
 
-def test_a_part_takes_half_of_the_time_that_is_left_and_the_last_all_of_it(
+def test_one_that_hangs_leaves_those_behind_it_what_they_need(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, limits = [0.0], list[float]()
@@ -169,14 +169,37 @@ def test_a_part_takes_half_of_the_time_that_is_left_and_the_last_all_of_it(
 
     monkeypatch.setattr(program, "guarded", takes_its_limit)
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    parts = {name: Part(name, 80) for name in ("first", "second", "third", "fourth")}
+    needs = {"first": 20, "second": 40, "third": 60, "fourth": 30}
+    parts = {name: Part(name, 80, quick_s=needed) for name, needed in needs.items()}
     assert measure(parts, QUICK.model_copy(update={"within_s": 200.0})) == 1
-    assert limits == [80, 60, 30, 30]
+    assert limits == [70, 40, 60, 30]
+    # where there is too little for all, each has its part of what is left
     limits.clear()
-    assert measure(parts, QUICK.model_copy(update={"within_s": 70.0})) == 1
-    assert limits == [35, 17.5]
+    assert measure(parts, QUICK.model_copy(update={"within_s": 135.0})) == 1
+    assert limits == [18, 36, 54, 27]
     told = capsys.readouterr().out
-    assert told.splitlines()[-1] == "Not measured: fourth: no time was left of 1 minutes; --within gives more"
+    assert "no time was left" not in told
+    limits.clear()
+    assert measure(parts, QUICK.model_copy(update={"within_s": 19.0})) == 1
+    assert limits == []
+    told = capsys.readouterr().out
+    assert told.splitlines()[-1] == "Not measured: fourth: no time was left of 0 minutes; --within gives more"
+
+
+def test_without_a_limit_for_all_each_part_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = list[float]()
+
+    def quick(run: Run, pace: Pace, limit_s: float) -> list[Figure]:
+        limits.append(limit_s)
+        return []
+
+    monkeypatch.setattr(program, "guarded", quick)
+    measure({"first": Part("first", 80), "second": Part("second", 70)}, LONG)
+    assert limits == [800, 700]
+
+
+def test_a_quick_run_has_time_for_every_part() -> None:
+    assert sum(part.quick_s for part in program.PARTS.values()) <= QUICK.within_s
 
 
 def test_a_part_that_cannot_be_imported_is_one_that_fails() -> None:
