@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -29,6 +31,7 @@ def make(bootstrap: str, prefix: str) -> Any:
         consumer_auto_offset_reset="earliest",
         web_enabled=False,
         loghandlers=[],
+        datadir=str(Path(tempfile.gettempdir()) / "touchline-bench-faust"),
     )
     requests = app.topic(f"{prefix}requests", key_type=bytes, value_type=bytes, value_serializer="raw")
     grouped = app.topic(f"{prefix}grouped", key_type=str, value_serializer="json")

@@ -145,3 +145,17 @@ def test_two_that_want_one_port_are_refused(tmp_path: Path) -> None:
     options = UpOptions(data_dir=tmp_path, gateway_port=port, dashboard_port=port)
     with pytest.raises(ConfigurationError, match=f"gateway and dashboard cannot both have port {port}"):
         prepare(options, DataFolder(tmp_path), print)
+
+
+def test_every_service_keeps_its_memory_together_unless_who_starts_it_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def told() -> set[str | None]:
+        return {
+            spec.env.get("MALLOC_ARENA_MAX") for spec in plan(EXTERNAL, Config()) if "services.cli.service" in spec.argv
+        }
+
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    assert told() == {"1"}
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
+    assert told() == {"4"}
