@@ -151,9 +151,8 @@ def test_every_service_keeps_its_memory_together_unless_who_starts_it_says_other
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def told() -> set[str | None]:
-        return {
-            spec.env.get("MALLOC_ARENA_MAX") for spec in plan(EXTERNAL, Config()) if "services.cli.service" in spec.argv
-        }
+        services = [spec for spec in plan(EXTERNAL, Config()) if "services.cli.service" in spec.argv]
+        return {spec.env.get("MALLOC_ARENA_MAX") for spec in services}
 
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
     assert told() == {"1"}
