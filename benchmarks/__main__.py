@@ -55,7 +55,7 @@ PARTS = {
     "alerts_service": Part("benchmarks.alerts_service", 600.0),
     "changes": Part("benchmarks.changes", 600.0),
     "policies": Part("benchmarks.policies", 900.0, quick_s=90),
-    "judging": Part("benchmarks.judging", 600.0),
+    "judging": Part("benchmarks.judging", 600.0, quick_s=40),
     "late_truth": Part("benchmarks.late_truth", 600.0, quick_s=90),
     "pages": Part("benchmarks.pages", 900.0, quick_s=160),
     "readers": Part("benchmarks.readers", 900.0, quick_s=90),
