@@ -62,7 +62,7 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "dbt-sources": (dbt_sources.FOLDER / "models/touchline/sources.yml", lambda _: dbt_sources.sources()),
     "dbt-exposures": (dbt_sources.FOLDER / "models/touchline/exposures.yml", lambda _: dbt_sources.exposures()),
     "schema": (Path("infra/blueprints/blueprint.schema.json"), lambda _: blueprint_schema.rendered()),
-    "metrics": (Path("docs/how-to/operations.md"), with_metrics),
+    "metrics": (Path("docs/reference/metrics.md"), with_metrics),
     "retention": (Path("docs/reference/retention.md"), retention.with_table),
     "records": (Path("docs/how-to/import.md"), record_docs.with_records),
     "record-schema": (Path("docs/reference/records.schema.json"), lambda _: record_docs.schema()),
