@@ -10,7 +10,7 @@ import typer
 
 from schemas.facts import Fact
 from schemas.links import Edge
-from services.cli.commands.moments import moment
+from services.cli.moments import moment
 from services.sink.batch import Item
 from services.sink.columns import TABLES
 from services.sink.presence import KEYED, MAX_KEY_CHARS, MAX_KEYS, chunks, described, missing

@@ -23,8 +23,8 @@ def verify(  # noqa: PLR0913 - one parameter per flag
     from dataclasses import asdict
     from datetime import UTC, datetime
 
-    from services.cli.commands.moments import moment
     from services.cli.commands.verifying import Options, run_verify
+    from services.cli.moments import moment
 
     if store_only and (since or fix):
         raise typer.BadParameter("--since and --fix read Kafka, --store-only does not")
@@ -99,8 +99,8 @@ def replay(
     import asyncio
     from datetime import UTC, datetime
 
-    from services.cli.commands.moments import moment
     from services.cli.commands.replaying import replay_raw
+    from services.cli.moments import moment
 
     if from_beginning == bool(since):
         raise typer.BadParameter("say --from-beginning, or --since TIME")

@@ -8,7 +8,6 @@ from pathlib import Path
 from schemas.metrics import METRICS
 from services.alerting.prometheus import board, rules
 from services.cli.commands import retention
-from services.cli.commands.marked import markdown, put
 from services.cli.generate import (
     blueprint_schema,
     cluster_sources,
@@ -19,6 +18,7 @@ from services.cli.generate import (
     superset_charts,
     superset_sets,
 )
+from services.cli.generate.marked import markdown, put
 from streams.connectors.registry import CONNECTORS
 
 ROOT = Path(__file__).parents[3]
