@@ -117,12 +117,17 @@ def _told(story: Story, blueprint: CompiledBlueprint, rng: random.Random) -> Ite
             as_of = max(item.touchpoint.ordered_at for item in batch)
             changes = account.accept(batch, as_of)
             yield from (fact.encoded().decode() for fact in facts_of(account, changes, as_of))
-            yield repr((len(changes.refold), changes.incomplete, changes.cause, changes.corrected, changes.retold))
+            yield repr((len(changes.refold), changes.incomplete, changes.cause, _corrected(changes), changes.retold))
             yield account_fact(account, as_of).encoded().decode()
     as_of = max((item.touchpoint.ordered_at for item in items), default=NOW) + timedelta(days=3)
     account, journey = AccountJourney.rebuilt(story.account_id, blueprint, items, as_of)
     yield from (touchpoint_fact(account, placed, 1).encoded().decode() for placed in journey.placed.values())
     yield from (signal_fact(story.account_id, signal, 1).encoded().decode() for signal in journey.signals.values())
+
+
+def _corrected(changes: Any) -> object:
+    """Why rows were corrected from memory; earlier code calls it `mended`."""
+    return changes.corrected if hasattr(changes, "corrected") else changes.mended
 
 
 def main() -> int:

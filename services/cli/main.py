@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from schemas.errors import did_you_mean
-from schemas.processes import STAGES
-from schemas.touchpoints import DeadLetter
 from services.cli.commands.access import access
 from services.cli.commands.alerts import alerts
 from services.cli.commands.backups import backup, restore
 from services.cli.commands.demo import demo
+from services.cli.commands.dlq import dlq
 from services.cli.commands.incidents import incidents
 from services.cli.commands.privacy import erase, person
+from services.cli.commands.repair import refold, remap, replay, verify
 from services.cli.commands.sources import sources
 from services.cli.console import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ClickHouseOption, ConfigOption, DataOption, KafkaOption, Target
@@ -34,8 +33,6 @@ app = typer.Typer(
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 picks a free port; default: the configuration's.")]
 SqlPort = Annotated[int, typer.Option(min=0, max=65535, help="Port for SQL clients; 0 picks a free one and keeps it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
-StageOption = Annotated[str, typer.Option(help="Only of this stage.")]
-ReasonOption = Annotated[str, typer.Option(help="Only for this reason.")]
 
 
 @app.command()
@@ -245,109 +242,10 @@ def identity(
     raise typer.Exit(EXIT_OK if found["found"] else EXIT_FINDINGS)
 
 
-@app.command()
-def verify(  # noqa: PLR0913 - one parameter per flag
-    since: Annotated[str, typer.Option(help="Only what Kafka took in from then on: 36h, 7d, or a time (UTC).")] = "",
-    fix: Annotated[bool, typer.Option("--fix", help="Store again, from Kafka, what the store has lost.")] = False,
-    store_only: Annotated[bool, typer.Option("--store-only", help="Do not read Kafka.")] = False,
-    data: DataOption = DATA_DIR,
-    config: ConfigOption = None,
-    kafka: KafkaOption = None,
-    clickhouse: ClickHouseOption = None,
-) -> None:
-    """Compare Kafka's facts with the stored rows by id, and the map with its touchpoints; differences as JSON lines."""
-    from dataclasses import asdict
-    from datetime import UTC, datetime
-
-    from services.cli.commands.moments import moment
-    from services.cli.commands.verifying import Options, run_verify
-
-    if store_only and (since or fix):
-        raise typer.BadParameter("--since and --fix read Kafka, --store-only does not")
-    from_at = moment(since, datetime.now(UTC), "--since") if since else None
-    with exit_codes():
-        options = Options(from_at, fix, with_kafka=not store_only)
-        verified = run_verify(Target(data, config, kafka, clickhouse), options, say)
-    findings = verified.findings
-    for finding in findings:
-        emit(asdict(finding))
-    if fix:
-        emit(verified.done)
-    say(f"{len(findings)} kind(s) of difference." if findings else "Everything adds up.")
-    raise typer.Exit(EXIT_FINDINGS if findings else EXIT_OK)
-
-
-@app.command()
-def refold(  # noqa: PLR0913 - one parameter per flag
-    accounts: Annotated[list[str] | None, typer.Argument(help="Accounts to compute anew, e.g. crm:51.")] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    cause: Annotated[str, typer.Option(help="Why; stands in the corrections.")] = "asked for by an operator",
-    rate: Annotated[float, typer.Option(min=0, help="Accounts a second at most; 0: as fast as it goes.")] = 0.0,
-    data: DataOption = DATA_DIR,
-    config: ConfigOption = None,
-    kafka: KafkaOption = None,
-    clickhouse: ClickHouseOption = None,
-) -> None:
-    """Compute accounts anew from their stored touchpoints; corrections say what that changed."""
-    from services.cli.commands.refold_commands import run_refold
-
-    if bool(accounts) == everyone:
-        raise typer.BadParameter("name accounts, or say --all")
-    with exit_codes():
-        target = Target(data, config, kafka, clickhouse)
-        done, unknown = run_refold(target, accounts or [], cause=cause, rate_per_s=rate, say=say)
-    for account_id in unknown:
-        say(f"no account {account_id}")
-    emit(done)
-    raise typer.Exit(EXIT_FINDINGS if unknown else EXIT_OK)
-
-
-@app.command()
-def remap(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the accounts; exit code 1 when any.")] = False,
-    rate: Annotated[float, typer.Option(min=0, help="Accounts a second at most; 0: as fast as it goes.")] = 0.0,
-    data: DataOption = DATA_DIR,
-    config: ConfigOption = None,
-    kafka: KafkaOption = None,
-    clickhouse: ClickHouseOption = None,
-) -> None:
-    """Read history anew: stored requests by today's mappings, all accounts by today's blueprint.
-
-    Can be broken off and started again.
-    """
-    from services.cli.commands.refold_commands import run_remap
-
-    with exit_codes():
-        target = Target(data, config, kafka, clickhouse)
-        done = run_remap(target, dry_run=dry_run, rate_per_s=rate, say=say)
-    emit(done)
-    is_due = done["accounts"] or done.get("outdated_touchpoints")
-    raise typer.Exit(EXIT_FINDINGS if dry_run and is_due else EXIT_OK)
-
-
-@app.command()
-def replay(
-    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Everything Kafka still has.")] = False,
-    since: Annotated[str, typer.Option(help="What came from then on: 36h, or a time.", metavar="TIME")] = "",
-    rate: Annotated[float, typer.Option(min=0, help="Records a second at most; 0: as fast as it goes.")] = 0.0,
-    data: DataOption = DATA_DIR,
-    config: ConfigOption = None,
-    kafka: KafkaOption = None,
-) -> None:
-    """Send the raw requests through the pipeline again; no figure changes by it."""
-    import asyncio
-    from datetime import UTC, datetime
-
-    from services.cli.commands.moments import moment
-    from services.cli.commands.replaying import replay_raw
-
-    if from_beginning == bool(since):
-        raise typer.BadParameter("say --from-beginning, or --since TIME")
-    at = moment(since, datetime.now(UTC), "--since") if since else None
-    with exit_codes():
-        emit(asyncio.run(replay_raw(Target(data, config, kafka).load().kafka, say, since=at, rate_per_s=rate)))
-
-
+app.command()(verify)
+app.command()(refold)
+app.command()(remap)
+app.command()(replay)
 app.command()(demo)
 app.command()(backup)
 app.command()(restore)
@@ -359,86 +257,7 @@ app.add_typer(sources, name="sources")
 app.add_typer(access, name="access")
 app.add_typer(alerts, name="alerts")
 app.add_typer(incidents, name="incidents")
-
-dlq = typer.Typer(no_args_is_help=True, help="What could not be processed: list, show, send again.")
 app.add_typer(dlq, name="dlq")
-
-
-@dlq.command("ls")
-def dlq_list(
-    stage: StageOption = "",
-    reason: ReasonOption = "",
-    data: DataOption = DATA_DIR,
-    config: ConfigOption = None,
-    kafka: KafkaOption = None,
-) -> None:
-    """List dead letters as JSON lines, oldest first."""
-    from services.common.dead_letters import summary
-
-    for letter in _letters(Target(data, config, kafka), (), stage, reason):
-        emit(summary(letter))
-
-
-@dlq.command("show")
-def dlq_show(
-    letter_ids: list[str], data: DataOption = DATA_DIR, config: ConfigOption = None, kafka: KafkaOption = None
-) -> None:
-    """Dead letters with their original bytes, one line of JSON each."""
-    letters = _letters(Target(data, config, kafka), letter_ids)
-    for letter in letters:
-        emit(letter.model_dump(mode="json"))
-    unknown = sorted(set(letter_ids) - {letter.letter_id for letter in letters})
-    for letter_id in unknown:
-        say(f"no dead letter {letter_id}; `touchline dlq ls` lists them")
-    if unknown:
-        raise typer.Exit(EXIT_FINDINGS)
-
-
-@dlq.command("replay")
-def dlq_replay(
-    letter_ids: Annotated[list[str] | None, typer.Argument(help="Letters to send again; none: all chosen.")] = None,
-    stage: StageOption = "",
-    reason: ReasonOption = "",
-    data: DataOption = DATA_DIR,
-    config: ConfigOption = None,
-    kafka: KafkaOption = None,
-) -> None:
-    """Send the records of dead letters to the topics they came from; once more never counts twice."""
-    import asyncio
-
-    from services.common.dead_letters import replay as send
-
-    target = Target(data, config, kafka)
-    letters = _letters(target, letter_ids or (), stage, reason)
-    unknown = set(letter_ids or ()) - {letter.letter_id for letter in letters}
-    with exit_codes():
-        done = asyncio.run(send(target.load().kafka, letters))
-    for line in (
-        *done.lost,
-        *done.waiting,
-        *(f"no dead letter {letter_id} among those chosen" for letter_id in sorted(unknown)),
-    ):
-        say(line)
-    emit(
-        {
-            "letters": len(letters),
-            "records_sent": done.records,
-            "lost": len(done.lost),
-            "waiting_unread": len(done.waiting),
-        }
-    )
-    raise typer.Exit(EXIT_FINDINGS if done.lost or unknown else EXIT_OK)
-
-
-def _letters(target: Target, ids: Sequence[str], stage: str = "", reason: str = "") -> list[DeadLetter]:
-    import asyncio
-
-    from services.common.dead_letters import find, wanted
-
-    if stage and stage not in STAGES:
-        raise typer.BadParameter(f"no stage {stage!r}{did_you_mean(stage, STAGES)}", param_hint="--stage")
-    with exit_codes():
-        return asyncio.run(find(target.load().kafka, wanted(ids, stage, reason)))
 
 
 def _tell(ready: dict[str, object]) -> None:

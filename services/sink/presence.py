@@ -13,7 +13,8 @@ from typing import Final
 
 from schemas.base import EPOCH
 from services.sink.batch import Item
-from services.sink.rows import Row, delivery_rows, link_rows, rows_of
+from services.sink.columns import Row
+from services.sink.rows import delivery_rows, link_rows, rows_of
 
 Key = tuple[object, ...]
 Ask = Callable[[str, dict[str, object]], Sequence[Mapping[str, object]]]

@@ -10,9 +10,10 @@ from typing import Protocol
 from schemas.errors import PermanentError
 from services.sink.batch import Item, Refusal
 from services.sink.cells import recompute
+from services.sink.columns import TABLES, Row, columns
 from services.sink.days import RollUps
 from services.sink.erased import Erased
-from services.sink.rows import TABLES, Row, columns, delivery_rows, link_rows, rows_of
+from services.sink.rows import delivery_rows, link_rows, rows_of
 from services.sink.seen import Seen, seen
 from streams.identity.erasures import Ledger
 from streams.runtime.clickhouse import Columns

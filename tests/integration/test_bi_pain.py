@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from schemas.facts import TouchpointFact
-from services.sink.rows import TABLES, columns, rows_of
+from services.sink.columns import TABLES, columns
+from services.sink.rows import rows_of
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.facts import facts_of

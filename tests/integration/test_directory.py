@@ -12,7 +12,8 @@ import pytest
 
 from schemas.facts import TouchpointFact
 from schemas.touchpoints import CleanTouchpoint, RawRequest
-from services.sink.rows import TABLES, columns, rows_of
+from services.sink.columns import TABLES, columns
+from services.sink.rows import rows_of
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from streams.runtime.clickhouse import Store

@@ -8,7 +8,8 @@ from schemas.links import Edge
 from services.cli.commands.identity import identify
 from services.cli.importing.known import stored
 from services.common.linked import StoredLinks
-from services.sink.rows import TABLES, columns, link_rows
+from services.sink.columns import TABLES, columns
+from services.sink.rows import link_rows
 from streams.connectors.registry import systems_of
 from streams.identity.directories import Directories
 from tests.clickhouse_fixture import ClickHouse

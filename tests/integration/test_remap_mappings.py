@@ -21,7 +21,7 @@ from services.cli.commands.doubted_links import find_retellings
 from services.cli.commands.refold_run import NothingMoves
 from services.cli.commands.remap_mappings import WAY, Outdated, gone_through, left_as_read, send, send_outdated
 from services.cli.commands.remap_rules import count_older
-from services.cli.commands.unread import RAW_TOPIC, find_unread
+from services.cli.finding.vanished_touchpoints import RAW_TOPIC, find_unread
 from services.common.records import consumer, history, producer
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Ignored, Mapped

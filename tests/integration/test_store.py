@@ -23,9 +23,10 @@ from schemas.errors import ConfigurationError, StoreUnavailable
 from schemas.facts import Fact, Tombstone, TouchpointFact
 from services.dashboard import queries
 from services.sink import migrate as migrations
+from services.sink.columns import TABLES, columns
 from services.sink.explain import as_text, explain
 from services.sink.migrate import DEFAULT_DIR, load, migrate, pending
-from services.sink.rows import TABLES, columns, rows_of
+from services.sink.rows import rows_of
 from services.sink.verify import settled, verify
 from services.sink.views import load_views
 from streams.runtime.clickhouse import Store, connect

@@ -18,9 +18,9 @@ from schemas.facts import Fact
 from schemas.links import Edge
 from schemas.touchpoints import RawRequest
 from services.cli.commands import verifying
-from services.cli.commands.holes import find_holes
-from services.cli.commands.unseen import find_unseen
 from services.cli.context import Target
+from services.cli.finding.missing_events import find_unseen
+from services.cli.finding.missing_facts import find_holes
 from services.sink.presence import Ask
 from services.sink.rows import minute_of
 from streams.processors.normalise import parked
@@ -61,7 +61,8 @@ def configured(sink: Harness, folder: Path) -> Path:
 
 #: No stage runs here but the sink: what they have not passed on need not be waited for as long as in earnest.
 _SOON = (
-    "from services.cli.commands import unseen; unseen.FLOW_TIMEOUT_S = 2.0; from services.cli.main import main; main()"
+    "from services.cli.finding import missing_events; missing_events.FLOW_TIMEOUT_S = 2.0; "
+    "from services.cli.main import main; main()"
 )
 
 

@@ -19,6 +19,7 @@ NAMING = [
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _ID = re.compile(r'<a id="([\w-]+)">')
+_FIND = re.compile(r"^\| [^|]+ \| `([^`]+)` \| `([^`]+)` \|$", re.MULTILINE)
 _CELL_END = re.compile(r"(?<!\\)\|")
 _NAMED = re.compile(r"(?<![\w/.:-])docs/[\w/-]+(?:\.\w+)*\b")
 
@@ -71,6 +72,28 @@ def test_every_table_is_whole(page: Path) -> None:
 def test_a_torn_table_is_noticed() -> None:
     assert torn("| a | b |\n|---|---|\n| 1 | 2\nand more |") == ["| 1 | 2"]
     assert torn("| a | b |\n|---|---|\n| 1 | `x \\| y` |\n| 1 | 2 | 3 |") == ["| 1 | 2 | 3 |"]
+
+
+def not_found(rows: str) -> list[str]:
+    """Rows (question, file, word) of which the file is not there or does not hold the word."""
+    return [
+        f"{file}: {word}"
+        for file, word in _FIND.findall(rows)
+        if not (ROOT / file).is_file() or word not in (ROOT / file).read_text(encoding="utf-8")
+    ]
+
+
+def test_where_to_find_things_is_true() -> None:
+    rows = (
+        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Where do I find")[2].partition("\n## ")[0]
+    )
+    assert len(_FIND.findall(rows)) == len([row for row in rows.splitlines() if row.startswith("| ")]) - 1 >= 15
+    assert not_found(rows) == []
+
+
+def test_what_has_moved_is_noticed() -> None:
+    moved, changed = "| Who? | `streams/nowhere.py` | `def` |", "| Who? | `README.md` | `no such word here` |"
+    assert not_found(f"{moved}\n{changed}") == ["streams/nowhere.py: def", "README.md: no such word here"]
 
 
 def test_every_page_that_is_named_is_there() -> None:

@@ -10,10 +10,11 @@ import typer
 
 from schemas.facts import Fact
 from schemas.links import Edge
-from services.cli.commands.moments import moment
+from services.cli.moments import moment
 from services.sink.batch import Item
+from services.sink.columns import TABLES
 from services.sink.presence import KEYED, MAX_KEY_CHARS, MAX_KEYS, chunks, described, missing
-from services.sink.rows import TABLES, link_rows, rows_of
+from services.sink.rows import link_rows, rows_of
 from tests.store_facts import START, account_fact, correction, delivery, signal_fact, tombstone_of, touchpoint_fact
 from tests.store_fixture import FakeRecord, items_of
 

@@ -58,12 +58,12 @@ def test_its_commands_are_ones_that_this_version_has(page: Path) -> None:
     assert [name for name in re.findall(r"`(touchline_[a-z_]+)`", text) if name not in METRICS] == []
 
 
-def test_each_alert_is_in_one_runbook_that_the_operators_page_names() -> None:
+def test_each_alert_is_in_one_runbook_that_the_troubleshooting_page_names() -> None:
     of = {page.name: page.read_text(encoding="utf-8") for page in RUNBOOKS}
-    operations = (RUNBOOKS[0].parents[1] / "operations.md").read_text(encoding="utf-8")
+    page = (RUNBOOKS[0].parents[1] / "troubleshooting.md").read_text(encoding="utf-8")
     for rule in RULES:
         (name,) = [name for name, text in of.items() if rule.name in text.partition("\n\n")[2].partition("\n\n")[0]]
-        (row,) = [line for line in operations.splitlines() if line.startswith("| Touchline") and rule.name in line]
+        (row,) = [line for line in page.splitlines() if line.startswith("| Touchline") and rule.name in line]
         assert f"](runbooks/{name})" in row, rule.name
 
 

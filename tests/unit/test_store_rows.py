@@ -13,7 +13,8 @@ from schemas.errors import PermanentError
 from schemas.facts import Fact, IgnoredFact, Opportunity, ProposalFact, TouchpointFact
 from schemas.links import AccountClaim, Edge
 from schemas.touchpoints import Candidate
-from services.sink.rows import TABLES, Row, columns, link_rows, rows_of, ticks
+from services.sink.columns import TABLES, Row, columns
+from services.sink.rows import link_rows, rows_of, ticks
 from services.sink.seen import seen
 from services.sink.sink import Sink
 from streams.runtime.metrics import NoMetrics

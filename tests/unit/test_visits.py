@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from schemas.touchpoints import CleanTouchpoint, RawRequest
-from services.sink.rows import TABLES, rows_of
+from services.sink.columns import TABLES
+from services.sink.rows import rows_of
 from streams.connectors.agents import agent_of
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped

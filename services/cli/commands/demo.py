@@ -38,7 +38,7 @@ def demo(  # noqa: PLR0913 - one parameter per flag
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout: ready, history, live.")] = False,
 ) -> None:
     """A map that fills before your eyes: 40 invented companies, 60 days, then live until Ctrl-C."""
-    from services.cli.commands.player import Player
+    from services.cli.demo_player import Player
     from services.demo.memory import recall, remember
     from services.demo.progress import Terminal
     from services.supervisor.main import UpOptions, run_up

@@ -92,7 +92,7 @@ def silence(  # noqa: PLR0913 - one parameter per flag
     kafka: KafkaOption = None,
 ) -> None:
     """Hear no more of an incident for a while; its end is still told."""
-    from services.cli.commands.moments import moment
+    from services.cli.moments import moment
 
     now = datetime.now(UTC)
     at = moment(until, now, "UNTIL")

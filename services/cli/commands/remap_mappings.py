@@ -23,7 +23,7 @@ from schemas.topics import TopicName
 from schemas.touchpoints import RAW, RawRequest
 from services.cli.commands.doubted_links import find_retellings
 from services.cli.commands.refold_run import POLL_S, TOPIC, Say, Watch
-from services.cli.commands.unread import RAW_TOPIC, find_unread
+from services.cli.finding.vanished_touchpoints import RAW_TOPIC, find_unread
 from services.common.parked import Unread, without
 from services.common.records import consumer, history, producer, send_again, spans
 from streams.connectors.registry import connectors_of, directories_of, for_source, mappings_of

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from schemas.config import Config
 from schemas.retention import TABLES_HELD, TOPICS_HELD, Holding
-from services.cli.commands.marked import markdown, put
+from services.cli.generate.marked import markdown, put
 from services.sink.retention import days_of
 from streams.runtime.topics_admin import roll_hours
 

@@ -14,10 +14,10 @@ from schemas.config import Config
 from schemas.errors import TransientError
 from schemas.links import Erasure
 from schemas.touchpoints import CleanTouchpoint
-from services.cli.commands.holes import Holes, Repair, find_holes
 from services.cli.commands.refold_commands import run_refold
-from services.cli.commands.unseen import find_unseen
 from services.cli.context import Target
+from services.cli.finding.missing_events import find_unseen
+from services.cli.finding.missing_facts import Holes, Repair, find_holes
 from services.common.secrets import clickhouse_password, erasure_key
 from services.sink.batch import Item
 from services.sink.erased import LEDGER, Erased

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.cli.commands.marked import put, yaml
+from services.cli.generate.marked import put, yaml
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.schemes import covers_url
 from streams.connectors.spec import Connector, Fresh

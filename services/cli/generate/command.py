@@ -8,7 +8,6 @@ from pathlib import Path
 from schemas.metrics import METRICS
 from services.alerting.prometheus import board, rules
 from services.cli.commands import retention
-from services.cli.commands.marked import markdown, put
 from services.cli.generate import (
     blueprint_schema,
     cluster_sources,
@@ -19,6 +18,7 @@ from services.cli.generate import (
     superset_charts,
     superset_sets,
 )
+from services.cli.generate.marked import markdown, put
 from streams.connectors.registry import CONNECTORS
 
 ROOT = Path(__file__).parents[3]
@@ -62,7 +62,7 @@ GENERATED: dict[str, tuple[Path, Callable[[str], str]]] = {
     "dbt-sources": (dbt_sources.FOLDER / "models/touchline/sources.yml", lambda _: dbt_sources.sources()),
     "dbt-exposures": (dbt_sources.FOLDER / "models/touchline/exposures.yml", lambda _: dbt_sources.exposures()),
     "schema": (Path("infra/blueprints/blueprint.schema.json"), lambda _: blueprint_schema.rendered()),
-    "metrics": (Path("docs/how-to/operations.md"), with_metrics),
+    "metrics": (Path("docs/reference/metrics.md"), with_metrics),
     "retention": (Path("docs/reference/retention.md"), retention.with_table),
     "records": (Path("docs/how-to/import.md"), record_docs.with_records),
     "record-schema": (Path("docs/reference/records.schema.json"), lambda _: record_docs.schema()),

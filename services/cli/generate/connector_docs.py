@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from schemas.capabilities import CAPABILITIES
-from services.cli.commands.marked import markdown, put
+from services.cli.generate.marked import markdown, put
 from streams.connectors.registry import CONNECTORS, tellers
 from streams.connectors.schemes import Basic, QueryToken, Scheme, Token, covers_url
 from streams.connectors.spec import Connector

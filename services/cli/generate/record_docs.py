@@ -8,7 +8,7 @@ import orjson
 from pydantic import BaseModel, TypeAdapter
 
 from schemas.records import RECORDS, AccountPart, AnyRecord, PersonPart
-from services.cli.commands.marked import markdown, put
+from services.cli.generate.marked import markdown, put
 
 _PARTS: dict[str, type[BaseModel]] = {"person": PersonPart, "account": AccountPart}
 

@@ -15,7 +15,6 @@ import httpx
 import typer
 
 from schemas.errors import TransientError
-from services.cli.commands.operators import operator
 from services.cli.console import UsageError, emit, say
 from services.cli.context import Target
 from services.cli.importing.columns import KINDS, DateOrder
@@ -25,6 +24,7 @@ from services.cli.importing.placing import Known
 from services.cli.importing.report import Report
 from services.cli.importing.run import FileImport, Outside, Way
 from services.cli.importing.sending import AT_ONCE, TIMEOUT_S, Sender
+from services.cli.operators import operator
 from services.demo.progress import Terminal
 from streams.connectors.registry import directories_of
 

@@ -19,8 +19,8 @@ from schemas.base import EPOCH
 from schemas.config import Config
 from schemas.errors import ConfigurationError, TransientError
 from schemas.links import Erasure
-from services.cli.commands.unseen import flowed
 from services.cli.console import UsageError
+from services.cli.finding.missing_events import flowed
 from services.cli.privacy import store
 from services.cli.privacy.blanking import blank_notes, blank_refusals
 from services.cli.privacy.folder import PrivacyFolder

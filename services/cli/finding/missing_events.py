@@ -19,7 +19,7 @@ from schemas.config import KafkaConfig
 from schemas.processes import INPUTS
 from schemas.topics import TopicName
 from schemas.touchpoints import RAW, CleanTouchpoint, RawRequest
-from services.cli.commands.forgotten import attributed_so_far, forget
+from services.cli.finding.forgotten_events import attributed_so_far, forget
 from services.common.dead_letters import each_letter
 from services.common.parked import Unread
 from services.common.records import Spans, consumer, producer, records_of, send_again, spans_since
