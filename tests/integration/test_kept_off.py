@@ -15,7 +15,8 @@ from schemas.traffic import Traffic
 from services.sink import migrate as migrations
 from services.sink.days import roll_up
 from services.sink.migrate import DEFAULT_DIR, migrate
-from services.sink.rows import TABLES, columns, rows_of
+from services.sink.columns import TABLES, columns
+from services.sink.rows import rows_of
 from services.sink.verify import verify
 from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse

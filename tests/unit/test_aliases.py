@@ -79,6 +79,16 @@ def written(sql: str) -> str:
             " HAVING (dateDiff('day', a, b)) > (sumIfOrNull(b, c))",
             id="GROUP BY ALL",
         ),
+        pytest.param(
+            "SELECT p AS at, max(a) AS p FROM v GROUP BY at HAVING p > 1 ORDER BY -p ASC",
+            "SELECT p AS at, max(a) AS p FROM v GROUP BY (p) HAVING (max(a)) > 1 ORDER BY -(max(a)) ASC",
+            id="a name in HAVING is the alias, though the key of another alias is that column",
+        ),
+        pytest.param(
+            "SELECT max(p) AS a, count() AS n FROM v GROUP BY a % 2 HAVING a % 2 = 1",
+            "SELECT max(p) AS a, count() AS n FROM v GROUP BY a % 2 HAVING a % 2 = 1",
+            id="what GROUP BY itself says is repeated",
+        ),
     ],
 )
 def test_what_a_name_means(sql: str, expected: str) -> None:
@@ -93,6 +103,10 @@ def test_what_a_name_means(sql: str, expected: str) -> None:
         ("SELECT f(toDate(at) AS at) AS d FROM v", set()),
         ("SELECT r AS s FROM v ARRAY JOIN splitByChar(',', r) AS r GROUP BY r", set()),
         ("WITH x AS (SELECT 1 AS a) SELECT a AS b FROM x", set()),
+        ("SELECT p > 1 AS n, max(n) AS p FROM v GROUP BY n HAVING p > 1", {"p"}),
+        ("SELECT p > 1 AS n, max(n) AS p FROM v GROUP BY n ORDER BY p > 1 ASC", {"p"}),
+        ("SELECT p > 1 AS n, max(n) AS p FROM v GROUP BY p > 1 HAVING p > 1", set()),
+        ("SELECT toDate(p) AS p, max(n) AS m FROM v GROUP BY p HAVING toDate(p) > 1", set()),
     ],
 )
 def test_aliases_that_are_defined_elsewhere(sql: str, names: set[str]) -> None:

@@ -5,7 +5,8 @@ GROUP BY the day, as in standard SQL and as every BI tool has it. ClickHouse tak
 `prefer_column_name_to_alias` all for the column. So the setting stays on, and where an alias is meant its expression
 takes its place:
 
-1. a whole item of GROUP BY, ORDER BY or LIMIT BY, and a name in HAVING, is the alias;
+1. a whole item of GROUP BY, ORDER BY or LIMIT BY, and a name in HAVING, is the alias, but for a column that GROUP BY
+   itself names;
 2. in a grouped query so is a name outside of aggregates and of the keys, for no column could stand there;
 3. everything else is the column.
 
@@ -33,8 +34,10 @@ _CALLS: Final = (exp.Anonymous, exp.AnonymousAggFunc, exp.ParameterizedAgg)
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`text`: the statement with aliases written out. `elsewhere`: aliases that are not of a SELECT's list, but defined
-    within an expression or by WITH, and named again: where one of them is also a column, what it means is unclear."""
+    """`text`: the statement with aliases written out. `elsewhere`: aliases of which it is unclear what they mean where
+    one of them is also a column: those that are not of a SELECT's list, but defined within an expression or by WITH,
+    and named again; and those in a HAVING or ORDER BY that may as well repeat the expression of another alias.
+    """
 
     text: str
     elsewhere: frozenset[str]
@@ -65,6 +68,8 @@ class _Scope:
         windows = (item for item in select.expressions if any(isinstance(node, exp.Window) for node in _own(item)))
         self._no_keys = {id(item) for item in (*with_aggregates, *windows)}
         self._keys = set(self._group_keys())
+        self._named = set(self._named_keys())
+        self._unclear: set[str] = set()
 
     def meant(self) -> Iterator[tuple[exp.Column, exp.Alias]]:
         """The names that mean an alias, each with the item of the SELECT that it means."""
@@ -75,16 +80,17 @@ class _Scope:
             if isinstance(node, exp.Column) and (item := self._item(node)):
                 yield node, item
             elif self._is_grouped:
-                yield from self._free(node)
+                yield from self._free(node, after=True)
         for clause in ("having", "qualify"):
             for node in _clause(self._select, clause):
-                yield from self._free(node)
+                yield from self._free(node, after=True)
         if self._is_grouped:
             for node in self._select.expressions:
                 yield from self._free(node)
 
     def elsewhere(self) -> Iterator[str]:
-        """See `Written`."""
+        """See `Written`; after `meant`."""
+        yield from self._unclear
         with_ = self._select.args.get("with_")
         definitions = [cte for cte in (with_.expressions if with_ else []) if cte.args.get("scalar")]
         definitions += [node for node in _own(self._select) if self._is_inner(node)]
@@ -116,6 +122,20 @@ class _Scope:
             item = self._key_item(node)
             yield item.unalias() if item else self._at_position(node)
 
+    def _named_keys(self) -> Iterator[exp.Expr]:
+        """Those that stand in GROUP BY as they are, not by an alias or a position."""
+        for node in _whole(_clause(self._select, "group")):
+            if not self._key_item(node):
+                yield node
+
+    def _others(self, key: exp.Expr) -> set[str]:
+        """Aliases of other items that have the names of columns in a key: where the key seems to be repeated, they may
+        be meant. What GROUP BY itself names is repeated."""
+        if key in self._named:
+            return set()
+        items = (self._item(node) for node in _own(key))
+        return {item.alias for item in items if item is not None and item.unalias() != key}
+
     def _at_position(self, node: exp.Expr) -> exp.Expr:
         """The item that `GROUP BY 2` names; for all else the node itself."""
         items = self._select.expressions
@@ -124,15 +144,24 @@ class _Scope:
             return found
         return node
 
-    def _free(self, node: exp.Expr) -> Iterator[tuple[exp.Column, exp.Alias]]:
-        """The names below `node` that are in no key, aggregate or other query, and not in their own definition."""
+    def _free(self, node: exp.Expr, *, after: bool = False) -> Iterator[tuple[exp.Column, exp.Alias]]:
+        """The names below `node` that are in no key, aggregate or other query, and not in their own definition.
+
+        `after`: in a clause that follows the SELECT's list, where an alias is meant before a column.
+        """
 
         def is_closed(inner: exp.Expr) -> bool:
             return isinstance(inner, exp.Query) or inner in self._keys or self._makes_one(inner)
 
         for inner in node.dfs(prune=is_closed):
             item = self._item(inner)
-            if isinstance(inner, exp.Column) and item is not None and item is not node and inner not in self._keys:
+            if inner in self._keys:
+                others = self._others(inner) if after else set()
+                if isinstance(inner, exp.Column) and item is not None and others:
+                    yield inner, item
+                else:
+                    self._unclear |= others
+            elif isinstance(inner, exp.Column) and item is not None and item is not node:
                 yield inner, item
 
     def _makes_one(self, node: exp.Expr) -> bool:
