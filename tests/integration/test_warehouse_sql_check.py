@@ -333,6 +333,13 @@ def test_readers_give_way_to_services(clickhouse_url: ClickHouse, ground: Ground
     ]
     assert ask(clickhouse_url, "reader", rank, priority="1").text == "10\n"
     assert refused(ask(clickhouse_url, "reader", f"{rank} SETTINGS priority = 1"))
+    nicer = "SELECT getSetting('os_threads_nice_value_query')"
+    assert [ask(clickhouse_url, user, nicer).text for user in ("internal", "reader", "viewer")] == [
+        "0\n",
+        "10\n",
+        "10\n",
+    ]
+    assert ask(clickhouse_url, "reader", nicer, os_threads_nice_value_query="-20").text == "10\n"
 
 
 @pytest.mark.parametrize("name", sorted(TIMELESS_NAMES))
