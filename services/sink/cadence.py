@@ -12,6 +12,7 @@ UNSEEN_ITEMS: Final = 2_000
 """With more than these at hand nobody's not looking is a reason to wait."""
 LOOKED_S: Final = 60.0
 """Who looked within this time still looks: pages ask all the time, a dashboard every half minute or so."""
+LITTLE_ITEMS: Final = 200
 _ITEMS_A_SECOND: Final = 2500
 
 
@@ -26,6 +27,11 @@ class Cadence:
     def __init__(self) -> None:
         self._items = 0
         self._is_seen = True
+
+    @property
+    def is_little(self) -> bool:
+        """Whether so little came last that it is read in a moment."""
+        return self._items <= LITTLE_ITEMS
 
     def collect_s(self, items: int = 0) -> float:
         """From the first record of a batch until it is stored; `items` of it are at hand."""

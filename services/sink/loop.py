@@ -37,7 +37,7 @@ RETRY_MAX_S: Final = 5.0
 #: A step that takes longer says that it waits for ClickHouse: it may hang as well as fail.
 PATIENCE_S: Final = 10.0
 _RECORDS_AT_ONCE: Final = 40
-#: A batch that begins with so few is looked at again only just before its end.
+#: A batch that begins with so few, after one of little, is looked at again only just before its end.
 FEW_ITEMS: Final = 20
 LAST_LOOK_S: Final = 0.06
 _FULL: Final = "disk space for ClickHouse"
@@ -127,7 +127,7 @@ class SinkLoop(ConsumerRebalanceListener):  # type: ignore[misc]
                 if not batch.records:
                     return batch
                 began = now()
-                if len(batch.items) <= FEW_ITEMS:
+                if self._cadence.is_little and len(batch.items) <= FEW_ITEMS:
                     await self._leave_in_kafka(self._cadence.collect_s() - LAST_LOOK_S)
 
     async def _leave_in_kafka(self, seconds: float) -> None:

@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 
 from schemas.incidents import DELIVERIES, Delivery
 from services.sink.batch import Batch
-from services.sink.cadence import COLLECT_MAX_S, COLLECT_S, LOOKED_S, UNSEEN_ITEMS, UNSEEN_S, Cadence
+from services.sink.cadence import COLLECT_MAX_S, COLLECT_S, LITTLE_ITEMS, LOOKED_S, UNSEEN_ITEMS, UNSEEN_S, Cadence
 from services.sink.health import SinkHealth
 from services.sink.loop import FEW_ITEMS, LAST_LOOK_S, SinkLoop
 from streams.runtime.metrics import NoMetrics
@@ -97,10 +97,10 @@ class Consumer:
     def __init__(self, every_s: float, items: int) -> None:
         self.asked = 0
         self._every_s, self._items = every_s, items
-        self._taken = 0
+        self._taken, self._began_s = 0, asyncio.get_running_loop().time()
 
     def _come(self) -> int:
-        return int(asyncio.get_running_loop().time() / self._every_s)
+        return int((asyncio.get_running_loop().time() - self._began_s) / self._every_s)
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, Sequence[Record]]:
         self.asked += 1
@@ -111,7 +111,7 @@ class Consumer:
         return {TopicPartition("d", 0): [Record(self._items)] * count} if count else {}
 
 
-async def collected(consumer: Consumer, looked_s: float | None = SEEN) -> tuple[Batch, float, SinkLoop]:
+async def collected(consumer: Consumer, looked_s: float | None = SEEN, last: int = 0) -> tuple[Batch, float, SinkLoop]:
     """A batch, and how long it took from its first record on."""
     nobody: Any = None
     loop = SinkLoop(
@@ -122,7 +122,7 @@ async def collected(consumer: Consumer, looked_s: float | None = SEEN) -> tuple[
         meter=NoMetrics(),
         health=SinkHealth(lambda: datetime.now(UTC)),
     )
-    loop._cadence.stored(0, looked_s)
+    loop._cadence.stored(last, looked_s)
 
     async def unbroken(*_: object) -> None:
         return None
@@ -147,6 +147,16 @@ async def test_where_much_comes_it_is_read_as_it_comes() -> None:
     consumer = Consumer(every_s=0.04, items=FEW_ITEMS + 1)
     batch, _, _ = await collected(consumer)
     assert consumer.asked >= batch.records
+
+
+@in_virtual_time
+async def test_after_a_batch_of_much_it_is_read_as_it_comes() -> None:
+    consumer = Consumer(every_s=0.04, items=1)
+    batch, _, _ = await collected(consumer, last=LITTLE_ITEMS + 1)
+    assert consumer.asked >= batch.records
+    consumer = Consumer(every_s=0.04, items=1)
+    batch, _, _ = await collected(consumer, last=LITTLE_ITEMS)
+    assert consumer.asked < batch.records
 
 
 @in_virtual_time
