@@ -13,9 +13,9 @@ from schemas.config import ClickHouseConfig
 from schemas.facts import TouchpointFact
 from schemas.traffic import Traffic
 from services.sink import migrate as migrations
+from services.sink.columns import TABLES, columns
 from services.sink.days import roll_up
 from services.sink.migrate import DEFAULT_DIR, migrate
-from services.sink.columns import TABLES, columns
 from services.sink.rows import rows_of
 from services.sink.verify import verify
 from streams.runtime.clickhouse import Store

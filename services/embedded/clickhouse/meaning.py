@@ -85,7 +85,7 @@ def _written(text: str, resolve: Resolve, is_aggregate: Callable[[str], bool]) -
         raise Unclear(str(error)) from None
     tree = _tree(written.text, True, resolve)
     if unclear := written.elsewhere & _columns(tree):
-        raise Unclear("it is defined in WITH or within an expression, or another alias has the same expression", unclear)
+        raise Unclear("it is defined in WITH or within an expression, or another alias stands for as much", unclear)
     return written.text if tree else text
 
 
