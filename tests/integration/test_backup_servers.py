@@ -106,7 +106,7 @@ class Granted:
         if "error" in answer:
             raise DatabaseError(answer["error"])
         (column,) = (name for name in ("total_size", "name") if f"SELECT {name}" in statement)
-        return SimpleNamespace(column_names=[column], result_rows=[[row] for row in answer["ok"].splitlines()])
+        return SimpleNamespace(column_names=[column], result_columns=[answer["ok"].splitlines()])
 
 
 @pytest.mark.parametrize("without", ["", "GRANT FILE ON *.*", "GRANT ALL ON touchline_restoring.*"])
