@@ -16,6 +16,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from services.dashboard import live as live_module
 from services.dashboard.main import _Server
+from tests import incident_kit
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
 from tests.dashboard_seed import world
 from tests.unit.test_dashboard_app import app_on
@@ -63,7 +64,7 @@ async def site(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     monkeypatch.setattr(live_module, "RECOMPUTE_S", 0.2)
     monkeypatch.setattr(live_module, "POLL_S", 0.1)
     store = FakeStore(world(BLUEPRINT, NOW, touchpoints=400, days=6))
-    app = app_on(store)
+    app = app_on(store, blueprint=BLUEPRINT.model_copy(update={"policies": incident_kit.BLUEPRINT.policies}))
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
     server = _Server(config, app.state.lives)

@@ -37,11 +37,12 @@ OF_ONE = [page.address(SUBJECTS[page.id]) for page in PAGES if page.is_about_one
 
 def app_on(store: FakeStore, waits: Sequence[Wait] = (), **around: Any) -> FastAPI:
     named = {name: around.pop(name) for name in ("allowed_hosts", "allowed_origins") if name in around}
+    blueprint = around.pop("blueprint", BLUEPRINT)
     config = DashboardConfig(host=around.pop("host", "127.0.0.1"), **named)
     return build(
         config,
         store=store,
-        blueprint=BLUEPRINT,
+        blueprint=blueprint,
         clock=lambda: NOW,
         waiting=lambda: waits,
         around=Surroundings(sources={"web": told(["segment"]), "support": told(["zendesk"])}, **around),

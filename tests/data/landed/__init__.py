@@ -19,6 +19,10 @@ _HERE: Final = Path(__file__).parent
 LANDED: Final = ("3e0211b", "91a76dd")
 """Oldest first. The first wrote every field of a record; since then, what has its default is left out."""
 
+MENDED: Final = {"3e0211b": frozenset({"repeat_contact", "struggle", "moment_of_truth_failed"})}
+"""Rules of which a mend since then moves signals once their accounts are computed again: "It does not work" says no
+matter any more (`streams/friction/topics.py`), so no repeated contact comes of it, and what builds on that is other."""
+
 
 def landed_figures(version: str) -> dict[str, dict[str, dict[str, Any]]]:
     """Kind (`touchpoints`, `accounts`, `cells`, `signals`) → id → what was shown of it."""
