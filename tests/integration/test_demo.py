@@ -26,6 +26,8 @@ DAYS = 5
 VISIBLE_WITHIN_S = 120.0
 STOPPED_WITHIN_S = 20.0
 
+#: Whether somebody still waits for an answer depends on the hour at which the demo begins.
+MAY_BE_NONE = {"From a ticket to its first answer": 2}
 FIGURES = """
 SELECT
     (SELECT count() FROM bi.touchpoints) AS touchpoints,
@@ -99,15 +101,16 @@ def answered_as_counted(sql_url: str, token: str) -> None:
         assert len(found) == len(wanted), name
         for shown, counted in zip(found, wanted, strict=True):
             assert shown == pytest.approx(counted, abs=1e-6), name
-        says_nothing += [] if tells(wanted) else [name]
+        says_nothing += [] if tells(wanted, MAY_BE_NONE.get(name)) else [name]
     assert says_nothing == []
     reader.close()
     internal.close()
 
 
-def tells(answer: list[list[Any]]) -> bool:
+def tells(answer: list[list[Any]], may_be_none: int | None) -> bool:
     """Whether an analyst learns something of it: it has several rows, and no column of nothing but zeros or blanks."""
-    return len(answer) > 1 and all(any(column) for column in zip(*answer, strict=True))
+    columns = enumerate(zip(*answer, strict=True))
+    return len(answer) > 1 and all(any(column) for number, column in columns if number != may_be_none)
 
 
 def remembered(data: Path) -> Story:
