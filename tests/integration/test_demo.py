@@ -107,7 +107,7 @@ def answered_as_counted(sql_url: str, token: str) -> None:
     internal.close()
 
 
-def tells(answer: list[list[Any]], may_be_none: int | None) -> bool:
+def tells(answer: list[list[Any]], may_be_none: int | None = None) -> bool:
     """Whether an analyst learns something of it: it has several rows, and no column of nothing but zeros or blanks."""
     columns = enumerate(zip(*answer, strict=True))
     return len(answer) > 1 and all(any(column) for number, column in columns if number != may_be_none)
@@ -153,6 +153,7 @@ def test_an_answer_that_tells_nothing_is_seen() -> None:
     assert not tells([["EUR", 4, 8220.0]]), "one row"
     assert not tells([["", 1, 0.0], ["mobile", 7, 0.0]]), "nothing but zeros"
     assert not tells([])
+    assert tells([["high", 0], ["low", 0]], may_be_none=1) and not tells([["high", 0], ["low", 0]], may_be_none=0)
 
 
 def test_a_figure_that_is_off_is_seen() -> None:
