@@ -39,7 +39,7 @@ PATIENCE_S: Final = 10.0
 _RECORDS_AT_ONCE: Final = 40
 #: A batch that begins with so few, after one of little, is looked at again only just before its end.
 FEW_ITEMS: Final = 20
-LAST_LOOK_S: Final = 0.06
+LAST_LOOK_S: Final = 0.15
 _FULL: Final = "disk space for ClickHouse"
 
 Deliver = Callable[[Sequence[DeadLetter]], Awaitable[None]]
