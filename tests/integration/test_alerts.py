@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,12 @@ from schemas.facts import SignalFact
 from schemas.incidents import DELIVERIES, Delivery, IncidentAction
 from schemas.processes import INPUTS
 from services.alerting.hearing import StagesBehind
-from services.alerting.main import Health, serve
-from services.common.config import load_config
+from services.alerting.main import Health
 from streams.runtime.decode import decode
 from streams.runtime.kafka import broadcast_consumer, group_consumer, producer
 from streams.runtime.topics_admin import ensure_topics
 from streams.runtime.writer import partition_of
+from tests.alerts_running import serving
 from tests.receivers import OK, Receiver, receiver, until
 
 pytestmark = [pytest.mark.kafka]
@@ -60,18 +60,8 @@ class Ground:
         one = {"name": "hook", "url": heard.url, "secrets": [{"file": str(self.folder / "secret")}], "per_minute": 600}
         return {"webhooks": [one]}
 
-    @asynccontextmanager
-    async def service(self) -> AsyncIterator[Health]:
-        """The service in this process; it has taken over when the block begins."""
-        stopping, health = asyncio.Event(), Health()
-        config = load_config(self.folder / "touchline.yaml", env={})
-        task = asyncio.create_task(serve(config, stopping=stopping, health=health))
-        try:
-            await until(lambda: health.report()[0] or task.done(), 60)
-            yield health
-        finally:
-            stopping.set()
-            await asyncio.wait_for(task, 30)
+    def service(self) -> AbstractAsyncContextManager[Health]:
+        return serving(self.folder / "touchline.yaml")
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[asyncio.subprocess.Process]:

@@ -10,8 +10,8 @@ import asyncio
 import base64
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,12 +23,12 @@ from schemas.config import KafkaConfig
 from schemas.incidents import WARD, Ward
 from services.alerting import hearing, measuring
 from services.alerting.desks import TOPIC
-from services.alerting.main import Health, digest_of, serve
-from services.common.config import load_config
+from services.alerting.main import Health, digest_of
 from streams.journey.blueprints import load
 from streams.runtime.clickhouse import Store
 from streams.runtime.kafka import partitions, producer
 from streams.runtime.topics_admin import ensure_topics
+from tests.alerts_running import serving
 from tests.clickhouse_fixture import ClickHouse
 from tests.receivers import Receiver, receiver, until
 from tests.store_fixture import fresh_store
@@ -110,18 +110,16 @@ class World:
         finally:
             await writer.stop()
 
-    @asynccontextmanager
-    async def service(self) -> AsyncIterator[Health]:
-        stopping, health = asyncio.Event(), Health()
-        config = load_config(self.folder / "touchline.yaml", env={})
-        task = asyncio.create_task(serve(config, stopping=stopping, health=health))
-        try:
-            await until(lambda: health.report()[0] or task.done(), 60)
-            yield health
-        finally:
-            stopping.set()
-            async with asyncio.timeout(30):
-                await task
+    def service(self) -> AbstractAsyncContextManager[Health]:
+        return serving(self.folder / "touchline.yaml")
+
+    def all_is_wrong(self) -> None:
+        """A promise is missed, something is unusual, and a source that tells every hour has been silent for twelve."""
+        now, whole = self.now, self.whole
+        self.put(OTHER, "web", whole - timedelta(weeks=9), whole - 6 * HOUR, 3 * MINUTE, 3)
+        self.put(OTHER, "web", whole - 6 * HOUR, now, 3 * MINUTE, 70)
+        self.put(PROMISED, "web", now - HOUR, now, MINUTE, 100)
+        self.put(SELDOM, "erp", whole - timedelta(weeks=4), whole - 12 * HOUR, HOUR, 0)
 
 
 def told(heard: Receiver) -> list[tuple[str, str]]:
@@ -155,11 +153,7 @@ async def test_a_missed_promise_an_unusual_change_and_a_late_source_are_told_onc
 ) -> None:
     store, config = stored
     world = World(tmp_path, ground, store)
-    now, whole = world.now, world.whole
-    world.put(OTHER, "web", whole - timedelta(weeks=9), whole - 6 * HOUR, 3 * MINUTE, 3)
-    world.put(OTHER, "web", whole - 6 * HOUR, now, 3 * MINUTE, 70)
-    world.put(PROMISED, "web", now - HOUR, now, MINUTE, 100)
-    world.put(SELDOM, "erp", whole - timedelta(weeks=4), whole - 12 * HOUR, HOUR, 0)
+    world.all_is_wrong()
     async with receiver() as heard:
         world.configure(config, heard)
         await world.watched_since_yesterday()
@@ -168,7 +162,7 @@ async def test_a_missed_promise_an_unusual_change_and_a_late_source_are_told_onc
             await asyncio.sleep(3)
             opened = Counter(told(heard))
             assert opened == {(name, "opened"): 1 for name in ("promise_missed", "unusual_change", "source_late")}
-            world.put(SELDOM, "erp", now - MINUTE, now, MINUTE, 0)
+            world.put(SELDOM, "erp", world.now - MINUTE, world.now, MINUTE, 0)
             await until(lambda: len(heard.got) >= 4, 60)
         assert told(heard)[3:] == [("source_late", "closed")]
 
@@ -180,11 +174,7 @@ async def test_nobody_is_told_of_what_was_so_before_anybody_watched(
     """The same figures, found at the first start of all: history."""
     store, config = stored
     world = World(tmp_path, ground, store)
-    now, whole = world.now, world.whole
-    world.put(OTHER, "web", whole - timedelta(weeks=9), whole - 6 * HOUR, 3 * MINUTE, 3)
-    world.put(OTHER, "web", whole - 6 * HOUR, now, 3 * MINUTE, 70)
-    world.put(PROMISED, "web", now - HOUR, now, MINUTE, 100)
-    world.put(SELDOM, "erp", whole - timedelta(weeks=4), whole - 12 * HOUR, HOUR, 0)
+    world.all_is_wrong()
     async with receiver() as heard:
         world.configure(config, heard)
         async with world.service() as health:
