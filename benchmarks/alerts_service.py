@@ -67,7 +67,7 @@ class Service:
 
     async def until_ready(self) -> None:
         async with asyncio.timeout(LAST_S):
-            while await self._get("/healthz") != 200:
+            while (answer := await self._get("/healthz")) is None or answer.status_code != 200:
                 await asyncio.sleep(0.2)
 
     async def until_open(self, count: int) -> None:
@@ -76,21 +76,21 @@ class Service:
                 await asyncio.sleep(0.5)
 
     async def open(self) -> int:
-        async with httpx.AsyncClient() as client:
-            text = (await client.get(f"{self._url}/metrics")).text
-        return round(sum(map(float, _OPENED.findall(text))))
+        """How many it has open; 0 while it does not answer yet."""
+        answer = await self._get("/metrics")
+        return round(sum(map(float, _OPENED.findall(answer.text)))) if answer else 0
 
     async def spent(self, work: Any) -> Spent:
         began, before = time.monotonic(), cpu_s(self.pid)
         await work
         return Spent(time.monotonic() - began, cpu_s(self.pid) - before, memory_mb(tree(self.pid)))
 
-    async def _get(self, path: str) -> int:
+    async def _get(self, path: str) -> httpx.Response | None:
         try:
             async with httpx.AsyncClient() as client:
-                return (await client.get(self._url + path)).status_code
+                return await client.get(self._url + path)
         except httpx.TransportError:
-            return 0
+            return None
 
 
 def run(pace: Pace, say: Say) -> list[Figure]:

@@ -19,12 +19,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.figures import Figure, Pace, Say
 from benchmarks.window import Bench, Void, bench
+from schemas.processes import PROCESSES
 
 RATE_PER_S: Final = 1000
 PAUSE_S: Final = 0.05
 """No pause may be longer."""
 LOOP: Final = "touchline_loop_lag_seconds"
 GARBAGE: Final = "touchline_gc_pause_seconds"
+
+WATCHED: Final = tuple(one.name for one in PROCESSES if one.role not in ("store", "job") and one.has_own_metrics)
 
 Buckets = dict[float, float]
 """Upper bound → how many were at most so long."""
@@ -86,9 +89,11 @@ def _told(found: Buckets) -> str:
 def _seen(found: Bench) -> dict[str, Seen]:
     now = found.system.run()
     return {
-        name: Seen(buckets(httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text), _waited_s(now.pids[name]))
-        for name, port in now.ops_ports.items()
-        if name in now.pids and name not in ("kafka", "clickhouse")
+        name: Seen(
+            buckets(httpx.get(f"http://127.0.0.1:{now.ops_ports[name]}/metrics", timeout=10).text),
+            _waited_s(now.pids[name]),
+        )
+        for name in WATCHED
     }
 
 
