@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from services.embedded.clickhouse.cache import BoundedCache
 from services.embedded.clickhouse.codec import decode
-from services.embedded.clickhouse.errors import ClickHouseError, hidden
+from services.embedded.clickhouse.errors import MOST_CHARS, ClickHouseError, hidden
 from services.embedded.clickhouse.form import MAX_FIELDS, fields_of
 from services.embedded.clickhouse.lanes import Lane, Width
 from services.embedded.clickhouse.request import parameters, to_statement
@@ -268,3 +268,21 @@ def test_a_reader_is_not_told_where_it_is() -> None:
     error = RuntimeError("Code: 1. DB::Exception: cannot open /data/x/store/a.bin on vm-7: vm-71 (FILE)")
     told = str(ClickHouseError.from_engine(error, hidden("/data/x", "vm-7")))
     assert told == "Code: 1. DB::Exception: cannot open … on …: vm-71 (FILE)"
+
+
+@pytest.mark.parametrize("length", [0, 1, 4_000, 8_191, 8_192, 24_570, 24_580, 40_000])
+def test_a_long_error_is_cut_and_no_path_is_left_half_hidden(length: int) -> None:
+    """ClickHouse tells the place of each of 255,000 open brackets: 6 MB, for which everybody waited."""
+    path = "/data/secret-" + "x" * 4_000
+    error = RuntimeError(
+        "Code: 62. DB::Exception: " + "(" * length + path + "/a.bin " + ", '(' at 1" * 600_000 + ". (SYNTAX_ERROR)"
+    )
+    told = ClickHouseError.from_engine(error, hidden(path))
+    assert told.code == 62 and str(told).startswith("Code: 62. ") and str(told).endswith(" (SYNTAX_ERROR)")
+    assert len(str(told)) < MOST_CHARS + 200 and "secret" not in str(told)
+    assert len(str(ClickHouseError.from_engine(error))) < MOST_CHARS + 200
+
+
+def test_an_error_of_the_longest_length_is_whole() -> None:
+    text = "Code: 62. DB::Exception: ".ljust(MOST_CHARS, "x")
+    assert str(ClickHouseError.from_engine(RuntimeError(text))) == text

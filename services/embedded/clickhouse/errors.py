@@ -52,6 +52,11 @@ _STATUS: Final[dict[int, int]] = {
     ABORTED: 503,
 }
 _CODE = re.compile(r"Code: (\d+)\. ")
+MOST_CHARS: Final = 16_384
+"""Of a message: 255,000 open brackets make one of 6 MB, which names the place of each."""
+_ENDS: Final = re.compile(r" \([A-Z0-9_]{1,80}\)\Z")
+_MARGIN: Final = 8_192
+"""More than the longest path: what a cut may have left half of, and so not hidden, is cut off with it."""
 
 
 class ClickHouseError(Exception):
@@ -76,11 +81,21 @@ class ClickHouseError(Exception):
 
         `hidden`: what must not be told to this reader.
         """
-        text = hidden.sub("…", str(error)) if hidden else str(error)
+        text = _shown(str(error), hidden)
         found = _CODE.search(text)
         if found is None:
             return cls(UNKNOWN_EXCEPTION, f"Code: {UNKNOWN_EXCEPTION}. DB::Exception: {text}. (UNKNOWN_EXCEPTION)")
         return cls(int(found[1]), text[found.start() :])
+
+
+def _shown(text: str, hidden: re.Pattern[str] | None) -> str:
+    """The beginning of a long text and the name of the error: to look through all of it would hold up everybody."""
+    head = text[: MOST_CHARS + _MARGIN]
+    told = hidden.sub("…", head) if hidden else head
+    if len(text) <= MOST_CHARS:
+        return told
+    ends = _ENDS.search(text[-100:])
+    return f"{told[:-_MARGIN]} …{ends[0] if ends else ''}"
 
 
 def hidden(*texts: str) -> re.Pattern[str]:
