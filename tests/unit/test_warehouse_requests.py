@@ -178,6 +178,17 @@ async def test_a_lane_has_its_own_queue_and_memory() -> None:
         lane.close()
 
 
+async def test_who_waits_for_a_lane_that_closes_is_let_go() -> None:
+    lane = Lane("reader", Width(threads=1, queue=2, body_bytes=1000))
+    gate = threading.Event()
+    under_way, waiting = lane.start(gate.wait), lane.start(gate.wait)
+    gate.set()
+    lane.close()
+    assert waiting.cancelled()
+    async with asyncio.timeout(5):
+        assert await under_way
+
+
 async def test_nobody_has_the_whole_of_a_shared_lane() -> None:
     """One asks far too much: another is begun at once, and has room in the queue and for its body."""
     lane = Lane("reader", Width(threads=3, queue=8, body_bytes=1000, is_shared=True))

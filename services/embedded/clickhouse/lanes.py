@@ -119,8 +119,9 @@ class Lane:
         return done
 
     def close(self) -> None:
-        """Waits for what is under way, then ends the threads; what waits never begins."""
-        self._waiting.clear()
+        """Waits for what is under way, then ends the threads; what waits never begins, and its callers are let go."""
+        while self._waiting:
+            self._waiting.pop().done.cancel()
         for pool in (self._engine, self._parsers):
             pool.shutdown(wait=True, cancel_futures=True)
 
