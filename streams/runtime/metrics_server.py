@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 import orjson
 
+from streams.runtime.at_rest import AtRest
 from streams.runtime.metrics import Metrics
 from streams.runtime.pauses import Pauses
 
@@ -38,21 +39,21 @@ class OpsServer:
         self._host = host
         self._port = int(os.environ.get(OPS_PORT_ENV) or 0) if port is None else port
         self._server: asyncio.Server | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self.pauses = Pauses(metrics)
         """Of this process, watched while this serves."""
 
     async def start(self) -> int:
         """Listen. Raises OSError when the port is taken."""
         self._server = await asyncio.start_server(self._serve, self._host, self._port, limit=16_384)
-        self._watching = asyncio.get_running_loop().create_task(self.pauses.run())
+        self._watching = [asyncio.create_task(watch.run()) for watch in (self.pauses, AtRest())]
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
         """Stop listening; safe to call twice."""
-        if self._watching is not None:
-            self._watching.cancel()
-            self._watching = None
+        for watching in self._watching:
+            watching.cancel()
+        self._watching = []
         if self._server is not None:
             self._server.close()
             self._server = None
