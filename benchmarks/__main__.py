@@ -50,6 +50,7 @@ PARTS = {
     "peer": Part("benchmarks.peer", 900.0, quick_s=140),
     "end_to_end": Part("benchmarks.end_to_end", 1200.0, quick_s=250),
     "pauses": Part("benchmarks.pauses", 1200.0),
+    "held": Part("benchmarks.held", 1200.0, quick_s=75),
     "viewers": Part("benchmarks.viewers", quick_s=40),
     "alerts": Part("benchmarks.alerts", 600.0, quick_s=90),
     "alerts_service": Part("benchmarks.alerts_service", 600.0),
@@ -57,7 +58,7 @@ PARTS = {
     "policies": Part("benchmarks.policies", 900.0, quick_s=90),
     "judging": Part("benchmarks.judging", 600.0, quick_s=40),
     "late_truth": Part("benchmarks.late_truth", 600.0, quick_s=90),
-    "pages": Part("benchmarks.pages", 900.0, quick_s=160),
+    "pages": Part("benchmarks.pages", 900.0, quick_s=90),
     "readers": Part("benchmarks.readers", 900.0, quick_s=90),
     "analysts": Part("benchmarks.analysts", 900.0),
 }

@@ -43,6 +43,8 @@ class Pace(Strict):
     repeats: int = 3
     pause_s: float = 600.0
     """For which the load lasts under which nothing may stand still."""
+    held_touchpoints: int = 1_000_000
+    """After which it is asked what all processes hold."""
     late_touchpoints: int = 100_000
     late_claims: int = 5000
     patience: float = 1.0
@@ -61,6 +63,7 @@ QUICK = Pace(
     open_timers=250_000,
     repeats=1,
     pause_s=20,
+    held_touchpoints=25_000,
     late_touchpoints=5000,
     late_claims=500,
     within_s=28 * 60,
