@@ -39,8 +39,9 @@ HOUR: Final = timedelta(hours=1)
 _BROKEN: Final = """
 INSERT INTO signals (account_id, signal_id, revision, is_deleted, rule, rule_version, polarity, severity, event_id,
     person_id, touchpoint_type, phase, opened_at, is_closed, closed_at, evidence, evidence_count, explanation)
-SELECT account_id, concat('b-', event_id), 1, 0, {rules:Array(String)}[cityHash64(event_id, 1) % length({rules:Array(String)})
-    + 1], 1, 'friction', 0.6, event_id, person_id, touchpoint_type, phase, occurred_at + toIntervalHour(4), 0,
+SELECT account_id, concat('b-', event_id), 1, 0,
+    {rules:Array(String)}[cityHash64(event_id, 1) % length({rules:Array(String)}) + 1], 1,
+    'friction', 0.6, event_id, person_id, touchpoint_type, phase, occurred_at + toIntervalHour(4), 0,
     occurred_at + toIntervalHour(4), [event_id], 1, 'no answer in time'
 FROM touchpoints WHERE cityHash64(event_id, 2) % 100 = 0 AND occurred_at < now() - toIntervalHour(4)
 """

@@ -140,7 +140,8 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         if not any(policy.sources for policy in self._lens.blueprint.policies):
             return
         aside = self._aside()
-        gone = {name.removeprefix(SOURCE): now for name in self._desks.of if name.startswith(SOURCE)}
+        known = (name.removeprefix(SOURCE) for name in self._desks.of if name.startswith(SOURCE))
+        gone = {source: now for source in known if source not in self._rhythms.names}
         for source, at in (gone | dict(heard)).items():
             desk = self._desks.get(SOURCE + source)
             after = after_look(desk, source, self._rhythms.of(source), at, now)

@@ -122,7 +122,8 @@ async def test_a_late_fact_withdraws_what_was_sent(tmp_path: Path) -> None:
     async with receiver() as heard, running(tmp_path, configuration(tmp_path, heard)) as vendors:
         now = datetime.now(UTC)
         await vendors.zendesk("created", 1, now - ANSWER_WITHIN + SOON)
-        await vendors.segment("track", messageId="m1", userId="u1", event="Complaint Received", timestamp=now.isoformat())
+        complaint = {"event": "Complaint Received", "timestamp": now.isoformat()}
+        await vendors.segment("track", messageId="m1", userId="u1", **complaint)
         await until(lambda: len(messages(heard, "complaint")) == 1)
         await vendors.segment("identify", messageId="m2", userId="u1", traits={"email": "bo@us.example"})
         await until(lambda: len(messages(heard, "complaint")) == 2)
