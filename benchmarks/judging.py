@@ -25,6 +25,7 @@ from schemas.blueprint import Blueprint
 from schemas.incidents import Desk
 from services.alerting.measuring import LOOK_EVERY_S, Measuring
 from services.sink.migrate import migrate
+from streams.incidents.counts import judging
 from streams.incidents.intake import Lens
 from streams.incidents.type_desks import Check, desk_id, looked
 from streams.journey.blueprints import load
@@ -35,6 +36,15 @@ from tests.sink_harness import store_config
 MINUTES: Final = 5
 """Usual looks before the turn of the hour, and after it."""
 HOUR: Final = timedelta(hours=1)
+_BROKEN: Final = """
+INSERT INTO signals (account_id, signal_id, revision, is_deleted, rule, rule_version, polarity, severity, event_id,
+    person_id, touchpoint_type, phase, opened_at, is_closed, closed_at, evidence, evidence_count, explanation)
+SELECT account_id, concat('b-', event_id), 1, 0,
+    {rules:Array(String)}[cityHash64(event_id, 1) % length({rules:Array(String)}) + 1], 1,
+    'friction', 0.6, event_id, person_id, touchpoint_type, phase, occurred_at + toIntervalHour(4), 0,
+    occurred_at + toIntervalHour(4), [event_id], 1, 'no answer in time'
+FROM touchpoints WHERE cityHash64(event_id, 2) % 100 = 0 AND occurred_at < now() - toIntervalHour(4)
+"""
 
 
 @dataclass(slots=True)
@@ -74,7 +84,15 @@ def measured(folder: Path, touchpoints: int, say: Say) -> list[Figure]:
         with Store(config, clickhouse.token, timeout_s=600) as store:
             if not is_there:
                 fill(store, blueprint, touchpoints)
+            _break_promises(store, blueprint)
             return asyncio.run(_looks(store, clickhouse.pid, blueprint, touchpoints, say))
+
+
+def _break_promises(store: Store, blueprint: Blueprint) -> None:
+    """A hundredth of what came was not answered in time, unless the store has such signals already."""
+    rules = sorted(judging(blueprint))
+    if not store.rows("SELECT 1 FROM signals WHERE rule IN {rules:Array(String)} LIMIT 1", {"rules": rules}):
+        store.command(_BROKEN, {"rules": rules})
 
 
 async def _looks(store: Store, pid: int, blueprint: Blueprint, touchpoints: int, say: Say) -> list[Figure]:

@@ -208,6 +208,13 @@ class AlertsConfig(Strict):
     in_doubt_s: float = Field(
         60.0, ge=1, le=3600, description="a message that may have been sent before a crash is not sent again sooner"
     )
+    withdraw_after_s: float = Field(
+        90.0,
+        ge=1,
+        le=3600,
+        description="so long must the evidence of an incident be gone before people hear that it did not happen: what a"
+        " newer mapping reads again is gone for a moment",
+    )
     give_up_after_h: float = Field(24.0, gt=0, le=168, description="how long an undelivered message is tried again")
     slack: tuple[SlackChannel, ...] = Field((), description="Slack incoming webhooks")
     slack_bots: tuple[SlackBotChannel, ...] = Field((), description="Slack apps' bots")

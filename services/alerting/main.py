@@ -190,6 +190,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         meter=metrics,
         clock=_now,
         aside=lambda: frozenset(one.source for one in standings.standings.aside),
+        withdraw_after=timedelta(seconds=alerts.withdraw_after_s),
     )
     watcher.stopping = stopping
     weeklies = Weeklies(desks, watcher.log, alerts, _now)

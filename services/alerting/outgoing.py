@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 import httpx
 
@@ -22,6 +23,9 @@ from schemas.base import EPOCH
 
 MAX_ANSWER_BYTES = 8_192
 _NAT64 = IPv6Network("64:ff9b::/96")
+_INSIDE: Final = tuple(map(ip_network, ("192.0.0.0/24", "168.63.129.16/32", "fec0::/10", "3fff::/20")))
+"""Called global by their form, and yet means something else to each machine: protocol assignments (at Oracle's the
+metadata of the machine), Azure's own services, site-local addresses, documentation."""
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -66,6 +70,8 @@ def embedded(address: Address) -> Address:
 def is_public(address: Address) -> bool:
     """Whether anybody on the internet means the same by it."""
     found = embedded(address)
+    if any(found in network for network in _INSIDE):
+        return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 

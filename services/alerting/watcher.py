@@ -31,7 +31,7 @@ from streams.incidents.lateness import after_look
 from streams.incidents.messages import Places
 from streams.incidents.rhythm import Rhythms
 from streams.incidents.subjects import SOURCE, TYPE
-from streams.incidents.threads import AtOnce, Manner, Route, View, judged, look_again_at, moved
+from streams.incidents.threads import WITHDRAW_AFTER, AtOnce, Manner, Route, View, judged, look_again_at, moved
 from streams.incidents.type_desks import Check, looked
 from streams.runtime.decode import decode
 from streams.runtime.failpoints import hit
@@ -71,8 +71,10 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         meter: Meter,
         clock: Callable[[], datetime],
         aside: Callable[[], Set[str]] = frozenset,
+        withdraw_after: timedelta = WITHDRAW_AFTER,
     ) -> None:
         """`aside`: the sources whose requests are kept unread now."""
+        self._withdraw_after = withdraw_after
         self._consumer, self._desks, self._lens, self._deliveries = consumer, desks, lens, deliveries
         self._route, self._manner, self._places, self._rhythms = route, manner, places, rhythms
         self._meter, self._clock, self._aside = meter, clock, aside
@@ -138,7 +140,8 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         if not any(policy.sources for policy in self._lens.blueprint.policies):
             return
         aside = self._aside()
-        gone = {name.removeprefix(SOURCE): now for name in self._desks.of if name.startswith(SOURCE)}
+        known = (name.removeprefix(SOURCE) for name in self._desks.of if name.startswith(SOURCE))
+        gone = {source: now for source in known if source not in self._rhythms.names}
         for source, at in (gone | dict(heard)).items():
             desk = self._desks.get(SOURCE + source)
             after = after_look(desk, source, self._rhythms.of(source), at, now)
@@ -284,6 +287,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             aside=self._aside(),
             rhythms=self._rhythms,
             owners=self._owners,
+            withdraw_after=self._withdraw_after,
         )
 
     async def _commit(self, offsets: dict[TopicPartition, int]) -> None:

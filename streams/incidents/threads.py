@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from schemas.incidents import MAX_EVENTS, Desk, Message, Notice, Sending, Thread
 from schemas.policies import LEVELS, Policy, is_at_least
@@ -23,6 +23,8 @@ from streams.incidents.rhythm import Rhythms
 
 Route = Callable[[Message], tuple[str, ...]]
 """The channels that a message goes to."""
+WITHDRAW_AFTER: Final = timedelta(seconds=90)
+"""What is read anew is withdrawn first and comes back a moment later."""
 
 
 class Manner(Protocol):
@@ -71,7 +73,7 @@ class View:
     aside: Set[str] = frozenset()
     owners: Mapping[str, str] = field(default_factory=dict)
     rhythms: Rhythms = field(default_factory=Rhythms)
-    withdraw_after: timedelta = timedelta(seconds=90)
+    withdraw_after: timedelta = WITHDRAW_AFTER
 
     @property
     def policies(self) -> Sequence[Policy]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,8 @@ class Store:
             return []
         if "crm_owner" in sql:
             return [{"account_id": "crm:golden", "crm_owner": "71000001"}]
-        return [{"source": source, "heard_at": at} for source, at in self.heard.items()]
+        wanted: Any = (parameters or {}).get("sources", self.heard)
+        return [{"source": source, "heard_at": at} for source, at in self.heard.items() if source in wanted]
 
 
 class Stages:
@@ -51,14 +53,17 @@ class Stages:
         return None
 
 
+def named(source: str) -> SourceConfig:
+    return SourceConfig(name=source, vendor="touchline", secrets=({"env": "X"},))
+
+
 class World:
     """The watcher and what it hears, in the test's time."""
 
     def __init__(self, since: datetime = NOW - 30 * HOUR) -> None:
         self.watch = Watch(NOW, since)
         self.store, self.stages = Store({"crm": NOW, "web": NOW}), Stages()
-        named = [SourceConfig(name=name, vendor="touchline", secrets=({"env": "X"},)) for name in ("crm", "web")]
-        self.rhythms = Rhythms(LatenessConfig(), named)
+        self.rhythms = Rhythms(LatenessConfig(), map(named, ("crm", "web")))
         self.watch.watcher._rhythms = self.rhythms
         self.hearing = Hearing(
             self.store,
@@ -127,6 +132,7 @@ async def test_one_that_is_configured_no_more_is_waited_for_no_more() -> None:
     world = World()
     await world.at(NOW + 2 * HOUR)
     world.hearing._sources = {"web"}
+    world.watch.watcher._rhythms = Rhythms(LatenessConfig(), (named("web"),))
     assert [one.kind for one in await world.at(NOW + 3 * HOUR)] == ["opened", "closed"]
 
 
