@@ -15,7 +15,7 @@ from schemas.touchpoints import CleanTouchpoint
 from streams.journey.blueprints import load
 from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse
-from tests.journeys import START, at, touchpoint
+from tests.journeys import at, touchpoint
 from tests.pipeline import Pipeline
 from tests.store_fixture import fresh_store, put
 
@@ -116,7 +116,8 @@ async def told(order: int) -> list[Fact]:
     try:
         for begin in range(0, len(events), len(events) // 3):
             await pipeline.feed(events[begin : begin + len(events) // 3])
-            await asyncio.wait_for(pipeline.run(), 120)
+            async with asyncio.timeout(120):
+                await pipeline.run()
     finally:
         await pipeline.close()
     logs = [log for (topic, _), log in sorted(pipeline.topics.logs.items()) if topic == "journey.facts.v1"]

@@ -1,4 +1,4 @@
-"""Answers that are just in time and just late by a calendar: weekends, holidays, lunches, nights, zones, clock changes."""
+"""Answers just in time and just late by a calendar: weekends, holidays, nights, zones, and clocks that are changed."""
 
 from __future__ import annotations
 
