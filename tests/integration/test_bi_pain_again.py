@@ -7,6 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from math import prod
+from typing import Any
 
 import pytest
 
@@ -27,9 +28,9 @@ AS_OF = at(30 * DAY)
 Case = list[CleanTouchpoint]
 
 
-def event(case: str, name: str, seconds: float, action: str = "click", **fields: object) -> CleanTouchpoint:
+def event(case: str, name: str, seconds: float, action: str = "click", **fields: Any) -> CleanTouchpoint:
     """Of a visitor of the case's own company, on a page that is no moment of truth."""
-    told: dict[str, object] = {
+    told: dict[str, Any] = {
         "aliases": (f"email:ann@{case}.example", f"user_id:{case}"),
         "session_id": "s1",
         "page": "/a",
@@ -38,7 +39,7 @@ def event(case: str, name: str, seconds: float, action: str = "click", **fields:
     return touchpoint(f"{case}/{name}", seconds, action, **(told | fields))
 
 
-def clicks(case: str, prefix: str, begin: float, count: int, element: str = "save", **fields: object) -> Case:
+def clicks(case: str, prefix: str, begin: float, count: int, element: str = "save", **fields: Any) -> Case:
     return [event(case, f"{prefix}{n}", begin + 0.4 * n, element=element, **fields) for n in range(count)]
 
 
