@@ -7,7 +7,7 @@ import binascii
 import hmac
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from schemas.config import SourceConfig
@@ -18,6 +18,8 @@ from streams.connectors.content import at
 from streams.connectors.registry import for_source, missing_tenant
 from streams.connectors.spec import Connector
 from streams.connectors.ways import KeyPlace
+
+NO_SOURCE: Final = "no such source is configured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,19 @@ class Sources:
         """The files of every source whose pages load an SDK from here."""
         return (source.files for source in self._by_name.values() if source.files)
 
+    def named(self, name: str) -> Source | None:
+        """The source of that name."""
+        return self._by_name.get(name)
+
     def webhook(self, connector: Connector | None, name: str) -> Source:
         """The source a webhook's path names; Refusal 404 when there is none of that connector."""
         source = self._by_name.get(name)
-        if source is None or source.connector is not connector:
-            raise Refusal(404, "unknown_source", "no such source is configured")
+        if source is None:
+            raise Refusal(404, "unknown_source", NO_SOURCE, known=f"no source `{name[:60]}` is configured")
+        if source.connector is not connector:
+            theirs = f"source `{name}` speaks `{source.config.vendor}`"
+            was = f"it was called as `{connector.name}`" if connector is not None else ""
+            raise Refusal(404, "unknown_source", NO_SOURCE, known=f"{theirs}; {was}")
         return source
 
 

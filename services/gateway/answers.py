@@ -28,16 +28,16 @@ class Answer:
 class Refusal(Exception):
     """A request that is not taken: status, a slug for programs, a line for people.
 
-    `told`: more than that, for the operator alone.
+    `known`: more than that, for the operator alone.
     """
 
-    def __init__(self, status: int, code: str, message: str, headers: tuple[Header, ...] = (), told: str = "") -> None:
+    def __init__(self, status: int, code: str, message: str, headers: tuple[Header, ...] = (), known: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers
-        self.told = told or message
+        self.known = known or message
 
 
 def replied(reply: Reply, status: int = 200) -> Answer:

@@ -15,7 +15,7 @@ from services.gateway.acting import Acting
 from services.gateway.answers import Answer, Refusal, json_answer, refused, replied
 from services.gateway.browser import cors, preflight
 from services.gateway.decoding import too_large
-from services.gateway.events import take_action, take_call, take_webhook
+from services.gateway.events import claimed, take_action, take_call, take_webhook
 from services.gateway.intake import Intake
 from services.gateway.request import Request
 from services.gateway.routes import Route, Routes
@@ -74,16 +74,19 @@ class Gateway:
     async def _answer(self, request: Request, route: Route | None, receive: Receive) -> Answer:
         try:
             if route is None:
-                raise Refusal(404, "unknown_path", "no such path; see the connector's documentation")
+                known = f"no such path: {request.path[:80]}"
+                raise Refusal(404, "unknown_path", "no such path; see the connector's documentation", known=known)
             if request.method == "OPTIONS" and route.cors:
                 return preflight(request, route)
             if request.method not in route.methods:
                 allow = ", ".join((*route.methods, "OPTIONS") if route.cors else route.methods).encode()
-                raise Refusal(405, "method_not_allowed", f"use {route.methods[0]}", ((b"allow", allow),))
+                use, called = f"use {route.methods[0]}", f"{request.method[:20]} {request.path[:80]}"
+                raise Refusal(405, "method_not_allowed", use, ((b"allow", allow),), known=f"{called}: {use}")
             return await self._dispatch(request, route, receive)
         except Refusal as refusal:
             self.metrics.inc("touchline_gateway_refusals_total", source=request.source, reason=refusal.code)
-            self.not_taken.note(request.known_source, refusal.code, masked(refusal.told))
+            who = request.known_source or (claimed(self, request, route) if route is not None else "")
+            self.not_taken.note(who, refusal.code, masked(refusal.known))
             if route is not None and route.always is not None:
                 return replied(route.always, refusal.status)
             if route is not None and route.sdk is not None:

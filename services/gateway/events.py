@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from services.gateway.decoding import decode, json_of, text_of, unwrapped
 from services.gateway.intake import Intake
 from services.gateway.request import Request
 from services.gateway.routes import Route
+from services.gateway.signatures import MISMATCH, Problem
 from streams.connectors.content import Content, at, is_empty, is_markup, opened
 from streams.connectors.schemes import Hmac, covers_url
 from streams.connectors.ways import SUCCESS, Call, KeyPlace, Tenant, Webhook
@@ -86,6 +88,22 @@ async def take_webhook(gateway: Gateway, request: Request, route: Route) -> Answ
     return replied(source.connector.answers.ok)
 
 
+def claimed(gateway: Gateway, request: Request, route: Route) -> str:
+    """Whose a request says it is, where it was refused before that was asked: by its path, or by a key in its head.
+
+    Empty where nobody says. The name of a configured source, so that these are few.
+    """
+    if route.purpose == "webhook":
+        found = gateway.sources.named(route.argument)
+        return found.config.name if found is not None else ""
+    for key_of in HEAD_KEYS.values():
+        with suppress(Refusal):  # a key that cannot be read is nobody's
+            found = gateway.sources.by_key(key_of(request, route.key_names))
+            if found is not None:
+                return found.config.name
+    return ""
+
+
 def _by_head(gateway: Gateway, request: Request, route: Route) -> Source | None:
     """The source whose key stands in the head; None when it may still stand in the body. Refusal 401."""
     accepted = {place for call in route.calls.values() for place in call.keys}
@@ -143,17 +161,18 @@ def _prove(gateway: Gateway, request: Request, source: Source, webhook: Webhook)
     urls = signatures.called_urls(webhook.scheme, request, source.config.public_base_url)
     signed = signatures.Signed(request.method.encode(), urls, request.headers, request.body, request.query)
     problem = signatures.verify(webhook.scheme, source.secrets, signed, gateway.intake.now())
-    if problem:
-        raise Refusal(401, "invalid_signature", problem, told=_checked_for(webhook, source, urls, problem))
+    if problem is not None:
+        known = _checked_for(webhook, source, urls, problem)
+        raise Refusal(401, problem.code, problem.words, known=known)
 
 
-def _checked_for(webhook: Webhook, source: Source, urls: tuple[bytes, ...], problem: str) -> str:
-    """Why, with the address that the signature should have covered, without its query."""
-    if not isinstance(webhook.scheme, Hmac) or not covers_url(webhook.scheme):
-        return problem
+def _checked_for(webhook: Webhook, source: Source, urls: tuple[bytes, ...], problem: Problem) -> str:
+    """Why, with the address that a signature that does not match should have covered, without its query."""
+    if problem.code != MISMATCH or not isinstance(webhook.scheme, Hmac) or not covers_url(webhook.scheme):
+        return problem.words
     checked = " and ".join(url.partition(b"?")[0].decode(errors="replace") for url in urls)
     hint = "" if source.config.public_base_url else "; set `public_base_url` to what the sender calls"
-    return f"{problem}; it was checked for {checked}{hint}"
+    return f"{problem.words}; it was checked for {checked}{hint}"
 
 
 def _check_tenant(tenant: Tenant, configured: str, value: Any) -> None:

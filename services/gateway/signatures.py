@@ -15,11 +15,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from math import ceil
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from services.gateway.request import Request
 from streams.connectors.schemes import Basic, Hmac, Part, QueryToken, Scheme, Token, covers_url
+
+MISMATCH: Final = "invalid_signature"
+_FORMS: Final = {"iso": "ISO 8601", "s": "seconds since 1970", "ms": "milliseconds since 1970"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,15 @@ class Signed:
     query: str = ""
 
 
-def verify(scheme: Scheme, secrets: Iterable[bytes], signed: Signed, now: datetime) -> str:
-    """Empty when the sender has proved itself just now, else why not, in words fit for a log and a 401."""
+class Problem(NamedTuple):
+    """Why a sender has not proved itself: a slug for programs, and words fit for a log and a 401."""
+
+    code: str
+    words: str
+
+
+def verify(scheme: Scheme, secrets: Iterable[bytes], signed: Signed, now: datetime) -> Problem | None:
+    """None when the sender has proved itself just now, else why not."""
     return _KINDS[type(scheme)].verify(scheme, tuple(secrets), signed, now)
 
 
@@ -49,18 +60,18 @@ def prove(scheme: Scheme, secret: bytes, signed: Signed, now: datetime) -> dict[
 # -- keyed hashes
 
 
-def _verify_hmac(scheme: Hmac, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> str:
+def _verify_hmac(scheme: Hmac, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> Problem | None:
     header = signed.headers.get(scheme.header, b"")
     if not header:
-        return "the signature header is missing"
+        return Problem("missing_signature", "the signature header is missing")
     stamp = _field(header, b"t=") if scheme.layout == "fields" else signed.headers.get(scheme.timestamp_header, b"")
     if scheme.timestamp and not _is_fresh(stamp, scheme, now):
-        return f"the timestamp is missing, unreadable or more than {scheme.tolerance_s} s off"
+        return _stale(stamp, scheme, now)
     given = _given(header, scheme)
     expected = [
         _expected(scheme, secret, _message(scheme, signed, url, stamp)) for secret in secrets for url in signed.urls
     ]
-    return "" if _any_equal(given, expected) else "the signature does not match"
+    return None if _any_equal(given, expected) else Problem(MISMATCH, "the signature does not match")
 
 
 def _prove_hmac(scheme: Hmac, secret: bytes, signed: Signed, now: datetime) -> dict[bytes, bytes]:
@@ -110,6 +121,20 @@ def _field(header: bytes, name: bytes) -> bytes:
     return next((part.strip()[len(name) :] for part in header.split(b",") if part.strip().startswith(name)), b"")
 
 
+def _stale(stamp: bytes, scheme: Hmac, now: datetime) -> Problem:
+    """A stamp that is too old, too new, or none: what it says, and by how much it is off."""
+    if not stamp:
+        return Problem("stale_signature", "the timestamp is missing")
+    try:
+        off = now.timestamp() - _seconds(stamp.decode("ascii"), scheme.timestamp)
+    except (ValueError, OverflowError):
+        shown = stamp[:30].decode(errors="replace")
+        return Problem("stale_signature", f"the timestamp is not in {_FORMS[scheme.timestamp]}: `{shown}`")
+    side = "old" if off > 0 else "ahead of our clock"
+    most = f"at most {scheme.tolerance_s} s are taken"
+    return Problem("stale_signature", f"the timestamp is {ceil(abs(off))} s {side}; {most}")
+
+
 def _is_fresh(stamp: bytes, scheme: Hmac, now: datetime) -> bool:
     """Within the tolerance, both ways, edges included."""
     try:
@@ -137,28 +162,29 @@ def _stamp(scheme: Hmac, now: datetime) -> bytes:
 # -- the secret itself
 
 
-def _verify_token(scheme: Token, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> str:
+def _verify_token(scheme: Token, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> Problem | None:
     header = signed.headers.get(scheme.header, b"")
     if not header:
-        return "the header with the token is missing"
+        return Problem("missing_signature", "the header with the token is missing")
     is_said = header[: len(scheme.prefix)].lower() == scheme.prefix.lower()
     given = [header[len(scheme.prefix) :].strip()] if is_said else []
-    return "" if _any_equal(given, secrets) else "the token does not match"
+    return None if _any_equal(given, secrets) else Problem(MISMATCH, "the token does not match")
 
 
 def _prove_token(scheme: Token, secret: bytes, signed: Signed, now: datetime) -> dict[bytes, bytes]:
     return {scheme.header: scheme.prefix + secret}
 
 
-def _verify_basic(scheme: Basic, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> str:
+def _verify_basic(scheme: Basic, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> Problem | None:
     kind, _, value = signed.headers.get(b"authorization", b"").partition(b" ")
     try:
         given = base64.b64decode(value.strip(), validate=True) if kind.lower() == b"basic" else b""
     except binascii.Error:
         given = b""
     if not given:
-        return "HTTP Basic is missing"
-    return "" if _any_equal([given, given.partition(b":")[2]], secrets) else "user or password does not match"
+        return Problem("missing_signature", "HTTP Basic is missing")
+    is_known = _any_equal([given, given.partition(b":")[2]], secrets)
+    return None if is_known else Problem(MISMATCH, "user or password does not match")
 
 
 def _prove_basic(scheme: Basic, secret: bytes, signed: Signed, now: datetime) -> dict[bytes, bytes]:
@@ -166,12 +192,14 @@ def _prove_basic(scheme: Basic, secret: bytes, signed: Signed, now: datetime) ->
     return {b"authorization": b"Basic " + base64.b64encode(pair)}
 
 
-def _verify_query_token(scheme: QueryToken, secrets: tuple[bytes, ...], signed: Signed, now: datetime) -> str:
+def _verify_query_token(
+    scheme: QueryToken, secrets: tuple[bytes, ...], signed: Signed, now: datetime
+) -> Problem | None:
     pairs = (part.partition("=") for part in signed.query.split("&"))
     given = [unquote_to_bytes(value) for name, _, value in pairs if name == scheme.name][:8]
     if not any(given):
-        return f"`{scheme.name}` is missing in the query"
-    return "" if _any_equal(given, secrets) else "the token does not match"
+        return Problem("missing_signature", f"`{scheme.name}` is missing in the query")
+    return None if _any_equal(given, secrets) else Problem(MISMATCH, "the token does not match")
 
 
 def _prove_query_token(scheme: QueryToken, secret: bytes, signed: Signed, now: datetime) -> dict[bytes, bytes]:
@@ -199,7 +227,7 @@ def _any_equal(given: Iterable[bytes], expected: Iterable[bytes]) -> bool:
 class _Kind:
     """The two functions of a kind of scheme."""
 
-    verify: Callable[[Any, tuple[bytes, ...], Signed, datetime], str]
+    verify: Callable[[Any, tuple[bytes, ...], Signed, datetime], Problem | None]
     prove: Callable[[Any, bytes, Signed, datetime], dict[bytes, bytes]]
 
 

@@ -16,7 +16,7 @@ from streams.runtime.standings import said
 
 MAX_KINDS: Final = 500
 """So many pairs of source and reason are counted; both come from short lists."""
-MAX_CHARS: Final = 200
+MAX_CHARS: Final = 400
 
 
 class Tally:

@@ -69,6 +69,66 @@ async def test_without_a_public_address_it_says_how_to_set_one() -> None:
     assert "set `public_base_url`" in one.detail and "127.0.0.1" in one.detail
 
 
+async def test_why_a_webhook_was_refused_is_told_apart() -> None:
+    app, _ = gateway()
+    good = hubspot_headers(BODY)
+    stamp = "X-HubSpot-Request-Timestamp".lower()
+    now = int({name.lower(): value for name, value in good.items()}[stamp])
+
+    def stamped(value: str) -> dict[str, str]:
+        return {name: value if name.lower() == stamp else old for name, old in good.items()}
+
+    async with client(app) as http:
+        for headers in ({}, stamped(str(now - 600_000)), stamped(str(now + 900_000)), stamped("yesterday")):
+            assert (await http.post("/hubspot/crm", content=BODY, headers=headers)).status_code == 401
+        await http.post("/hubspot/crm", content=BODY, headers=hubspot_headers(BODY + b" "))
+    found = await refused_by(app)
+    counts = {reason: one.count for (source, reason), one in found.items() if source == "crm"}
+    assert counts == {"missing_signature": 1, "stale_signature": 3, "invalid_signature": 1}
+    assert found["crm", "stale_signature"].detail == "the timestamp is not in milliseconds since 1970: `yesterday`"
+    assert "checked for" in found["crm", "invalid_signature"].detail
+
+
+@pytest.mark.parametrize(("by_ms", "says"), [(-600_000, "600 s old"), (900_000, "900 s ahead of our clock")])
+async def test_a_clock_that_is_wrong_says_by_how_much(by_ms: int, says: str) -> None:
+    app, _ = gateway()
+    headers = {
+        name: str(int(NOW.timestamp() * 1000) + by_ms) if "imestamp" in name else value
+        for name, value in hubspot_headers(BODY).items()
+    }
+    async with client(app) as http:
+        await http.post("/hubspot/crm", content=BODY, headers=headers)
+    (one,) = (await refused_by(app)).values()
+    assert one.detail == f"the timestamp is {says}; at most 300 s are taken"
+
+
+async def test_an_address_that_is_nobodys_says_which_and_whose_it_may_be() -> None:
+    app, _ = gateway()
+    async with client(app) as http:
+        nobodys = await http.post("/hubspot/crm2", content=BODY)
+        theirs = await http.post("/hubspot/web", content=BODY)
+        await http.post("/v9/track", content=BODY)
+        await http.put("/v1/track", content=BODY)
+    assert nobodys.text == theirs.text, "a stranger learns nothing"
+    found = await refused_by(app)
+    assert found["", "unknown_source"].detail == "no source `crm2` is configured"
+    assert found["web", "unknown_source"].detail == "source `web` speaks `segment`; it was called as `hubspot`"
+    assert found["", "unknown_path"].detail == "no such path: /v9/track"
+    assert found["", "method_not_allowed"].detail == "PUT /v1/track: use POST"
+
+
+async def test_what_is_too_large_is_its_senders_though_nobody_read_it() -> None:
+    app, _ = gateway()
+    large = b"[" + b" " * 5_000_000 + b"]"
+    async with client(app) as http:
+        for auth in (("WK", ""), ("nobody's", "")):
+            assert (await http.post("/v1/batch", content=large, auth=auth)).status_code == 413
+        assert (await http.post("/v1/batch", content=large, headers={"Authorization": "Basic !"})).status_code == 413
+        assert (await http.post("/hubspot/crm", content=large)).status_code == 413
+    counts = {kind: one.count for kind, one in (await refused_by(app)).items()}
+    assert counts == {("web", "too_large"): 1, ("", "too_large"): 2, ("crm", "too_large"): 1}
+
+
 async def test_a_key_of_another_source_says_whose_protocol_it_is() -> None:
     app, _ = gateway()
     async with client(app) as http:

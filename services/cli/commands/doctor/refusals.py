@@ -17,6 +17,11 @@ FIXES = {
     "missing_key": "give the sender the source's key; `touchline.yaml` names its file",
     "invalid_signature": "put the sender's signing secret into the source's file, and restart the gateway; an address "
     "that is named must be the one that the sender calls (`public_base_url`)",
+    "stale_signature": "set the clock of the gateway's machine (`timedatectl`); else the sender's clock is wrong, or "
+    "somebody sends old requests again",
+    "missing_signature": "turn signing on at the sender; else somebody calls the address who is not your sender, or a "
+    "proxy takes the header away",
+    "unknown_source": "give the sender the address of a source, `/VENDOR/NAME`; `touchline sources ls` lists yours",
     "too_large": "let the sender send smaller batches, or raise `gateway.max_body_bytes`",
     "unavailable": "Kafka did not ack: see its log and disk; senders that follow Retry-After send again",
     "no_base_url": "set the source's `public_base_url` to the address at which browsers reach the gateway",
