@@ -1,8 +1,8 @@
 """Statements that a reader might send, made at random: what a chart asks, what an attacker tries, and real ones bent.
 
 `python -m tests.fuzz.statements --minutes 20` runs them against a ClickHouse of its own and reports each finding with
-the statement. A finding is an answer that no error of ClickHouse explains, something that a reader must not see or do, a
-statement that runs on after its time, or a chart whose numbers are not those of the same question in plain names.
+the statement. A finding is an answer that no error of ClickHouse explains, something that a reader must not see or do,
+a statement that runs on after its time, or a chart whose numbers are not those of the same question in plain names.
 """
 
 from __future__ import annotations
