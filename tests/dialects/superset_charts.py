@@ -106,6 +106,53 @@ def _charts(grains: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     )
     yield "having", _chart(columns=[day], extras={"having": "COUNT(*) > 10", "where": ""})
     yield "rows", _chart(columns=["occurred_at", "phase"], metrics=[], orderby=[["occurred_at", False]])
+    for time in ("occurred_at", "event_time"):
+        yield from ((f"{name} by {time}", chart) for name, chart in _kinds(time))
+
+
+def _kinds(time: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Other kinds of charts: what Superset leaves to the database; the rest of each is the work of pandas."""
+
+    def within(period: str = RANGE) -> list[dict[str, Any]]:
+        return [{"col": time, "op": "TEMPORAL_RANGE", "val": period}]
+
+    def made(**more: Any) -> dict[str, Any]:
+        return _chart(**({"filters": within()} | more))
+
+    day, biggest, in_order = _axis(time, "P1D"), [["count", False]], [[time, True]]
+    pain, mean, days = _metric("SUM", "pain"), _metric("AVG", "pain"), _metric("COUNT_DISTINCT", "event_date")
+    yield "pivot", made(columns=["phase", day], metrics=["count", pain], orderby=biggest)
+    yield "pivot, totals", made(metrics=["count", pain])
+    yield "pivot, totals of rows", made(columns=["phase"], metrics=["count", pain])
+    yield "time comparison", made(columns=[day], filters=within("2025-12-31T10:00:00 : 2026-01-01T10:00:00"))
+    share = _custom("COUNT(*) * 100.0 / SUM(COUNT(*)) OVER ()", "share")
+    yield "percent of total", made(columns=["phase"], metrics=[share], orderby=[[share, False]])
+    rolling = _custom(f"AVG(COUNT(*)) OVER (ORDER BY {time} ROWS 1 PRECEDING)", "rolling")
+    yield "rolling mean", made(columns=[day], metrics=[rolling])
+    so_far = _custom(f"SUM(SUM(pain)) OVER (ORDER BY {time})", "so far")
+    yield "cumulative", made(columns=[day], metrics=[so_far])
+    top = {"series_columns": ["phase"], "series_limit": 1, "series_limit_metric": pain}
+    yield "top 1", made(columns=[day, "phase"], **top)
+    yield "top 1 and others", made(columns=[day, "phase"], group_others_when_limit_reached=True, **top)
+    yield "histogram", made(columns=["pain"], metrics=[])
+    yield "box plot", made(columns=["phase", day], metrics=[mean])
+    yield "word cloud", made(columns=["phase"], metrics=[days], orderby=biggest)
+    search = {"col": "phase", "op": "ILIKE", "val": "%A%"}
+    yield "table with a search", made(columns=["phase", "pain"], metrics=[], filters=[*within(), search])
+    yield "second page", made(columns=[time], metrics=[], orderby=in_order, row_limit=5, row_offset=5)
+    chosen = [
+        {"col": "phase", "op": "IN", "val": ["b", "it's"]},
+        {"col": "pain", "op": ">=", "val": 1},
+        {"col": "pain", "op": "<", "val": "2.5"},
+        {"col": "emotion", "op": "IS NULL"},
+    ]
+    crossed = {"having": "", "where": "(phase NOT IN ('c')) AND (pain <> 2)"}
+    yield "native and cross filters", made(columns=[day], filters=[*within(), *chosen], extras=crossed)
+
+
+def _custom(sql: str, label: str) -> dict[str, Any]:
+    """A metric in SQL of the user's own."""
+    return {"expressionType": "SQL", "sqlExpression": sql, "label": label, "hasCustomLabel": True}
 
 
 def main() -> int:

@@ -1,8 +1,8 @@
 """Statements that a reader might send, made at random: what a chart asks, what an attacker tries, and real ones bent.
 
-`python -m tests.fuzz.statements --minutes 20` runs them against a ClickHouse of its own and tells each finding with the
-statement. A finding is an answer that no error of ClickHouse explains, something that a reader must not see or do, a
-statement that runs on after its time, or a chart whose numbers are not those of the same question in plain names.
+`python -m tests.fuzz.statements --minutes 20` runs them against a ClickHouse of its own and reports each finding with
+the statement. A finding is an answer that no error of ClickHouse explains, something that a reader must not see or do,
+a statement that runs on after its time, or a chart whose numbers are not those of the same question in plain names.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import httpx
 
 from services.embedded.clickhouse.errors import AMBIGUOUS_IDENTIFIER
 from tests.clickhouse_fixture import ClickHouse, warehouse
+from tests.fuzz.suspects import add_arguments, kept
 from tests.fuzz.warehouse import Wait, probing
 
 SECRET: Final = "only-the-owner-reads-this"
@@ -371,8 +372,8 @@ class Ground:
         """A chart shows what the same question in plain names shows, or fails and says which name to change."""
         sent, plain = self.rows(asked.sent, "reader", **settings), self.rows(asked.plain, "internal")
         self.asked += 1
-        told = "refused" if isinstance(sent, int) else "drawn"
-        self.charts[f"{told}, {sent}" if isinstance(sent, int) else told] += 1
+        outcome = "refused" if isinstance(sent, int) else "drawn"
+        self.charts[f"{outcome}, {sent}" if isinstance(sent, int) else outcome] += 1
         if sent in (plain, AMBIGUOUS_IDENTIFIER):
             return None
         if isinstance(plain, int):
@@ -391,7 +392,7 @@ class Ground:
     def ask(self, sql: str, user: str = "reader", **params: str) -> httpx.Response:
         password = self.target.token if user == "internal" else ""
         params |= {"max_execution_time": f"{LIMIT_S:g}", "wait_end_of_query": "1", "max_result_rows": "2000"}
-        body = sql.encode("utf-8", "surrogatepass")
+        body = _bytes(sql)
         return httpx.post(self.target.base_url, params=params, content=body, auth=(user, password), timeout=60)
 
     def harm(self) -> Finding | None:
@@ -506,8 +507,12 @@ def _words(client: object, folder: Path, port: int) -> Words:
     )
 
 
+def _bytes(sql: str) -> bytes:
+    return sql.encode("utf-8", "surrogatepass")
+
+
 def drained(waits: Connection) -> list[Wait]:
-    """What the probes have told since the last time."""
+    """What the probes have reported since the last time."""
     found = list[Wait]()
     while waits.poll():
         found.append(waits.recv())
@@ -535,8 +540,7 @@ def fuzz(ground: Ground, rng: random.Random, until: float) -> Iterator[Finding]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 1 when something was found."""
     parser = argparse.ArgumentParser(prog="tests.fuzz.statements", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--seed", type=int, default=1)
+    add_arguments(parser, minutes=20)
     asked = parser.parse_args(argv)
     findings = 0
     with tempfile.TemporaryDirectory() as folder, warehouse(Path(folder) / "data") as (running, _):
@@ -545,15 +549,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             until = time.monotonic() + 60 * asked.minutes
             for finding in fuzz(made, random.Random(asked.seed), until):
                 findings += 1
-                print(json.dumps({"what": finding.what, "sql": finding.sql[:4_000]}), flush=True)
+                print(json.dumps({"what": finding.what, "sql": kept(asked.keep, _bytes(finding.sql))}), flush=True)
             stalls = made.confirmed()
             took_s, sql = made.slowest
-    print(f"{made.asked} statements, seed {asked.seed}: {findings} findings; slowest {took_s:.2f} s ({sql[:120]!r})")
+    print(f"{made.asked} statements, seed {asked.seed}: {findings} findings; slowest {took_s:.2f} s")
+    print(f"  {kept(asked.keep, _bytes(sql))}")
     print(f"charts {dict(made.charts)}; codes {made.codes.most_common(12)}")
     for wait_s, stalling in stalls:
-        print(
-            f"again alone, median of {REPEATS}: {wait_s * 1000:6.0f} ms  {len(stalling)} characters {stalling[:120]!r}"
-        )
+        print(f"again alone, median of {REPEATS}: {wait_s * 1000:6.0f} ms  {kept(asked.keep, _bytes(stalling))}")
     return 1 if findings else 0
 
 

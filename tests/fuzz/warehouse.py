@@ -9,13 +9,13 @@ each time is a stall. Says which answers were bare, that is an error without Cli
 from __future__ import annotations
 
 import argparse
-import hashlib
+import itertools
 import multiprocessing
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -23,10 +23,11 @@ from pathlib import Path
 from statistics import median
 
 import httpx
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.clickhouse_fixture import ClickHouse, warehouse
 from tests.fuzz.requests import REQUESTS
+from tests.fuzz.suspects import add_arguments, kept
 
 _ASK_EVERY_S = 0.002
 _NOTED_S = 0.02
@@ -134,29 +135,40 @@ def _new(waits: Connection) -> list[Wait]:
     return found
 
 
-def run(target: ClickHouse, seconds: float, examples: int = 1000) -> Findings:
-    """Fuzzes for so long, at least `examples` requests at a time."""
+def run(target: ClickHouse, seconds: float, examples: int = 1000, first_seed: int = 1) -> Findings:
+    """Fuzzes for so long, at least `examples` requests at a time; the same seed draws the same requests."""
     findings = Findings()
     with probing(target) as waits:
         until = time.monotonic() + seconds
 
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(REQUESTS)
         def one(request: bytes) -> None:
             if time.monotonic() < until or findings.sent < examples and not seconds:
                 answer = send(target, request)
                 findings.note(request, answer, _new(waits))
 
-        one()
+        numbers = itertools.count(first_seed)
+        drawn(next(numbers), examples, one)
         while time.monotonic() < until:
-            one()
+            drawn(next(numbers), examples, one)
     return findings
+
+
+def drawn(number: int, examples: int, take: Callable[[bytes], None]) -> None:
+    """Draws so many requests, always the same for the same number."""
+
+    @seed(number)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(REQUESTS)
+    def one(request: bytes) -> None:
+        take(request)
+
+    one()
 
 
 def confirm(target: ClickHouse, findings: Findings) -> list[tuple[float, bytes]]:
@@ -185,21 +197,20 @@ def idle(target: ClickHouse, seconds: float) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 1 when an answer was bare or the server has died."""
     parser = argparse.ArgumentParser(prog="tests.fuzz.warehouse", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=1.0)
-    minutes = parser.parse_args(argv).minutes
+    add_arguments(parser, minutes=1)
+    asked = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, warehouse(Path(folder)) as (target, process):
-        quiet_s = idle(target, min(20.0, minutes * 6))
-        findings = run(target, minutes * 60)
+        quiet_s = idle(target, min(20.0, asked.minutes * 6))
+        findings = run(target, asked.minutes * 60, first_seed=asked.seed)
         stalls = confirm(target, findings) if process.poll() is None else []
         alive = process.poll() is None
-    print(f"{findings.sent} requests; alive: {alive}; longest wait while idle {quiet_s * 1000:.0f} ms")
+    print(
+        f"{findings.sent} requests, seed {asked.seed}; alive: {alive}; longest wait while idle {quiet_s * 1000:.0f} ms"
+    )
     for kind, longest_s in sorted(findings.longest_s.items()):
         print(f"longest {kind} wait seen beside them: {longest_s * 1000:.0f} ms")
     for for_s, request in stalls:
-        name = hashlib.sha256(request).hexdigest()[:8]
-        print(
-            f"again alone, median of {_REPEATS}: {for_s * 1000:6.0f} ms  {name} {len(request)} bytes {request[:120]!r}"
-        )
+        print(f"again alone, median of {_REPEATS}: {for_s * 1000:6.0f} ms  {kept(asked.keep, request)}")
     for answer in findings.bare[:10]:
         print(f"bare: {answer!r}")
     return 0 if alive and not findings.bare else 1

@@ -214,3 +214,146 @@ def test_what_is_rewritten_is_judged_again(target: ClickHouse) -> None:
     sql = "SELECT toDate(occurred_at) AS occurred_at, {} AS x FROM bi.touchpoints GROUP BY occurred_at"
     assert rows(target, sql.format("file('/etc/passwd')")) == [[497]]
     assert rows(target, sql.format("max(pain) INTO OUTFILE '/tmp/x' --")) == [[497]]
+
+
+DAY = GRAINS["P1D"]
+BEFORE = [moment for moment in MOMENTS if SINCE - timedelta(days=1) <= moment[0] < SINCE]
+#: How a reader's statement runs: on the embedded engine, and on a server with the profile that is shipped.
+SETTINGS = {"embedded": ("occurred_at", {}), "server": ("event_time", {"prefer_column_name_to_alias": "1"})}
+Row = tuple[object, ...]
+
+
+def _sums(key: Callable[[datetime, str], Row], moments: list[tuple[datetime, str, float]]) -> list[Row]:
+    """By key: how many, and the sum of pain."""
+    found: dict[Row, list[float]] = {}
+    for at, phase, pain in moments:
+        found.setdefault(key(at, phase), []).append(pain)
+    return [(*each, len(pains), sum(pains)) for each, pains in sorted(found.items(), key=str)]
+
+
+def _without_pain(found: list[Row]) -> list[Row]:
+    return [row[:-1] for row in found]
+
+
+def _running(found: list[Row]) -> list[Row]:
+    return [(day, sum(float(str(row[-1])) for row in found[: at + 1])) for at, (day, *_) in enumerate(found)]
+
+
+BY_DAY = _sums(lambda at, _: (DAY(at),), SHOWN)
+BY_PHASE = _sums(lambda _, phase: (phase,), SHOWN)
+BY_BOTH = _sums(lambda at, phase: (phase, DAY(at)), SHOWN)
+MOST = max(BY_PHASE, key=lambda row: float(str(row[-1])))[0]
+CHOSEN = [each for each in SHOWN if each[1] == "b" and 1 <= each[2] < 2.5 and each[2] != 2]
+KINDS: dict[str, list[Row]] = {
+    "pivot": BY_BOTH,
+    "pivot, totals": _sums(lambda at, phase: (), SHOWN),
+    "pivot, totals of rows": BY_PHASE,
+    "time comparison": _without_pain(_sums(lambda at, _: (DAY(at),), BEFORE)),
+    "percent of total": [(phase, 100 * int(str(n)) / len(SHOWN)) for phase, n, _ in BY_PHASE],
+    "rolling mean": [
+        (row[0], sum(int(str(each[1])) for each in BY_DAY[max(at - 1, 0) : at + 1]) / min(at + 1, 2))
+        for at, row in enumerate(BY_DAY)
+    ],
+    "cumulative": _running(BY_DAY),
+    "top 1": [(day, phase, n) for phase, day, n, _ in BY_BOTH if phase == MOST],
+    "top 1 and others": [(day, phase if phase == MOST else "Others", n) for phase, day, n, _ in BY_BOTH],
+    "histogram": [(pain,) for pain in {pain for *_, pain in SHOWN}],
+    "box plot": [(phase, day, float(str(pain)) / int(str(n))) for phase, day, n, pain in BY_BOTH],
+    "word cloud": [(letter, len({at.date() for at, phase, _ in SHOWN if phase == letter})) for letter in "ab"],
+    "table with a search": [("a", pain) for pain in {pain for _, phase, pain in SHOWN if phase == "a"}],
+    "second page": [(at,) for at, *_ in SHOWN[5:10]],
+    "native and cross filters": _without_pain(_sums(lambda at, _: (DAY(at),), CHOSEN)),
+}
+
+
+@pytest.mark.parametrize("made_by", [NAMES, REPEATS])
+@pytest.mark.parametrize("where", SETTINGS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_charts(target: ClickHouse, made_by: str, where: str, kind: str) -> None:
+    time, settings = SETTINGS[where]
+    # as the connection of the generated bundle has it
+    found = rows(target, SUPERSET[made_by][f"{kind} by {time}"], join_use_nulls="1", **settings)
+    assert sorted(map(tuple, found), key=str) == sorted(KINDS[kind], key=str)
+
+
+@pytest.mark.parametrize("made_by", [NAMES, REPEATS])
+def test_without_nulls_in_joins_there_are_no_others(target: ClickHouse, made_by: str) -> None:
+    """The control: Superset asks whether a series was found by `IS NOT NULL`, which an empty text is."""
+    found = rows(target, SUPERSET[made_by]["top 1 and others by occurred_at"])
+    assert {row[1] for row in found} == {"a", "b"}
+
+
+SPAN_MS = (
+    "occurred_at >= fromUnixTimestamp64Milli(1767261600000) AND occurred_at <= fromUnixTimestamp64Milli(1798761600000)"
+)
+DATES = "event_date >= toDate('2026-01-01') AND event_date <= toDate('2027-01-01')"
+FROM_MIDNIGHT = [moment for moment in MOMENTS if moment[0].year == 2026]
+COUNTED = _without_pain(BY_DAY)
+#: What Grafana's plugin makes of its macros (read in its source, 4.20), and what must come of it.
+GRAFANA: dict[str, tuple[str, list[Row]]] = {
+    "$__timeInterval_ms, $__timeFilter_ms": (
+        "SELECT toStartOfInterval(toDateTime64(occurred_at, 3), INTERVAL 86400000 millisecond) AS time, count() AS n"
+        f" FROM bi.touchpoints WHERE {SPAN_MS} GROUP BY time ORDER BY time",
+        COUNTED,
+    ),
+    "$__fromTime, $__toTime": (
+        "SELECT toStartOfDay(occurred_at) AS time, count() AS n FROM bi.touchpoints"
+        " WHERE occurred_at BETWEEN toDateTime(1767261600) AND toDateTime(1798761600) GROUP BY time ORDER BY time",
+        COUNTED,
+    ),
+    "$__fromTime_ms, $__toTime_ms": (
+        "SELECT toStartOfDay(occurred_at) AS time, count() AS n FROM bi.touchpoints"
+        " WHERE occurred_at BETWEEN fromUnixTimestamp64Milli(1767261600000)"
+        " AND fromUnixTimestamp64Milli(1798761600000) GROUP BY time ORDER BY time",
+        COUNTED,
+    ),
+    "$__interval_s": (
+        "SELECT toDateTime(intDiv(toUnixTimestamp(occurred_at), 86400) * 86400, 'UTC') AS time, count() AS n"
+        f" FROM bi.touchpoints WHERE {SPAN} GROUP BY time ORDER BY time",
+        COUNTED,
+    ),
+    "$__dateFilter": (
+        f"SELECT toStartOfDay(occurred_at) AS time, count() AS n FROM bi.touchpoints WHERE {DATES} GROUP BY time",
+        _without_pain(_sums(lambda at, _: (DAY(at),), FROM_MIDNIGHT)),
+    ),
+    "$__dateTimeFilter": (
+        f"SELECT toStartOfDay(occurred_at) AS time, count() AS n FROM bi.touchpoints WHERE ({DATES}) AND ({SPAN})"
+        " GROUP BY time",
+        COUNTED,
+    ),
+    "several series": (
+        "SELECT toStartOfInterval(toDateTime(occurred_at), INTERVAL 86400 second) AS time, phase, count() AS n,"
+        f" sum(pain) AS pain FROM bi.touchpoints WHERE {SPAN} GROUP BY time, phase ORDER BY time",
+        [(day, phase, n, pain) for phase, day, n, pain in BY_BOTH],
+    ),
+    "$__conditionalAll, some chosen": (
+        f"SELECT phase, count() AS n FROM bi.touchpoints WHERE {SPAN} AND phase IN ('b','it\\'s') GROUP BY phase",
+        [(phase, n) for phase, n, _ in BY_PHASE if phase == "b"],
+    ),
+    "$__conditionalAll, All": (
+        f"SELECT phase, count() AS n FROM bi.touchpoints WHERE {SPAN} AND 1=1 GROUP BY phase",
+        _without_pain(BY_PHASE),
+    ),
+    "values of a variable": ("SELECT DISTINCT phase FROM bi.touchpoints ORDER BY phase", [("a",), ("b",)]),
+}
+
+
+@pytest.mark.parametrize("where", SETTINGS)
+@pytest.mark.parametrize("macros", GRAFANA)
+def test_macros_of_grafana(target: ClickHouse, macros: str, where: str) -> None:
+    sql, shown = GRAFANA[macros]
+    found = rows(target, sql, **SETTINGS[where][1])
+    assert sorted(map(tuple, found), key=str) == sorted(shown, key=str)
+
+
+def test_ad_hoc_filters_of_grafana_are_refused_instead_of_passed_over(target: ClickHouse) -> None:
+    """Their text is put into the reading of any table that is named, also beneath a view that hides something."""
+    filters = "{'bi.touchpoints': ' phase = \\'a\\' '}"
+    ways: list[tuple[str, dict[str, str]]] = [
+        (f" SETTINGS additional_table_filters = {filters}", {}),
+        ("", {"additional_table_filters": filters}),
+        ("", {"additional_result_filter": "1 = 0"}),
+    ]
+    for ending, params in ways:
+        reply = httpx.post(target.base_url, content=f"SELECT 1{ending}".encode(), auth=("reader", ""), params=params)
+        assert reply.status_code == 400 and "Code: 164" in reply.text and "additional_" in reply.text, reply.text

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import httpx
 import pytest
 
 from schemas.config import ClickHouseConfig
@@ -22,6 +25,7 @@ from services.dashboard import queries
 from services.sink.hiding import VIEWER
 from services.sink.migrate import load
 from services.sink.views import load_views
+from tests.clickhouse_fixture import ClickHouse
 from tests.integration.granted import SERVER
 
 pytestmark = pytest.mark.clickhouse
@@ -188,6 +192,10 @@ def test_what_chdb_does_not_read_of_the_server_is_there() -> None:
     one, all_of_them = (int(users.findtext(f"profiles/reader/max_memory_usage{of}", "0")) for of in ("", "_for_user"))
     assert 0 < one < all_of_them
     assert users.find("profiles/reader/max_concurrent_queries_for_user") is not None
+    # and whatever users they have, what they may run beside everybody else; services have no such bound
+    of_all = "max_concurrent_queries_for_all_users"
+    assert int(users.findtext(f"profiles/reader/{of_all}", "0")) > 0
+    assert users.find(f"profiles/internal/{of_all}") is None
     config = ElementTree.parse(SERVER / "config.xml").getroot()
     assert config.findtext("access_control_improvements/settings_constraints_replace_previous") == "true"
     assert config.findtext("access_control_improvements/select_from_system_db_requires_grant") == "true"
@@ -206,3 +214,20 @@ def test_readers_give_way_to_services() -> None:
     assert profiles is not None
     ranks = [int(profiles.findtext(f"{name}/priority") or 0) for name in ("internal", "reader")]
     assert 0 < ranks[0] < ranks[1], "the smaller number goes first; 0 waits for nobody and holds up nobody"
+
+
+def test_the_bound_on_all_queries_counts_those_of_services_and_refuses_only_who_has_it(
+    clickhouse_url: ClickHouse,
+) -> None:
+    """A server knows more users than chdb does; that everybody's queries count is the engine's own."""
+    bounded = "SELECT 1 SETTINGS max_concurrent_queries_for_all_users = 2"
+    with ThreadPoolExecutor(3) as pool:
+        asked = partial(httpx.post, clickhouse_url.base_url, auth=("internal", clickhouse_url.token), timeout=30)
+        running = [pool.submit(asked, content="SELECT sleepEachRow(1) FROM numbers(3)") for _ in range(3)]
+        deadline = time.monotonic() + 20
+        while (refused := asked(content=bounded)).status_code == 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert "Too many simultaneous queries for all users" in refused.text
+        assert asked(content="SELECT 1").text == "1\n", "known-bad: without the bound nobody is refused"
+        assert all(each.result().status_code == 200 for each in running)
+    assert asked(content=bounded).text == "1\n"

@@ -49,7 +49,8 @@ def _day(at: datetime) -> datetime:
 
 def _over_time(view: str, grain: str, column: str = OWN_NAME, **more: Any) -> Seen:
     axis = {"columnType": "BASE_AXIS", "sqlExpression": column, "label": column, "expressionType": "SQL"}
-    query = {"columns": [axis | {"timeGrain": grain}], "metrics": ["count"], "row_limit": 50_000}
+    columns = [axis | {"timeGrain": grain}, *more.get("series_columns", [])]
+    query = {"columns": columns, "metrics": ["count"], "row_limit": 50_000}
     return {"dataset": view, "queries": [query | more]}
 
 
@@ -75,6 +76,9 @@ ASKED: dict[str, Seen] = {
                 "val": f"{NOW - timedelta(days=9):%Y-%m-%dT%H:%M:%S} : 2100-01-01",
             }
         ],
+    ),
+    "others": _over_time(
+        "touchpoints", "P1W", series_columns=["phase"], series_limit=1, group_others_when_limit_reached=True
     ),
     "dragged": _dragged("touchpoints", ("AVG", "emotion"), ("SUM", "emotion_sum"), ("SUM", "pain"), ("MAX", "score")),
     "employees": _dragged("accounts", ("SUM", "employees"), ("SUM", "annual_revenue")),
@@ -131,6 +135,18 @@ def test_touchpoints_at_every_grain(seen: tuple[Seen, Store], grain: str) -> Non
 def test_a_filter_cuts_no_bucket(seen: tuple[Seen, Store]) -> None:
     recent = [kept["occurred_at"] for kept in WORLD.touchpoints if kept["occurred_at"] >= NOW - timedelta(days=9)]
     assert buckets(drawn(seen, "since")) == Counter(GRAINS["P1W"](moment) for moment in recent)
+
+
+def test_the_rest_of_the_series_is_others(seen: tuple[Seen, Store]) -> None:
+    """With the connection of the bundle, whose joins give NULL; a plain one would name every phase."""
+    most, _ = Counter(kept["phase"] for kept in WORLD.touchpoints).most_common(1)[0]
+    wanted = Counter(
+        (_day(kept["occurred_at"] - timedelta(days=kept["occurred_at"].weekday())), kept["phase"] == most)
+        for kept in WORLD.touchpoints
+    )
+    found = {(at(each[OWN_NAME]), each["phase"]): each["count"] for each in drawn(seen, "others")}
+    assert {phase for _, phase in found} == {most, "Others"}
+    assert {(week, phase == most): count for (week, phase), count in found.items()} == wanted
 
 
 @pytest.mark.parametrize("view", TIMES)

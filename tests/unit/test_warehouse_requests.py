@@ -6,6 +6,7 @@ import asyncio
 import threading
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 import lz4.frame
 import pytest
@@ -21,6 +22,8 @@ from services.embedded.clickhouse.request import parameters, to_statement
 from services.embedded.clickhouse.roles import Users
 from services.embedded.clickhouse.statement import Statement
 from tests.fuzz.requests import FORMS, PACKERS, TEXTS
+from tests.fuzz.suspects import kept
+from tests.fuzz.warehouse import drawn
 
 FORM = "multipart/form-data; boundary=b"
 PATIENT = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
@@ -297,3 +300,20 @@ def test_a_long_error_is_cut_and_no_path_is_left_half_hidden(length: int) -> Non
 def test_an_error_of_the_longest_length_is_whole() -> None:
     text = "Code: 62. DB::Exception: ".ljust(MOST_CHARS, "x")
     assert str(ClickHouseError.from_engine(RuntimeError(text))) == text
+
+
+def test_a_seed_of_the_fuzzer_draws_the_same_again_and_another_draws_others() -> None:
+    def sent(seed: int) -> list[bytes]:
+        found: list[bytes] = []
+        drawn(seed, 12, found.append)
+        return found
+
+    assert sent(3) == sent(3) != sent(4)
+
+
+def test_a_suspect_is_kept_as_a_whole(tmp_path: Path) -> None:
+    suspect = b"(" * 255_000
+    said = kept(tmp_path / "new", suspect)
+    (path,) = (tmp_path / "new").iterdir()
+    assert path.read_bytes() == suspect
+    assert str(path) in said and "255000 bytes" in said and len(said) < 400

@@ -1,4 +1,4 @@
-"""Errors as ClickHouse's HTTP interface tells them: a code, a text, and a status that follows from the code."""
+"""Errors as ClickHouse's HTTP interface gives them: a code, a text, and a status that follows from the code."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ AUTHENTICATION_FAILED: Final = 516
 NOT_ENOUGH_SPACE: Final = 243
 NOT_IMPLEMENTED: Final = 48
 QUERY_TOO_LARGE: Final = 307
+READONLY: Final = 164
 SYNTAX_ERROR: Final = 62
 TOO_BIG_AST: Final = 168
 TOO_MANY_QUERIES: Final = 202
@@ -30,6 +31,7 @@ _NAMES: Final = {
     NOT_ENOUGH_SPACE: "NOT_ENOUGH_SPACE",
     NOT_IMPLEMENTED: "NOT_IMPLEMENTED",
     QUERY_TOO_LARGE: "TOO_MANY_BYTES",
+    READONLY: "READONLY",
     SYNTAX_ERROR: "SYNTAX_ERROR",
     TOO_BIG_AST: "TOO_BIG_AST",
     TOO_MANY_QUERIES: "TOO_MANY_SIMULTANEOUS_QUERIES",

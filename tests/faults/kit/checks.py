@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from schemas.base import EPOCH
-from tests.faults.kit.oracle import UNMAPPED, Picture, Row, Rows, expected
+from tests.faults.kit.oracle import UNMAPPED, Picture, Row, Rows, decimals, expected
 from tests.faults.kit.scenario import Call
 from tests.faults.kit.system import System
 
@@ -148,13 +148,13 @@ def _touchpoint(row: dict[str, Any]) -> Row:
         "emotion": _number(row["emotion"], row["has_emotion"], 6),
         "friction": int(row["friction"]),
         "delight": int(row["delight"]),
-        "pain": round(row["pain"], 6),
+        "pain": decimals(row["pain"], 6),
     }
 
 
 def _signal(row: dict[str, Any]) -> Row:
     return {name: row[name] for name in _SIGNAL} | {
-        "severity": round(row["severity"], 6),
+        "severity": decimals(row["severity"], 6),
         "opened_at": _ms(row["opened_at"]),
         "closed_at": _ms(row["closed_at"]) if row["is_closed"] else 0,
         "evidence_count": int(row["evidence_count"]),
@@ -172,7 +172,7 @@ def _phase_key(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _phase(row: dict[str, Any]) -> Row:
-    changed_at, dwell_s = _ms(row["changed_at"]), round(row["dwell_s"], 3)
+    changed_at, dwell_s = _ms(row["changed_at"]), decimals(row["dwell_s"], 3)
     return {"from_phase": row["from_phase"], "changed_at": changed_at, "dwell_s": dwell_s}
 
 
@@ -198,7 +198,7 @@ def _api(view: dict[str, Any]) -> Rows:
             "people": cell["people"],
             "friction_touchpoints": cell["friction_touchpoints"],
             "delight_touchpoints": cell["delight_touchpoints"],
-            "emotion": None if cell["emotion"] is None else round(cell["emotion"], 4),
+            "emotion": None if cell["emotion"] is None else decimals(cell["emotion"], 4),
         }
         for phase in view["phases"]
         for cell in phase["types"]
@@ -208,7 +208,7 @@ def _api(view: dict[str, Any]) -> Rows:
 
 
 def _number(value: float | None, is_there: bool, digits: int) -> float | None:
-    return round(value, digits) if is_there and value is not None and not math.isnan(value) else None
+    return decimals(value, digits) if is_there and value is not None and not math.isnan(value) else None
 
 
 def _ms(text: str) -> int:

@@ -132,7 +132,7 @@ def _tell(picture: Picture, account_id: str, journey: Journey) -> None:
         picture.phases[account_id, change.event_id, change.to_phase, change.accepted] = {
             "from_phase": change.from_phase,
             "changed_at": _ms(change.at),
-            "dwell_s": round(change.dwell_s, 3),
+            "dwell_s": decimals(change.dwell_s, 3),
         }
 
 
@@ -149,11 +149,11 @@ def _touchpoint(account_id: str, placed: Placed) -> Row:
         "persona": placed.persona,
         "segment": placed.segment,
         "on_map": placed.on_map,
-        "emotion": None if placed.emotion is None else round(placed.emotion, 6),
+        "emotion": None if placed.emotion is None else decimals(placed.emotion, 6),
         "friction": len(placed.friction),
         "friction_rules": ",".join(signal.rule for signal in placed.friction),
         "delight": len(placed.delight),
-        "pain": round(placed.pain, 6),
+        "pain": decimals(placed.pain, 6),
     }
 
 
@@ -163,7 +163,7 @@ def _signal(account_id: str, signal: Signal) -> Row:
         "person_id": signal.person_id,
         "rule": signal.rule,
         "polarity": signal.polarity,
-        "severity": round(signal.severity, 6),
+        "severity": decimals(signal.severity, 6),
         "event_id": signal.event_id,
         "touchpoint_type": signal.touchpoint_type,
         "phase": signal.phase,
@@ -196,7 +196,7 @@ def _sum_up(picture: Picture, placed: list[tuple[str, Placed]], as_of: datetime)
 
 
 def _api_cell(placed: list[tuple[str, Placed]]) -> Row:
-    """As the API tells it: with the visitors that are not yet identified."""
+    """As the API shows it: with the visitors that are not yet identified."""
     return {**_cell(placed), "visitors": len({account_id for account_id, _ in placed if _is_visitor(account_id)})}
 
 
@@ -212,8 +212,17 @@ def _cell(placed: list[tuple[str, Placed]]) -> Row:
         "people": len({p.item.attribution.person_id for _, p in placed if p.item.attribution.person_id}),
         "friction_touchpoints": sum(bool(place.friction) for _, place in placed),
         "delight_touchpoints": sum(bool(place.delight) for _, place in placed),
-        "emotion": round(sum(emotions) / 1e6 / len(emotions), 4) if emotions else None,
+        "emotion": decimals(sum(emotions) / 1e6 / len(emotions), 4) if emotions else None,
     }
+
+
+def decimals(value: float, digits: int) -> float:
+    """Rounded, and the same for every order in which it may have been summed.
+
+    The last digit of a sum depends on that order. So a mean that lies half way between two results, as -0.04375 does
+    with four digits, would go either way. Cut to twelve digits first, it is that middle itself.
+    """
+    return round(round(value, 12), digits)
 
 
 def _ms(at: datetime | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from services.embedded.clickhouse.errors import READONLY, ClickHouseError
 from services.embedded.clickhouse.roles import Role
 from services.embedded.clickhouse.settings.process import WarehouseSettings
 
@@ -68,12 +69,20 @@ READER_SETTINGS: Final = READER_LIMITS | frozenset(
 )
 
 
+# Without them the answer would hold what was filtered out, and with them a text of the reader's is put into the reading
+# of tables beneath the views.
+_FILTERS: Final = frozenset(["additional_table_filters", "additional_result_filter"])
+
+
 def reader_settings(asked: Mapping[str, str], limits: Mapping[str, str]) -> dict[str, str]:
     """Of the settings a reader sent, those that hold; the others are passed over, as clients send many of their own.
 
     No answer is cut without a word. JDBC's `setMaxRows` (Metabase: 2,000 or 10,000) asks for that, and gets all rows:
-    it stops reading by itself and says so, where a cut here would look like the whole.
+    it stops reading by itself and says so, where a cut here would look like the whole. For the same reason a filter is
+    not passed over: it raises ClickHouseError 164.
     """
+    if filters := _FILTERS.intersection(asked):
+        raise ClickHouseError.made(READONLY, f"reader: The setting {min(filters)} is not allowed: use WHERE")
     cuts = asked.get(OVERFLOW, "throw") != "throw"
     return {
         name: value
