@@ -49,7 +49,7 @@ _ALL = (
         "streams/journey",
         "event_patterns absence_pattern compounds opportunities overlap scene evidence profile causes consent"
         " correction_limit",
-        "friction_cases rules_golden phase_persona recognition fold_edges consent correction_limit",
+        "friction_cases rules_golden rules_edges phase_persona recognition fold_edges consent correction_limit refold",
     ),
     group(
         "friction",
