@@ -62,7 +62,8 @@ _ALL = (
         "identity-graph",
         "streams/identity",
         "graph edges clusters aliases verdicts regions",
-        "identity_links aliases attribution tangled_identities retold_links",
+        "identity_links aliases attribution tangled_identities retold_links read_edges plain_people stored_links"
+        " identity_questions limits_of_growth",
     ),
     group(
         "identity-edges",
@@ -74,7 +75,7 @@ _ALL = (
         "identity-erasures",
         "streams/identity",
         "erasures late_erasures forgetting recalls retold record_changes",
-        "erasures retold_links resolve_convergence flooded_accounts journey_assignment",
+        "erasures retold_links resolve_convergence flooded_accounts identity_pipeline",
     ),
     group("minimising", "streams/minimising", "asked kept tokens", "keeping"),
     group(
