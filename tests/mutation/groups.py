@@ -47,22 +47,37 @@ _ALL = (
     group(
         "journey-rules",
         "streams/journey",
-        "event_patterns absence_pattern compounds opportunities overlap scene evidence profile causes",
-        "friction_cases rules_golden phase_persona recognition fold_edges",
+        "event_patterns absence_pattern compounds opportunities overlap scene evidence profile causes consent"
+        " correction_limit",
+        "friction_cases rules_golden rules_edges phase_persona recognition fold_edges consent correction_limit refold",
     ),
     group(
         "friction",
         "streams/friction",
-        "cases compiled controls feeds episodes fields rule_book topics views words working_time",
-        "pattern_edges field_edges friction_cases friction_feeds friction_words topics views repeated_controls"
-        " working_time",
+        "cases compiled controls feeds episodes fields labels rule_book topics views words working_time",
+        "pattern_edges field_edges friction_edges friction_cases friction_feeds friction_words topics views"
+        " repeated_controls working_time",
     ),
     group(
         "identity-graph",
         "streams/identity",
         "graph edges clusters aliases verdicts regions",
-        "identity_links aliases attribution tangled_identities retold_links",
+        "identity_links aliases attribution tangled_identities retold_links read_edges plain_people stored_links"
+        " identity_questions limits_of_growth",
     ),
+    group(
+        "identity-edges",
+        "streams/identity",
+        "addresses free_mail domains networks placeholders loading read_edges plain kept",
+        "attribution free_mail ids_of_nobody identity_networks read_edges plain_people directories stored_links",
+    ),
+    group(
+        "identity-erasures",
+        "streams/identity",
+        "erasures late_erasures forgetting recalls retold record_changes",
+        "erasures retold_links resolve_convergence flooded_accounts identity_pipeline",
+    ),
+    group("minimising", "streams/minimising", "asked kept tokens", "keeping"),
     group(
         "matching",
         "streams/matching",
@@ -79,8 +94,8 @@ _ALL = (
     group(
         "schemas",
         "schemas",
-        "base paths policies ids errors calendars traffic",
-        "condition_edges numbers_and_times webhook_mapping",
+        "base paths policies ids errors calendars traffic retention",
+        "condition_edges numbers_and_times webhook_mapping retention",
     ),
     group(
         "dashboard",

@@ -1,7 +1,8 @@
 """A pytest plugin: the same tests over and over, each time with another mistake in one of the page's statements.
 
-First every test runs as it is, and what it asks is noted. Then a statement is replaced on its way to ClickHouse, and
-the tests that ask it run again, the quickest first, until one fails. The engine is started once for all.
+First every test runs as it is, and what it asks is recorded (`kept.py`). A mistaken statement is asked alone, of the
+databases of the tests that ask it. Where it answers otherwise than the right one, the test runs again on its record,
+with this answer. Where it answers alike everywhere, no test can notice.
 
 What ClickHouse refuses is no mistake that anybody could make unseen: it is left out. So is a statement that does not
 answer alike after sqlglot has read and written it.
@@ -11,10 +12,8 @@ from __future__ import annotations
 
 import random
 import sys
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -25,30 +24,13 @@ from sqlglot.errors import SqlglotError
 from services.dashboard.clickhouse import ClickHouseStore
 from streams.runtime import clickhouse
 from tests.mutation.bench import SEED, Mutant, Tally
+from tests.mutation.kept import Kept, keep
 from tests.mutation.statements import Changed, mutants, written
 
 JUDGES = 8
-"""So many of the tests that ask a statement judge it, the quickest first."""
-
-
-@dataclass
-class Asked:
-    """What the tests ask, and what is asked instead."""
-
-    by: dict[str, str] = field(default_factory=dict)
-    """Statement → the method of the store that sends it."""
-    now: dict[str, None] = field(default_factory=dict)
-    """Statements of the test that runs, in order."""
-    right: str = ""
-    wrong: str = ""
-    refused: bool = False
-
-    def instead(self, statement: str) -> str:
-        """What to send."""
-        self.now[statement] = None
-        return self.wrong if self.wrong and statement == self.right else statement
-
-
+"""So many of the tests in which a mistaken statement answers otherwise judge it."""
+STATEMENTS = 4
+"""So many of the statements that a method sends are tried: they differ by what is filtered, sorted and rolled up."""
 FILE = "services/dashboard/queries.py"
 """Where the statements are; a mutant's function is the method of the store that sends it."""
 
@@ -59,34 +41,41 @@ class Judge:
     def __init__(self, most: int, these: Collection[Mutant] | None = None) -> None:
         self.most = most
         self.these = these
-        self.asked = Asked()
         self.tallies: list[Tally] = []
         """What became of the mutants, method by method."""
+        self.by: dict[str, str] = {}
+        """Statement → the method of the store that sends it."""
+        self._kept: dict[pytest.Item, Kept] = {}
+        self._now = Kept("")
+        self._changed: tuple[str, str] | None = None
+        """The statement under test, and what is sent instead."""
+        self._is_refused = False
+        self._ask: Callable[..., Any] = clickhouse.query_rows
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of pytest's own loop."""
-        with _between(self.asked):
-            judges = self._as_it_is(session.items)
-            methods: dict[str, list[tuple[str, Changed]]] = {}
+        with self._between():
+            judges = self._recorded(session.items)
+            methods: dict[str, list[str]] = {}
             for statement in judges:
-                some = methods.setdefault(self.asked.by.get(statement, "others"), [])
-                some += [(statement, changed) for changed in self._mistakes(statement, judges[statement])]
+                methods.setdefault(self.by.get(statement, "others"), []).append(statement)
             for method in sorted(methods):
                 self.tallies.append(self._of_method(method, methods[method], judges))
         return True
 
-    def _as_it_is(self, items: Sequence[pytest.Item]) -> dict[str, list[pytest.Item]]:
-        """Statement → the tests that ask it, the quickest first. Ends the run when one fails by itself."""
-        took: dict[pytest.Item, float] = {}
+    def _recorded(self, items: Sequence[pytest.Item]) -> dict[str, list[pytest.Item]]:
+        """Statement → the tests that ask it. Ends the run when one fails by itself."""
         judges: dict[str, list[pytest.Item]] = {}
-        for item in items:
-            started = time.monotonic()
+        for number, item in enumerate(items):
+            kept = self._kept[item] = Kept(f"{number:012x}")
             if self._fails(item):
                 raise pytest.UsageError(f"{item.nodeid} fails without any mistake")
-            took[item] = time.monotonic() - started
-            for statement in self.asked.now:
+            if self._fails(item) or kept.is_strange:
+                _say(f"{item.nodeid} does not pass on its record: it judges nothing")
+                continue
+            for statement in kept.statements():
                 judges.setdefault(statement, []).append(item)
-        return {statement: sorted(some, key=took.__getitem__)[:JUDGES] for statement, some in judges.items()}
+        return {statement: judges[statement] for statement in sorted(judges)}
 
     def _mistakes(self, statement: str, judges: Sequence[pytest.Item]) -> list[Changed]:
         try:
@@ -94,61 +83,86 @@ class Judge:
             found = mutants(statement)
         except SqlglotError:
             return []
-        return found if found and not self._noticed(statement, same, judges[:1]) else []
+        return found if found and not self._noticed(statement, same, judges[:2]) else []
 
-    def _of_method(
-        self, method: str, found: list[tuple[str, Changed]], judges: Mapping[str, Sequence[pytest.Item]]
-    ) -> Tally:
+    def _of_method(self, method: str, sent: list[str], judges: Mapping[str, Sequence[pytest.Item]]) -> Tally:
+        chance = random.Random(f"{SEED} {method}")
+        some = chance.sample(sent, min(STATEMENTS, len(sent)))
+        found = [(one, changed) for one in some for changed in self._mistakes(one, judges[one])]
         tried = noticed = 0
         survived = []
-        for statement, changed in random.Random(f"{SEED} {method}").sample(found, min(self.most, len(found))):
+        for statement, changed in chance.sample(found, min(self.most, len(found))):
             mutant = Mutant(FILE, method, changed.was, changed.became)
             if self.these is not None and mutant not in self.these:
                 continue
             is_noticed = self._noticed(statement, changed, judges[statement])
-            if self.asked.refused:
+            if self._is_refused:
                 continue
             tried += 1
             noticed += is_noticed
             survived += [] if is_noticed else [mutant]
-        print(f"{method}: {noticed} of {tried} noticed", file=sys.__stdout__, flush=True)
+        _say(f"{method}: {noticed} of {tried} noticed")
         return Tally(FILE, len(found), tried, noticed, tuple(survived), 0)
 
     def _noticed(self, statement: str, changed: Changed, judges: Sequence[pytest.Item]) -> bool:
-        self.asked.right, self.asked.wrong, self.asked.refused = statement, changed.statement, False
+        self._changed, self._is_refused = (statement, changed.statement), False
         try:
-            return any(self._fails(item) for item in judges)
+            left = JUDGES
+            for item in judges:
+                if not left or self._is_refused:
+                    break
+                if self._differs(self._kept[item], statement, changed.statement):
+                    left -= 1
+                    if self._fails(item):
+                        return True
+            return False
         finally:
-            self.asked.wrong = ""
+            self._changed = None
+
+    def _differs(self, kept: Kept, right: str, wrong: str) -> bool:
+        """Whether a mistaken statement answers otherwise in a test's database, for any of the values."""
+        for answer in kept.asked(right):
+            try:
+                rows = self._ask(kept.client, wrong, answer.parameters, zoned=answer.zoned)
+            except Exception:
+                self._is_refused = True
+                return False
+            if repr(rows) != repr(answer.rows):
+                return True
+        return False
 
     def _fails(self, item: pytest.Item) -> bool:
-        self.asked.now.clear()
+        self._now = self._kept[item]
         item._initrequest()  # type: ignore[attr-defined] # or it has no fixtures the second time
         # its session comes next, so to say: what lives shorter is put away, and the engine stays
         reports = runtestprotocol(item, log=False, nextitem=item.session)  # type: ignore[arg-type]
+        self._now.rewind()
         return any(report.failed for report in reports)
 
-
-@contextmanager
-def _between(asked: Asked) -> Iterator[None]:
-    """Statements pass by `asked` on their way from the store to the engine."""
-    rows, query_rows = ClickHouseStore.rows, clickhouse.query_rows
-
-    def noted(store: ClickHouseStore, statement: str, **parameters: object) -> Any:
-        asked.by.setdefault(statement, sys._getframe(1).f_code.co_name)
-        return rows(store, statement, **parameters)
-
-    def sent(
-        client: Client, statement: str, parameters: Mapping[str, object] | None = None, *, zoned: bool = False
+    def _sent(
+        self, client: Client, statement: str, parameters: Mapping[str, object] | None = None, *, zoned: bool = False
     ) -> Any:
-        other = asked.instead(statement)
-        try:
-            return query_rows(client, other, parameters, zoned=zoned)
-        except Exception:
-            asked.refused = asked.refused or other != statement
-            raise
+        """In the place of `query_rows`."""
+        if self._changed is not None and statement == self._changed[0]:
+            return self._ask(client, self._changed[1], parameters, zoned=zoned)
+        values = dict(parameters or {})
+        return self._now.answer(statement, values, zoned, lambda: self._ask(client, statement, values, zoned=zoned))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ClickHouseStore, "rows", noted)
-        patch.setattr(clickhouse, "query_rows", sent)
-        yield
+    @contextmanager
+    def _between(self) -> Iterator[None]:
+        """Statements pass by here on their way from the store to the engine."""
+        rows, self._ask = ClickHouseStore.rows, clickhouse.query_rows
+
+        def noted(store: ClickHouseStore, statement: str, **parameters: object) -> Any:
+            self.by.setdefault(statement, sys._getframe(1).f_code.co_name)
+            return rows(store, statement, **parameters)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ClickHouseStore, "rows", noted)
+            patch.setattr(clickhouse, "query_rows", self._sent)
+            keep(patch, lambda: self._now)
+            yield
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.__stdout__, flush=True)

@@ -136,6 +136,15 @@ def test_only_a_run_on_a_mutant_leaves_tests_out(under_test: str, left: int, mon
     assert len(many) == quick.TESTS + left
 
 
+@pytest.mark.parametrize(("took", "left"), [(10.0, 3), (29.0, 1), (31.0, 1), (0.1, 5)])
+def test_quick_tests_come_until_their_time_is_up(took: float, left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(quick.UNDER_TEST, "a.x_f__mutmut_1")
+    monkeypatch.setattr(quick, "measured", lambda: {f"t{n}": took for n in range(5)})
+    some = [SimpleNamespace(nodeid=f"t{n}", obj=print) for n in range(5)]
+    quick.pytest_collection_modifyitems(some)  # type: ignore[arg-type]
+    assert len(some) == left
+
+
 @functools.lru_cache
 def remembered(number: int) -> list[int]:
     return [number]
