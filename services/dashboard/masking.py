@@ -145,6 +145,8 @@ class MaskedStore:
             return ""
         if column == "explanation":
             return rule_label(str(row.get("rule", "")))
+        if column.endswith("_coded"):  # it holds what the text beside it says
+            return ""
         if column == "traits":
             known = orjson.loads(value or "{}")
             return orjson.dumps({name: known[name] for name in known if name in self._traits}).decode()

@@ -51,8 +51,6 @@ def environment() -> Environment:
         "rule_words": words.rule_words,
         "rule_label": words.rule_label,
         "method_words": why.method_words,
-        "cause_words": why.cause_words,
-        "correction_words": words.correction_words,
         "duration": words.duration,
         "figure": words.figure,
         "measure": words.measure,

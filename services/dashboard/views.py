@@ -396,6 +396,7 @@ class PhaseMove:
     cause: str
     accepted: bool
     dwell_s: float
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

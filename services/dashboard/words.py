@@ -303,14 +303,19 @@ def rule_label(rule: str) -> str:
     return _RULES.get(rule) or rule_words(rule).capitalize()
 
 
+def sentence_part(label: str) -> str:
+    """A label in the middle of a sentence."""
+    return label[:1].lower() + label[1:]
+
+
 _IDS = re.compile(r"\b(?:" + "|".join(name for name in _RULES if "_" in name) + r")\b")
 
 
 def without_ids(explanation: str) -> str:
-    """An explanation whose parts are named by their rules' ids, which are for analysts, as people say it."""
-    return _IDS.sub(lambda found: _RULES[found[0]][0].lower() + _RULES[found[0]][1:], explanation)
+    """An explanation of before, whose parts are named by their rules' ids, which are for analysts, as people say it."""
+    return _IDS.sub(lambda found: sentence_part(_RULES[found[0]]), explanation)
 
 
 def correction_words(what: str) -> str:
-    """What a correction changed, as it is stored, without the words of those who built it."""
+    """What a correction of before changed, as it is stored, without the words of those who built it."""
     return what.replace("judged anew", "read differently").replace("signal", "sign")
