@@ -62,7 +62,7 @@ class Catalogue:
             key, parameters = orjson.loads(row.get("explanation_coded") or "[]")
             template = self._explanations[key, row["rule_version"]]
             return sentence(template, parameters, lambda rule: sentence_part(rule_label(rule)))
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, TypeError):
             return without_ids(row["explanation"])
 
     def buying_role(self, persona: str) -> str:

@@ -524,7 +524,7 @@ class ClickHouseStore:
         rows = await self.rows(queries.ACCOUNTS_OF_PERSON, person_id=person_id)
         ids = [row["account_id"] for row in rows]
         names, titles = await asyncio.gather(
-            self.rows(queries.ACCOUNT_NAMES, ids=ids), self.rows(queries.TITLES, accounts=ids)
+            self.rows(queries.ACCOUNT_NAMES, ids=ids), self.rows(queries.TITLES, accounts=ids[:20])
         )
         told = {row["account_id"]: row for row in names}
         unknown = {"name": "", "segment": "", "traits": ""}

@@ -599,8 +599,8 @@ WHERE account_id = {{account_id:String}} AND person_id != '' GROUP BY person_id 
 """
 
 ACCOUNTS_OF_PERSON = f"""
-SELECT account_id, {_PERSON_SUMS} FROM touchpoints AS t FINAL
-WHERE person_id = {{person_id:String}} GROUP BY account_id ORDER BY last_at DESC LIMIT 20
+SELECT account_id, {_PERSON_SUMS}, count() OVER () AS accounts FROM touchpoints AS t FINAL
+WHERE person_id = {{person_id:String}} GROUP BY account_id ORDER BY last_at DESC LIMIT 200
 """
 
 # What records say of people; only the few rows that say something of one are read as JSON.

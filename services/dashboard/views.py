@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from schemas import policies
+
+Severity = policies.Level | Literal["calm", "unmeasured", "verdict", "unseen"]
+"""The words are those of incidents; a type's is how much it weighs on the accounts, an incident's how much on one."""
 Level = Literal["good", "watch", "painful", "quiet"]
 Direction = Literal["up", "down", "steady", "unknown"]
 Term = Literal["quick", "medium", "long"]
@@ -58,6 +62,7 @@ class Gap:
 class Cell:
     """One touchpoint type in one phase. A rate or emotion without evidence is null, never 0.
 
+    `severity` is what the pages say of it, in the words of one scale for everything; `level` is the pain index alone.
     `accounts_reached` are identified, `visitors_reached` are not yet; `damage` is the blueprint's risk, 1 to 5.
     """
 
@@ -92,6 +97,7 @@ class Cell:
     trend: Trend
     spark: tuple[int, ...]
     explain: dict[str, Figure] | None = None
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from services.dashboard.ranking import Burden, Judge, Measure
 from services.dashboard.reader import Reader
 from services.dashboard.scope import DAY, Range, Scope
 from services.dashboard.store import CellKey, Cells, Daily, Hurt, Hurts
+from services.dashboard.views import Severity
 
 CHART_DAYS = 30
 NOTHING = Counts()
@@ -65,6 +66,10 @@ class Weighed:
         before = None if self.before is None else self.before.by_cell.get(key, NOTHING)
         hurt = self.hurt.by_cell.get(key, Hurt()).accounts
         return self.judge.burden(key[1], self.now.by_cell.get(key, NOTHING), before, hurt, self._measure(key[1]))
+
+    def severity(self, key: CellKey) -> Severity:
+        """The word for it, of the one scale."""
+        return self.cell(key).severity
 
     def kind(self, kind: str) -> Burden:
         """One type wherever it happened."""
