@@ -51,6 +51,8 @@ def environment() -> Environment:
         "rule_words": words.rule_words,
         "rule_label": words.rule_label,
         "owner_words": words.owner_words,
+        "as_sentence": words.as_sentence,
+        "dated": words.dated,
         "method_words": why.method_words,
         "duration": words.duration,
         "figure": words.figure,

@@ -329,6 +329,19 @@ def rule_label(rule: str) -> str:
     return _RULES.get(rule) or rule_words(rule).capitalize()
 
 
+def as_sentence(words: str) -> str:
+    """Words at the beginning of a sentence; names and abbreviations in them stay as they are."""
+    return words[:1].upper() + words[1:]
+
+
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(?:Z|\+00:00)")
+
+
+def dated(text: str) -> str:
+    """A text of the machine with its times as people read them."""
+    return _INSTANT.sub(r"\1 \2 UTC", text)
+
+
 def sentence_part(label: str) -> str:
     """A label in the middle of a sentence."""
     return label[:1].lower() + label[1:]

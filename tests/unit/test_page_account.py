@@ -122,7 +122,7 @@ async def test_the_page_says_who_is_lacking_what_is_at_stake_and_shows_ids_only_
     account = max(store.world.accounts, key=lambda row: row["friction_signals"])
     told(account)
     page = (await browser_of(app_on(store)).get(f"/accounts/{account['account_id']}?window=7d")).text
-    for words in ("is hurt: pain", "Tier A", "64,000 a year", "account owner L. Peeters", "Champion · 0 of 1"):
+    for words in ("is hurt: pain", "Tier A", "64,000 a year", "owned by L. Peeters", "Champion · 0 of 1"):
         assert words in page, words
     for words in ("Nobody known", "50% of the committee", "EUR 42,000", "went back 1 stage"):
         assert words in page, words
