@@ -103,10 +103,10 @@ class ClickHouseStore:
             raise StoreUnavailable(f"ClickHouse cannot answer now: {str(error).splitlines()[0][:200]}") from error
 
     async def fingerprint(self) -> str:
-        return repr([(row["table"], row["inserts"]) for row in await self.rows(queries.FINGERPRINT)])
+        return repr([(row["table"], row["inserts"]) for row in await self.rows(queries.cells.FINGERPRINT)])
 
     async def first_minute(self) -> datetime | None:
-        row = (await self.rows(queries.FIRST_MINUTE))[0]
+        row = (await self.rows(queries.cells.FIRST_MINUTE))[0]
         return row["minute"] if row["cells"] else None
 
     async def cells(self, scope: Scope, span: Range, *, sparks: bool = True, people: bool = True) -> Cells:
@@ -114,8 +114,8 @@ class ClickHouseStore:
         asked = _scoped(scope, span) | _read(read)
         gaps, of_accounts = len(read.gaps), scope.of_accounts
         rows, drawn = await asyncio.gather(
-            self.rows(queries.cells(gaps, of_accounts, people), **asked),
-            self._sparks(queries.sparks(gaps, of_accounts), span, asked) if sparks else _no_sparks(),
+            self.rows(queries.cells.cells(gaps, of_accounts, people), **asked),
+            self._sparks(queries.cells.sparks(gaps, of_accounts), span, asked) if sparks else _no_sparks(),
         )
         sets: dict[int, dict[CellKey, Counts]] = {0: {}, 1: {}, 2: {}}
         for row in rows:
@@ -127,7 +127,7 @@ class ClickHouseStore:
     async def active_accounts(self, scope: Scope, span: Range) -> int:
         read = await self._reading(scope, span.since, span.until, span.whole_days)
         asked = _scoped(scope, span) | _read(read)
-        rows = await self.rows(queries.active_accounts(len(read.gaps), scope.of_accounts), **asked)
+        rows = await self.rows(queries.cells.active_accounts(len(read.gaps), scope.of_accounts), **asked)
         return int(rows[0]["accounts"])
 
     async def _sparks(self, query: str, span: Range, asked: dict[str, Any]) -> Mapping[CellKey, Sequence[int]]:
@@ -145,7 +145,7 @@ class ClickHouseStore:
         """Those of `days` that may be read from their roll-ups, and when these were made: anew is later."""
         if not days:
             return {}
-        found = {_day(row["name"]): str(row["made"]) for row in await self._shared(queries.SETTLED)}
+        found = {_day(row["name"]): str(row["made"]) for row in await self._shared(queries.cells.SETTLED)}
         return {day: found[day] for day in days if day in found}
 
     async def _shared(self, statement: str) -> list[dict[str, Any]]:
@@ -161,7 +161,9 @@ class ClickHouseStore:
         read = await self._reading(scope, span.since - span.length * windows, span.since - MINUTE, days)
         asked = _scoped(scope, span) | _read(read)
         found: defaultdict[CellKey, list[tuple[int, int]]] = defaultdict(lambda: [(0, 0)] * windows)
-        for row in await self.rows(queries.history(len(read.gaps), scope.of_accounts), **asked, length_s=length_s):
+        for row in await self.rows(
+            queries.cells.history(len(read.gaps), scope.of_accounts), **asked, length_s=length_s
+        ):
             found[row["phase"], row["touchpoint_type"]][row["ago"]] = (row["frictions"], row["n"])
         return found
 
@@ -171,7 +173,7 @@ class ClickHouseStore:
         rest = asked | _read(replace(read, days=()))
         past, lately = await asyncio.gather(
             self._past_days(asked, {day: settled[day] for day in read.days}),
-            self._by_day(queries.daily(len(read.gaps), scope.of_accounts), rest),
+            self._by_day(queries.cells.daily(len(read.gaps), scope.of_accounts), rest),
         )
         return {**past, **{key: {**past.get(key, {}), **days} for key, days in lately.items()}}
 
@@ -181,7 +183,7 @@ class ClickHouseStore:
         values = {**asked, **_read(Reading(tuple(settled), ()))}
         if not settled:
             return {}
-        return await self._past.of((filters, *settled.items()), lambda: self._by_day(queries.daily(0), values))
+        return await self._past.of((filters, *settled.items()), lambda: self._by_day(queries.cells.daily(0), values))
 
     async def _by_day(self, query: str, asked: dict[str, Any]) -> Daily:
         found: dict[CellKey, dict[date, tuple[float, int]]] = {}
@@ -192,7 +194,7 @@ class ClickHouseStore:
 
     async def hurt(self, scope: Scope, span: Range, by_definition: Sequence[str], *, is_named: bool = True) -> Hurts:
         gaps, others, asked = await self._hurting(scope, span, by_definition)
-        query = queries.hurt_whom if is_named else queries.hurt
+        query = queries.hurts.hurt_whom if is_named else queries.hurts.hurt
         rows = await self.rows(query(gaps, scope.of_accounts, others), **asked)
         told = {account for row in rows if row["is_type"] for account in row["worst"]}
         known = await self._hashed(scope, span, told)
@@ -210,7 +212,7 @@ class ClickHouseStore:
 
     async def hurt_accounts(self, scope: Scope, span: Range, by_definition: Sequence[str], limit: int) -> Sequence[Row]:
         gaps, others, asked = await self._hurting(scope, span, by_definition)
-        rows = await self.rows(queries.hurt_accounts(gaps, scope.of_accounts, others), **asked, limit=limit)
+        rows = await self.rows(queries.hurts.hurt_accounts(gaps, scope.of_accounts, others), **asked, limit=limit)
         known = await self._hashed(scope, span, {row["account"] for row in rows})
         told = ("account_id", "name", "phase", "segment")
         found = [
@@ -233,35 +235,35 @@ class ClickHouseStore:
         """Accounts by the hashes of their ids; of one that has no row of its own yet only the id."""
         if not accounts:
             return {}
-        rows = await self.rows(queries.HASHED_ACCOUNTS, hashes=sorted(accounts))
+        rows = await self.rows(queries.hurts.HASHED_ACCOUNTS, hashes=sorted(accounts))
         found = {row["hash"]: row for row in rows}
         if missing := sorted({*accounts} - found.keys()):
             asked = _scoped(scope, span) | {"hashes": missing}
             unknown = {"name": "", "phase": "", "segment": ""}
-            found |= {row["hash"]: row | unknown for row in await self.rows(queries.HASHED_TOUCHPOINTS, **asked)}
+            found |= {row["hash"]: row | unknown for row in await self.rows(queries.hurts.HASHED_TOUCHPOINTS, **asked)}
         return found
 
     async def last_minute(self, scope: Scope) -> datetime | None:
-        row = (await self.rows(queries.last_minute(scope.of_accounts), **_filters(scope)))[0]
+        row = (await self.rows(queries.cells.last_minute(scope.of_accounts), **_filters(scope)))[0]
         return row["last"] if row["n"] else None
 
     async def tiers(self) -> Sequence[str]:
-        return [row["tier"] for row in await self.rows(queries.TIERS)]
+        return [row["tier"] for row in await self.rows(queries.cells.TIERS)]
 
     async def people(self, text: str, since: datetime, limit: int) -> Sequence[Row]:
-        return await self.rows(queries.PEOPLE, text=text, since=int(since.timestamp()), limit=limit)
+        return await self.rows(queries.people.PEOPLE, text=text, since=int(since.timestamp()), limit=limit)
 
     async def unmapped(self, scope: Scope, span: Range, known: Sequence[str]) -> Sequence[Row]:
-        return await self.rows(queries.unmapped(scope.of_accounts), **_scoped(scope, span), known=list(known))
+        return await self.rows(queries.cells.unmapped(scope.of_accounts), **_scoped(scope, span), known=list(known))
 
     async def population(self, scope: Scope, span: Range) -> Row:
         if scope.is_filtered:
-            return (await self.rows(queries.POPULATION_OF_SCOPE, **_carriers(scope, span)))[0]
-        return (await self.rows(queries.POPULATION, since=stamp(span.since)))[0]
+            return (await self.rows(queries.hurts.POPULATION_OF_SCOPE, **_carriers(scope, span)))[0]
+        return (await self.rows(queries.hurts.POPULATION, since=stamp(span.since)))[0]
 
     async def worst_rules(self, scope: Scope, span: Range, without: Sequence[str]) -> Mapping[CellKey, str]:
         asked = _carriers(scope, span) | {"without": list(without)}
-        rows = await self.rows(queries.worst_rules(scope.is_filtered), **asked)
+        rows = await self.rows(queries.hurts.worst_rules(scope.is_filtered), **asked)
         return {(row["phase"], row["touchpoint_type"]): row["rule"] for row in rows}
 
     async def measures(self, query: CellQuery) -> Mapping[str, float]:
@@ -275,25 +277,25 @@ class ClickHouseStore:
                 for name in (question.asked if side == "opens" else question.answered)
             ]
             asked |= {side: [name for name, _ in names] or [""], f"{side}_of": [n for _, n in names] or [0]}
-        return {row["target"]: row["value"] for row in await self.rows(queries.MEASURES, **scoped, **asked)}
+        return {row["target"]: row["value"] for row in await self.rows(queries.types.MEASURES, **scoped, **asked)}
 
     async def channels(self) -> Sequence[str]:
-        return [row["channel"] for row in await self.rows(queries.CHANNELS)]
+        return [row["channel"] for row in await self.rows(queries.cells.CHANNELS)]
 
     async def freshness(self) -> Sequence[Row]:
-        return await self._shared(queries.FRESHNESS)
+        return await self._shared(queries.sources.FRESHNESS)
 
     async def slots(self, since: datetime) -> Sequence[Row]:
         return await self.rows(SLOTS, since=stamp(since))
 
     async def ignored(self, since: datetime) -> Sequence[Row]:
-        return await self.rows(queries.IGNORED, since=stamp(since))
+        return await self.rows(queries.sources.IGNORED, since=stamp(since))
 
     async def nobodies(self, since: datetime, most: int) -> Sequence[Row]:
-        return await self.rows(queries.NOBODIES, since=stamp(since), name=NOBODY, most=most)
+        return await self.rows(queries.sources.NOBODIES, since=stamp(since), name=NOBODY, most=most)
 
     async def traffic(self, since: datetime) -> Sequence[Row]:
-        return await self.rows(queries.TRAFFIC, since=stamp(since))
+        return await self.rows(queries.sources.TRAFFIC, since=stamp(since))
 
     async def claims(self) -> Sequence[Row]:
         return await self.rows(CLAIMS.format(links="links"))
@@ -301,15 +303,15 @@ class ClickHouseStore:
     async def kept_off(self, scope: Scope, span: Range, records: Sequence[str]) -> Sequence[Row]:
         asked = _scoped(scope, span) | {"records": list(records)}
         if scope.of_accounts:
-            return await self.rows(queries.KEPT_OFF_OF_ACCOUNTS, **asked)
+            return await self.rows(queries.cells.KEPT_OFF_OF_ACCOUNTS, **asked)
         read = await self._reading(scope, span.since, span.until, span.whole_days)
-        return await self.rows(queries.kept_off(len(read.gaps)), **asked, **_read(read))
+        return await self.rows(queries.cells.kept_off(len(read.gaps)), **asked, **_read(read))
 
     async def signals(self, query: SignalQuery) -> Sequence[Row]:
         before, before_id = query.after or (_FAR_FUTURE, "")
         scope, since = query.scope or Scope(), query.since or EPOCH
         found = await self.rows(
-            queries.signals(scope.is_filtered),
+            queries.signals.signals(scope.is_filtered),
             **_filters(scope),
             polarity=query.polarity,
             since=stamp(since),
@@ -333,7 +335,7 @@ class ClickHouseStore:
             return signals
         accounts = [row["account_id"] for row in signals]
         names, carriers = await asyncio.gather(
-            self.rows(queries.ACCOUNT_NAMES, ids=sorted(set(accounts))),
+            self.rows(queries.accounts.ACCOUNT_NAMES, ids=sorted(set(accounts))),
             self.carriers(accounts, [row["event_id"] for row in signals]),
         )
         name_of = {row["account_id"]: row["name"] for row in names}
@@ -363,7 +365,7 @@ class ClickHouseStore:
     async def _pained(self, query: PainQuery, lately: datetime) -> list[dict[str, Any]]:
         """With the touchpoints of whole minutes from `lately` on."""
         scope = query.scope
-        statement = queries.pained(scope.is_filtered, scope.of_accounts, has_falls=_is_of_whole_accounts(scope))
+        statement = queries.signals.pained(scope.is_filtered, scope.of_accounts, has_falls=_is_of_whole_accounts(scope))
         return await self.rows(
             statement,
             **_carriers(scope, query.span),
@@ -399,24 +401,24 @@ class ClickHouseStore:
         return signals, [*rows, *others]
 
     async def carriers(self, accounts: Sequence[str], events: Sequence[str]) -> Sequence[Row]:
-        return await self.rows(queries.CARRIERS, accounts=list(accounts), events=list(events))
+        return await self.rows(queries.signals.CARRIERS, accounts=list(accounts), events=list(events))
 
     async def figures(self, asked_for: Sequence[tuple[str, dict[str, Any]]]) -> Sequence[Sequence[Row]]:
         return [await self.rows(statement, **wanted) for statement, wanted in asked_for]
 
     async def owners_of(self, events: Sequence[str]) -> Mapping[str, str]:
-        found = await self.rows(queries.OWNERS_OF_EVENTS, events=list(events))
+        found = await self.rows(queries.touchpoints.OWNERS_OF_EVENTS, events=list(events))
         return {row["event_id"]: row["account_id"] for row in found}
 
     async def events(self, account_id: str, events: Sequence[str]) -> Sequence[Row]:
-        keys = await self.rows(queries.KEYS_OF_EVENTS, account_id=account_id, events=list(events))
+        keys = await self.rows(queries.touchpoints.KEYS_OF_EVENTS, account_id=account_id, events=list(events))
         return await self._touchpoints(account_id, [(row["occurred_at"], row["event_id"]) for row in keys])
 
     async def accounts(self, query: AccountQuery) -> Sequence[Row]:
         after_key, after_id = query.after or ("", "")
         scoped = _scoped(query.scope, query.span) if query.scope and query.span and query.scope.is_filtered else {}
         return await self.rows(
-            queries.accounts(query.sort, is_filtered=bool(scoped)),
+            queries.accounts.accounts(query.sort, is_filtered=bool(scoped)),
             **scoped,
             phase=query.phase,
             identified=-1 if query.identified is None else int(query.identified),
@@ -432,7 +434,7 @@ class ClickHouseStore:
         scope = query.scope
         gaps, others, asked = await self._hurting(scope, query.span, query.by_definition)
         return await self.rows(
-            queries.ranked_accounts(
+            queries.accounts.ranked_accounts(
                 query.sort, gaps, is_filtered=scope.is_filtered, of_accounts=scope.of_accounts, has_others=others
             ),
             **asked,
@@ -447,12 +449,12 @@ class ClickHouseStore:
         )
 
     async def account(self, account_id: str) -> Row | None:
-        return next(iter(await self.rows(queries.ACCOUNT, account_id=account_id)), None)
+        return next(iter(await self.rows(queries.accounts.ACCOUNT, account_id=account_id)), None)
 
     async def timeline(self, account_id: str, limit: int, after: TimeKey | None) -> Sequence[Row]:
         before, before_id = after or (_FAR_FUTURE, "")
         keys = await self.rows(
-            queries.TIMELINE_KEYS,
+            queries.touchpoints.TIMELINE_KEYS,
             account_id=account_id,
             since=stamp(EPOCH),
             before=stamp(before),
@@ -469,14 +471,16 @@ class ClickHouseStore:
         minutes = [int(floor_minute(at).timestamp()) for at, _ in keys]
         events = [event_id for _, event_id in keys]
         filters = _filters(scope or Scope())
-        rows = self.rows(queries.TIMELINE, account_id=account_id, minutes=minutes, events=events, **filters)
+        rows = self.rows(queries.touchpoints.TIMELINE, account_id=account_id, minutes=minutes, events=events, **filters)
         return await self._with_signals(await rows)
 
     async def _with_signals(self, touchpoints: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Adds the signals each carries, and those it is evidence of."""
         accounts = sorted({row["account_id"] for row in touchpoints})
         events = [row["event_id"] for row in touchpoints]
-        signals = await self.rows(queries.SIGNALS_OF_EVENTS, accounts=accounts, events=events) if touchpoints else []
+        signals = (
+            await self.rows(queries.signals.SIGNALS_OF_EVENTS, accounts=accounts, events=events) if touchpoints else []
+        )
         for row in touchpoints:
             mine = [each for each in signals if each["account_id"] == row["account_id"]]
             row["signals"] = [each for each in mine if each["event_id"] == row["event_id"]]
@@ -488,43 +492,45 @@ class ClickHouseStore:
         bounds = {"since": stamp(query.since), "before": stamp(before), "before_id": before_id}
         if query.person_id:
             asked = _filters(query.scope) | bounds | {"person_id": query.person_id, "limit": query.limit + 1}
-            rows = await self.rows(queries.PERSON_TIMELINE, **asked)
+            rows = await self.rows(queries.people.PERSON_TIMELINE, **asked)
             shown, key = rows[: query.limit], _last_key(rows, query.limit)
             return await self._with_signals(shown), key
-        keys = await self.rows(queries.TIMELINE_KEYS, account_id=query.account_id, **bounds, limit=query.limit + 1)
+        keys = await self.rows(
+            queries.touchpoints.TIMELINE_KEYS, account_id=query.account_id, **bounds, limit=query.limit + 1
+        )
         found = [(row["occurred_at"], row["event_id"]) for row in keys[: query.limit]]
         return await self._touchpoints(query.account_id, found, query.scope), _last_key(keys, query.limit)
 
     async def flow(self, since: datetime) -> Sequence[Row]:
-        return await self.rows(queries.FLOW, since=int(since.timestamp()))
+        return await self.rows(queries.sources.FLOW, since=int(since.timestamp()))
 
     async def latest(self, since: datetime, limit: int) -> Sequence[Row]:
-        return await self.rows(queries.LATEST, since=int(since.timestamp()), limit=limit)
+        return await self.rows(queries.sources.LATEST, since=int(since.timestamp()), limit=limit)
 
     async def variants(self, scope: Scope, span: Range, by_definition: Sequence[str]) -> Sequence[Row]:
         asked = _scoped(scope, span) | {"by_definition": list(by_definition)}
-        return await self.rows(queries.variants(scope.of_accounts), **asked)
+        return await self.rows(queries.types.variants(scope.of_accounts), **asked)
 
     async def beside(self, scope: Scope, span: Range, by_definition: Sequence[str], *, after: bool) -> Sequence[Row]:
         asked = _scoped(scope, span) | {"by_definition": list(by_definition)}
-        return await self.rows(queries.beside(scope.of_accounts, after), **asked)
+        return await self.rows(queries.types.beside(scope.of_accounts, after), **asked)
 
     async def said(self, scope: Scope, span: Range, limit: int) -> Sequence[Row]:
-        return await self.rows(queries.said(scope.of_accounts), **_scoped(scope, span), limit=limit)
+        return await self.rows(queries.types.said(scope.of_accounts), **_scoped(scope, span), limit=limit)
 
     async def people_of(self, account_id: str) -> Sequence[Row]:
         rows, titles = await asyncio.gather(
-            self.rows(queries.PEOPLE_OF_ACCOUNT, account_id=account_id),
-            self.rows(queries.TITLES, accounts=[account_id]),
+            self.rows(queries.people.PEOPLE_OF_ACCOUNT, account_id=account_id),
+            self.rows(queries.people.TITLES, accounts=[account_id]),
         )
         said = {row["person_id"]: row["title"] for row in titles}
         return [row | {"title": said.get(row["person_id"], "")} for row in rows]
 
     async def accounts_of(self, person_id: str) -> Sequence[Row]:
-        rows = await self.rows(queries.ACCOUNTS_OF_PERSON, person_id=person_id)
+        rows = await self.rows(queries.people.ACCOUNTS_OF_PERSON, person_id=person_id)
         ids = [row["account_id"] for row in rows]
         names, titles = await asyncio.gather(
-            self.rows(queries.ACCOUNT_NAMES, ids=ids), self.rows(queries.TITLES, accounts=ids[:20])
+            self.rows(queries.accounts.ACCOUNT_NAMES, ids=ids), self.rows(queries.people.TITLES, accounts=ids[:20])
         )
         told = {row["account_id"]: row for row in names}
         unknown = {"name": "", "segment": "", "traits": ""}
@@ -532,32 +538,32 @@ class ClickHouseStore:
         return [unknown | row | told.get(row["account_id"], {}) | {"title": title} for row in rows]
 
     async def touchpoint(self, event_id: str) -> Row | None:
-        kept = next(iter(await self.rows(queries.HISTORY_OF_EVENT, event_id=event_id)), None)
+        kept = next(iter(await self.rows(queries.touchpoints.HISTORY_OF_EVENT, event_id=event_id)), None)
         if kept is None:
             return None
         found = await self._touchpoints(kept["account_id"], [(kept["occurred_at"], event_id)])
         return found[0] | {"payload": kept["payload"]} if found else None
 
     async def corrections(self, account_id: str, limit: int) -> Sequence[Row]:
-        return await self.rows(queries.CORRECTIONS, account_id=account_id, limit=limit)
+        return await self.rows(queries.accounts.CORRECTIONS, account_id=account_id, limit=limit)
 
     async def proposals(self, query: ProposalQuery) -> Sequence[Row]:
         before, before_id = query.after or (_FAR_FUTURE, "")
         asked = {"status": query.status, "before": stamp(before), "before_id": before_id}
-        return await self.rows(queries.PROPOSALS, **asked, limit=query.limit + 1)
+        return await self.rows(queries.proposals.PROPOSALS, **asked, limit=query.limit + 1)
 
     async def proposal(self, proposal_id: str) -> Row | None:
-        return next(iter(await self.rows(queries.PROPOSAL, proposal_id=proposal_id)), None)
+        return next(iter(await self.rows(queries.proposals.PROPOSAL, proposal_id=proposal_id)), None)
 
     async def erasure(self, erasure_id: str) -> Row:
-        return next(iter(await self.rows(queries.ERASURE, erasure_id=erasure_id)))
+        return next(iter(await self.rows(queries.touchpoints.ERASURE, erasure_id=erasure_id)))
 
     async def open_proposals(self) -> int:
-        return int((await self.rows(queries.OPEN_PROPOSALS))[0]["open"])
+        return int((await self.rows(queries.proposals.OPEN_PROPOSALS))[0]["open"])
 
     async def shares(self, query: CellQuery) -> Sequence[Row]:
         scoped = _scoped(query.scope, query.span)
-        return await self.rows(queries.SHARES, **scoped, phase=query.phase, touchpoint_type=query.touchpoint_type)
+        return await self.rows(queries.types.SHARES, **scoped, phase=query.phase, touchpoint_type=query.touchpoint_type)
 
 
 async def _no_rows() -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ class Asked:
         return self.wrong if self.wrong and statement == self.right else statement
 
 
-FILE = "services/dashboard/queries.py"
+FILE = "services/dashboard/queries"
 """Where the statements are; a mutant's function is the method of the store that sends it."""
 
 
