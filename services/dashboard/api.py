@@ -32,15 +32,10 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import AccountQuery, SignalQuery
 from services.dashboard.stream import EventStream
-from services.dashboard.views import (
-    AccountPage,
-    AccountView,
-    CellDetails,
-    Freshness,
-    MapView,
-    SignalView,
-    TouchpointExplained,
-)
+from services.dashboard.views.accounts import AccountPage, AccountView, TouchpointExplained
+from services.dashboard.views.journey_map import CellDetails, MapView
+from services.dashboard.views.signals import SignalView
+from services.dashboard.views.sources import Freshness
 from services.dashboard.weighing import weigh
 
 router = APIRouter(prefix="/api")

@@ -11,7 +11,7 @@ from schemas.blueprint import Blueprint, Phase, TouchpointType
 from schemas.capabilities import Capability
 from schemas.matching import Match
 from services.dashboard.store import Question
-from services.dashboard.views import Term
+from services.dashboard.views.figures import Term
 from services.dashboard.words import named, rule_label, sentence_part, without_ids
 from streams.friction.compiled import compile_rules
 from streams.friction.feeds import is_fed

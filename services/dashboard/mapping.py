@@ -15,17 +15,9 @@ from services.dashboard.grid import grid
 from services.dashboard.numbers import Counts, ratio
 from services.dashboard.scope import FILTERS, Range, Scope
 from services.dashboard.store import CellKey, Cells
-from services.dashboard.views import (
-    Cell,
-    Freshness,
-    MapView,
-    PhaseView,
-    Population,
-    RawType,
-    Severity,
-    Totals,
-    Unmapped,
-)
+from services.dashboard.views.figures import Severity
+from services.dashboard.views.journey_map import Cell, MapView, PhaseView, Population, RawType, Totals, Unmapped
+from services.dashboard.views.sources import Freshness
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from services.dashboard.letters import Letters, LetterView, Refusals
 from services.dashboard.pages.account import told
 from services.dashboard.reader import Clock
 from services.dashboard.store import DaysQuery, JourneyStore, Row
-from services.dashboard.views import RefusedRequests
+from services.dashboard.views.sources import RefusedRequests
 from services.dashboard.words import rule_label
 
 HIDDEN = "•••"

@@ -14,7 +14,7 @@ from datetime import timedelta
 from schemas.policies import LEVELS, Level, level_of_load
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.numbers import Counts
-from services.dashboard.views import Severity
+from services.dashboard.views.figures import Severity
 from streams.incidents.judging import importance
 
 HURTS: tuple[Level, ...] = LEVELS[::-1]

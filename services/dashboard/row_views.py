@@ -12,16 +12,9 @@ import orjson
 from schemas.base import EPOCH
 from schemas.facts import PhaseChange
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.views import (
-    AccountRow,
-    CaseStatus,
-    CaseView,
-    CorrectionView,
-    PhaseMove,
-    ProposalView,
-    SignalView,
-    TouchpointView,
-)
+from services.dashboard.views.accounts import AccountRow, CorrectionView, PhaseMove, TouchpointView
+from services.dashboard.views.proposals import ProposalView
+from services.dashboard.views.signals import CaseStatus, CaseView, SignalView
 from services.dashboard.why import corrected_words, moved_words
 from services.dashboard.words import account_name, is_identified, is_provisional
 

@@ -25,7 +25,7 @@ from services.dashboard.pages.kind import Page
 from services.dashboard.params import Text, one_of
 from services.dashboard.scope import COMPARE_LABELS, DAY, WINDOW_LABELS, WINDOWS, Scope, WindowId
 from services.dashboard.snapshots import Snapshots
-from services.dashboard.views import Snapshot
+from services.dashboard.views.snapshot import Snapshot
 
 router = APIRouter(include_in_schema=False)
 HERE = Path(__file__).parent

@@ -15,7 +15,7 @@ from services.dashboard.ranking import Burden, Judge, Measure
 from services.dashboard.reader import Reader
 from services.dashboard.scope import DAY, Range, Scope
 from services.dashboard.store import CellKey, Cells, Daily, Hurt, Hurts
-from services.dashboard.views import Severity
+from services.dashboard.views.figures import Severity
 
 CHART_DAYS = 30
 NOTHING = Counts()

@@ -15,7 +15,7 @@ from services.dashboard.catalogue import Catalogue
 from services.dashboard.days import Scale, Told, Use, days_of
 from services.dashboard.pages.account.stays import COLUMNS, LEAST, stays_of
 from services.dashboard.pages.account.told import revenue_of
-from services.dashboard.views import PhaseMove, TouchpointView
+from services.dashboard.views.accounts import PhaseMove, TouchpointView
 from services.dashboard.why import cause_words, corrected_words, method_words, moved_words
 from services.dashboard.words import owner_words
 from streams.journey.blueprints import load

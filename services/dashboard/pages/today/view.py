@@ -16,7 +16,7 @@ from services.dashboard.numbers import ratio
 from services.dashboard.ranking import HURTS, Burden, pain_of
 from services.dashboard.since import Since, since_when
 from services.dashboard.store import CellKey, Cells, Hurt
-from services.dashboard.views import Severity
+from services.dashboard.views.figures import Severity
 from services.dashboard.weighing import Weighed
 from services.dashboard.words import account_name
 

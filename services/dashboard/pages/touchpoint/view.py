@@ -14,7 +14,8 @@ from services.dashboard.hurt_accounts import HurtAccount, hurt_accounts
 from services.dashboard.ranking import Burden, Change
 from services.dashboard.scope import Scope
 from services.dashboard.since import Since, since_when
-from services.dashboard.views import Cell, Severity
+from services.dashboard.views.figures import Severity
+from services.dashboard.views.journey_map import Cell
 from services.dashboard.weighing import Weighed
 from services.dashboard.words import account_name, rule_words
 
