@@ -10,16 +10,16 @@ from pydantic import AfterValidator, Field
 from schemas.base import Strict
 from schemas.calendars import Calendar
 from schemas.friction_rules import Rule
+from schemas.languages import Named
 from schemas.matching import Match
 from schemas.policies import Policy, Tiers
 from schemas.traffic import TrafficRules
 
 
-class Phase(Strict):
+class Phase(Named):
     """One phase of the journey, in order."""
 
     id: str = Field(description="stable id")
-    name: str = Field(description="shown name")
     kind: Literal["buyer", "customer", "exit"] = Field("buyer", description="which journey it belongs to")
     goal: str = Field("", description="what the customer wants here")
     questions: tuple[str, ...] = Field((), description="what the customer asks here, in their words")
@@ -52,11 +52,10 @@ TARGETS: dict[str, str] = {
 }
 
 
-class TouchpointType(Strict):
+class TouchpointType(Named):
     """A kind of touchpoint of the catalogue: what it is, what it should be, and how its events are recognised."""
 
     id: str = Field(description="stable id, e.g. `pricing_page`")
-    name: str = Field(description="shown name")
     phase: str = Field(description="home phase")
     match: tuple[Match, ...] = Field((), description="any of these; the most specific match of all types wins")
     on_map: bool = Field(True, description="a contact moment; false for records about records")
@@ -109,11 +108,10 @@ class PersonaRule(Strict):
 BuyingRole = Literal["decision maker", "influencer", "practitioner", "executive sponsor", "champion", "other"]
 
 
-class Persona(Strict):
+class Persona(Named):
     """A kind of person."""
 
     id: str = Field(description="stable id")
-    name: str = Field(description="shown name")
     buying_role: BuyingRole = Field("other", description="part in the decision")
     title: str = Field("", description="typical job title")
     department: str = Field("", description="typical department")

@@ -75,7 +75,10 @@ class SignalFact(Timed, frozen=True, kw_only=True, tag_field="kind", tag="signal
     closed_at: UtcTime | None = None
     evidence: Annotated[tuple[str, ...], Meta(description="event ids, oldest first, at most 20")]
     evidence_count: int
-    explanation: str
+    explanation: Annotated[str, Meta(description="why, in English")]
+    explanation_coded: Annotated[
+        str, Meta(description="key and parameters it was made from, JSON: `[key, {…}]`; empty: stored before")
+    ] = ""
     case_id: Annotated[str, Meta(description="the compound signal that adopted it; empty: none")] = ""
     parts: Annotated[
         tuple[str, ...], Meta(description="signals a compound one is made of, oldest first, at most 50")
@@ -93,11 +96,14 @@ class PhaseChange(Timed, frozen=True, kw_only=True):
     from_phase: str
     to_phase: str
     event_id: str
-    cause: str
+    cause: Annotated[str, Meta(description="what moved it, in English")]
+    cause_coded: Annotated[
+        str, Meta(description="key and parameters it was made from, JSON: `[key, {…}]`; empty: stored before")
+    ] = ""
     accepted: bool
     dwell_s: Annotated[float, Meta(description="time spent in `from_phase` until then")]
     reason: Annotated[str, Meta(description="why it was refused; empty when accepted")] = ""
-    direction: Annotated[Direction, Meta(description="which way it goes; empty: told before this was recorded")] = ""
+    direction: Annotated[Direction, Meta(description="which way it goes; empty: stored before this was recorded")] = ""
 
 
 class Opportunity(Timed, frozen=True, kw_only=True):
@@ -164,8 +170,12 @@ class Correction(Timed, frozen=True, kw_only=True, tag_field="kind", tag="correc
     correction_id: str
     account_id: str
     corrected_at: UtcTime
-    cause: Annotated[str, Meta(description="why, in words")]
-    what: Annotated[str, Meta(description="what changed, in words")] = ""
+    cause: Annotated[str, Meta(description="why, in English")]
+    cause_coded: Annotated[
+        str, Meta(description="keys and parameters it was made from, JSON: `[[key, {…}], …]`; empty: stored before")
+    ] = ""
+    what: Annotated[str, Meta(description="what changed, in English")] = ""
+    what_coded: Annotated[str, Meta(description="the same, as `cause_coded`")] = ""
     touchpoints_changed: int
     touchpoints_removed: int
     signals_changed: int

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from string import Formatter
+from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
 from schemas.base import Strict
 from schemas.calendars import Calendar
 from schemas.capabilities import CAPABILITIES, Capability
+from schemas.languages import Text, by_language
 from schemas.matching import Compare, Match
 
 Pattern = Literal["each", "burst", "window", "sequence", "absence", "regress", "advance", "compound"]
+
+
+HOLES: Final[Mapping[str, tuple[str, ...]]] = {
+    **{name: (name,) for name in ("count", "element", "page", "score", "subject", "name", "fields", "value", "before")},
+    "times": ("count",),
+    "waited": ("waited_s", "working"),
+    "title": ("title", "subject"),
+    "parts": ("parts",),
+}
+"""What an explanation may name in braces → the parameters that it is made from."""
+_OF_A_COMPOUND: Final = ("count", "times", "waited", "parts")
+
+
+def holes_of(explanation: str) -> list[str]:
+    """What an explanation names in braces. Raises ValueError where its braces are not in pairs."""
+    try:
+        return [hole for _, hole, _, _ in Formatter().parse(explanation) if hole is not None]
+    except ValueError as error:
+        raise ValueError(f"the braces of `explanation` are not in pairs: `{explanation[:80]}`") from error
 
 
 class Severity(Strict):
@@ -157,10 +179,12 @@ class Rule(Strict):
     joins_by: tuple[str, ...] = Field((), description="signals join when any of these fields is equal (compound)")
     adopts: bool = Field(False, description="its parts name it as their case (compound)")
     severity: Severity = Field(description="how painful or pleasant")
-    explanation: str = Field(
-        description="in words; {count}, {times}, {element}, {page}, {score}, {waited}, {subject}, {title}, {name}, "
+    explanation: Text = Field(
+        description="in words, one text or one for each language (`{en: …, nl: …}`); {count}, {times}, {element}, "
+        "{page}, {score}, {waited}, {subject}, {title}, {name}, "
         "{fields}, {value}, {before}, {parts}"
     )
+    explanations: dict[str, str] = Field({}, description="language → `explanation`, where that is given per language")
     effort: Literal["quick", "medium", "long"] = Field("medium", description="to mend it, when the type does not say")
     fed_by: tuple[Capability, ...] = Field(
         (), description="what a source must tell, any of it, for the rule to find anything; none: other signals"
@@ -178,6 +202,27 @@ class Rule(Strict):
             )
         return given
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_language(cls, given: Any) -> Any:
+        return by_language(given, "explanation", "explanations")
+
+    @model_validator(mode="after")
+    def _explained(self) -> Rule:
+        known = _OF_A_COMPOUND if self.pattern == "compound" else tuple(HOLES)
+        for language, text in {"en": self.explanation, **self.explanations}.items():
+            if odd := [hole for hole in holes_of(text) if hole not in known]:
+                raise ValueError(
+                    f"`explanation` names `{{{odd[0][:80]}}}`; with pattern `{self.pattern}` there are "
+                    f"{', '.join(f'{{{name}}}' for name in known)}"
+                )
+            if odd := sorted({*holes_of(text)} - {*holes_of(self.explanation)}):
+                raise ValueError(
+                    f"`explanation` in `{language}` names `{{{odd[0]}}}`, which the English one does not: what is "
+                    "stored is what the English one names"
+                )
+        return self
+
     @model_validator(mode="after")
     def _whole(self) -> Rule:
         for one in self.ways():
@@ -191,7 +236,13 @@ class Rule(Strict):
         if not self.variants:
             return (self,)
         shared = {name: getattr(self, name) for name in self.model_fields_set} | {"variants": (), "tests": ()}
-        return tuple(Rule.model_validate(shared | variant.instead) for variant in self.variants)
+        return tuple(Rule.model_validate(_instead(shared, variant.instead)) for variant in self.variants)
+
+
+def _instead(shared: dict[str, Any], instead: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a variant; one with an explanation of its own has none of the rule's."""
+    own: dict[str, Any] = {"explanations": {}} if "explanation" in instead else {}
+    return shared | own | instead
 
 
 _REQUIRED: dict[Pattern, tuple[str, ...]] = {

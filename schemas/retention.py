@@ -46,7 +46,9 @@ TOPICS_HELD: Final[dict[TopicName, Holding]] = {
     "touchpoints.recalled.v1": Holding("touchpoints on their way back to attribution", "log", _TOUCHPOINT),
     "identity.links.v1": Holding("who is who, and the ledger of erasures", "latest", _ALIASES),
     "touchpoints.attributed.v1": Holding("touchpoints and whose they are", "log", (*_TOUCHPOINT, "person_id", "cause")),
-    "journey.facts.v1": Holding("rows of the store on their way", "log", (*_TOUCHPOINT, "person_id", "explanation")),
+    "journey.facts.v1": Holding(
+        "rows of the store on their way", "log", (*_TOUCHPOINT, "person_id", "explanation", "explanation_coded")
+    ),
     "touchpoints.dead.v1": Holding("what could not be read, with its bytes", "log", ("original", "message")),
     "touchpoints.parked.v1": Holding("requests of sources that are set aside", "log", ("query", "headers", "body")),
     "sources.standings.v1": Holding("where each source stands", "latest", ("detail",)),
@@ -60,8 +62,8 @@ _ROW: Final = ("person_id", "session_id", "page", "element", "subject", "title",
 TABLES_HELD: Final[dict[str, Holding]] = {
     "touchpoints": Holding("the touchpoints of the map", "journey", (*_ROW, "utm_term", "vendor_event_id")),
     "histories": Holding("what an account is computed from", "journey", ("payload",)),
-    "signals": Holding("friction and delight", "journey", ("person_id", "explanation")),
-    "corrections": Holding("what a second look changed", "journey", ("cause", "what")),
+    "signals": Holding("friction and delight", "journey", ("person_id", "explanation", "explanation_coded")),
+    "corrections": Holding("what a second look changed", "journey", ("cause", "cause_coded", "what", "what_coded")),
     "journey_minutes": Holding("cells of the map, by minute", "journey", ("person_set", "people")),
     "journey_days": Holding("cells of the map, by day", "journey", ("person_set",)),
     "account_journeys": Holding("where each account stands", "erased", ("name", "traits", "transitions")),

@@ -668,10 +668,11 @@ class FakeStore:
         mine = [row for row in self.world.touchpoints if row["person_id"] == person_id]
         accounts = {row["account_id"]: row for row in self.world.accounts}
         told = ("name", "segment", "traits")
+        ids = sorted({row["account_id"] for row in mine})
         return [
-            {"account_id": a, **{name: accounts.get(a, {}).get(name, "") for name in told}}
+            {"account_id": a, "accounts": len(ids), **{name: accounts.get(a, {}).get(name, "") for name in told}}
             | self._sums([row for row in mine if row["account_id"] == a])
-            for a in sorted({row["account_id"] for row in mine})
+            for a in ids
         ]
 
     async def touchpoint(self, event_id: str) -> Row | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import orjson
@@ -15,6 +16,7 @@ from services.dashboard import cursors
 from services.dashboard.absent import NotFound
 from services.dashboard.desks import desk_of
 from services.dashboard.live import Live
+from services.dashboard.mapping import judged
 from services.dashboard.pages import BY_ID
 from services.dashboard.params import (
     Paging,
@@ -30,15 +32,11 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import AccountQuery, SignalQuery
 from services.dashboard.stream import EventStream
-from services.dashboard.views import (
-    AccountPage,
-    AccountView,
-    CellDetails,
-    Freshness,
-    MapView,
-    SignalView,
-    TouchpointExplained,
-)
+from services.dashboard.views.accounts import AccountPage, AccountView, TouchpointExplained
+from services.dashboard.views.journey_map import CellDetails, MapView
+from services.dashboard.views.signals import SignalView
+from services.dashboard.views.sources import Freshness
+from services.dashboard.weighing import weigh
 
 router = APIRouter(prefix="/api")
 STREAM = "/api/stream"
@@ -79,16 +77,18 @@ class SignalPage:
 @router.get("/map", response_model=MapView)
 async def journey_map(scope: InScope, reader: WithReader, explain: Text = "") -> Response:
     """The current-state journey map; `explain=1` adds formula and inputs of every number."""
-    return answer(await reader.map(scope, explain=bool(flag("explain", explain))))
+    is_explained = bool(flag("explain", explain))
+    found, weighed = await asyncio.gather(reader.map(scope, explain=is_explained), weigh(reader, scope))
+    return answer(judged(found, weighed.severity))
 
 
 @router.get("/map/{phase}/{kind}", response_model=CellDetails)
 async def cell(phase: str, kind: str, scope: InScope, reader: WithReader) -> Response:
     """One touchpoint type in one phase, in depth: formulas and inputs, performance measured, slices, last signals."""
-    found = await reader.cell(scope, phase, kind)
+    found, weighed = await asyncio.gather(reader.cell(scope, phase, kind), weigh(reader, scope))
     if found is None:
         raise NotFound(f"no touchpoint type `{kind[:80]}` in phase `{phase[:80]}`")
-    return answer(found)
+    return answer(replace(found, cell=replace(found.cell, severity=weighed.severity((phase, kind)))))
 
 
 @router.get("/accounts", response_model=AccountPage)

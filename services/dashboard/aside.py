@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from services.dashboard.views import RefusedRequests, SetAside
+from services.dashboard.views.sources import RefusedRequests, SetAside
 from streams.runtime.standings import Standings
 
 Aside = Callable[[], Mapping[str, SetAside]]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+import orjson
 
 from schemas.blueprint import Blueprint, Phase, TouchpointType
 from schemas.capabilities import Capability
 from schemas.matching import Match
 from services.dashboard.store import Question
-from services.dashboard.views import Term
-from services.dashboard.words import named
+from services.dashboard.views.figures import Term
+from services.dashboard.words import named, rule_label, sentence_part, without_ids
+from streams.friction.compiled import compile_rules
 from streams.friction.feeds import is_fed
+from streams.friction.words import sentence
 from streams.incidents.intake import Lens, pains_of
 from streams.matching.conditions import plain
 
@@ -38,6 +43,9 @@ class Catalogue:
         self._fed = tuple(rule for rule in blueprint.rules if rule.fed_by)
         self._phase_names = {phase.id: phase.name for phase in blueprint.phases}
         self._type_names = {kind.id: kind.name for kind in blueprint.types}
+        self._explanations = {
+            (way.key, way.rule.version): way.rule.explanation for way in compile_rules(blueprint.rules)
+        }
 
     def phase_name(self, phase: str) -> str:
         return named(self._phase_names, phase)
@@ -47,6 +55,15 @@ class Catalogue:
 
     def persona_name(self, persona: str) -> str:
         return "persona not known" if persona in ("", "unknown") else named(self.personas, persona)
+
+    def explanation(self, row: Mapping[str, Any]) -> str:
+        """Why a signal is one, by its rule's sentence; as it is stored where another version of the rule found it."""
+        try:
+            key, parameters = orjson.loads(row.get("explanation_coded") or "[]")
+            template = self._explanations[key, row["rule_version"]]
+            return sentence(template, parameters, lambda rule: sentence_part(rule_label(rule)))
+        except (ValueError, KeyError, TypeError):
+            return without_ids(row["explanation"])
 
     def buying_role(self, persona: str) -> str:
         """The part a kind of person has in a decision; empty: not known."""

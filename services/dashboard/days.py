@@ -11,9 +11,10 @@ from itertools import groupby
 from schemas.policies import LEVELS, Level
 from services.dashboard import row_views
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.ranking import Severity
 from services.dashboard.store import Row
-from services.dashboard.views import SignalView, TouchpointView
+from services.dashboard.views.accounts import TouchpointView
+from services.dashboard.views.figures import Severity
+from services.dashboard.views.signals import SignalView
 from streams.incidents.intake import Lens, pain_by_definition
 from streams.incidents.judging import level_of_sign
 

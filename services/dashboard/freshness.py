@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from schemas.base import EPOCH
-from services.dashboard.views import (
+from services.dashboard.views.sources import (
     Freshness,
     IgnoredMessages,
     OtherTraffic,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from services.dashboard.views import Box, Candidate, Cell, PhaseView, Term
+from services.dashboard.views.figures import Term
+from services.dashboard.views.journey_map import Box, Candidate, Cell, PhaseView
 
 HIGH_FROM_SHARE = 1 / 3
 """Of the largest impact on the map; an impact of at least so much is a high one."""

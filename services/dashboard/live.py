@@ -17,7 +17,7 @@ from services.dashboard.absent import NotFound
 from services.dashboard.frames import KEEP_ALIVE, Frame
 from services.dashboard.scope import Scope
 from services.dashboard.snapshots import Key, Snapshots
-from services.dashboard.views import Snapshot
+from services.dashboard.views.snapshot import Snapshot
 from streams.runtime.metrics import Meter
 
 _log = logging.getLogger(__name__)

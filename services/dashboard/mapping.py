@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,9 @@ from services.dashboard.grid import grid
 from services.dashboard.numbers import Counts, ratio
 from services.dashboard.scope import FILTERS, Range, Scope
 from services.dashboard.store import CellKey, Cells
-from services.dashboard.views import Cell, Freshness, MapView, PhaseView, Population, RawType, Totals, Unmapped
+from services.dashboard.views.figures import Severity
+from services.dashboard.views.journey_map import Cell, MapView, PhaseView, Population, RawType, Totals, Unmapped
+from services.dashboard.views.sources import Freshness
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,15 @@ def build_map(catalogue: Catalogue, inputs: MapInputs) -> MapView:
         unfed_rules=catalogue.unfed_rules(inputs.told),
         freshness=inputs.freshness,
     )
+
+
+def judged(found: MapView, severity: Callable[[CellKey], Severity]) -> MapView:
+    """The map with the severity of each cell."""
+    return replace(found, phases=tuple(replace(phase, types=_judged(phase, severity)) for phase in found.phases))
+
+
+def _judged(phase: PhaseView, severity: Callable[[CellKey], Severity]) -> tuple[Cell, ...]:
+    return tuple(replace(cell, severity=severity((phase.id, cell.id))) for cell in phase.types)
 
 
 def unmapped_of(catalogue: Catalogue, cells: Cells, raw_types: Iterable[Mapping[str, Any]]) -> Unmapped:

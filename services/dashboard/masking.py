@@ -23,7 +23,7 @@ from services.dashboard.letters import Letters, LetterView, Refusals
 from services.dashboard.pages.account import told
 from services.dashboard.reader import Clock
 from services.dashboard.store import DaysQuery, JourneyStore, Row
-from services.dashboard.views import RefusedRequests
+from services.dashboard.views.sources import RefusedRequests
 from services.dashboard.words import rule_label
 
 HIDDEN = "•••"
@@ -145,6 +145,8 @@ class MaskedStore:
             return ""
         if column == "explanation":
             return rule_label(str(row.get("rule", "")))
+        if column.endswith("_coded"):  # it holds what the text beside it says
+            return ""
         if column == "traits":
             known = orjson.loads(value or "{}")
             return orjson.dumps({name: known[name] for name in known if name in self._traits}).decode()

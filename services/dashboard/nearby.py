@@ -19,7 +19,7 @@ _KEYS: Final = """arrayDistinct(arrayMap(each -> cityHash64(each),
 
 # A wanted touchpoint or fall counts as one that holds its event: a signal that shares it is not alone.
 SIGNALS: Final = f"""
-SELECT * EXCEPT (written_at, is_deleted) FROM signals FINAL
+SELECT * EXCEPT (written_at, is_deleted, explanation_coded) FROM signals FINAL
 WHERE {_MINE} AND (account_id IN {{whole:Array(String)}} OR signal_id IN {{wanted:Array(String)}}
   OR (account_id, signal_id) IN (
     SELECT account_id, arrayJoin(arrayConcat(close, arrayFilter((id, mine) -> hasAny(mine, shared), ids, held)))

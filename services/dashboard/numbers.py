@@ -11,7 +11,7 @@ from statistics import median
 from typing import Literal, get_args
 
 from schemas.blueprint import TouchpointType
-from services.dashboard.views import Direction, Figure, Gap, Level, Term, Trend, TrendBasis
+from services.dashboard.views.figures import Direction, Figure, Gap, Level, Term, Trend, TrendBasis
 
 MINIMUM_VOLUME = 20
 """Volume a window needs before its friction rate takes part in a trend; also the shrink of the pain index."""

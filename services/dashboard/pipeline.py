@@ -18,7 +18,8 @@ from aiokafka.errors import KafkaError
 from schemas.config import KafkaConfig
 from schemas.processes import INPUTS
 from services.dashboard.reader import Clock, Waiting
-from services.dashboard.views import StageBehind, Wait
+from services.dashboard.views.snapshot import Wait
+from services.dashboard.views.sources import StageBehind
 from streams.runtime.kafka import GroupProgress, broadcast_consumer, end_offsets
 from streams.runtime.lifetime import close_all
 

@@ -19,7 +19,7 @@ from services.dashboard.params import Paging, Text, one_of, refuse, time_cursor
 from services.dashboard.reader import Reader
 from services.dashboard.shell import WithPages, html
 from services.dashboard.store import ProposalQuery
-from services.dashboard.views import ProposalPage
+from services.dashboard.views.proposals import ProposalPage
 
 router = APIRouter()
 STATUSES = ("open", "accepted", "rejected", "settled", "")

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 from schemas.policies import LEVELS, Level, level_of_load
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.numbers import Counts
+from services.dashboard.views.figures import Severity
 from streams.incidents.judging import importance
 
-Severity = Level | Literal["calm", "unmeasured", "verdict", "unseen"]
 HURTS: tuple[Level, ...] = LEVELS[::-1]
-"""The words are those of incidents; a type's is how much it weighs on the accounts, an incident's how much on one."""
 WEEK = timedelta(days=7)
 BY_ITSELF_FROM = 0.9
 """A friction rate from which a type counts as friction by being there, when enough of it was seen."""

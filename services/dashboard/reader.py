@@ -42,25 +42,12 @@ from services.dashboard.store import (
     Row,
     SignalQuery,
 )
-from services.dashboard.views import (
-    AccountPage,
-    AccountView,
-    Around,
-    CaseView,
-    Cell,
-    CellDetails,
-    Freshness,
-    LeftOut,
-    MapView,
-    Population,
-    ProposalPage,
-    Share,
-    SignalView,
-    StageBehind,
-    TouchpointExplained,
-    Wait,
-    Whole,
-)
+from services.dashboard.views.accounts import AccountPage, AccountView, TouchpointExplained
+from services.dashboard.views.journey_map import Cell, CellDetails, MapView, Population, Share
+from services.dashboard.views.proposals import ProposalPage
+from services.dashboard.views.signals import CaseView, SignalView
+from services.dashboard.views.snapshot import Around, Wait, Whole
+from services.dashboard.views.sources import Freshness, LeftOut, StageBehind
 from services.dashboard.words import account_name, rule_words
 from streams.connectors.reading import event_id
 from streams.identity.directories import Directories

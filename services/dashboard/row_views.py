@@ -12,17 +12,11 @@ import orjson
 from schemas.base import EPOCH
 from schemas.facts import PhaseChange
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.views import (
-    AccountRow,
-    CaseStatus,
-    CaseView,
-    CorrectionView,
-    PhaseMove,
-    ProposalView,
-    SignalView,
-    TouchpointView,
-)
-from services.dashboard.words import account_name, is_identified, is_provisional, without_ids
+from services.dashboard.views.accounts import AccountRow, CorrectionView, PhaseMove, TouchpointView
+from services.dashboard.views.proposals import ProposalView
+from services.dashboard.views.signals import CaseStatus, CaseView, SignalView
+from services.dashboard.why import corrected_words, moved_words
+from services.dashboard.words import account_name, is_identified, is_provisional
 
 Row = Mapping[str, Any]
 
@@ -49,7 +43,7 @@ def signal_view(catalogue: Catalogue, row: Row) -> SignalView:
         closed_at=row["closed_at"] if row["is_closed"] else None,
         evidence=tuple(row["evidence"]),
         evidence_count=row["evidence_count"],
-        explanation=without_ids(row["explanation"]),
+        explanation=catalogue.explanation(row),
         case_id=row.get("case_id", ""),
         method=row.get("account_method", ""),
         confidence=row.get("account_confidence"),
@@ -84,11 +78,21 @@ def account_row(catalogue: Catalogue, row: Row) -> AccountRow:
 def phase_moves(transitions: str) -> tuple[PhaseMove, ...]:
     """From the account's JSON; newest first."""
     changes = [PhaseChange.of(each) for each in orjson.loads(transitions or "[]")]
-    moves = [
-        PhaseMove(each.at, each.from_phase, each.to_phase, each.event_id, each.cause, each.accepted, each.dwell_s)
-        for each in changes
-    ]
-    return tuple(sorted(moves, key=lambda move: move.at)[::-1])  # of one instant too the last comes first
+    moves = sorted(map(_phase_move, changes), key=lambda move: move.at)
+    return tuple(moves[::-1])  # of one instant too the last comes first
+
+
+def _phase_move(change: PhaseChange) -> PhaseMove:
+    return PhaseMove(
+        at=change.at,
+        from_phase=change.from_phase,
+        to_phase=change.to_phase,
+        event_id=change.event_id,
+        cause=change.cause,
+        accepted=change.accepted,
+        dwell_s=change.dwell_s,
+        why=moved_words(change.cause_coded, change.cause),
+    )
 
 
 def traits(text: str) -> dict[str, str]:
@@ -133,7 +137,15 @@ def touchpoint_view(catalogue: Catalogue, row: Row) -> TouchpointView:
 
 
 def correction_view(row: Row) -> CorrectionView:
-    return CorrectionView(**{name: row[name] for name in CorrectionView.__slots__})
+    return CorrectionView(
+        corrected_at=row["corrected_at"],
+        cause=corrected_words(row.get("cause_coded", ""), row["cause"], "; "),
+        what=corrected_words(row.get("what_coded", ""), row["what"], ", "),
+        touchpoints_changed=row["touchpoints_changed"],
+        touchpoints_removed=row["touchpoints_removed"],
+        signals_changed=row["signals_changed"],
+        signals_withdrawn=row["signals_withdrawn"],
+    )
 
 
 def proposal_view(row: Row, answer: str = "") -> ProposalView:

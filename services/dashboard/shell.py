@@ -25,7 +25,7 @@ from services.dashboard.pages.kind import Page
 from services.dashboard.params import Text, one_of
 from services.dashboard.scope import COMPARE_LABELS, DAY, WINDOW_LABELS, WINDOWS, Scope, WindowId
 from services.dashboard.snapshots import Snapshots
-from services.dashboard.views import Snapshot
+from services.dashboard.views.snapshot import Snapshot
 
 router = APIRouter(include_in_schema=False)
 HERE = Path(__file__).parent
@@ -50,9 +50,10 @@ def environment() -> Environment:
         "emotion_word": words.emotion_word,
         "rule_words": words.rule_words,
         "rule_label": words.rule_label,
+        "owner_words": words.owner_words,
+        "as_sentence": words.as_sentence,
+        "dated": words.dated,
         "method_words": why.method_words,
-        "cause_words": why.cause_words,
-        "correction_words": words.correction_words,
         "duration": words.duration,
         "figure": words.figure,
         "measure": words.measure,
@@ -83,6 +84,8 @@ def environment() -> Environment:
         "promise": charts.promise,
         "DAY": DAY,
         "SEVERITIES": words.SEVERITIES,
+        "standing_severity": words.standing_severity,
+        "severity_words": words.severity_words,
         "TERM_WORDS": words.TERM_WORDS,
         "WINDOWS": WINDOWS,
         "WINDOW_LABELS": WINDOW_LABELS,

@@ -14,7 +14,7 @@ from schemas.errors import StoreUnavailable
 from services.dashboard.pages.kind import Narrowed
 from services.dashboard.reader import Reader, Waiting
 from services.dashboard.scope import Scope
-from services.dashboard.views import Snapshot, Wait
+from services.dashboard.views.snapshot import Snapshot, Wait
 
 MAX_SCOPES = 64
 REUSE_S = 0.5

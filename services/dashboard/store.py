@@ -320,7 +320,10 @@ class JourneyStore(Protocol):
         """person_id, persona, touchpoints, pain, felt (null: said nothing), last_at, title: people of an account."""
 
     async def accounts_of(self, person_id: str) -> Sequence[Row]:
-        """account_id, name, segment, traits, persona, touchpoints, pain, felt, statements, first_at, last_at, title."""
+        """account_id, name, segment, traits, persona, touchpoints, pain, felt, statements, first_at, last_at, title.
+
+        Those seen last; `accounts` says how many there are.
+        """
 
     async def touchpoint(self, event_id: str) -> Row | None:
         """One touchpoint's row with `payload`, the attributed touchpoint as JSON."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.base import Contract, UtcTime
-from services.dashboard.views import Wait
+from services.dashboard.views.snapshot import Wait
 
 STATUS_FILE_ENV = "TOUCHLINE_STATUS_FILE"
 

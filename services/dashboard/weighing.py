@@ -15,9 +15,11 @@ from services.dashboard.ranking import Burden, Judge, Measure
 from services.dashboard.reader import Reader
 from services.dashboard.scope import DAY, Range, Scope
 from services.dashboard.store import CellKey, Cells, Daily, Hurt, Hurts
+from services.dashboard.views.figures import Severity
 
 CHART_DAYS = 30
 NOTHING = Counts()
+_NO_PAIN = (0.0,) * CHART_DAYS
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,31 @@ class Weighed:
 
     def pain_by_day(self, *cells: CellKey) -> tuple[float, ...]:
         """Of the chart's days, the last is today; a type that is pain by definition counts how often it happened."""
+        return tuple(map(sum, zip(_NO_PAIN, *[self._charts[key] for key in cells if key in self._charts], strict=True)))
+
+    @cached_property
+    def _charts(self) -> Mapping[CellKey, Sequence[float]]:
+        """Each cell's pain by day of the chart: a cell is in the sums of its type, of its phase and of all."""
         today = self.as_of.date()
-        sums = [0.0] * CHART_DAYS
-        for key in cells:
-            for day, (pain, volume) in self.daily.get(key, {}).items():
-                index = CHART_DAYS - 1 - (today - day).days
-                if 0 <= index < CHART_DAYS:
-                    sums[index] += volume if key[1] in self.catalogue.painful_by_definition else pain
-        return tuple(sums)
+        index = {today - timedelta(days=CHART_DAYS - 1 - n): n for n in range(CHART_DAYS)}
+        found = {}
+        for key, days in self.daily.items():
+            part = 1 if key[1] in self.catalogue.painful_by_definition else 0
+            found[key] = pains = [0.0] * CHART_DAYS
+            for day, sums in days.items():
+                if day in index:
+                    pains[index[day]] = sums[part]
+        return found
 
     def cell(self, key: CellKey) -> Burden:
         """One type in one phase: its part of what the type weighs."""
         before = None if self.before is None else self.before.by_cell.get(key, NOTHING)
         hurt = self.hurt.by_cell.get(key, Hurt()).accounts
         return self.judge.burden(key[1], self.now.by_cell.get(key, NOTHING), before, hurt, self._measure(key[1]))
+
+    def severity(self, key: CellKey) -> Severity:
+        """The word for it, of the one scale."""
+        return self.cell(key).severity
 
     def kind(self, kind: str) -> Burden:
         """One type wherever it happened."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from schemas.blueprint import TouchpointType
-from schemas.ids import parts
+from schemas.ids import directory_of, parts
 from schemas.incidents import Delivery
 from services.dashboard.since import Since
 from streams.incidents.subjects import SOURCE, TYPE
@@ -156,8 +156,34 @@ SEVERITIES = {
     "unmeasured": ("○", "Not measured"),
     "verdict": ("◇", "Verdict"),
     "unseen": ("○", "Not seen"),
+    "done": ("✓", "Done"),
+    "over": ("●", "Over"),
 }
-"""Severity → its shape and its word; the colour comes on top."""
+"""Severity, or why there is none any more → its shape and its word; the colour comes on top."""
+
+
+def standing_severity(state: str, severity: str) -> str:
+    """What stands before an incident: how severe it is, or that it is done or over by itself."""
+    return state if state in ("done", "over") else severity
+
+
+def severity_words(state: str, severity: str) -> str:
+    """`Severe`; `Was severe` of an incident that is done or over."""
+    word = SEVERITIES[severity][1]
+    return word if standing_severity(state, severity) == severity else f"Was {word.lower()}"
+
+
+_OWNER_ID = re.compile(r"\d+|005[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?")
+_VENDORS = {"hubspot": "HubSpot", "salesforce": "Salesforce"}
+
+
+def owner_words(owner: str, account_id: str) -> str:
+    """Who owns an account in its CRM: a name as it stands; an id, where the CRM sends no name, with whose id it is."""
+    if not _OWNER_ID.fullmatch(owner):
+        return owner
+    directory = directory_of(account_id)
+    vendor = next((name for word, name in _VENDORS.items() if word in directory), "CRM")
+    return f"{vendor} owner {owner}"
 
 
 def amount(value: float) -> str:
@@ -303,14 +329,32 @@ def rule_label(rule: str) -> str:
     return _RULES.get(rule) or rule_words(rule).capitalize()
 
 
+def as_sentence(words: str) -> str:
+    """Words at the beginning of a sentence; names and abbreviations in them stay as they are."""
+    return words[:1].upper() + words[1:]
+
+
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(?:Z|\+00:00)")
+
+
+def dated(text: str) -> str:
+    """A text of the machine with its times as people read them."""
+    return _INSTANT.sub(r"\1 \2 UTC", text)
+
+
+def sentence_part(label: str) -> str:
+    """A label in the middle of a sentence."""
+    return label[:1].lower() + label[1:]
+
+
 _IDS = re.compile(r"\b(?:" + "|".join(name for name in _RULES if "_" in name) + r")\b")
 
 
 def without_ids(explanation: str) -> str:
-    """An explanation whose parts are named by their rules' ids, which are for analysts, as people say it."""
-    return _IDS.sub(lambda found: _RULES[found[0]][0].lower() + _RULES[found[0]][1:], explanation)
+    """An explanation of before, whose parts are named by their rules' ids, which are for analysts, as people say it."""
+    return _IDS.sub(lambda found: sentence_part(_RULES[found[0]]), explanation)
 
 
 def correction_words(what: str) -> str:
-    """What a correction changed, as it is stored, without the words of those who built it."""
+    """What a correction of before changed, as it is stored, without the words of those who built it."""
     return what.replace("judged anew", "read differently").replace("signal", "sign")

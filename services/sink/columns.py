@@ -80,6 +80,7 @@ TABLES: Final[Mapping[str, Types]] = {
         "explanation": _TEXT,
         "case_id": _TEXT,
         "parts": "Array(String)",
+        "explanation_coded": _TEXT,
     },
     "account_journeys": {
         "account_id": _TEXT,
@@ -106,6 +107,7 @@ TABLES: Final[Mapping[str, Types]] = {
         **dict.fromkeys(
             ("touchpoints_changed", "touchpoints_removed", "signals_changed", "signals_withdrawn"), "UInt64"
         ),
+        **dict.fromkeys(("cause_coded", "what_coded"), _TEXT),
     },
     "source_freshness": {
         "source": _WORD,

@@ -50,7 +50,7 @@ class Erased:
         if fact is None or self._is_gone(fact):
             return None
         if fact.kind == "correction" and (cause := ledger.without_names(fact.cause)) != fact.cause:
-            return Item(item.record, item.index, fact.changed(cause=cause))
+            return Item(item.record, item.index, fact.changed(cause=cause, cause_coded=""))
         return item
 
     def _is_gone(self, fact: Fact) -> bool:

@@ -270,6 +270,7 @@ def _signal(fact: SignalFact) -> Row:
         "explanation": fact.explanation,
         "case_id": fact.case_id,
         "parts": fact.parts,
+        "explanation_coded": fact.explanation_coded,
     }
 
 
@@ -313,6 +314,8 @@ def _correction(fact: Correction) -> Row:
         "touchpoints_removed": fact.touchpoints_removed,
         "signals_changed": fact.signals_changed,
         "signals_withdrawn": fact.signals_withdrawn,
+        "cause_coded": fact.cause_coded,
+        "what_coded": fact.what_coded,
     }
 
 

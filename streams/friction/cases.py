@@ -9,7 +9,7 @@ from typing import NamedTuple
 from schemas.friction_rules import SignalMatch
 from streams.friction.compiled import CompiledRule
 from streams.friction.episodes import MAX_EVIDENCE, MAX_PARTS, Signal, signal_id
-from streams.friction.words import spoken
+from streams.friction.words import explained
 
 
 class Bearing(NamedTuple):
@@ -76,6 +76,8 @@ def judged(rule: CompiledRule, case: Case) -> Case:
         return case
     rules = tuple(dict.fromkeys(part.rule for part in case.parts))
     first = case.parts[0]
+    known = {"count": case.size, "parts": rules, "waited_s": int(rule.within.total_seconds()), "working": False}
+    why = explained(rule, {name: known[name] for name in rule.parameters})
     signal = Signal(
         signal_id=signal_id(rule.key, first.signal_id),
         rule=rule.id,
@@ -88,9 +90,8 @@ def judged(rule: CompiledRule, case: Case) -> Case:
         closed_at=None,
         evidence=tuple(dict.fromkeys(part.event_id for part in case.parts))[:MAX_EVIDENCE],
         evidence_count=case.size,
-        explanation=rule.rule.explanation.format_map(
-            {"count": case.size, "parts": ", ".join(rules), "waited": spoken(rule.within)}
-        ),
+        explanation=why.text,
+        explanation_coded=why.coded,
         touchpoint_type=first.touchpoint_type,
         phase=first.phase,
         parts=tuple(part.signal_id for part in case.parts),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from schemas.friction_rules import Rule
+from schemas.friction_rules import HOLES, Rule, holes_of
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.friction.fields import Reader, reader
 from streams.friction.views import page_of
@@ -21,7 +21,7 @@ class CompiledRule:
     """One way in which a rule can fire. `key` tells ways of one rule apart; their signals carry the rule's id.
 
     `subject` reads what an episode is about. `boundaries`: what of an event its boundaries are on, one of which is
-    needed (none: no such need).
+    needed (none: no such need). `parameters`: what its explanation is made from.
     """
 
     rule: Rule
@@ -36,6 +36,7 @@ class CompiledRule:
     redirects: timedelta = timedelta()
     by_phase: Mapping[str, timedelta] = field(default_factory=dict)
     order: Mapping[str, int] = field(default_factory=dict)
+    parameters: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -124,5 +125,6 @@ def _compile(rule: Rule, variant: str) -> CompiledRule:
         rewrites=timedelta(seconds=rule.rewrites_s),
         redirects=timedelta(seconds=rule.redirects_s),
         by_phase={phase: timedelta(seconds=seconds) for phase, seconds in rule.within_by_phase.items()},
+        parameters=tuple(dict.fromkeys(name for hole in holes_of(rule.explanation) for name in HOLES[hole])),
         order={name.lower(): rank for rank, names in enumerate(rule.order) for name in _names(names)},
     )

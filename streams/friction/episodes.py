@@ -44,6 +44,7 @@ class Signal(NamedTuple):
     phase: str
     case_id: str = ""
     parts: tuple[str, ...] = ()
+    explanation_coded: str = ""
 
 
 class Place(NamedTuple):
@@ -134,6 +135,7 @@ def gathered(marks: tuple[Mark, ...], at: datetime, count: int) -> Episode:
 def signalled(rule: CompiledRule, episode: Episode, item: AttributedTouchpoint, place: Place, words: Words) -> Episode:
     """The episode as a signal. The event that made it one carries it; `item` is its latest."""
     before = episode.signal
+    why = explain(rule, item.touchpoint, episode.size, words)
     signal = Signal(
         signal_id=signal_id(rule.key, episode.first.event_id),
         rule=rule.id,
@@ -146,7 +148,8 @@ def signalled(rule: CompiledRule, episode: Episode, item: AttributedTouchpoint, 
         closed_at=episode.last_at,
         evidence=episode.evidence,
         evidence_count=episode.size,
-        explanation=explain(rule, item.touchpoint, episode.size, words),
+        explanation=why.text,
+        explanation_coded=why.coded,
         touchpoint_type=before.touchpoint_type if before else place.touchpoint_type,
         phase=before.phase if before else place.phase,
     )
@@ -211,6 +214,7 @@ def fire_wait(rule: CompiledRule, wait: Wait, at: datetime, place: Place) -> Wai
     """Silence became a signal at `at`; the opener carries it. Good silence is over at once, bad goes on."""
     opener = wait.opener
     words: Words = {"allowed": wait.allowed, "fields": wait.noted, "working": wait.hours is not None}
+    why = explain(rule, opener.touchpoint, 1, words)
     signal = Signal(
         signal_id=signal_id(rule.key, opener.event_id),
         rule=rule.id,
@@ -223,7 +227,8 @@ def fire_wait(rule: CompiledRule, wait: Wait, at: datetime, place: Place) -> Wai
         closed_at=at if rule.rule.polarity == "delight" else None,
         evidence=(opener.event_id,),
         evidence_count=1,
-        explanation=explain(rule, opener.touchpoint, 1, words),
+        explanation=why.text,
+        explanation_coded=why.coded,
         touchpoint_type=place.touchpoint_type,
         phase=place.phase,
     )

@@ -16,10 +16,11 @@ from schemas.links import AccountClaim, Decision, Declared, Edge, Erasure, Link,
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint, Recall
 from streams.identity.aliases import NAMING_KINDS, kind_of
 from streams.identity.domains import address_host, company_domain
+from streams.sentences import said
 
 EVER = datetime.max.replace(tzinfo=UTC)
 ERASED = "[erased]"
-CAUSE = "a person or an account was erased"
+CAUSE = said("erased")
 """What is said of it: no name."""
 LEAST_KEY_BYTES = 16
 _MARK_BYTES = 16

@@ -17,6 +17,7 @@ from streams.identity.attribution_rules import Home, home, places
 from streams.identity.domains import address_host
 from streams.identity.graph import Person, moved
 from streams.identity.retold import accounts_of, aliases_of
+from streams.sentences import said
 
 if TYPE_CHECKING:
     from streams.identity.knowledge import Knowledge
@@ -240,23 +241,25 @@ def _accounts_of(link: AccountClaim | RecordChange) -> set[str]:
 
 
 def cause_of(link: Link) -> str:
-    """Why touchpoints move, in words."""
+    """Why touchpoints move, as a coded sentence."""
     if link.generation:
-        again = "nothing says so any more" if link.retracted else "what says so has changed"
-        return f"a newer mapping reads otherwise, and {again}: {_said(link)}"
-    return _said(link)
+        return said("no_longer_said" if link.retracted else "said_otherwise", link=_sentence(link))
+    return _sentence(link)
 
 
-def _said(link: Link) -> str:
+def _sentence(link: Link) -> str:
     if isinstance(link, Edge):
-        return f"{link.a} and {link.b} are the same person"
+        return said("same_person", a=link.a, b=link.b)
     if isinstance(link, AccountClaim):
-        return f"{link.account_id} claims {link.value or f'no {link.trait}'}"
+        if not link.value:
+            return said("claims_nothing", account=link.account_id, trait=link.trait)
+        return said("claims", account=link.account_id, value=link.value)
     if isinstance(link, RecordChange):
-        return f"{link.record} was {link.how}{' into ' if link.into else ''}{link.into}"
+        if not link.into:
+            return said("record_changed", record=link.record, how=link.how)
+        return said("record_merged", record=link.record, how=link.how, into=link.into)
     if isinstance(link, Declared):
-        return f"{link.alias} declared {link.value}"
+        return said("declared", alias=link.alias, value=link.value)
     if isinstance(link, Membership):
-        return f"{link.alias} {'left' if link.how == 'left' else 'belongs to'} {link.account_id}"
-    said = {"link": "is", "unlink": "is not", "belongs": "belongs to", "not_belongs": "does not belong to"}
-    return f"{link.by or 'somebody'} decided: {link.a} {said[link.verdict]} {link.b}"
+        return said("left" if link.how == "left" else "member", alias=link.alias, account=link.account_id)
+    return said(f"decided_{link.verdict}", by=link.by, a=link.a, b=link.b)

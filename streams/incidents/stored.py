@@ -20,7 +20,7 @@ SINCE: Final = """(opened_at >= {since:DateTime64(3, 'UTC')} OR closed_at >= {si
     OR (is_closed = 0 AND has({waits:Array(String)}, rule)))"""
 """Signals that hurt since then: what still waits does, too."""
 SIGNALS: Final = f"""
-SELECT * EXCEPT (written_at, is_deleted) FROM signals FINAL WHERE polarity = 'friction' AND {SINCE}
+SELECT * EXCEPT (written_at, is_deleted, explanation_coded) FROM signals FINAL WHERE polarity = 'friction' AND {SINCE}
 """
 TOUCHPOINTS: Final = """
 SELECT account_id, event_id, touchpoint_type, phase, person_id, title, occurred_at FROM touchpoints FINAL

@@ -132,7 +132,7 @@ class AccountJourney:
         small += len(state.opportunities) + (len(self.amended) + len(self.profile.consents)) // 2
         return 2 + len(self._tail) + len(state.openers) + len(state.waits) + small // 3
 
-    def rare_digest(self, digest: Callable[[object], int]) -> int:
+    def rare_digest(self, digest: Callable[[tuple[tuple[PhaseChange, ...], tuple[Opportunity, ...]]], int]) -> int:
         """The digest of the phase timeline and the deals; computed once a change, for they rarely change."""
         rare = (self.state.transitions, self.state.opportunities)
         if self._rare is None or any(now is not then for now, then in zip(rare, self._rare[0], strict=True)):

@@ -1,4 +1,4 @@
-"""Why an account is computed anew: a kind to count by, and words for the line in `corrections`."""
+"""Why an account is computed anew: a kind to count by, and sentences for the line in `corrections`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from schemas.touchpoints import AttributedTouchpoint
+from streams.sentences import BETWEEN, english, said, sentences
 
 MOST_SAID: Final = 3
 
@@ -15,48 +16,54 @@ Kind = Literal["load", "late", "copy", "profile", "links", "deadline", "asked", 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cause:
-    """One reason of a refold."""
+    """One reason of a refold. `words`: sentences, coded or as they stand."""
 
     kind: Kind
     words: str
 
 
-LOAD: Final = Cause("load", "read again, after a restart or a long rest")
-LATE: Final = Cause("late", "touchpoints came that lie before later ones: late, or moved here")
-READ_ANEW: Final = Cause("copy", "a newer mapping reads the sender's request otherwise")
-COPY: Final = Cause("copy", "another copy of a touchpoint knew more")
-DEADLINE: Final = Cause("deadline", "a deadline passed")
-TAKEN_BACK: Final = Cause("late", "a sender took back what it had said: a survey's answer, or how a deal ended")
-CONSENT: Final = Cause("late", "a person declined to be followed, or agreed again")
-REPAIR: Final = Cause("repair", "what was told could not be mended from memory")
+LOAD: Final = Cause("load", said("loaded"))
+LATE: Final = Cause("late", said("late"))
+READ_ANEW: Final = Cause("copy", said("newer_mapping"))
+COPY: Final = Cause("copy", said("other_copy"))
+DEADLINE: Final = Cause("deadline", said("deadline"))
+TAKEN_BACK: Final = Cause("late", said("taken_back"))
+CONSENT: Final = Cause("late", said("consent"))
+REPAIR: Final = Cause("repair", said("repair"))
 
 
 def profile_changed(changes: Mapping[str, tuple[str, str]]) -> Cause:
     """Personas, or the segment (under `""`), that turned out to be others; from what to what."""
-    said = [
-        f"{f'the persona of person {who}' if who else 'the segment'} is {now or 'none'}, not {before or 'none'}"
+    reasons = [
+        said("persona", person=who, now=now, before=before) if who else said("segment", now=now, before=before)
         for who, (before, now) in sorted(changes.items())
     ]
-    return Cause("profile", "; ".join(_some(said)))
+    return Cause("profile", BETWEEN.join(_some(reasons)))
 
 
 def attributed_anew(items: Sequence[AttributedTouchpoint], otherwise: Cause) -> Cause:
     """Why these touchpoints come: what made their attribution another, if all of them say so."""
     if items and all(item.cause for item in items):
-        return Cause("links", "; ".join(_some(sorted({item.cause for item in items}))))
+        return Cause("links", BETWEEN.join(_some(sorted({item.cause for item in items}, key=english))))
     return otherwise
 
 
-def in_words(causes: Iterable[Cause], *others: str) -> str:
-    """All causes in one line; that it was read again is said only where there is no other reason."""
-    reasons = _some(sorted(cause.words for cause in causes if cause.kind != "load"))
-    return "; ".join([*filter(None, others), *reasons]) or LOAD.words
+def reasons_of(causes: Iterable[Cause], *others: str) -> list[str]:
+    """The sentences of all causes; that it was read again is said only where there is no other reason."""
+    reasons = _some(sorted((cause.words for cause in causes if cause.kind != "load"), key=in_english))
+    return sentences([*filter(None, others), *reasons]) or [LOAD.words]
+
+
+def in_english(words: str) -> str:
+    """Several sentences in one line."""
+    return "; ".join(map(english, sentences([words])))
 
 
 def _some(reasons: list[str]) -> list[str]:
     """The first few, and how many more there are."""
-    return reasons if len(reasons) <= MOST_SAID else [*reasons[:MOST_SAID], f"and {len(reasons) - MOST_SAID} more"]
+    more = len(reasons) - MOST_SAID
+    return reasons if more <= 0 else [*reasons[:MOST_SAID], said("more", count=more)]
 
 
-IDS_OF_BEFORE = "ids carry their source from now on"
+IDS_OF_BEFORE: Final = said("sourced_ids")
 """Why what was stored before is attributed again."""

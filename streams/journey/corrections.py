@@ -12,15 +12,15 @@ from schemas.touchpoints import AttributedTouchpoint
 from streams.friction.episodes import Signal
 from streams.ids import named_id
 from streams.journey.account import AccountJourney, Changes, changes_nothing
-from streams.journey.causes import LATE, Cause, in_words
+from streams.journey.causes import LATE, Cause, reasons_of
 from streams.journey.correction_limit import Corrected
 from streams.journey.facts import (
     account_fact,
     as_of_of,
-    digest_of,
     inputs_of,
     placed_digest,
     revision,
+    signal_digest,
     signal_fact,
     told_as_of,
     touchpoint_fact,
@@ -28,6 +28,7 @@ from streams.journey.facts import (
 from streams.journey.fold import Journey
 from streams.journey.leaving import Left
 from streams.journey.state import Placed
+from streams.sentences import english, listed, said
 
 
 @dataclass(slots=True)
@@ -105,25 +106,32 @@ def _line(
     what: Iterable[str] = (),
     judged_by: str = "",
 ) -> Correction:
-    """The line for a change; `what` says it in words where it is told alone."""
-    correction_id, told, is_of_many = account.correction_limit.line(_correction_id(account, number), now, as_of)
-    words = [] if is_of_many else [*what]
+    """The line for a change; `what` says it in sentences where it stands alone."""
+    correction_id, whole, is_of_many = account.correction_limit.line(_correction_id(account, number), now, as_of)
+    changed = ([] if is_of_many else [*what]) or [*_sums(whole)]
+    reasons = reasons_of(whole.causes, judged_by)
     return Correction(
         correction_id=correction_id,
         account_id=account.account_id,
         corrected_at=as_of,
-        cause=in_words(told.causes, judged_by),
-        what=", ".join(words or _sums(told)),
-        touchpoints_changed=told.touchpoints,
-        touchpoints_removed=told.removed,
-        signals_changed=told.signals,
-        signals_withdrawn=told.withdrawn,
+        cause="; ".join(map(english, reasons)),
+        cause_coded=listed(reasons),
+        what=", ".join(map(english, changed)),
+        what_coded=listed(changed),
+        touchpoints_changed=whole.touchpoints,
+        touchpoints_removed=whole.removed,
+        signals_changed=whole.signals,
+        signals_withdrawn=whole.withdrawn,
     )
 
 
-def _sums(told: Corrected) -> Iterator[str]:
-    yield from _counted({"judged anew": told.touchpoints, "gone": told.removed}, "touchpoint")
-    yield from _counted({"new or changed": told.signals, "withdrawn": told.withdrawn}, "signal")
+def _sums(changed: Corrected) -> Iterator[str]:
+    yield from _counted(
+        judged=changed.touchpoints,
+        gone=changed.removed,
+        signals_changed=changed.signals,
+        signals_withdrawn=changed.withdrawn,
+    )
 
 
 def as_of_at_least(stored: Stored, as_of: datetime) -> datetime:
@@ -147,7 +155,7 @@ def _difference(account: AccountJourney, journey: Journey, stored: Stored) -> _D
     return _Difference(
         placed={e: (p, digests[e]) for e, p in journey.placed.items() if digests[e] != known.get(e)},
         removed=stored.items.keys() - journey.placed.keys(),
-        signals={i: s for i, s in journey.signals.items() if digest_of(s) != stored.digest_of_signal(i)},
+        signals={i: s for i, s in journey.signals.items() if signal_digest(s) != stored.digest_of_signal(i)},
         withdrawn=stored.signals.keys() - journey.signals.keys(),
     )
 
@@ -161,22 +169,24 @@ def _moved_in_time(found: _Difference, stored: Stored) -> Iterator[str]:
 
 
 def _other_blueprint(account: AccountJourney, stored: Stored) -> str:
-    """Which blueprint judges now, in words, when another one made the rows; empty otherwise."""
+    """Which blueprint judges now, as a sentence, when another one made the rows; empty otherwise."""
     now = account.blueprint
     if not stored.account_digest or (stored.blueprint_version, stored.blueprint_digest) == (now.version, now.digest):
         return ""
     if stored.blueprint_version == now.version:
-        return f"blueprint version {now.version} was edited"
-    return f"blueprint version {now.version} instead of {stored.blueprint_version or 'an unknown one'}"
+        return said("blueprint_edited", now=now.version)
+    if not stored.blueprint_version:
+        return said("blueprint_unknown", now=now.version)
+    return said("blueprint_other", now=now.version, before=stored.blueprint_version)
 
 
 def _what(account: AccountJourney, stored: Stored, found: _Difference) -> Iterator[str]:
-    """What changed, in words."""
+    """What changed, in sentences."""
     now = {"phase": account.state.phase, "segment": account.profile.segment}
     before = {"phase": stored.phase, "segment": stored.segment}
     if stored.account_digest and account.state.touchpoints:
         yield from (
-            f"{name} {now[name] or 'none'}, not {was or 'none'}" for name, was in before.items() if was != now[name]
+            said(f"{name}_changed", now=now[name], before=was) for name, was in before.items() if was != now[name]
         )
     again = [placed for event_id, (placed, _) in found.placed.items() if event_id in stored.items]
     whose = sum(not p.item.attribution.decides_like(stored.items[p.item.event_id].attribution) for p in again)
@@ -186,16 +196,14 @@ def _what(account: AccountJourney, stored: Stored, found: _Difference) -> Iterat
         else 0
     )
     yield from _counted(
-        {
-            "attributed anew": whose,
-            "judged anew": len(again) - whose - renamed,
-            "unchanged but for the blueprint's version": renamed,
-            "added": len(found.placed) - len(again),
-            "gone": len(found.removed),
-        },
-        "touchpoint",
+        attributed=whose,
+        judged=len(again) - whose - renamed,
+        renamed=renamed,
+        added=len(found.placed) - len(again),
+        gone=len(found.removed),
+        signals_changed=len(found.signals),
+        signals_withdrawn=len(found.withdrawn),
     )
-    yield from _counted({"new or changed": len(found.signals), "withdrawn": len(found.withdrawn)}, "signal")
 
 
 def _says_only_the_version(placed: Placed, stored: Stored) -> bool:
@@ -203,10 +211,9 @@ def _says_only_the_version(placed: Placed, stored: Stored) -> bool:
     return before == stored.touchpoint_digests[placed.item.event_id]
 
 
-def _counted(numbers: dict[str, int], noun: str) -> Iterator[str]:
-    for what, number in numbers.items():
-        if number:
-            yield f"{number} {noun}{'s' if number > 1 else ''} {what}"
+def _counted(**numbers: int) -> Iterator[str]:
+    """A sentence for each key with a number."""
+    return (said(key, count=number) for key, number in numbers.items() if number)
 
 
 def _new_inputs(account: AccountJourney, journey: Journey, stored: Stored) -> int:

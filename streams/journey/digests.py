@@ -10,24 +10,24 @@ import orjson
 from schemas.blueprint import Blueprint
 
 _WORDS_FOR_PEOPLE: Final = {
-    "rules": {"tests", "fed_by", "effort"},
-    "phases": {"name", "goal", "questions"},
-    "personas": {"name", "title", "department", "motivation", "frustration", "goal"},
+    "rules": {"tests", "fed_by", "effort", "explanations"},
+    "phases": {"name", "names", "goal", "questions"},
+    "personas": {"name", "names", "title", "department", "motivation", "frustration", "goal"},
     "types": {
-        *("name", "owner", "goal", "excellent", "terrible", "if_it_fails", "effort"),
+        *("name", "names", "owner", "goal", "excellent", "terrible", "if_it_fails", "effort"),
         *("channel", "contact", "setting", "started_by", "desired_emotion", "risk"),
     },
 }
 """Per list of a blueprint, the fields that no row depends on. A field that is not named here counts."""
 
 
-_TELLING: Final = {"policies", "tiers"}
-"""Whom one tells of what hurts changes nothing about what happened."""
+_NOTIFYING: Final = {"policies", "tiers"}
+"""Who is notified of what hurts changes nothing about what happened."""
 
 
 def digest_of(blueprint: Blueprint) -> int:
     """64 bits of all that rows depend on, the version among it."""
-    meaning = blueprint.model_dump(mode="json", exclude=_TELLING)
+    meaning = blueprint.model_dump(mode="json", exclude=_NOTIFYING)
     for name, value in meaning.items():
         if name in _WORDS_FOR_PEOPLE:
             meaning[name] = [_without(entry, name) for entry in value]

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from schemas.facts import AccountFact, AccountsFact, SignalFact, TouchpointFact
+from schemas.facts import AccountFact, AccountsFact, Opportunity, PhaseChange, SignalFact, TouchpointFact
 from schemas.ids import parts
 from streams.friction.episodes import Signal
 from streams.journey.account import AccountJourney, Changes
@@ -81,7 +81,7 @@ def signal_fact(account_id: str, signal: Signal, number: int, *, withdrawn: bool
         signal_id=signal.signal_id,
         account_id=account_id,
         revision=number,
-        digest=digest_of(signal),
+        digest=signal_digest(signal),
         rule=signal.rule,
         rule_version=signal.rule_version,
         polarity="delight" if signal.polarity == "delight" else "friction",
@@ -95,6 +95,7 @@ def signal_fact(account_id: str, signal: Signal, number: int, *, withdrawn: bool
         evidence=signal.evidence,
         evidence_count=signal.evidence_count,
         explanation=signal.explanation,
+        explanation_coded=signal.explanation_coded,
         case_id=signal.case_id,
         parts=signal.parts,
         withdrawn=withdrawn,
@@ -126,7 +127,7 @@ def account_fact(account: AccountJourney, as_of: datetime, number: int | None = 
         "next_deadline_at": state.next_deadline,
         "deleted": state.touchpoints == 0,
     }
-    words = {**fields, "committee": [seat.known for seat in committee], "rare": account.rare_digest(digest_of)}
+    words = {**fields, "committee": [seat.known for seat in committee], "rare": account.rare_digest(_rare_digest)}
     return AccountFact(
         account_id=account.account_id,
         revision=number,
@@ -141,6 +142,35 @@ def account_fact(account: AccountJourney, as_of: datetime, number: int | None = 
 def digest_of(value: object) -> int:
     """64 bits of the value's repr; stable across processes for the immutable values used here."""
     return int.from_bytes(blake2b(repr(value).encode(), digest_size=8).digest())
+
+
+class _Uncoded:
+    """Its repr is the value's without fields that only say in code what another field says in English.
+
+    Those came later, and what was stored before keeps its digest.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Signal | PhaseChange) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        value = self._value
+        names = value._fields if isinstance(value, Signal) else value.__struct_fields__
+        shown = [f"{name}={getattr(value, name)!r}" for name in names if not name.endswith("_coded")]
+        return f"{type(value).__name__}({', '.join(shown)})"
+
+
+def signal_digest(signal: Signal) -> int:
+    """64 bits of everything that shows of a signal."""
+    return digest_of(_Uncoded(signal))
+
+
+def _rare_digest(rare: tuple[tuple[PhaseChange, ...], tuple[Opportunity, ...]]) -> int:
+    """64 bits of the phase timeline and the deals."""
+    transitions, deals = rare
+    return digest_of((tuple(map(_Uncoded, transitions)), deals))
 
 
 def placed_digest(placed: Placed, blueprint_version: int) -> int:

@@ -9,6 +9,7 @@ from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.opportunities import is_about_deal
 from streams.journey.state import MAX_TRANSITIONS, JourneyState
+from streams.sentences import english, said
 
 
 def move_phase(
@@ -29,25 +30,27 @@ def move_phase(
             return
     hinted = blueprint.indicative.get(state.phase)
     if hinted and kind.on_map and blueprint.transitions.is_later(kind.phase, state.phase):
-        _move(blueprint, state, item, hinted, f"indicative: {kind.id}")
+        _move(blueprint, state, item, hinted, said("indicative", type=kind.id))
 
 
 def _follow(
     blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, decisive: Decisive, *, counts: bool
 ) -> bool:
     """Walk where decisive evidence leads, or record why not."""
-    target, cause = decisive.phase, f"decisive: {item.touchpoint.vendor_type}"
+    target, event = decisive.phase, item.touchpoint.vendor_type
     if not counts:
-        _refuse(blueprint, state, item, target, f"counts only in {', '.join(decisive.only_from)}")
+        _refuse(blueprint, state, item, target, said("only_in", phases=", ".join(decisive.only_from)))
         return False
     path = blueprint.transitions.path(state.phase, target)
     if not path:
-        _refuse(blueprint, state, item, target, f"no allowed transition from {state.phase} to {target}")
+        _refuse(blueprint, state, item, target, said("not_allowed", phase=state.phase, to=target))
     elif held := _held_by(blueprint, state, item, target):
         _refuse(blueprint, state, item, target, held)
         return False
     for phase in path:
-        _move(blueprint, state, item, phase, cause if phase == target else f"{cause} (on the way to {target})")
+        is_there = phase == target
+        cause = said("decisive", event=event) if is_there else said("decisive_on_the_way", event=event, to=target)
+        _move(blueprint, state, item, phase, cause)
     return bool(path)
 
 
@@ -65,7 +68,7 @@ def _runs_beside(
 
 
 def _held_by(blueprint: CompiledBlueprint, state: JourneyState, item: AttributedTouchpoint, target: str) -> str:
-    """Which open deal keeps the account where it is, although this one is lost or went back; empty when none does."""
+    """Why an open deal keeps the account where it is, although this one is lost or went back; empty: none does."""
     this = state.opportunities.get(item.touchpoint.subject)
     if this is None or this.status not in ("lost", "open") or not is_about_deal(item.touchpoint):
         return ""
@@ -75,8 +78,8 @@ def _held_by(blueprint: CompiledBlueprint, state: JourneyState, item: Attributed
         deal.opportunity_id for deal in state.opportunities.values() if deal.status == "open" and deal is not this
     )
     held_by = min(others, default="")
-    how = "lost" if this.status == "lost" else "moved back"
-    return f"a deal was {how}, but {bare(held_by)} is still open" if held_by else ""
+    why = "deal_lost_other_open" if this.status == "lost" else "deal_back_other_open"
+    return said(why, deal=bare(held_by)) if held_by else ""
 
 
 def _move(
@@ -94,8 +97,8 @@ def _refuse(
 ) -> None:
     """Record a move that is not made; a refusal that only repeats the one before it is not recorded again."""
     last = state.transitions[-1] if state.transitions else None
-    if last is None or (last.from_phase, last.to_phase, last.reason) != (state.phase, target, reason):
-        cause = f"decisive: {item.touchpoint.vendor_type}; {reason}"
+    if last is None or (last.from_phase, last.to_phase, last.reason) != (state.phase, target, english(reason)):
+        cause = said("decisive_refused", event=item.touchpoint.vendor_type, reason=reason)
         _record(state, _change(blueprint, state, item, target, cause, reason))
 
 
@@ -114,10 +117,11 @@ def _change(  # noqa: PLR0913 - a row has that many columns
         from_phase=state.phase,
         to_phase=target,
         event_id=item.event_id,
-        cause=cause,
+        cause=english(cause),
+        cause_coded=cause,
         accepted=not reason,
         dwell_s=(at - since).total_seconds(),
-        reason=reason,
+        reason=english(reason),
         direction=blueprint.transitions.direction(state.phase, target),
     )
 

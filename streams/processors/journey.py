@@ -29,6 +29,7 @@ from streams.processors.shell import Done, Record, Stage
 from streams.runtime.metrics import Meter, NoMetrics
 from streams.runtime.outbox import Output
 from streams.runtime.writer import Position, partition_of
+from streams.sentences import said
 
 INPUT: TopicName = "touchpoints.attributed.v1"
 OUTPUT: TopicName = "journey.facts.v1"
@@ -322,8 +323,9 @@ async def _acked_at(told: asyncio.Future[Position]) -> int:
 def _why_withdrawn(item: Withdraw) -> Cause:
     if not item.to_account_id:
         return Cause("copy", item.cause)
-    because = f": {item.cause}" if item.cause else ""
-    return Cause("links", f"touchpoints moved to {item.to_account_id}{because}")
+    if item.cause:
+        return Cause("links", said("moved_because", to=item.to_account_id, because=item.cause))
+    return Cause("links", said("moved", to=item.to_account_id))
 
 
 def fact_outputs(facts: Iterable[AccountsFact]) -> list[Output]:

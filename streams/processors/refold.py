@@ -19,6 +19,7 @@ from streams.processors.pace import Pace
 from streams.processors.readings import Readings
 from streams.runtime.metrics import Meter
 from streams.runtime.writer import Position
+from streams.sentences import said
 
 BATCH = 200
 ASKED_BATCH = 50
@@ -31,7 +32,7 @@ LARGE_HISTORY = 3_000
 #: A large account is refolded once its input stands still for QUIET_S, at the latest after QUIET_MOST_S.
 QUIET_S, QUIET_MOST_S = 0.5, 10.0
 _WHO, _WHO_LARGE = "refolds", "large refolds"
-_RUNNING = Cause("late", "touchpoints came meanwhile")
+_RUNNING = Cause("late", said("meanwhile"))
 _log = logging.getLogger("touchline.refold")
 
 

@@ -89,10 +89,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert "error" in ask("CREATE DATABASE other")
         assert "error" in ask("CREATE USER mallory")
         assert ask("SELECT count() FROM touchline.account_journeys FINAL") == {"ok": "1\n"}
-        for statement in (queries.FIRST_MINUTE, queries.FRESHNESS, queries.CHANNELS):
+        for statement in (queries.cells.FIRST_MINUTE, queries.sources.FRESHNESS, queries.cells.CHANNELS):
             assert "ok" in ask("USE touchline"), statement
             assert "ok" in ask(statement), statement
-        assert "ok" in ask(queries.FINGERPRINT)
+        assert "ok" in ask(queries.cells.FINGERPRINT)
         assert "ok" in ask("SELECT name, value, readonly FROM system.settings LIMIT 1")
         assert "ok" in ask("SET readonly = 2")
     return path

@@ -282,7 +282,7 @@ def test_what_is_not_of_customers_is_kept_and_counted_apart(store: Store, settin
     ]  # fmt: skip
     (volume,) = store.rows(f"SELECT sum(volume) AS n FROM {bi}.journey_map {setting}")
     assert volume["n"] == 5
-    told = store.rows(queries.TRAFFIC, {"since": datetime.now(UTC) - timedelta(days=3)})
+    told = store.rows(queries.sources.TRAFFIC, {"since": datetime.now(UTC) - timedelta(days=3)})
     assert {(row["traffic"], row["example"], row["counted"]) for row in told} == {
         ("bot", "Googlebot", 0), ("internal", "", 1)
     }  # fmt: skip

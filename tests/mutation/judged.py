@@ -31,7 +31,7 @@ JUDGES = 8
 """So many of the tests in which a mistaken statement answers otherwise judge it."""
 STATEMENTS = 4
 """So many of the statements that a method sends are tried: they differ by what is filtered, sorted and rolled up."""
-FILE = "services/dashboard/queries.py"
+FILE = "services/dashboard/queries"
 """Where the statements are; a mutant's function is the method of the store that sends it."""
 
 

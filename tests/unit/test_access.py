@@ -30,7 +30,7 @@ from services.dashboard.exports import BLOCKS
 from services.dashboard.pages import PAGES
 from services.dashboard.scope import Scope
 from services.dashboard.sessions import LIFETIME, Sessions
-from services.dashboard.views import RefusedRequests
+from services.dashboard.views.sources import RefusedRequests
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of
 from tests.dashboard_seed import World, correction, proposal, world
 from tests.unit.test_dashboard_app import app_on

@@ -24,7 +24,10 @@ from services.dashboard.clickhouse import ClickHouseStore
 from services.dashboard.main import BOUNDS
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.account import query as account_query
-from services.dashboard.views import RefusedRequests, Wait
+from services.dashboard.scope import Scope
+from services.dashboard.views.snapshot import Wait
+from services.dashboard.views.sources import RefusedRequests
+from services.dashboard.weighing import weigh
 from streams.connectors.registry import told
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of, words_of
 from tests.dashboard_seed import World, world
@@ -111,6 +114,17 @@ async def test_people_get_a_page_where_programs_get_json(client: httpx.AsyncClie
     answer = await client.get("/accounts/crm:none", headers=PAGE)
     assert answer.status_code == 404
     assert "<h1>Not found</h1>" in answer.text
+
+
+async def test_the_map_says_of_each_cell_what_the_pages_say(client: httpx.AsyncClient, store: FakeStore) -> None:
+    found = (await client.get("/api/map?window=7d")).json()
+    cells = {(phase["id"], cell["id"]): cell for phase in found["phases"] for cell in phase["types"]}
+    weighed = await weigh(app_on(store).state.desk.reader, Scope("7d"))
+    assert {key: cell["severity"] for key, cell in cells.items()} == {key: weighed.severity(key) for key in cells}
+    assert {"calm", "severe"} < {cell["severity"] for cell in cells.values()}
+    key = next(key for key, cell in cells.items() if cell["severity"] not in ("unseen", "calm"))
+    one = (await client.get(f"/api/map/{key[0]}/{key[1]}?window=7d")).json()["cell"]
+    assert one["severity"] == cells[key]["severity"] and one["level"] == cells[key]["level"]
 
 
 @pytest.mark.parametrize("path", ["/api/map", "/api/accounts", "/api/signals", "/api/freshness", "/accounts/crm:0001"])

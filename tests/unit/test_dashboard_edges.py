@@ -16,7 +16,7 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import DAY, FILTERS, MINUTE, Range, Scope, floor_minute, nearest_window, range_of, reading
 from services.dashboard.since import QUIET_DAYS, Since, since_when
 from services.dashboard.store import Cells, Hurt, Hurts
-from services.dashboard.views import TrendBasis
+from services.dashboard.views.figures import TrendBasis
 from services.dashboard.weighing import CHART_DAYS, Weighed, summed, weigh
 from streams.journey.blueprints import load
 

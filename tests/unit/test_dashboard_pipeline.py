@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.dashboard.pipeline import BEHIND_AFTER, MAX_SEEN, Backlog, all_of, with_causes
-from services.dashboard.views import StageBehind, Wait
+from services.dashboard.views.snapshot import Wait
+from services.dashboard.views.sources import StageBehind
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of, words_of
 from tests.dashboard_seed import world
 from tests.unit.test_dashboard_app import app_on

@@ -177,7 +177,7 @@ async def test_the_form_says_what_went_wrong(store: FakeStore) -> None:
     part = await client.post("/proposals?part=1", data=fields, headers=OWN)
     assert part.status_code == 503 and 'role="alert">the gateway does not answer' in part.text
     whole = await client.post("/proposals", data=fields, headers=OWN | {"accept": "text/html"})
-    assert whole.status_code == 503 and "the gateway does not answer" in whole.text
+    assert whole.status_code == 503 and "The gateway does not answer." in whole.text
 
 
 async def test_without_questions_there_is_nothing_to_see_and_names_are_escaped(store: FakeStore) -> None:

@@ -23,7 +23,7 @@ from services.dashboard.ranking import HURTS
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope, range_of
 from services.dashboard.store import CellKey, Cells, Hurt, Hurts
-from services.dashboard.views import TouchpointView
+from services.dashboard.views.accounts import TouchpointView
 from services.dashboard.weighing import Weighed
 from streams.incidents.judging import level_of_part
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore

@@ -15,13 +15,18 @@ from services.dashboard.catalogue import Catalogue
 from services.dashboard.days import Scale, Told, Use, days_of
 from services.dashboard.pages.account.stays import COLUMNS, LEAST, stays_of
 from services.dashboard.pages.account.told import revenue_of
-from services.dashboard.views import PhaseMove, TouchpointView
-from services.dashboard.why import cause_words, method_words
+from services.dashboard.views.accounts import PhaseMove, TouchpointView
+from services.dashboard.why import cause_words, corrected_words, method_words, moved_words
+from services.dashboard.words import owner_words
+from streams.journey.blueprints import load
+from streams.sentences import listed, said
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore, browser_of
 from tests.dashboard_seed import Row, world
 from tests.unit.test_dashboard_app import app_on
 
 CATALOGUE = Catalogue(BLUEPRINT)
+SHIPPED = load("infra/blueprints/default.yaml").source
+STRUGGLE = next(rule for rule in SHIPPED.rules if rule.id == "struggle")
 STORE = FakeStore(world(BLUEPRINT, NOW, touchpoints=200, days=4))
 HOUR = timedelta(hours=1)
 SCALE = Scale(CATALOGUE.lens, {})
@@ -117,7 +122,7 @@ async def test_the_page_says_who_is_lacking_what_is_at_stake_and_shows_ids_only_
     account = max(store.world.accounts, key=lambda row: row["friction_signals"])
     told(account)
     page = (await browser_of(app_on(store)).get(f"/accounts/{account['account_id']}?window=7d")).text
-    for words in ("is hurt: pain", "Tier A", "64,000 a year", "account owner L. Peeters", "Champion · 0 of 1"):
+    for words in ("is hurt: pain", "Tier A", "64,000 a year", "owned by L. Peeters", "Champion · 0 of 1"):
         assert words in page, words
     for words in ("Nobody known", "50% of the committee", "EUR 42,000", "went back 1 stage"):
         assert words in page, words
@@ -139,6 +144,68 @@ async def test_a_person_has_a_page_and_opens_over_another_one() -> None:
     assert "is hurt: pain" in page and "<nav" in page
     assert "<nav" not in over and 'id="detail-title"' in over and 'id="in-days"' in over
     assert (await client.get("/people/nobody")).status_code == 404
+
+
+async def test_a_person_of_many_accounts_says_how_many_and_shows_the_rest_on_demand() -> None:
+    store = FakeStore(world(BLUEPRINT, NOW, touchpoints=60, days=2))
+    row = next(row for row in store.world.touchpoints if row["person_id"])
+    store.world.touchpoints += [row | {"account_id": f"crm:many{n:03}", "event_id": f"many{n}"} for n in range(24)]
+    page = (await browser_of(app_on(store)).get(f"/people/{row['person_id']}?window=7d")).text
+    shown, _, folded = page.partition(" more accounts</summary>")
+    mine = {each["account_id"] for each in store.world.touchpoints if each["person_id"] == row["person_id"]}
+    known = len(mine)
+    assert f'<details data-key="more-accounts"><summary>{known - 20}' in shown
+    assert shown.partition("<h2>Accounts")[2].count('data-key="crm:') == 20
+    assert folded.partition("</details>")[0].count('data-key="crm:') == known - 20
+
+
+@pytest.mark.parametrize(
+    ("owner", "account_id", "words"),
+    [
+        ("", "crm:hubspot:51", ""),
+        ("Kim Vos", "crm:hubspot:51", "Kim Vos"),
+        ("1234", "crm:hubspot:51", "HubSpot owner 1234"),
+        ("005Ab00000abcDEIAY", "crm:salesforce:001", "Salesforce owner 005Ab00000abcDEIAY"),
+        ("1234", "crm:ours:51", "CRM owner 1234"),
+        ("1234", "domain:acme.example", "CRM owner 1234"),
+    ],
+)
+def test_an_owner_is_a_name_and_an_id_says_whose_it_is(owner: str, account_id: str, words: str) -> None:
+    assert owner_words(owner, account_id) == words
+
+
+def test_what_moved_a_phase_is_said_from_its_code_and_of_before_from_its_english() -> None:
+    code = said("decisive_refused", event="track:Quote", reason=said("only_in", phases="purchase"))
+    assert moved_words(code, "not read") == "because of “Quote”: counts only in purchase"
+    assert moved_words("", "decisive: track:Quote") == "because of “Quote”"
+
+
+def test_a_correction_is_said_from_its_code_and_of_before_from_its_english() -> None:
+    code = listed([said("judged", count=2), said("signals_withdrawn", count=1)])
+    assert corrected_words(code, "not read", ", ") == "2 touchpoints read differently, 1 sign withdrawn"
+    assert corrected_words("", "2 touchpoints judged anew", ", ") == "2 touchpoints read differently"
+    assert corrected_words("•••", "•••", ", ") == "•••", "a viewer's are hidden"
+
+
+def test_an_explanation_is_said_from_its_code_where_the_rule_is_the_one_that_found_it() -> None:
+    catalogue, row = Catalogue(SHIPPED), {"explanation": "as stored: client_error"}
+    code = json.dumps(["struggle", {"count": 2, "parts": ["client_error", "not_found"]}])
+    said_so = catalogue.explanation(row | {"explanation_coded": code, "rule_version": STRUGGLE.version})
+    assert said_so == "struggled with one thing, 2 signals: errors shown on screen, pages not found"
+    for coded in (
+        "",
+        "•••",
+        "[]",
+        json.dumps(["struggle", {"count": 2}]),
+        json.dumps(["no_rule", {}]),
+        "[1]",
+        "{}",
+        "[[],{}]",
+    ):
+        of = row | {"explanation_coded": coded, "rule_version": STRUGGLE.version}
+        assert catalogue.explanation(of) == "as stored: errors shown on screen", coded
+    older = row | {"explanation_coded": code, "rule_version": STRUGGLE.version + 1}
+    assert catalogue.explanation(older) == "as stored: errors shown on screen", "its sentence may have been another one"
 
 
 async def test_an_account_is_found_without_its_directory_and_a_quiet_one_opens_where_it_has_something() -> None:

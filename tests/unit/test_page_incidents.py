@@ -145,6 +145,9 @@ async def test_take_assign_note_silence_and_done_stand_in_the_log_with_who_and_w
     assert log.actions[3].until == NOW + timedelta(days=1)
     listed = (await page.get("/incidents?window=7d")).text
     assert "<h2>Done" in listed and "done: Bo" in listed
+    row = next(row for row in listed.split("<li") if "done: Bo" in row)
+    assert ">Done<" in row and "Calm" not in row and "was " in row, "what is done was not calm"
+    assert '<p class="facts">Was ' in (await page.get("/incidents/e0")).text
 
 
 async def test_what_is_done_and_hurts_again_says_so(log: Log) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from types import SimpleNamespace
@@ -78,6 +79,7 @@ def test_an_episode_is_told_as_one_signal_that_its_first_teller_carries() -> Non
         explanation="2 times 2 an element /a 1 minute no named field",
         touchpoint_type="support_ticket",
         phase="enablement",
+        explanation_coded='["slow",{"count":2,"element":"","page":"/a","waited_s":60,"working":false,"fields":[]}]',
     )
     assert told == episode._replace(signal=expected)
     more = episodes.grow(told, attributed("e3", 20))
@@ -168,6 +170,7 @@ def test_a_silence_is_told_by_what_opened_it(polarity: str, is_over: bool) -> No
         explanation="once 4 hours mail",
         touchpoint_type="support_ticket",
         phase="enablement",
+        explanation_coded='["slow",{"count":1,"waited_s":14400,"working":false,"fields":["mail"]}]',
     )
     assert fired == wait._replace(signal=signal, deadline=None, done=is_over)
     in_hours = episodes.fire_wait(made, wait._replace(hours=cast(WorkingTime, Halves())), at(500), PLACE).signal
@@ -234,8 +237,14 @@ EVERYTHING = (
         ),
     ],
 )
-def test_an_explanation_says_what_there_is(fields: Any, said: Any, sentence: str) -> None:
-    assert words.explain(rule(explanation=EVERYTHING), touchpoint("e1", 0, **fields), 2, said) == sentence
+def test_an_explanation_says_what_there_is_and_is_made_from_what_is_stored(
+    fields: Any, said: Any, sentence: str
+) -> None:
+    made = rule(explanation=EVERYTHING)
+    found = words.explain(made, touchpoint("e1", 0, **fields), 2, said)
+    key, parameters = json.loads(found.coded)
+    assert found.text == sentence == words.sentence(EVERYTHING, parameters)
+    assert key == "slow" and {*parameters} == {*made.parameters}
 
 
 @pytest.mark.parametrize(
@@ -380,6 +389,7 @@ def test_a_case_is_told_by_its_first_part() -> None:
         touchpoint_type="t0",
         phase="ph0",
         parts=("s0", "s1", "s2"),
+        explanation_coded='["slow",{"count":5,"parts":["r0","r1"],"waited_s":60,"working":false}]',
     )
     assert cases.calmed(cases.judged(worst, case)) == told._replace(closed_at=at(9))
     plain = cases.judged(compound(severity={"base": 0.4, "step": 0.4}, count=1), case).signal

@@ -16,6 +16,7 @@ from schemas.touchpoints import AttributedTouchpoint
 from streams.journey import deal_words, opportunities, personas, phases, profile, transitions
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import parse
+from streams.journey.causes import in_english
 from streams.journey.fold import Journey, fold
 from streams.journey.profile import completeness
 from streams.journey.state import MAX_TRANSITIONS, JourneyState
@@ -353,7 +354,7 @@ def test_a_persona_found_beyond_the_tail_asks_for_a_refold() -> None:
         account.accept([item], AS_OF)
     changes = account.accept([attributed("f", 200, "identify", person_traits={"title": "CFO"})], AS_OF)
     assert changes.refold and changes.cause is not None
-    assert changes.cause.words == "the persona of person p1 is buyer, not unknown"
+    assert in_english(changes.cause.words) == "the persona of person p1 is buyer, not unknown"
 
 
 def _never(*_: object, **__: object) -> bool:

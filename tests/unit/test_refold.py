@@ -19,7 +19,7 @@ from services.cli.main import app
 from streams.journey import corrections as corrections_module
 from streams.journey.account import AccountJourney
 from streams.journey.blueprints import load
-from streams.journey.causes import DEADLINE, LATE, LOAD, Cause, in_words, profile_changed
+from streams.journey.causes import DEADLINE, LATE, LOAD, Cause, in_english, profile_changed, reasons_of
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored, corrections
 from streams.journey.facts import inputs_of
@@ -139,10 +139,10 @@ def test_a_line_says_what_changed_and_why() -> None:
 
 
 def test_causes_in_words() -> None:
-    assert in_words({LOAD}) == "read again, after a restart or a long rest"
-    assert in_words({LOAD, DEADLINE}) == "a deadline passed"
-    words = profile_changed({"p1": ("unknown", "buyer"), "": ("", "small"), "p2": ("a", "b"), "p3": ("a", "b")}).words
-    assert words == (
+    assert reasons_of({LOAD}) == ["read again, after a restart or a long rest"]
+    assert reasons_of({LOAD, DEADLINE}) == ["a deadline passed"]
+    changed = profile_changed({"p1": ("unknown", "buyer"), "": ("", "small"), "p2": ("a", "b"), "p3": ("a", "b")})
+    assert in_english(changed.words) == (
         "the segment is small, not none; the persona of person p1 is buyer, not unknown; "
         "the persona of person p2 is b, not a; and 1 more"
     )

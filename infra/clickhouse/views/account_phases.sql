@@ -11,7 +11,8 @@ CREATE OR REPLACE VIEW {bi}.account_phases {on_cluster}
     event_id     String COMMENT 'Touchpoint that caused it',
     dwell_s      Float64 COMMENT 'Seconds spent in from_phase until then',
     direction    LowCardinality(String) COMMENT 'forward, backward, exit or re-entry',
-    reason       String COMMENT 'Why it was refused; empty where is_accepted is true'
+    reason       String COMMENT 'Why it was refused; empty where is_accepted is true',
+    cause_coded  String COMMENT 'What cause is made from, as JSON: a key and its parameters; empty where it was stored before'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
@@ -26,7 +27,8 @@ AS SELECT
     JSONExtractString(change, 'event_id') AS event_id,
     JSONExtractFloat(change, 'dwell_s') AS dwell_s,
     JSONExtractString(change, 'direction') AS direction,
-    JSONExtractString(change, 'reason') AS reason
+    JSONExtractString(change, 'reason') AS reason,
+    JSONExtractString(change, 'cause_coded') AS cause_coded
 FROM
 (
     SELECT

@@ -20,7 +20,8 @@ CREATE OR REPLACE VIEW {bi}.compounds {on_cluster}
     evidence_count  Int64 COMMENT 'How many touchpoints prove it',
     written_at      DateTime64(3, 'UTC') COMMENT 'When this version of the row was stored',
     parts           String COMMENT 'Ids of the signals it is made of, joined with commas; they are in signals',
-    parts_count     Int64 COMMENT 'How many of them it lists'
+    parts_count     Int64 COMMENT 'How many of them it lists',
+    explanation_coded String COMMENT 'What explanation is made from, as JSON: a key and its parameters; empty where it was stored before or is hidden'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
@@ -49,7 +50,8 @@ SELECT
     toInt64(s.evidence_count) AS evidence_count,
     s.written_at AS written_at,
     arrayStringConcat(s.parts, ',') AS parts,
-    toInt64(length(s.parts)) AS parts_count
+    toInt64(length(s.parts)) AS parts_count,
+    if(hides, '', s.explanation_coded) AS explanation_coded
 FROM {database}.signals AS s FINAL
 LEFT ANY JOIN (SELECT account_id, name FROM {database}.account_journeys FINAL) AS a ON a.account_id = s.account_id
 WHERE notEmpty(s.parts)

@@ -9,7 +9,9 @@ CREATE OR REPLACE VIEW {bi}.corrections {on_cluster}
     touchpoints_removed Int64 COMMENT 'Touchpoints that moved to another account or were erased',
     signals_changed     Int64 COMMENT 'Signals that are new or different',
     signals_withdrawn   Int64 COMMENT 'Signals that a later event disproved',
-    what                String COMMENT 'What changed, in words'
+    what                String COMMENT 'What changed, in words',
+    cause_coded         String COMMENT 'What cause is made from, as JSON: a list of keys, each with its parameters; empty where it was stored before or is hidden',
+    what_coded          String COMMENT 'The same of what'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
@@ -24,6 +26,8 @@ SELECT
     toInt64(c.touchpoints_removed) AS touchpoints_removed,
     toInt64(c.signals_changed) AS signals_changed,
     toInt64(c.signals_withdrawn) AS signals_withdrawn,
-    c.what AS what
+    c.what AS what,
+    if(hides, '', c.cause_coded) AS cause_coded,
+    c.what_coded AS what_coded
 FROM {database}.corrections AS c FINAL
 COMMENT 'What a recomputation changed after the fact: late events, merged identities, new blueprints';

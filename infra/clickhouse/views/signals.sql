@@ -21,7 +21,8 @@ CREATE OR REPLACE VIEW {bi}.signals {on_cluster}
     written_at      DateTime64(3, 'UTC') COMMENT 'When this version of the row was stored',
     case_id         String COMMENT 'Case it is part of; empty where it is of none',
     is_compound     Bool COMMENT 'Always false: signals made of others are in compounds, so that none is counted twice',
-    parts           String COMMENT 'Always empty: see compounds'
+    parts           String COMMENT 'Always empty: see compounds',
+    explanation_coded String COMMENT 'What explanation is made from, as JSON: a key and its parameters; empty where it was stored before or is hidden'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS WITH
@@ -51,7 +52,8 @@ SELECT
     s.written_at AS written_at,
     s.case_id AS case_id,
     toBool(0) AS is_compound,
-    '' AS parts
+    '' AS parts,
+    if(hides, '', s.explanation_coded) AS explanation_coded
 FROM {database}.signals AS s FINAL
 LEFT ANY JOIN (SELECT account_id, name FROM {database}.account_journeys FINAL) AS a ON a.account_id = s.account_id
 WHERE empty(s.parts)

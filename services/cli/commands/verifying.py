@@ -29,12 +29,13 @@ from streams.connectors.registry import connectors_of, directories_of
 from streams.identity.erasures import Ledger
 from streams.runtime.clickhouse import Store, query_rows
 from streams.runtime.metrics import NoMetrics
+from streams.sentences import said
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 Say = Callable[[str], None]
-CAUSE = "facts that the store had lost were stored again"
+CAUSE = said("facts_lost")
 TOLD_ACCOUNTS = 5
 
 

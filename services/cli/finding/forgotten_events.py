@@ -15,9 +15,10 @@ from schemas.touchpoints import ACCOUNT_INPUTS, AttributedTouchpoint, Refold
 from services.cli.commands.refold_run import writers
 from services.common.records import Spans, records_of, spans
 from streams.runtime.decode import decode
+from streams.sentences import said
 
 ATTRIBUTED: Final[TopicName] = "touchpoints.attributed.v1"
-CAUSE: Final = "events that the store had lost were sent again"
+CAUSE: Final = said("events_lost")
 
 
 async def attributed_so_far(reader: Any, kafka: KafkaConfig) -> Spans:

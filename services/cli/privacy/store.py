@@ -54,7 +54,7 @@ _TAKEN_OUT: Final = (
     "ALTER TABLE touchpoints DELETE WHERE is_deleted = 0 AND event_id IN {ids:Array(String)}",
     "ALTER TABLE histories DELETE WHERE is_deleted = 0 AND event_id IN {ids:Array(String)}",
     "ALTER TABLE signals DELETE WHERE is_deleted = 0 AND event_id IN {ids:Array(String)}",
-    "ALTER TABLE signals UPDATE explanation = '', person_id = ''"
+    "ALTER TABLE signals UPDATE explanation = '', explanation_coded = '', person_id = ''"
     " WHERE is_deleted = 1 AND event_id IN {ids:Array(String)}",
     # one that is there still is of before: it is computed anew without them
     "ALTER TABLE incidents DELETE WHERE hasAny(evidence, {ids:Array(String)})",
@@ -169,7 +169,8 @@ def take_out(
     )
     _each(
         client,
-        f"ALTER TABLE corrections UPDATE cause = '{CAUSE}' WHERE correction_id IN {{ids:Array(String)}}",
+        f"ALTER TABLE corrections UPDATE cause = '{CAUSE}', cause_coded = ''"
+        " WHERE correction_id IN {ids:Array(String)}",
         (str(row["correction_id"]) for row in said),
     )
     for month in sorted(months):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.ranking import Severity
-from services.dashboard.views import AccountRow, PhaseMove
+from services.dashboard.views.accounts import AccountRow, PhaseMove
+from services.dashboard.views.figures import Severity
 
 COLUMNS, LEAST = 24, 3
 MOST = COLUMNS // LEAST

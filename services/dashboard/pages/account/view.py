@@ -21,7 +21,7 @@ from services.dashboard.pages.account.told import owner_of, revenue_of, tier_of
 from services.dashboard.ranking import Burden
 from services.dashboard.scope import Scope
 from services.dashboard.store import CellKey
-from services.dashboard.views import AccountRow, CorrectionView, PhaseMove, TouchpointView
+from services.dashboard.views.accounts import AccountRow, CorrectionView, PhaseMove, TouchpointView
 from services.dashboard.weighing import Weighed
 
 HURTS = 6

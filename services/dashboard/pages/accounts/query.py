@@ -13,7 +13,8 @@ from services.dashboard.pages.accounts.columns import CHOICE, Column, columns_of
 from services.dashboard.reader import Reader
 from services.dashboard.scope import DAY, USUAL_RANKING, Range, Ranking, Scope
 from services.dashboard.store import AccountQuery, RankedQuery, Row
-from services.dashboard.views import AccountRow, Population
+from services.dashboard.views.accounts import AccountRow
+from services.dashboard.views.journey_map import Population
 
 LIST_LENGTH = 200
 VISITORS_LENGTH = 20

@@ -13,7 +13,7 @@ from services.dashboard.ranking import HURTS, Burden
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import Hurt
-from services.dashboard.views import Gap
+from services.dashboard.views.figures import Gap
 from services.dashboard.weighing import Weighed, weigh
 
 COLUMNS = 8

@@ -10,7 +10,7 @@ from schemas.incidents import Delivery, IncidentAction, Part
 from schemas.policies import Level
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.incidents import IncidentView, One, what_of
-from services.dashboard.views import AccountRow, TouchpointView
+from services.dashboard.views.accounts import AccountRow, TouchpointView
 from services.dashboard.words import rule_label
 from streams.incidents.incident import signs_of
 from streams.incidents.judging import level_of_part

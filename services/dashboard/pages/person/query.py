@@ -35,7 +35,10 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class PersonPage:
-    """All of the page. `pain` and `felt` are of what `days` shows; `more`: where the earlier part begins."""
+    """All of the page. `pain` and `felt` are of what `days` shows; `more`: where the earlier part begins.
+
+    `accounts`: those seen last, of `accounts_in_all`.
+    """
 
     reach: Scope
     person_id: str
@@ -43,6 +46,7 @@ class PersonPage:
     persona_name: str
     buying_role: str
     accounts: tuple[Membership, ...]
+    accounts_in_all: int
     pain: float
     felt: float | None
     statements: int
@@ -84,6 +88,7 @@ async def ask(reader: Reader, scope: Scope) -> PersonPage:
         persona_name=reader.catalogue.persona_name(persona),
         buying_role=reader.catalogue.buying_role(persona),
         accounts=tuple(map(_membership, rows)),
+        accounts_in_all=rows[0]["accounts"],
         pain=sum(each.pain for each in found),
         felt=ratio(sum(felt), len(felt)),
         statements=len(felt),

@@ -13,7 +13,9 @@ from services.dashboard.letters import Refusals
 from services.dashboard.pages.sources.vendors import VENDORS, Vendor
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.views import Freshness, ProposalPage, SourceFreshness, TouchpointView
+from services.dashboard.views.accounts import TouchpointView
+from services.dashboard.views.proposals import ProposalPage
+from services.dashboard.views.sources import Freshness, SourceFreshness
 from services.dashboard.words import account_name, became_words
 
 HOURS = 24

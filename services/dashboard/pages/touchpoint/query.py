@@ -9,7 +9,7 @@ from services.dashboard.absent import NotFound
 from services.dashboard.pages.touchpoint.view import TouchpointPage, drawn
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.views import Cell
+from services.dashboard.views.journey_map import Cell
 from services.dashboard.weighing import Weighed, weigh
 
 ACCOUNTS = 8
