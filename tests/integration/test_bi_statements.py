@@ -224,9 +224,10 @@ OWN: dict[str, tuple[str, list[list[object]]]] = {
     ),
     "two halves": (
         "SELECT occurred_at, sum(n) AS n FROM ("
-        f"SELECT {DAY} AS occurred_at, count() AS n FROM touchpoints WHERE {LATER} AND phase = 'a' GROUP BY occurred_at"
-        " UNION ALL"
-        f" SELECT {DAY} AS occurred_at, count() AS n FROM touchpoints WHERE {LATER} AND phase = 'b' GROUP BY occurred_at"
+        f"SELECT {DAY} AS occurred_at, count() AS n FROM touchpoints WHERE {LATER} AND phase = 'a'"
+        " GROUP BY occurred_at UNION ALL"
+        f" SELECT {DAY} AS occurred_at, count() AS n FROM touchpoints WHERE {LATER} AND phase = 'b'"
+        " GROUP BY occurred_at"
         ") GROUP BY occurred_at ORDER BY occurred_at",
         DAYS,
     ),
