@@ -28,7 +28,7 @@ from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.sessions import Person
 from services.dashboard.store import DaysQuery
-from streams.connectors.own.touchline import ACCOUNT, ACCOUNT_NAMESPACES, alias_of
+from streams.connectors.own.naming import ACCOUNT, ACCOUNT_NAMESPACES, alias_of
 from streams.identity.learning import actors, owner
 
 router = APIRouter(prefix="/api/privacy", tags=["privacy"])

@@ -5,15 +5,22 @@
 - A deal that was won or lost and, within `amendments.deal_s`, is said to be open, or to have ended otherwise: somebody
   chose the wrong stage.
 
-It is a function of the set of touchpoints, so the order in which they come does not matter. Of what is said on one
-thing the last 500 words are judged, so that a flood of them costs a bounded memory; what came before them stands.
+It is a function of the set of touchpoints, so the order in which they come does not matter. A flood costs a bounded
+memory:
+
+- Of what is said on one thing the last 500 words are judged; what came before them stands.
+- An account has 10,000 words in mind. Where its things have more, those whose rank comes first are judged, and what is
+  said of all others stands. The rank is a hash of the thing's name, whatever else is known: a thing that does not fit
+  never fits again, and any order of arrival leaves the same things.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from hashlib import blake2b
+from heapq import heappop, heappush
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -38,6 +45,8 @@ _QUESTIONS: Final = ("question_id", "$survey_question_id", "question", "question
 _Series = tuple[str, ...]
 MOST: Final = 500
 """Words on one thing that are kept in mind."""
+MOST_IN_ALL: Final = 10_000
+"""Words on all things of one account."""
 
 
 class _Said(NamedTuple):
@@ -72,31 +81,70 @@ class Amended:
 
     def __init__(self, rules: AmendmentRules, counts: Counts) -> None:
         self._rules, self._counts = rules, counts
-        self.back: Collection[str] = ()
+        self.back: set[str] = set()
         self._series: dict[_Series, list[_Said]] = {}
         self._back: dict[_Series, frozenset[str]] = {}
+        self._words = 0
+        self._last: list[tuple[int, _Series]] = []  # a heap: the thing whose rank comes last is the first of it
+        self._full_from: int | None = None
 
     def __len__(self) -> int:
         """How many touchpoints are kept in mind for it."""
-        return sum(map(len, self._series.values()))
+        return self._words
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are things that are not judged, because there are too many."""
+        return self._full_from is not None
 
     def learn(self, items: Iterable[AttributedTouchpoint]) -> dict[str, SortKey]:
         """Take in touchpoints, each only once; which ones are taken back now, or are not any more, and their places."""
-        told: dict[_Series, None] = {}
+        heard: dict[_Series, None] = {}
         for item in items:
             series = self._series_of(item)
-            if series and self._counts(item):
-                said = self._series.setdefault(series, [])
+            if series and self._counts(item) and self._is_judged(series):
+                said = self._series[series]
                 said.insert(bisect_left(said, item.sort_key, key=_key), _read(item))
-                told[series] = None
-        return {one.event_id: one.key for series in told for one in self._judge(series, self._forgotten(series))}
+                self._words += 1
+                heard[series] = None
+        forgotten = {series: self._forgotten(series) for series in heard}
+        changed = self._made_room()
+        for series in heard.keys() & self._series.keys():
+            changed += self._judge(series, forgotten[series])
+        return {one.event_id: one.key for one in changed}
+
+    def _is_judged(self, series: _Series) -> bool:
+        """Whether a thing is among those that are judged; a new one is from now on."""
+        if series not in self._series:
+            rank = _rank(series)
+            if self._full_from is not None and rank >= self._full_from:
+                return False
+            self._series[series] = []
+            heappush(self._last, (-rank, series))
+        return True
 
     def _forgotten(self, series: _Series) -> list[_Said]:
         """The words that later ones have pushed out; in any order of arrival the same ones are left."""
         said = self._series[series]
         pushed = said[:-MOST]
         del said[:-MOST]
+        self._words -= len(pushed)
         return pushed
+
+    def _made_room(self) -> list[_Said]:
+        """Forget the things whose rank comes last, as long as there are too many words; what stands again for it.
+
+        Words only grow in number, so what is left is what would be left of all of them at once.
+        """
+        changed: list[_Said] = []
+        while self._words > MOST_IN_ALL:
+            negative, series = heappop(self._last)
+            said, back = self._series.pop(series), self._back.pop(series, frozenset())
+            self._full_from = -negative
+            self._words -= len(said)
+            self.back -= back
+            changed += [one for one in said if one.event_id in back]
+        return changed
 
     def _series_of(self, item: AttributedTouchpoint) -> _Series:
         """What it is one of several words on; empty where it is on nothing, or nothing tells on what."""
@@ -118,8 +166,10 @@ class Amended:
     def _judge(self, series: _Series, forgotten: list[_Said]) -> list[_Said]:
         said, before = self._series[series], self._back.get(series, frozenset())
         now = frozenset(self._mistaken(said) if series[0] == "deal" else self._replaced(series, said))
-        self._back[series] = now
-        self.back = frozenset(self.back) - before | now
+        if now != before:
+            self._back[series] = now
+            self.back -= before
+            self.back |= now
         return [one for one in (*forgotten, *said) if one.event_id in now ^ before]
 
     def _replaced(self, series: _Series, said: list[_Said]) -> Iterator[str]:
@@ -141,6 +191,11 @@ class Amended:
             if stands != "open":
                 ended.append(one)
             stood = stands
+
+
+def _rank(series: _Series) -> int:
+    """Its place among all things there may be, the same everywhere."""
+    return int.from_bytes(blake2b("\x1f".join(series).encode(), digest_size=8).digest())
 
 
 def _key(said: _Said) -> SortKey:

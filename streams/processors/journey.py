@@ -278,6 +278,8 @@ class Journey:
         live.row_is_due = True
         self._rows_wanted.set()
         batch.rows = self._rows_done
+        if live.journey.amended.is_full:
+            self._parts.meter.inc("touchline_amendments_limited_total")
         for placed in changes.placed.values():
             if placed.traffic != "customer":
                 source = placed.item.touchpoint.source

@@ -193,6 +193,104 @@ def test_days(target: ClickHouse, sql: str) -> None:
     assert rows(target, sql) == DAYS
 
 
+LATER = "occurred_at >= '2026-01-01 10:00:00'"
+BY_LETTER = {letter: [moment for moment in SHOWN if moment[1] == letter] for letter in "ab"}
+PAINS = [pain for *_, pain in SHOWN]
+DAY = "toStartOfDay(occurred_at)"
+#: An analyst's own statements, each with the one right answer.
+OWN: dict[str, tuple[str, list[list[object]]]] = {
+    "positions": (
+        f"SELECT {DAY} AS occurred_at, count(1) AS n FROM bi.touchpoints t WHERE {LATER} GROUP BY 1 ORDER BY 1",
+        DAYS,
+    ),
+    "Looker's form": (
+        "SELECT (DATE(t.occurred_at)) AS `occurred_at`, COUNT(*) AS n FROM bi.touchpoints AS t"
+        " WHERE ((t.occurred_at >= (toDateTime('2026-01-01 10:00:00')))) GROUP BY (DATE(t.occurred_at)) ORDER BY 1",
+        DAYS,
+    ),
+    "a name for a part": (
+        f"WITH base AS (SELECT {DAY} AS occurred_at, pain FROM touchpoints WHERE {LATER})"
+        " SELECT occurred_at, count() AS n FROM base GROUP BY occurred_at ORDER BY occurred_at",
+        DAYS,
+    ),
+    "everything that is no sum": (
+        f"SELECT date_trunc('day', occurred_at) AS occurred_at, count() AS n FROM touchpoints WHERE {LATER}"
+        " GROUP BY ALL ORDER BY occurred_at",
+        DAYS,
+    ),
+    "without AS": (
+        f"SELECT {DAY} occurred_at, count() n FROM touchpoints WHERE {LATER} GROUP BY occurred_at ORDER BY occurred_at",
+        DAYS,
+    ),
+    "two halves": (
+        "SELECT occurred_at, sum(n) AS n FROM ("
+        f"SELECT {DAY} AS occurred_at, count() AS n FROM touchpoints WHERE {LATER} AND phase = 'a'"
+        " GROUP BY occurred_at UNION ALL"
+        f" SELECT {DAY} AS occurred_at, count() AS n FROM touchpoints WHERE {LATER} AND phase = 'b'"
+        " GROUP BY occurred_at"
+        ") GROUP BY occurred_at ORDER BY occurred_at",
+        DAYS,
+    ),
+    "a window": (
+        f"SELECT DISTINCT {DAY} AS occurred_at, count() OVER (PARTITION BY {DAY}) AS n FROM touchpoints"
+        f" WHERE {LATER} ORDER BY occurred_at",
+        DAYS,
+    ),
+    "one of each": (
+        f"SELECT {DAY} AS occurred_at FROM touchpoints WHERE {LATER} ORDER BY occurred_at LIMIT 1 BY occurred_at",
+        [[day] for day, _ in DAYS],
+    ),
+    "the column within a sum beside its bucket": (
+        f"SELECT {DAY} AS occurred_at, uniqExact(occurred_at) AS n FROM touchpoints WHERE {LATER}"
+        " GROUP BY occurred_at ORDER BY occurred_at",
+        DAYS,
+    ),
+    "a sum and a mean of one column": (
+        f"SELECT sum(pain) AS pain, avg(pain) AS mean FROM touchpoints WHERE {LATER}",
+        [[sum(PAINS), sum(PAINS) / len(PAINS)]],
+    ),
+    "the last of each, under the column's name": (
+        f"SELECT phase, max(occurred_at) AS occurred_at FROM touchpoints WHERE {LATER} GROUP BY phase ORDER BY phase",
+        [[letter, max(at for at, *_ in found)] for letter, found in BY_LETTER.items()],
+    ),
+    "another writing of a key": (
+        f"SELECT upper(phase) AS phase, count() AS n FROM touchpoints WHERE {LATER} GROUP BY phase ORDER BY phase",
+        [[letter.upper(), len(found)] for letter, found in BY_LETTER.items()],
+    ),
+    "a band under the column's name": (
+        f"SELECT if(pain > 1, 1, 0) AS pain, count() AS n FROM touchpoints WHERE {LATER} AND pain >= 0"
+        " GROUP BY pain ORDER BY pain",
+        [[0, sum(pain <= 1 for pain in PAINS)], [1, sum(pain > 1 for pain in PAINS)]],
+    ),
+    "a count under a key's name": (
+        f"SELECT {DAY} AS day, countIf(phase = 'a') AS phase FROM touchpoints WHERE {LATER} GROUP BY day ORDER BY day",
+        [[day, sum(phase == "a" for at, phase, _ in SHOWN if at.date() == day.date())] for day, _ in DAYS],  # type: ignore[attr-defined]
+    ),
+    "a question within a question": (
+        f"SELECT phase, count() AS n FROM touchpoints WHERE {LATER} AND phase IN (SELECT lower(phase) AS phase"
+        " FROM touchpoints GROUP BY phase) GROUP BY phase ORDER BY phase",
+        [[letter, len(found)] for letter, found in BY_LETTER.items()],
+    ),
+    "a filter on the bucket's own name": (
+        f"SELECT {DAY} AS occurred_at, count() AS n FROM touchpoints WHERE {LATER} GROUP BY occurred_at"
+        " HAVING count() > 10 ORDER BY occurred_at",
+        [[day, n] for day, n in DAYS if n > 10],  # type: ignore[operator]
+    ),
+    "a share of the whole": (
+        f"SELECT phase, count() / (SELECT count() FROM touchpoints WHERE {LATER}) AS pain FROM touchpoints"
+        f" WHERE {LATER} AND pain >= 0 GROUP BY phase ORDER BY phase",
+        [[letter, len(found) / len(SHOWN)] for letter, found in BY_LETTER.items()],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_statements_of_analysts_are_right(target: ClickHouse, name: str) -> None:
+    sql, right = OWN[name]
+    found = rows(target, sql)
+    assert found == right
+
+
 @pytest.mark.parametrize(
     ("sql", "code"),
     [

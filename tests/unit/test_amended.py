@@ -211,6 +211,21 @@ def _streams(draw: st.DrawFn) -> tuple[list[AttributedTouchpoint], list[list[Att
     return history, [stream[start : start + size] for start in range(0, len(stream), size)]
 
 
+@st.composite
+def _many_things(draw: st.DrawFn) -> tuple[list[AttributedTouchpoint], list[list[AttributedTouchpoint]]]:
+    history: list[AttributedTouchpoint] = []
+    for index in range(draw(st.integers(2, 24))):
+        seconds = draw(st.integers(0, 200))
+        number = draw(st.sampled_from("123456"))
+        if draw(st.booleans()):
+            history.append(answer(f"e{index:02}", seconds, draw(st.sampled_from([0, 9])), response_id=number))
+        else:
+            history.append(deal(f"e{index:02}", seconds, number=number, **draw(st.sampled_from(_KINDS))))
+    stream = draw(st.permutations(history))
+    size = draw(st.integers(1, 5))
+    return history, [stream[start : start + size] for start in range(0, len(stream), size)]
+
+
 @pytest.mark.parametrize("tail", [account_module.TAIL, 4])
 @settings(max_examples=100, deadline=None)
 @given(case=_streams())
@@ -246,6 +261,42 @@ def test_a_flood_of_words_costs_a_bounded_memory_and_any_order_comes_to_the_same
     with patch.object(amended_module, "MOST", 2), patch.object(account_module, "TAIL", 4):
         seen, state = live(batches, BLUEPRINT, last_event)
         assert (seen.placed, seen.signals, comparable(state)) == visible(fold(history, BLUEPRINT, AS_OF))
+
+
+@pytest.mark.parametrize("tail", [account_module.TAIL, 4])
+@settings(max_examples=100, deadline=None)
+@given(case=_many_things(), most=st.integers(1, 12))
+def test_of_too_many_things_the_same_ones_are_judged_in_any_order(
+    tail: int, case: tuple[list[AttributedTouchpoint], list[list[AttributedTouchpoint]]], most: int
+) -> None:
+    history, batches = case
+    with (
+        patch.object(amended_module, "MOST_IN_ALL", most),
+        patch.object(amended_module, "MOST", 3),
+        patch.object(account_module, "TAIL", tail),
+        patch.object(account_module, "MARK_EVERY", 2),
+    ):
+        seen, state = live(batches, BLUEPRINT, last_event)
+        assert (seen.placed, seen.signals, comparable(state)) == visible(fold(history, BLUEPRINT, AS_OF))
+
+
+def test_no_more_words_than_that_are_kept_of_all_things_and_it_is_said() -> None:
+    words = BLUEPRINT.amended(BLUEPRINT.consents().counts)
+    most = amended_module.MOST_IN_ALL
+    words.learn(answer(f"e{n}", n, 2, response_id=f"r{n}") for n in range(most))
+    assert (len(words), words.is_full) == (most, False)
+    corrected = [answer(f"f{n}", most + n, 9, response_id=f"r{n}") for n in range(1_000)]
+    assert len(words.learn(corrected)) < 1_000, "some of them are of things that are judged no more"
+    assert most - 1 <= len(words) <= most and words.is_full
+    assert {f"e{n}" for n in range(1_000)} > {*words.back}
+    assert not words.learn([answer("late", 2 * most, 5, response_id="r1")]) or "e1" in words.back
+
+
+def test_a_thing_that_does_not_fit_stands_as_it_was_said() -> None:
+    first, second = answer("a", 0, 2, response_id="r1"), answer("b", 60, 9, response_id="r1")
+    assert [signal.rule for signal in told([first, second]).signals.values()] == ["promoter"]
+    with patch.object(amended_module, "MOST_IN_ALL", 1):
+        assert {signal.rule for signal in told([first, second]).signals.values()} >= {"low_score", "promoter"}
 
 
 def test_no_more_words_than_that_are_kept_of_one_deal() -> None:

@@ -18,7 +18,8 @@ from services.gateway.app import Gateway
 from services.gateway.bootstrap import build
 from services.gateway.samples import Outgoing, Sender, sample_of
 from streams.connectors.content import MAX_DEPTH, MAX_ELEMENTS
-from streams.connectors.crm.salesforce import ACK, CONNECTOR, SAMPLE_ORGANIZATION, same_organization
+from streams.connectors.crm.salesforce import ACK, CONNECTOR, SAMPLE_ORGANIZATION
+from streams.connectors.crm.salesforce_ids import same_organization
 from streams.connectors.results import Mapped
 from tests.gateway_kit import NOW, REF, FakeWriter, client
 

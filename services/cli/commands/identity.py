@@ -12,7 +12,7 @@ from schemas.links import Decision, Edge
 from schemas.touchpoints import Alias, CleanTouchpoint
 from services.cli.console import UsageError
 from services.common.linked import LinkSource, Neighbourhood, neighbourhood
-from streams.connectors.own.touchline import alias_of
+from streams.connectors.own.naming import alias_of
 from streams.identity.directories import Directories
 from streams.identity.graph import Person
 from streams.identity.knowledge import Knowledge

@@ -22,7 +22,7 @@ from services.cli.importing.placing import Known, doubt
 from services.cli.importing.report import Report
 from services.cli.importing.sending import Batch, Batcher, Sender
 from streams.connectors.own import touchline
-from streams.connectors.own.touchline import RefusedField
+from streams.connectors.own.naming import RefusedField
 from streams.connectors.results import Message
 
 JOURNAL_EVERY_S = 1.0

@@ -13,7 +13,7 @@ from schemas.links import AccountClaim, Erasure
 from schemas.touchpoints import Alias, AttributedTouchpoint
 from services.cli.console import UsageError
 from services.common.linked import LinkSource, neighbourhood
-from streams.connectors.own.touchline import alias_of
+from streams.connectors.own.naming import alias_of
 from streams.identity.aliases import TICKETS, is_person, strength
 from streams.identity.directories import Directories
 from streams.identity.domains import company_domain

@@ -10,7 +10,7 @@ from schemas.errors import did_you_mean, shown
 from schemas.mapping import EventRule, Mapping, NamedScheme, Telling
 from schemas.paths import holes, parsed
 from streams.connectors import reading
-from streams.connectors.generic.telling import whole
+from streams.connectors.generic.compiled import whole
 from streams.connectors.schemes import SCHEMES
 from streams.connectors.spec import is_secret
 from streams.identity.aliases import OBJECT_KINDS, PERSON_KINDS

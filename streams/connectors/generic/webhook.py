@@ -24,7 +24,7 @@ from schemas.mapping import (
     TokenScheme,
 )
 from streams.connectors.generic import checks, examples
-from streams.connectors.generic.telling import reading_of, whole
+from streams.connectors.generic.compiled import reading_of, whole
 from streams.connectors.schemes import SCHEMES, Basic, Hmac, Scheme, Token
 from streams.connectors.spec import Connector, Declared, Docs, Sample, Scope, Told
 from streams.connectors.ways import JSON, TEXT, Answers, Handshake, Reply, Webhook, Where

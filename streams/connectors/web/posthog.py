@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import orjson
 
 from schemas.errors import UnmappableEvent, shown
-from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
+from schemas.touchpoints import CleanTouchpoint, RawRequest, Scalar
 from schemas.traffic import Consent, Device
 from streams.connectors import reading
 from streams.connectors.agents import MAX_AGENT_CHARS, agent_of
@@ -25,20 +24,23 @@ from streams.connectors.web.circumstances import PREFETCH_HEADERS, is_true, said
 from streams.connectors.web.clock import Moment, by_clock, sending
 from streams.connectors.web.events import Event
 from streams.connectors.web.posthog_events import MERGES, event_of, told_of
+from streams.connectors.web.posthog_people import (
+    COMPANY_GROUPS,
+    OF_NOBODY,
+    account_refs,
+    aliases_of,
+    given_up,
+    stated_addresses,
+)
 from streams.connectors.web.traits import company_traits, person_traits
 from streams.connectors.web.visits import Visit, circumstances, visit
-from streams.identity.aliases import NOBODY, alias, ordered, placeholder_among
-from streams.identity.placeholders import is_placeholder
+from streams.identity.aliases import NOBODY, ordered, placeholder_among
 
-#: Group types that mean the company; of others nobody is a member.
-COMPANY_GROUPS = ("company", "organization", "organisation", "account")
 TRANSPORT = frozenset({"sent_at", "offset", "api_key", "token", "uuid"})
 #: SDKs on a customer's device; all others are on servers.
 _DEVICES = ("web", "js", "posthog-js", "posthog-ios", "posthog-android", "posthog-react-native", "posthog-flutter")
 _MOBILE = _DEVICES[3:]
 _DEVICE_TYPES: dict[str, Device] = {"Mobile": "mobile", "Tablet": "tablet", "Desktop": "desktop"}
-#: Of visitors who must not be recognised: all of them have it.
-_NOBODY = frozenset({"$posthog_cookieless", "distinct_id", "not_authenticated"})
 
 
 def touchpoint(message: Message, envelope: Message, request: RawRequest) -> CleanTouchpoint | Ignored:
@@ -54,7 +56,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         return event
     if name == "$groupidentify" and ident(properties, "$group_type") not in COMPANY_GROUPS:
         return Ignored("other_group")
-    aliases = _aliases(message, properties, library, by_server=by_server)
+    aliases = aliases_of(message, properties, library, by_server=by_server)
     when = _moment(message, envelope, properties, request)
     vendor_event_id = _event_id(message, properties)
     said = member(message, "$set_once") | member(properties, "$set_once") | member(message, "$set")
@@ -71,8 +73,8 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         occurred_at=when.occurred_at,
         received_at=request.received_at,
         clock_suspect=reading.is_suspect(when.occurred_at, request.received_at),
-        aliases=ordered([*aliases, *_told_addresses(name, said, properties, aliases)] if aliases else []),
-        account_refs=_account_refs(name, properties),
+        aliases=ordered([*aliases, *stated_addresses(name, said, properties, aliases)] if aliases else []),
+        account_refs=account_refs(name, properties),
         person_traits=person_traits(said) if aliases else {},
         account_traits=company_traits(member(properties, "$group_set")) if name == "$groupidentify" else {},
         channel=_channel(name, library, event, came),
@@ -115,100 +117,6 @@ def _library(properties: Message, request: RawRequest) -> str:
     """The SDK: `$lib`, and in v1, which leaves it out, a header (`posthog-python/7.91.1`)."""
     stated = text(properties.get("$lib")) or request.headers.get("posthog-sdk-info", "").partition("/")[0]
     return stated.lower()
-
-
-# -- who
-
-
-def _aliases(message: Message, properties: Message, library: str, *, by_server: bool) -> list[Alias]:
-    """The ids of one person; none where the event is of nobody in particular."""
-    stated = ident(message, "distinct_id") or ident(properties, "distinct_id")
-    if not stated:
-        raise UnmappableEvent("`distinct_id` is missing", "no_identity")
-    if stated in _NOBODY or (by_server and _is_made_up(stated, message, properties)):
-        return []
-    found = _of_server(stated) if by_server else _of_device(stated, properties)
-    found += [alias("anonymous", ident(properties, "$anon_distinct_id"))]
-    if text(message.get("event")) in MERGES:
-        found += [alias("anonymous", stated), *_other(properties)]
-    return [one for one in found if one]
-
-
-def _is_made_up(stated: str, message: Message, properties: Message) -> bool:
-    """What an SDK of a server writes where it was told no person: for a company, or for an event of nobody."""
-    version = _uuid_version(stated)
-    if message.get("event") == "$groupidentify":
-        of_group = f"${ident(properties, '$group_type')}_{ident(properties, '$group_key')}"
-        return bool(version) or stated == of_group
-    options = member(message, "options")
-    is_nobody = False in (properties.get("$process_person_profile"), options.get("process_person_profile"))
-    return bool(version) and is_nobody
-
-
-def _of_server(stated: str) -> list[Alias | None]:
-    if _uuid_version(stated) == 7:
-        return [alias("anonymous", stated)]
-    return [alias("user", stated), alias("email", stated) if "@" in stated else None]
-
-
-def _of_device(stated: str, properties: Message) -> list[Alias | None]:
-    """A user id once somebody is known; one that looks like a browser's is on servers taken for one, so it is both."""
-    known = properties.get("$is_identified")
-    if not isinstance(known, bool):
-        known = ident(properties, "$user_id") == stated or properties.get("$device_id") not in (None, stated)
-    if not known:
-        return [alias("anonymous", stated)]
-    return [*_of_server(stated), alias("user", stated)]
-
-
-def _other(properties: Message) -> list[Alias | None]:
-    """The other id of an alias call, whichever of the two it is."""
-    other = ident(properties, "alias")
-    if not other:
-        raise UnmappableEvent("an alias call needs `properties.alias`", "missing_field")
-    return [*_of_server(other), alias("anonymous", other)]
-
-
-def _given_up(message: Message, properties: Message, library: str) -> dict[str, Scalar]:
-    """The user id that an alias call gives up: Python's SDK sends the former id as `distinct_id`, others as `alias`."""
-    former = ident(message, "distinct_id") if library == "posthog-python" else ident(properties, "alias")
-    found = alias("user", former) if _uuid_version(former) != 7 and "@" not in former else None
-    return {"given_up": found} if found else {}
-
-
-def _uuid_version(value: str) -> int:
-    """Of a UUID as text; 0 for anything else."""
-    try:
-        return UUID(value).version or 0 if len(value) == 36 else 0
-    except ValueError:
-        return 0
-
-
-def _told_addresses(name: str, said: Message, properties: Message, aliases: list[Alias]) -> list[Alias]:
-    """The person's; of a visitor nobody knows, where none is told, what a form of the sender's own has."""
-    found = _addresses(said)
-    if found or name[:1] == "$" or any(not one.startswith("anonymous:") for one in aliases):
-        return found
-    return _addresses(properties)
-
-
-def _addresses(said: Message) -> list[Alias]:
-    """The person's own, as their traits tell them."""
-    found = [alias(kind, value) for kind in ("email", "phone") if isinstance(value := said.get(kind), str)]
-    return [one for one in found if one]
-
-
-def _account_refs(name: str, properties: Message) -> tuple[str, ...]:
-    """The company that the event names: the CRM's id of it first."""
-    groups = member(properties, "$groups")
-    if name == "$groupidentify":
-        groups = {ident(properties, "$group_type"): properties.get("$group_key")}
-    of_crm = [ident(place, "crm_account_id") for place in (properties, member(properties, "$group_set"))]
-    named = [("crm", value) for value in of_crm] + [("group", ident(groups, kind)) for kind in COMPANY_GROUPS]
-    refs = tuple(dict.fromkeys(f"{kind}:{value}" for kind, value in named if not is_placeholder(value)))
-    if name == "$groupidentify" and not refs:
-        raise UnmappableEvent("`$groupidentify` needs `$group_key`", "missing_field")
-    return refs
 
 
 # -- what, when, where
@@ -278,10 +186,10 @@ def _properties(name: str, message: Message, properties: Message, library: str, 
     without = ("token", "distinct_id", "alias" if name in MERGES else "")
     own = {key: value for key, value in properties.items() if key[:1] != "$" and key not in without}
     found = {**when.told, **told_of(name, properties)} | (
-        _given_up(message, properties, library) if name in MERGES else {}
+        given_up(message, properties, library) if name in MERGES else {}
     )
     stated = ident(message, "distinct_id") or ident(properties, "distinct_id")
-    if nobody := (stated if stated in _NOBODY else placeholder_among(stated, ident(properties, "$device_id"))):
+    if nobody := (stated if stated in OF_NOBODY else placeholder_among(stated, ident(properties, "$device_id"))):
         found[NOBODY] = nobody
     return reading.scalars({**found, **own})
 
