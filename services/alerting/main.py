@@ -215,6 +215,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         _now,
         watcher.measured,
         lambda: not hearing.waits,
+        rhythms.holidays,
     )
     table = IncidentsTable(keeping, desks, watcher.log, lens, _now)
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""

@@ -8,13 +8,14 @@ and the days between two exports are no silence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Final
 
 from schemas.config import LatenessConfig, SourceConfig
+from streams.incidents.holidays import NONE, Holidays, holidays_of
 from streams.incidents.pace import HOUR_S, SLOT_S, Pace, learned
 
 MEMORY: Final = timedelta(days=28)
@@ -50,6 +51,7 @@ class Rhythm:
     most: float = 0.0
     least_s: float = 0.0
     most_s: float = 0.0
+    holidays: Holidays = NONE
 
     def is_late(self, heard_at: datetime, now: datetime) -> bool:
         """Whether a source that was last heard then should have been heard again by now."""
@@ -59,7 +61,14 @@ class Rhythm:
         if not self.least_s < silent_s <= self.most_s:
             return silent_s > self.most_s
         slack_s = max(_slack_s(self.usual_s), min(HOUR_S, silent_s / 8))
-        return self.pace.between(heard_at.timestamp(), now.timestamp() - slack_s) > self.most
+        return self._expected(self.pace, heard_at.timestamp(), now.timestamp() - slack_s) > self.most
+
+    def _expected(self, pace: Pace, since_s: float, until_s: float) -> float:
+        """How much comes from a time to another, where a holiday is a Sunday."""
+        amount = pace.between(since_s, until_s)
+        for begin_s, end_s, shift_s in self.holidays.within(since_s, until_s):
+            amount += pace.between(begin_s + shift_s, end_s + shift_s) - pace.between(begin_s, end_s)
+        return amount
 
     @property
     def never_before_s(self) -> float:
@@ -87,7 +96,8 @@ def rhythm_of(slots: Iterable[int], limits: LatenessConfig, lag_s: float = 0.0) 
     usual = median(gaps)
     pace, most = learned(heard, usual)
     late_after_s = _within(_late_after_s(pace, most, heard, usual), limits)
-    return Rhythm(late_after_s, usual, lag_s, pace=pace, most=most, least_s=limits.least_s, most_s=limits.most_s)
+    rhythm = Rhythm(late_after_s, usual, lag_s, pace=pace, most=most, least_s=limits.least_s, most_s=limits.most_s)
+    return replace(rhythm, holidays=holidays_of(limits))
 
 
 def _late_after_s(pace: Pace, most: float, heard: Sequence[int], usual_s: float) -> float:
@@ -125,6 +135,11 @@ class Rhythms:
     def learn(self, rows: Iterable[Mapping[str, object]]) -> None:
         """From the rows of SLOTS."""
         self._of = rhythms_of(rows, self._sources, self._limits)
+
+    @property
+    def holidays(self) -> Holidays:
+        """The days on which less comes."""
+        return holidays_of(self._limits)
 
     @property
     def names(self) -> frozenset[str]:

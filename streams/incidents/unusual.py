@@ -19,6 +19,7 @@ from typing import ClassVar, Final, Literal, NamedTuple
 from schemas.blueprint import Blueprint
 from schemas.policies import Measure, Policy
 from streams.incidents.counts import Row, cells
+from streams.incidents.holidays import NONE, Holidays
 from streams.incidents.series import Series, rate
 from streams.incidents.type_desks import Pain
 
@@ -55,6 +56,7 @@ class Cell:
     name: Measure
     series: Series
     sources: tuple[str, ...] = ()
+    holidays: Holidays = NONE
     kind: ClassVar[Literal["unusual"]] = "unusual"
     step_s: ClassVar[int] = HOUR_S
     reach: ClassVar[timedelta] = timedelta(days=3)
@@ -114,7 +116,17 @@ class Cell:
         middle = median(before)
         if middle < self.policy.volume or before[1] < self.policy.volume / 3:  # one week of holidays is forgiven
             return None
+        if self._is_like_sunday(until, hours):
+            return None
         return Pain(0.7, f"nothing came in the last {hours} h, {middle:.0f} in the same hours of the weeks before")
+
+    def _is_like_sunday(self, until: int, hours: int) -> bool:
+        """Whether some of these hours are of a holiday, and on Sundays so little comes that none is no news."""
+        off = self.holidays.within((until - hours + 1) * HOUR_S, (until + 1) * HOUR_S)
+        if not off:
+            return False
+        sunday = until + int(off[-1].shift_s) // HOUR_S
+        return median(counted for counted, _ in self._weeks_before(sunday, hours)) < self.policy.volume
 
     def _comes(self, until: int, hours: int) -> bool:
         """Whether anything came, or nothing was to be expected then."""
@@ -166,7 +178,7 @@ class Cell:
         return f"friction at {found.now:.0%} of {found.counted:.0f}, {found.usual:.0%}"
 
 
-def unusual(blueprint: Blueprint, counts: Iterable[Row]) -> dict[str, list[Cell]]:
+def unusual(blueprint: Blueprint, counts: Iterable[Row], holidays: Holidays = NONE) -> dict[str, list[Cell]]:
     """Touchpoint type → what its policies judge, from hourly counts."""
     rows = list(counts)
     sources = _sources(rows)
@@ -175,7 +187,8 @@ def unusual(blueprint: Blueprint, counts: Iterable[Row]) -> dict[str, list[Cell]
     for (kind, phase), series in cells(rows).items():
         for policy, name in _asked(blueprint) if kind in known else ():
             judged = series["emotion" if name == "emotion" else "friction_rate"]
-            found.setdefault(kind, []).append(Cell(policy, phase, name, judged, sources.get((kind, phase), ())))
+            cell = Cell(policy, phase, name, judged, sources.get((kind, phase), ()), holidays)
+            found.setdefault(kind, []).append(cell)
     return found
 
 
