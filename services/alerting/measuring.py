@@ -69,7 +69,7 @@ class Rows:
 
 
 class Measuring:
-    """Looks until cancelled, and tells `judged` what policies judge of each type."""
+    """Looks until cancelled, and gives `judged` what policies judge of each type."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What policies would have told of sources and touchpoint types on the days that are stored: for previews. Pure."""
+"""What policies would have sent of sources and touchpoint types on the days that are stored: for previews. Pure."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ WHERE minute >= toStartOfMinute({{since:DateTime64(3, 'UTC')}}) AND received_at 
   AND NOT backfill AND NOT is_deleted
 GROUP BY source
 """
-"""When each source was heard, and how long after it happened most of what it tells arrives. What was sent as history
+"""When each source was heard, and how long after it happened most of what it reports arrives. What was sent as history
 says nothing of either."""
 
 
@@ -117,8 +117,8 @@ def rhythms_of(
 ) -> dict[str, Rhythm]:
     """Source → rhythm, from the rows of SLOTS; what the configuration says of a source comes first."""
     learned = {str(row["source"]): rhythm_of(row["slots"], limits, float(str(row["lag_s"]))) for row in rows}  # type: ignore[arg-type]
-    told = {one.name: one.late_after_s for one in sources if one.late_after_s is not None}
-    for name, late_after_s in told.items():
+    named = {one.name: one.late_after_s for one in sources if one.late_after_s is not None}
+    for name, late_after_s in named.items():
         lag_s = learned[name].lag_s if name in learned else 0.0
         learned[name] = Rhythm(late_after_s, lag_s=lag_s, is_set=True)
     return learned
@@ -148,8 +148,8 @@ class Rhythms:
 
     def of_slots(self, source: str, slots: Iterable[int]) -> Rhythm:
         """As it was when a source had been heard in these slots; what the configuration says of it comes first."""
-        told = next((one.late_after_s for one in self._sources if one.name == source), None)
-        return rhythm_of(slots, self._limits) if told is None else Rhythm(told, is_set=True)
+        named = next((one.late_after_s for one in self._sources if one.name == source), None)
+        return rhythm_of(slots, self._limits) if named is None else Rhythm(named, is_set=True)
 
     def of(self, source: str) -> Rhythm:
         """Of one that was never heard, what is believed of the unknown."""

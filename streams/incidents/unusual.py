@@ -76,7 +76,7 @@ class Cell:
 
     @property
     def _windows(self) -> tuple[int, ...]:
-        """The short one first: what shows in it is told sooner. What comes seldom comes in swarms: a day without it is
+        """The short one first: what shows in it is known sooner. What comes seldom comes in swarms: a day without it is
         no silence yet."""
         is_longer = self.name != "volume" and self.policy.long_h > self.policy.window_h
         return (self.policy.window_h, *((self.policy.long_h,) if is_longer else ()))
@@ -152,7 +152,7 @@ class Cell:
         return Usual(counted, rate(counted, bad), middle, band)
 
     def _variance(self, some: float, ends: list[int], hours: int, judged: float) -> float:
-        """Of how bad one touchpoint is: as large as can be where each is bad or not, as it was where moods are told."""
+        """Of how bad one touchpoint is: as large as can be where each is bad or not, as it was where moods are."""
         most = some * (1 - some)
         if self.name != "emotion":
             return most
@@ -197,7 +197,7 @@ def _asked(blueprint: Blueprint) -> Iterator[tuple[Policy, Measure]]:
 
 
 def _sources(rows: list[Row]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """(type, phase) → the sources that told of it lately; who tells of it no more is not waited for."""
+    """(type, phase) → the sources that reported it lately; who reports it no more is not waited for."""
     newest = max((int(row["slot"]) for row in rows), default=0)
     found: dict[tuple[str, str], set[str]] = {}
     for row in rows:
