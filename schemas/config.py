@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from ipaddress import ip_network
 from itertools import pairwise
 from typing import Annotated, Final, Literal
@@ -10,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.alerting import AlertsConfig
 from schemas.base import Strict
+from schemas.calendars import ZoneText
 from schemas.ids import DIRECTORY_NAME
 from schemas.keeping import RAW_HOURS, Keeping
 from schemas.mapping import Mapping
@@ -127,6 +129,10 @@ class LatenessConfig(Strict):
     least_s: float = Field(1_800.0, ge=60, description="no source is late sooner, however often it is heard")
     most_s: float = Field(1_209_600.0, ge=60, description="every source is late then, however seldom it is heard")
     unknown_s: float = Field(3_600.0, ge=60, description="for a source of which less than a week is known")
+    holidays: tuple[date, ...] = Field(
+        (), max_length=1000, description="days on which no more comes than on a Sunday, as `2026-12-25`"
+    )
+    zone: ZoneText = Field("UTC", description="time zone of these days, as `Europe/Amsterdam`")
 
     @model_validator(mode="after")
     def _limits_fit(self) -> LatenessConfig:

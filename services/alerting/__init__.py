@@ -1,1 +1,1 @@
-"""Who is told of what hurts: incidents from the journey's facts, through channels to people."""
+"""Who is notified of what hurts: incidents from the journey's facts, through channels to people."""

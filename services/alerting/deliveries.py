@@ -1,4 +1,4 @@
-"""The delivery log: what was sent, to whom, what the receiver answered, and what nobody was told."""
+"""The delivery log: what was sent, to whom, what the receiver answered, and what reached nobody."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Deliveries:
         self._meter = meter
 
     async def noticed(self, notice: Notice, now: datetime) -> None:
-        """A notice was made: it stands in the log of the process, and where no channel wants it, nobody is told."""
+        """A notice was made: it stands in the log of the process, and where no channel wants it, it reaches nobody."""
         message = notice.message
         _log.warning(
             "%s: %s",

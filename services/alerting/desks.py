@@ -84,7 +84,7 @@ class Desks:
             self._place_of[PAST + past.incident_id] = self.partition(past.account_id)
 
     def drop_pasts(self, now: datetime) -> None:
-        """Forget what no digest will tell any more."""
+        """Forget what no digest will hold any more."""
         for name in [name for name, past in self.pasts.items() if _is_long_past(past, now)]:
             del self.pasts[name]
             self._unsaved.add(PAST + name)

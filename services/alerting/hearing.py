@@ -55,7 +55,7 @@ class Behind(Protocol):
 
 
 class Hearing:
-    """Looks until cancelled and tells `looked` what it found: source → when it was last heard, and the time."""
+    """Looks until cancelled and gives `looked` what it found: source → when it was last heard, and the time."""
 
     def __init__(  # noqa: PLR0913 - what it asks
         self,
@@ -69,7 +69,7 @@ class Hearing:
         owned: Callable[[Mapping[str, str]], None] | None = None,
         bi: str = "bi",
     ) -> None:
-        """`sources`: the configured ones; others are not waited for. `owned` is told account → owner in the CRM."""
+        """`sources`: the configured ones; others are not waited for. `owned` gets account → owner in the CRM."""
         self._owned, self._bi = owned, bi
         self._store, self._behind, self._rhythms, self._meter = store, behind, rhythms, meter
         self._clock, self._looked, self._sources = clock, looked, sources

@@ -74,7 +74,7 @@ class IncidentsTable:
         self._due: set[str] = set()
         self._acted: set[str] = set()
         self._seen: dict[str, datetime] = {}
-        self._told: dict[str, tuple[Thread, ...]] = {}
+        self._threads: dict[str, tuple[Thread, ...]] = {}
         self._held: set[int] = set()
         self._whole_at = EPOCH
 
@@ -85,7 +85,7 @@ class IncidentsTable:
                 await self.step()
             except (StoreUnavailable, PermanentError) as error:
                 _log.debug("incidents cannot be kept now: %r", error)
-            except Exception:  # people must be told of things, whatever is wrong here
+            except Exception:  # people must be notified, whatever is wrong here
                 _log.exception("incidents are not kept for analysts")
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -106,8 +106,8 @@ class IncidentsTable:
         self._due = {name for name in self._due if self._desks.partition(name) in held}
         written = 0
         for some in _slices(sorted(self._due), ACCOUNTS_AT_ONCE):
-            told = {name: self._told.get(name, ()) for name in some}
-            written += await asyncio.to_thread(self._keep, some, told)
+            threads = {name: self._threads.get(name, ()) for name in some}
+            written += await asyncio.to_thread(self._keep, some, threads)
             self._due.difference_update(some)
         return written
 
@@ -121,10 +121,11 @@ class IncidentsTable:
         return is_whole
 
     def _of_conversations(self) -> set[str]:
-        """Accounts of which people were told something since the last look."""
-        told = {name: desk.threads for name, desk in list(self._desks.of.items()) if desk.threads}
-        changed = {name for name in told.keys() | self._told.keys() if told.get(name) is not self._told.get(name)}
-        self._told = told
+        """Accounts of which people were notified since the last look."""
+        threads = {name: desk.threads for name, desk in list(self._desks.of.items()) if desk.threads}
+        names = threads.keys() | self._threads.keys()
+        changed = {name for name in names if threads.get(name) is not self._threads.get(name)}
+        self._threads = threads
         return changed
 
     def _changed(self, is_whole: bool, acted: Sequence[str]) -> set[str]:
@@ -145,7 +146,7 @@ class IncidentsTable:
     def _names(self, sql: str, **asked: object) -> set[str]:
         return {str(row["account_id"]) for row in self._store.rows(sql, asked)}
 
-    def _keep(self, accounts: Sequence[str], told: Mapping[str, tuple[Thread, ...]]) -> int:
+    def _keep(self, accounts: Sequence[str], threads: Mapping[str, tuple[Thread, ...]]) -> int:
         now, wanted = self._clock(), {"accounts": list(accounts)}
         asked = stored.asked(self._lens, EPOCH) | wanted | {"since": stamp(EPOCH)}
         both = (stored.SIGNALS, stored.TOUCHPOINTS)
@@ -157,7 +158,7 @@ class IncidentsTable:
         made = [
             rows.row_of(desk.account_id, one, pains[desk.account_id])
             for each in stored.desks_of(signals, touchpoints, known, self._lens, EPOCH)
-            for desk in (each.changed(threads=told.get(each.account_id, ())),)
+            for desk in (each.changed(threads=threads.get(each.account_id, ())),)
             for one in listed(desk, self._lens, self._log, now)
         ]
         different = rows.changes(made, self._store.rows(rows.KEPT, wanted), now)

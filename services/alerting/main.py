@@ -66,7 +66,7 @@ class Health:
         self.waiting = f"waiting for Kafka: {error!r}"[:300]
 
     def report(self) -> tuple[bool, Checks]:
-        """Able to tell people now? A receiver that is away is said, and no reason to be called unhealthy."""
+        """Able to notify people now? A receiver that is away is said, and no reason to be called unhealthy."""
         checks: dict[str, object] = {"channels": self.channels or "none: only the log is written, nobody is told"}
         if self.waiting:
             checks["waiting"] = self.waiting
@@ -95,13 +95,13 @@ async def serve(config: Config, *, stopping: asyncio.Event | None = None, health
         stop_on_signals(stopping)
     broken: list[Broken] = []
 
-    def told(places: list[Broken]) -> None:
+    def broke(places: list[Broken]) -> None:
         broken.extend(places)
         stopping.set()
 
     def made() -> Any:
         consumer = group_consumer(config.kafka, GROUP, role=STAGE)
-        guard(consumer, told)
+        guard(consumer, broke)
         return consumer
 
     try:
@@ -215,6 +215,7 @@ async def _watch(  # noqa: PLR0913 - the parts of the service
         _now,
         watcher.measured,
         lambda: not hearing.waits,
+        rhythms.holidays,
     )
     table = IncidentsTable(keeping, desks, watcher.log, lens, _now)
     health.watcher, health.dispatcher, health.waiting = watcher, dispatcher, ""

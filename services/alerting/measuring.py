@@ -13,6 +13,7 @@ from schemas.blueprint import Blueprint
 from schemas.errors import PermanentError, StoreUnavailable
 from services.alerting.hearing import Asking
 from streams.incidents.counts import BROKEN, COUNTS, Figures, asked, sources_of
+from streams.incidents.holidays import NONE, Holidays
 from streams.incidents.promises import MEMORY, promises
 from streams.incidents.series import SLOT_S
 from streams.incidents.type_desks import Check
@@ -68,7 +69,7 @@ class Rows:
 
 
 class Measuring:
-    """Looks until cancelled, and tells `judged` what policies judge of each type."""
+    """Looks until cancelled, and gives `judged` what policies judge of each type."""
 
     def __init__(
         self,
@@ -77,9 +78,10 @@ class Measuring:
         clock: Callable[[], datetime],
         judged: Judged,
         may_look: Callable[[], bool],
+        holidays: Holidays = NONE,
     ) -> None:
         """`may_look`: whether what ClickHouse has is complete now; else nothing is concluded from it."""
-        self._store, self._blueprint, self._clock = store, blueprint, clock
+        self._store, self._blueprint, self._clock, self._holidays = store, blueprint, clock, holidays
         self._judged, self._may_look = judged, may_look
         self._asks_targets = any(policy.targets for policy in blueprint.policies)
         self._asks_cells = any(policy.unusual for policy in blueprint.policies)
@@ -128,7 +130,7 @@ class Measuring:
         hour = _cut(now, timedelta(seconds=HOUR_S))
         if hour != self._cells_of:
             self._hours.ask(self._store, self._blueprint, now)
-            self._cells, self._cells_of = unusual(self._blueprint, self._hours.all()), hour
+            self._cells, self._cells_of = unusual(self._blueprint, self._hours.all(), self._holidays), hour
         return self._cells
 
 

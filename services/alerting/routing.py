@@ -26,7 +26,7 @@ def router(config: AlertsConfig) -> Callable[[Message], tuple[str, ...]]:
 
 
 class Manners:
-    """How the routes' people want to be told. A channel of several fitting routes hears at the earliest of them."""
+    """How the routes' people want to be notified. A channel of several fitting routes hears at the earliest of them."""
 
     def __init__(self, config: AlertsConfig) -> None:
         self._routes, self._digest = config.routes, config.digest

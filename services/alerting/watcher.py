@@ -1,6 +1,6 @@
 """Facts in, conversations out: read, judge, save, commit, in that order.
 
-An account is judged a moment after its last fact, so that what is read anew is not told in halves; and again when time
+An account is judged a moment after its last fact, so that what is read anew is not sent in halves; and again when time
 alone changes something: an incident is over, a silence has lasted, a source is heard again.
 """
 
@@ -47,7 +47,7 @@ LAST_LOOKS_MS: Final = (1, 20)
 SETTLE: Final = timedelta(seconds=1)
 SETTLE_AT_MOST: Final = timedelta(seconds=5)
 LOOK_BACK: Final = timedelta(days=1)
-"""How far a first start reads back: what happened then is told to nobody, and may still be going on."""
+"""How far a first start reads back: nobody is notified of what happened then, and may still be going on."""
 _WARD_EVERY: Final = timedelta(seconds=20)
 _PRUNE_EVERY: Final = timedelta(minutes=10)
 _OPEN: MetricName = "touchline_alerts_open"
@@ -214,20 +214,20 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
         first = self._first_fact_at.setdefault(account_id, now)
         self._look_at[account_id] = min(now + SETTLE, first + SETTLE_AT_MOST)
 
-    def _heard(self, partition: int, told: CleanTouchpoint) -> None:
+    def _heard(self, partition: int, touchpoint: CleanTouchpoint) -> None:
         """A source that is late is heard up to what it has come to; what it sends as history says nothing of that."""
         ward = self._desks.wards.get(partition)
         if ward is None:
             return
-        if told.source not in ward.sources:
-            self._desks.put_ward(ward.changed(sources=ward.sources | {told.source: told.received_at}))
+        if touchpoint.source not in ward.sources:
+            self._desks.put_ward(ward.changed(sources=ward.sources | {touchpoint.source: touchpoint.received_at}))
             ward = self._desks.wards[partition]
-        at = min(told.ordered_at, told.received_at)
-        if not (told.backfill or told.read_anew) and at > ward.heard.get(told.source, EPOCH):
-            ward.heard[told.source] = at  # saved now and then: once an event would be too much
+        at = min(touchpoint.ordered_at, touchpoint.received_at)
+        if not (touchpoint.backfill or touchpoint.read_anew) and at > ward.heard.get(touchpoint.source, EPOCH):
+            ward.heard[touchpoint.source] = at  # saved now and then: once an event would be too much
 
     async def _look(self) -> bool:
-        """Judge whom it is time for. Whether something new is to be told."""
+        """Judge whom it is time for. Whether people are to be notified."""
         is_news, now = False, self._clock()
         for account_id in [name for name, at in self._look_at.items() if at <= now]:
             del self._look_at[account_id]
@@ -237,7 +237,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             self._warded_at = now
             for ward in list(self._desks.wards.values()):
                 self._desks.put_ward(ward.changed(until=now, heard=dict(ward.heard)))
-            self._tell_metrics()
+            self._count_open()
         if now - self._pruned_at >= _PRUNE_EVERY:
             self._pruned_at = now
             for desk in list(self._desks.of.values()):
@@ -307,7 +307,7 @@ class Watcher(ConsumerRebalanceListener):  # type: ignore[misc]
             name = f"{place.topic}/{place.partition}"
             self._meter.set("touchline_consumer_lag_records", lag, stage=STAGE, partition=name)
 
-    def _tell_metrics(self) -> None:
+    def _count_open(self) -> None:
         threads = [thread for desk in self._desks.of.values() for thread in desk.threads]
         self.held = sum(thread.state == "held" for thread in threads)
         self._meter.set("touchline_alerts_held", self.held)

@@ -1,1 +1,1 @@
-"""What counts as one incident, how it is recognised again, what people did about it, and what they are told. Pure."""
+"""What counts as one incident, how it is recognised again, what people did about it, and what is sent to them. Pure."""

@@ -145,7 +145,7 @@ def cells(counts: Iterable[Row]) -> dict[tuple[str, str], dict[str, Series]]:
 
 
 def sources_of(counts: Iterable[Row]) -> dict[str, tuple[str, ...]]:
-    """Type → the sources that tell of it, by name."""
+    """Type → the sources that report it, by name."""
     found: dict[str, set[str]] = {}
     for row in counts:
         found.setdefault(str(row["touchpoint_type"]), set()).add(str(row["source"]))

@@ -14,7 +14,7 @@ MAX_LINES = 50
 
 
 def daily(channel: str, messages: Sequence[Message], now: datetime) -> Digest:
-    """What came for a channel since its last digest: each incident once, as it was last told, the worst first.
+    """What came for a channel since its last digest: each incident once, as it was last described, the worst first.
 
     The same messages make the same digest, so that one that is sent again can be recognised.
     """

@@ -39,9 +39,9 @@ _MEASURED = "support_ticket"
 
 def run(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> str:
     """Empty when the test holds; otherwise what differs."""
-    told = _told(blueprint, policy, test)
-    differs = [] if len(told) == test.signals else [f"told of {len(told)}, {test.signals} expected"]
-    message = told[0].last if told else None
+    threads = _opened(blueprint, policy, test)
+    differs = [] if len(threads) == test.signals else [f"{len(threads)} incidents, {test.signals} expected"]
+    message = threads[0].last if threads else None
     if message is not None:
         if test.level is not None and message.level != test.level:
             differs.append(f"level {message.level}, {test.level} expected")
@@ -62,7 +62,7 @@ def only(blueprint: Blueprint, policy: Policy) -> Blueprint:
     return blueprint.model_copy(update={"policies": (policy,)})
 
 
-def _told(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> Sequence[Thread]:
+def _opened(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> Sequence[Thread]:
     now = START + timedelta(seconds=test.as_of_s)
     lens = Lens(only(blueprint.source, policy))
     if policy.sources:
@@ -77,7 +77,7 @@ def _told(blueprint: CompiledBlueprint, policy: Policy, test: PolicyTest) -> Seq
 
 
 def _told_of_source(lens: Lens, test: PolicyTest, now: datetime) -> Sequence[Thread]:
-    """What is told of a source that was heard as the test says: looked at just before it came back, and now."""
+    """The incidents of a source that was heard as the test says: looked at just before it came back, and now."""
     desk = Desk(account_id=f"{SOURCE}golden")
     times = sorted({START + hours for span in test.heard for hours in _hours(*span)})
     heard = [at for at in times if at <= now]
@@ -91,7 +91,7 @@ def _told_of_source(lens: Lens, test: PolicyTest, now: datetime) -> Sequence[Thr
 
 
 def _told_of_figures(lens: Lens, test: PolicyTest, now: datetime) -> Sequence[Thread]:
-    """What is told of a type whose figures were as the test says: looked at time and again, as they were known."""
+    """The incidents of a type whose figures were as the test says: looked at time and again, as they were known."""
     kind = lens.types[_MEASURED].model_copy(update={"targets": test.targets})
     blueprint = lens.blueprint.model_copy(update={"types": (kind,)})
     measured = {(kind.id, target): Series(dict(_tallies(test, target, SLOT))) for target in test.targets}

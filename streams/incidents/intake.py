@@ -18,14 +18,14 @@ MEMORY = timedelta(days=2)
 MAX_PARTS = 400
 _MAX_GONE = 100
 _CARRIER_MEMORY = timedelta(hours=1)
-"""A touchpoint may be told before the signal it carries."""
+"""A touchpoint may come before the signal it carries."""
 
 
 OUTRIGHT = frozenset({"complaint", "cancellation", "status_page"})
 """Types that hurt whenever they happen, whatever was detected: complaints, cancellations, outages."""
 
 OWNERS = ("owner", "owner_name", "account_owner", "account_manager", "hubspot_owner_id", "owner_id")
-"""Traits that say who owns an account, the first that is told; CRMs that tell it otherwise: see bi.accounts."""
+"""Traits that say who owns an account, the first that is there; CRMs that say it otherwise: see bi.accounts."""
 
 
 def pains_of(blueprint: Blueprint) -> frozenset[str]:
@@ -40,7 +40,7 @@ def pain_by_definition(kind: TouchpointType) -> float:
 
 
 class Lens:
-    """What must be known of the blueprint to tell pains from the rest."""
+    """What must be known of the blueprint to know pains from the rest."""
 
     def __init__(self, blueprint: Blueprint) -> None:
         self.blueprint = blueprint
@@ -122,7 +122,7 @@ def _day(text: str) -> datetime | None:
 
 
 class Recent:
-    """The last touchpoints seen, of any account: a fall of the phase is told apart from the touchpoint behind it."""
+    """The last touchpoints seen, of any account: a fall of the phase is another fact than the touchpoint behind it."""
 
     def __init__(self, size: int = 20_000) -> None:
         self._size = size

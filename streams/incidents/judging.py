@@ -15,7 +15,7 @@ from streams.incidents.intake import Lens
 
 _USUAL_IMPORTANCE, _OF = 3, 5
 _FIRST_CONTACT = timedelta(minutes=5)
-"""What a source tells of at its very first contact is not older than this, or it is its history."""
+"""What a source reports at its very first contact is not older than this, or it is its history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def is_news(  # noqa: PLR0913 - what makes news
 
 
 def _is_history(part: Part, carrier: Carrier | None, watch: Watch) -> bool:
-    """Sent as history, or older than what its source first told us."""
+    """Sent as history, or older than what its source first reported."""
     sources = (carrier.source,) if carrier is not None else part.sources
     firsts = [watch.sources[source] for source in sources if source in watch.sources]
     is_older = any(part.pained_at < first - _FIRST_CONTACT for first in firsts)

@@ -31,7 +31,7 @@ def after_look(desk: Desk, source: str, rhythm: Rhythm, heard_at: datetime, now:
 
 
 def late(source: str, rhythm: Rhythm, heard_at: datetime, now: datetime) -> Part:
-    """What is told of a source that is late."""
+    """What hurts where a source is late."""
     event_id = named_id(NAMESPACE_URL, f"touchline:late:{source}:{heard_at.isoformat()}")
     return Part(
         part_id=f"{SOURCE}{event_id}",
@@ -43,7 +43,7 @@ def late(source: str, rhythm: Rhythm, heard_at: datetime, now: datetime) -> Part
         event_id=event_id,
         events=(event_id,),
         words=f"{source} was last heard at {heard_at:%Y-%m-%d %H:%M} UTC, {duration((now - heard_at).total_seconds())} "
-        f"ago; {rhythm.words()}. What its silence would tell is held",
+        f"ago; {rhythm.words()}. What its silence would mean is held",
     )
 
 

@@ -1,6 +1,6 @@
 """The incidents of an account as everybody is shown them: the page, the command and the alerts ask here.
 
-One is recognised by its evidence: where people were told of it, it keeps the name they were told.
+One is recognised by its evidence: where people were notified of it, it keeps the name they know.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ State = Literal["open", "taken", "silenced", "done", "over"]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An incident, how bad it is now, where it stands with people and what they were told.
+    """An incident, how bad it is now, where it stands with people and what was sent to them.
 
-    `thread`: None where nobody was told of it. `is_back`: it was done, and hurts again.
+    `thread`: None where nobody was notified of it. `is_back`: it was done, and hurts again.
     """
 
     incident_id: str

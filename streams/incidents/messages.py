@@ -1,4 +1,4 @@
-"""What people are told of an incident: what, whom, since when, how bad, the evidence, what good would look like."""
+"""Messages about an incident: what, whom, since when, how bad, the evidence, what good would look like."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ class Places:
 
 
 def notice_id(thread_id: str, kind: Kind, level: Level, mark: datetime) -> str:
-    """The same for the same telling of the same conversation; `mark`: when what it tells of came about."""
+    """The same for the same message of the same conversation; `mark`: when what it is about came about."""
     return named_id(NAMESPACE_URL, f"touchline:notice:{thread_id}:{kind}:{level}:{mark.isoformat()}")
 
 
 def describe(  # noqa: PLR0913 - what a message is made of
     incident: Incident, desk: Desk, lens: Lens, policy: Policy, level: Level, standing: Standing, places: Places
 ) -> Callable[[str, Kind, datetime, str], Message]:
-    """What is told of an incident now, as a function of (conversation, kind, time, remark)."""
+    """The message about an incident now, as a function of (conversation, kind, time, remark)."""
     lead = incident.lead
     kind = lens.types.get(lead.touchpoint_type)
     name = desk.name or desk.account_id

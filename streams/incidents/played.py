@@ -1,4 +1,4 @@
-"""What policies would have told of sources and touchpoint types on the days that are stored: for previews. Pure."""
+"""What policies would have sent of sources and touchpoint types on the days that are stored: for previews. Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from schemas.incidents import Desk
 from streams.incidents.counts import BROKEN, COUNTS, asked, measured, sources_of
+from streams.incidents.holidays import Holidays
 from streams.incidents.intake import Lens
 from streams.incidents.lateness import after_look
 from streams.incidents.pace import SLOT_S
@@ -66,7 +67,8 @@ def desks_of_figures(  # noqa: PLR0913 - what it is played on
         for row in rows[SLOTS, 0]
         if row["source"] in rhythms.names and any(policy.sources for policy in lens.blueprint.policies)
     ]
-    return [_believed(desk) for desk in (*sources, *_types(rows, lens, since, now)) if desk.parts]
+    types = _types(rows, lens, since, now, rhythms.holidays)
+    return [_believed(desk) for desk in (*sources, *types) if desk.parts]
 
 
 def _believed(desk: Desk) -> Desk:
@@ -74,10 +76,12 @@ def _believed(desk: Desk) -> Desk:
     return desk.changed(parts={name: part.changed(needs_sources=False) for name, part in desk.parts.items()})
 
 
-def _types(rows: Mapping[tuple[str, int], Sequence[Row]], lens: Lens, since: datetime, now: datetime) -> Iterator[Desk]:
+def _types(
+    rows: Mapping[tuple[str, int], Sequence[Row]], lens: Lens, since: datetime, now: datetime, holidays: Holidays
+) -> Iterator[Desk]:
     quarters, broken = rows[COUNTS, STEP_S], rows[BROKEN, STEP_S]
     kept = promises(lens.blueprint, measured(quarters, broken, lens.blueprint), sources_of(quarters))
-    cells = unusual(lens.blueprint, rows[COUNTS, HOUR_S])
+    cells = unusual(lens.blueprint, rows[COUNTS, HOUR_S], holidays)
     for name in sorted(kept.keys() | cells.keys()):
         kind = lens.types[name]
         checks: list[Check] = [*kept.get(name, ()), *cells.get(name, ())]

@@ -1,4 +1,4 @@
-"""What the policies would have told, had they watched: history played to the same judging that works live. Pure.
+"""What the policies would have sent, had they watched: history played to the same judging that works live. Pure.
 
 What a part looked like while it grew is not stored: it counts as it stands now, from when it last hurt. What was sent
 as history counts as if it had come in time: the question is how often a policy fires, not what was imported.
@@ -30,7 +30,7 @@ _MOMENT = timedelta(seconds=1)
 
 @dataclass(slots=True)
 class Tally:
-    """What one policy would have told. `pains` is how many signals and touchpoints lie behind it."""
+    """What one policy would have sent. `pains` is how many signals and touchpoints lie behind it."""
 
     policy: str
     opened: int = 0
@@ -55,11 +55,11 @@ class Tally:
 
 
 def preview(desks: Iterable[Desk], lens: Lens, since: datetime, now: datetime) -> list[Tally]:
-    """What would have been told from `since` until `now`, by policy, in their order. Desks hold parts, nothing else."""
+    """What would have been sent from `since` until `now`, by policy, in their order. Desks hold parts, nothing else."""
     tallies = {policy.id: Tally(policy.id) for policy in lens.blueprint.policies}
     for desk in desks:
         events: dict[str, set[str]] = {}
-        messages = told(desk, lens, since, now, events)
+        messages = sent(desk, lens, since, now, events)
         for message in messages:
             _count(tallies[message.policy], message)
             if message.kind == "opened":
@@ -67,7 +67,7 @@ def preview(desks: Iterable[Desk], lens: Lens, since: datetime, now: datetime) -
     return list(tallies.values())
 
 
-def told(desk: Desk, lens: Lens, since: datetime, now: datetime, events: dict[str, set[str]]) -> list[Message]:
+def sent(desk: Desk, lens: Lens, since: datetime, now: datetime, events: dict[str, set[str]]) -> list[Message]:
     """The messages about one account, oldest first; `events` takes the evidence of each conversation."""
     counts = {rule.id: rule.count for rule in lens.blueprint.rules}
     steps = sorted(_steps(desk.parts, counts), key=lambda step: (step[0], step[1].part_id))

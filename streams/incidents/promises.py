@@ -78,7 +78,7 @@ class Promise:
 
     @property
     def needs_sources(self) -> bool:
-        """That nobody answered is known by silence; friction and moods are told."""
+        """That nobody answered is known by silence; friction and moods are reported."""
         return self.target in IN_TIME and self.target != "duration_ms"
 
     @property

@@ -8,13 +8,14 @@ and the days between two exports are no silence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Final
 
 from schemas.config import LatenessConfig, SourceConfig
+from streams.incidents.holidays import NONE, Holidays, holidays_of
 from streams.incidents.pace import HOUR_S, SLOT_S, Pace, learned
 
 MEMORY: Final = timedelta(days=28)
@@ -30,7 +31,7 @@ WHERE minute >= toStartOfMinute({{since:DateTime64(3, 'UTC')}}) AND received_at 
   AND NOT backfill AND NOT is_deleted
 GROUP BY source
 """
-"""When each source was heard, and how long after it happened most of what it tells arrives. What was sent as history
+"""When each source was heard, and how long after it happened most of what it reports arrives. What was sent as history
 says nothing of either."""
 
 
@@ -50,6 +51,7 @@ class Rhythm:
     most: float = 0.0
     least_s: float = 0.0
     most_s: float = 0.0
+    holidays: Holidays = NONE
 
     def is_late(self, heard_at: datetime, now: datetime) -> bool:
         """Whether a source that was last heard then should have been heard again by now."""
@@ -59,7 +61,14 @@ class Rhythm:
         if not self.least_s < silent_s <= self.most_s:
             return silent_s > self.most_s
         slack_s = max(_slack_s(self.usual_s), min(HOUR_S, silent_s / 8))
-        return self.pace.between(heard_at.timestamp(), now.timestamp() - slack_s) > self.most
+        return self._expected(self.pace, heard_at.timestamp(), now.timestamp() - slack_s) > self.most
+
+    def _expected(self, pace: Pace, since_s: float, until_s: float) -> float:
+        """How much comes from a time to another, where a holiday is a Sunday."""
+        amount = pace.between(since_s, until_s)
+        for begin_s, end_s, shift_s in self.holidays.within(since_s, until_s):
+            amount += pace.between(begin_s + shift_s, end_s + shift_s) - pace.between(begin_s, end_s)
+        return amount
 
     @property
     def never_before_s(self) -> float:
@@ -87,7 +96,8 @@ def rhythm_of(slots: Iterable[int], limits: LatenessConfig, lag_s: float = 0.0) 
     usual = median(gaps)
     pace, most = learned(heard, usual)
     late_after_s = _within(_late_after_s(pace, most, heard, usual), limits)
-    return Rhythm(late_after_s, usual, lag_s, pace=pace, most=most, least_s=limits.least_s, most_s=limits.most_s)
+    rhythm = Rhythm(late_after_s, usual, lag_s, pace=pace, most=most, least_s=limits.least_s, most_s=limits.most_s)
+    return replace(rhythm, holidays=holidays_of(limits))
 
 
 def _late_after_s(pace: Pace, most: float, heard: Sequence[int], usual_s: float) -> float:
@@ -107,8 +117,8 @@ def rhythms_of(
 ) -> dict[str, Rhythm]:
     """Source → rhythm, from the rows of SLOTS; what the configuration says of a source comes first."""
     learned = {str(row["source"]): rhythm_of(row["slots"], limits, float(str(row["lag_s"]))) for row in rows}  # type: ignore[arg-type]
-    told = {one.name: one.late_after_s for one in sources if one.late_after_s is not None}
-    for name, late_after_s in told.items():
+    named = {one.name: one.late_after_s for one in sources if one.late_after_s is not None}
+    for name, late_after_s in named.items():
         lag_s = learned[name].lag_s if name in learned else 0.0
         learned[name] = Rhythm(late_after_s, lag_s=lag_s, is_set=True)
     return learned
@@ -127,14 +137,19 @@ class Rhythms:
         self._of = rhythms_of(rows, self._sources, self._limits)
 
     @property
+    def holidays(self) -> Holidays:
+        """The days on which less comes."""
+        return holidays_of(self._limits)
+
+    @property
     def names(self) -> frozenset[str]:
         """The configured sources."""
         return frozenset(one.name for one in self._sources)
 
     def of_slots(self, source: str, slots: Iterable[int]) -> Rhythm:
         """As it was when a source had been heard in these slots; what the configuration says of it comes first."""
-        told = next((one.late_after_s for one in self._sources if one.name == source), None)
-        return rhythm_of(slots, self._limits) if told is None else Rhythm(told, is_set=True)
+        named = next((one.late_after_s for one in self._sources if one.name == source), None)
+        return rhythm_of(slots, self._limits) if named is None else Rhythm(named, is_set=True)
 
     def of(self, source: str) -> Rhythm:
         """Of one that was never heard, what is believed of the unknown."""

@@ -65,8 +65,8 @@ def _touchpoint(row: Row, lens: Lens) -> Part:
 
 
 def falls_of(row: Row, since: datetime) -> Iterator[tuple[str, Part]]:
-    """Falls back of the phase that an account's row tells of, by the ids of their parts."""
-    for told in orjson.loads(str(row["transitions"]) or "[]"):
-        move = PhaseChange.of(told)
+    """Falls back of the phase that an account's row holds, by the ids of their parts."""
+    for one in orjson.loads(str(row["transitions"]) or "[]"):
+        move = PhaseChange.of(one)
         if is_fall(move) and move.at >= since:
             yield f"phase:{move.event_id}", fall(f"phase:{move.event_id}", move, 0)

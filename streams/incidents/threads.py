@@ -1,4 +1,4 @@
-"""From what hurts an account to what people are told: conversations open, grow, come back, close and are withdrawn.
+"""From what hurts an account to messages for people: conversations open, grow, come back, close and are withdrawn.
 
 `judged` is a pure step: the same desk at the same time always comes to the same, and a second look changes nothing.
 Notices it makes stay on the desk until they are delivered, so that a crash loses none.
@@ -28,7 +28,7 @@ WITHDRAW_AFTER: Final = timedelta(seconds=90)
 
 
 class Manner(Protocol):
-    """How the people behind a channel want to be told."""
+    """How the people behind a channel want to be notified."""
 
     def not_before(self, message: Message, channel: str, now: datetime) -> datetime:
         """When a channel's people want to hear of it."""
@@ -37,7 +37,7 @@ class Manner(Protocol):
         """Whether a channel's people hear of it together with others, once a day."""
 
     def reminder(self, message: Message) -> tuple[timedelta, tuple[str, ...]] | None:
-        """After how long what nobody took is told again, and through which channels; None: never."""
+        """After how long people are reminded of what nobody took, and through which channels; None: never."""
 
 
 class AtOnce:
@@ -57,7 +57,7 @@ class AtOnce:
 class View:
     """What a look at a desk needs beside the desk.
 
-    heard: source → up to when it has told what happened. rhythms: when that is late.
+    heard: source → up to when it has reported what happened. rhythms: when that is late.
     owners: account → who owns it in the CRM.
     aside: sources whose requests are kept unread.
     """
@@ -90,7 +90,7 @@ class View:
             return f"nothing was heard of {source}"
         rhythm = self.rhythms.of(source)
         if rhythm.is_late(at + timedelta(seconds=rhythm.lag_s), self.now):
-            return f"{source} told nothing of what happened after {at:%Y-%m-%d %H:%M} UTC"
+            return f"{source} reported nothing of what happened after {at:%Y-%m-%d %H:%M} UTC"
         return ""
 
 
@@ -189,7 +189,7 @@ def _seen(incident: Incident, desk: Desk, view: View) -> _Seen:
 
 
 def _begun(seen: _Seen, parent: Thread | None) -> list[Thread]:
-    """A conversation about an incident that has none; one that was spoken of under another name is not told anew."""
+    """A conversation about an incident that has none; one that was sent under another name is not sent anew."""
     incident, view = seen.incident, seen.view
     if parent is not None and parent.state == "told":
         return [_thread(seen, "told").changed(level=parent.level, channels=parent.channels, told_at=parent.told_at)]
@@ -200,7 +200,7 @@ def _begun(seen: _Seen, parent: Thread | None) -> list[Thread]:
     if source:
         return [_thread(seen, "held").changed(held_since=view.now, held_for=source, held_why=why)]
     thread = _thread(seen, "told")
-    return [_told(thread, seen, "opened", "")]
+    return [_notified(thread, seen, "opened", "")]
 
 
 def _thread(seen: _Seen, state: str) -> Thread:
@@ -228,7 +228,7 @@ def _stale_source(seen: _Seen) -> tuple[str, str]:
 
 
 def _joined(thread: Thread, others: Sequence[Thread]) -> Thread:
-    """One conversation of several about what turned out to be one incident. What was told by any counts as told."""
+    """One conversation of several about what turned out to be one incident. What was sent of any counts as sent."""
     for other in others:
         events = tuple(dict.fromkeys((*thread.events, *other.events)))[:MAX_EVENTS]
         thread = thread.changed(events=events, policies=tuple(dict.fromkeys((*thread.policies, *other.policies))))
@@ -250,11 +250,11 @@ def _continued(thread: Thread, seen: _Seen) -> Thread | None:
         return _held(thread, seen)
     if thread.is_over:
         return _revived(thread, seen)
-    return _told_before(thread, seen)
+    return _spoken_of(thread, seen)
 
 
 def _held(thread: Thread, seen: _Seen) -> Thread | None:
-    """Told as soon as its source is heard again, dropped when it ended or came to nothing meanwhile."""
+    """Sent as soon as its source is heard again, dropped when it ended or came to nothing meanwhile."""
     if not seen.hits or seen.incident.is_over(seen.view.now) or _is_mended(seen):
         return None
     source, why = _stale_source(seen)
@@ -266,7 +266,7 @@ def _held(thread: Thread, seen: _Seen) -> Thread | None:
     assert thread.held_since is not None
     minutes = round((seen.view.now - thread.held_since).total_seconds() / 60)
     remark = f"held for {minutes} min because {thread.held_why or f'nothing was heard of {thread.held_for}'}"
-    return _told(thread.changed(state="told", held_since=None, held_for="", held_why=""), seen, "opened", remark)
+    return _notified(thread.changed(state="told", held_since=None, held_for="", held_why=""), seen, "opened", remark)
 
 
 def _is_mended(seen: _Seen) -> bool:
@@ -278,10 +278,10 @@ def _revived(thread: Thread, seen: _Seen) -> Thread:
         return thread
     if thread.ended_at is not None and thread.state == "closed" and seen.incident.pained_at <= thread.ended_at:
         return thread
-    return _told(thread.changed(state="told", ended_at=None), seen, "returned", "it was over, and hurts again")
+    return _notified(thread.changed(state="told", ended_at=None), seen, "returned", "it was over, and hurts again")
 
 
-def _told_before(thread: Thread, seen: _Seen) -> Thread:
+def _spoken_of(thread: Thread, seen: _Seen) -> Thread:
     view, standing = seen.view, seen.standing
     if seen.incident.is_over(view.now):
         calm = "what was waited for has come" if _is_mended(seen) else "nothing more happened for a day"
@@ -291,22 +291,22 @@ def _told_before(thread: Thread, seen: _Seen) -> Thread:
     done_at = standing.done_at
     if done_at is not None and thread.resumed_at != done_at and not standing.is_done(seen.incident.pained_at):
         remark = f"{standing.done_by} called it done, and it hurts again"
-        return _told(thread.changed(resumed_at=done_at), seen, "returned", remark)
+        return _notified(thread.changed(resumed_at=done_at), seen, "returned", remark)
     level = level_of(seen.incident, view.lens, _weight(seen.desk, view))
     if seen.news and not is_at_least(thread.level, level) and not standing.is_done(seen.incident.pained_at):
-        return _told(thread, seen, "grown", f"it was {thread.level}")
+        return _notified(thread, seen, "grown", f"it was {thread.level}")
     return _reminded(thread, seen)
 
 
 def _reminded(thread: Thread, seen: _Seen) -> Thread:
-    """Told again where nobody took it for as long as a route allows."""
+    """Sent again where nobody took it for as long as a route allows."""
     view, due = seen.view, _due_reminder(thread, seen.view)
     if due is None or due[0] > view.now or seen.standing.taken_by:
         return thread
     if seen.standing.is_done(seen.incident.pained_at):
         return thread
     hours = (view.now - thread.opened_at).total_seconds() / 3600
-    reminded = _told(thread, seen, "reminder", f"nobody has taken it for {hours:.0f} h", due[1])
+    reminded = _notified(thread, seen, "reminder", f"nobody has taken it for {hours:.0f} h", due[1])
     return reminded.changed(level=max(thread.level, reminded.level, key=LEVELS.index))
 
 
@@ -319,7 +319,7 @@ def _due_reminder(thread: Thread, view: View) -> tuple[datetime, tuple[str, ...]
     return (max([thread.told_at, *waiting]) + found[0], tuple(found[1])) if found is not None else None
 
 
-def _told(thread: Thread, seen: _Seen, kind: Kind, remark: str, only: Sequence[str] | None = None) -> Thread:
+def _notified(thread: Thread, seen: _Seen, kind: Kind, remark: str, only: Sequence[str] | None = None) -> Thread:
     message = seen.message(thread.thread_id, kind, thread.policies, remark)
     channels = seen.view.route(message) if only is None else tuple(only)
     return thread.changed(
@@ -332,7 +332,7 @@ def _told(thread: Thread, seen: _Seen, kind: Kind, remark: str, only: Sequence[s
 
 
 def _gone(thread: Thread, view: View) -> Thread | None:
-    """No evidence is left. A moment is waited: what is read anew is withdrawn first and then told again."""
+    """No evidence is left. A moment is waited: what is read anew is withdrawn first and then comes again."""
     if thread.is_over:
         return thread
     if thread.state == "held":
@@ -357,7 +357,7 @@ def _ended(thread: Thread, view: View, kind: Kind, remark: str) -> Thread:
 
 
 def _unheard(thread: Thread) -> frozenset[str]:
-    """Channels whose people have heard nothing of it yet: what did not happen need not be told and taken back."""
+    """Channels whose people have heard nothing of it yet: what did not happen need not be sent and taken back."""
     opened = [notice for notice in thread.notices if notice.message.kind == "opened"]
     return frozenset(
         one.channel for notice in opened for one in notice.sendings if one.state == "due" and not one.attempts
@@ -384,7 +384,7 @@ def _with_notice(thread: Thread, message: Message, channels: Sequence[str], view
 
 
 def _not_in_digest(notice: Notice, channels: Set[str]) -> Notice:
-    """What is told now need not be told again tomorrow morning as it was before."""
+    """What is sent now need not be sent again tomorrow morning as it was before."""
     sendings = tuple(
         one for one in notice.sendings if not (one.digest and one.channel in channels and not one.attempts)
     )

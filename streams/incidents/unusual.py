@@ -19,6 +19,7 @@ from typing import ClassVar, Final, Literal, NamedTuple
 from schemas.blueprint import Blueprint
 from schemas.policies import Measure, Policy
 from streams.incidents.counts import Row, cells
+from streams.incidents.holidays import NONE, Holidays
 from streams.incidents.series import Series, rate
 from streams.incidents.type_desks import Pain
 
@@ -55,6 +56,7 @@ class Cell:
     name: Measure
     series: Series
     sources: tuple[str, ...] = ()
+    holidays: Holidays = NONE
     kind: ClassVar[Literal["unusual"]] = "unusual"
     step_s: ClassVar[int] = HOUR_S
     reach: ClassVar[timedelta] = timedelta(days=3)
@@ -74,7 +76,7 @@ class Cell:
 
     @property
     def _windows(self) -> tuple[int, ...]:
-        """The short one first: what shows in it is told sooner. What comes seldom comes in swarms: a day without it is
+        """The short one first: what shows in it is known sooner. What comes seldom comes in swarms: a day without it is
         no silence yet."""
         is_longer = self.name != "volume" and self.policy.long_h > self.policy.window_h
         return (self.policy.window_h, *((self.policy.long_h,) if is_longer else ()))
@@ -114,7 +116,17 @@ class Cell:
         middle = median(before)
         if middle < self.policy.volume or before[1] < self.policy.volume / 3:  # one week of holidays is forgiven
             return None
+        if self._is_like_sunday(until, hours):
+            return None
         return Pain(0.7, f"nothing came in the last {hours} h, {middle:.0f} in the same hours of the weeks before")
+
+    def _is_like_sunday(self, until: int, hours: int) -> bool:
+        """Whether some of these hours are of a holiday, and on Sundays so little comes that none is no news."""
+        off = self.holidays.within((until - hours + 1) * HOUR_S, (until + 1) * HOUR_S)
+        if not off:
+            return False
+        sunday = until + int(off[-1].shift_s) // HOUR_S
+        return median(counted for counted, _ in self._weeks_before(sunday, hours)) < self.policy.volume
 
     def _comes(self, until: int, hours: int) -> bool:
         """Whether anything came, or nothing was to be expected then."""
@@ -140,7 +152,7 @@ class Cell:
         return Usual(counted, rate(counted, bad), middle, band)
 
     def _variance(self, some: float, ends: list[int], hours: int, judged: float) -> float:
-        """Of how bad one touchpoint is: as large as can be where each is bad or not, as it was where moods are told."""
+        """Of how bad one touchpoint is: as large as can be where each is bad or not, as it was where moods are."""
         most = some * (1 - some)
         if self.name != "emotion":
             return most
@@ -166,7 +178,7 @@ class Cell:
         return f"friction at {found.now:.0%} of {found.counted:.0f}, {found.usual:.0%}"
 
 
-def unusual(blueprint: Blueprint, counts: Iterable[Row]) -> dict[str, list[Cell]]:
+def unusual(blueprint: Blueprint, counts: Iterable[Row], holidays: Holidays = NONE) -> dict[str, list[Cell]]:
     """Touchpoint type → what its policies judge, from hourly counts."""
     rows = list(counts)
     sources = _sources(rows)
@@ -175,7 +187,8 @@ def unusual(blueprint: Blueprint, counts: Iterable[Row]) -> dict[str, list[Cell]
     for (kind, phase), series in cells(rows).items():
         for policy, name in _asked(blueprint) if kind in known else ():
             judged = series["emotion" if name == "emotion" else "friction_rate"]
-            found.setdefault(kind, []).append(Cell(policy, phase, name, judged, sources.get((kind, phase), ())))
+            cell = Cell(policy, phase, name, judged, sources.get((kind, phase), ()), holidays)
+            found.setdefault(kind, []).append(cell)
     return found
 
 
@@ -184,7 +197,7 @@ def _asked(blueprint: Blueprint) -> Iterator[tuple[Policy, Measure]]:
 
 
 def _sources(rows: list[Row]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """(type, phase) → the sources that told of it lately; who tells of it no more is not waited for."""
+    """(type, phase) → the sources that reported it lately; who reports it no more is not waited for."""
     newest = max((int(row["slot"]) for row in rows), default=0)
     found: dict[tuple[str, str], set[str]] = {}
     for row in rows:

@@ -20,7 +20,7 @@ _MOST = 10
 def weekly(
     channel: str, pasts: Iterable[Past], log: ActionLog, now: datetime, watched_since: datetime, page: str = ""
 ) -> Digest:
-    """What a channel's people are told of the last seven days. `page`: where to look; empty: nowhere that is known."""
+    """What a channel's people get of the last seven days. `page`: where to look; empty: nowhere that is known."""
     known = [past for past in pasts if past.opened_at < now]
     this = [past for past in known if past.opened_at >= now - WEEK and past.state != "withdrawn"]
     before = [past for past in known if now - 2 * WEEK <= past.opened_at < now - WEEK and past.state != "withdrawn"]

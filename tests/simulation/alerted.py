@@ -9,7 +9,7 @@ from schemas.facts import AccountFact, Fact, SignalFact, TouchpointFact
 from schemas.incidents import Desk, Part
 from schemas.policies import Policy
 from streams.incidents.intake import Lens, fall, is_fall
-from streams.incidents.preview import told
+from streams.incidents.preview import sent
 from streams.journey.account import AccountJourney
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.facts import account_fact, facts_of
@@ -45,11 +45,11 @@ def facts(story: Story, blueprint: CompiledBlueprint) -> list[Fact]:
     return [*facts_of(account, changes, AS_OF), account_fact(account, AS_OF)]
 
 
-def desk_of(told: Iterable[Fact], lens: Lens) -> Desk:
+def desk_of(found: Iterable[Fact], lens: Lens) -> Desk:
     """Everything that ever hurt the account, as a preview reads it."""
     parts: dict[str, Part] = {}
     desk = Desk(account_id="")
-    for fact in told:
+    for fact in found:
         if isinstance(fact, SignalFact) and fact.polarity == "friction" and not fact.withdrawn:
             parts[fact.signal_id] = lens.part_of_signal(fact)
         elif isinstance(fact, TouchpointFact) and fact.touchpoint_type in lens.pains and fact.on_map:
@@ -66,7 +66,7 @@ def desk_of(told: Iterable[Fact], lens: Lens) -> Desk:
 
 def _judge(story: Story, desk: Desk, lens: Lens, scores: Mapping[str, Told]) -> None:
     events: dict[str, set[str]] = {}
-    messages = told(desk, lens, START, AS_OF, events)
+    messages = sent(desk, lens, START, AS_OF, events)
     truth = story.truth + following(story.truth)
     for message in messages:
         score = scores[message.policy]

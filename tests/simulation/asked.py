@@ -12,7 +12,7 @@ from random import Random
 from typing import Final
 
 from streams.incidents.intake import Lens
-from streams.incidents.preview import told
+from streams.incidents.preview import sent
 from streams.journey.compiled import CompiledBlueprint
 from tests.simulation.alerted import Told, desk_of, facts
 from tests.simulation.score import AS_OF
@@ -167,7 +167,7 @@ def asked(blueprint: CompiledBlueprint, accounts: int, seeds: tuple[int, ...]) -
 
 def _judge(policy: str, story: Story, blueprint: CompiledBlueprint, lens: Lens, scores: dict[str, Told]) -> None:
     events: dict[str, set[str]] = {}
-    messages = told(desk_of(facts(story, blueprint), lens), lens, START, AS_OF, events)
+    messages = sent(desk_of(facts(story, blueprint), lens), lens, START, AS_OF, events)
     opened = [message for message in messages if message.kind == "opened" and message.policy in scores]
     for message in opened:
         scores[message.policy].opened += 1

@@ -65,7 +65,7 @@ def rhythm(seed: int, cells: int = 12, days: int = 90) -> list[Row]:
     """Figures of made-up types with a day, a week, good and bad days, and slow drifts: nothing is wrong with them."""
     rng = random.Random(f"rhythm/{seed}")
     first, rows = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp()) // HOUR_S, list[Row]()
-    kinds = ("support_ticket", "pricing_page", "quote_request", "demo_request", "invoice", "onboarding")
+    kinds = ("support_ticket", "pricing_page", "quote_request", "demo_request", "first_invoice", "onboarding")
     for number in range(cells):
         size, pain, mood = rng.choice((6, 20, 80)), rng.uniform(0.01, 0.15), rng.uniform(-0.1, 0.5)
         for day in range(days):
@@ -123,6 +123,8 @@ def found(rows: Sequence[Row], changes: Sequence[Change], blueprint: Blueprint) 
     scores: dict[Measure, Found] = {name: Found() for name in ("friction_rate", "emotion", "volume")}
     kinds = {kind.id: kind for kind in blueprint.types}
     first, last = min(row["slot"] for row in rows), max(row["slot"] for row in rows)
+    unknown = {change.cell[0] for change in changes} - kinds.keys()
+    assert not unknown, f"the blueprint has no types {unknown}: nobody looks at them"
     told: list[Change] = []
     for name, checks in unusual(blueprint, rows).items():
         for check in checks:

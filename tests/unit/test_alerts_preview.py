@@ -11,7 +11,7 @@ from services.cli.commands.previewing import changes_of
 from services.cli.console import UsageError
 from streams.incidents.incident import CALM
 from streams.incidents.intake import Lens
-from streams.incidents.preview import Tally, preview, told, with_changes
+from streams.incidents.preview import Tally, preview, sent, with_changes
 from tests.incident_kit import BLUEPRINT, LENS, NOW, part
 
 SINCE = NOW - timedelta(days=30)
@@ -33,20 +33,20 @@ def of(tallies: list[Tally], policy: str) -> Tally:
 
 
 def test_history_is_told_as_it_would_have_been() -> None:
-    messages = told(desk(*failed(1, 20), *failed(2, 10)), LENS, SINCE, NOW, {})
+    messages = sent(desk(*failed(1, 20), *failed(2, 10)), LENS, SINCE, NOW, {})
     assert [message.kind for message in messages] == ["opened", "closed", "opened", "closed"]
     assert messages[1].at - messages[0].since >= CALM
 
 
 def test_what_came_before_the_window_or_is_still_open_ends_nothing() -> None:
-    assert [m.kind for m in told(desk(*failed(1, 31)), LENS, SINCE, NOW, {})] == []
-    assert [m.kind for m in told(desk(*failed(1, 0.5)), LENS, SINCE, NOW, {})] == ["opened"]
+    assert [m.kind for m in sent(desk(*failed(1, 31)), LENS, SINCE, NOW, {})] == []
+    assert [m.kind for m in sent(desk(*failed(1, 0.5)), LENS, SINCE, NOW, {})] == ["opened"]
 
 
 def test_silence_is_told_when_it_became_one_and_ends_with_the_answer() -> None:
     fields = {"what": "first_response_breach", "waits": True, "touchpoint_type": "support_ticket"}
     late = part("w", "e1", minutes=600, closed_at=NOW - timedelta(minutes=300), **fields)
-    opened, closed = told(desk(late), LENS, SINCE, NOW, {})
+    opened, closed = sent(desk(late), LENS, SINCE, NOW, {})
     assert (opened.kind, opened.at) == ("opened", NOW - timedelta(minutes=600, seconds=-1))
     assert (closed.kind, closed.remark) == ("closed", "what was waited for has come")
 

@@ -383,7 +383,7 @@ def test_a_late_source_is_told_once_and_is_over_when_it_is_heard() -> None:
     assert told.opened_at == heard + timedelta(seconds=700, milliseconds=1)
     assert told.events == (told.event_id,) and told.part_id.endswith(told.event_id)
     heard_words = f"web was last heard at {heard:%Y-%m-%d %H:%M} UTC, 30 min ago; {rhythm.words()}"
-    assert told.words == f"{heard_words}. What its silence would tell is held"
+    assert told.words == f"{heard_words}. What its silence would mean is held"
     assert after_look(opened, "web", rhythm, heard, NOW) is opened
     (over,) = after_look(opened, "web", rhythm, ago(minutes=1), NOW).parts.values()
     assert over == told.changed(closed_at=ago(minutes=1))

@@ -178,7 +178,7 @@ def test_silence_of_a_silent_source_is_held_and_said_to_be() -> None:
     freed = judged(held, view(SOON, heard={"support": SOON}))
     assert said(freed) == ["opened"]
     when = f"{ago(hours=2):%Y-%m-%d %H:%M} UTC"
-    assert told(freed).remark == f"held for 5 min because support told nothing of what happened after {when}"
+    assert told(freed).remark == f"held for 5 min because support reported nothing of what happened after {when}"
 
 
 def test_silence_of_a_source_that_is_set_aside_is_held_though_it_was_heard_just_now() -> None:
@@ -187,7 +187,7 @@ def test_silence_of_a_source_that_is_set_aside_is_held_though_it_was_heard_just_
         ("held", "support", "support is set aside")
     ]
     behind = judged(held, view(SOON, heard={"support": ago(hours=2)}))
-    assert behind.threads[0].held_why.startswith("support told nothing")
+    assert behind.threads[0].held_why.startswith("support reported nothing")
     assert said(judged(behind, view(SOON))) == ["opened"]
 
 

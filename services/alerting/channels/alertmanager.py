@@ -1,7 +1,7 @@
 """Alertmanager's API v2, POST /api/v2/alerts: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml.
 
-An alert's identity is its labels. `endsAt` is always given: while an incident is open it is told again and again, three
-refreshes ahead; without the word of this service it ends by itself. Every replica is told; they agree among themselves.
+An alert's identity is its labels. `endsAt` is always given: while an incident is open it is sent again and again, three
+refreshes ahead; without the word of this service it ends by itself. Every replica gets it; they agree among themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _now() -> datetime:
 
 
 def alert(message: Message, level: Level, ends_at: datetime) -> dict[str, Any]:
-    """One alert. What differs from telling to telling stands in the annotations."""
+    """One alert. What differs from one sending to the next stands in the annotations."""
     labels = {
         "alertname": "TouchlineIncident",
         "incident": message.incident_id,
@@ -83,15 +83,15 @@ class Alertmanager:
         is_over = message.is_over
         alerts = [alert(message, message.level, now if is_over else now + ahead)]
         alerts += [alert(message, level, now) for level in LEVELS if message.kind == "grown" and level != message.level]
-        return await self._tell(alerts)
+        return await self._send(alerts)
 
     async def refresh(self, open_now: Sequence[Message]) -> Outcome:
         """Say that these are still open."""
         ends_at = self._clock() + timedelta(seconds=self.refresh_s * _AHEAD)
-        return await self._tell([alert(message, message.level, ends_at) for message in open_now])
+        return await self._send([alert(message, message.level, ends_at) for message in open_now])
 
-    async def _tell(self, alerts: list[dict[str, Any]]) -> Outcome:
-        """Sent when any replica took it: it tells the others, and so does the next refresh."""
+    async def _send(self, alerts: list[dict[str, Any]]) -> Outcome:
+        """Sent when any replica took it: it passes it on to the others, and so does the next refresh."""
         content, headers = orjson.dumps(alerts), {"content-type": "application/json"}
         outcomes = await asyncio.gather(*(posted(self._outgoing, url, content, headers) for url in self._urls))
         failed = [f"replica {n}: {one.words}" for n, one in enumerate(outcomes) if one.kind != "sent"]

@@ -28,7 +28,7 @@ def alias(message: Message) -> str:
 
 
 def body(message: Message) -> dict[str, Any]:
-    """The alert as Opsgenie documents it. One that is told again is counted there, not doubled."""
+    """The alert as Opsgenie documents it. One that is sent again is counted there, not doubled."""
     details = {name: value[:_DETAIL] for name, value in words.facts(message)}
     return {
         "message": words.title(message)[:_MESSAGE],
@@ -52,7 +52,7 @@ class Opsgenie:
         self._url, self._key, self._outgoing = url.rstrip("/") + _PATH, key, outgoing
 
     async def send(self, message: Message) -> Outcome:
-        """Open it or tell it again; close what is over. A test is opened and closed."""
+        """Open it or send it again; close what is over. A test is opened and closed."""
         if not message.is_over:
             outcome = await self._post("", body(message))
             if outcome.kind != "sent" or message.kind != "test":

@@ -1,1 +1,1 @@
-"""What people are told: alert rules and the operations dashboard, generated from the catalogues."""
+"""What operators are notified of: alert rules and the operations dashboard, generated from the catalogues."""

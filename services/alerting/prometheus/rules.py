@@ -20,7 +20,7 @@ from services.common.space import FIX, LOW_BYTES, SHORT_BYTES
 Severity = Literal["page", "ticket"]
 
 JOB = "touchline"
-"""Prometheus' job of every process of ours; the label `service` tells them apart."""
+"""Prometheus' job of every process of ours; they differ by the label `service`."""
 LAG_WORTH_A_LOOK_RECORDS = 1_000
 REFOLDS_WORTH_A_LOOK = 1_000
 PARTS_WORTH_A_LOOK = 600
