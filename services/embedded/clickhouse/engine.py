@@ -28,6 +28,7 @@ from services.embedded.clickhouse.roles import USERS_XML, Role
 from services.embedded.clickhouse.room import RoomWatch, check_room, free_bytes
 from services.embedded.clickhouse.settings.process import WarehouseSettings
 from services.embedded.clickhouse.settings.server import CONFIG_XML
+from services.embedded.clickhouse.settings.shares import READERS, SERVICES, Ranks, of_this_machine
 from services.embedded.clickhouse.settings.statement import COLUMNS_FIRST, base_settings, reader_settings
 from services.embedded.clickhouse.sql_check import Ask, check, one_statement
 from services.embedded.clickhouse.statement import Insert, Statement, split_insert
@@ -81,6 +82,7 @@ class Engine:
         self._hidden = hidden(*own, socket.gethostname())
         self._allowed: BoundedCache[tuple[object, ...]] = BoundedCache(_ALLOWED_BYTES)
         self._aggregates: Aggregates | None = None
+        self._ranks = Ranks(of_this_machine(settings.max_threads).at_once)
         self._room = RoomWatch(
             lambda: free_bytes(settings.engine_dir),
             self._let_merge,
@@ -151,7 +153,7 @@ class Engine:
         return result
 
     def _answer(self, statement: Statement, role: Role, emit: Emit) -> Result:
-        with self.session(statement, role) as connection:
+        with self.session(statement, role, self._ranks.following() if role.reads else SERVICES) as connection:
             insert = split_insert(statement.text) if role is Role.INTERNAL else None
             if insert is not None:
                 return _insert(connection, insert)
@@ -188,7 +190,7 @@ class Engine:
             canonical = check(parts.select, statement.database, ask)
             # who says which meaning a name has gets that one
             if COLUMNS_FIRST not in {**statement.settings, **parts.settings}:
-                self._aggregates = self._aggregates or Aggregates.told_by(ask)
+                self._aggregates = self._aggregates or Aggregates.known_to(ask)
                 meant = as_meant(canonical, resolve, self._aggregates.has)
                 canonical = canonical if meant == canonical else check(meant, statement.database, ask)
             return f"{json.dumps(parts.settings)}\n{parts.explain}{canonical}".encode()
@@ -198,7 +200,7 @@ class Engine:
         # on a connection of its own, so that nothing of it remains, and without the reader's settings: with
         # max_result_rows = 1 and result_overflow_mode = 'break' only the root of the syntax tree would be seen
         asking = replace(statement, settings={COLUMNS_FIRST: str(int(columns_first))})
-        with self.session(asking, Role.READER) as connection:
+        with self.session(asking, Role.READER, READERS) as connection:
 
             def ask(sql: str) -> str:
                 try:
@@ -210,24 +212,27 @@ class Engine:
             yield ask
 
     @contextmanager
-    def session(self, statement: Statement, role: Role) -> Iterator[Connection]:
-        """A connection with the role, database and settings of the statement; closed afterwards."""
+    def session(self, statement: Statement, role: Role, rank: int = SERVICES) -> Iterator[Connection]:
+        """A connection with the role, database and settings of the statement; closed afterwards.
+
+        `rank`: statements with a smaller one go first.
+        """
         try:
             with _connect(self._path) as connection:
-                self._prepare(connection, statement, role)
+                self._prepare(connection, statement, role, rank)
                 yield connection
         except ClickHouseError:
             raise
         except Exception as error:
             raise ClickHouseError.from_engine(error, None if role is Role.INTERNAL else self._hidden) from None
 
-    def _prepare(self, connection: Connection, statement: Statement, role: Role) -> None:
+    def _prepare(self, connection: Connection, statement: Statement, role: Role, rank: int) -> None:
         settings = base_settings(role, self._settings)
         if role is Role.INTERNAL:
             settings |= statement.settings
         else:
             settings |= reader_settings(statement.settings, settings)
-            settings |= {"readonly": "1"}
+            settings |= {"readonly": "1", "priority": str(rank)}
             connection.query("SET ROLE reader", "Null")
         # the one thing a statement can be found by: its ClickHouse id is made by chdb
         settings |= {"log_comment": _tag(role, statement.query_id)}
@@ -332,14 +337,14 @@ def _query(connection: Connection, statement: Statement, emit: Emit) -> Result:
         for start in range(0, size_bytes, _PIECE_BYTES):
             if not emit(bytes(body[start : start + _PIECE_BYTES])):
                 break
-    return _told(got)
+    return _summed(got)
 
 
 def _insert(connection: Connection, insert: Insert) -> Result:
-    return _told(insert_rows(connection, insert)) if insert.data else Result()
+    return _summed(insert_rows(connection, insert)) if insert.data else Result()
 
 
-def _told(got: Any) -> Result:
+def _summed(got: Any) -> Result:
     return Result(
         read_rows=got.storage_rows_read(),
         read_bytes=got.storage_bytes_read(),
