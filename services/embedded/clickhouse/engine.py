@@ -24,6 +24,7 @@ from services.embedded.clickhouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNK
 from services.embedded.clickhouse.heads import HEADS
 from services.embedded.clickhouse.insert import insert_rows
 from services.embedded.clickhouse.meaning import as_meant
+from services.embedded.clickhouse.overdue import Overdue, end_process
 from services.embedded.clickhouse.roles import USERS_XML, Role
 from services.embedded.clickhouse.room import RoomWatch, check_room, free_bytes
 from services.embedded.clickhouse.settings.process import WarehouseSettings
@@ -41,6 +42,8 @@ Emit = Callable[[bytes], bool]
 _METADATA_BYTES: Final = 16 << 20
 _ALLOWED_BYTES: Final = 8 << 20
 _PIECE_BYTES: Final = 1 << 20
+_LOGGED_CHARS: Final = 300
+_TEXT: Final = re.compile(r"'(?:[^'\\]|\\.)*+(?:'|\Z)", re.S)
 _PLANS: Final = re.compile(rb"EXPLAIN (?!(?:AST|SYNTAX|QUERY TREE) )")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -83,6 +86,8 @@ class Engine:
         self._allowed: BoundedCache[tuple[object, ...]] = BoundedCache(_ALLOWED_BYTES)
         self._aggregates: Aggregates | None = None
         self._ranks = Ranks(of_this_machine(settings.max_threads).at_once)
+        limits = settings.limits
+        self._overdue = Overdue(limits.reader_max_execution_s + limits.reader_overdue_s, end_process)
         self._room = RoomWatch(
             lambda: free_bytes(settings.engine_dir),
             self._let_merge,
@@ -98,6 +103,7 @@ class Engine:
             self._anchor = _connect(f"{self._path}?config-file={config}")
             self._make_bi_database(self._anchor)
             self._room.start()
+            self._overdue.start()
         except Exception as error:
             raise ConfigurationError(f"cannot open the ClickHouse data in {self._path}: {error}") from error
 
@@ -127,6 +133,7 @@ class Engine:
     def close(self) -> None:
         """Ends the engine after the statements under way; safe to call twice."""
         self._room.stop()
+        self._overdue.stop()
         anchor, self._anchor = self._anchor, None
         if anchor is not None:
             anchor.close()
@@ -136,21 +143,33 @@ class Engine:
 
         Raises ClickHouseError with ClickHouse's own code, possibly after the first pieces.
         """
-        if role is Role.INTERNAL and statement.is_several:  # of a reader's, the guard lets one through
-            raise ClickHouseError.made(SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed")
         if role.reads:
-            if (query_id := statement.kills) is not None:
-                emit(self.kill(role, query_id, statement.default_format))
-                return Result()
-            statement = self._guarded(statement)
-            _check_shown(statement, role)
-        elif statement.changes:
+            return self._run_read(statement, role, emit)
+        if statement.is_several:  # of a reader's, the guard lets one through
+            raise ClickHouseError.made(SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed")
+        if statement.changes:
             check_room(self._settings.engine_dir, _METADATA_BYTES)
         began = time.monotonic()
         result = self._answer(statement, role, emit)
-        if role is Role.INTERNAL and statement.changes:
+        if statement.changes:
             self._room.check(began)
         return result
+
+    def _run_read(self, statement: Statement, role: Role, emit: Emit) -> Result:
+        if (query_id := statement.kills) is not None:
+            emit(self.kill(role, query_id, statement.default_format))
+            return Result()
+        with self._overdue.watched(_logged(statement)) as alive:
+
+            def passed_on(piece: bytes) -> bool:
+                alive()  # a client that is slow to take its answer is none that computes
+                wanted = emit(piece)
+                alive()
+                return wanted
+
+            statement = self._guarded(statement)
+            _check_shown(statement, role)
+            return self._answer(statement, role, passed_on)
 
     def _answer(self, statement: Statement, role: Role, emit: Emit) -> Result:
         with self.session(statement, role, self._ranks.following() if role.reads else SERVICES) as connection:
@@ -275,6 +294,12 @@ def _connect(target: str) -> Connection:
     )  # 1 s and 200 MB: only the process that owns an engine pays them
 
     return connect(target)
+
+
+def _logged(statement: Statement) -> str:
+    """Its id and beginning, without its texts: they may be about people, and logs are kept."""
+    beginning = _TEXT.sub("'…'", statement.sql[:_LOGGED_CHARS])
+    return f"{statement.query_id}: {beginning}"
 
 
 def _set(settings: dict[str, str]) -> str:
