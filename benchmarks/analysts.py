@@ -41,9 +41,9 @@ _TICK: Final = os.sysconf("SC_CLK_TCK")
 _KILLED_AFTER: Final = 40
 """Files of the export that is killed."""
 # What `pages.fill` leaves empty: a visit a person and day, its circumstances, tickets, words, what a CRM says.
-_TOLD: Final = """
-CREATE TABLE told AS touchpoints;
-INSERT INTO told WITH toUInt32(cityHash64(event_id, 'told')) AS n SELECT t.* REPLACE(
+_WORDS: Final = """
+CREATE TABLE wordy AS touchpoints;
+INSERT INTO wordy WITH toUInt32(cityHash64(event_id, 'told')) AS n SELECT t.* REPLACE(
     if(person_id = '', '', concat(person_id, '-', toString(toDate(minute)))) AS session_id,
     multiIf(
         n % 100 < 55, 'page_view', n % 100 < 57, 'ticket_created', n % 100 < 59, 'ticket_replied_by_agent',
@@ -70,8 +70,8 @@ INSERT INTO told WITH toUInt32(cityHash64(event_id, 'told')) AS n SELECT t.* REP
     if(n % 100 < 5, concat('campaign-', toString(n % 12)), '') AS utm_campaign,
     if(n % 100 < 5, 'newsletter', '') AS utm_source
 ) FROM (SELECT * FROM touchpoints FINAL) AS t;
-EXCHANGE TABLES told AND touchpoints;
-DROP TABLE told SYNC;
+EXCHANGE TABLES wordy AND touchpoints;
+DROP TABLE wordy SYNC;
 INSERT INTO histories (account_id, event_id, revision, is_deleted, occurred_at, received_at, knowledge, digest, payload)
 SELECT account_id, concat('named-', person_id), 1, 0, max(occurred_at), max(received_at), 0, 0, concat(
     '{"touchpoint":{"person_traits":{"name":"Somebody","title":"Planner"}},"attribution":{"person_id":"', person_id,
@@ -113,7 +113,7 @@ def measured(folder: Path, touchpoints: int, say: Say, only: str = "") -> list[F
 def _filled(store: Store, touchpoints: int) -> None:
     compiled = load()
     fill(store, compiled.source, touchpoints)
-    for statement in _TOLD.split(";\n"):
+    for statement in _WORDS.split(";\n"):
         store.command(statement)
     store.insert(TABLE, TYPES, row(compiled, datetime.now(UTC)))
 

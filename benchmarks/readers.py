@@ -93,8 +93,8 @@ async def _compared(
     ratio = _p95(beside) / _p95(alone)
     middle = statistics.median(beside) / statistics.median(alone)
     made = [
-        Figure("readers", f"{what}, nobody else", f"{_told(alone)}", ""),
-        Figure("readers", f"{what}, beside 4 readers", f"{_told(beside)}", ""),
+        Figure("readers", f"{what}, nobody else", f"{_shown(alone)}", ""),
+        Figure("readers", f"{what}, beside 4 readers", f"{_shown(beside)}", ""),
         Figure(
             "readers", "beside 4 readers, of alone", f"median {middle:.2f} ×, p95 {ratio:.2f} ×", f"p95 {BUDGET:.0f} ×"
         ),
@@ -138,7 +138,7 @@ def analysts(clickhouse: ClickHouse, tokens: list[str]) -> Iterator[list[str]]:
             each.join()
 
 
-def _told(took_ms: list[float]) -> str:
+def _shown(took_ms: list[float]) -> str:
     return f"median {statistics.median(took_ms):.0f} ms, p95 {_p95(took_ms):.0f} ms"
 
 

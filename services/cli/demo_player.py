@@ -28,7 +28,7 @@ class Player:
     data: Path
     memory: Memory
     terminal: Terminal
-    tell: Callable[[dict[str, object]], None]
+    emit: Callable[[dict[str, object]], None]
     events_per_s: float | None
     duration_s: float | None
     exit_code: int = EXIT_OK
@@ -67,7 +67,7 @@ class Player:
 
     async def _feed(self) -> None:
         settings = await self._settings()
-        await Feed(settings, self.terminal, self.tell, self.everything_runs).run()
+        await Feed(settings, self.terminal, self.emit, self.everything_runs).run()
         if self.duration_s is not None:
             os.kill(os.getpid(), signal.SIGTERM)
 

@@ -59,7 +59,7 @@ def up(  # noqa: PLR0913 - one parameter per flag
             kafka=kafka,
             clickhouse=clickhouse,
         )
-        raise typer.Exit(run_up(options, say, emit if as_json else _tell))
+        raise typer.Exit(run_up(options, say, emit if as_json else _show))
 
 
 @app.command()
@@ -139,10 +139,10 @@ def validate(
     chosen = paths or [data / "touchline.yaml"]
     with exit_codes():
         found = [problem for path in chosen for problem in problems(path)]
-        told = [] if found else [note for path in chosen for note in notes(path)]
+        said = [] if found else [note for path in chosen for note in notes(path)]
     for problem in found:
         emit(problem.as_dict()) if as_json else say(str(problem))
-    for note in told:
+    for note in said:
         say(f"note: {note}")
     what = "The configuration is" if len(chosen) == 1 else "All are"
     say(f"{what} valid." if not found else f"{len(found)} problem(s).")
@@ -260,7 +260,7 @@ app.add_typer(incidents, name="incidents")
 app.add_typer(dlq, name="dlq")
 
 
-def _tell(ready: dict[str, object]) -> None:
+def _show(ready: dict[str, object]) -> None:
     places = {"the map": "dashboard_url", "send to": "gateway_url", "SQL and BI": "sql_url", "data": "data_dir"}
     say("\n" + "\n".join(f"  {label:<11} {ready[key]}" for label, key in places.items()) + "\n\n  Ctrl-C stops it.\n")
 

@@ -75,13 +75,13 @@ async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: Sin
         if health.wait("Kafka", repr(error)):
             _log.warning("waiting for Kafka", extra={"error": repr(error)})
 
-    def told(places: list[Broken]) -> None:
+    def note(places: list[Broken]) -> None:
         for place in places:
             _log.error("a log is no more what was read: %s", place)
         broken.extend(places)
         stopping.set()
 
-    async with started(partial(_consumer, kafka, told, health), stopping, waits) as consumer:
+    async with started(partial(_consumer, kafka, note, health), stopping, waits) as consumer:
         if consumer is None:
             return
         async with started(partial(_producer, kafka), stopping, waits) as producer:
@@ -107,7 +107,7 @@ async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: Sin
         raise TransientError("what Kafka holds has changed under the sink; it starts afresh")
 
 
-def _consumer(kafka: KafkaConfig, told: Told, health: SinkHealth) -> Any:
+def _consumer(kafka: KafkaConfig, note: Told, health: SinkHealth) -> Any:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=list(kafka.bootstrap),
         group_id=kafka.topic_prefix + GROUP,
@@ -124,7 +124,7 @@ def _consumer(kafka: KafkaConfig, told: Told, health: SinkHealth) -> Any:
         fetch_max_bytes=16 << 20,
     )
     patient(consumer, GROUP_WAIT_MS)
-    health.guard = guard(consumer, told)
+    health.guard = guard(consumer, note)
     return consumer
 
 

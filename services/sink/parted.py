@@ -1,7 +1,7 @@
 """Whether each source still has the directory that its stored records are of; refused before anything starts.
 
 Sources that shared a directory and no longer do would split their customers: new records carry another name than what
-is stored, and what was stored under the common name cannot be told apart. Sharing from now on is no such case.
+is stored, and what was stored under the common name cannot be parted again. Sharing from now on is no such case.
 """
 
 from __future__ import annotations

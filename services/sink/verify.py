@@ -56,7 +56,7 @@ SELECT
     argMax(friction, revision) AS frictions,
     argMax(delight, revision) AS delights, argMax(has_emotion, revision) AS felt,
     argMax(emotion, revision) AS feeling, argMax(pain, revision) AS hurt,
-    cityHash64(sipHash64(account_id), argMax(occurred_at, revision), toUInt32(round(hurt * 1e6))) AS as_told,
+    cityHash64(sipHash64(account_id), argMax(occurred_at, revision), toUInt32(round(hurt * 1e6))) AS as_stored,
     NOT startsWith(account_id, 'anon:')
         AND (frictions > 0 OR touchpoint_type IN ({_KINDS})) AS does_hurt
 FROM touchpoints
@@ -75,7 +75,7 @@ FROM
     SELECT
         1 AS truth, minute, phase, touchpoint_type, persona, segment, channel, kept_off,
         (count(), countIf(frictions > 0), countIf(delights > 0), countIf(felt), uniqExact(account_id),
-            uniqExactIf(person, person != ''), sumIf(as_told, does_hurt)) AS figures,
+            uniqExactIf(person, person != ''), sumIf(as_stored, does_hurt)) AS figures,
         sumIf(feeling, felt) AS feelings, sum(hurt) AS pains
     FROM ({_TRUTH}) WHERE NOT gone AND (shown OR kept_off != '')
     GROUP BY minute, phase, touchpoint_type, persona, segment, channel, kept_off
@@ -185,13 +185,13 @@ def verify(client: Client, since: datetime = EPOCH) -> list[Finding]:
 
 def settled(
     client: Client,
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
     *,
     since: datetime = EPOCH,
     looks: int = LOOKS,
     pause_s: float = PAUSE_S,
 ) -> list[Finding]:
-    """What does not add up once no batch is under way. `tell` hears why it takes longer. Raises StoreUnavailable."""
+    """What does not add up once no batch is under way. `say` hears why it takes longer. Raises StoreUnavailable."""
     for look in range(1, looks + 1):
         before = _written(client)
         findings = verify(client, since)
@@ -201,8 +201,8 @@ def settled(
         if _written(client) == before:
             return findings
         if look < looks:
-            tell(f"{len(findings)} kind(s) of difference while the store is written to: looking again")
-    tell("the store is written to all the time: what differs may be a batch under way; run it again when it is quiet")
+            say(f"{len(findings)} kind(s) of difference while the store is written to: looking again")
+    say("the store is written to all the time: what differs may be a batch under way; run it again when it is quiet")
     return findings
 
 

@@ -134,6 +134,42 @@ def test_readers_with_heavy_queries_leave_services_their_part(tmp_path: Path, ro
 
 
 @pytest.mark.parametrize(
+    ("other", "first_gives_way"),
+    [
+        pytest.param("a reader's, later", True),
+        pytest.param("a service's", True),
+        pytest.param("nobody's", False, id="known-bad: alone it does not"),
+    ],
+)
+def test_a_long_statement_of_a_reader_goes_on_slowly_beside_others(
+    tmp_path: Path, other: str, first_gives_way: bool
+) -> None:
+    """Rows that it reads in two seconds: a block of 8,192 each 200 ms, or as many as the machine can."""
+    endless = "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sipHash64(number))"
+    with warehouse(tmp_path) as (target, _), ThreadPoolExecutor(2) as pool:
+
+        def rows_read() -> int:
+            rows = "SELECT max(read_rows) FROM system.processes WHERE Settings['log_comment'] LIKE 'reader:first%'"
+            return int(ask(target, rows, "internal").text)
+
+        first = pool.submit(ask, target, endless, settings="max_execution_time=12&query_id=first")
+        while rows_read() < 100_000:
+            time.sleep(0.05)
+        if other == "a service's":
+            pool.submit(ask, target, "SELECT sleep(3)", "internal")
+        elif first_gives_way:
+            pool.submit(ask, target, endless, settings="max_execution_time=5&query_id=second")
+        time.sleep(0.5)
+        began, before = time.monotonic(), rows_read()
+        time.sleep(2)
+        a_second = (rows_read() - before) / (time.monotonic() - began)
+        assert (a_second < 8 * 8_192) == first_gives_way, a_second
+        assert not first.done()
+        for query_id in ("first", "second"):
+            ask(target, f"KILL QUERY WHERE query_id = '{query_id}'")
+
+
+@pytest.mark.parametrize(
     "said",
     [
         pytest.param(b"POST / HTTP/1.1\r\nHost: localhost\r\n", id="head"),

@@ -28,9 +28,9 @@ def test_readers_and_pages_look_and_services_do_not(role: Role, headers: dict[st
     now = 130.0
     found.note(role, headers)
     now = 135.0
-    assert found.told(Role.INTERNAL) == {LOOKED: "5.0" if looks else "35.0"}
+    assert found.headers(Role.INTERNAL) == {LOOKED: "5.0" if looks else "35.0"}
 
 
 @pytest.mark.parametrize("role", [Role.READER, Role.VIEWER])
 def test_readers_are_not_told_of_one_another(role: Role) -> None:
-    assert Looks().told(role) == {}
+    assert Looks().headers(role) == {}

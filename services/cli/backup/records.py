@@ -46,8 +46,8 @@ def read(file: BinaryIO) -> Iterator[Record]:
             raise Damaged(f"{file.name} ends within a record")
         offset, at_ms, key_bytes, value_bytes, headers = _HEAD.unpack(head)
         key, value = _part(file, key_bytes), _part(file, value_bytes)
-        told = tuple(((_field(file)).decode(), _field(file)) for _ in range(headers))
-        yield Record(offset, at_ms, key, value, told)
+        named = tuple(((_field(file)).decode(), _field(file)) for _ in range(headers))
+        yield Record(offset, at_ms, key, value, named)
 
 
 def without_holes(records: Iterator[Record], since: int, end: int) -> Iterator[Record]:

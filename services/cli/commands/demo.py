@@ -44,14 +44,14 @@ def demo(  # noqa: PLR0913 - one parameter per flag
     from services.supervisor.main import UpOptions, run_up
 
     terminal = Terminal()
-    tell = emit if as_json else _silent
+    report = emit if as_json else _silent
     with exit_codes():
         memory = recall(data, seed, days, datetime.now(UTC))
         remember(data, memory)
         options = UpOptions(
             data_dir=data, config_path=None, gateway_port=gateway_port, dashboard_port=dashboard_port, sql_port=sql_port
         )
-        player = Player(data, memory, terminal, tell, events_per_s=speed, duration_s=duration)
+        player = Player(data, memory, terminal, report, events_per_s=speed, duration_s=duration)
         terminal.say(
             f"demo        {memory.days} days of 40 invented companies (seed {memory.seed}) in {data}; Ctrl-C stops"
         )
@@ -59,14 +59,16 @@ def demo(  # noqa: PLR0913 - one parameter per flag
 
             def on_ready(ready: dict[str, object]) -> None:
                 player.everything_runs.set()
-                _ready(ready, data, terminal, tell)
+                _ready(ready, data, terminal, report)
 
             code = run_up(options, terminal.say, on_ready)
     raise typer.Exit(player.exit_code or code)
 
 
-def _ready(ready: dict[str, object], data: Path, terminal: Terminal, tell: Callable[[dict[str, object]], None]) -> None:
-    tell({"step": "ready", **ready})
+def _ready(
+    ready: dict[str, object], data: Path, terminal: Terminal, report: Callable[[dict[str, object]], None]
+) -> None:
+    report({"step": "ready", **ready})
     terminal.say(
         f"\n  the map     {ready['dashboard_url']}/?window=90d\n  SQL and BI  {ready['sql_url']}\n"
         f"  more        touchline doctor --data {data}\n"

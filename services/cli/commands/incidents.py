@@ -190,10 +190,10 @@ def hurt(target: Target, lens: Lens) -> tuple[list[Desk], ActionLog]:
     """
     from services.cli.commands.previewing import history
 
-    told, log = asyncio.run(_known(target.load().kafka))
+    known, log = asyncio.run(_known(target.load().kafka))
     with target.store() as client:
         desks = history(client, lens, datetime.now(UTC) - REACH)
-    threads = {name: desk.threads for name, desk in told.items()}
+    threads = {name: desk.threads for name, desk in known.items()}
     return [desk.changed(threads=threads.get(desk.account_id, ())) for desk in desks], log
 
 

@@ -87,8 +87,8 @@ def rows_of(  # noqa: PLR0913, PLR0917 - what is known of sources, from five pla
     vendors = {source.name: source.vendor for source in config.sources}
     refused: dict[str, list[dict[str, object]]] = {}
     for one in standings.not_taken(datetime.now(UTC) - REFUSED_WITHIN):
-        told = {"stage": one.stage, "reason": one.reason, "count": one.count, "since": one.since}
-        refused.setdefault(one.source, []).append(told | {"last_at": one.last_at, "last": one.detail})
+        row = {"stage": one.stage, "reason": one.reason, "count": one.count, "since": one.since}
+        refused.setdefault(one.source, []).append(row | {"last_at": one.last_at, "last": one.detail})
     unlisted = sorted((standings.of.keys() | dead.keys()) - vendors.keys() - {""} | refused.keys() - vendors.keys())
     for source in (*vendors, *unlisted):
         standing, backlog = standings.of.get(source), standings.backlogs.get(source)

@@ -96,9 +96,9 @@ def _examples(reading: ConfigReading, config: Config) -> list[Complaint]:
     found = []
     for index, source in enumerate(config.sources):
         declared = CONNECTORS[source.vendor].declared
-        for loc, told in declared.failures(source.mapping) if declared and source.mapping else ():
+        for loc, problem in declared.failures(source.mapping) if declared and source.mapping else ():
             place: Loc = ("sources", index, "mapping", *loc)
-            found.append(Complaint(reading.origin(place), dotted(place), f"example: {told}"))
+            found.append(Complaint(reading.origin(place), dotted(place), f"example: {problem}"))
     return found
 
 
@@ -110,10 +110,10 @@ def _mapping(document: Document) -> list[Complaint]:
     if partial is None or found:
         return found
     for declared in (one.declared for one in CONNECTORS.values() if one.declared is not None):
-        told = declared.problems(partial.model) or [
+        problems = declared.problems(partial.model) or [
             (loc, f"example: {failure}") for loc, failure in declared.failures(partial.model)
         ]
-        found += [Complaint(document.origin(loc), dotted(loc), message) for loc, message in told]
+        found += [Complaint(document.origin(loc), dotted(loc), message) for loc, message in problems]
     return found
 
 

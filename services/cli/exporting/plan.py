@@ -66,9 +66,9 @@ def rows_of(bi: str, view: View) -> str:
     return f"SELECT {', '.join(f'`{name}`' for name in view.columns)} FROM {bi}.{view.name}{where}"
 
 
-def pieces(view: View, told: Iterable[Mapping[str, Any]]) -> Iterator[Piece]:
-    """All files of a view with days. `told`: the answer to `marks`."""
-    for row in told:
+def pieces(view: View, rows: Iterable[Mapping[str, Any]]) -> Iterator[Piece]:
+    """All files of a view with days. `rows`: the answer to `marks`."""
+    for row in rows:
         yield Piece(view.name, str(row["day"]), f"{row['n']}-{row['sum_of_hashes']}", int(row["n"]))
 
 

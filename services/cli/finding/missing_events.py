@@ -1,6 +1,6 @@
 """Events of kept requests that the store has never heard of: found by id, and their requests sent through once more.
 
-This finds what Kafka's facts can no longer tell, because retention took them before the raw requests. Judged is only
+This finds what Kafka's facts no longer hold, because retention took them before the raw requests. Judged is only
 what has had its way through every stage: not requests that wait unread because their source is set aside.
 """
 
@@ -62,7 +62,7 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Kept:
     """One event of a request."""
 
     event_id: str
@@ -86,7 +86,7 @@ class _Known:
 async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are read
     kafka: KafkaConfig,
     ask: Ask,
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
     *,
     from_at: datetime | None,
     send: bool,
@@ -104,7 +104,7 @@ async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are re
         wanted = await spans_since(reader, kafka, "touchpoints.raw.v1", from_at)
         unread = await Unread.begin(reader, kafka)
         if not await flowed(reader, kafka):
-            tell("the pipeline is behind: whether every kept request came through is not judged")
+            say("the pipeline is behind: whether every kept request came through is not judged")
             return Unseen(judged=False)
         refused = {each async for letter in each_letter(reader, kafka) for each in _ids(letter.original)}
         await unread.read(reader)
@@ -115,26 +115,26 @@ async def find_unseen(  # noqa: PLR0913 - what is asked, and how requests are re
             so_far = await attributed_so_far(reader, kafka)
             found.sent = await _send(kafka, missing)
             missing = await _still(reader, kafka, missing, ask)
-            if missing and await forget(reader, kafka, so_far, {told.event_id for told in missing}):
+            if missing and await forget(reader, kafka, so_far, {one.event_id for one in missing}):
                 await _send(kafka, missing)
                 missing = await _still(reader, kafka, missing, ask)
-    found.ids = [told.event_id for told in missing]
+    found.ids = [one.event_id for one in missing]
     return found
 
 
 async def _missing(  # noqa: PLR0913 - as above
     reader: Any, wanted: Spans, ask: Ask, known: _Known, found: Unseen, connectors: Mapping[str, Connector]
-) -> list[_Told]:
-    missing: list[_Told] = []
-    window: list[_Told] = []
+) -> list[_Kept]:
+    missing: list[_Kept] = []
+    window: list[_Kept] = []
     reader.assign(list(wanted))
     async for record in records_of(reader, wanted):
         found.requests += 1
         requests = [request for _, request in decode(record.value or b"[]", RAW).items]
         read = [request for request in requests if request.request_id not in known.parked]
         found.parked += len(requests) - len(read)
-        told = _events(record, read, connectors, known.is_erased)
-        window += [one for one in told if one.event_id not in known.refused and one.minute >= known.since]
+        events = _events(record, read, connectors, known.is_erased)
+        window += [one for one in events if one.event_id not in known.refused and one.minute >= known.since]
         if len(window) >= WINDOW:
             missing += await asyncio.to_thread(_unknown, window, ask)
             window = []
@@ -146,34 +146,34 @@ def _events(
     requests: Sequence[RawRequest],
     connectors: Mapping[str, Connector],
     is_erased: Callable[[CleanTouchpoint], bool],
-) -> Iterator[_Told]:
+) -> Iterator[_Kept]:
     for request in requests:
         connector = for_source(connectors, request.vendor, request.source)
         for result in connector.read(request) if connector else ():
             if isinstance(result, Mapped) and not is_erased(result.touchpoint):
-                yield _Told(result.touchpoint.event_id, minute_of(result.touchpoint.occurred_at), record)
+                yield _Kept(result.touchpoint.event_id, minute_of(result.touchpoint.occurred_at), record)
 
 
-def _unknown(told: Sequence[_Told], ask: Ask) -> list[_Told]:
+def _unknown(kept: Sequence[_Kept], ask: Ask) -> list[_Kept]:
     """Those that the store has no row of, under any account, be it a tombstone; blocks."""
-    left = {each.event_id: each for each in told}
-    for keys in chunks([(each.minute, each.event_id) for each in told]):
+    left = {each.event_id: each for each in kept}
+    for keys in chunks([(each.minute, each.event_id) for each in kept]):
         events = sorted({str(event) for _, event in keys})
         for row in ask(_NEAR, {"minutes": sorted({minute for minute, _ in keys}), "events": events}):  # type: ignore[type-var]
             left.pop(str(row["event_id"]), None)
-    for keys in chunks([(event,) for event in left]):  # another delivery of it may have told another time
+    for keys in chunks([(event,) for event in left]):  # another delivery of it may have given another time
         for row in ask(_ANYWHERE, {"events": [event for (event,) in keys]}):
             left.pop(str(row["event_id"]), None)
     return list(left.values())
 
 
-async def _still(reader: Any, kafka: KafkaConfig, missing: list[_Told], ask: Ask) -> list[_Told]:
+async def _still(reader: Any, kafka: KafkaConfig, missing: list[_Kept], ask: Ask) -> list[_Kept]:
     """Those of the missing that are not stored once what was sent has come through."""
     return await asyncio.to_thread(_unknown, missing, ask) if await flowed(reader, kafka) else missing
 
 
-async def _send(kafka: KafkaConfig, missing: Sequence[_Told]) -> int:
-    records = {(told.record.partition, told.record.offset): told.record for told in missing}
+async def _send(kafka: KafkaConfig, missing: Sequence[_Kept]) -> int:
+    records = {(one.record.partition, one.record.offset): one.record for one in missing}
     async with producer(kafka) as writer:
         for record in records.values():
             await (await send_again(writer, record))

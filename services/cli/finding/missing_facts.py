@@ -65,7 +65,7 @@ class Holes:
 async def find_holes(  # noqa: PLR0913 - what is asked
     kafka: KafkaConfig,
     ask: Ask,
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
     *,
     from_at: datetime | None,
     repair: Repair | None,
@@ -75,7 +75,7 @@ async def find_holes(  # noqa: PLR0913 - what is asked
     """Reads what the sink has committed, from `from_at` (None: from the beginning), and compares it with the store.
 
     What happened before `since` the store may have forgotten as it should. With `repair` what is missing is stored, and
-    looked for again: only what is still missing is told. Raises KafkaAway, StoreUnavailable.
+    looked for again: only what is still missing is reported. Raises KafkaAway, StoreUnavailable.
     """
     holes = Holes()
     async with consumer(kafka) as reader:
@@ -83,7 +83,7 @@ async def find_holes(  # noqa: PLR0913 - what is asked
         for topic, kind in TOPICS.items():
             wanted = await _committed(reader, kafka, topic, from_at)
             total = sum(max(0, end - first) for first, end in wanted.values())
-            look = _Look(holes, ask, repair, refused, tell, kind, topic, total, since, kept)
+            look = _Look(holes, ask, repair, refused, say, kind, topic, total, since, kept)
             await _compare(reader, wanted, look)
     return holes
 
@@ -107,7 +107,7 @@ class _Look:
     ask: Ask
     repair: Repair | None
     refused: set[tuple[str, int, int, int]]
-    tell: Callable[[str], None]
+    say: Callable[[str], None]
     kind: Kind
     topic: TopicName
     total: int
@@ -136,7 +136,7 @@ class _Look:
         """One line now and then."""
         if now_s - self.said_s > SAY_EVERY_S:
             self.said_s = now_s
-            self.tell(f"verify      {self.done} of {self.total} records of {self.topic}")
+            self.say(f"verify      {self.done} of {self.total} records of {self.topic}")
 
 
 async def _compare(reader: Any, wanted: Spans, look: _Look) -> None:

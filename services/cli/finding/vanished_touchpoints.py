@@ -1,6 +1,6 @@
 """Touchpoints of which a newer mapping makes nothing: it ignores or refuses their message, or tells fewer of them.
 
-Nothing comes of such a message when it is read anew, so nothing replaces what the older mapping told. It is found by
+Nothing comes of such a message when it is read anew, so nothing replaces what the older mapping gave. It is found by
 the moment of its receipt: what is stored as an older mapping read it, though its request was read anew.
 """
 
@@ -63,20 +63,20 @@ async def find_unread(
         if not older:
             return []
         events = {copy.event_id for copies in older.values() for copy in copies}
-        read_anew, told = set[_Receipt](), set[str]()
+        read_anew, given = set[_Receipt](), set[str]()
         async for record in records_of(reader, kept):
             for request in _requests(record):
                 receipt, version = (request.source, request.received_at), mappings.get(request.source, 1)
                 if version == 1:
                     continue
-                told |= events & set(_told(request, connectors))
+                given |= events & set(_events(request, connectors))
                 if receipt in older and request.mapping < version:
                     read_anew.add(receipt)
     return [
         unread(copy.account_id, copy.event_id, mappings[receipt[0]])
         for receipt in sorted(read_anew)
         for copy in older[receipt]
-        if copy.event_id not in told
+        if copy.event_id not in given
     ]
 
 
@@ -106,7 +106,7 @@ def _requests(record: Any) -> list[RawRequest]:
     return [request for _, request in decode(record.value or b"[]", RAW).items]
 
 
-def _told(request: RawRequest, connectors: Mapping[str, Connector]) -> Iterator[str]:
+def _events(request: RawRequest, connectors: Mapping[str, Connector]) -> Iterator[str]:
     connector = for_source(connectors, request.vendor, request.source)
     for result in connector.read(request) if connector else ():
         if isinstance(result, Mapped):

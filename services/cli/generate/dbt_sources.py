@@ -79,7 +79,7 @@ def _table(name: str, text: str) -> dict[str, Any]:
         made["loaded_at_field"] = TIMES[name]
     if name == "touchpoints":
         made["config"] = {"freshness": _FRESH}
-    return made | {"columns": [_column(name, *told) for told in columns_of(name)]}
+    return made | {"columns": [_column(name, *about) for about in columns_of(name)]}
 
 
 def _column(view: str, name: str, kind: str, about: str) -> dict[str, Any]:

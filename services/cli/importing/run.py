@@ -112,12 +112,12 @@ class FileImport:
         """The row as it is sent; None when it is refused, or safe already."""
         message = self._columns.message(row, self._standing.as_of) if isinstance(row, Row) else row
         if isinstance(message, BadRow):
-            self._tell(message.finding(self.report.file))
+            self._report(message.finding(self.report.file))
             return None
         try:
             touchpoint = touchline.touchpoint(message, {}, self._request)
         except PermanentError as error:
-            self._tell(self._bad(row.line, error).finding(self.report.file))
+            self._report(self._bad(row.line, error).finding(self.report.file))
             return None
         self._doubt(row.line, message, touchpoint)
         self.report.phones_not_taken += _has_lost_phone(message, touchpoint)
@@ -139,9 +139,9 @@ class FileImport:
         found = doubt(self._known, self._way.record, touchpoint)
         if found is not None:
             about = str(message.get("id") or next(iter(touchpoint.aliases), "") or message.get("name", ""))
-            self._tell(Finding("unplaced", self.report.file, line, self._way.record, about[:60], *found))
+            self._report(Finding("unplaced", self.report.file, line, self._way.record, about[:60], *found))
 
-    def _tell(self, finding: Finding) -> None:
+    def _report(self, finding: Finding) -> None:
         self.report.add(finding)
         self._outside.on_finding(finding)
 

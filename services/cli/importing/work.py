@@ -81,13 +81,13 @@ async def _import_all(files: Sequence[Path], way: Way, target: Target, how: Send
     return reports
 
 
-async def _until_there(target: Target, event_id: str, tell: Callable[[str], None]) -> None:
+async def _until_there(target: Target, event_id: str, say: Callable[[str], None]) -> None:
     """So that the next import finds what this one brought. Without ClickHouse nobody can say."""
     until_s = time.monotonic() + ARRIVES_WITHIN_S
     with suppress(TransientError), target.store() as client:
         while not is_there(client, event_id):
             if time.monotonic() > until_s:
-                tell("import      acknowledged; the last rows are still on their way to the map")
+                say("import      acknowledged; the last rows are still on their way to the map")
                 return
             await asyncio.sleep(0.3)
 

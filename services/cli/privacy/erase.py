@@ -26,7 +26,7 @@ from services.cli.privacy.blanking import blank_notes, blank_refusals
 from services.cli.privacy.folder import PrivacyFolder
 from services.cli.privacy.receipt import Receipt, left, words
 from services.cli.privacy.subject import Subject, late_in_links, person_with
-from services.cli.privacy.topics import call_back, empty, ledger_of, take_apart, tell
+from services.cli.privacy.topics import call_back, empty, ledger_of, publish, take_apart
 from services.common.linked import LinkSource
 from services.common.records import consumer, producer
 from streams.identity.directories import Directories
@@ -86,7 +86,7 @@ async def erase(tools: Tools, wish: Wish) -> Receipt:
             ledger.take(known)
         work = Work(ledger, names)
         for _ in range(WIDENINGS):
-            parts += await _tell(tools, writer, work, wish, names, len(parts))
+            parts += await _publish(tools, writer, work, wish, names, len(parts))
             await gone(tools, reader, writer, work)
             names = _wider(tools, wish, work)
             if not names:
@@ -103,18 +103,18 @@ async def erase_again(tools: Tools, other: Path | None = None) -> dict[str, obje
     if other is not None:
         tools.folder.add(tools.folder.ledger(other))
     async with consumer(tools.config.kafka) as reader, producer(tools.config.kafka) as writer:
-        told = {one.link_id: one async for one in ledger_of(reader, tools.config.kafka)}
+        known = {one.link_id: one async for one in ledger_of(reader, tools.config.kafka)}
         for kept in tools.folder.ledger():
-            if kept.link_id not in told or told[kept.link_id].round < kept.round:
-                told[kept.link_id] = kept
-        again = [one.changed(round=one.round + 1) for one in told.values()]
+            if kept.link_id not in known or known[kept.link_id].round < kept.round:
+                known[kept.link_id] = kept
+        again = [one.changed(round=one.round + 1) for one in known.values()]
         ledger = ledger_with(tools.key, again)
         again += late_in_links(tools.source, store.erased_in_links(tools.client, ledger), ledger, tools.directories)
         work = Work(ledger, None)
         tools.say(f"erase       {len(again)} erasures are applied again")
         for item in store.touchpoints(tools.client, ledger, None, physical=True):  # before they are gone
             work.found.take(item)
-        work.position = await tell(writer, tools.config.kafka, again)
+        work.position = await publish(writer, tools.config.kafka, again)
         if again:
             await gone(tools, reader, writer, work)
         done = await finish(tools, reader, writer, work) if again else {}
@@ -137,7 +137,7 @@ async def lift(tools: Tools, names: Iterable[str]) -> dict[str, object]:
         marks = sorted({mark for one in held.values() for mark in one.marks})
         parts = [one.changed(before=now, suppress=False, lifts=True) for one in _of_marks(ledger, str(uuid4()), marks)]
         tools.folder.note(parts)
-        await tell(writer, tools.config.kafka, parts)
+        await publish(writer, tools.config.kafka, parts)
     return {"lifted_at": _stamp(now), "ids": len(marks), "of": sorted({one.erasure_id for one in held.values()})}
 
 
@@ -174,25 +174,25 @@ def ledger_with(key: bytes, known: Iterable[Erasure] = ()) -> Ledger:
     return ledger
 
 
-async def _tell(  # noqa: PLR0913 - what is told of whom
-    tools: Tools, writer: Any, work: Work, wish: Wish, names: Iterable[str], told: int
+async def _publish(  # noqa: PLR0913 - what is published of whom
+    tools: Tools, writer: Any, work: Work, wish: Wish, names: Iterable[str], published: int
 ) -> list[Erasure]:
     """Tell the ledger of more ids of theirs: on disk first, then in Kafka."""
-    parts = _parts(work.ledger, wish, names, told)
+    parts = _parts(work.ledger, wish, names, published)
     tools.folder.note(parts)
     for part in parts:
         work.ledger.take(part)
     for item in store.touchpoints(tools.client, work.ledger, names):  # before they are gone
         work.found.take(item)
-    work.position = await tell(writer, tools.config.kafka, parts)
+    work.position = await publish(writer, tools.config.kafka, parts)
     return parts
 
 
-def _parts(ledger: Ledger, wish: Wish, names: Iterable[str], told: int) -> list[Erasure]:
+def _parts(ledger: Ledger, wish: Wish, names: Iterable[str], published: int) -> list[Erasure]:
     """The records of the ledger, from the number `told` on."""
     marks = sorted(map(ledger.mark, names))
     parts = _of_marks(ledger, wish.erasure_id, marks)
-    return [one.changed(part=told + one.part, before=wish.at, suppress=wish.suppress) for one in parts]
+    return [one.changed(part=published + one.part, before=wish.at, suppress=wish.suppress) for one in parts]
 
 
 def _of_marks(ledger: Ledger, erasure_id: str, marks: list[str]) -> list[Erasure]:
@@ -221,7 +221,7 @@ async def gone(tools: Tools, reader: Any, writer: Any, work: Work) -> None:
         there = list(store.touchpoints(tools.client, work.ledger, work.names))
         for item in there:
             work.found.take(item)
-        if not there and look:  # what was under way when the ledger was told has come through by the second look
+        if not there and look:  # what was under way when the ledger was published has come through by the second look
             return
         tools.say(f"erase       {len(there)} touchpoints are called back")
         await call_back(writer, tools.config.kafka, sweep(there, work.ledger, work.position))

@@ -14,7 +14,7 @@ from streams.identity.directories import Directories
 from streams.runtime.clickhouse import query_rows
 
 Export = dict[str, Any]
-_TOLD: Final = ("edges", "memberships", "declared", "decisions", "proposals")
+_OF_IDENTITY: Final = ("edges", "memberships", "declared", "decisions", "proposals")
 _CONCLUDED: Final = ("account_id", "touchpoint_type", "phase", "persona", "friction_rules", "pain")
 _ROWS: Final = """
 SELECT t.event_id AS event_id, t.account_id AS account_id, t.phase AS phase, t.persona AS persona,
@@ -47,7 +47,7 @@ def export(client: Client, source: LinkSource, asked: str, now: datetime, direct
     person = {"person": identity["person_id"]}
     touchpoints = [_touchpoint(row) for row in query_rows(client, _ROWS, person)]
     # the domain of an address may be known, and nothing of who has it
-    if not (touchpoints or any(identity[told] for told in _TOLD)):
+    if not (touchpoints or any(identity[kind] for kind in _OF_IDENTITY)):
         return {"asked": asked, "found": False}
     return {
         "asked": asked,
@@ -62,9 +62,9 @@ def export(client: Client, source: LinkSource, asked: str, now: datetime, direct
 
 def _touchpoint(row: dict[str, object]) -> Export:
     item = AttributedTouchpoint.decoded(str(row["payload"]))
-    told: Export = item.touchpoint.fields()
+    fields: Export = item.touchpoint.fields()
     concluded = {name: row[name] for name in _CONCLUDED} | {"emotion": row["emotion"] if row["has_emotion"] else None}
-    return told | {"concluded": concluded, "attribution": item.attribution.fields()}
+    return fields | {"concluded": concluded, "attribution": item.attribution.fields()}
 
 
 def _signal(row: dict[str, object]) -> Export:

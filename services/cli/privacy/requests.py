@@ -45,8 +45,8 @@ def wish_of(
     touchpoint = item.touchpoint
     people = [name for name in touchpoint.aliases if is_person(name)]
     subject = person_with(source, people, directories) if people else account(item.account_id)
-    told = touchpoint.properties if touchpoint.vendor_type == ERASURE else {}
-    by = str(told.get("by") or f"source {touchpoint.source}")
+    asked = touchpoint.properties if touchpoint.vendor_type == ERASURE else {}
+    by = str(asked.get("by") or f"source {touchpoint.source}")
     return Wish(
-        subject, suppress=told.get("suppress") is True, by=by, at=touchpoint.ordered_at, erasure_id=touchpoint.event_id
+        subject, suppress=asked.get("suppress") is True, by=by, at=touchpoint.ordered_at, erasure_id=touchpoint.event_id
     )

@@ -69,12 +69,12 @@ def person_with(source: LinkSource, names: Iterable[Alias], directories: Directo
     around = neighbourhood(source, names, lambda link: knowledge.graph.kept.current(link, directories))
     for position, link in around.in_order():
         knowledge.apply(link, position)
-    told = {name for name in names if name in around.told}
-    people = {person.person_id: person for person in map(knowledge.graph.person, sorted(told))}
+    named = {name for name in names if name in around.told}
+    people = {person.person_id: person for person in map(knowledge.graph.person, sorted(named))}
     if asked and len(people) > 1:
         each = "; ".join(", ".join(person.aliases) for person in people.values())
         raise UsageError(f"{asked!r} could be several people: {each}. Name one by an id that only they have")
-    own = (told or set(sorted(names)[:1])).union(*(person.aliases for person in people.values()))
+    own = (named or set(sorted(names)[:1])).union(*(person.aliases for person in people.values()))
     return Subject("person", frozenset({*own, *_tickets(knowledge, own)}), around.is_cut)
 
 

@@ -24,15 +24,15 @@ NOTHING: Final = b"nothing"
 """The key of records that only move a compacted topic on: of no link, desk, action or source."""
 
 
-async def tell(writer: Any, kafka: KafkaConfig, erasures: Iterable[Erasure]) -> int:
+async def publish(writer: Any, kafka: KafkaConfig, erasures: Iterable[Erasure]) -> int:
     """Put records of the ledger where every resolver reads them; returns the position of the last."""
     position = 0
     for erasure in erasures:
-        position = await _tell_link(writer, kafka, erasure.changed(scoped=True))
+        position = await _publish_link(writer, kafka, erasure.changed(scoped=True))
     return position
 
 
-async def _tell_link(writer: Any, kafka: KafkaConfig, link: AnyLink) -> int:
+async def _publish_link(writer: Any, kafka: KafkaConfig, link: AnyLink) -> int:
     topic, value = kafka.topic_prefix + LINKS_TOPIC, b"[" + link.encoded() + b"]"
     sent = await writer.send_and_wait(topic, value, key=link.link_id.encode(), partition=0)
     return int(sent.offset) + 1
@@ -59,7 +59,8 @@ async def take_apart(reader: Any, writer: Any, kafka: KafkaConfig, ledger: Ledge
     """Empty records of several links of which one speaks of somebody who was erased; how many that were.
 
     Earlier versions wrote what they learned at once into one record, and no link's own key stands for it. The others in
-    it are told again first, each as a record of its own; where a better one was known, `resolve` tells that once more.
+    it are published again first, each as a record of its own; where a better one was known, `resolve` publishes that
+    once more.
     """
     found: dict[bytes, list[AnyLink]] = {}
     async for record in history(reader, kafka, LINKS_TOPIC):
@@ -72,7 +73,7 @@ async def take_apart(reader: Any, writer: Any, kafka: KafkaConfig, ledger: Ledge
     for links in found.values():
         stay = [link for link in links if isinstance(link, (Erasure, Carried)) or not ledger.covers_link(link)]
         for link in stay:
-            await _tell_link(writer, kafka, link)
+            await _publish_link(writer, kafka, link)
     await empty(writer, kafka, (key.decode() for key in found))
     return len(found)
 

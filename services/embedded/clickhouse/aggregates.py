@@ -18,7 +18,7 @@ class Aggregates:
     combinators: tuple[str, ...]
 
     @classmethod
-    def told_by(cls, ask: Callable[[str], str]) -> Aggregates:
+    def known_to(cls, ask: Callable[[str], str]) -> Aggregates:
         """`ask` runs a query and gives the raw text of its answer."""
         return cls(frozenset(ask(_NAMES).split()), tuple(ask(_COMBINATORS).split()))
 

@@ -24,10 +24,12 @@ from services.embedded.clickhouse.errors import ACCESS_DENIED, SYNTAX_ERROR, UNK
 from services.embedded.clickhouse.heads import HEADS
 from services.embedded.clickhouse.insert import insert_rows
 from services.embedded.clickhouse.meaning import as_meant
+from services.embedded.clickhouse.overdue import Overdue, end_process
 from services.embedded.clickhouse.roles import USERS_XML, Role
 from services.embedded.clickhouse.room import RoomWatch, check_room, free_bytes
 from services.embedded.clickhouse.settings.process import WarehouseSettings
 from services.embedded.clickhouse.settings.server import CONFIG_XML
+from services.embedded.clickhouse.settings.shares import READERS, SERVICES, Ranks, of_this_machine
 from services.embedded.clickhouse.settings.statement import COLUMNS_FIRST, base_settings, reader_settings
 from services.embedded.clickhouse.sql_check import Ask, check, one_statement
 from services.embedded.clickhouse.statement import Insert, Statement, split_insert
@@ -40,6 +42,8 @@ Emit = Callable[[bytes], bool]
 _METADATA_BYTES: Final = 16 << 20
 _ALLOWED_BYTES: Final = 8 << 20
 _PIECE_BYTES: Final = 1 << 20
+_LOGGED_CHARS: Final = 300
+_TEXT: Final = re.compile(r"'(?:[^'\\]|\\.)*+(?:'|\Z)", re.S)
 _PLANS: Final = re.compile(rb"EXPLAIN (?!(?:AST|SYNTAX|QUERY TREE) )")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -81,6 +85,9 @@ class Engine:
         self._hidden = hidden(*own, socket.gethostname())
         self._allowed: BoundedCache[tuple[object, ...]] = BoundedCache(_ALLOWED_BYTES)
         self._aggregates: Aggregates | None = None
+        self._ranks = Ranks(of_this_machine(settings.max_threads).at_once)
+        limits = settings.limits
+        self._overdue = Overdue(limits.reader_max_execution_s + limits.reader_overdue_s, end_process)
         self._room = RoomWatch(
             lambda: free_bytes(settings.engine_dir),
             self._let_merge,
@@ -96,6 +103,7 @@ class Engine:
             self._anchor = _connect(f"{self._path}?config-file={config}")
             self._make_bi_database(self._anchor)
             self._room.start()
+            self._overdue.start()
         except Exception as error:
             raise ConfigurationError(f"cannot open the ClickHouse data in {self._path}: {error}") from error
 
@@ -125,6 +133,7 @@ class Engine:
     def close(self) -> None:
         """Ends the engine after the statements under way; safe to call twice."""
         self._room.stop()
+        self._overdue.stop()
         anchor, self._anchor = self._anchor, None
         if anchor is not None:
             anchor.close()
@@ -134,24 +143,36 @@ class Engine:
 
         Raises ClickHouseError with ClickHouse's own code, possibly after the first pieces.
         """
-        if role is Role.INTERNAL and statement.is_several:  # of a reader's, the guard lets one through
-            raise ClickHouseError.made(SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed")
         if role.reads:
-            if (query_id := statement.kills) is not None:
-                emit(self.kill(role, query_id, statement.default_format))
-                return Result()
-            statement = self._guarded(statement)
-            _check_shown(statement, role)
-        elif statement.changes:
+            return self._run_read(statement, role, emit)
+        if statement.is_several:  # of a reader's, the guard lets one through
+            raise ClickHouseError.made(SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed")
+        if statement.changes:
             check_room(self._settings.engine_dir, _METADATA_BYTES)
         began = time.monotonic()
         result = self._answer(statement, role, emit)
-        if role is Role.INTERNAL and statement.changes:
+        if statement.changes:
             self._room.check(began)
         return result
 
+    def _run_read(self, statement: Statement, role: Role, emit: Emit) -> Result:
+        if (query_id := statement.kills) is not None:
+            emit(self.kill(role, query_id, statement.default_format))
+            return Result()
+        with self._overdue.watched(_logged(statement)) as alive:
+
+            def passed_on(piece: bytes) -> bool:
+                alive()  # a client that is slow to take its answer is none that computes
+                wanted = emit(piece)
+                alive()
+                return wanted
+
+            statement = self._guarded(statement)
+            _check_shown(statement, role)
+            return self._answer(statement, role, passed_on)
+
     def _answer(self, statement: Statement, role: Role, emit: Emit) -> Result:
-        with self.session(statement, role) as connection:
+        with self.session(statement, role, self._ranks.following() if role.reads else SERVICES) as connection:
             insert = split_insert(statement.text) if role is Role.INTERNAL else None
             if insert is not None:
                 return _insert(connection, insert)
@@ -188,7 +209,7 @@ class Engine:
             canonical = check(parts.select, statement.database, ask)
             # who says which meaning a name has gets that one
             if COLUMNS_FIRST not in {**statement.settings, **parts.settings}:
-                self._aggregates = self._aggregates or Aggregates.told_by(ask)
+                self._aggregates = self._aggregates or Aggregates.known_to(ask)
                 meant = as_meant(canonical, resolve, self._aggregates.has)
                 canonical = canonical if meant == canonical else check(meant, statement.database, ask)
             return f"{json.dumps(parts.settings)}\n{parts.explain}{canonical}".encode()
@@ -198,7 +219,7 @@ class Engine:
         # on a connection of its own, so that nothing of it remains, and without the reader's settings: with
         # max_result_rows = 1 and result_overflow_mode = 'break' only the root of the syntax tree would be seen
         asking = replace(statement, settings={COLUMNS_FIRST: str(int(columns_first))})
-        with self.session(asking, Role.READER) as connection:
+        with self.session(asking, Role.READER, READERS) as connection:
 
             def ask(sql: str) -> str:
                 try:
@@ -210,24 +231,27 @@ class Engine:
             yield ask
 
     @contextmanager
-    def session(self, statement: Statement, role: Role) -> Iterator[Connection]:
-        """A connection with the role, database and settings of the statement; closed afterwards."""
+    def session(self, statement: Statement, role: Role, rank: int = SERVICES) -> Iterator[Connection]:
+        """A connection with the role, database and settings of the statement; closed afterwards.
+
+        `rank`: statements with a smaller one go first.
+        """
         try:
             with _connect(self._path) as connection:
-                self._prepare(connection, statement, role)
+                self._prepare(connection, statement, role, rank)
                 yield connection
         except ClickHouseError:
             raise
         except Exception as error:
             raise ClickHouseError.from_engine(error, None if role is Role.INTERNAL else self._hidden) from None
 
-    def _prepare(self, connection: Connection, statement: Statement, role: Role) -> None:
+    def _prepare(self, connection: Connection, statement: Statement, role: Role, rank: int) -> None:
         settings = base_settings(role, self._settings)
         if role is Role.INTERNAL:
             settings |= statement.settings
         else:
             settings |= reader_settings(statement.settings, settings)
-            settings |= {"readonly": "1"}
+            settings |= {"readonly": "1", "priority": str(rank)}
             connection.query("SET ROLE reader", "Null")
         # the one thing a statement can be found by: its ClickHouse id is made by chdb
         settings |= {"log_comment": _tag(role, statement.query_id)}
@@ -270,6 +294,12 @@ def _connect(target: str) -> Connection:
     )  # 1 s and 200 MB: only the process that owns an engine pays them
 
     return connect(target)
+
+
+def _logged(statement: Statement) -> str:
+    """Its id and beginning, without its texts: they may be about people, and logs are kept."""
+    beginning = _TEXT.sub("'…'", statement.sql[:_LOGGED_CHARS])
+    return f"{statement.query_id}: {beginning}"
 
 
 def _set(settings: dict[str, str]) -> str:
@@ -332,14 +362,14 @@ def _query(connection: Connection, statement: Statement, emit: Emit) -> Result:
         for start in range(0, size_bytes, _PIECE_BYTES):
             if not emit(bytes(body[start : start + _PIECE_BYTES])):
                 break
-    return _told(got)
+    return _summed(got)
 
 
 def _insert(connection: Connection, insert: Insert) -> Result:
-    return _told(insert_rows(connection, insert)) if insert.data else Result()
+    return _summed(insert_rows(connection, insert)) if insert.data else Result()
 
 
-def _told(got: Any) -> Result:
+def _summed(got: Any) -> Result:
     return Result(
         read_rows=got.storage_rows_read(),
         read_bytes=got.storage_bytes_read(),

@@ -81,7 +81,7 @@ class ClickHouseError(Exception):
     def from_engine(cls, error: Exception, hidden: re.Pattern[str] | None = None) -> ClickHouseError:
         """What chdb raised; its text starts with `Code: N.`, sometimes behind words of the binding.
 
-        `hidden`: what must not be told to this reader.
+        `hidden`: what this reader must not see.
         """
         text = _shown(str(error), hidden)
         found = _CODE.search(text)
@@ -93,14 +93,14 @@ class ClickHouseError(Exception):
 def _shown(text: str, hidden: re.Pattern[str] | None) -> str:
     """The beginning of a long text and the name of the error: to look through all of it would hold up everybody."""
     head = text[: MOST_CHARS + _MARGIN]
-    told = hidden.sub("…", head) if hidden else head
+    shown = hidden.sub("…", head) if hidden else head
     if len(text) <= MOST_CHARS:
-        return told
+        return shown
     ends = _ENDS.search(text[-100:])
-    return f"{told[:-_MARGIN]} …{ends[0] if ends else ''}"
+    return f"{shown[:-_MARGIN]} …{ends[0] if ends else ''}"
 
 
 def hidden(*texts: str) -> re.Pattern[str]:
-    """What must not be told to a reader, such as a path with all that follows, or the name of this machine."""
-    told = (text for text in texts if text not in ("", "."))
-    return re.compile("|".join(rf"(?<!\w){re.escape(text)}(?:/[^\s'\"`)]*)?(?!\w)" for text in told))
+    """What a reader must not see, such as a path with all that follows, or the name of this machine."""
+    named = (text for text in texts if text not in ("", "."))
+    return re.compile("|".join(rf"(?<!\w){re.escape(text)}(?:/[^\s'\"`)]*)?(?!\w)" for text in named))

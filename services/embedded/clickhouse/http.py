@@ -95,14 +95,14 @@ class WarehouseApp:
         with self._lanes[role].memory(caller) as hold:
             body = await self._body(role, receive, hold)
             statement = await self._read(role, headers, params, body)
-            exchange = Exchange(statement, _encodings(headers, params), receive, send, self._looks.told(role))
+            exchange = Exchange(statement, _encodings(headers, params), receive, send, self._looks.headers(role))
             await self._respond(role, caller, exchange)
 
     async def _respond(self, role: Role, caller: str, exchange: Exchange) -> None:
         statement = exchange.statement
         key = _connect_key(statement, role)
         if key is not None and role.reads:
-            exchange.statement = replace(statement, text=_told_what_it_may_set(statement.text))
+            exchange.statement = replace(statement, text=_with_what_it_may_set(statement.text))
         if key is None:
             await self._run(exchange, role, caller)
         elif (known := self._connect_answers.get(key)) is not None:
@@ -189,8 +189,8 @@ def _connect_key(statement: Statement, role: Role) -> tuple[Role, bytes, str] | 
     return None
 
 
-def _told_what_it_may_set(text: bytes) -> bytes:
+def _with_what_it_may_set(text: bytes) -> bytes:
     """The connect query of a reader, whose session is read-only: what this server takes all the same is not."""
     names = ", ".join(quote(name) for name in sorted(READER_SETTINGS | TRANSPORT))
-    told = f"SELECT name, value, toUInt8(readonly != 0 AND name NOT IN ({names})) AS readonly FROM"
-    return text.replace(b"SELECT name, value, readonly FROM", told.encode(), 1)
+    asked = f"SELECT name, value, toUInt8(readonly != 0 AND name NOT IN ({names})) AS readonly FROM"
+    return text.replace(b"SELECT name, value, readonly FROM", asked.encode(), 1)

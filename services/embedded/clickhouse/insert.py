@@ -1,8 +1,9 @@
 """Rows of a request into a table, so that an answer means they are stored.
 
 chdb's streamed insert (`send_insert`) ends well though nothing was stored: what goes wrong once the rows have been
-parsed (a full disk, a violated constraint) is told to nobody, and the rows are counted as written all the same. A
-statement that is read whole waits for its parts and tells what went wrong. So the rows are read from a file in memory.
+parsed (a full disk, a violated constraint) is reported to nobody, and the rows are counted as written all the same. A
+statement that is read whole waits for its parts and reports what went wrong. So the rows are read from a file in
+memory.
 """
 
 from __future__ import annotations

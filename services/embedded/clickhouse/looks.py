@@ -24,6 +24,6 @@ class Looks:
         if role.reads or headers.get(_AGENT, "").startswith(PAGE):
             self._last_s = self._clock()
 
-    def told(self, role: Role) -> dict[str, str]:
+    def headers(self, role: Role) -> dict[str, str]:
         """What an answer's summary says beside ClickHouse's own; only to services."""
         return {} if role.reads else {LOOKED: f"{self._clock() - self._last_s:.1f}"}

@@ -181,7 +181,7 @@ def arguments(argv: Sequence[str] | None) -> WarehouseSettings:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 stopped, 78 refused at start."""
+    """Exit codes: 0 stopped, 75 to be started again (`overdue`), 78 refused at start."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     _die_with_parent()
     try:

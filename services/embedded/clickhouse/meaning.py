@@ -32,7 +32,7 @@ class Unclear(Exception):
         super().__init__(why)
         self._names = names
 
-    def told(self, columns: set[str], text: str) -> ClickHouseError:
+    def explained(self, columns: set[str], text: str) -> ClickHouseError:
         """As the reader is told, of whose statement these are the text and the columns it reads."""
         aliases = {quoted or plain for quoted, plain in _ALIAS.findall(text)}
         name = min(self._names or columns & aliases, default="a name")[:80]
@@ -60,7 +60,7 @@ def as_meant(canonical: str, resolve: Resolve, is_aggregate: Callable[[str], boo
     except Unclear as error:
         if not by_column and not by_alias:
             return canonical  # it fails either way, in ClickHouse's own words
-        raise error.told(_columns(by_column or by_alias), text) from None
+        raise error.explained(_columns(by_column or by_alias), text) from None
     return written + canonical[len(text) :]
 
 

@@ -72,7 +72,7 @@ def parsed(text: str) -> tuple[exp.Expr, list[Token]]:
     except (
         Exception
     ):  # `{:}` ends in an AttributeError: what a stranger's text sets off in the library is no mistake of ours
-        raise Unreadable("it cannot be told apart into its clauses") from None
+        raise Unreadable("it cannot be parted into its clauses") from None
     if len(found) != 1 or not isinstance(found[0], exp.Query):
         raise Unreadable("it is not one SELECT")
     return found[0], tokens

@@ -1,6 +1,6 @@
 """Room on the disk: what ClickHouse cannot be trusted with when there is none.
 
-Inserts and merges reserve space and tell when there is none. But chdb does not tell when a file cannot be written after
+Inserts and merges reserve space and fail when there is none. But chdb does not say when a file cannot be written after
 that: on a disk that others fill meanwhile it ends a part with empty files and says that all is well, and a merged part
 of that kind takes the place of good ones. The files that say what a table is are written without looking at all. So
 nothing is written while little is free, what was written while there was little counts as not stored, and merges
@@ -93,5 +93,5 @@ class RoomWatch:
         while not self._over.wait(self._pause_s):
             try:
                 self.look()
-            except Exception:  # noqa: BLE001, S110 - the folder or the engine is just going: the next look tells
+            except Exception:  # noqa: BLE001, S110 - the folder or the engine is just going: the next look will show
                 continue

@@ -94,6 +94,7 @@ TIMELESS_NAMES: Final = frozenset(
         *("editdistance", "editdistanceutf8", "levenshteindistance", "levenshteindistanceutf8"),
         *("dameraulevenshteindistance", "jarosimilarity", "jarowinklersimilarity"),
         *("arraylevenshteindistance", "arraylevenshteindistanceweighted", "arraysimilarity", "arrayfold"),
+        *("arrayreduceinranges", "seriesdecomposestl"),
         *("multifuzzymatchany", "multifuzzymatchanyindex", "multifuzzymatchallindices"),
         *("polygonsequalscartesian", "polygonswithincartesian", "polygonswithinspherical"),
         *("polygonsintersectcartesian", "polygonsintersectspherical"),

@@ -56,7 +56,7 @@ def weight(nodes: Sequence[Node], canonical: str) -> int:
     names = list(_named(canonical))
     if len(names) != sum(node.kind == "WithElement" for node in nodes):
         return MANY  # not as we know it to be formatted, so nobody can say what reads what
-    told, waiting = _Told(), iter(names)
+    total, waiting = _Sum(), iter(names)
     whole = _Named("", -1)
     begun = [whole]
     columns = _columns(nodes)
@@ -64,14 +64,14 @@ def weight(nodes: Sequence[Node], canonical: str) -> int:
         while begun[-1].depth >= node.depth:
             begun.pop()
         if node.kind == "WithElement":
-            begun.append(told.add(_Named(QUERY + next(waiting), node.depth)))
+            begun.append(total.add(_Named(QUERY + next(waiting), node.depth)))
         elif node.kind == "Function" and node.name == "lambda" and node.alias:
-            begun.append(told.add(_Named(LAMBDA + node.alias, node.depth)))
+            begun.append(total.add(_Named(LAMBDA + node.alias, node.depth)))
         parts = columns if node.kind in STARS else PARTS.get(node.kind, PARTS.get(f"{node.kind} {node.name}", 1))
         for around in begun:
             around.parts += parts
             around.reads.update(reads)
-    return told.parts_of(whole)
+    return total.parts_of(whole)
 
 
 @dataclass(slots=True, eq=False)
@@ -85,7 +85,7 @@ class _Named:
     in_all: int = -1
 
 
-class _Told:
+class _Sum:
     """All of them by name. One name may be given in several places: the heaviest counts."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""All checks, in the order in which they are told."""
+"""All checks, in the order in which they are said."""
 
 from __future__ import annotations
 
@@ -92,9 +92,9 @@ def _answers(name: str, ask: Ask, place: Place, gone: set[str]) -> Iterator[Chec
         yield from ask(place)
     except TouchlineError as error:
         gone.add(name)
-        fix = FIXES.get(name, "see what it says; the checks above may tell why")
-        told = str(error) if isinstance(error, ConfigurationError) else str(error).splitlines()[0][:200]
-        yield Check(name, "problem", told, fix)
+        fix = FIXES.get(name, "see what it says; the checks above may say why")
+        said = str(error) if isinstance(error, ConfigurationError) else str(error).splitlines()[0][:200]
+        yield Check(name, "problem", said, fix)
 
 
 def _wanted(needs: Needs, gone: set[str], place: Place) -> bool:

@@ -20,6 +20,9 @@ class Limits(Strict):
     reader_waiting_bytes: int = Field(64 << 20, ge=1 << 20, description="bodies of readers' requests in memory at once")
     waiting_bytes: int = Field(1 << 30, ge=1 << 20, description="bodies of services' requests in memory at once")
     reader_max_execution_s: int = Field(30, ge=1, description="a reader's query is stopped after this time")
+    reader_overdue_s: int = Field(
+        60, ge=1, description="one that runs so much longer, because it looks at no clock, ends the process"
+    )
     reader_max_result_rows: int = Field(1_000_000, ge=1, description="a reader's query fails beyond this many rows")
     reader_max_result_bytes: int = Field(256 << 20, ge=1 << 10, description="and beyond this many bytes")
     head_timeout_s: float = Field(10.0, gt=0, description="a connection without a whole head after this is closed")

@@ -8,12 +8,13 @@ from typing import Final
 from services.embedded.clickhouse.errors import READONLY, ClickHouseError
 from services.embedded.clickhouse.roles import Role
 from services.embedded.clickhouse.settings.process import WarehouseSettings
+from services.embedded.clickhouse.settings.shares import READERS, SERVICES, of_this_machine
 
-# A reader's statement stops at its next block while one of a service runs, but never longer than this: so the map has
-# the processor when it asks, and readers go on, slower, under services that never rest.
-_FIRST: Final = "1"
-_AFTER: Final = "10"
+# A reader's statement stops at its next block while one of a service or a later one of readers runs, but never longer
+# than this: so the map has the processor when it asks, and readers go on, slower, under services that never rest.
+# Blocks are small, as nobody stops within one.
 _GIVES_WAY_MS: Final = "200"
+_BLOCK_ROWS: Final = "8192"
 # A block of a join can take a second, and nobody waits in the middle of one. Threads of readers' statements are nicer,
 # where the process may make them usual again (CAP_SYS_NICE); elsewhere ClickHouse passes over it.
 _NICER: Final = "10"
@@ -24,7 +25,7 @@ _OF_RESULT: Final = frozenset(["max_result_bytes", "max_result_rows"])
 # A reader may ask for less of these, never for more.
 READER_LIMITS: Final = _OF_RESULT | frozenset(["max_execution_time", "max_memory_usage", "max_threads"])
 # What a reader may set for one request: how values are read and written, and what SQL leaves to taste. Each is named:
-# `output_format_schema` writes a file, `format_template_row` reads one. The last row is for dbt: it says these to
+# `output_format_schema` writes a file, `format_template_row` reads one. The last row is for dbt: it sends these to
 # everybody, and they mean nothing to who cannot write.
 READER_SETTINGS: Final = READER_LIMITS | frozenset(
     [
@@ -106,7 +107,7 @@ def base_settings(role: Role, process: WarehouseSettings) -> dict[str, str]:
         # an answer means that the rows are in a part on disk; views show what their owner may see
         return common | {
             "async_insert": "0",
-            "priority": _FIRST,
+            "priority": str(SERVICES),
             "default_normal_view_sql_security": "DEFINER",
             "default_view_definer": "default",
         }
@@ -117,7 +118,9 @@ def base_settings(role: Role, process: WarehouseSettings) -> dict[str, str]:
         # the one limit that holds at each allocation: workloads stop a query only after it has taken too much, and
         # limits of users do not tell readers from services
         "max_memory_usage": str(process.sql.one_reader_bytes),
-        "priority": _AFTER,
+        "priority": str(READERS),
+        "max_threads": str(of_this_machine(process.max_threads).threads),
+        "max_block_size": _BLOCK_ROWS,
         "low_priority_query_wait_time_ms": _GIVES_WAY_MS,
         "os_threads_nice_value_query": _NICER,
         COLUMNS_FIRST: "1",
