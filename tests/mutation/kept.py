@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -146,4 +145,4 @@ def keep(patch: pytest.MonkeyPatch, current: Callable[[], Kept]) -> None:
         return Hand(kept, None if kept.is_recorded else dial(self, database), database)
 
     patch.setattr(clickhouse_fixture.ClickHouse, "client", client)
-    patch.setattr(clickhouse_fixture, "uuid4", lambda: SimpleNamespace(hex=current().name))
+    patch.setattr(clickhouse_fixture, "new_name", lambda: f"test_{current().name}")
