@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import sys
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -158,3 +159,22 @@ def test_a_mutant_is_not_asked_from_memory(under_test: str, is_kept: bool, monke
     quick.pytest_sessionstart()
     gc.unfreeze()
     assert (remembered(1) is before) is is_kept
+
+
+def test_a_test_reaches_what_a_cache_would_spare_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "_of_mutated", lambda: [remembered])
+    for under_test, is_kept in (("a.x_f__mutmut_1", True), ("stats", False)):
+        monkeypatch.setenv(quick.UNDER_TEST, under_test)
+        before = remembered(2)
+        quick.pytest_runtest_setup()
+        assert (remembered(2) is before) is is_kept
+
+
+def test_caches_of_modules_with_mutants_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "OURS", ("tests.",))
+    quick._of_mutated.cache_clear()
+    assert remembered not in quick._of_mutated()
+    monkeypatch.setattr(sys.modules[__name__], "x_f__mutmut_1", print, raising=False)
+    quick._of_mutated.cache_clear()
+    assert remembered in quick._of_mutated()
+    quick._of_mutated.cache_clear()
