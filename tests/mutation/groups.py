@@ -77,7 +77,7 @@ _ALL = (
         "erasures late_erasures forgetting recalls retold record_changes",
         "erasures retold_links resolve_convergence flooded_accounts identity_pipeline",
     ),
-    group("minimising", "streams/minimising", "asked kept tokens", "keeping"),
+    group("minimising", "streams/minimising", "asked kept tokens", "minimising_edges keeping"),
     group(
         "matching",
         "streams/matching",

@@ -33,6 +33,8 @@ STATEMENTS = 4
 """So many of the statements that a method sends are tried: they differ by what is filtered, sorted and rolled up."""
 VALUES = 12
 """With so many of the values that a test asks with a mistaken statement is asked, from the first to the last."""
+TIMES = 10
+"""A test that asks so many times what it asked in its first run has lost its way: it pages without end."""
 FILE = "services/dashboard/queries.py"
 """Where the statements are; a mutant's function is the method of the store that sends it."""
 
@@ -52,6 +54,7 @@ class Judge:
         self._changed: tuple[str, str] | None = None
         """The statement under test, and what is sent instead."""
         self._is_refused = False
+        self._asks = 0
         self._ask: Callable[..., Any] = clickhouse.query_rows
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -102,7 +105,9 @@ class Judge:
                 continue
             tried += 1
             noticed += is_noticed
-            survived += [] if is_noticed else [mutant]
+            if not is_noticed:
+                survived.append(mutant)
+                _say(f"  {method}\n    - {mutant.was}\n    + {mutant.became}")
         _say(f"{method}: {noticed} of {tried} noticed")
         return Tally(FILE, len(found), tried, noticed, tuple(survived), 0)
 
@@ -135,7 +140,7 @@ class Judge:
         return False
 
     def _fails(self, item: pytest.Item) -> bool:
-        self._now = self._kept[item]
+        self._now, self._asks = self._kept[item], 0
         item._initrequest()  # type: ignore[attr-defined] # or it has no fixtures the second time
         # its session comes next, so to say: what lives shorter is put away, and the engine stays
         reports = runtestprotocol(item, log=False, nextitem=item.session)  # type: ignore[arg-type]
@@ -146,6 +151,9 @@ class Judge:
         self, client: Client, statement: str, parameters: Mapping[str, object] | None = None, *, zoned: bool = False
     ) -> Any:
         """In the place of `query_rows`."""
+        self._asks += 1
+        if self._now.is_recorded and self._asks > TIMES * (self._now.asks + 1):
+            raise TimeoutError("it asks without end")
         if self._changed is not None and statement == self._changed[0]:
             return self._ask(client, self._changed[1], parameters, zoned=zoned)
         values = dict(parameters or {})

@@ -50,6 +50,8 @@ class Kept:
     """Of the commands of the test's own client, in order."""
     answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
     """By statement and values."""
+    asks: int = 0
+    """How often the first run asked."""
     is_recorded: bool = False
     is_strange: bool = False
     """Whether a run asked something that the first run had not asked."""
@@ -78,6 +80,7 @@ class Kept:
                 return self.answers[key].again()
             self.is_strange = True
             return ask()
+        self.asks += 1
         try:
             rows = ask()
         except Exception as error:
