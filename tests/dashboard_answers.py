@@ -470,6 +470,7 @@ REST: dict[str, Any] = {
     "open": 2,
     "corrections": [("b", "11:00:00"), ("a", "10:00:00")],
     "first": "09:59:00",
+    "fresh": [("desk", "09:00:00", "09:01:00", "09:02:00"), ("web", "11:59:00", "11:59:00", "12:00:00")],
     "tiers": ["gold", "silver"],
     "channels": ["email", "phone", "web"],
     "traffic": [("bot", 2, 0, "Pry"), ("internal", 1, 0, "localhost")],

@@ -164,6 +164,19 @@ PROPOSALS = [
 CORRECTIONS = [correction("crm:1", at("10:00"), "a", signals_changed=1), correction("crm:1", at("11:00"), "b")]
 
 
+def fresh(source: str, occurred: str, received: str, written: str) -> Row:
+    """When the latest of a source happened, came and was written, as one writer saw it."""
+    times = zip(("occurred", "received", "written"), (occurred, received, written), strict=True)
+    return {"source": source} | {f"last_{name}_at": at(clock) for name, clock in times}
+
+
+FRESH = [
+    fresh("web", "11:59", "10:00", "10:01"),
+    fresh("web", "10:00", "11:59", "12:00"),
+    fresh("desk", "09:00", "09:01", "09:02"),
+]
+
+
 def fill(client: Client) -> None:
     """Into empty tables, which are not merged: each version stays."""
     for table in TABLES:
@@ -172,6 +185,7 @@ def fill(client: Client) -> None:
     recompute(client)
     _insert(client, "touchpoints", TOUCHPOINTS)
     recompute(client)
+    _insert(client, "touchpoints", [row | WRONG for row in TOUCHPOINTS])
     _with_versions(client, "touchpoints", [], GONE)
     _with_versions(
         client, "histories", [_kept(row) for row in TOUCHPOINTS], [_kept(row) for row in GONE], occurred_at=at("09:00")
@@ -179,15 +193,17 @@ def fill(client: Client) -> None:
     _with_versions(client, "signals", SIGNALS, SIGNALS_GONE, severity=1.0, rule="old")
     _with_versions(client, "account_journeys", ACCOUNTS, ACCOUNTS_GONE, name="Old", traits='{"tier": "old"}')
     _with_versions(client, "incidents", INCIDENTS, [incident("i9", "crm:1")], **OPEN)
-    _insert(client, "proposals", [row | {"revision": 1, "status": "open", "by": ""} for row in PROPOSALS])
     _insert(client, "proposals", PROPOSALS)
-    _insert(client, "corrections", [row | {"corrected_at": at("09:00")} for row in CORRECTIONS])
+    _insert(client, "proposals", [row | {"revision": 1, "status": "open", "by": ""} for row in PROPOSALS])
     _insert(client, "corrections", CORRECTIONS)
+    _insert(client, "corrections", [row | {"corrected_at": at("09:00")} for row in CORRECTIONS])
+    _insert(client, "source_freshness", FRESH)
 
 
 def _with_versions(client: Client, table: str, rows: list[Row], gone: list[Row], **wrong: Any) -> None:
+    """What holds is written first: what is read last is not what is newest."""
     if rows:
-        _insert(client, table, [row | wrong | {"revision": 1} for row in rows])
         _insert(client, table, rows)
-    _insert(client, table, gone)
+        _insert(client, table, [row | wrong | {"revision": 1} for row in rows])
     _insert(client, table, [row | {"revision": 3, "is_deleted": 1} for row in gone])
+    _insert(client, table, gone)

@@ -201,6 +201,7 @@ async def of_rows(store: ClickHouseStore) -> dict[str, Any]:
     queries = [SignalQuery(**more) for more in ASKED]
     return {
         "first": clock(await store.first_minute()),
+        "fresh": [(row["source"], *map(clock, fresh_of(row))) for row in await store.freshness()],
         "tiers": await store.tiers(),
         "channels": await store.channels(),
         "traffic": [(row["traffic"], row["touchpoints"], row["counted"], row["example"]) for row in traffic],
@@ -221,6 +222,11 @@ async def of_rows(store: ClickHouseStore) -> dict[str, Any]:
         "pained": sorted((row["account_id"], row["name"]) for row in pains.accounts),
         "signals": [[row["signal_id"] for row in await store.signals(query)] for query in queries],
     }
+
+
+def fresh_of(row: Any) -> list[datetime]:
+    """When the latest happened, came and was written."""
+    return [row[f"last_{name}_at"] for name in ("occurred", "received", "written")]
 
 
 async def shown(store: ClickHouseStore, query: DaysQuery) -> tuple[list[Any], Any]:
