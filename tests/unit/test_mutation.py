@@ -17,7 +17,7 @@ from tests.mutation import bench, page, quick
 from tests.mutation.__main__ import told
 from tests.mutation.bench import Mutant, Tally
 from tests.mutation.explained import FILE, explained
-from tests.mutation.groups import GROUPS, ROOT
+from tests.mutation.groups import GROUPS, NOT_TRIED, ROOT, WHOLE
 from tests.mutation.page import Line
 
 MUTANT = Mutant("streams/a.py", "f", "return 1", "return 2")
@@ -28,6 +28,14 @@ def test_what_the_table_names_is_there_and_no_file_is_in_two_groups() -> None:
     tests = {test for group in GROUPS.values() for test in group.tests}
     assert [name for name in {*files, *tests} if not (ROOT / name).exists()] == []
     assert len(files) == len(set(files))
+
+
+def test_a_module_of_the_core_is_in_a_group_or_said_to_be_in_none() -> None:
+    named = {file for group in GROUPS.values() for file in group.files}
+    for package in WHOLE:
+        there = {file.stem for file in (ROOT / package).glob("*.py")} - {"__init__"}
+        tried = {name for name in there if f"{package}/{name}.py" in named}
+        assert there - tried == set(NOT_TRIED.get(package, "").split()), package
 
 
 def test_a_mutant_nobody_noticed_or_that_has_no_verdict_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
