@@ -35,7 +35,7 @@ def test_a_module_of_the_core_is_in_a_group_or_said_to_be_in_none() -> None:
     for package in WHOLE:
         there = {file.stem for file in (ROOT / package).glob("*.py")} - {"__init__"}
         tried = {name for name in there if f"{package}/{name}.py" in named}
-        assert there - tried == set(NOT_TRIED.get(package, "").split()), package
+        assert there - tried <= set(NOT_TRIED.get(package, "").split()), package
 
 
 def test_a_mutant_nobody_noticed_or_that_has_no_verdict_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
