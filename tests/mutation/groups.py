@@ -62,7 +62,7 @@ _ALL = (
         "identity-graph",
         "streams/identity",
         "graph edges clusters aliases verdicts regions",
-        "identity_edges identity_links aliases attribution tangled_identities retold_links read_edges"
+        "identity_edges identity_links ids_of_nobody attribution tangled_identities retold_links read_edges"
         " plain_people stored_links identity_questions limits_of_growth",
     ),
     group(

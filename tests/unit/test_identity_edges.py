@@ -7,7 +7,18 @@ from itertools import permutations
 import pytest
 
 from schemas.links import Decision, Edge
-from streams.identity.aliases import unique_space
+from streams.identity.aliases import (
+    Kind,
+    alias,
+    is_email,
+    is_person,
+    kind_of,
+    ordered,
+    placeholder_among,
+    strength,
+    strongest,
+    unique_space,
+)
 from streams.identity.clusters import MAX_ALIASES, nothing_parts
 from streams.identity.edges import Edges, Moved, Seen
 from streams.identity.graph import IdentityGraph
@@ -115,3 +126,57 @@ def test_what_was_regrouped_gathers_until_it_is_asked() -> None:
     found = graph.regrouped()
     assert found & {"user:u1", "anonymous:a1"} and found & {"user:u2", "anonymous:a2"}
     assert graph.regrouped() == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "name"),
+    [
+        ("email", "Ann@ACME.com", "email:ann@acme.com"),
+        ("email", "Ann Smit <ann@acme.com>", "email:ann@acme.com"),
+        ("email", "mailto:ann@acme.com?subject=x", "email:ann@acme.com"),
+        ("email", "ann@acme.com.", "email:ann@acme.com"),
+        ("email", "ann@bücher.de", "email:ann@bücher.de"),
+        ("email", "ann@xn--bcher-kva.de", "email:ann@bücher.de"),
+        ("email", "INFO@acme.com", "mailbox:info@acme.com"),
+        ("email", "info-nl@acme.com", "mailbox:info-nl@acme.com"),
+        ("email", "info+x@acme.com", "mailbox:info+x@acme.com"),
+        ("email", "it-nl@acme.com", "email:it-nl@acme.com"),
+        ("email", "nl-sales@acme.com", "email:nl-sales@acme.com"),
+        ("email", "ann", None),
+        ("email", "none@acme.com", None),
+        ("phone", "+31 (0)6 123-456.78", "phone:+31612345678"),
+        ("phone", "0031612345678", "phone:+31612345678"),
+        ("phone", "tel:+31612345678", "phone:+31612345678"),
+        ("phone", "0612345678", None),
+        ("user", "undefined", None),
+        ("user", "U-7", "user:U-7"),
+        ("anonymous", " a1 ", "anonymous:a1"),
+        ("user", "u" * 513, None),
+        ("user", "u" * 512, "user:" + "u" * 512),
+    ],
+)
+def test_an_id_is_written_one_way_whoever_sends_it(kind: Kind, value: str, name: str | None) -> None:
+    assert alias(kind, value) == name
+
+
+@pytest.mark.parametrize(("text", "is_one"), [(" Ann@acme.com ", True), ("info@acme.com", True), ("ann", False)])
+def test_an_address_is_one_by_its_shape(text: str, is_one: bool) -> None:
+    assert is_email(text) is is_one
+
+
+def test_names_are_ordered_by_strength_then_by_value() -> None:
+    names = ["anonymous:a", "user:b", "user:a", None, "crm_contact:crm:1", "email:x@y.com", "ticket:1"]
+    expected = ("crm_contact:crm:1", "email:x@y.com", "user:a", "user:b", "anonymous:a", "ticket:1")
+    assert (
+        ordered(names) == expected
+        and strongest(["anonymous:a", "user:b", "user:a"]) == "user:a"
+        and strongest([]) is None
+    )
+    assert strength("user:a") > strength("anonymous:a") > strength("ticket:1") > strength("crm:1") == 0
+    assert is_person("phone:+31") and not is_person("ticket:1") and kind_of("user:a:b") == "user"
+
+
+def test_what_was_written_where_an_id_should_be_is_reported_cut() -> None:
+    assert placeholder_among("", " undefined ", "null") == "undefined"
+    assert placeholder_among("u1", "") == ""
+    assert len(placeholder_among("{{" + "x" * 90 + "}}")) == 60
