@@ -61,10 +61,11 @@ _ALL = (
     group(
         "identity-graph",
         "streams/identity",
-        "graph edges clusters aliases verdicts regions",
+        "graph edges clusters verdicts regions",
         "identity_edges identity_links ids_of_nobody attribution tangled_identities retold_links read_edges"
         " plain_people stored_links identity_questions limits_of_growth",
     ),
+    group("identity-aliases", "streams/identity", "aliases", "identity_edges ids_of_nobody"),
     group(
         "identity-edges",
         "streams/identity",

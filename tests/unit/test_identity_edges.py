@@ -19,7 +19,7 @@ from streams.identity.aliases import (
     strongest,
     unique_space,
 )
-from streams.identity.clusters import MAX_ALIASES, nothing_parts
+from streams.identity.clusters import MAX_ALIASES, Traits, nothing_parts, traits_of
 from streams.identity.edges import Edges, Moved, Seen
 from streams.identity.graph import IdentityGraph
 from streams.identity.verdicts import Verdicts
@@ -180,3 +180,12 @@ def test_what_was_written_where_an_id_should_be_is_reported_cut() -> None:
     assert placeholder_among("", " undefined ", "null") == "undefined"
     assert placeholder_among("u1", "") == ""
     assert len(placeholder_among("{{" + "x" * 90 + "}}")) == 60
+
+
+def test_what_edges_say_of_an_id() -> None:
+    given_up = seen("user:u1", "user:u2", 5)
+    known = [seen("user:u2", "anonymous:a1", 3), seen("user:u2", "anonymous:a2", 7), given_up]
+    assert traits_of("user:u2", known) == Traits(at(3), ("user web",), given_up.order)
+    assert traits_of("user:u2", known[:2]) == Traits(at(3), ("user web",), None)
+    assert traits_of("anonymous:a1", known[:1]) == Traits(at(3))
+    assert traits_of("crm_contact:crm:51", []) == Traits(None, ("crm_contact:crm",))
