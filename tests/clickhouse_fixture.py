@@ -85,10 +85,15 @@ def clickhouse_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHo
         yield running
 
 
+def new_name() -> str:
+    """For a database."""
+    return f"test_{uuid4().hex[:12]}"
+
+
 @pytest.fixture
 def clickhouse_database(clickhouse_url: ClickHouse) -> Iterator[str]:
     """The name of an empty database, dropped after the test."""
-    name = f"test_{uuid4().hex[:12]}"
+    name = new_name()
     client = clickhouse_url.client()
     try:
         client.command(f"CREATE DATABASE {name}")

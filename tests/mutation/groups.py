@@ -61,10 +61,11 @@ _ALL = (
     group(
         "identity-graph",
         "streams/identity",
-        "graph edges clusters aliases verdicts regions",
-        "identity_links aliases attribution tangled_identities retold_links read_edges plain_people stored_links"
-        " identity_questions limits_of_growth",
+        "graph edges clusters verdicts regions",
+        "identity_edges identity_links ids_of_nobody attribution tangled_identities retold_links read_edges"
+        " plain_people stored_links identity_questions limits_of_growth",
     ),
+    group("identity-aliases", "streams/identity", "aliases", "identity_edges ids_of_nobody"),
     group(
         "identity-edges",
         "streams/identity",
@@ -77,7 +78,7 @@ _ALL = (
         "erasures late_erasures forgetting recalls retold record_changes",
         "erasures retold_links resolve_convergence flooded_accounts identity_pipeline",
     ),
-    group("minimising", "streams/minimising", "asked kept tokens", "keeping"),
+    group("minimising", "streams/minimising", "asked kept tokens", "minimising_edges keeping"),
     group(
         "matching",
         "streams/matching",
@@ -105,3 +106,15 @@ _ALL = (
     ),
 )
 GROUPS = {line.name: line for line in _ALL}
+
+#: Modules of the packages that have groups, which no group names yet.
+NOT_TRIED: dict[str, str] = {
+    "streams/journey": "account blueprints checks compiled corrections digests facts golden stored",
+    "streams/identity": "attribution_rules claims company_names declared directories directory doubts followers"
+    " knowledge learning memberships proposals stored",
+    "streams/matching": "wording",
+    "streams/incidents": "counts golden holidays links listing messages played preview promises rows series stored"
+    " subjects threads type_desks unusual weekly",
+}
+#: Packages all of whose modules are in a group or are named above.
+WHOLE = ("streams/friction", "streams/minimising", *NOT_TRIED)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,6 +50,8 @@ class Kept:
     """Of the commands of the test's own client, in order."""
     answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
     """By statement and values."""
+    asks: int = 0
+    """How often the first run asked."""
     is_recorded: bool = False
     is_strange: bool = False
     """Whether a run asked something that the first run had not asked."""
@@ -79,6 +80,7 @@ class Kept:
                 return self.answers[key].again()
             self.is_strange = True
             return ask()
+        self.asks += 1
         try:
             rows = ask()
         except Exception as error:
@@ -146,4 +148,4 @@ def keep(patch: pytest.MonkeyPatch, current: Callable[[], Kept]) -> None:
         return Hand(kept, None if kept.is_recorded else dial(self, database), database)
 
     patch.setattr(clickhouse_fixture.ClickHouse, "client", client)
-    patch.setattr(clickhouse_fixture, "uuid4", lambda: SimpleNamespace(hex=current().name))
+    patch.setattr(clickhouse_fixture, "new_name", lambda: f"test_{current().name}")

@@ -11,8 +11,11 @@ import functools
 import gc
 import json
 import os
+import sys
+from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
@@ -24,6 +27,7 @@ TESTS, SECONDS = 150, 30.0
 UNDER_TEST = "MUTANT_UNDER_TEST"
 ALL_TESTS = ("stats", "list_all_tests")
 OURS = ("schemas.", "streams.", "services.", "tests.")
+Cache = Any  # functools._lru_cache_wrapper is generic for type checkers alone
 #: Written by mutmut beside the code under test: how many seconds each test took when nothing was mutated.
 STATS = Path("mutmut-stats.json")
 
@@ -32,9 +36,28 @@ def pytest_sessionstart() -> None:
     """A mutant's process is a copy of one that ran the tests already: what a cache remembers was never mutated."""
     if "__mutmut_" in os.environ.get(UNDER_TEST, ""):
         gc.unfreeze()  # or they would not be among the objects
-        for each in gc.get_objects():
-            if isinstance(each, functools._lru_cache_wrapper) and str(each.__module__).startswith(OURS):
-                each.cache_clear()
+        for each in _caches():
+            each.cache_clear()
+
+
+def pytest_runtest_setup() -> None:
+    """Where it is noted which tests reach a function, those reach it, too, that a cache would spare it."""
+    if os.environ.get(UNDER_TEST) == "stats":
+        for each in _of_mutated():
+            each.cache_clear()
+
+
+def _caches() -> Iterator[Cache]:
+    for each in gc.get_objects():
+        if isinstance(each, functools._lru_cache_wrapper) and str(each.__module__).startswith(OURS):
+            yield each
+
+
+@functools.cache
+def _of_mutated() -> list[Cache]:
+    """Caches of the modules that have mutants."""
+    named = {name for name, module in list(sys.modules.items()) if any("__mutmut_" in each for each in vars(module))}
+    return [each for each in _caches() if each.__module__ in named]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

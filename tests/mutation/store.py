@@ -12,7 +12,7 @@ from tests.mutation.groups import ROOT
 from tests.mutation.judged import FILE, Judge
 
 NAME = "statements"
-JUDGES = ("store", "questions")
+JUDGES = ("statements", "store", "questions")
 FOUND = WORK / f"{NAME}.json"
 
 

@@ -97,3 +97,13 @@ def test_a_mistake_is_noticed_where_it_answers_otherwise_and_a_test_fails(
     judge = Judged(fails=fails, answers=answers)
     assert judge._noticed("right", Changed("", "", "wrong"), [judge.item]) is is_noticed
     assert judge.runs == runs and judge._is_refused is (not answers)
+
+
+def test_a_test_that_asks_without_end_is_stopped() -> None:
+    judge = Judged(fails=False, answers={"right": 1})
+    judge._now = judge._kept[judge.item]
+    judge._now.rewind()
+    for _ in range(20):
+        assert judge._sent(cast(Any, None), "right", {"at": 1}) == [{"n": 1}]
+    with pytest.raises(TimeoutError):
+        judge._sent(cast(Any, None), "right", {"at": 1})

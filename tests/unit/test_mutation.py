@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import sys
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from tests.mutation import bench, page, quick
 from tests.mutation.__main__ import told
 from tests.mutation.bench import Mutant, Tally
 from tests.mutation.explained import FILE, explained
-from tests.mutation.groups import GROUPS, ROOT
+from tests.mutation.groups import GROUPS, NOT_TRIED, ROOT, WHOLE
 from tests.mutation.page import Line
 
 MUTANT = Mutant("streams/a.py", "f", "return 1", "return 2")
@@ -27,6 +28,14 @@ def test_what_the_table_names_is_there_and_no_file_is_in_two_groups() -> None:
     tests = {test for group in GROUPS.values() for test in group.tests}
     assert [name for name in {*files, *tests} if not (ROOT / name).exists()] == []
     assert len(files) == len(set(files))
+
+
+def test_a_module_of_the_core_is_in_a_group_or_said_to_be_in_none() -> None:
+    named = {file for group in GROUPS.values() for file in group.files}
+    for package in WHOLE:
+        there = {file.stem for file in (ROOT / package).glob("*.py")} - {"__init__"}
+        tried = {name for name in there if f"{package}/{name}.py" in named}
+        assert there - tried <= set(NOT_TRIED.get(package, "").split()), package
 
 
 def test_a_mutant_nobody_noticed_or_that_has_no_verdict_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,3 +167,22 @@ def test_a_mutant_is_not_asked_from_memory(under_test: str, is_kept: bool, monke
     quick.pytest_sessionstart()
     gc.unfreeze()
     assert (remembered(1) is before) is is_kept
+
+
+def test_a_test_reaches_what_a_cache_would_spare_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "_of_mutated", lambda: [remembered])
+    for under_test, is_kept in (("a.x_f__mutmut_1", True), ("stats", False)):
+        monkeypatch.setenv(quick.UNDER_TEST, under_test)
+        before = remembered(2)
+        quick.pytest_runtest_setup()
+        assert (remembered(2) is before) is is_kept
+
+
+def test_caches_of_modules_with_mutants_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "OURS", ("tests.",))
+    quick._of_mutated.cache_clear()
+    assert remembered not in quick._of_mutated()
+    monkeypatch.setattr(sys.modules[__name__], "x_f__mutmut_1", print, raising=False)
+    quick._of_mutated.cache_clear()
+    assert remembered in quick._of_mutated()
+    quick._of_mutated.cache_clear()

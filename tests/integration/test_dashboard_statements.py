@@ -1,0 +1,262 @@
+"""Every statement of the pages on a few rows that are known by heart: literal answers, at both sides of each edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from typing import Any, get_args
+
+import pytest
+
+from schemas.config import ClickHouseConfig
+from services.dashboard.clickhouse import ClickHouseStore, connect
+from services.dashboard.numbers import Counts
+from services.dashboard.scope import Range, Ranking, Scope
+from services.dashboard.store import (
+    AccountQuery,
+    CellQuery,
+    DaysQuery,
+    PainQuery,
+    ProposalQuery,
+    RankedQuery,
+    SignalQuery,
+)
+from tests import clickhouse_fixture
+from tests.clickhouse_fixture import ClickHouse
+from tests.dashboard_answers import FIGURES, LISTS, RANKED, REST
+from tests.dashboard_seed import create_tables
+from tests.dashboard_versions import SPAN, at, fill
+
+pytestmark = pytest.mark.clickhouse
+
+RECORDS = ("crm_record",)
+KNOWN = ("contract", "webinar", "website_visit", "complaint")
+PAINFUL = ("complaint", "odd")
+"""Pain by definition; of the second minutes do not know."""
+SCOPES = {
+    "everything": Scope(),
+    "with what is left out": Scope(traffic="all", records=RECORDS),
+    "gold accounts": Scope(tier="gold"),
+    "one account": Scope(account="crm:2"),
+    "buyers": Scope(persona="economic_buyer"),
+    "large ones": Scope(segment="enterprise"),
+    "by mail": Scope(channel="email"),
+    "nobody's persona": Scope(persona="unknown"),
+    "of contracts": Scope(owner="Sales", types=("contract",)),
+}
+
+
+#: Which signals: one condition each.
+ASKED: list[dict[str, Any]] = [
+    {"polarity": "delight"},
+    {"account_id": "crm:1"},
+    {"phase": "awareness"},
+    {"touchpoint_type": "odd"},
+    {"rules": ("struggle", "angry")},
+    {"without": ("low_score", "odd", "struggle")},
+    {"cases": ("c1",)},
+    {"since": at("11:00")},
+    {"after": (at("11:00"), "s5")},
+    {"limit": 2},
+]
+
+
+@pytest.fixture(scope="module")
+def database(clickhouse_url: ClickHouse) -> Iterator[str]:
+    """Filled once; nothing here writes."""
+    name = clickhouse_fixture.new_name()
+    server = clickhouse_url.client()
+    server.command(f"CREATE DATABASE {name}")
+    client = clickhouse_url.client(name)
+    create_tables(client, name)
+    fill(client)
+    yield name
+    for each in (f"{name}_bi", name):
+        server.command(f"DROP DATABASE {each}")
+    client.close()
+    server.close()
+
+
+@pytest.fixture
+def store(clickhouse_url: ClickHouse, database: str) -> Iterator[ClickHouseStore]:
+    config = ClickHouseConfig(url=clickhouse_url.base_url, database=database)
+    store = ClickHouseStore(partial(connect, config, clickhouse_url.token))
+    yield store
+    store.close()
+
+
+def clock(moment: datetime | None) -> str:
+    return f"{moment:%H:%M:%S}" if moment else ""
+
+
+def sums(counts: Counts) -> tuple[float, ...]:
+    """Touchpoints, of visitors, friction, delight, feelings and their sum, pain; accounts, visitors, people."""
+    return (
+        counts.volume, counts.visitor_volume, counts.friction, counts.delight, counts.emotion_count,
+        counts.emotion_sum, counts.pain_sum, counts.accounts, counts.visitors, counts.people,
+    )  # fmt: skip
+
+
+async def figures(store: ClickHouseStore, name: str) -> dict[str, Any]:
+    """What the map shows of a scope."""
+    scope = SCOPES[name]
+    found = await store.cells(scope, SPAN)
+    before = await store.history(scope, Range(at("11:00"), at("11:59"), 150), 1)
+    hurt = await store.hurt(scope, SPAN, PAINFUL)
+    population = await store.population(scope, SPAN)
+    return {
+        "cells": {"/".join(key): sums(counts) for key, counts in sorted(found.by_cell.items())},
+        "phases": {phase: counts.volume for phase, counts in sorted(found.by_phase.items())},
+        "total": sums(found.total),
+        "sparks": {key[1]: [n for n, at in enumerate(each.spark) if at] for key, each in sorted(found.by_cell.items())},
+        "active": await store.active_accounts(scope, SPAN),
+        "last": clock(await store.last_minute(scope)),
+        "daily": {key[1]: [*days.values()] for key, days in sorted((await store.daily(scope, SPAN)).items())},
+        "hour before": {key[1]: value for key, value in sorted(before.items())},
+        "hurt": {key[1]: each.accounts for key, each in sorted(hurt.by_cell.items())},
+        "of types": {key: each.worst for key, each in sorted(hurt.by_type.items())},
+        "in all": hurt.total.accounts,
+        "whom": [
+            (row["account_id"], row["pained"], row["worst_type"], clock(row["last_at"]))
+            for row in await store.hurt_accounts(scope, SPAN, PAINFUL, 2)
+        ],
+        "unmapped": [(row["vendor_type"], row["volume"]) for row in await store.unmapped(scope, SPAN, KNOWN)],
+        "population": (population["accounts"], population["visitors"], population["at_risk"]),
+        "worst rules": {
+            key[1]: rule for key, rule in sorted((await store.worst_rules(scope, SPAN, ["struggle"])).items())
+        },
+        "kept off": [
+            (row["traffic"], row["touchpoints"], row["example"]) for row in await store.kept_off(scope, SPAN, RECORDS)
+        ],
+    }
+
+
+async def lists(store: ClickHouseStore, name: str) -> dict[str, Any]:
+    """What the other pages list of a scope."""
+    scope = SCOPES[name]
+    pained = PainQuery(scope, SPAN, PAINFUL, derived=("struggle",), waits=("low_score",))
+    variants = await store.variants(scope, SPAN, ["complaint"])
+    return {
+        "signals": [
+            (row["signal_id"], row["account_name"], row.get("persona", "-"), row["severity"])
+            for row in await store.signals(SignalQuery(since=SPAN.since, scope=scope, without=("odd",)))
+        ],
+        "pained": [(row["part_id"], clock(row["at"])) for row in await store.pained(pained)],
+        "accounts": [row["account_id"] for row in await store.accounts(AccountQuery(scope=scope, span=SPAN))],
+        "variants": [(r["dim"], r["id"], r["volume"], r["pain"], r["accounts"]) for r in variants],
+        "said": [(r["event_id"], r["account_name"], r["felt"], r["text"]) for r in await store.said(scope, SPAN, 9)],
+        "before": [(r["kind"], r["n"]) for r in await store.beside(scope, SPAN, PAINFUL, after=False)],
+        "after": [(r["kind"], r["n"]) for r in await store.beside(scope, SPAN, PAINFUL, after=True)],
+    }
+
+
+async def ranked(store: ClickHouseStore) -> dict[str, list[str]]:
+    """The order of accounts by each ranking, with what they are sorted by."""
+    kinds = {"contract": "Zcontract", "complaint": "Angry"}
+    found = {}
+    for sort in get_args(Ranking):
+        query = RankedQuery(Scope(), SPAN, ("complaint",), ("awareness", "purchase", "initiate"), kinds, sort, 9)
+        found[sort] = [f"{row['account_id']} {row['sort_key']}" for row in await store.ranked_accounts(query)]
+    return found
+
+
+async def of_people(store: ClickHouseStore) -> dict[str, Any]:
+    """People, accounts, and what is known of who is who."""
+    people = await store.people("P", at("10:40"), 9)
+    theirs = await store.people_of("crm:1")
+    queries = (
+        AccountQuery(identified=True, sort="name"),
+        AccountQuery(identified=False, sort="recent"),
+        AccountQuery(phase="awareness", sort="touchpoints"),
+        AccountQuery(text="AC", sort="friction"),
+        AccountQuery(sort="name", after=("anon:3", "anon:3")),
+        AccountQuery(sort="touchpoints", after=("4", "crm:2")),
+    )
+    asked = [ProposalQuery(status, 2) for status in ("", "open", "accepted")]
+    asked.append(ProposalQuery("", 9, (at("10:00"), "q2")))
+    return {
+        "people": [(row["person_id"], row["account_id"], clock(row["last_at"])) for row in people],
+        "people of": [(row["person_id"], row["persona"], row["touchpoints"], round(row["pain"], 6)) for row in theirs],
+        "felt": [(row["emotion_sum"], row["statements"]) for row in theirs],
+        "seen": [(clock(row["first_at"]), clock(row["last_at"])) for row in theirs],
+        "accounts of": [
+            (r["account_id"], r["name"], r["touchpoints"], r["pain"]) for r in await store.accounts_of("p2")
+        ],
+        "accounts": [[(r["account_id"], r["sort_key"]) for r in await store.accounts(query)] for query in queries],
+        "one": ((await store.account("crm:2") or {})["name"], await store.account("crm:9")),
+        "proposals": [[(r["proposal_id"], r["status"], r["by"]) for r in await store.proposals(q)] for q in asked],
+        "proposal": (await store.proposal("q3") or {})["status"],
+        "open": await store.open_proposals(),
+        "corrections": [(r["cause"], clock(r["corrected_at"])) for r in await store.corrections("crm:1", 9)],
+    }
+
+
+async def of_rows(store: ClickHouseStore) -> dict[str, Any]:
+    """Touchpoints, their signals, and what they are of."""
+    cell = CellQuery(Scope(), SPAN, "purchase", "contract")
+    traffic, flow = await store.traffic(at("10:11")), await store.flow(at("10:30"))
+    found = {"since": SPAN.since, "types": list(PAINFUL), "waits": ["low_score"]}
+    pains = await store.pains(["crm:1", "crm:2"], found)
+    queries = [SignalQuery(**more) for more in ASKED]
+    return {
+        "first": clock(await store.first_minute()),
+        "fresh": [(row["source"], *map(clock, fresh_of(row))) for row in await store.freshness()],
+        "tiers": await store.tiers(),
+        "channels": await store.channels(),
+        "traffic": [(row["traffic"], row["touchpoints"], row["counted"], row["example"]) for row in traffic],
+        "flow": sorted((row["hour"], row["touchpoint_type"], row["on_map"], row["n"]) for row in flow),
+        "latest": [(row["event_id"], row["name"]) for row in await store.latest(at("10:41"), 3)],
+        "shares": sorted((row["kind"], row["id"], row["volume"], row["frictions"]) for row in await store.shares(cell)),
+        "timeline": [carried(row) for row in await store.timeline("crm:1", 2, (at("12:00"), "e3"))],
+        "days": await shown(store, DaysQuery(Scope(), SPAN.since, 9, account_id="crm:1")),
+        "days of a person": await shown(store, DaysQuery(Scope(), SPAN.since, 2, person_id="p1")),
+        "days by mail": await shown(store, DaysQuery(Scope(channel="email"), SPAN.since, 9, person_id="p1")),
+        "events": [carried(row) for row in await store.events("crm:1", ["e1", "g1", "e4"])],
+        "carriers": sorted(
+            (r["event_id"], r["persona"]) for r in await store.carriers(["crm:1", "crm:2"], ["e1", "e4"])
+        ),
+        "owners": await store.owners_of(["e1", "e4", "none"]),
+        "pains": sorted(row["signal_id"] for row in pains.signals),
+        "touched": sorted(row["event_id"] for row in pains.touchpoints),
+        "pained": sorted((row["account_id"], row["name"]) for row in pains.accounts),
+        "signals": [[row["signal_id"] for row in await store.signals(query)] for query in queries],
+    }
+
+
+def fresh_of(row: Any) -> list[datetime]:
+    """When the latest happened, came and was written."""
+    return [row[f"last_{name}_at"] for name in ("occurred", "received", "written")]
+
+
+async def shown(store: ClickHouseStore, query: DaysQuery) -> tuple[list[Any], Any]:
+    """A part of a timeline, and where the next one begins."""
+    rows, after = await store.days(query)
+    return [carried(row) for row in rows], after
+
+
+def carried(row: Any) -> tuple[Any, ...]:
+    """A touchpoint with the signals it carries, and those it is evidence of."""
+    return (
+        row["event_id"],
+        row["pain"],
+        *([each["signal_id"] for each in row[name]] for name in ("signals", "evidence_of")),
+    )
+
+
+@pytest.mark.parametrize("name", SCOPES)
+async def test_the_map_shows_these_figures(store: ClickHouseStore, name: str) -> None:
+    assert await figures(store, name) == FIGURES[name]
+
+
+@pytest.mark.parametrize("name", SCOPES)
+async def test_the_pages_list_these_rows(store: ClickHouseStore, name: str) -> None:
+    assert await lists(store, name) == LISTS[name]
+
+
+async def test_accounts_are_ranked_so(store: ClickHouseStore) -> None:
+    assert await ranked(store) == RANKED
+
+
+async def test_what_is_asked_of_no_scope_is_this(store: ClickHouseStore) -> None:
+    assert await of_people(store) | await of_rows(store) == REST
