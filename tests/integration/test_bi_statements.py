@@ -314,7 +314,7 @@ def test_what_is_rewritten_is_judged_again(target: ClickHouse) -> None:
     assert rows(target, sql.format("max(pain) INTO OUTFILE '/tmp/x' --")) == [[497]]
 
 
-DAY = GRAINS["P1D"]
+day_of = GRAINS["P1D"]
 BEFORE = [moment for moment in MOMENTS if SINCE - timedelta(days=1) <= moment[0] < SINCE]
 #: How a reader's statement runs: on the embedded engine, and on a server with the profile that is shipped.
 SETTINGS = {"embedded": ("occurred_at", {}), "server": ("event_time", {"prefer_column_name_to_alias": "1"})}
@@ -337,16 +337,16 @@ def _running(found: list[Row]) -> list[Row]:
     return [(day, sum(float(str(row[-1])) for row in found[: at + 1])) for at, (day, *_) in enumerate(found)]
 
 
-BY_DAY = _sums(lambda at, _: (DAY(at),), SHOWN)
+BY_DAY = _sums(lambda at, _: (day_of(at),), SHOWN)
 BY_PHASE = _sums(lambda _, phase: (phase,), SHOWN)
-BY_BOTH = _sums(lambda at, phase: (phase, DAY(at)), SHOWN)
+BY_BOTH = _sums(lambda at, phase: (phase, day_of(at)), SHOWN)
 MOST = max(BY_PHASE, key=lambda row: float(str(row[-1])))[0]
 CHOSEN = [each for each in SHOWN if each[1] == "b" and 1 <= each[2] < 2.5 and each[2] != 2]
 KINDS: dict[str, list[Row]] = {
     "pivot": BY_BOTH,
     "pivot, totals": _sums(lambda at, phase: (), SHOWN),
     "pivot, totals of rows": BY_PHASE,
-    "time comparison": _without_pain(_sums(lambda at, _: (DAY(at),), BEFORE)),
+    "time comparison": _without_pain(_sums(lambda at, _: (day_of(at),), BEFORE)),
     "percent of total": [(phase, 100 * int(str(n)) / len(SHOWN)) for phase, n, _ in BY_PHASE],
     "rolling mean": [
         (row[0], sum(int(str(each[1])) for each in BY_DAY[max(at - 1, 0) : at + 1]) / min(at + 1, 2))
@@ -360,7 +360,7 @@ KINDS: dict[str, list[Row]] = {
     "word cloud": [(letter, len({at.date() for at, phase, _ in SHOWN if phase == letter})) for letter in "ab"],
     "table with a search": [("a", pain) for pain in {pain for _, phase, pain in SHOWN if phase == "a"}],
     "second page": [(at,) for at, *_ in SHOWN[5:10]],
-    "native and cross filters": _without_pain(_sums(lambda at, _: (DAY(at),), CHOSEN)),
+    "native and cross filters": _without_pain(_sums(lambda at, _: (day_of(at),), CHOSEN)),
 }
 
 
@@ -412,7 +412,7 @@ GRAFANA: dict[str, tuple[str, list[Row]]] = {
     ),
     "$__dateFilter": (
         f"SELECT toStartOfDay(occurred_at) AS time, count() AS n FROM bi.touchpoints WHERE {DATES} GROUP BY time",
-        _without_pain(_sums(lambda at, _: (DAY(at),), FROM_MIDNIGHT)),
+        _without_pain(_sums(lambda at, _: (day_of(at),), FROM_MIDNIGHT)),
     ),
     "$__dateTimeFilter": (
         f"SELECT toStartOfDay(occurred_at) AS time, count() AS n FROM bi.touchpoints WHERE ({DATES}) AND ({SPAN})"

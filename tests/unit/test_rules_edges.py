@@ -33,23 +33,27 @@ def caused(event_id: str, cause: str) -> AttributedTouchpoint:
 
 def test_what_is_attributed_anew_says_why_if_all_of_it_does() -> None:
     items = [caused("e1", "b moved"), caused("e2", "a claims it"), caused("e3", "b moved")]
-    assert causes.attributed_anew(items, LATE) == Cause("links", "a claims it; b moved")
+    anew = causes.attributed_anew(items, LATE)
+    assert (anew.kind, causes.in_english(anew.words)) == ("links", "a claims it; b moved")
     assert causes.attributed_anew([*items, caused("e4", "")], LATE) is LATE
     assert causes.attributed_anew([], LATE) is LATE
     many = [caused(f"e{n}", f"cause {n}") for n in range(6)]
-    assert causes.attributed_anew(many, LATE).words == "cause 0; cause 1; cause 2; and 3 more"
+    assert causes.in_english(causes.attributed_anew(many, LATE).words) == "cause 0; cause 1; cause 2; and 3 more"
 
 
 def test_who_turns_out_to_be_another_is_named_with_both() -> None:
-    assert causes.profile_changed({"p1": ("", "buyer"), "p2": ("buyer", "")}) == Cause(
-        "profile", "the persona of person p1 is buyer, not none; the persona of person p2 is none, not buyer"
+    changed = causes.profile_changed({"p1": ("", "buyer"), "p2": ("buyer", "")})
+    assert (changed.kind, causes.in_english(changed.words)) == (
+        "profile",
+        "the persona of person p1 is buyer, not none; the persona of person p2 is none, not buyer",
     )
 
 
 def test_causes_are_one_line_and_reading_again_is_the_last_of_reasons() -> None:
-    assert causes.in_words([Cause("late", "b"), LOAD, Cause("links", "a")], "first", "") == "first; a; b"
-    assert causes.in_words([LOAD]) == LOAD.words == causes.in_words([])
-    assert causes.in_words([Cause("late", f"{n}") for n in range(5)]) == "0; 1; 2; and 2 more"
+    assert causes.reasons_of([Cause("late", "b"), LOAD, Cause("links", "a")], "first", "") == ["first", "a", "b"]
+    assert causes.reasons_of([LOAD]) == [LOAD.words] == causes.reasons_of([])
+    many = causes.reasons_of([Cause("late", f"{n}") for n in range(5)])
+    assert [causes.in_english(each) for each in many] == ["0", "1", "2", "and 2 more"]
 
 
 def test_a_line_is_the_sum_of_what_it_stands_for() -> None:
