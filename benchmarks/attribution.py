@@ -1,4 +1,4 @@
-"""What it costs to say whose a touchpoint is and what it means: resolve and journey, with everyone in memory."""
+"""What it costs to say whose a touchpoint is and what it means: attribute and journey, with everyone in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VISITS_BEFORE: Final = 4
 HABITS: Final = 4
 APART: Final = timedelta(milliseconds=20)
 _Result = TypeVar("_Result")
-_PART: Final = "resolve + journey, CPU µs an event"
+_PART: Final = "attribute + journey, CPU µs an event"
 
 
 class Visits:

@@ -13,7 +13,7 @@ from uuid import uuid4
 from benchmarks.figures import Figure, Pace, Say
 from benchmarks.load import PEOPLE_AN_ACCOUNT, Bodies, Load
 from schemas.facts import FACTS, Fact
-from schemas.touchpoints import ACCOUNT_INPUTS, CLEAN, RAW, AttributedTouchpoint, CleanTouchpoint, RawRequest
+from schemas.touchpoints import ACCOUNT_INPUTS, RAW, AttributedTouchpoint, CleanTouchpoint, RawRequest
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from streams.identity.knowledge import Knowledge
@@ -77,7 +77,7 @@ def over_a_year(touchpoints: Sequence[CleanTouchpoint]) -> list[CleanTouchpoint]
 
 
 def attributed(knowledge: Knowledge, touchpoints: Sequence[CleanTouchpoint]) -> list[AttributedTouchpoint]:
-    """Learn and attribute, as a resolve worker does."""
+    """Learn and attribute, as an attribute worker does."""
     for touchpoint in touchpoints:
         for link in knowledge.learn(touchpoint):
             knowledge.apply(link, knowledge.position + 1)
@@ -110,8 +110,7 @@ class Accounts:
 
 
 STAGES: Final = {
-    "normalise": ("decode raw", "map (Segment)", "encode clean"),
-    "resolve": ("decode clean", "learn", "attribute", "encode attributed"),
+    "attribute": ("decode raw", "map (Segment)", "encode mapped", "learn", "attribute", "encode attributed"),
     "journey": ("decode attributed", "accept and facts", "encode facts"),
     "sink": ("decode facts",),
 }
@@ -154,15 +153,14 @@ def _costs_us(blueprint: CompiledBlueprint, pace: Pace) -> dict[str, float]:
     knowledge = Knowledge()
     inputs = [attributed(knowledge, batch) for batch in clean]
     facts = [Accounts(blueprint).accept(batch) for batch in inputs]
-    known = [(RAW.dump_json(r), CLEAN.dump_json(c)) for r, c in zip(raw, clean, strict=True)]
+    written = [RAW.dump_json(batch) for batch in raw]
     told = [(ACCOUNT_INPUTS.dump_json(list(i)), FACTS.dump_json(f)) for i, f in zip(inputs, facts, strict=True)]
     accounts = Accounts(blueprint)
     accounts.accept(inputs[0])
     parts: dict[str, Callable[[], object]] = {
-        "decode raw": lambda: [RAW.validate_json(value) for value, _ in known],
+        "decode raw": lambda: [RAW.validate_json(value) for value in written],
         "map (Segment)": lambda: [mapped(batch) for batch in raw],
-        "encode clean": lambda: [item.encoded() for batch in clean for item in batch],
-        "decode clean": lambda: [CLEAN.validate_json(value) for _, value in known],
+        "encode mapped": lambda: [item.encoded() for batch in clean for item in batch],
         "learn": lambda: [knowledge.learn(item) for batch in clean for item in batch],
         "attribute": lambda: [knowledge.attribute(item) for batch in clean for item in batch],
         "encode attributed": lambda: [item.encoded() for batch in inputs for item in batch],

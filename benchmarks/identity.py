@@ -126,7 +126,7 @@ def _start(topic: IO[bytes], most: int) -> Figure:
 
 
 def _taught(knowledge: Knowledge, touchpoint: CleanTouchpoint, topic: IO[bytes]) -> float:
-    """CPU seconds of what a resolve worker does with news; the links are written down."""
+    """CPU seconds of what an attribute worker does with news; the links are written down."""
     began = time.process_time()
     for link in knowledge.learn(touchpoint):
         encoded = LINKS.dump_json([link])

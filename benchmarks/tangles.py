@@ -1,6 +1,6 @@
 """What an edge of identity costs, whatever the shape of the graph: people do not come in tidy clusters, attackers less.
 
-Each shape is a list of edges, taken in one by one as a resolve worker takes them in (clusters, whose touchpoints move,
+Each shape is a list of edges, taken in one by one as a worker takes them in (clusters, whose touchpoints move,
 questions); an event is such an edge, and the learning from and the attribution of the touchpoint that brings it. The
 figures are CPU time, without the decoding of the records; the collector of garbage is off. Shapes of up to 50,000
 edges are taken in several times, and of each edge the quickest counts: so what is worst is no neighbour's doing.

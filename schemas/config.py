@@ -145,7 +145,7 @@ class PrivacyConfig(Strict):
     """Erasing people and accounts."""
 
     key: SecretRef | None = Field(
-        None, description="key of the ledger of erasures, for `resolve`, the sink and the commands; never change it"
+        None, description="key of the ledger of erasures, for `attribute`, the sink and the commands; never change it"
     )
 
 

@@ -85,12 +85,13 @@ class ReadProgress(Contract):
         return f"{self.kind}|{self.partition}"
 
 
-Stage = Literal["gateway", "normalise"]
-"""Where something was not taken: refused as a request, or as a message that became a dead letter."""
+Stage = Literal["gateway", "attribute", "normalise"]
+"""Where something was not taken: refused as a request, or as a message that became a dead letter. `normalise` stands
+in what earlier versions wrote, for `attribute`."""
 
 
 class NotTaken(Contract):
-    """How many requests (or, at `normalise`, messages) of a source one process did not take for one reason."""
+    """How many requests (or, at `attribute`, messages) of a source one process did not take for one reason."""
 
     kind: Literal["not_taken"] = "not_taken"
     stage: Stage

@@ -49,8 +49,7 @@ PROCESSES: Final[tuple[Process, ...]] = (
     Process("topics", "job"),
     Process("migrate", "job", asks_clickhouse=True),
     Process("gateway", "edge", port=8080),
-    Process("normalise", "stage", ("touchpoints.raw.v1",)),
-    Process("resolve", "stage", ("touchpoints.clean.v1", "touchpoints.recalled.v1"), asks_clickhouse=True),
+    Process("attribute", "stage", ("touchpoints.raw.v1", "touchpoints.recalled.v1"), asks_clickhouse=True),
     Process("journey", "stage", ("touchpoints.attributed.v1",), asks_clickhouse=True),
     Process("sink", "stage", ("journey.facts.v1", "identity.links.v1", "alerts.deliveries.v1"), asks_clickhouse=True),
     Process("alerts", "reader", ("journey.facts.v1",), asks_clickhouse=True),
@@ -65,3 +64,11 @@ GROUPS: Final = STAGES | READERS
 """All that commit how far they have read."""
 INPUTS: Final[dict[str, TopicName]] = {name: stage.reads[0] for name, stage in STAGES.items()}
 """Stage → the topic that an event comes to it by."""
+FORMER_STAGES: Final[dict[str, str]] = {"normalise": "attribute", "resolve": "attribute"}
+"""Stage of an earlier version → the one that does its work now. Letters keep the name of the one that wrote them."""
+FORMER_GROUPS: Final[dict[TopicName, str]] = {
+    "touchpoints.raw.v1": "touchline-normalise",
+    "touchpoints.recalled.v1": "touchline-resolve",
+    "touchpoints.clean.v1": "touchline-resolve",
+}
+"""Topic → the group that read it in an earlier version."""

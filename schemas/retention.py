@@ -42,7 +42,7 @@ _ALIASES: Final = ("key", "a", "b", "alias", "account_id", "record", "value", "b
 
 TOPICS_HELD: Final[dict[TopicName, Holding]] = {
     "touchpoints.raw.v1": Holding("requests as they came", "log", ("query", "headers", "body")),
-    "touchpoints.clean.v1": Holding("touchpoints as they were read", "log", ("key", *_TOUCHPOINT)),
+    "touchpoints.clean.v1": Holding("touchpoints as an earlier version left them", "log", ("key", *_TOUCHPOINT)),
     "touchpoints.recalled.v1": Holding("touchpoints on their way back to attribution", "log", _TOUCHPOINT),
     "identity.links.v1": Holding("who is who, and the ledger of erasures", "latest", _ALIASES),
     "touchpoints.attributed.v1": Holding("touchpoints and whose they are", "log", (*_TOUCHPOINT, "person_id", "cause")),

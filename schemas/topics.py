@@ -11,7 +11,6 @@ from typing import Literal
 
 TopicName = Literal[
     "touchpoints.raw.v1",
-    "touchpoints.clean.v1",
     "touchpoints.recalled.v1",
     "identity.links.v1",
     "touchpoints.attributed.v1",
@@ -22,6 +21,7 @@ TopicName = Literal[
     "incidents.actions.v1",
     "alerts.desks.v1",
     "alerts.deliveries.v1",
+    "touchpoints.clean.v1",
 ]
 
 
@@ -51,7 +51,6 @@ TOPICS: dict[TopicName, Topic] = {
     t.name: t
     for t in (
         Topic("touchpoints.raw.v1", "request_id", "RawRequest", max_message_bytes=RAW_MAX_BYTES),
-        Topic("touchpoints.clean.v1", "strongest alias", "CleanTouchpoint"),
         Topic("touchpoints.recalled.v1", "account_id", "Recalled"),
         Topic("identity.links.v1", "link_id", "Link", cleanup="compact", single=True),
         Topic("touchpoints.attributed.v1", "account_id", "AccountInput"),
@@ -64,3 +63,8 @@ TOPICS: dict[TopicName, Topic] = {
         Topic("alerts.deliveries.v1", "notice_id", "Delivery", single=True),
     )
 }
+
+FORMER: dict[TopicName, Topic] = {
+    t.name: t for t in (Topic("touchpoints.clean.v1", "strongest alias", "CleanTouchpoint"),)
+}
+"""What earlier versions wrote, and nobody does now. Where such a topic is there it is drained, then deleted."""

@@ -1,4 +1,4 @@
-"""The real resolve, journey and refold over topics that are lists and a store that is a dict; time is a seed.
+"""The real attribution, journey and refold over topics that are lists and a store that is a dict; time is a seed.
 
 A scheduler picks, at random, who moves next: a record may wait long in any topic, the sink may lag, links may
 arrive late at the leader. What is stored at the end is what a reader would see.
@@ -26,13 +26,15 @@ from streams.identity.late_erasures import spread
 from streams.journey.compiled import CompiledBlueprint
 from streams.journey.corrections import Stored
 from streams.journey.leaving import Left, unread
+from streams.processors.attributor import Attributor
 from streams.processors.clock import Watermark
+from streams.processors.draining import Drained
 from streams.processors.history import Copies
 from streams.processors.journey import Journey, Parts
 from streams.processors.links import published
 from streams.processors.memory import Memory
+from streams.processors.recalled import Reattribute
 from streams.processors.refold import Refolds
-from streams.processors.resolve import Reattribute, Resolve
 from streams.processors.shell import Done, Record, Stage
 from streams.runtime.metrics import NoMetrics
 from streams.runtime.outbox import Output
@@ -264,6 +266,8 @@ class FixedClock(Watermark):
 class Pipeline:
     """Everything between clean touchpoints and the store."""
 
+    #: Whether links come from others, too; those of erasures do.
+    follows = False
     #: How much the worker may keep; replaced by tests of that.
     make_memory = staticmethod(lambda stored: Memory(1_000, 100_000, stored))
 
@@ -314,7 +318,8 @@ class Pipeline:
 
     def _resolving(self, links: Any, outbox: Any) -> dict[str, Any]:
         stage = Stage("test", outbox, NoMetrics(), _die)
-        return {"touchpoints.clean.v1": Resolve(stage, links), "touchpoints.recalled.v1": Reattribute(stage, links)}
+        by = Attributor(stage, links)
+        return {"touchpoints.clean.v1": Drained(stage, by), "touchpoints.recalled.v1": Reattribute(stage, by)}
 
     async def restart(self) -> None:
         """The journey worker dies; what it had not acked comes again, what it knew is gone."""
@@ -362,7 +367,7 @@ class Pipeline:
     async def feed(self, touchpoints: Sequence[CleanTouchpoint]) -> None:
         """Put touchpoints on the clean topic, in this order."""
         for touchpoint in touchpoints:
-            item = touchpoint.changed(scoped=True)  # whatever ids they have: normalise hands on no others
+            item = touchpoint.changed(scoped=True)  # whatever ids they have: the mapper makes no others
             self.topics.put([("touchpoints.clean.v1", touchpoint.event_id, item.encoded())])
 
     async def erase(self, erasure: Erasure) -> None:
@@ -381,7 +386,7 @@ class Pipeline:
     async def run(self, *, restarts: int = 0, resolver_restarts: int = 0) -> None:
         """Until nothing moves."""
         moves: list[Callable[[], Any]] = [self._consume, self._sink, self._recall, self._breathe]
-        moves += [self._follow] if self._erasures else []
+        moves += [self._follow] if self._erasures or self.follows else []
         quiet = 0
         while quiet < 12:
             if restarts and self.random.random() < 0.02:

@@ -24,7 +24,7 @@ from schemas.touchpoints import DEAD, DeadLetter
 from streams.runtime.clickhouse import Store
 
 PARTITIONS = 2
-BEFORE_FACTS = ("touchpoints.raw.v1", "touchpoints.clean.v1", "touchpoints.attributed.v1")
+BEFORE_FACTS = ("touchpoints.raw.v1", "touchpoints.attributed.v1")
 """What the sink does not read; `touchline verify` does."""
 _RUN = """
 import asyncio, sys

@@ -22,7 +22,7 @@ from tests.clickhouse_fixture import ClickHouse
 from tests.sink_harness import store_config
 
 PARTITIONS: Final = 2
-PROCESSORS: Final = ("normalise", "resolve", "journey")
+PROCESSORS: Final = ("attribute", "journey")
 _STAGE = "import sys; from schemas.config import Config; from streams.processors.main import run; " + (
     "sys.exit(run(sys.argv[1], Config.model_validate_json(sys.argv[2]), sys.argv[3]))"
 )
@@ -78,7 +78,7 @@ class Arena:
         return Side([command], f"{name}-{ours_app.INPUT}", f"{name}-{ours_app.OUTPUT}", told)
 
     def ours(self, name: str) -> Side:
-        """The three processors; done when a fact has been told of every event.
+        """Our processors; done when a fact has been told of every event.
 
         Beside them the sink: an account that a link changed is read anew once the store has all that was told of it.
         """

@@ -64,16 +64,19 @@ def up(  # noqa: PLR0913 - one parameter per flag
 
 @app.command()
 def run(
-    service: Annotated[str, typer.Argument(help="gateway, normalise, resolve, journey, sink, dashboard, …")],
+    service: Annotated[str, typer.Argument(help="gateway, attribute, journey, sink, dashboard, …")],
     data: DataOption = DATA_DIR,
     config: ConfigOption = None,
     kafka: KafkaOption = None,
     clickhouse: ClickHouseOption = None,
 ) -> None:
     """Run one service in the foreground."""
+    from schemas.processes import FORMER_STAGES
     from services.cli.service import SERVICES, STORES, run_service
 
     names = [*SERVICES, *STORES]
+    if service in FORMER_STAGES:
+        raise typer.BadParameter(f"`{service}` is a part of `{FORMER_STAGES[service]}` now; run that one instead")
     if service not in names:
         raise typer.BadParameter(f"no service {service!r}{did_you_mean(service, names)}")
     with exit_codes():

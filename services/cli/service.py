@@ -92,7 +92,7 @@ def _processor(stage: str, config: Config) -> int:
     from services.common.secrets import clickhouse_password, erasure_key
     from streams.processors.main import run
 
-    key = erasure_key(config) if stage == "resolve" else b""
+    key = erasure_key(config) if stage == "attribute" else b""
     return run(stage, config, clickhouse_password(config) if STAGES[stage].asks_clickhouse else "", key)
 
 
@@ -151,8 +151,7 @@ def _clickhouse(config: Config, data_dir: Path) -> int:
 #: What runs anywhere.
 SERVICES: dict[str, Callable[[Config], int]] = {
     "gateway": _gateway,
-    "normalise": partial(_processor, "normalise"),
-    "resolve": partial(_processor, "resolve"),
+    "attribute": partial(_processor, "attribute"),
     "journey": partial(_processor, "journey"),
     "sink": _sink,
     "alerts": _alerts,

@@ -103,7 +103,7 @@ async def resume(kafka: KafkaConfig, source: str, say: Callable[[str], None]) ->
             if backlog != last:
                 moved_s, last = now_s, backlog
             if now_s - moved_s > PATIENCE_S:
-                raise TransientError(f"`{source}` is to be resumed, and nobody does it: is `normalise` running?")
+                raise TransientError(f"`{source}` is to be resumed, and nobody does it: is `attribute` running?")
             if now_s - said_s > SAY_EVERY_S:
                 said_s = now_s
                 say(f"{source}: {backlog.requests if backlog is not None else 0} requests wait")

@@ -28,7 +28,7 @@ from streams.runtime.clickhouse import Store
 from streams.runtime.garbage import settle
 from streams.runtime.kafka import instance_of
 from streams.runtime.lifetime import started, stop_on_signals
-from streams.runtime.log_guard import Broken, Told, guard
+from streams.runtime.log_guard import Broken, OnBroken, guard
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import OpsServer
 from streams.runtime.patience import GROUP_WAIT_MS, patient
@@ -107,7 +107,7 @@ async def _serve(kafka: KafkaConfig, store: Store, metrics: Metrics, health: Sin
         raise TransientError("what Kafka holds has changed under the sink; it starts afresh")
 
 
-def _consumer(kafka: KafkaConfig, note: Told, health: SinkHealth) -> Any:
+def _consumer(kafka: KafkaConfig, note: OnBroken, health: SinkHealth) -> Any:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=list(kafka.bootstrap),
         group_id=kafka.topic_prefix + GROUP,

@@ -144,12 +144,6 @@ def _place(name: Alias) -> tuple[int, Alias]:
     return (-RANK.get(name.partition(":")[0], 0), name)
 
 
-def strongest(names: Iterable[Alias]) -> Alias | None:
-    """The first of `ordered(names)`, None when there is none."""
-    found = ordered(names)
-    return found[0] if found else None
-
-
 def is_email(text: str) -> bool:
     """Whether it has the shape of one bare address; role mailboxes do, too."""
     return _EMAIL.fullmatch(text.strip().lower()) is not None

@@ -1,4 +1,4 @@
-"""All links, as every resolve worker knows them: a state machine over one totally ordered topic.
+"""All links, as every attribute worker knows them: a state machine over one totally ordered topic.
 
 `learn` says what a touchpoint teaches, `attribute` whose it is, `apply` takes a link in and says whose stored
 touchpoints must now be attributed again (`recalls`).

@@ -14,7 +14,7 @@ from schemas.config import KafkaConfig
 from schemas.errors import ConfigurationError
 from streams.processors.guarded import GuardedTransport
 from streams.runtime.kafka import SESSION_TIMEOUT_S, instance_of
-from streams.runtime.log_guard import Told
+from streams.runtime.log_guard import OnBroken
 
 #: Faust and its framework log at DEBUG and drop the lines in the handler: a tenth of the CPU.
 NOISY = ("faust", "mode", "aiokafka", "kafka")
@@ -25,10 +25,10 @@ FORBIDDEN = {
 }
 
 
-def make_app(stage: str, kafka: KafkaConfig, told: Told, **overrides: Any) -> Any:
-    """The Faust app of a stage; `told` hears of logs that lost what was read. ConfigurationError for what loses events.
+def make_app(stage: str, kafka: KafkaConfig, on_broken: OnBroken, **overrides: Any) -> Any:
+    """The Faust app of a stage. ConfigurationError for settings that lose events.
 
-    `told` is called in the thread of Faust's consumer.
+    `on_broken` hears of logs that lost what was read, in the thread of Faust's consumer.
     """
     refuse(overrides)
     quieten()
@@ -53,7 +53,7 @@ def make_app(stage: str, kafka: KafkaConfig, told: Told, **overrides: Any) -> An
         "datadir": str(Path(tempfile.gettempdir()) / "touchline-faust"),  # it makes one, though we keep no tables
     }
     app = faust.App(f"{kafka.topic_prefix}touchline-{stage}", **(settings | overrides))
-    app.transport = GuardedTransport(app.conf.broker_consumer, app, told)
+    app.transport = GuardedTransport(app.conf.broker_consumer, app, on_broken)
     return app
 
 

@@ -1,7 +1,7 @@
 """What waits of the sources that are set aside, and when one of them is tried again. Pure.
 
 A backlog is what the parked topic holds of a source from a position on. A trial reads the newest requests without
-consequences: they tell whether the sender, or our mapping, has been mended. When most of them can be read, the source
+consequences: they show whether the sender, or our mapping, has been mended. When most of them can be read, the source
 is resumed; until then each trial waits twice as long as the one before.
 """
 
@@ -55,17 +55,17 @@ class Waiting:
     _read: Places = field(default_factory=lambda: Places())
 
     @classmethod
-    def of(cls, told: Backlog, partition: int, first: int) -> Waiting:
+    def of(cls, known: Backlog, partition: int, first: int) -> Waiting:
         """As it was published, to be counted anew. `first`: the oldest record there is in its partition."""
-        is_cut = told.is_waiting and told.position < first
+        is_cut = known.is_waiting and known.position < first
         return cls(
-            source=told.source,
+            source=known.source,
             partition=partition,
-            position=max(told.position, first),
-            lost=told.lost,
-            tries=told.tries,
-            tried_at=told.tried_at,
-            expected=told.requests if is_cut else 0,
+            position=max(known.position, first),
+            lost=known.lost,
+            tries=known.tries,
+            tried_at=known.tried_at,
+            expected=known.requests if is_cut else 0,
         )
 
     def add(self, items: Iterable[Parked], offset: int, parked_at: datetime) -> None:
@@ -85,7 +85,7 @@ class Waiting:
         self.is_news = True
 
     def counted(self) -> int:
-        """All that was told of has been looked at: how many requests retention took, where it took any."""
+        """All that was reported has been looked at: how many requests retention took, where it took any."""
         lost, self.expected = max(self.expected - self.requests, 0) if self.expected else 0, 0
         self.lost += lost
         return lost
@@ -109,7 +109,7 @@ class Waiting:
         """There was a trial."""
         self.tries, self.tried_at, self.is_news = tries_of(standing, self) + 1, now, False
 
-    def told(self) -> Backlog:
+    def report(self) -> Backlog:
         """As it is published."""
         return Backlog(
             source=self.source,
@@ -124,7 +124,7 @@ class Waiting:
 
 
 class Places:
-    """Tells requests that were parked twice, because a process ended before it could commit.
+    """Knows requests that were parked twice, because a process ended before it could commit.
 
     They come again soon after: it is enough to remember the latest. What an operator sends once more has a place of its
     own in the raw topic, and is a request of its own.

@@ -1,6 +1,6 @@
 """Carries over what was stored before ids carried their source: it is attributed again, by those who always do that.
 
-The leader of the resolve workers asks the store which accounts hold such touchpoints and sends each a recall: its
+The leader of the attribute workers asks the store which accounts hold such touchpoints and sends each a recall: its
 writer sends them back, they are attributed under the ids they have now, and the old account is left empty, all of it
 with the guarantees of every late truth. An account that is still called as it was is asked to write its rows anew. It
 goes on until nothing is left, through any number of crashes, since it only asks what is there; then it says so, once
@@ -67,7 +67,7 @@ class Rows(Protocol):
 
 
 class Carrying:
-    """A task of every resolve worker; only the leader does anything."""
+    """A task of every attribute worker; only the leader does anything."""
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
-from streams.runtime.log_guard import LogGuard, Told, guard
+from streams.runtime.log_guard import LogGuard, OnBroken, guard
 from streams.runtime.patience import GROUP_WAIT_MS, patient
 
 
@@ -14,7 +14,7 @@ class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         patient(consumer, GROUP_WAIT_MS)
-        transport.guard = guard(consumer, transport.told)
+        transport.guard = guard(consumer, transport.on_broken)
         return consumer
 
 
@@ -24,13 +24,13 @@ class _Consumer(Consumer):  # type: ignore[misc]
 
 
 class GuardedTransport(Transport):  # type: ignore[misc]
-    """Faust's way to Kafka; `told` hears of logs that lost what was read, in the consumer's thread."""
+    """Faust's way to Kafka; `on_broken` hears of logs that lost what was read, in the consumer's thread."""
 
     Consumer = _Consumer
 
-    def __init__(self, url: Any, app: Any, told: Told) -> None:
+    def __init__(self, url: Any, app: Any, on_broken: OnBroken) -> None:
         super().__init__(url, app)
-        self.told = told
+        self.on_broken = on_broken
         self.guard: LogGuard | None = None
 
     @property

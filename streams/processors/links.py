@@ -1,4 +1,4 @@
-"""The broadcast of links: every resolve worker reads the whole topic and applies it in its one order."""
+"""The broadcast of links: every attribute worker reads the whole topic and applies it in its one order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from streams.processors.turns import Turn
 from streams.runtime.decode import decode
 from streams.runtime.kafka import GroupProgress, broadcast_consumer, group_consumer, producer
 from streams.runtime.lineage import Lineage, Mark
-from streams.runtime.log_guard import LogGuard, Told, guard
+from streams.runtime.log_guard import LogGuard, OnBroken, guard
 from streams.runtime.metrics import Meter
 from streams.runtime.outbox import Outbox, Output, slices
 from streams.runtime.patience import REST_MS
@@ -49,7 +49,7 @@ POLL_MS = 500
 FILLER = b"nothing"
 #: Positions that may have been used after the last one that was committed.
 FILLED_BEYOND = 1_000
-TOLD_EVERY = 1_000
+SHOWN_EVERY = 1_000
 """Records of a start after which its probe says another figure."""
 _KNOWN: MetricName = "touchline_links_known"
 _OFFSET: MetricName = "touchline_links_offset"
@@ -65,15 +65,15 @@ class LinksReader:
         self,
         kafka: KafkaConfig,
         meter: Meter,
-        told: Told,
+        on_broken: OnBroken,
         directories: Directories | None = None,
         ledger: Ledger | None = None,
     ) -> None:
-        """`told` hears when the links that were read are no more what the log holds. `ledger`: with its key, empty."""
+        """`on_broken` hears when the log no more holds what was read. `ledger`: with its key, empty."""
         self.directories = directories or Directories()
         self.knowledge = Knowledge(self.directories.in_order, ledger)
         self.lineages: dict[TopicPartition, Lineage] = {}
-        self._told = told
+        self._on_broken = on_broken
         self.recalls: deque[Recall] = deque()
         self.repairs: deque[tuple[int, Link | Erasure]] = deque()
         self._kafka = kafka
@@ -85,12 +85,12 @@ class LinksReader:
         """How far it is with ids of before, and the position that says so."""
         self.reading = "the links topic"
         self._level_at = time.monotonic()
-        self._told_of = 0
+        self._warned_of = 0
 
     async def start(self) -> None:
         """Connect and read everything that is there now."""
         self._consumer = broadcast_consumer(self._kafka, "touchline-links")
-        guard(self._consumer, self._told, self.lineages)
+        guard(self._consumer, self._on_broken, self.lineages)
         await self._consumer.start()
         self._consumer.assign([self._partition])
         await self._consumer.seek_to_beginning(self._partition)
@@ -126,7 +126,7 @@ class LinksReader:
             await progress.close()
 
     async def _fill_up_to(self, position: int) -> None:
-        """Fill a log that lost its tail up with empty records: what is known is told by positions in it.
+        """Fill a log that lost its tail up with empty records: what is known is named by positions in it.
 
         Else the next links would have the numbers of others, and what was decided with those would stand against them.
         """
@@ -157,7 +157,7 @@ class LinksReader:
         def links() -> Iterator[Link | Seen | Erasure]:
             # decoded as they are taken in: as objects all would take gigabytes
             for number, (value, position) in enumerate(kept):
-                if not number % TOLD_EVERY:
+                if not number % SHOWN_EVERY:
                     self.reading = f"reading links, {position:,} of {until:,}"
                 quickly = None if self.directories.renamed else stored(value or b"[]")
                 yield from quickly if quickly is not None else (link for _, link in self._decoded(value, position))
@@ -200,17 +200,17 @@ class LinksReader:
                 waiting.popleft()
 
     def checks(self) -> tuple[bool, dict[str, object]]:
-        """Whether the links are known as far as they are written, or were a moment ago; and what a probe is told."""
+        """Whether the links are known as far as they are written, or were a moment ago; and what a probe answers."""
         end = (self._consumer.highwater(self._partition) if self._consumer is not None else None) or 0
         behind = max(end - self.knowledge.position, 0)
         now = time.monotonic()
         self._level_at = self._level_at if behind else now
-        told: dict[str, object] = {"links_behind": behind, "tangled_aliases": self.knowledge.graph.tangled}
+        found: dict[str, object] = {"links_behind": behind, "tangled_aliases": self.knowledge.graph.tangled}
         unread = len(self.knowledge.ledger.unread)
         if unread:
-            told["erasures_without_key"] = f"{unread} cannot be heeded: `privacy.key` is missing or another one"
-        told |= {"limits": {limit: count for limit, count in self.knowledge.limited().items() if count}}
-        return now - self._level_at < BEHIND_S and not unread, told
+            found["erasures_without_key"] = f"{unread} cannot be heeded: `privacy.key` is missing or another one"
+        found |= {"limits": {limit: count for limit, count in self.knowledge.limited().items() if count}}
+        return now - self._level_at < BEHIND_S and not unread, found
 
     async def _read(self, wait_ms: int = POLL_MS) -> None:
         batches = await self._consumer.getmany(self._partition, timeout_ms=wait_ms)
@@ -218,9 +218,9 @@ class LinksReader:
         for records in batches.values():
             for record in records:
                 await self._apply(record.key, record.value, record.offset + 1, turn)
-            await self._tell()
+            await self._announce()
 
-    async def _tell(self) -> None:
+    async def _announce(self) -> None:
         """Whoever waits for what is known now may go on."""
         tangled = self.knowledge.graph.tangled
         self._meter.set(_KNOWN, len(self.knowledge.graph))
@@ -228,8 +228,8 @@ class LinksReader:
         self._meter.set(_TANGLED, tangled)
         for limit, count in self.knowledge.limited().items():
             self._meter.set(_LIMITED, count, limit=limit)
-        if tangled > 2 * self._told_of:
-            self._told_of = tangled
+        if tangled > 2 * self._warned_of:
+            self._warned_of = tangled
             _log.warning("identities are tangled", extra={"aliases": tangled})
         async with self._moved:
             self._moved.notify_all()
@@ -264,7 +264,7 @@ class LinksReader:
         self.knowledge.position = max(self.knowledge.position, position)
 
     def _emptied(self, link_id: str, position: int) -> None:
-        """The record of a link was emptied because of an erasure; one that is from later is told again."""
+        """The record of a link was emptied because of an erasure; one that is from later is published again."""
         since = self.knowledge.told_since.get(link_id)
         if since is not None:
             self.repairs.append((position, since))
@@ -278,9 +278,9 @@ class RecallLeader:
     Its committed offset says up to which link it is all sent, so a crash sends some twice and none never.
     """
 
-    def __init__(self, kafka: KafkaConfig, reader: LinksReader, outbox: Outbox, told: Told) -> None:
+    def __init__(self, kafka: KafkaConfig, reader: LinksReader, outbox: Outbox, on_broken: OnBroken) -> None:
         self._reader = reader
-        self._told = told
+        self._on_broken = on_broken
         self._outbox = outbox
         self._kafka = kafka
         self._partition = TopicPartition(kafka.topic_prefix + TOPIC, 0)
@@ -296,7 +296,7 @@ class RecallLeader:
     async def start(self) -> None:
         """Join the group."""
         self._consumer = group_consumer(self._kafka, RECALL_GROUP, role="recall")
-        self._guard: LogGuard = guard(self._consumer, self._told, self._reader.lineages)
+        self._guard: LogGuard = guard(self._consumer, self._on_broken, self._reader.lineages)
         self._consumer.subscribe([self._partition.topic])
         await self._consumer.start()
 

@@ -1,4 +1,4 @@
-"""One processor as a process: `run("resolve", config)`."""
+"""One processor as a process: `run("attribute", config)`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.config import Config
 from schemas.errors import ConfigurationError
+from schemas.processes import FORMER_GROUPS, STAGES
 from schemas.topics import TopicName
 from streams.connectors.registry import CONNECTORS, connectors_of, directories_of, mappings_of
 from streams.identity.erasures import Ledger
@@ -23,11 +24,13 @@ from streams.journey.blueprints import load
 from streams.journey.compiled import CompiledBlueprint
 from streams.minimising.asked import asked_by
 from streams.minimising.kept import Kept, keeping_of
+from streams.processors import attribute, recalled
 from streams.processors import journey as journey_stage
-from streams.processors import normalise, resolve
 from streams.processors.app import attach, make_app, names
+from streams.processors.attributor import Attributor
 from streams.processors.carrying import Carrying
 from streams.processors.clock import Watermark
+from streams.processors.draining import Draining
 from streams.processors.history import Histories
 from streams.processors.links import LinksReader, RecallLeader
 from streams.processors.mapper import Mapper
@@ -43,12 +46,13 @@ from streams.runtime.clickhouse import Store
 from streams.runtime.fuse import SourceFuses
 from streams.runtime.garbage import settle
 from streams.runtime.kafka import broadcast_consumer, end_offsets, partitions, producer
-from streams.runtime.log_guard import Broken, Told
+from streams.runtime.log_guard import Broken, OnBroken
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import OpsServer
 from streams.runtime.outbox import Outbox
 from streams.runtime.pauses import Pauses
 from streams.runtime.standings import Standings, StandingsReader
+from streams.runtime.taking_over import take_over
 from streams.runtime.tally import Tally
 from streams.runtime.topics_admin import ensure_topics
 from streams.runtime.writer import RecordWriter
@@ -56,8 +60,9 @@ from streams.runtime.writer import RecordWriter
 EXIT_FAILED = 1
 #: Longer than any work of ours takes, and far less than Kafka waits for a silent member of a group.
 STOOD_S = 2.0
-#: `normalise` collects for all that follow: what it sends together they read, handle and send together.
-LINGER_S: Final[Mapping[str, float]] = {"normalise": 0.12, "resolve": 0.01, "journey": 0.01}
+#: `attribute` collects for all that follow: what it sends together they read, handle and send together.
+LINGER_S: Final[Mapping[str, float]] = {"attribute": 0.12, "journey": 0.01}
+_TAKEN_OVER: Final = {topic: group for topic, group in FORMER_GROUPS.items() if topic in STAGES["attribute"].reads}
 _log = logging.getLogger("touchline.processor")
 
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -95,12 +100,12 @@ class Base:
     outbox: Outbox
     metrics: Metrics
     die: Callable[[str], None]
-    told: Told
+    on_broken: OnBroken
     probe: Probe
 
 
 def run(stage: str, config: Config, clickhouse_password: str = "", erasure_key: bytes = b"") -> int:
-    """Run one processor until SIGTERM; returns the exit code. `erasure_key`: of the ledger; only `resolve` needs it."""
+    """Run one processor until SIGTERM; returns the exit code. `erasure_key`: of the ledger; for `attribute`."""
     if stage not in _PLANS:
         raise ConfigurationError(f"unknown stage `{stage}`; stages are {', '.join(_PLANS)}")
     # before Kafka is there, which takes longer than anything else: a refused one is said at once
@@ -141,10 +146,10 @@ async def _run(
         )
         outbox = Outbox(writer, die)
         stage = Stage(stage_name, outbox, metrics, die)
-        told = _teller(die)
-        base = Base(config, clickhouse_password, erasure_key, blueprint, stage, outbox, metrics, die, told, probe)
+        on_broken = _ending(die)
+        base = Base(config, clickhouse_password, erasure_key, blueprint, stage, outbox, metrics, die, on_broken, probe)
         plan = await _PLANS[stage_name](base)
-        settle(tidies=stage_name != "resolve")
+        settle(tidies=stage_name != "attribute")
         async with _background(base, plan):
             await _serve(base, plan, ended, ops.pauses)
     with contextlib.suppress(Exception):
@@ -154,7 +159,7 @@ async def _run(
 
 
 async def _serve(base: Base, plan: Plan, ended: asyncio.Future[int], pauses: Pauses) -> None:
-    app = make_app(base.stage.name, base.config.kafka, base.told)
+    app = make_app(base.stage.name, base.config.kafka, base.on_broken)
     for topic, handler in plan.agents.items():
         attach(app, base.config.kafka.topic_prefix + topic, _consumer(base.stage, handler))
 
@@ -205,16 +210,16 @@ def _health(app: Any, stage: Stage, stood_s: float, of_stage: Checks) -> tuple[b
     return bool(assigned) and not stage.waits and stood_s < STOOD_S and is_well, checks
 
 
-def _teller(die: Callable[[str], None]) -> Told:
+def _ending(die: Callable[[str], None]) -> OnBroken:
     """What hears of broken logs, in any thread: the group has gone back, and a fresh process reads from there."""
     loop = asyncio.get_running_loop()
 
-    def told(broken: list[Broken]) -> None:
+    def ended(broken: list[Broken]) -> None:
         for place in broken:
             _log.error("a log is no more what was read: %s", place)
         loop.call_soon_threadsafe(die, "what Kafka holds has changed under this process; it starts afresh")
 
-    return told
+    return ended
 
 
 async def _crash(app: Any, die: Callable[[str], None]) -> None:
@@ -233,13 +238,46 @@ def _kept(config: Config) -> Kept:
     return Kept(keeping, asked_by(load(config.journey.blueprint, CONNECTORS).source)) if keeping else Kept()
 
 
-async def _plan_normalise(base: Base) -> Plan:
+async def _plan_attribute(base: Base) -> Plan:
+    config, kafka = base.config, base.config.kafka
+    links = LinksReader(kafka, base.metrics, base.on_broken, directories_of(config), Ledger(base.erasure_key))
+    leader = RecallLeader(kafka, links, base.outbox, base.on_broken)
+    base.probe.answer = lambda: (False, {"waiting_for": links.reading})
+    await _start_patiently(lambda: take_over(kafka, "touchline-attribute", _TAKEN_OVER))
+    await _start_patiently(links.start)
+    await _start_patiently(leader.start)
+    by = Attributor(base.stage, links)
+    intake = await _plan_intake(base, by)
+    draining = Draining(kafka, base.stage, by, base.on_broken)
+    store = Store(config.clickhouse, base.clickhouse_password)
+    stored = StoredSince(kafka, lambda: _facts_end(base))
+    carrying = Carrying(links, leader, base.outbox, store, stored)
+
+    async def close() -> None:
+        store.close()
+        await stored.close()
+
+    def checks() -> tuple[bool, dict[str, object]]:
+        is_well, known = links.checks()
+        left = {"left_by_an_earlier_version": draining.left} if draining.left else {}
+        return is_well, known | intake.checks()[1] | left
+
+    return Plan(
+        agents=intake.agents | {recalled.INPUT: recalled.Reattribute(base.stage, by)},
+        tasks=[links.run, leader.run, carrying.run, draining.run, *intake.tasks],
+        closing=[leader.stop, links.stop, close, *intake.closing],
+        checks=checks,
+    )
+
+
+async def _plan_intake(base: Base, by: Attributor) -> Plan:
+    """The part that reads requests, and those of sources that were set aside."""
     config, fuses = base.config, SourceFuses()
-    mapper = Mapper(Networks(config.attribution), connectors_of(config.sources), directories_of(config), _kept(config))
+    mapper = Mapper(Networks(config.attribution), connectors_of(config.sources), by.links.directories, _kept(config))
     standings = Standings(on_flowing=fuses.forget)
     reader = StandingsReader(config.kafka, standings)
     parking = ParkingLeader(
-        config.kafka, lambda: ParkingWorker(config.kafka, standings, mapper, base.stage, base.metrics)
+        config.kafka, lambda: ParkingWorker(config.kafka, standings, mapper, by, base.stage, base.metrics)
     )
     base.probe.answer = lambda: (False, {"waiting_for": "where the sources stand"})
     await _start_patiently(reader.start)
@@ -249,36 +287,12 @@ async def _plan_normalise(base: Base) -> Plan:
         aside = {standing.source: standing.state for standing in standings.aside}
         return True, {"set_aside": aside} if aside else {}
 
+    tally = Tally("attribute")
     return Plan(
-        agents={normalise.INPUT: normalise.Normalise(base.stage, mapper, standings, fuses, Tally("normalise"))},
+        agents={attribute.INPUT: attribute.Attribute(base.stage, by, mapper, standings, fuses, tally)},
         tasks=[reader.run, parking.run],
         closing=[parking.stop, reader.stop],
         checks=checks,
-    )
-
-
-async def _plan_resolve(base: Base) -> Plan:
-    kafka = base.config.kafka
-    ledger = Ledger(base.erasure_key)
-    links = LinksReader(kafka, base.metrics, base.told, directories_of(base.config), ledger)
-    leader = RecallLeader(kafka, links, base.outbox, base.told)
-    base.probe.answer = lambda: (False, {"waiting_for": links.reading})
-    await _start_patiently(links.start)
-    await _start_patiently(leader.start)
-    live = resolve.Resolve(base.stage, links)
-    store = Store(base.config.clickhouse, base.clickhouse_password)
-    stored = StoredSince(kafka, lambda: _facts_end(base))
-    carrying = Carrying(links, leader, base.outbox, store, stored)
-
-    async def close() -> None:
-        store.close()
-        await stored.close()
-
-    return Plan(
-        agents={resolve.INPUT: live, resolve.RECALLED_INPUT: resolve.Reattribute(base.stage, links, live)},
-        tasks=[links.run, leader.run, carrying.run],
-        closing=[leader.stop, links.stop, close],
-        checks=links.checks,
     )
 
 
@@ -318,8 +332,7 @@ async def _plan_journey(base: Base) -> Plan:
 
 
 _PLANS: dict[str, Callable[[Base], Coroutine[Any, Any, Plan]]] = {
-    "normalise": _plan_normalise,
-    "resolve": _plan_resolve,
+    "attribute": _plan_attribute,
     "journey": _plan_journey,
 }
 

@@ -13,19 +13,17 @@ from schemas.config import AttributionConfig
 from schemas.errors import shown
 from schemas.facts import IgnoredFact
 from schemas.topics import TopicName
-from schemas.touchpoints import RAW, DeadLetter, RawRequest
+from schemas.touchpoints import RAW, CleanTouchpoint, DeadLetter, RawRequest
 from streams.connectors.registry import CONNECTORS, for_source
 from streams.connectors.results import Ignored, Mapped, Refused
 from streams.connectors.spec import Connector
 from streams.emotion.feeling import felt
-from streams.identity.aliases import strongest
 from streams.identity.directories import Directories
 from streams.identity.networks import Networks
 from streams.minimising.kept import Kept
-from streams.runtime.dead import Origin, letter
+from streams.runtime.dead import STAGE, Origin, letter
 from streams.runtime.outbox import Output
 
-OUTPUT: TopicName = "touchpoints.clean.v1"
 IGNORED: TopicName = "journey.facts.v1"
 #: Messages of one request have places of their own among the items of a record.
 PLACES = 100_000
@@ -33,21 +31,17 @@ PLACES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of one request. `outputs`: its touchpoints, and a fact for each kind of ignored message."""
+    """What became of one request. `facts`: one for each kind of message that was ignored."""
 
-    outputs: list[Output] = field(default_factory=list)
+    touchpoints: list[CleanTouchpoint] = field(default_factory=list)
+    facts: list[Output] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
 
     @property
-    def touchpoints(self) -> int:
-        """How many it told."""
-        return len(self.outputs) - len(self.ignored)
-
-    @property
     def messages(self) -> int:
         """Of all three kinds."""
-        return self.touchpoints + len(self.letters) + self.ignored.total()
+        return len(self.touchpoints) + len(self.letters) + self.ignored.total()
 
 
 class Mapper:
@@ -71,9 +65,7 @@ class Mapper:
         try:
             return self._read(request, origin, index)
         except Exception as error:  # a source that sets off a mistake of ours must cost nobody else
-            message = f"{type(error).__name__}: {error}"
-            whole = RAW.dump_json([request])[1:-1].decode()
-            return Reading(letters=[_refused(request, whole, "processing_failed", message, origin, index * PLACES)])
+            return failed(request, error, origin, index)
 
     def _read(self, request: RawRequest, origin: Origin, index: int) -> Reading:
         found = Reading()
@@ -93,18 +85,25 @@ class Mapper:
                 whole = connector.original(request, result.index)
                 found.letters.append(_refused(request, whole, "unclear_directory", _whose(unclear), origin, place))
             else:
-                found.outputs.append(self._touchpoint(result))
+                found.touchpoints.append(self._touchpoint(result))
         for reason, messages in found.ignored.items():
-            found.outputs.append((IGNORED, request.source, _ignored(request, reason, messages)))
+            found.facts.append((IGNORED, request.source, _ignored(request, reason, messages)))
         return found
 
-    def _touchpoint(self, result: Mapped) -> Output:
+    def _touchpoint(self, result: Mapped) -> CleanTouchpoint:
         located = self._networks.located(result.touchpoint, result.address)
-        told = self._directories.touchpoint(located)
-        read = felt(told)
-        touchpoint = self._kept.reduced(read, is_felt=read is not told)
-        key = strongest(touchpoint.aliases) or next(iter(touchpoint.account_refs), touchpoint.event_id)
-        return (OUTPUT, key, touchpoint.encoded())
+        scoped = self._directories.touchpoint(located)
+        read = felt(scoped)
+        touchpoint = self._kept.reduced(read, is_felt=read is not scoped)
+        touchpoint.encoded()  # what cannot be written is found here, where it is known whose it is
+        return touchpoint
+
+
+def failed(request: RawRequest, error: Exception, origin: Origin, index: int) -> Reading:
+    """A request that a mistake of ours keeps from being processed: all of it becomes a letter."""
+    message = f"{type(error).__name__}: {error}"
+    whole = RAW.dump_json([request])[1:-1].decode()
+    return Reading(letters=[_refused(request, whole, "processing_failed", message, origin, index * PLACES)])
 
 
 def _ignored(request: RawRequest, reason: str, messages: int) -> bytes:
@@ -125,6 +124,6 @@ def _whose(name: str) -> str:
 
 def _refused(request: RawRequest, original: str, reason: str, message: str, origin: Origin, index: int) -> DeadLetter:
     found = letter(
-        "normalise", original.encode(), reason, message, origin, index, source=request.source, vendor=request.vendor
+        STAGE, original.encode(), reason, message, origin, index, source=request.source, vendor=request.vendor
     )
     return found.model_copy(update={"received_at": request.received_at})

@@ -1,4 +1,4 @@
-"""Which worker is the leader for the sources that are set aside: exactly one of the workers of `normalise`."""
+"""Which worker is the leader for the sources that are set aside: exactly one of the workers of `attribute`."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from schemas.config import KafkaConfig
 from schemas.parking import PARKED, Backlog, Parked, ReadProgress, Standing, State
 from streams.processors.backlogs import Trial, Waiting, is_due
 from streams.processors.mapper import Mapper
-from streams.processors.normalise import PARKED as TOPIC
-from streams.processors.normalise import Outcome
+from streams.processors.outcome import PARKED as TOPIC
+from streams.processors.outcome import Attributes, Outcome
 from streams.processors.shell import Record, Stage
 from streams.processors.turns import Turn
 from streams.runtime import failpoints
@@ -34,7 +34,7 @@ LOOK_S = 0.2
 #: While nothing waits: only what is new could be of a source that is set aside, and that ends the wait for it.
 REST_S = 1.0
 #: So often the figures are published while they change.
-TELL_EVERY_S = 2.0
+PUBLISH_EVERY_S = 2.0
 #: So often it is looked whether retention took what waits.
 CHECK_EVERY_S = 60.0
 RECORDS_AT_ONCE = 8
@@ -51,12 +51,14 @@ class ParkingWorker:
         kafka: KafkaConfig,
         standings: Standings,
         mapper: Mapper,
+        by: Attributes,
         stage: Stage,
         meter: Meter,
         clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
         self._retention_s = kafka.hours_of(TOPIC) * 3600
-        self._standings, self._mapper, self._stage, self._meter, self._clock = standings, mapper, stage, meter, clock
+        self._standings, self._mapper, self._by, self._clock = standings, mapper, by, clock
+        self._stage, self._meter = stage, meter
         self._places = [TopicPartition(kafka.topic_prefix + TOPIC, n) for n in range(partitions(kafka, TOPIC))]
         self._follower = broadcast_consumer(kafka, "touchline-parking-follower")
         self._replayer = broadcast_consumer(kafka, "touchline-parking-replayer")
@@ -64,8 +66,8 @@ class ParkingWorker:
         self._backlogs = dict(standings.backlogs)
         self._looked: dict[int, int] = {}
         self._is_counted: dict[int, bool] = {}
-        self._told: dict[int, ReadProgress] = {}
-        self._told_s = self._checked_s = 0.0
+        self._published: dict[int, ReadProgress] = {}
+        self._published_s = self._checked_s = 0.0
         self._is_busy = False
 
     async def begin(self) -> None:
@@ -97,7 +99,7 @@ class ParkingWorker:
         for standing in self._standings.aside:
             if standing.state == "resuming" and standing.source not in self.waiting and self._is_level(standing.source):
                 await self._change(standing, "flowing", "")
-        await self._tell()
+        await self._publish()
         return moved or self._is_busy
 
     async def is_cut(self) -> bool:
@@ -114,10 +116,10 @@ class ParkingWorker:
     def _take_up(self, partition: int, first: int, end: int) -> None:
         self._looked[partition] = max(min(self._standings.looked.get(partition, first), end), first)
         self._is_counted[partition] = False
-        for told in self._backlogs.values():
-            if told.is_waiting and self._partition(told.source) == partition:
-                position = told.position if told.end <= end else first  # the log lost its end: read it all
-                self.waiting[told.source] = Waiting.of(told.changed(position=position), partition, first)
+        for known in self._backlogs.values():
+            if known.is_waiting and self._partition(known.source) == partition:
+                position = known.position if known.end <= end else first  # the log lost its end: read it all
+                self.waiting[known.source] = Waiting.of(known.changed(position=position), partition, first)
 
     def _start_of(self, partition: int) -> int:
         positions = [each.position for each in self.waiting.values() if each.partition == partition]
@@ -160,11 +162,11 @@ class ParkingWorker:
                 if record.offset >= waiting.position:
                     waiting.add(items, record.offset, _time_of(record))
             elif is_new:
-                self._read(source, items, outcome)
+                self._read(items, outcome)
 
     def _new(self, source: str, record: Any) -> Waiting:
-        told = self._backlogs.get(source, Backlog(source=source, position=0))
-        return Waiting.of(told.changed(position=record.offset, end=0), record.partition, record.offset)
+        known = self._backlogs.get(source, Backlog(source=source, position=0))
+        return Waiting.of(known.changed(position=record.offset, end=0), record.partition, record.offset)
 
     def _by_source(self, record: Any, outcome: Outcome, *, is_new: bool) -> dict[str, list[Parked]]:
         origin = (record.topic, record.partition, record.offset)
@@ -176,14 +178,14 @@ class ParkingWorker:
             by_source.setdefault(item.request.source, []).append(item)
         return by_source
 
-    def _read(self, source: str, items: Sequence[Parked], outcome: Outcome) -> None:
+    def _read(self, items: Sequence[Parked], outcome: Outcome) -> None:
         for item in items:
             reading = self._mapper.read(item.request, item.origin, item.index)
-            outcome.took(source, reading, "replayed")
+            outcome.took(item.request, item.origin, item.index, reading, "replayed")
 
     async def _deliver(self, outcome: Outcome) -> None:
         if outcome.fates or outcome.letters:
-            await self._stage.outbox.deliver(outcome.settled(self._stage))
+            await self._stage.outbox.deliver(await outcome.outputs(self._stage, self._by))
 
     # -- one source
 
@@ -229,7 +231,7 @@ class ParkingWorker:
         outcome, read = Outcome(), list[Parked]()
         for record in records:
             items = self._by_source(record, Outcome(), is_new=False).get(waiting.source, [])
-            self._read(waiting.source, items, outcome)
+            self._read(items, outcome)
             read += items
             await turn.give_way()
         await self._deliver(outcome)
@@ -240,44 +242,46 @@ class ParkingWorker:
         """Nothing waits, and nothing more will: it flows."""
         waiting.requests, waiting.oldest_at = 0, None
         del self.waiting[waiting.source]
-        self._backlogs[waiting.source] = waiting.told()
-        self._told_s = 0.0
+        self._backlogs[waiting.source] = waiting.report()
+        self._published_s = 0.0
 
-    # -- telling
+    # -- publishing
 
     async def _change(self, standing: Standing, state: State, cause: str) -> None:
         """Say that a source's state is another: first how far its backlog is read."""
         changed = standing.changed(state=state, since=self._clock(), cause=cause)
-        await self._tell(at_once=True)
+        await self._publish(at_once=True)
         failpoints.hit(f"parking_before_{state}")
         await self._stage.outbox.deliver([said(changed)], at_once=True)
         _log.warning("a source is %s", state, extra={"source": standing.source, "why": cause})
         self._standings.learn([changed])
 
-    async def _tell(self, *, at_once: bool = False) -> None:
+    async def _publish(self, *, at_once: bool = False) -> None:
         """Publish what has changed."""
         now_s = asyncio.get_running_loop().time()
-        if not at_once and now_s - self._told_s < TELL_EVERY_S:
+        if not at_once and now_s - self._published_s < PUBLISH_EVERY_S:
             return
-        self._told_s = now_s
-        self._backlogs |= {each.source: each.told() for each in self.waiting.values()}
+        self._published_s = now_s
+        self._backlogs |= {each.source: each.report() for each in self.waiting.values()}
         reports = [self._read_progress(place.partition) for place in self._places]
-        news = [report for report in reports if self._told.get(report.partition) != report]
+        news = [report for report in reports if self._published.get(report.partition) != report]
         if news:
             await self._stage.outbox.deliver([said(report) for report in news], at_once=True)
-            self._told |= {report.partition: report for report in news}
+            self._published |= {report.partition: report for report in news}
         self._show_all()
 
     def _read_progress(self, partition: int) -> ReadProgress:
-        backlogs = [told for source, told in sorted(self._backlogs.items()) if self._partition(source) == partition]
+        backlogs = [known for source, known in sorted(self._backlogs.items()) if self._partition(source) == partition]
         return ReadProgress(partition=partition, looked=self._looked[partition], backlogs=tuple(backlogs))
 
     def _show_all(self) -> None:
         now = self._clock()
         for source in self._standings.of.keys() | self._backlogs.keys():
-            told = self._backlogs.get(source)
-            age_s = (now - told.oldest_at).total_seconds() if told is not None and told.oldest_at is not None else 0.0
-            requests = told.requests if told is not None else 0
+            known = self._backlogs.get(source)
+            age_s = (
+                (now - known.oldest_at).total_seconds() if known is not None and known.oldest_at is not None else 0.0
+            )
+            requests = known.requests if known is not None else 0
             aside = self._standings.is_aside(source)
             self._show(source, aside=aside, requests=requests, ratio=age_s / self._retention_s)
 

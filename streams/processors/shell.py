@@ -186,6 +186,12 @@ class Stage:
             self._is_blown = True
         return [dead_output(refused) for refused in letters]
 
+    def quarantined(self, record: Record, error: Exception) -> list[Output]:
+        """A record that a mistake of ours keeps from being processed, as a letter; within its `except`."""
+        message = f"{type(error).__name__}: {error}"
+        _log.exception("a record cannot be processed", extra={"origin": record.origin})
+        return self.refuse([letter(self.name, record.value, "processing_failed", message, record.origin, -1)], 1)
+
     def account(self, requests: Mapping[tuple[str, str], int], messages: Mapping[tuple[str, str], int]) -> None:
         """Count by source what became of requests, and of the messages in those that were read."""
         for (source, fate), count in requests.items():
@@ -259,10 +265,7 @@ class Stage:
     async def _isolate(self, handler: Handler, group: list[Slot], error: Exception) -> list[tuple[list[Slot], Done]]:
         if len(group) > 1:
             return [pair for slot in group for pair in await self._attempt(handler, [slot])]
-        record, message = _record(group[0].event.message), f"{type(error).__name__}: {error}"
-        _log.exception("a record cannot be processed", extra={"origin": record.origin})
-        outputs = self.refuse([letter(self.name, record.value, "processing_failed", message, record.origin, -1)], 1)
-        return [(group, self.outbox.deliver(outputs))]
+        return [(group, self.outbox.deliver(self.quarantined(_record(group[0].event.message), error)))]
 
     async def _finish(self, slots: list[Slot], done: Done) -> None:
         try:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
+from typing import Final
 from uuid import NAMESPACE_URL
 
 from schemas.touchpoints import DeadLetter
 from streams.ids import named_id
 
+STAGE: Final = "attribute"
 Origin = tuple[str, int, int]
 """(topic, partition, offset) of the record."""
+
+
+_IDS_OF: Final = (("touchpoints.raw.v1", "normalise"), ("touchpoints.parked.v1", "normalise"))
+"""Topic → the stage of before that read it, which ids go on to name: what was read before and is read again after an
+upgrade has one letter."""
 
 
 def letter(
@@ -25,7 +32,7 @@ def letter(
     return DeadLetter.model_validate(
         about
         | {
-            "letter_id": named_id(NAMESPACE_URL, f"{stage}/{topic}/{partition}/{offset}/{index}"),
+            "letter_id": named_id(NAMESPACE_URL, f"{_named(stage, topic)}/{topic}/{partition}/{offset}/{index}"),
             "stage": stage,
             "reason": reason,
             "message": message[:500],
@@ -38,3 +45,7 @@ def letter(
             "failed_at": datetime.now(UTC),
         }
     )
+
+
+def _named(stage: str, topic: str) -> str:
+    return next((former for name, former in _IDS_OF if topic.endswith(name)), "resolve") if stage == STAGE else stage

@@ -1,6 +1,6 @@
 """The fuse of a stage or a source: most of what comes is refused, so nothing more is taken.
 
-Where a source's fuse blows, `streams/processors/normalise.py` sets the source aside; `parking_leader.py` and
+Where a source's fuse blows, `streams/processors/attribute.py` sets the source aside; `parking_leader.py` and
 `parking_worker.py` beside it try and resume it.
 """
 

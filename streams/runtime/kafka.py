@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.config import KafkaConfig
-from schemas.topics import RAW_MAX_BYTES, TOPICS, TopicName
+from schemas.topics import FORMER, RAW_MAX_BYTES, TOPICS, TopicName
 from streams.runtime.lineage import Mark
 from streams.runtime.patience import ALONE_WAIT_MS, GROUP_WAIT_MS, patient
 from streams.runtime.topics_admin import partitions_of
@@ -46,7 +46,7 @@ def producer(kafka: KafkaConfig, client_id: str) -> Any:
 
 def partitions(kafka: KafkaConfig, topic: TopicName) -> int:
     """Partitions of a topic, as the catalogue says (and `ensure_topics` has checked)."""
-    return partitions_of(TOPICS[topic], kafka)
+    return partitions_of((TOPICS | FORMER)[topic], kafka)
 
 
 def broadcast_consumer(kafka: KafkaConfig, client_id: str) -> Any:

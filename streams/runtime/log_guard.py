@@ -1,11 +1,11 @@
 """Consumers that notice when the log behind them is another one: its tail was lost, or the topic was made again.
 
-aiokafka neither asks whether its place in a log still is what it was (KIP-320) nor tells which leader epoch a record
+aiokafka neither asks whether its place in a log still is what it was (KIP-320) nor says which leader epoch a record
 is of, and an offset that is out of range sends it to the oldest record. Everything a consumer learns comes through
 `AIOKafkaClient.send`, so `guard` stands there: it reads the epochs out of the fetches, says them in the commits, and
 holds a fetch back until the place it was made from is known to be good. Where it is not, the group goes back to where
-the log was cut, by a commit, and whoever uses the consumer is told and ends: what it has in memory may be of records
-that are gone. A crash on the way changes nothing: the old commit is found again at the next start.
+the log was cut, by a commit, and whoever uses the consumer hears of it and ends: its memory may be of records that are
+gone. A crash on the way changes nothing: the old commit is found again at the next start.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Broken:
         return self.back.sentence(f"{self.partition.topic}/{self.partition.partition}")
 
 
-Told = Callable[[list[Broken]], None]
+OnBroken = Callable[[list[Broken]], None]
 """Is called when logs are found broken; the consumer delivers nothing more."""
 
 
@@ -63,16 +63,18 @@ class _Verdict:
 class LogGuard:
     """Stands between one consumer and Kafka. `lineages` may be shared by consumers of one process."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, told: Told, lineages: dict[TopicPartition, Lineage]) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, on_broken: OnBroken, lineages: dict[TopicPartition, Lineage]
+    ) -> None:
         self.lineages = lineages
-        self._told = told
+        self._on_broken = on_broken
         self._broken: set[TopicPartition] = set()
         self._consumer: Any = consumer
         self._send, self._commit = self._consumer._client.send, consumer.commit
 
     @property
     def returns(self) -> list[str]:
-        """Where the group went back, in words; it is told in the commits and outlives the process."""
+        """Where the group went back, in words; it stands in the commits and outlives the process."""
         return returns_of({place: lineage.mark(0) for place, lineage in self.lineages.items()})
 
     async def check(self, partition: TopicPartition, position: int) -> None:
@@ -169,7 +171,7 @@ class LogGuard:
         return int(leader)
 
     async def _break(self, verdicts: list[_Verdict]) -> None:
-        """Commit where to go on, tell, and never return: nothing behind these places may be taken in."""
+        """Commit where to go on, report, and never return: nothing behind these places may be taken in."""
         places = {verdict.broken.partition: verdict for verdict in verdicts}
         self._broken |= places.keys()
         if self._consumer._group_id is not None:
@@ -177,13 +179,15 @@ class LogGuard:
                 await self._commit({tp: verdict.commit for tp, verdict in places.items()})
             except KafkaError as error:  # found again at the next start
                 _log.warning("where to go on cannot be committed: %r", error)
-        self._told([verdict.broken for verdict in verdicts])
+        self._on_broken([verdict.broken for verdict in verdicts])
         await asyncio.Event().wait()
 
 
-def guard(consumer: AIOKafkaConsumer, told: Told, lineages: dict[TopicPartition, Lineage] | None = None) -> LogGuard:
-    """Guard a consumer that is not started yet. `told` may be called from the thread the consumer runs in."""
-    found = LogGuard(consumer, told, {} if lineages is None else lineages)
+def guard(
+    consumer: AIOKafkaConsumer, on_broken: OnBroken, lineages: dict[TopicPartition, Lineage] | None = None
+) -> LogGuard:
+    """Guard a consumer that is not started yet. `on_broken` may be called from the thread the consumer runs in."""
+    found = LogGuard(consumer, on_broken, {} if lineages is None else lineages)
     guarded: Any = consumer
     guarded._client.send, guarded.commit = found.send, found.commit
     return found

@@ -61,10 +61,10 @@ class Outbox:
         return [future.result() for future in futures]
 
     async def deliver(self, outputs: Sequence[Output], *, at_once: bool = False) -> list[Position]:
-        """`put`, then wait for every ack; `at_once` does not linger for company."""
+        """`put`, then wait for every ack; `at_once`: these topics do not linger for company."""
         futures = self.put(outputs)
         if at_once:
-            self._writer.hurry()
+            self._writer.hurry({topic for topic, _, _ in outputs})
         return await self.acked(outputs, futures)
 
     def _judge(self, error: BaseException) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Collection
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -13,7 +14,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.config import KafkaConfig
 from schemas.errors import ConfigurationError, TransientError
-from schemas.topics import TOPICS, Topic
+from schemas.topics import FORMER, TOPICS, Topic, TopicName
 
 _HOUR_MS: Final = 3_600_000
 _log = logging.getLogger("touchline.topics")
@@ -48,8 +49,12 @@ def settings_of(topic: Topic, kafka: KafkaConfig) -> dict[str, str]:
     return settings | topic.extra
 
 
-async def ensure_topics(kafka: KafkaConfig, *, deadline_s: float = 60.0) -> list[str]:
+async def ensure_topics(
+    kafka: KafkaConfig, *, deadline_s: float = 60.0, former: Collection[TopicName] = ()
+) -> list[str]:
     """Make what is missing, check what is there; returns the names made.
+
+    `former`: those of earlier versions that are made, too: nobody else makes them.
 
     Raises ConfigurationError when a topic has other partitions (keys would move), TransientError
     when Kafka stays away until the deadline.
@@ -57,20 +62,22 @@ async def ensure_topics(kafka: KafkaConfig, *, deadline_s: float = 60.0) -> list
     until = time.monotonic() + deadline_s
     while True:
         try:
-            return await _ensure(kafka)
+            return await _ensure(kafka, former)
         except (KafkaError, OSError) as error:
             if time.monotonic() > until:
                 raise TransientError(f"Kafka at {', '.join(kafka.bootstrap)} does not answer: {error}") from error
             await asyncio.sleep(0.3)
 
 
-async def _ensure(kafka: KafkaConfig) -> list[str]:
+async def _ensure(kafka: KafkaConfig, former: Collection[TopicName]) -> list[str]:
     admin = AIOKafkaAdminClient(bootstrap_servers=list(kafka.bootstrap), client_id="touchline-topics")
     await admin.start()
     try:
-        wanted = {kafka.topic_prefix + topic.name: topic for topic in TOPICS.values()}
+        known = {kafka.topic_prefix + name: topic for name, topic in (TOPICS | FORMER).items()}
         there = set(await admin.list_topics())
-        await _check(admin, {name: topic for name, topic in wanted.items() if name in there}, kafka)
+        # those of earlier versions, too: what they hold is kept no longer than the configuration says
+        await _check(admin, {name: topic for name, topic in known.items() if name in there}, kafka)
+        wanted = {name: topic for name, topic in known.items() if topic.name in TOPICS or topic.name in former}
         missing = {name: topic for name, topic in wanted.items() if name not in there}
         await _create(admin, missing, kafka)
         return sorted(missing)

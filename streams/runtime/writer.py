@@ -10,7 +10,7 @@ the last record of what went out together, once Kafka has acked all of it (`acks
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
@@ -105,11 +105,12 @@ class RecordWriter:
         buffer.size += len(item) + 1
         return buffer.done
 
-    def hurry(self) -> None:
-        """Send what is collected without lingering."""
-        self._stop_timer()
-        for slot in list(self._buffers):
+    def hurry(self, topics: Collection[TopicName] | None = None) -> None:
+        """Send what is collected without lingering; if `topics` are named, theirs, and the rest lingers on."""
+        for slot in [slot for slot in self._buffers if topics is None or slot[0] in topics]:
             self._send(slot)
+        if not self._buffers:
+            self._stop_timer()
 
     async def flush(self) -> None:
         """Send what is collected and wait for every ack; raises the first failure."""

@@ -79,7 +79,7 @@ class Copy:
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable("away for a moment")
-        outputs = [("touchpoints.clean.v1", "k", record.value) for record in records]
+        outputs = [("touchpoints.attributed.v1", "k", record.value) for record in records]
         return self._outbox.acked(outputs, self._outbox.put(outputs))  # type: ignore[arg-type]
 
 
@@ -113,7 +113,7 @@ async def crash_and_resume(kind: type[Stage], *, failures: int = 0, crash_after_
     for life_s in (crash_after_s, 0.5):
         writer = Slow(log)
         outbox = Outbox(writer, pytest.fail)  # type: ignore[arg-type]
-        stage = kind("normalise", outbox, NoMetrics(), pytest.fail)
+        stage = kind("attribute", outbox, NoMetrics(), pytest.fail)
         before = asyncio.all_tasks()
         running = asyncio.create_task(_forever(stage, log, Copy(outbox, failures)))
         await asyncio.sleep(life_s)

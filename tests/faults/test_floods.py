@@ -46,7 +46,7 @@ def test_killed_at_each_step_of_a_resumption(fresh: Path, place: str) -> None:
     with System(fresh, env={"TOUCHLINE_FAILPOINT": place}) as system:
         babble, sent = set_aside_only(system, requests=60), Sent()
         resuming = system.command("sources", "resume", NOISY)
-        until(system, lambda _: "normalise was ended by SIGKILL" in " ".join(system.said().split()))
+        until(system, lambda _: "attribute was ended by SIGKILL" in " ".join(system.said().split()))
         resuming.kill()
         resuming.communicate()
         system.kill_all()

@@ -21,14 +21,14 @@ SEED = 7
 
 #: Places which a process is killed at, once each: at the start of its work, and before it may say that it is done.
 EARLY = {
-    "gateway": "gateway_after_read", "normalise": "normalise_after_read", "resolve": "resolve_after_read",
+    "gateway": "gateway_after_read", "attribute": "attribute_after_read",
     "journey": "journey_after_read", "sink": "sink_before_insert",
 }  # fmt: skip
 LATE = {
-    "gateway": "gateway_after_ack", "normalise": "normalise_before_ack", "resolve": "resolve_before_ack",
+    "gateway": "gateway_after_ack", "attribute": "attribute_before_ack",
     "journey": "journey_before_ack", "sink": "sink_after_insert",
 }  # fmt: skip
-LAST = {"sink": "sink_before_commit"}
+LAST = {"attribute": "attribute_after_links", "sink": "sink_before_commit"}
 
 
 def check(report: Report) -> None:

@@ -143,16 +143,16 @@ def _lose(system: System, vendor_event_id: str) -> None:
 @pytest.mark.parametrize("guarded", [True, False])
 def test_a_tail_written_over_while_a_stage_stands_still(tmp_path: Path, guarded: bool) -> None:
     """With the known-bad stage, what took the place of records that it had read is never seen."""
-    swap = () if guarded else ("normalise=tests.faults.kit.unguarded",)
+    swap = () if guarded else ("attribute=tests.faults.kit.unguarded",)
     with System(tmp_path / "data", swap=swap) as system:
         assert not _missing(system, _send(system, "before"), VISIBLE_WITHIN_S)
         wait_idle(system)
-        normalise = system.pid("normalise")
-        os.kill(normalise, signal.SIGSTOP)
+        attribute = system.pid("attribute")
+        os.kill(attribute, signal.SIGSTOP)
         _cut_under_the_workers(system)
         sent = _send(system, "after")
-        os.kill(normalise, signal.SIGCONT)
+        os.kill(attribute, signal.SIGCONT)
         missing = _missing(system, sent, VISIBLE_WITHIN_S if guarded else 30.0)
         assert bool(missing) != guarded, f"{len(missing)} of {CANARIES} are missing"
         if guarded:
-            assert "had lost its tail; read again from offset" in system.log("normalise")
+            assert "had lost its tail; read again from offset" in system.log("attribute")

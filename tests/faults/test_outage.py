@@ -24,7 +24,7 @@ SEED = 13
 MAX_RSS_MB = 512.0
 RATE_PER_S = 100.0
 KAFKA_RATE_PER_S = 30.0
-WAITING = ("gateway", "normalise", "resolve", "journey", "sink")
+WAITING = ("gateway", "attribute", "journey", "sink")
 MAX_GROWTH_MB = 64.0
 PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 

@@ -34,7 +34,7 @@ POISON = {
     "year 1": ("bad_time", '{"type":"track","messageId":"x7","userId":"u","event":"A","timestamp":"0001-01-01"}'),
     "not an object": ("wrong_type", "17"),
 }  # fmt: skip
-TOPICS = ("touchpoints.raw.v1", "touchpoints.clean.v1", "touchpoints.attributed.v1", "journey.facts.v1")
+TOPICS = ("touchpoints.raw.v1", "touchpoints.recalled.v1", "touchpoints.attributed.v1", "journey.facts.v1")
 READING = {f"touchline {name}" for name in (
     "doctor", "validate", "verify", "retention", "dlq ls", "sources ls", "access ls", "alerts log", "alerts preview",
     "incidents ls",

@@ -22,7 +22,7 @@ from streams.runtime.topics_admin import ensure_topics
 from tests.clickhouse_fixture import ClickHouse
 from tests.store_fixture import fresh_store
 
-STAGES = ("normalise", "resolve", "journey", "sink")
+STAGES = ("attribute", "journey", "sink")
 PARTITIONS = 2
 _QUERY = """
 SELECT event_id, account_id AS account, person_id AS person, account_method AS method, touchpoint_type AS type,

@@ -238,12 +238,12 @@ async def test_a_stage_with_work_that_it_does_not_do_is_seen(ground: Ground) -> 
     try:
         assert await seen(behind), "at the first look it is not known"
         assert not await seen(behind), "nothing was ever sent"
-        await ground.send(INPUTS["resolve"], "k", [b"{}"], single=True)
+        await ground.send(INPUTS["attribute"], "k", [b"{}"], single=True)
         await seen(behind)
         assert await seen(behind), "what it had at the last look it has not done"
         await behind.close()
-        place = TopicPartition(ground.kafka.topic_prefix + INPUTS["resolve"], 0)
-        reader = group_consumer(ground.kafka, "touchline-resolve", role="resolve")
+        place = TopicPartition(ground.kafka.topic_prefix + INPUTS["attribute"], 0)
+        reader = group_consumer(ground.kafka, "touchline-attribute", role="attribute")
         await reader.start()
         try:
             reader.assign([place])

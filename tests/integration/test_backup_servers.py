@@ -18,7 +18,7 @@ from aiokafka.admin import RecordsToDelete
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from schemas.config import KafkaConfig
-from schemas.topics import TOPICS, TopicName
+from schemas.topics import FORMER, TOPICS, TopicName
 from services.cli.backup import database, servers, topics
 from services.cli.backup.manifest import CONTENT, BackupRefused, read_manifest
 from services.cli.backup.records import FILLER_VALUE
@@ -51,19 +51,21 @@ def _target(folder: Path, bootstrap: str, prefix: str, clickhouse: ClickHouse, d
 
 
 async def _fill(kafka: KafkaConfig) -> None:
-    """Records in two topics; of one, retention has taken the first; a group has read some."""
-    await ensure_topics(kafka)
+    """Records in two topics, and in one that an earlier version left; retention took some; a group has read some."""
+    await ensure_topics(kafka, former=FORMER)
     async with producer(kafka) as writer:
         for number in range(40):
             name = kafka.topic_prefix + RAW
             await writer.send_and_wait(
                 name, b"[%d]" % number, key=b"k", partition=number % 2, headers=[("h", b"\x00v")]
             )
+        for number in range(3):
+            await writer.send_and_wait(kafka.topic_prefix + "touchpoints.clean.v1", b"[%d]" % number, partition=1)
         for number in range(5):
             await writer.send_and_wait(kafka.topic_prefix + LINKS, b"[{}]", key=b"%d" % number, partition=0)
     async with topics._admin(kafka) as admin:
         await admin.delete_records({TopicPartition(kafka.topic_prefix + RAW, 1): RecordsToDelete(before_offset=7)})
-    group = group_consumer(kafka, "touchline-normalise", role="normalise")
+    group = group_consumer(kafka, "touchline-attribute", role="attribute")
     await group.start()
     try:
         group.assign([TopicPartition(kafka.topic_prefix + RAW, 0)])
@@ -76,7 +78,7 @@ async def _seen(kafka: KafkaConfig) -> dict[tuple[str, int], list[tuple[Any, ...
     """Every record that is no filler, with its place."""
     found: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
     async with consumer(kafka) as reader:
-        for name in TOPICS:
+        for name in TOPICS | FORMER:
             for place, span in (await spans(reader, kafka, name)).items():
                 found[name, place.partition] = [
                     (record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
@@ -169,7 +171,7 @@ def test_topics_offsets_and_tables_come_back(
     try:
         assert restored["taken_at"] == done["taken_at"]
         assert asyncio.run(_seen(there.load().kafka)) == before
-        assert asyncio.run(topics.committed(there.load().kafka)) == {"touchline-normalise": [(RAW, 0, 12)]}
+        assert asyncio.run(topics.committed(there.load().kafka)) == {"touchline-attribute": [(RAW, 0, 12)]}
         assert client.command(f"SELECT sum(n) FROM {clickhouse_database}_z.t") == 36
         applied = migrate(there.load().clickhouse, clickhouse_url.token)
         assert f"views/{VIEW}" in applied and all(name.startswith("views/") for name in applied), "views were not in it"

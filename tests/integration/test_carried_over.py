@@ -16,14 +16,16 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from schemas.config import KafkaConfig
 from schemas.ids import bare
 from schemas.links import LINKS
+from streams.runtime.topics_admin import ensure_topics
 from tests.clickhouse_fixture import ClickHouse
 from tests.data.before import mended, recorded
 from tests.integration.test_cluster_profile import JOBS, READY_WITHIN_S, Cluster, wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse, pytest.mark.fault]
-PROCESSORS = ("resolve", "journey")
+PROCESSORS = ("attribute", "journey")
 FILE = """
 kafka: {partitions: 2}
 sources:
@@ -55,6 +57,8 @@ def database(clickhouse_url: ClickHouse) -> Iterator[str]:
 
 async def write(bootstrap: str, prefix: str) -> None:
     """The recorded records, and how far their readers were."""
+    kafka = KafkaConfig(bootstrap=(bootstrap,), topic_prefix=prefix, partitions=2)
+    await ensure_topics(kafka, former=["touchpoints.clean.v1"])
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
     await producer.start()
     for topic, partition, values in recorded()["logs"]:
@@ -62,8 +66,7 @@ async def write(bootstrap: str, prefix: str) -> None:
             key = LINKS.validate_json(value)[0].link_id if topic.startswith("identity") else "key"
             await producer.send(prefix + topic, value.encode(), key=key.encode(), partition=partition)
     await producer.stop()
-    for stage in PROCESSORS:
-        inputs = {"journey": ("attributed",), "resolve": ("clean", "recalled")}[stage]
+    for stage, inputs in {"journey": ("attributed",), "resolve": ("clean", "recalled")}.items():
         read = {
             TopicPartition(prefix + topic, partition): offset
             for topic, partition, offset in recorded()["offsets"]

@@ -28,7 +28,7 @@ async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaConfig:
 
 
 def letter(name: str, topic: str, offset: int, **more: Any) -> DeadLetter:
-    fields = {"stage": "normalise", "reason": "malformed", "message": "broken", "original": "{}"}
+    fields = {"stage": "attribute", "reason": "malformed", "message": "broken", "original": "{}"}
     place = {"origin_topic": topic, "origin_partition": 1, "origin_offset": offset, "origin_index": 0}
     return DeadLetter(letter_id=name, failed_at=datetime.now(UTC), **{**fields, **place, **more})
 

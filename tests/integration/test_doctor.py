@@ -143,7 +143,7 @@ def test_topics(patient: Patient) -> None:
 def test_dead_letters(patient: Patient) -> None:
     produce(patient, "touchpoints.dead.v1", f"[{letter(1).model_dump_json()},{letter(2).model_dump_json()}]".encode())
     assert patient.says("dead letters").startswith(
-        "warning 2 of `web` at normalise: bad_time, the newest at 2026-03-01"
+        "warning 2 of `web` at attribute: bad_time, the newest at 2026-03-01"
     )
 
 
@@ -173,13 +173,13 @@ def member(patient: Patient, stage: str, topic: str) -> Iterator[None]:
 
 def test_a_stage_that_stands_still(patient: Patient) -> None:
     produce(patient, "touchpoints.raw.v1", b"[]", b"[]")
-    assert patient.says("stage normalise") == "problem nobody works on it, 2 records wait"
-    with member(patient, "normalise", "touchpoints.raw.v1"):
-        assert patient.says("stage normalise") == "problem 2 records wait and it stands still"
-    commit(patient, "normalise", "touchpoints.raw.v1", 2)
-    assert patient.says("stage normalise") == "warning nobody works on it, 0 records wait"
-    with member(patient, "normalise", "touchpoints.raw.v1"):
-        assert patient.says("stage normalise").startswith("ok keeps up, 1 worker")
+    assert patient.says("stage attribute") == "problem nobody works on it, 2 records wait"
+    with member(patient, "attribute", "touchpoints.raw.v1"):
+        assert patient.says("stage attribute") == "problem 2 records wait and it stands still"
+    commit(patient, "attribute", "touchpoints.raw.v1", 2)
+    assert patient.says("stage attribute") == "warning nobody works on it, 0 records wait"
+    with member(patient, "attribute", "touchpoints.raw.v1"):
+        assert patient.says("stage attribute").startswith("ok keeps up, 1 worker")
 
 
 def test_a_stage_that_is_further_than_its_log(patient: Patient) -> None:

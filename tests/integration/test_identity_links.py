@@ -113,7 +113,7 @@ async def test_what_follows_from_links_is_sent_once_and_a_start_goes_on_from_the
 async def test_a_start_sends_what_nobody_sent_although_one_poll_brings_all(
     kafka_bootstrap: str, topic_prefix: str
 ) -> None:
-    """The leader of the resolve workers died between two links; both come in the same poll of the next one."""
+    """The leader of the attribute workers died between two links; both come in the same poll of the next one."""
     kafka = KafkaConfig(bootstrap=(kafka_bootstrap,), topic_prefix=topic_prefix, partitions=1)
     await ensure_topics(kafka)
     first, second = edge("email:ann@acme.com", "anonymous:a1", 1), edge("email:ann@acme.com", "anonymous:a2", 2)

@@ -21,7 +21,7 @@ from services.common.parked import Unread, resume, standings_now
 from services.common.records import consumer, history, producer
 from streams.processors import backlogs, parking_worker
 from streams.processors.mapper import Mapper
-from streams.processors.normalise import parked
+from streams.processors.outcome import parked
 from streams.processors.parking_leader import ParkingLeader
 from streams.processors.parking_worker import ParkingWorker
 from streams.processors.shell import Stage
@@ -32,6 +32,7 @@ from streams.runtime.outbox import Outbox, Output
 from streams.runtime.standings import Standings, StandingsReader, said
 from streams.runtime.topics_admin import ensure_topics
 from streams.runtime.writer import RecordWriter
+from tests.attributing import AsRead
 
 pytestmark = pytest.mark.kafka
 NOW = datetime.now(UTC)
@@ -39,7 +40,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 async def kafka(kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> KafkaConfig:
-    monkeypatch.setattr(parking_worker, "TELL_EVERY_S", 0.2)
+    monkeypatch.setattr(parking_worker, "PUBLISH_EVERY_S", 0.2)
     # These tests resume by command. A trial would resume sooner: the sources are aside since this module was read.
     monkeypatch.setattr(backlogs, "pause_before_trial", lambda tries: timedelta(days=1))
     config = KafkaConfig(bootstrap=(kafka_bootstrap,), partitions=2, topic_prefix=topic_prefix)
@@ -56,12 +57,12 @@ def request(source: str, number: int) -> RawRequest:
 
 
 def waiting(source: str, numbers: range) -> list[Output]:
-    """Requests as `normalise` parks them."""
+    """Requests as `attribute` parks them."""
     return [parked(request(source, number), ("touchpoints.raw.v1", 0, number), 0) for number in numbers]
 
 
 class Worker:
-    """A normalise process's part in this, in this process."""
+    """An attribute process's part in this, in this process."""
 
     def __init__(self, kafka: KafkaConfig) -> None:
         self.kafka, self.metrics = kafka, Metrics()
@@ -70,11 +71,11 @@ class Worker:
             self.sender, lambda topic: transport.partitions(kafka, topic), topic_prefix=kafka.topic_prefix
         )
         self.outbox = Outbox(writer, pytest.fail)
-        stage = Stage("normalise", self.outbox, self.metrics, pytest.fail)
+        stage = Stage("attribute", self.outbox, self.metrics, pytest.fail)
         self.standings = Standings()
         self._reader = StandingsReader(kafka, self.standings)
         self._parking = ParkingLeader(
-            kafka, lambda: ParkingWorker(kafka, self.standings, Mapper(), stage, self.metrics)
+            kafka, lambda: ParkingWorker(kafka, self.standings, Mapper(), AsRead(), stage, self.metrics)
         )
 
     @asynccontextmanager
@@ -96,7 +97,7 @@ class Worker:
 
 async def events(kafka: KafkaConfig) -> list[str]:
     async with consumer(kafka) as reader:
-        values = [record.value async for record in history(reader, kafka, "touchpoints.clean.v1")]
+        values = [record.value async for record in history(reader, kafka, "touchpoints.attributed.v1")]
     return [one.vendor_event_id for value in values for one in CLEAN.validate_json(value)]
 
 
@@ -160,7 +161,7 @@ def waits(worker: Worker) -> int:
 def refused(kafka: KafkaConfig, one: RawRequest, offset: int) -> DeadLetter:
     """The letter of a request that stood first in a raw record."""
     origin = (f"{kafka.topic_prefix}touchpoints.raw.v1", 0, offset)
-    return letter("normalise", one.body.encode(), "malformed", "", origin, 0, source=one.source)
+    return letter("attribute", one.body.encode(), "malformed", "", origin, 0, source=one.source)
 
 
 async def test_what_sends_again_leaves_out_what_still_waits(kafka: KafkaConfig) -> None:

@@ -86,9 +86,9 @@ async def test_waits_for_every_stage_and_says_which_one_stands(
 ) -> None:
     monkeypatch.setattr(refold_module, "STALLED_AFTER_S", 1.0)
     await put_records(kafka, b"[" + request(1) + b"]")
-    with pytest.raises(NothingMoves, match="normalise does not go on"):
+    with pytest.raises(NothingMoves, match="attribute does not go on"):
         await gone_through(kafka)
-    for stage, topic in dict(WAY).items():
+    for stage, topic in WAY:
         await _commit_all(kafka, stage, topic)
     async with asyncio.timeout(30):
         await gone_through(kafka)

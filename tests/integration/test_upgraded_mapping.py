@@ -30,7 +30,7 @@ from tests.scenarios.play import AS_OF, standard
 
 pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
 WITHIN_S = 120.0
-PROCESSORS = STAGES[:3]
+PROCESSORS = STAGES[:2]
 SOURCES = """
 sources:
   - {name: web, vendor: segment, secrets: [{env: NONE}], directory: product}

@@ -23,7 +23,7 @@ from services.cli.finding.missing_events import find_unseen
 from services.cli.finding.missing_facts import find_holes
 from services.sink.presence import Ask
 from services.sink.rows import minute_of
-from streams.processors.normalise import parked
+from streams.processors.outcome import parked
 from tests.clickhouse_fixture import ClickHouse
 from tests.integration.test_sink import expected, sink, story
 from tests.sink_harness import PARTITIONS, Harness, record_of, records_of
@@ -168,7 +168,7 @@ async def test_an_event_without_row_and_without_fact_is_found_by_its_request(sin
     waits = asyncio.create_task(find_unseen(sink.config.kafka, asking(sink), print, from_at=None, send=False))
     await asyncio.sleep(2)
     assert not waits.done(), "what is under way is not missing"
-    async with passed(sink, "touchline-normalise", topic):
+    async with passed(sink, "touchline-attribute", topic):
         found = await waits
     assert (found.judged, found.requests, len(found.ids)) == (True, 1, 1)
     (finding,) = found.findings()
@@ -189,7 +189,7 @@ async def test_a_request_that_waits_unread_is_no_hole(sink: Harness) -> None:
     topic = prefix + "touchpoints.raw.v1"
     await sink.send([("r2", b"[" + request.encoded() + b"]")], topic)
     _, key, item = parked(request, (topic, 0, 0), 0)
-    async with passed(sink, "touchline-normalise", topic):
+    async with passed(sink, "touchline-attribute", topic):
         seen = await find_unseen(sink.config.kafka, asking(sink), print, from_at=None, send=False)
         assert (len(seen.ids), seen.parked) == (1, 0)
         await sink.send([(key, b"[" + item + b"]")], prefix + "touchpoints.parked.v1")

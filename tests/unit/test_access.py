@@ -42,7 +42,7 @@ NAMES = (
 )  # fmt: skip
 """Names, addresses and texts of people, each of which stands somewhere in the store."""
 LETTER = DeadLetter(
-    letter_id="letter-1", stage="normalise", reason="bad_email", message="`email` is jane.doe@acme.example",
+    letter_id="letter-1", stage="attribute", reason="bad_email", message="`email` is jane.doe@acme.example",
     source="web",
     original='{"messageId": "m-77", "text": "a message that nobody could read"}', origin_topic="touchpoints.raw.v1",
     origin_partition=0, origin_offset=1, origin_index=0, failed_at=NOW,

@@ -106,7 +106,7 @@ async def test_recalls_are_sent_at_once_and_looked_for_seldom() -> None:
         await asyncio.sleep(60)
         assert one.looks < 60 / 0.2
         began_s, one.reader.knowledge.position = clock_s(), 7
-        await one.reader._tell()
+        await one.reader._announce()
         await asyncio.sleep(0.05)
         ((at_s, position),) = one.commits
         assert position == 7 and at_s - began_s < 0.05

@@ -73,6 +73,16 @@ def test_wrong_usage_is_2(arguments: list[str]) -> None:
     assert "sinc" not in arguments or "did you mean `sink`?" in err
 
 
+@pytest.mark.parametrize("former", ["normalise", "resolve"])
+def test_a_process_of_before_is_named_with_the_one_that_does_its_work(former: str) -> None:
+    code, _, said = invoke("run", former)
+    assert code == 2 and f"`{former}` is a part of `attribute` now" in " ".join(said.replace("│", " ").split())
+    code, _, said = invoke("dlq", "ls", "--stage", former, "--kafka", "127.0.0.1:1")
+    assert "no stage" not in said, "letters keep the name of the stage that wrote them"
+    code, _, said = invoke("dlq", "ls", "--stage", f"{former}r")
+    assert code == 2 and "no stage" in said
+
+
 def test_a_valid_configuration_is_0_and_a_broken_one_78(tmp_path: Path) -> None:
     path = tmp_path / "touchline.yaml"
     write_fresh(path, tmp_path)

@@ -31,7 +31,7 @@ OTHER_ENV = {"TOUCHLINE_CONFIG", OPS_PORT_ENV, INSTANCE_ENV}
 PORTS = {name: process.port for name, process in SERVICES.items() if process.port} | {"grafana": 3000}
 SECRETS_OF = {
     **{name: {"clickhouse_internal"} for name, process in SERVICES.items() if process.asks_clickhouse},
-    **dict.fromkeys(("resolve", "sink"), {"clickhouse_internal", "erasures"}),
+    **dict.fromkeys(("attribute", "sink"), {"clickhouse_internal", "erasures"}),
     "dashboard": {"clickhouse_internal", "dashboard_token", "source_operators"},
     "gateway": {"source_web", "source_product", "source_crm", "source_support", "source_operators"},
     "clickhouse": {PASSWORDS},
@@ -190,13 +190,13 @@ KNOWN_BAD: dict[Check, list[Callable[[Compose], None]]] = {
     ],
     commands: [
         set_in("sink", "command", ["run", "skin"]),
-        lambda compose: compose["services"].pop("resolve"),
+        lambda compose: compose["services"].pop("attribute"),
     ],
     environment: [
         lambda compose: compose["services"]["sink"]["environment"].update({"TOUCHLINE_KAFKA_BOOTSTRAPS": "x"}),
         lambda compose: compose["services"]["sink"]["environment"].pop(OPS_PORT_ENV),
         lambda compose: compose["services"]["journey"].pop("container_name"),
-        set_in("resolve", "volumes", []),
+        set_in("attribute", "volumes", []),
     ],
     health: [
         lambda compose: compose["services"]["prometheus"].pop("healthcheck"),
@@ -210,7 +210,7 @@ KNOWN_BAD: dict[Check, list[Callable[[Compose], None]]] = {
         lambda compose: compose["networks"].update(inner={}),
     ],
     secrecy: [
-        set_in("normalise", "secrets", ["clickhouse_internal"]),
+        set_in("attribute", "secrets", ["clickhouse_internal"]),
         lambda compose: compose["services"]["grafana"]["environment"].update(GF_SECURITY_ADMIN_PASSWORD="x"),
         lambda compose: compose["secrets"].pop("source_web"),
     ],

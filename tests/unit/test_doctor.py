@@ -155,27 +155,27 @@ def worst(found: Iterable[Check]) -> list[tuple[str, str]]:
 def test_stages_that_keep_up_stand_still_move_or_have_nobody() -> None:
     at, half = ("touchpoints.raw.v1", 0), {("touchpoints.raw.v1", 0): 5, ("touchpoints.raw.v1", 1): 10}
     assert worst(stages_of(seen())) == []
-    still = group("normalise", before=half, after=half)
-    assert worst(stages_of(seen(groups=still))) == [("stage normalise", "problem")]
-    moves = group("normalise", before={**half, at: 2}, after=half)
-    assert worst(stages_of(seen(groups=moves))) == [("stage normalise", "warning")]
-    idle = group("normalise", members=0)
-    assert worst(stages_of(seen(groups=idle))) == [("stage normalise", "warning")]
-    left = group("normalise", members=0, before=half, after=half)
-    assert worst(stages_of(seen(groups=left))) == [("stage normalise", "problem")]
+    still = group("attribute", before=half, after=half)
+    assert worst(stages_of(seen(groups=still))) == [("stage attribute", "problem")]
+    moves = group("attribute", before={**half, at: 2}, after=half)
+    assert worst(stages_of(seen(groups=moves))) == [("stage attribute", "warning")]
+    idle = group("attribute", members=0)
+    assert worst(stages_of(seen(groups=idle))) == [("stage attribute", "warning")]
+    left = group("attribute", members=0, before=half, after=half)
+    assert worst(stages_of(seen(groups=left))) == [("stage attribute", "problem")]
 
 
 def test_a_log_that_lost_its_tail_is_seen_in_the_offsets() -> None:
     at = ("touchpoints.raw.v1", 0)
     short = seen(ends={**seen().ends, at: 7})
-    assert worst(stages_of(short)) == [("stage normalise", "problem")]
+    assert worst(stages_of(short)) == [("stage attribute", "problem")]
     assert any("touchpoints.raw.v1-0" in check.detail for check in stages_of(short))
 
 
 def test_what_retention_took_does_not_wait() -> None:
-    at = ("touchpoints.raw.v1", 0)
-    gone = seen(begins={**seen().begins, at: 10}, groups=group("normalise", before={}, after={}))
-    assert gone.lag("normalise") == 10, "the other partition"
+    at = ("touchpoints.attributed.v1", 0)
+    gone = seen(begins={**seen().begins, at: 10}, groups=group("journey", before={}, after={}))
+    assert gone.lag("journey") == 10, "the other partition"
 
 
 def spoiled(name: str, **changes: Any) -> dict[str, TopicSeen]:
@@ -246,7 +246,7 @@ def test_a_source_from_the_future() -> None:
 def letter(number: int, reason: str = "bad_time", source: str = "web", at: datetime = NOW) -> DeadLetter:
     return DeadLetter(
         letter_id=f"l{number}",
-        stage="normalise",
+        stage="attribute",
         reason=reason,
         message="m",
         source=source,
@@ -264,7 +264,7 @@ def test_letters_by_stage_reason_and_source() -> None:
     later = NOW + timedelta(hours=1)
     found = list(letters_of([letter(1), letter(1), letter(2, at=later), letter(3, "wrong_type", "crm")]))
     assert states(found) == ["warning"] * 2
-    assert "2 of `web` at normalise: bad_time, the newest at 2026-03-01T13:00" in found[0].detail
+    assert "2 of `web` at attribute: bad_time, the newest at 2026-03-01T13:00" in found[0].detail
     many = [letter(number, f"reason_{number}") for number in range(20)]
     assert len(list(letters_of(many))) == 9
 
@@ -302,7 +302,7 @@ def test_refusals_by_source_and_reason_since_when() -> None:
     assert states(refusals_of(standings.not_taken(EPOCH))) == ["ok"]
     for source, reason in (("web", "invalid_json"), ("web", "invalid_json"), ("", "invalid_key")):
         tally.note(source, reason, "why")
-    letters = Tally("normalise", lambda: NOW)
+    letters = Tally("attribute", lambda: NOW)
     letters.note("web", "bad_time", "why")
     for _, _, item in (*tally.changed(), *letters.changed()):
         standings.learn_record(b"[" + item + b"]")

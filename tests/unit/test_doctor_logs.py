@@ -12,7 +12,7 @@ from services.cli.commands.doctor.check import Check, Place
 from services.cli.context import Target
 from streams.runtime.lineage import Mark, Return
 
-PLACE = TopicPartition("touchpoints.clean.v1", 3)
+PLACE = TopicPartition("touchpoints.recalled.v1", 3)
 
 
 def _told(days_ago: float) -> Mark:
@@ -41,10 +41,12 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[TopicPartition, t
 
 
 def test_a_group_that_went_back_lately_is_named_with_the_way_out(commits: dict[str, Any]) -> None:
-    commits["touchline-resolve"] = {PLACE: (95, _told(1))}
+    commits["touchline-attribute"] = {PLACE: (95, _told(1))}
     (check,) = logs.logs(Place(Target()))
     assert check.state == "warning"
-    assert "resolve in touchpoints.clean.v1/3: the log had lost its tail; read again from offset 90" in check.detail
+    assert (
+        "attribute in touchpoints.recalled.v1/3: the log had lost its tail; read again from offset 90" in check.detail
+    )
     assert "touchline replay --since" in check.fix and "touchline verify" in check.fix
 
 

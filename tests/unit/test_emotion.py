@@ -24,10 +24,11 @@ from streams.emotion.language import language_of
 from streams.emotion.lexicon import lexicon
 from streams.emotion.reading import score
 from streams.emotion.vocabulary import LANGUAGES, Language, vocabulary
-from streams.processors.normalise import Normalise
+from streams.processors.attribute import Attribute
 from streams.processors.shell import Record, Stage
 from streams.runtime.metrics import NoMetrics
 from streams.runtime.outbox import Output
+from tests.attributing import AsRead
 from tests.journeys import touchpoint
 
 COMPLAINT = "The export is broken again and nobody replies."
@@ -229,21 +230,22 @@ class Outbox:
     def __init__(self) -> None:
         self.outputs: list[Output] = []
 
-    def put(self, outputs: list[Output]) -> None:
+    def put(self, outputs: list[Output]) -> list[None]:
         self.outputs += outputs
+        return [None for _ in outputs]
 
-    async def acked(self, outputs: list[Output], put: None) -> None:
+    async def acked(self, outputs: list[Output], put: list[None]) -> None:
         return None
 
 
-async def test_normalise_reads_the_text_once_for_all() -> None:
+async def test_a_request_has_its_text_read_once_for_all() -> None:
     outbox: Any = Outbox()
     event = {"type": "track", "event": "Survey Answered", "userId": "u", "properties": {"comment": COMPLAINT}}
     request = RawRequest(
         request_id="r", source="web", vendor="segment", received_at=EPOCH, path="/v1/track", body=json.dumps(event)
     )
-    stage = Stage("normalise", outbox, NoMetrics(), lambda why: None)
-    await asyncio.wait_for(await Normalise(stage).handle([Record(RAW.dump_json([request]), ("in", 0, 0))]), 5)
+    stage = Stage("attribute", outbox, NoMetrics(), lambda why: None)
+    await asyncio.wait_for(await Attribute(stage, AsRead()).handle([Record(RAW.dump_json([request]), ("in", 0, 0))]), 5)
     (clean,) = [item for _, _, value in outbox.outputs for item in CLEAN.validate_json(b"[" + value + b"]")]
     assert isinstance(clean, CleanTouchpoint)
     assert (clean.language, clean.sentiment) == ("en", feeling_of(COMPLAINT).sentiment)

@@ -172,9 +172,9 @@ def test_a_restored_ledger_is_made_as_long_as_the_stored_links_say() -> None:
 def test_logs_lose_their_ids_and_keep_their_length(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
-    (logs / "resolve.log").write_text("saw ann@acme.com and 51, again ann@acme.com\n")
+    (logs / "attribute.log").write_text("saw ann@acme.com and 51, again ann@acme.com\n")
     assert PrivacyFolder(tmp_path).blank_logs(["email:ann@acme.com", "crm_contact:51"]) == 2
-    assert (logs / "resolve.log").read_text() == f"saw {'x' * 12} and 51, again {'x' * 12}\n"
+    assert (logs / "attribute.log").read_text() == f"saw {'x' * 12} and 51, again {'x' * 12}\n"
 
 
 def test_every_topic_with_something_personal_is_in_the_receipt_with_a_time() -> None:
@@ -419,7 +419,7 @@ async def test_of_several_notes_in_one_record_only_those_about_somebody_lose_the
 async def test_what_was_said_of_a_refused_message_loses_the_words_that_name_somebody(
     monkeypatch: pytest.MonkeyPatch, detail: str, *, is_about: bool
 ) -> None:
-    refused = NotTaken(stage="normalise", by="h", source="web", reason="unknown_type", count=3, since=NOW, last_at=NOW,
+    refused = NotTaken(stage="attribute", by="h", source="web", reason="unknown_type", count=3, since=NOW, last_at=NOW,
                        detail=detail)  # fmt: skip
     log = Log((refused.key.encode(), b"[" + refused.encoded() + b"]"), (b"standing|web", b"[]"), (topics.NOTHING, None))
     monkeypatch.setattr(blanking, "history", log.history)

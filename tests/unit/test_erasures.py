@@ -23,9 +23,10 @@ from streams.identity.late_erasures import late_ids, ties
 from streams.identity.learning import implied
 from streams.identity.stored import stored as stored_links
 from streams.journey import account as account_module
+from streams.processors import attributor as attributor_module
 from streams.processors import journey as journey_module
-from streams.processors import resolve as resolve_module
-from streams.processors.resolve import Reattribute, Resolve
+from streams.processors.attributor import Attributor
+from streams.processors.recalled import Reattribute
 from tests import pipeline as pipeline_module
 from tests.journeys import AS_OF, START, touchpoint
 from tests.pipeline import ERASURE_KEY, Pipeline
@@ -140,7 +141,7 @@ def _moved(self: Any, recalled: Any) -> Any:
         return _MOVED(self, recalled)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("_kept", Resolve), ("_moved", Reattribute)], ids=["live", "recalled"])
+@pytest.mark.parametrize(("name", "kind"), [("_kept", Attributor), ("_moved", Reattribute)], ids=["live", "recalled"])
 def test_a_stage_that_ignores_the_ledger_is_caught(name: str, kind: Any) -> None:
     """Known bad."""
     one = erasure(*ANN)
@@ -292,7 +293,7 @@ def test_a_browser_that_turns_out_to_be_theirs_loses_what_it_did_before(until: i
 def test_a_resolver_that_passes_nothing_on_is_caught(until: int) -> None:
     """Known bad."""
     one = erasure(ONLY_ANN, before=START + timedelta(seconds=until))
-    deaf: Any = patch.object(resolve_module, "late_ids", lambda *_: [])
+    deaf: Any = patch.object(attributor_module, "late_ids", lambda *_: [])
     with deaf, patch.object(pipeline_module, "spread", lambda *_: []):
         assert "visit" in erased(LATE, one, 1, 1)
 

@@ -17,7 +17,7 @@ from tests.unit.test_dashboard_app import app_on
 
 def letter(number: int, **more: Any) -> DeadLetter:
     fields = {
-        "letter_id": f"l{number}", "stage": "normalise", "reason": "bad_email", "message": "`email` is `x`",
+        "letter_id": f"l{number}", "stage": "attribute", "reason": "bad_email", "message": "`email` is `x`",
         "source": "web", "original": f'{{"messageId": "msg-{number}"}}', "origin_topic": "touchpoints.raw.v1",
         "origin_partition": 0, "origin_offset": number, "origin_index": 0,
         "failed_at": NOW - timedelta(minutes=number),
@@ -64,7 +64,7 @@ async def test_dead_letters_stand_on_the_page_by_reason_with_a_sample_and_how_to
         app.state.desk.reader.letters.learn("", b"[" + one.encoded() + b"]")
     text = (await browser_of(app).get("/sources")).text
     assert "4 × <b>web</b>: y" in text and "1 × <b>web</b>: x" in text
-    assert "touchline dlq replay --stage normalise --reason y" in text and "&#34;msg-0&#34;" in text
+    assert "touchline dlq replay --stage attribute --reason y" in text and "&#34;msg-0&#34;" in text
     assert 'aria-labelledby="letters-title" hidden' in (await browser_of(app_on(store_with())).get("/sources")).text
 
 

@@ -18,10 +18,10 @@ def test_what_loses_events_is_refused(setting: dict[str, object]) -> None:
 
 
 def test_the_app_is_at_least_once_without_a_web_server_or_own_topics() -> None:
-    conf = make_app("normalise", KafkaConfig(topic_prefix="t-"), lambda _: None).conf
+    conf = make_app("attribute", KafkaConfig(topic_prefix="t-"), lambda _: None).conf
     assert conf.processing_guarantee.name == "AT_LEAST_ONCE"
     assert not conf.web_enabled and not conf.topic_allow_declare
-    assert conf.id == "t-touchline-normalise"
+    assert conf.id == "t-touchline-attribute"
 
 
 def test_loggers_are_quiet_on_themselves_not_at_the_handler() -> None:

@@ -1,4 +1,4 @@
-"""Identity through resolve, journey and refold: what is decided and taken back leaves the map as it would have been."""
+"""Identity through attribution, journey and refold: whatever is decided or undone, the map is as it would be."""
 
 from __future__ import annotations
 

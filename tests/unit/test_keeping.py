@@ -161,7 +161,7 @@ def _mapped(keeping: Keeping) -> CleanTouchpoint:
         method="POST", path="/v1/track", body=body,
     )  # fmt: skip
     reading = Mapper(kept=kept(keeping)).read(request, ("touchpoints.raw.v1", 0, 0), 0)
-    return CleanTouchpoint.decoded(reading.outputs[0][2])
+    return CleanTouchpoint.decoded(reading.touchpoints[0].encoded())
 
 
 def test_a_request_becomes_a_touchpoint_without_the_words() -> None:
@@ -194,7 +194,7 @@ def test_a_source_that_keeps_less_shortens_the_log_of_requests(tmp_path: Path) -
     }
     for keep, expected in hours.items():
         kafka = _sources(tmp_path, keep).kafka
-        assert kafka.hours_of("touchpoints.raw.v1") == expected and kafka.hours_of("touchpoints.clean.v1") == 168
+        assert kafka.hours_of("touchpoints.raw.v1") == expected and kafka.hours_of("touchpoints.attributed.v1") == 168
         assert settings_of(raw, kafka)["retention.ms"] == str(expected * 3_600_000)
     said = "kafka:\n  retention_hours_of: {touchpoints.raw.v1: 2}\n"
     assert _sources(tmp_path, "{text: dropped}", said).kafka.hours_of("touchpoints.raw.v1") == 2

@@ -235,7 +235,7 @@ async def test_what_reached_a_limit_is_told_by_the_probe_and_a_metric() -> None:
     assert reader.checks()[1]["limits"] == {}
     for n in range(MAX_CLAIMS + 1):
         reader.knowledge.apply(claim(n), n + 1)
-    await reader._tell()
+    await reader._announce()
     assert reader.checks()[1]["limits"] == {"accounts_with_more_claims_than_count": 1}
     told = metrics.render().decode()
     assert 'touchline_identity_limited{limit="accounts_with_more_claims_than_count"} 1.0' in told

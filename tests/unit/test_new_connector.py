@@ -25,11 +25,12 @@ from streams.connectors.results import Ignored, Message
 from streams.connectors.schemes import Basic, Hmac, Scheme, Token
 from streams.connectors.spec import Connector, Docs, Sample, Scope
 from streams.connectors.ways import JSON, Answers, Call, Handshake, Keyed, Reply, Webhook, Where
+from streams.processors.attribute import Attribute
 from streams.processors.mapper import Mapper
-from streams.processors.normalise import Normalise
 from streams.processors.shell import Record, Stage
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Output
+from tests.attributing import AsRead
 from tests.gateway_kit import NOW, REF, FakeWriter, client
 
 SECRET = b"s3cret"
@@ -114,19 +115,29 @@ def signed(connector: Connector, body: bytes, **headers: str) -> Outgoing:
 class Outbox:
     outputs: list[Output] = field(default_factory=list)
 
-    def put(self, outputs: Sequence[Output]) -> None:
+    def put(self, outputs: Sequence[Output]) -> list[None]:
         self.outputs += outputs
+        return [None for _ in outputs]
 
-    async def acked(self, outputs: Sequence[Output], put: None) -> None:
+    async def acked(self, outputs: Sequence[Output], put: list[None]) -> None:
         return None
+
+    async def deliver(self, outputs: Sequence[Output]) -> None:
+        self.put(outputs)
+
+
+def read_of(outputs: list[Output]) -> list[CleanTouchpoint]:
+    """The touchpoints among outputs."""
+    values = [value for topic, _, value in outputs if topic == "touchpoints.attributed.v1"]
+    return [CleanTouchpoint.decoded(value) for value in values]
 
 
 async def normalised(connector: Connector, requests: list[RawRequest]) -> tuple[list[Output], Metrics]:
     """What the processor makes of requests as they stand in Kafka."""
     outbox: Any = Outbox()
     metrics = Metrics()
-    stage = Stage("normalise", outbox, metrics, pytest.fail)
-    handler = Normalise(stage, Mapper(connectors={connector.name: connector}))
+    stage = Stage("attribute", outbox, metrics, pytest.fail)
+    handler = Attribute(stage, AsRead(), Mapper(connectors={connector.name: connector}))
     record = Record(RAW.dump_json(requests), ("touchpoints.raw.v1", 0, 7))
     await asyncio.wait_for(await handler.handle([record]), 5)
     return outbox.outputs, metrics
@@ -150,7 +161,7 @@ async def test_from_http_to_a_touchpoint(scheme: Scheme) -> None:
     outputs, _ = await normalised(connector, writer.items)
     ((topic, _, value),) = outputs
     (clean,) = CLEAN.validate_json(b"[" + value + b"]")
-    assert topic == "touchpoints.clean.v1"
+    assert topic == "touchpoints.attributed.v1"
     assert (clean.vendor, clean.vendor_type, clean.source) == ("invented_shop", "orders/create", "till")
 
 
@@ -161,7 +172,7 @@ async def test_what_concerns_no_customer_is_counted_and_nothing_else() -> None:
         assert (await sent(app, signed(connector, orjson.dumps(body), x_shop_topic=topic))).status_code == 200
     outputs, metrics = await normalised(connector, writer.items)
     assert [topic for topic, _, _ in outputs if topic != "journey.facts.v1"] == [
-        "touchpoints.clean.v1", "touchpoints.dead.v1",
+        "touchpoints.attributed.v1", "touchpoints.dead.v1",
     ]  # fmt: skip
     assert 'touchline_ignored_total{reason="ping",source="till"} 1.0' in metrics.render().decode()
     (ignored,) = [value for topic, _, value in outputs if topic == "journey.facts.v1"]
@@ -189,7 +200,7 @@ async def test_a_message_may_tell_of_two_things() -> None:
     body = [ORDER, {**ORDER, "number": "none"}, {**ORDER, "number": "A-2"}]
     assert (await sent(app, signed(connector, orjson.dumps(body)))).status_code == 200
     outputs, _ = await normalised(connector, writer.items)
-    told = [CLEAN.validate_json(b"[" + value + b"]")[0] for topic, _, value in outputs if topic.endswith("clean.v1")]
+    told = read_of(outputs)
     assert [one.vendor_event_id for one in told] == ["A-1", "A-1#paid", "A-2", "A-2#paid"]
     assert len({one.event_id for one in told}) == 4
     (dead,) = [DEAD.validate_json(b"[" + value + b"]")[0] for topic, _, value in outputs if topic.endswith("dead.v1")]
@@ -290,7 +301,7 @@ async def test_other_bodies_reach_the_same_mapping(
     assert (await sent(app, signed(connector, body))).status_code == 200
     assert writer.items[0].body == body.decode(), "what came in is kept as it came"
     outputs, _ = await normalised(connector, writer.items)
-    found = [CLEAN.validate_json(b"[" + value + b"]")[0] for topic, _, value in outputs if topic.endswith("clean.v1")]
+    found = read_of(outputs)
     assert [one.vendor_event_id for one in found] == numbers
 
 
@@ -317,7 +328,7 @@ async def test_a_pixel_of_a_keyed_protocol() -> None:
         bad = await http.get("/shop.gif?writeKey=nope&number=A-1")
     assert (good.status_code, bad.status_code) == (200, 401)
     outputs, _ = await normalised(connector, writer.items)
-    assert [topic for topic, _, _ in outputs] == ["touchpoints.clean.v1"]
+    assert [topic for topic, _, _ in outputs] == ["touchpoints.attributed.v1"]
     assert "s3cret" not in writer.items[0].encoded().decode()
 
 
@@ -333,7 +344,7 @@ async def test_a_record_without_the_newer_fields_is_read_as_before() -> None:
     (request,) = RAW.validate_json(old)
     assert (request.method, request.content_type, request.headers) == ("", "", {})
     outputs, _ = await normalised(shop(), [request])
-    assert [topic for topic, _, _ in outputs] == ["touchpoints.clean.v1"]
+    assert [topic for topic, _, _ in outputs] == ["touchpoints.attributed.v1"]
 
 
 async def test_headers_that_are_kept_are_bounded() -> None:

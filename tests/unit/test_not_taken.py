@@ -20,13 +20,13 @@ from services.dashboard.freshness import build_freshness
 from services.gateway.app import Gateway
 from services.gateway.outlet import Outlet
 from streams.connectors.registry import CONNECTORS
-from streams.processors.mapper import Mapper
-from streams.processors.normalise import Normalise
+from streams.processors.attribute import Attribute
 from streams.processors.shell import Record, Stage
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Output
 from streams.runtime.standings import Standings
 from streams.runtime.tally import MAX_CHARS, MAX_KINDS, Tally
+from tests.attributing import AsRead
 from tests.gateway_kit import MESSAGE, NOW, client, gateway, hubspot_headers
 from tests.unit.test_new_connector import Outbox
 
@@ -143,15 +143,15 @@ async def test_a_key_of_another_source_says_whose_protocol_it_is() -> None:
 
 async def test_what_becomes_a_dead_letter_is_counted_too() -> None:
     outbox: Any = Outbox()
-    handler = Normalise(
-        Stage("normalise", outbox, Metrics(), pytest.fail), Mapper(), tally=Tally("normalise", lambda: NOW)
+    handler = Attribute(
+        Stage("attribute", outbox, Metrics(), pytest.fail), AsRead(), tally=Tally("attribute", lambda: NOW)
     )
     body = orjson.dumps({"batch": [{"type": "page", "anonymousId": "a", "timestamp": "jan@acme.example"}] * 2}).decode()
     request = RawRequest(request_id="r", source="web", vendor="segment", received_at=NOW, path="/v1/batch", body=body)
     await asyncio.wait_for(await handler.handle([Record(RAW.dump_json([request]), ("raw", 0, 7))]), 5)
     told = [output for output in outbox.outputs if output[0] == "sources.standings.v1"]
     (one,) = known(told).not_taken(EPOCH)
-    assert (one.source, one.stage, one.reason, one.count) == ("web", "normalise", "bad_time", 2)
+    assert (one.source, one.stage, one.reason, one.count) == ("web", "attribute", "bad_time", 2)
     assert one.detail == "`timestamp` is not a time: '[email]'"
 
 
@@ -185,7 +185,7 @@ def test_what_is_counted_is_bounded() -> None:
 
 
 def refusing() -> Standings:
-    tally, letters = Tally("gateway", lambda: NOW), Tally("normalise", lambda: NOW)
+    tally, letters = Tally("gateway", lambda: NOW), Tally("attribute", lambda: NOW)
     tally.note("web", "invalid_key", "this write key is of another source", 12)
     tally.note("", "missing_key", "no key")
     tally.note("", "unknown_path", "no such path")

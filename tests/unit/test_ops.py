@@ -30,9 +30,9 @@ def test_every_metric_of_the_catalogue_can_be_used() -> None:
     ("call", "complaint"),
     [
         (lambda m: m.inc(cast(MetricName, "touchline_made_up_total")), "not in the metric catalogue"),
-        (lambda m: m.inc("touchline_stage_records_total", stag="resolve"), r"has the labels \['stage'\]"),
+        (lambda m: m.inc("touchline_stage_records_total", stag="attribute"), r"has the labels \['stage'\]"),
         (lambda m: m.inc("touchline_stage_records_total"), "has the labels"),
-        (lambda m: m.set("touchline_stage_records_total", 1, stage="resolve"), "is no gauge"),
+        (lambda m: m.set("touchline_stage_records_total", 1, stage="attribute"), "is no gauge"),
         (lambda m: m.observe("touchline_links_known", 1), "is no histogram"),
         (lambda m: m.inc("touchline_refold_seconds"), "is a histogram"),
     ],

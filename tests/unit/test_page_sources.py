@@ -94,7 +94,7 @@ async def test_letters_go_again_and_what_comes_back_is_said(caplog: pytest.LogCa
     client, learn = browser_of(app), app.state.desk.reader.letters.learn
     for each in (letter(1), letter(2), letter(3), letter(4, reason="other")):
         learn("", b"[" + each.encoded() + b"]")
-    which = {"source": "web", "stage": "normalise", "reason": "bad_email"}
+    which = {"source": "web", "stage": "attribute", "reason": "bad_email"}
     with caplog.at_level(logging.INFO, "touchline.audit"):
         text = (await client.post("/sources/letters?part=1", data=which)).text
     assert [each.letter_id for each in went[0]] == ["l3", "l2", "l1"], "the oldest first, and no others"

@@ -19,9 +19,9 @@ from schemas.config import KafkaConfig
 from schemas.parking import PARKED, STANDINGS, Backlog, Parked, ReadProgress, Standing
 from schemas.touchpoints import CLEAN, DEAD, RAW, RawRequest
 from streams.processors import backlogs, parking_worker
+from streams.processors.attribute import Attribute
 from streams.processors.backlogs import Trial, Waiting, is_due, pause_before_trial
 from streams.processors.mapper import Mapper
-from streams.processors.normalise import Normalise
 from streams.processors.parking_worker import ParkingWorker
 from streams.processors.shell import Record, Stage
 from streams.runtime.fuse import FuseBlown, SourceFuses
@@ -29,6 +29,7 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Output
 from streams.runtime.standings import Standings, said
 from streams.runtime.writer import partition_of
+from tests.attributing import AsRead
 
 NOW = datetime.now(UTC)
 KAFKA = KafkaConfig()
@@ -123,14 +124,14 @@ def test_what_is_parked_twice_counts_once() -> None:
     waiting.add([parked(request("web", 99, is_good=True), 5)], 2, NOW)
     assert waiting.requests == 11
     waiting.read(items[6:] + items, 2, NOW)
-    assert (waiting.requests, waiting.told().is_waiting) == (1, True)
+    assert (waiting.requests, waiting.report().is_waiting) == (1, True)
 
 
 def test_what_retention_took_is_told() -> None:
     told = Backlog(source="web", position=10, end=90, requests=30, oldest_at=NOW, lost=2)
     waiting = Waiting.of(told, 0, first=25)
     waiting.add((parked(request("web", n, is_good=True), n) for n in range(13)), 0, NOW)
-    assert (waiting.position, waiting.counted(), waiting.told().lost) == (25, 17, 19)
+    assert (waiting.position, waiting.counted(), waiting.report().lost) == (25, 17, 19)
     assert waiting.counted() == 0
     assert Waiting.of(told, 0, first=10).counted() == 0
 
@@ -152,15 +153,16 @@ class Topics:
     def log(self, topic: str, partition: int) -> list[bytes]:
         return self.logs.setdefault((topic, partition), [])
 
-    def put(self, outputs: Sequence[Output]) -> None:
+    def put(self, outputs: Sequence[Output]) -> list[None]:
         for topic, key, item in outputs:
             if self.deaths_after == 0:
                 raise Died
             self.deaths_after -= 1
             partition = 0 if topic == "sources.standings.v1" else partition_of(key, KAFKA.partitions)
             self.log(topic, partition).append(b"[" + item + b"]")
+        return [None for _ in outputs]
 
-    async def acked(self, outputs: Sequence[Output], put: None) -> None:
+    async def acked(self, outputs: Sequence[Output], put: list[None]) -> None:
         await asyncio.sleep(0)
 
     async def deliver(self, outputs: Sequence[Output], *, at_once: bool = False) -> None:
@@ -215,7 +217,7 @@ class Consumer:
 
 
 class Worker:
-    """One normalise process: its partition of the raw topic, what it knows of the standings, perhaps the lead."""
+    """One attribute process: its partition of the raw topic, what it knows of the standings, perhaps the lead."""
 
     def __init__(self, system: System, partition: int) -> None:
         self.system, self.partition = system, partition
@@ -223,8 +225,8 @@ class Worker:
         fuses = SourceFuses()
         self.standings, self.read_up_to = Standings(fuses.forget), 0
         outbox: Any = system.topics
-        self.stage = Stage("normalise", outbox, self.metrics, pytest.fail)
-        self.handler = Normalise(self.stage, Mapper(), self.standings, fuses)
+        self.stage = Stage("attribute", outbox, self.metrics, pytest.fail)
+        self.handler = Attribute(self.stage, AsRead(), Mapper(), self.standings, fuses)
         self.worker: ParkingWorker | None = None
 
     def learn(self, most: int | None = None) -> None:
@@ -252,7 +254,7 @@ class Worker:
         """A round of the leader."""
         if self.worker is None:
             self.worker = ParkingWorker(
-                KAFKA, self.standings, Mapper(), self.stage, self.metrics, lambda: self.system.now
+                KAFKA, self.standings, Mapper(), AsRead(), self.stage, self.metrics, lambda: self.system.now
             )
             await self.worker.begin()
         return await self.worker.work()
@@ -320,7 +322,8 @@ class System:
                 yield from log
 
     def events(self) -> Counter[str]:
-        return Counter(one.vendor_event_id for value in self.items("touchpoints.clean.v1") for one in _clean(value))
+        values = self.items("touchpoints.attributed.v1")
+        return Counter(one.vendor_event_id for value in values for one in _clean(value))
 
     def letters(self) -> Counter[str]:
         """Id of each letter → how often it was written."""
@@ -349,7 +352,7 @@ def _clean(value: bytes) -> list[Any]:
 def _lists_for_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SourceFuses, "SOURCE_MINIMUM", 20)
     monkeypatch.setattr(SourceFuses, "SOURCE_WINDOW", 40)
-    monkeypatch.setattr(parking_worker, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(parking_worker, "PUBLISH_EVERY_S", 0.0)
     monkeypatch.setattr(parking_worker, "RECORDS_AT_ONCE", 5)
 
 
@@ -465,7 +468,7 @@ async def test_a_replay_that_tells_before_it_delivers_is_caught(monkeypatch: pyt
 
     async def eager(worker: ParkingWorker, waiting: Waiting, end: int) -> None:
         told, waiting.position = waiting.position, end
-        await worker._tell(at_once=True)
+        await worker._publish(at_once=True)
         waiting.position = told
         await original(worker, waiting, end)
 

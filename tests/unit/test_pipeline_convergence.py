@@ -1,9 +1,11 @@
-"""resolve, journey and refold together: whatever is delayed, repeated or killed, the store ends at the oracle."""
+"""attribution, journey and refold together: whatever is delayed, repeated or killed, the store ends at the oracle."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -21,6 +23,7 @@ from streams.processors import journey as journey_module
 from streams.processors import pace as pace_module
 from streams.processors import refold as refold_module
 from streams.processors.memory import Memory
+from streams.processors.shell import Done, Record
 from tests.journeys import AS_OF, touchpoint
 from tests.pipeline import Links, Pipeline, Topics
 
@@ -180,6 +183,35 @@ def test_resolver_and_writer_killed_again_and_again_converge(stream: list[CleanT
 @given(stream=streams(), seed=st.integers(0, 10_000))
 def test_any_schedule_converges(stream: list[CleanTouchpoint], seed: int) -> None:
     assert played(stream, seed) == oracle(stream)
+
+
+class Either:
+    """Whichever of two workers has the partition; each knows of the links what it has read."""
+
+    def __init__(self, pipeline: Pipeline, first: Any, second: Any) -> None:
+        self._pipeline, self._handlers = pipeline, (first, second)
+
+    async def handle(self, records: Sequence[Record]) -> Done:
+        done: Done = await self._pipeline.random.choice(self._handlers).handle(records)
+        return done
+
+
+class TwoWorkers(Pipeline):
+    """Nothing keeps one person's events in one worker; the second one reads links when it needs them, no sooner."""
+
+    follows = True
+
+    def _resolving(self, links: Any, outbox: Any) -> dict[str, Any]:
+        ours = super()._resolving(links, outbox)
+        theirs = super()._resolving(Links(self.topics, links.directories), outbox)
+        return {topic: Either(self, ours[topic], theirs[topic]) for topic in ours}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(stream=streams(), seed=st.integers(0, 10_000))
+def test_workers_that_share_nobody_s_events_converge(stream: list[CleanTouchpoint], seed: int) -> None:
+    with patch.object(sys.modules[__name__], "Pipeline", TwoWorkers):
+        assert played(stream, seed, restarts=1, resolver_restarts=2) == oracle(stream)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,7 +13,7 @@ from schemas.base import EPOCH
 from schemas.config import Config, KafkaConfig, RetentionConfig
 from schemas.facts import SignalFact
 from schemas.retention import TABLES_HELD, TOPICS_HELD, TTL_COLUMN, Holding
-from schemas.topics import TOPICS, TopicName
+from schemas.topics import FORMER, TOPICS, TopicName
 from schemas.touchpoints import CleanTouchpoint
 from services.cli.commands.doctor.tables import RECORD
 from services.cli.commands.retention import described
@@ -25,7 +25,7 @@ def undeclared(topics: Mapping[TopicName, Holding], tables: Mapping[str, Holding
     """Topics and tables that nothing is said of."""
     made = json.loads(RECORD.read_text(encoding="utf-8"))["objects"]
     there = {name.removeprefix("store.") for name, one in made.items() if not one["engine"].startswith("View")}
-    return (set(TOPICS) - topics.keys()) | (there - tables.keys())
+    return (set(TOPICS | FORMER) - topics.keys()) | (there - tables.keys())
 
 
 def test_every_topic_and_table_is_declared() -> None:
@@ -61,7 +61,7 @@ def test_compacted_topics_have_a_longest_lag_and_the_others_roll() -> None:
     assert links["max.compaction.lag.ms"] == links["delete.retention.ms"] == str(6 * 3_600_000)
     raw = settings_of(TOPICS["touchpoints.raw.v1"], kafka)
     assert raw["retention.ms"] == raw["segment.ms"] == str(2 * 3_600_000)
-    assert settings_of(TOPICS["touchpoints.clean.v1"], kafka)["segment.ms"] == str(24 * 3_600_000)
+    assert settings_of(TOPICS["touchpoints.recalled.v1"], kafka)["segment.ms"] == str(24 * 3_600_000)
 
 
 def test_a_topic_that_is_none_has_no_retention() -> None:

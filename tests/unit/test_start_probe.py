@@ -50,7 +50,7 @@ async def test_it_says_how_far_the_links_are_read(monkeypatch: pytest.MonkeyPatc
         said.extend(reader.reading for _ in links)
 
     monkeypatch.setattr(reader.knowledge, "load", load)
-    monkeypatch.setattr(links_stage, "TOLD_EVERY", 1)
+    monkeypatch.setattr(links_stage, "SHOWN_EVERY", 1)
     await reader._load(3)
     assert said == [f"reading links, {n} of 3" for n in (1, 2, 3)]
 
@@ -73,6 +73,6 @@ async def test_it_answers_before_kafka_does(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(gc, "freeze", lambda: None)
     monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
     with pytest.raises(asyncio.CancelledError):
-        await main._run("resolve", Config(), "")
+        await main._run("attribute", Config(), "")
     assert "503" in answers[0].splitlines()[0]
     assert '"waiting_for":"Kafka"' in answers[0]

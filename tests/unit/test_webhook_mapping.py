@@ -33,10 +33,11 @@ from streams.connectors.generic.webhook import declared, failures, problems
 from streams.connectors.registry import CONNECTORS, connectors_of, feeds_of, for_source
 from streams.connectors.results import Ignored, Mapped, Refused, Result
 from streams.connectors.schemes import SCHEMES, Basic, Hmac, Token
+from streams.processors.attribute import Attribute
 from streams.processors.mapper import Mapper
-from streams.processors.normalise import Normalise
 from streams.processors.shell import Record, Stage
 from streams.runtime.metrics import Metrics
+from tests.attributing import AsRead
 from tests.gateway_kit import NOW, FakeWriter, client
 from tests.unit.test_connectors import JSON
 from tests.unit.test_new_connector import Outbox
@@ -98,11 +99,11 @@ def installed(folder: Path, *names: str) -> Path:
 async def normalised(config: Config, requests: list[RawRequest]) -> tuple[list[CleanTouchpoint], list[str]]:
     """What the processor makes of stored requests: touchpoints, and why others became dead letters."""
     outbox: Any = Outbox()
-    stage = Stage("normalise", outbox, Metrics(), pytest.fail)
-    handler = Normalise(stage, Mapper(connectors=connectors_of(config.sources)))
+    stage = Stage("attribute", outbox, Metrics(), pytest.fail)
+    handler = Attribute(stage, AsRead(), Mapper(connectors=connectors_of(config.sources)))
     items = b"[" + b",".join(request.encoded() for request in requests) + b"]"
     await asyncio.wait_for(await handler.handle([Record(items, ("touchpoints.raw.v1", 0, 7))]), 5)
-    clean = [CLEAN.validate_json(b"[" + value + b"]")[0] for topic, _, value in outbox.outputs if "clean" in topic]
+    clean = [CLEAN.validate_json(b"[" + value + b"]")[0] for topic, _, value in outbox.outputs if "attributed" in topic]
     dead = [DEAD.validate_json(b"[" + value + b"]")[0].message for topic, _, value in outbox.outputs if "dead" in topic]
     return clean, dead
 

@@ -12,7 +12,7 @@ from schemas.topics import TopicName
 from streams.runtime.writer import BUSY_ITEMS_PER_S, RecordWriter, partition_of
 from tests.virtual_time import in_virtual_time
 
-TOPIC: TopicName = "touchpoints.clean.v1"
+TOPIC: TopicName = "touchpoints.attributed.v1"
 LINGER_S = 0.02
 KEYS = {partition_of(key, 2): key for key in "abcdefgh"}
 BUSY = int(BUSY_ITEMS_PER_S * LINGER_S)
@@ -105,3 +105,17 @@ async def test_in_a_compacted_topic_each_item_has_a_record_and_a_key_of_its_own(
     assert sent == [(b"a", b"[1]"), (b"b", b"[2]"), (b"a", b"[3]")]
     await asyncio.gather(*[records.put(TOPIC, "a", item) for item in (b"1", b"2")])
     assert sent[3:] == [(b"a", b"[1,2]")]
+
+
+@in_virtual_time
+async def test_whoever_hurries_one_topic_leaves_the_others_to_linger() -> None:
+    """Links go out at once, many times a second; what was attributed must not become a record each time."""
+    records, producer = writer()
+    waits = records.put(TOPIC, KEYS[0], b"1")
+    link = records.put("identity.links.v1", KEYS[1], b"2")
+    records.hurry({"identity.links.v1"})
+    await link
+    more = records.put(TOPIC, KEYS[0], b"3")
+    await asyncio.gather(waits, more)
+    (_, _, first), (at, _, second) = producer.sent
+    assert (first, second) == (1, 2) and at >= LINGER_S / 2

@@ -82,7 +82,7 @@ RULES: tuple[Rule, ...] = (
         "5m",
         "page",
         "Requests come in and nothing is stored",
-        "See /healthz of sink, journey, resolve and normalise, in this order; then ClickHouse and its disk.",
+        "See /healthz of sink, journey and attribute, in this order; then ClickHouse and its disk.",
     ),
     Rule(
         "TouchlineDependencyAway",

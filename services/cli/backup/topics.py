@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.base import Contract
 from schemas.config import KafkaConfig
-from schemas.topics import TOPICS, TopicName
+from schemas.topics import FORMER, TOPICS, TopicName
 from services.cli.backup.manifest import BackupRefused
 from services.cli.backup.records import Record, read, without_holes, write
 from services.common.records import (
@@ -48,7 +48,7 @@ class Progress(Contract):
 
 async def committed(kafka: KafkaConfig) -> dict[str, Places]:
     """How far each group has read our topics. Raises KafkaAway."""
-    ours = {kafka.topic_prefix + name: name for name in TOPICS}
+    ours = {kafka.topic_prefix + name: name for name in TOPICS | FORMER}
     async with _admin(kafka) as admin:
         found: dict[str, Places] = {}
         for group, *_ in await admin.list_consumer_groups():
@@ -63,8 +63,9 @@ async def save(kafka: KafkaConfig, root: Path, say: Say) -> Places:
     """Every topic as it is now, a file a partition below `root`; where each partition ended. Raises KafkaAway."""
     (root / FOLDER).mkdir(mode=0o700)
     ends: Places = []
+    names = await _there(kafka)
     async with consumer(kafka) as reader:
-        for name in TOPICS:
+        for name in names:
             count = 0
             for place, span in (await spans(reader, kafka, name)).items():
                 ends.append((name, place.partition, span[1]))
@@ -74,6 +75,13 @@ async def save(kafka: KafkaConfig, root: Path, say: Say) -> Places:
                         count += 1
             say(f"{name}: {count:,} records")
     return ends
+
+
+async def _there(kafka: KafkaConfig) -> list[TopicName]:
+    """All topics; of those that earlier versions wrote, the ones that are there."""
+    async with _admin(kafka) as admin:
+        found = set(await admin.list_topics())
+    return [*TOPICS, *(name for name in FORMER if kafka.topic_prefix + name in found)]
 
 
 def file_of(name: TopicName, partition: int) -> str:
@@ -86,7 +94,7 @@ async def bring(kafka: KafkaConfig, root: Path, progress: Progress, say: Say) ->
 
     Raises BackupRefused: a topic holds something else, has other partitions, or a stage is running. Raises KafkaAway.
     """
-    await ensure_topics(kafka)
+    await ensure_topics(kafka, former={name for name, *_ in progress.ends if name in FORMER})
     async with _admin(kafka) as admin:
         await _refuse_running(admin, [kafka.topic_prefix + group for group in progress.groups])
     async with consumer(kafka) as reader, producer(kafka) as writer:
@@ -108,7 +116,7 @@ async def _refuse_running(admin: AIOKafkaAdminClient, groups: list[str]) -> None
 async def _begun(reader: Any, kafka: KafkaConfig, root: Path, progress: Progress) -> dict[tuple[str, int], int]:
     """How far a restore of this very backup has come with each partition: its last record is looked at."""
     begun: dict[tuple[str, int], int] = {}
-    counts = {name: len(await spans(reader, kafka, name)) for name in TOPICS}
+    counts = {name: len(await spans(reader, kafka, name)) for name in {name for name, *_ in progress.ends}}
     for name, number, end in progress.ends:
         if number >= counts[name]:
             raise BackupRefused(f"{name} has {counts[name]} partitions, in the backup more: set `kafka.partitions`")

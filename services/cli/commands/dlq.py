@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from schemas.errors import did_you_mean
-from schemas.processes import STAGES
+from schemas.processes import FORMER_STAGES, STAGES
 from schemas.touchpoints import DeadLetter
 from services.cli.console import EXIT_FINDINGS, EXIT_OK, emit, exit_codes, say
 from services.cli.context import DATA_DIR, ConfigOption, DataOption, KafkaOption, Target
@@ -89,7 +89,7 @@ def _letters(target: Target, ids: Sequence[str], stage: str = "", reason: str = 
 
     from services.common.dead_letters import find, wanted
 
-    if stage and stage not in STAGES:
+    if stage and stage not in STAGES | FORMER_STAGES:
         raise typer.BadParameter(f"no stage {stage!r}{did_you_mean(stage, STAGES)}", param_hint="--stage")
     with exit_codes():
         return asyncio.run(find(target.load().kafka, wanted(ids, stage, reason)))

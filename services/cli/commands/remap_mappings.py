@@ -39,8 +39,8 @@ SAY_EVERY_S: Final = 10.0
 #: The way of a link and of a request through the stages; what recalls send back goes through two of them again.
 WAY: Final[tuple[tuple[str, TopicName], ...]] = (
     ("recall", "identity.links.v1"),
-    *((stage, INPUTS[stage]) for stage in ("normalise", "resolve", "journey")),
-    ("resolve", "touchpoints.recalled.v1"),
+    *((stage, INPUTS[stage]) for stage in ("attribute", "journey")),
+    ("attribute", "touchpoints.recalled.v1"),
     *((stage, INPUTS[stage]) for stage in ("journey", "sink")),
 )
 Mappings = Mapping[str, int]
@@ -172,7 +172,7 @@ async def read_anew(config: Config, client: Client, say: Say, *, rate_per_s: flo
 def _requests(value: bytes) -> list[RawRequest]:
     try:
         return RAW.validate_json(value)
-    except ValueError:  # normalise has put it among the dead letters
+    except ValueError:  # attribute has put it among the dead letters
         return []
 
 

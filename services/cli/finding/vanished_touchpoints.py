@@ -28,7 +28,7 @@ from streams.runtime.clickhouse import query_rows
 from streams.runtime.decode import decode
 from streams.runtime.payloads import MAPPING
 
-RAW_TOPIC: Final = INPUTS["normalise"]
+RAW_TOPIC: Final = INPUTS["attribute"]
 #: So much later than the first request that is kept, a request is kept with all that came at the same moment.
 SURE_AFTER: Final = timedelta(minutes=1)
 _OLDER = f"""

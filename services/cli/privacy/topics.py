@@ -59,7 +59,7 @@ async def take_apart(reader: Any, writer: Any, kafka: KafkaConfig, ledger: Ledge
     """Empty records of several links of which one speaks of somebody who was erased; how many that were.
 
     Earlier versions wrote what they learned at once into one record, and no link's own key stands for it. The others in
-    it are published again first, each as a record of its own; where a better one was known, `resolve` publishes that
+    it are published again first, each as a record of its own; where a better one was known, `attribute` publishes that
     once more.
     """
     found: dict[bytes, list[AnyLink]] = {}

@@ -165,7 +165,7 @@ def carried(folder: Path) -> None:
 
 
 def logs(folder: Path) -> str:
-    return "".join(path.read_text(errors="replace") for path in (folder / "logs").glob("resolve*"))
+    return "".join(path.read_text(errors="replace") for path in (folder / "logs").glob("attribute*"))
 
 
 def figures(folder: Path, sql_url: str) -> dict[str, dict[str, Any]]:

@@ -63,23 +63,23 @@ class Babble:
 
 
 def set_aside(system: System, sent: Sent, seed: int, rate_per_s: float, requests: int) -> Report:
-    """Set a source aside, send on, resume it; `normalise` is killed during each. Its neighbours do not wait."""
+    """Set a source aside, send on, resume it; `attribute` is killed during each. Its neighbours do not wait."""
     before = letters_of(system)
     load = load_of("besides", seed, rate_per_s * 12)
     waits, recoveries = list[float](), list[float]()
     with sending(load, system, rate_per_s) as running:
         babble = set_aside_only(system, name=f"babble{seed}")
-        pid = system.kill("normalise")
+        pid = system.kill("attribute")
         killed_at = time.monotonic()
         babble.send(requests)
         waits.append(sent.probe(system))
         recoveries.append(time.monotonic() - killed_at)
-        system.wait_ready("normalise", not_pid=pid)
+        system.wait_ready("attribute", not_pid=pid)
         until(system, lambda found: found.backlogs.get(NOISY) is not None and found.backlogs[NOISY].requests > requests)
         assert standings(system).is_aside(NOISY), "after a kill nobody knows that it is set aside"
         resuming = _resume(system)
         until(system, lambda found: found.of[NOISY].state != "parked")
-        pid = system.kill("normalise")
+        pid = system.kill("attribute")
         waits.append(sent.probe(system))
         said, _ = resuming.communicate(timeout=120)
         assert resuming.returncode == 0, said
@@ -88,7 +88,7 @@ def set_aside(system: System, sent: Sent, seed: int, rate_per_s: float, requests
     verdict, told = sent.settled(system)
     broken = aside_promises(babble, letters_of(system) - before, standings(system))
     said = f"{len(babble.acked)} requests of the noisy source; neighbours waited {max(waits):.1f} s at most; {told}"
-    return report("set-aside", "normalise", seed, acked, verdict, recoveries, broken=broken, said=said)
+    return report("set-aside", "attribute", seed, acked, verdict, recoveries, broken=broken, said=said)
 
 
 def set_aside_only(system: System, *, requests: int = 0, name: str = "babble") -> Babble:

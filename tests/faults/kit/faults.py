@@ -140,7 +140,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "set-aside": Fault(
         "Most of what one source sends is refused, so it is set aside; it sends on, and is resumed by hand. "
-        "`normalise` is killed while it sets aside and while it reads what waited; the recovery is how long an event "
+        "`attribute` is killed while it sets aside and while it reads what waited; the recovery is how long an event "
         "of a neighbour takes to the map after the first kill.",
         _aside,
         runs=3,

@@ -15,7 +15,7 @@ from streams.runtime.kafka import GroupProgress
 from streams.runtime.lineage import Mark
 from streams.runtime.log_guard import returns_of
 
-GROUPS = ("touchline-normalise", "touchline-resolve", "touchline-recall", "touchline-journey", "touchline-sink")
+GROUPS = ("touchline-attribute", "touchline-recall", "touchline-journey", "touchline-sink")
 TOLD_FOR = timedelta(days=7)
 FIX = (
     "`touchline replay --since TIME`, with a time before the power cut, sends again what Kafka still has, and "

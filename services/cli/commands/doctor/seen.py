@@ -17,7 +17,7 @@ from aiokafka.protocol.admin import ApiVersionRequest
 
 from schemas.config import KafkaConfig
 from schemas.processes import GROUPS
-from schemas.topics import TOPICS
+from schemas.topics import FORMER, TOPICS
 from services.common.records import KafkaAway, consumer
 from streams.runtime.kafka import broadcast_consumer
 
@@ -116,7 +116,7 @@ def _named(kafka: KafkaConfig, offsets: Mapping[TopicPartition, int]) -> Offsets
 
 async def _topics(admin: Any, kafka: KafkaConfig) -> dict[str, TopicSeen]:
     there = set(await admin.list_topics())
-    names = [kafka.topic_prefix + name for name in TOPICS if kafka.topic_prefix + name in there]
+    names = [kafka.topic_prefix + name for name in TOPICS | FORMER if kafka.topic_prefix + name in there]
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]

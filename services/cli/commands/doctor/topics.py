@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from schemas.config import KafkaConfig
-from schemas.topics import TOPICS, Topic
+from schemas.topics import FORMER, TOPICS, Topic
 from services.cli.commands.doctor.check import Check, Place
 from services.cli.commands.doctor.seen import TopicSeen
 from streams.runtime.topics_admin import partitions_of, settings_of
@@ -25,7 +25,7 @@ def topics_of(there: Mapping[str, TopicSeen], kafka: KafkaConfig) -> Iterator[Ch
         found = True
         yield Check("topics", "problem", f"missing: {', '.join(missing)}", MAKE)
     for name, seen in there.items():
-        for check in _differences(TOPICS[name], seen, kafka):  # type: ignore[index]
+        for check in _differences((TOPICS | FORMER)[name], seen, kafka):  # type: ignore[index]
             found = True
             yield check
     if not found:

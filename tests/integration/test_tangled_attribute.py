@@ -1,4 +1,4 @@
-"""A running resolve that is fed what a public write key allows: it keeps its place in its group, its probe tells the
+"""An attribute worker that is fed what a public write key allows: it keeps its place in its group, its probe tells the
 truth, and everything it is given goes on.
 """
 
@@ -42,7 +42,7 @@ from streams.identity import regions
 if sys.argv[3] == "unbounded":
     regions.MAX_REGION, turns.TURN_S = 10**9, 10**9
 kafka = KafkaConfig(bootstrap=(sys.argv[1],), topic_prefix=sys.argv[2], partitions=1)
-sys.exit(main.run("resolve", Config(kafka=kafka)))
+sys.exit(main.run("attribute", Config(kafka=kafka)))
 """
 
 
@@ -60,7 +60,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def resolve(kafka: KafkaConfig, how: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def worker(kafka: KafkaConfig, how: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     argv = [sys.executable, "-c", _RUN, kafka.bootstrap[0], kafka.topic_prefix, how]
     with subprocess.Popen(argv, env=os.environ | {OPS_PORT_ENV: str(port)}) as process:
         try:
@@ -93,7 +93,7 @@ async def member(kafka: KafkaConfig) -> str:
     admin = AIOKafkaAdminClient(bootstrap_servers=list(kafka.bootstrap))
     await admin.start()
     try:
-        (answer,) = await admin.describe_consumer_groups([f"{kafka.topic_prefix}touchline-resolve"])
+        (answer,) = await admin.describe_consumer_groups([f"{kafka.topic_prefix}touchline-attribute"])
         (group,) = answer.groups
         return ",".join(one[0] for one in group[5]) if group[2] == "Stable" else ""
     finally:
@@ -128,9 +128,9 @@ async def carried_on(kafka: KafkaConfig) -> set[str]:
 
 async def test_it_goes_on_and_tells_the_truth(kafka_bootstrap: str, topic_prefix: str) -> None:
     kafka = KafkaConfig(bootstrap=(kafka_bootstrap,), topic_prefix=topic_prefix, partitions=1)
-    await ensure_topics(kafka)
+    await ensure_topics(kafka, former=["touchpoints.clean.v1"])
     port, events, seen = free_port(), hostile(), list[tuple[int, dict[str, Any]]]()
-    with resolve(kafka, "bounded", port) as process:
+    with worker(kafka, "bounded", port) as process:
         async with asyncio.timeout(PATIENCE_S):
             await well(port)
             before = await member(kafka)
@@ -149,9 +149,9 @@ async def test_it_goes_on_and_tells_the_truth(kafka_bootstrap: str, topic_prefix
 async def test_without_the_bounds_the_probe_says_that_it_stands(kafka_bootstrap: str, topic_prefix: str) -> None:
     """Known bad: regions of any size, and no turns. That this is seen shows that the test above could fail."""
     kafka = KafkaConfig(bootstrap=(kafka_bootstrap,), topic_prefix=topic_prefix, partitions=1)
-    await ensure_topics(kafka)
+    await ensure_topics(kafka, former=["touchpoints.clean.v1"])
     port = free_port()
-    with resolve(kafka, "unbounded", port):
+    with worker(kafka, "unbounded", port):
         async with asyncio.timeout(PATIENCE_S):
             await well(port)
             feeding = asyncio.create_task(feed(kafka, hostile()))
