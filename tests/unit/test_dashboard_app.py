@@ -25,7 +25,7 @@ from services.dashboard.main import BOUNDS
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.account import query as account_query
 from services.dashboard.views import RefusedRequests, Wait
-from streams.connectors.registry import told
+from streams.connectors.registry import fed_by
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of, words_of
 from tests.dashboard_seed import World, world
 from tests.listening import dripping, rest_of, served
@@ -45,7 +45,7 @@ def app_on(store: FakeStore, waits: Sequence[Wait] = (), **around: Any) -> FastA
         blueprint=blueprint,
         clock=lambda: NOW,
         waiting=lambda: waits,
-        around=Surroundings(sources={"web": told(["segment"]), "support": told(["zendesk"])}, **around),
+        around=Surroundings(sources={"web": fed_by(["segment"]), "support": fed_by(["zendesk"])}, **around),
     )
 
 

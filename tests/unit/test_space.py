@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from schemas.errors import StoreFull, StoreUnavailable
-from services.cli.commands.doctor.disk import told
+from services.cli.commands.doctor.disk import reported
 from services.common.space import LOW_BYTES, SHORT_BYTES, Space, of_clickhouse, of_folder
 from services.dashboard.disks import Disks
 from services.dashboard.waiting import STATUS_FILE_ENV
@@ -118,9 +118,9 @@ async def test_a_disk_in_the_data_folder_is_told_once(tmp_path: Path, monkeypatc
 
 
 def test_doctor_tells_a_short_disk_as_a_problem() -> None:
-    assert told("disk", Space("x", "/", 1, TOTAL)).state == "problem"
-    assert told("disk", Space("x", "/", LOW_BYTES - 1, TOTAL)).state == "warning"
-    assert told("disk", Space("x", "/", LOW_BYTES, TOTAL)).state == "ok"
+    assert reported("disk", Space("x", "/", 1, TOTAL)).state == "problem"
+    assert reported("disk", Space("x", "/", LOW_BYTES - 1, TOTAL)).state == "warning"
+    assert reported("disk", Space("x", "/", LOW_BYTES, TOTAL)).state == "ok"
 
 
 @pytest.mark.parametrize(

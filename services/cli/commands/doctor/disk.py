@@ -14,7 +14,7 @@ STATES: dict[Room, State] = {"ok": "ok", "low": "warning", "short": "problem"}
 
 def disk(place: Place) -> Iterator[Check]:
     """Where the data folder is, or will be."""
-    yield told("disk", of_folder(place.target.data, "data folder"))
+    yield reported("disk", of_folder(place.target.data, "data folder"))
 
 
 def store_disks(place: Place) -> Iterator[Check]:
@@ -22,9 +22,9 @@ def store_disks(place: Place) -> Iterator[Check]:
     here = str(place.target.data.resolve())
     for found in of_clickhouse(query_rows(place.store, CLICKHOUSE)):
         if not found.path.startswith(here):
-            yield told("ClickHouse's disk", found)
+            yield reported("ClickHouse's disk", found)
 
 
-def told(name: str, found: Space) -> Check:
+def reported(name: str, found: Space) -> Check:
     """What is free, and what to do when that is little."""
     return Check(name, STATES[found.state], found.words, FIX)

@@ -93,8 +93,8 @@ def _answers(name: str, ask: Ask, place: Place, gone: set[str]) -> Iterator[Chec
     except TouchlineError as error:
         gone.add(name)
         fix = FIXES.get(name, "see what it says; the checks above may tell why")
-        told = str(error) if isinstance(error, ConfigurationError) else str(error).splitlines()[0][:200]
-        yield Check(name, "problem", told, fix)
+        reported = str(error) if isinstance(error, ConfigurationError) else str(error).splitlines()[0][:200]
+        yield Check(name, "problem", reported, fix)
 
 
 def _wanted(needs: Needs, gone: set[str], place: Place) -> bool:
