@@ -53,8 +53,8 @@ def setting(sources: Sources, request: Request, route: Route, cap: int) -> Answe
         raise Refusal(status, code, message)
     request.source, request.connector = source.config.name, source.connector
     base = base_url(source.config, request) if found.names_us else source.config.public_base_url
-    told = found.answer(key.decode(), source.config.name, base)
-    answer = replied(told) if isinstance(told, Reply) else json_answer(told)
+    known = found.answer(key.decode(), source.config.name, base)
+    answer = replied(known) if isinstance(known, Reply) else json_answer(known)
     return replace(answer, headers=(*answer.headers, _NOT_KEPT)) if found.names_us else answer
 
 

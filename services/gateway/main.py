@@ -64,7 +64,7 @@ async def serve(
             try:
                 await _serve_until(app, listener, stop, on_listening)
                 await app.intake.drain(DRAIN_S)
-                _told(app, outlet)
+                _reported(app, outlet)
                 await outlet.flush()
             finally:
                 for helper in helpers:
@@ -102,10 +102,10 @@ async def _tell(app: Gateway, outlet: Outlet) -> None:
     """What was refused, to everyone who asks about sources; while Kafka is away the next count says it."""
     while True:
         await asyncio.sleep(TELL_EVERY_S)
-        _told(app, outlet)
+        _reported(app, outlet)
 
 
-def _told(app: Gateway, outlet: Outlet) -> None:
+def _reported(app: Gateway, outlet: Outlet) -> None:
     with contextlib.suppress(TransientError):
         for topic, key, item in app.not_taken.changed():
             outlet.put(topic, key, item).add_done_callback(lambda put: put.cancelled() or put.exception())

@@ -45,16 +45,16 @@ class Route:
     @property
     def key_names(self) -> tuple[str, ...]:
         """What the key is called in the query and in the body."""
-        found = [one.key_names for one in self._told]
+        found = [one.key_names for one in self._keyed_parts]
         return found[0] if len(found) == 1 else tuple(dict.fromkeys(name for names in found for name in names))
 
     @property
     def wrapped_in(self) -> str:
         """The field in which the JSON may stand; connectors that share a path agree."""
-        return next((one.wrapped_in for one in self._told), "")
+        return next((one.wrapped_in for one in self._keyed_parts), "")
 
     @property
-    def _told(self) -> list[Call | Setting]:
+    def _keyed_parts(self) -> list[Call | Setting]:
         return [*self.calls.values(), *self.settings.values()]
 
     @property
@@ -78,8 +78,8 @@ class Routes:
         self._webhooks: dict[str, tuple[Connector, Webhook]] = {}
         for connector in connectors:
             self._add(connector)
-        if (told := self._fixed.get(touchline.PATH)) is not None:
-            self._fixed[touchline.ACTIONS_PATH] = replace(told, purpose="action")
+        if (known := self._fixed.get(touchline.PATH)) is not None:
+            self._fixed[touchline.ACTIONS_PATH] = replace(known, purpose="action")
         if acts:
             self._share(f"{ACT_PATH}{{key}}", Route("act", (*_READ, "POST"), cors=False))
             self._share(f"{LEAVE_PATH}{{key}}", Route("leave", (*_READ, "POST"), cors=False))

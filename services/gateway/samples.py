@@ -64,5 +64,5 @@ def _proved(webhook: Webhook, request: Outgoing, sender: Sender, now: datetime) 
     signed = Signed(request.method.encode(), (url,), headers, request.body)
     proof = prove(scheme, sender.secret, signed, now)
     query = "&".join(filter(None, (request.query, query_proof(scheme, sender.secret))))
-    told = {name.decode(): value.decode() for name, value in proof.items()}
-    return replace(request, query=query, headers={**request.headers, **told})
+    known = {name.decode(): value.decode() for name, value in proof.items()}
+    return replace(request, query=query, headers={**request.headers, **known})

@@ -37,9 +37,9 @@ def _system(connector: Connector) -> Family | None:
     Who tells of several systems numbers none. Nor is a system a CRM because its mapping names CRM accounts.
     """
     ids = connector.ids
-    told = {FAMILY[kind] for kind in (*ids.people, *ids.records) if kind in FAMILY}
-    told = told or {FAMILY[kind] for kind in ids.accounts[:1] if kind in FAMILY}
-    family = told.pop() if len(told) == 1 else None
+    stated = {FAMILY[kind] for kind in (*ids.people, *ids.records) if kind in FAMILY}
+    stated = stated or {FAMILY[kind] for kind in ids.accounts[:1] if kind in FAMILY}
+    family = stated.pop() if len(stated) == 1 else None
     is_declared = connector.declared is not None or connector.key != connector.name
     return None if is_declared and family == "crm" else family
 
@@ -88,18 +88,18 @@ def missing_tenant(connector: Connector, source: SourceConfig) -> str:
 
 
 def feeds_of(sources: Iterable[SourceConfig]) -> dict[str, frozenset[Capability]]:
-    """What each source can tell; one without a connector tells nothing."""
+    """What each source can feed; one without a connector feeds nothing."""
     listed = tuple(sources)
     connectors = connectors_of(listed)
-    return {source.name: told((source.vendor, f"{source.vendor}/{source.name}"), connectors) for source in listed}
+    return {source.name: fed_by((source.vendor, f"{source.vendor}/{source.name}"), connectors) for source in listed}
 
 
-def told_by(sources: Iterable[SourceConfig]) -> frozenset[Capability]:
-    """What these sources can tell, all together."""
+def all_feeds(sources: Iterable[SourceConfig]) -> frozenset[Capability]:
+    """What these sources can feed, all together."""
     return frozenset(word for words in feeds_of(sources).values() for word in words)
 
 
-def told(names: Iterable[str], connectors: Mapping[str, Connector] = CONNECTORS) -> frozenset[Capability]:
+def fed_by(names: Iterable[str], connectors: Mapping[str, Connector] = CONNECTORS) -> frozenset[Capability]:
     """What these connectors can tell, all together; an unknown one tells nothing."""
     return frozenset(word for name in names if name in connectors for word in connectors[name].feeds)
 
@@ -116,6 +116,6 @@ def erasing(sources: Iterable[SourceConfig]) -> dict[str, frozenset[str]]:
     }
 
 
-def tellers(capability: Capability) -> tuple[str, ...]:
+def feeders(capability: Capability) -> tuple[str, ...]:
     """The connectors that tell it, in the registry's order."""
     return tuple(name for name, connector in CONNECTORS.items() if capability in connector.feeds)

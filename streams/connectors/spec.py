@@ -232,11 +232,11 @@ class Connector:
         found = self.map(message, envelope, request)
         if isinstance(found, Ignored):
             return [found]
-        told = found if isinstance(found, tuple) else (found,)
-        if not told:
+        stated = found if isinstance(found, tuple) else (found,)
+        if not stated:
             raise ValueError("a mapping gives a touchpoint, or says why it gives none")
         address = self.address(message, envelope)
-        return [Mapped(self._completed(one, request), address, index) for one in told]
+        return [Mapped(self._completed(one, request), address, index) for one in stated]
 
     def _completed(self, touchpoint: CleanTouchpoint, request: RawRequest) -> CleanTouchpoint:
         """What a mapping made, with what no mapping need know of: what is masked, and which version of it this is."""

@@ -75,7 +75,7 @@ _NAMES: Final[dict[Told, tuple[str, ...]]] = {
                  "targetid", "datatestid", "hierarchy"),
 }
 # fmt: on
-_TOLD_BY: Final[dict[str, Told]] = {name: told for told, names in _NAMES.items() for name in names}
+_TOLD_BY: Final[dict[str, Told]] = {name: known for known, names in _NAMES.items() for name in names}
 _BEFORE: Final = ("amplitude", "attr", "el")
 """What some SDKs put before the name of an attribute: `[Amplitude] Element Text`, `attr__role`."""
 #: `<input>` elements that are buttons.
@@ -105,13 +105,13 @@ def _said(properties: Mapping[str, Scalar]) -> Said:
     """What is told of the element, by the kind of it."""
     found: Said = {}
     for name, value in properties.items():
-        if (told := _told_by(name)) and value is not None:
-            found.setdefault(told, []).append(str(value))
+        if (known := _stated_by(name)) and value is not None:
+            found.setdefault(known, []).append(str(value))
     return found
 
 
 @lru_cache(maxsize=4096)
-def _told_by(name: str) -> Told:
+def _stated_by(name: str) -> Told:
     """What a property of this name tells: `aria-label`, `ariaLabel`, `attr__aria-label`, `Element Aria Label`."""
     bare = re.sub(r"[\W_]+", "", name.lower())
     for before in _BEFORE:
@@ -122,7 +122,7 @@ def _told_by(name: str) -> Told:
 
 def is_label(name: str) -> bool:
     """Whether a property of this name holds what is written on an element."""
-    return _told_by(name) == "label"
+    return _stated_by(name) == "label"
 
 
 def _is_such_a_kind(said: Said) -> bool:

@@ -12,35 +12,35 @@ Told = Collection[Capability]
 """What the connected sources can tell, all together."""
 
 
-def feedable(blueprint: Blueprint, told: Told) -> dict[str, bool]:
+def feedable(blueprint: Blueprint, known: Told) -> dict[str, bool]:
     """Rule id → whether what is told can feed it, in the catalogue's order.
 
     A rule that asks for nothing can be fed by anything; one about signals when every kind it asks for has a rule that
     is fed.
     """
-    fed = {rule.id: is_fed(rule, told) for rule in blueprint.rules if rule.pattern != "compound"}
+    fed = {rule.id: is_fed(rule, known) for rule in blueprint.rules if rule.pattern != "compound"}
     rules = {rule.id: rule for rule in blueprint.rules}
     return {rule.id: fed[rule.id] if rule.id in fed else _can_compound(rule, rules, fed) for rule in blueprint.rules}
 
 
-def unfed(blueprint: Blueprint, told: Told, tellers: Callable[[Capability], Sequence[str]]) -> list[str]:
-    """One line for each rule that nothing feeds, naming the connectors that would: `tellers` of a capability."""
-    can = feedable(blueprint, told)
+def unfed(blueprint: Blueprint, known: Told, feeders: Callable[[Capability], Sequence[str]]) -> list[str]:
+    """One line for each rule that nothing feeds, naming the connectors that would: `feeders` of a capability."""
+    can = feedable(blueprint, known)
     return [
-        f"rule `{rule.id}` finds nothing: no configured source feeds it ({_feeders(rule, tellers)})"
+        f"rule `{rule.id}` finds nothing: no configured source feeds it ({_feeders(rule, feeders)})"
         for rule in blueprint.rules
         if not can[rule.id]
     ]
 
 
-def _feeders(rule: Rule, tellers: Callable[[Capability], Sequence[str]]) -> str:
-    names = dict.fromkeys(name for word in rule.fed_by for name in tellers(word))
+def _feeders(rule: Rule, feeders: Callable[[Capability], Sequence[str]]) -> str:
+    names = dict.fromkeys(name for word in rule.fed_by for name in feeders(word))
     return ", ".join(names) or "signals"
 
 
-def is_fed(rule: Rule, told: Told) -> bool:
+def is_fed(rule: Rule, known: Told) -> bool:
     """Whether any of what the rule asks for is told."""
-    return not rule.fed_by or any(capability in told for capability in rule.fed_by)
+    return not rule.fed_by or any(capability in known for capability in rule.fed_by)
 
 
 def _can_compound(rule: Rule, rules: Mapping[str, Rule], fed: Mapping[str, bool]) -> bool:

@@ -46,12 +46,12 @@ _MAX_CHARS: Final = 300
 
 def view_of(touchpoint: CleanTouchpoint) -> str:
     """`/products?page=2#top`: the page, its parameters by name without those that say nothing, its fragment."""
-    told = touchpoint.properties
-    if ASKED.isdisjoint(told):  # of nearly all events
+    known = touchpoint.properties
+    if ASKED.isdisjoint(known):  # of nearly all events
         return _page(touchpoint.page)
-    address = next((found for name in ADDRESSES if isinstance(found := told.get(name), str) and found), "")
+    address = next((found for name in ADDRESSES if isinstance(found := known.get(name), str) and found), "")
     for name, mark in _PARTS:
-        if mark not in address and isinstance(part := told.get(name), str) and part:
+        if mark not in address and isinstance(part := known.get(name), str) and part:
             address += part if part.startswith(mark) else f"{mark}{part}"
     return _page(touchpoint.page) + beside(address) if address else _page(touchpoint.page)
 
@@ -68,11 +68,11 @@ def beside(address: str) -> str:
         parts = urlsplit(address)
     except ValueError:  # no address at all: an unclosed bracket
         return ""
-    query, fragment = _telling(parts.query), parts.fragment.partition(":~:")[0]
+    query, fragment = _distinct(parts.query), parts.fragment.partition(":~:")[0]
     if fragment in _EMPTY_FRAGMENTS:
         fragment = ""
     if "=" in fragment and fragment[0] not in "/!":  # some write a campaign behind the `#`
-        fragment = _telling(fragment)
+        fragment = _distinct(fragment)
     return ((f"?{query}" if query else "") + (f"#{fragment}" if fragment else ""))[:_MAX_CHARS]
 
 
@@ -82,11 +82,11 @@ def _page(page: str) -> str:
     return _SESSION.sub("", page).rstrip("/") or page
 
 
-def _telling(query: str) -> str:
+def _distinct(query: str) -> str:
     """The parameters that say something of the page, in one order and spelling."""
-    return "&".join(sorted(unquote_plus(pair) for pair in query.split("&") if pair and _tells(pair)))
+    return "&".join(sorted(unquote_plus(pair) for pair in query.split("&") if pair and _is_distinct(pair)))
 
 
-def _tells(pair: str) -> bool:
+def _is_distinct(pair: str) -> bool:
     name = pair.partition("=")[0].lower()
     return name not in _NAMES and not name.startswith(_BEGIN)

@@ -69,10 +69,10 @@ class _Mark:
 
     applied: int
     state: JourneyState
-    told: int
+    emitted: int
 
 
-_Told = list[Placed | Signal]
+_Emitted = list[Placed | Signal]
 """What was said, oldest first."""
 
 
@@ -89,7 +89,7 @@ class AccountJourney:
         self._rare: tuple[_Rare, int] | None = None
         self._tail: list[AttributedTouchpoint] = []
         self._ids: dict[str, AttributedTouchpoint] = {}
-        self._told: _Told = []
+        self._emitted: _Emitted = []
         self.amended = blueprint.amended(self.profile.consents.counts)
         self.correction_limit = CorrectionLimit()
         self._context = Context(blueprint, self.profile, self.amended)
@@ -191,8 +191,8 @@ class AccountJourney:
             changes.refold, changes.cause = list(fresh), CONSENT
             return {}, None
         learned = self.profile.learn(fresh)
-        untrue = {who: now for who, now in learned.items() if _has_told(self.state, who)}
-        if any(_has_told(base, who) for who in untrue):
+        untrue = {who: now for who, now in learned.items() if _has_shown(self.state, who)}
+        if any(_has_shown(base, who) for who in untrue):
             changes.refold, changes.cause = list(fresh), profile_changed(untrue)
         elif untrue:
             changes.corrected = profile_changed(untrue)
@@ -234,9 +234,9 @@ class AccountJourney:
             self._restep(self._mark_before(since, untrue), fresh, as_of, changes)
 
     def _restep(self, mark: _Mark, fresh: list[AttributedTouchpoint], as_of: datetime, changes: Changes) -> None:
-        said_before = self._told[mark.told :]
+        said_before = self._emitted[mark.emitted :]
         pending = sorted([*self._tail[mark.applied :], *fresh], key=lambda item: item.sort_key)
-        del self._tail[mark.applied :], self._told[mark.told :]
+        del self._tail[mark.applied :], self._emitted[mark.emitted :]
         self._marks = [m for m in self._marks if m.applied <= mark.applied]
         self.state = mark.state.copy()
         now = Changes()
@@ -249,13 +249,13 @@ class AccountJourney:
     def _mark_before(self, key: SortKey, untrue: ProfileChanges) -> _Mark:
         """The last mark that lies before `key`, and before anything was told of those in `untrue`."""
         at = bisect_left(self._marks, True, key=lambda m: (_floor(m.state) or key) >= key and m.applied > 0) - 1
-        while at > 0 and any(_has_told(self._marks[at].state, who) for who in untrue):
+        while at > 0 and any(_has_shown(self._marks[at].state, who) for who in untrue):
             at -= 1
         return self._marks[max(at, 0)]
 
     def _apply_next(self, changes: Effects) -> None:
         """Step the tail's newest touchpoint, remembering what is said."""
-        step(self._context, self.state, self._tail[-1], _Recorder(self._told, changes))
+        step(self._context, self.state, self._tail[-1], _Recorder(self._emitted, changes))
         if len(self._tail) - self._marks[-1].applied >= MARK_EVERY:
             self._mark()
 
@@ -266,10 +266,10 @@ class AccountJourney:
             return
         if self._marks[-1].applied < len(self._tail):
             self._mark()
-        fire_until(self.blueprint, self.state, as_of, _Recorder(self._told, changes), inclusive=True)
+        fire_until(self.blueprint, self.state, as_of, _Recorder(self._emitted, changes), inclusive=True)
 
     def _mark(self) -> None:
-        self._marks.append(_Mark(len(self._tail), self.state.copy(), len(self._told)))
+        self._marks.append(_Mark(len(self._tail), self.state.copy(), len(self._emitted)))
 
     def _trim(self) -> None:
         """Forget the oldest of the tail, up to the last mark that leaves half a tail, however many came at once."""
@@ -278,9 +278,9 @@ class AccountJourney:
         keep = next(m for m in reversed(self._marks) if m.applied <= len(self._tail) - TAIL // 2)
         for item in self._tail[: keep.applied]:
             self._ids.pop(item.event_id, None)
-        del self._tail[: keep.applied], self._told[: keep.told]
+        del self._tail[: keep.applied], self._emitted[: keep.emitted]
         kept = [m for m in self._marks if m.applied >= keep.applied]
-        self._marks = [_Mark(m.applied - keep.applied, m.state, m.told - keep.told) for m in kept]
+        self._marks = [_Mark(m.applied - keep.applied, m.state, m.emitted - keep.emitted) for m in kept]
 
 
 def changes_nothing(known: AttributedTouchpoint, best: AttributedTouchpoint) -> bool:
@@ -291,21 +291,21 @@ def changes_nothing(known: AttributedTouchpoint, best: AttributedTouchpoint) -> 
 class _Recorder:
     """Passes effects on and keeps them, so that a second telling can be compared with the first."""
 
-    __slots__ = ("_told", "_changes")
+    __slots__ = ("_emitted", "_changes")
 
-    def __init__(self, told: _Told, changes: Effects) -> None:
-        self._told, self._changes = told, changes
+    def __init__(self, emitted: _Emitted, changes: Effects) -> None:
+        self._emitted, self._changes = emitted, changes
 
     def place(self, placed: Placed) -> None:
-        self._told.append(placed)
+        self._emitted.append(placed)
         self._changes.place(placed)
 
     def signal(self, signal: Signal) -> None:
-        self._told.append(signal)
+        self._emitted.append(signal)
         self._changes.signal(signal)
 
 
-def _has_told(state: JourneyState, who: str) -> bool:
+def _has_shown(state: JourneyState, who: str) -> bool:
     """Whether anything was told of a person; of the account, for `""`."""
     return who in state.people if who else state.touchpoints > 0
 
@@ -319,7 +319,7 @@ def _floor(state: JourneyState) -> SortKey | None:
     return state.last_key
 
 
-def _compare(before: _Told, now: Changes, mark: JourneyState, changes: Changes) -> None:
+def _compare(before: _Emitted, now: Changes, mark: JourneyState, changes: Changes) -> None:
     """Tell what the second telling says anew, and take back what only the first one said."""
     old_placed = {said.item.event_id: said for said in before if isinstance(said, Placed)}
     old_signals = {said.signal_id: said for said in before if isinstance(said, Signal)}

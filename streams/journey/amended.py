@@ -29,7 +29,7 @@ from schemas.blueprint import Amendments
 from schemas.matching import DEAL_ACTIONS
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
 from streams.journey.deal_words import SAVE, DealWords
-from streams.journey.opportunities import Deals, is_about_deal, told_of
+from streams.journey.opportunities import Deals, is_about_deal, stage_and_flags
 from streams.journey.state import SortKey
 
 #: What names one response, in the words of several senders.
@@ -179,11 +179,11 @@ class Amended:
 
     def _mistaken(self, said: list[_Said]) -> Iterator[str]:
         """What was said of a deal from a moment it was ended by mistake until it was said to be something else."""
-        told, stood = DealWords(), "open"
+        known, stood = DealWords(), "open"
         ended: list[_Said] = []
         for one in said:
-            told = told.after(one.stage, one.flags, one.at)
-            stands = told.standing(self._rules.deals.meaning)
+            known = known.after(one.stage, one.flags, one.at)
+            stands = known.standing(self._rules.deals.meaning)
             if stands != stood and ended and SAVE < one.at - ended[0].at <= self._rules.deal:
                 yield from (each.event_id for each in ended)
             if stands != stood:
@@ -205,7 +205,7 @@ def _key(said: _Said) -> SortKey:
 def _read(item: AttributedTouchpoint) -> _Said:
     if item.touchpoint.action == "survey_answered":
         return _Said(item.sort_key, item.event_id)
-    return _Said(item.sort_key, item.event_id, *told_of(item.touchpoint))
+    return _Said(item.sort_key, item.event_id, *stage_and_flags(item.touchpoint))
 
 
 def _named(touchpoint: CleanTouchpoint, names: tuple[str, ...]) -> str:

@@ -78,7 +78,7 @@ def _problems(reading: Reading, partial: Partial[Blueprint], vendors: Vendors) -
 
     def complaint(problem: Problem) -> Complaint:
         loc = partial.written(problem.loc)
-        message = problem.told(lambda other: document.origin(partial.written(other)))
+        message = problem.in_words(lambda other: document.origin(partial.written(other)))
         return Complaint(document.origin(loc), dotted(loc), message)
 
     return [complaint(problem) for problem in problems(partial.model, excused=excused, vendors=vendors)]

@@ -32,7 +32,7 @@ class Problem:
     message: str
     other: Loc | None = None
 
-    def told(self, place: Callable[[Loc], str] = dotted) -> str:
+    def in_words(self, place: Callable[[Loc], str] = dotted) -> str:
         """The message, with the second place in words."""
         return self.message if self.other is None else self.message.replace("{other}", place(self.other))
 
@@ -42,7 +42,7 @@ class RefusedBlueprint(ConfigurationError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"{dotted(problem.loc)}: {problem.told()}" for problem in self.problems))
+        super().__init__("\n".join(f"{dotted(problem.loc)}: {problem.in_words()}" for problem in self.problems))
 
 
 def problems(
@@ -84,9 +84,9 @@ def _twice(blueprint: Blueprint) -> Iterator[Problem]:
 def _phrases_twice(blueprint: Blueprint) -> Iterator[Problem]:
     """A phrase that tells two types tells neither."""
     seen: dict[tuple[str, frozenset[str]], Loc] = {}
-    for index, told in enumerate(blueprint.words):
+    for index, noted in enumerate(blueprint.words):
         for part in ("events", "otherwise", "pages", "forms"):
-            for at, phrase in enumerate(getattr(told, part)):
+            for at, phrase in enumerate(getattr(noted, part)):
                 loc: Loc = ("words", index, part, at)
                 first = seen.setdefault((part, frozenset(phrase.split())), loc)
                 if first != loc:
@@ -129,8 +129,8 @@ def _references(blueprint: Blueprint) -> Iterator[_Reference]:
         yield from (("target", ("types", index, "targets", name), name) for name in kind.targets)
         if kind.owner is not None and kind.owner.calendar:
             yield "calendar", ("types", index, "owner", "calendar"), kind.owner.calendar
-    for index, told in enumerate(blueprint.words):
-        yield "touchpoint type", ("words", index, "type"), told.type
+    for index, noted in enumerate(blueprint.words):
+        yield "touchpoint type", ("words", index, "type"), noted.type
     for index, each in enumerate(blueprint.rules):
         yield from _rule_references(each, ("rules", index))
     for index, policy in enumerate(blueprint.policies):
@@ -233,7 +233,7 @@ def _unreachable(blueprint: Blueprint) -> list[Problem]:
     exits = {phase.id for phase in blueprint.phases if phase.kind == "exit"}
     back = {target: {one for one in edges if target in edges[one] and order[one] < order[target]} for target in edges}
     passed = _closure(entered - exits, {target: sources - exits for target, sources in back.items()})
-    told = []
+    noted = []
     for index, phase in enumerate(blueprint.phases):
         if phase.id not in allowed:
             why = f"no allowed transitions lead to it from `{blueprint.initial_phase}`"
@@ -241,8 +241,8 @@ def _unreachable(blueprint: Blueprint) -> list[Problem]:
             why = "neither decisive nor indicative evidence leads to it"
         else:
             continue
-        told.append(Problem(("phases", index, "id"), f"`{phase.id}` cannot be reached: {why}"))
-    return told
+        noted.append(Problem(("phases", index, "id"), f"`{phase.id}` cannot be reached: {why}"))
+    return noted
 
 
 def _barred(blueprint: Blueprint) -> Iterator[Problem]:

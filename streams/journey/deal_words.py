@@ -48,10 +48,10 @@ class DealWords:
 
     def after(self, stage: str | None, flags: Mapping[str, bool], at: datetime) -> DealWords:
         """These words and those of an event, which is not earlier."""
-        told: dict[str, Any] = {name: (value, at) for name, value in flags.items()}
+        known: dict[str, Any] = {name: (value, at) for name, value in flags.items()}
         if stage:
-            told["stage"] = (stage, at)
-        return replace(self, **told) if told else self
+            known["stage"] = (stage, at)
+        return replace(self, **known) if known else self
 
     def standing(self, meaning: Callable[[str], Standing | None]) -> Standing:
         """What the deal comes to; `meaning`: what the blueprint takes a stage for, None for one it does not name.
@@ -77,7 +77,7 @@ class DealWords:
     def _flag(self) -> tuple[_End, datetime] | None:
         """The flag that is set, of two the later one."""
         flags = [("won", self.won), ("lost", self.lost)]
-        found = [(cast(_End, name), told[1]) for name, told in flags if told is not None and told[0]]
+        found = [(cast(_End, name), known[1]) for name, known in flags if known is not None and known[0]]
         return max(found, key=lambda flag: (flag[1], flag[0]), default=None)
 
     def _not_closed_since(self, at: datetime) -> bool:

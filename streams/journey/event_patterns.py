@@ -94,14 +94,14 @@ def regress(watch: Watch, scene: Scene) -> None:
     if not counts(watch, scene):
         return
     rule, item = watch.rule, scene.placed.item
-    value, told = (_told(scene, name) for name in (rule.rule.field, rule.rule.before))
+    value, stated = (_stated(scene, name) for name in (rule.rule.field, rule.rule.before))
     slot = (rule.key, rule.subject(item))
     if value not in rule.order:
         if watch.breaks(scene.seen):
             scene.state.trails.pop(slot, None)
         return
     known = [mark.value for mark in scene.state.trails.get(slot, ())]
-    before = told if told in rule.order else known[-1] if known else value
+    before = stated if stated in rule.order else known[-1] if known else value
     remember(scene, slot, (Mark(scene.at, item.event_id, value),))
     if rule.order[value] < rule.order[before]:
         episode = scene.state.episodes.get(slot)
@@ -109,7 +109,7 @@ def regress(watch: Watch, scene: Scene) -> None:
         _found(rule, scene, slot, episode, {"value": value, "before": before})
 
 
-def _told(scene: Scene, name: str) -> str:
+def _stated(scene: Scene, name: str) -> str:
     return str(scene.seen.properties.get(name, "")).lower()
 
 

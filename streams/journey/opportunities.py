@@ -76,22 +76,22 @@ def follow_deal(deals: Deals, state: JourneyState, item: AttributedTouchpoint, *
     )
     words = state.deal_words.get(subject, DealWords())
     said = _said(touchpoint)
-    told = words.after(*told_of(touchpoint), at)
-    standing, stood = told.standing(deals.meaning), words.standing(deals.meaning)
+    heard = words.after(*stage_and_flags(touchpoint), at)
+    standing, stood = heard.standing(deals.meaning), words.standing(deals.meaning)
     is_removed = touchpoint.action == "crm_removed"
-    after = _after(deals, before, said | {"status": "removed" if is_removed else standing}, told, at)
+    after = _after(deals, before, said | {"status": "removed" if is_removed else standing}, heard, at)
     if after.reopened > before.reopened:
-        told = replace(told, reopened_at=at)
-    if after is not known or told is not words:
+        heard = replace(heard, reopened_at=at)
+    if after is not known or heard is not words:
         state.opportunities, state.deal_words = _bounded(
-            state.opportunities | {subject: after}, state.deal_words | {subject: told}
+            state.opportunities | {subject: after}, state.deal_words | {subject: heard}
         )
     became = "removed" if is_removed and before.status != "removed" else standing if standing != stood else ""
     is_back = not became and after.status == "open" and after.regressions > before.regressions
     return with_deal(touchpoint, after.status, "earlier" if is_back else became)
 
 
-def told_of(touchpoint: CleanTouchpoint) -> tuple[str | None, dict[str, bool]]:
+def stage_and_flags(touchpoint: CleanTouchpoint) -> tuple[str | None, dict[str, bool]]:
     """(the stage, the flags) that an event tells of its deal."""
     return _said(touchpoint).get("stage"), flags_of(_named(touchpoint))
 

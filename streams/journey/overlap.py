@@ -23,26 +23,26 @@ _COMMON = string.ascii_lowercase + string.digits + " /_-.:"
 
 def overlap(one: Match, other: Match) -> str | None:
     """Conditions under which both hold, in words (empty: on anything); None when they never do together."""
-    told: list[str] = []
+    named: list[str] = []
     for part in (_equal, _named, _with_properties, _globbed):  # the dearest last: most pairs end before it
         words = part(one, other)
         if words is None:
             return None
-        told += words
-    return ", ".join(told)
+        named += words
+    return ", ".join(named)
 
 
 _Told = list[str] | None  # conditions in words; None: they exclude each other
 
 
 def _equal(one: Match, other: Match) -> _Told:
-    told = []
+    named = []
     for name in ("action", "vendor", "channel"):
         first, second = getattr(one, name), getattr(other, name)
         if first and second and first != second:
             return None
-        told += [f"{name} {first or second}"] if first or second else []
-    return told
+        named += [f"{name} {first or second}"] if first or second else []
+    return named
 
 
 def _named(one: Match, other: Match) -> _Told:
@@ -60,24 +60,24 @@ def _named(one: Match, other: Match) -> _Told:
 
 
 def _globbed(one: Match, other: Match) -> _Told:
-    told = []
+    named = []
     for name in ("vendor_type", "page", "title"):
         first, second = getattr(one, name), getattr(other, name)
         shared = common(first.lower() or "*", second.lower() or "*")
         if shared is None:
             return None
-        told += [f"{name} `{shared}`"] if first or second else []
-    return told
+        named += [f"{name} `{shared}`"] if first or second else []
+    return named
 
 
 def _with_properties(one: Match, other: Match) -> _Told:
-    told = []
+    named = []
     for name in sorted(one.properties.keys() | other.properties.keys()):
         values = _shared_values(one.properties.get(name), other.properties.get(name))
         if not values:
             return None
-        told.append(f"{name} {values[0]}")
-    return told
+        named.append(f"{name} {values[0]}")
+    return named
 
 
 def _shared_values(one: tuple[Scalar, ...] | None, other: tuple[Scalar, ...] | None) -> list[Scalar]:

@@ -38,8 +38,8 @@ def apply_rules(
     `seen`: the touchpoint as conditions see it.
     """
     book, item = blueprint.rulebook, placed.item
-    told = told_by(seen)
-    watches = [one for one in book.watches(item.touchpoint) if not one.asks or not one.asks.isdisjoint(told)]
+    known = told_by(seen)
+    watches = [one for one in book.watches(item.touchpoint) if not one.asks or not one.asks.isdisjoint(known)]
     moved = book.advances if state.transitions and state.transitions[-1].event_id == item.event_id else ()
     if placed.on_map:
         state.last_contact_at = item.touchpoint.ordered_at

@@ -44,7 +44,7 @@ from services.dashboard.store import (
 from services.sink.cells import recompute
 from services.sink.days import roll_up
 from services.sink.rows import rows_of
-from streams.connectors.registry import told
+from streams.connectors.registry import fed_by
 from streams.journey.blueprints import load
 from tests import dashboard_seed as seed
 from tests.clickhouse_fixture import ClickHouse
@@ -124,7 +124,12 @@ async def test_what_is_left_out_is_counted_as_it_is(store: ClickHouseStore, made
 
 
 def reader_on(store: Any) -> Reader:
-    return Reader(store, Catalogue(BLUEPRINT), lambda: NOW, {"web": told(["segment"]), "nobody": told(["zendesk"])})
+    return Reader(
+        store,
+        Catalogue(BLUEPRINT),
+        lambda: NOW,
+        {"web": fed_by(["segment"]), "nobody": fed_by(["zendesk"])},
+    )
 
 
 def rounded(value: Any) -> Any:

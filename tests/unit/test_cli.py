@@ -19,7 +19,7 @@ from services.cli.main import app
 from services.cli.service import main as service_main
 from services.common import dead_letters as letters
 from services.common.first_config import write_fresh
-from streams.connectors.registry import tellers
+from streams.connectors.registry import feeders
 from streams.journey.blueprints import DEFAULT
 
 pytestmark = pytest.mark.usefixtures("shipped_blueprint_tried_once")
@@ -114,7 +114,7 @@ def test_validate_says_which_rules_nothing_feeds(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"sources": only}))
     code, _, err = invoke("validate", str(path))
     assert code == 0
-    helpdesks = ", ".join(tellers("ticket_status"))
+    helpdesks = ", ".join(feeders("ticket_status"))
     assert f"note: rule `ticket_reopened` finds nothing: no configured source feeds it ({helpdesks})" in err
 
 

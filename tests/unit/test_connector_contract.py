@@ -21,7 +21,7 @@ from services.gateway.bootstrap import build
 from services.gateway.routes import Routes
 from services.gateway.samples import Outgoing, Sender, sample_of
 from services.gateway.signatures import Signed, prove
-from streams.connectors.registry import CONNECTORS, tellers, told
+from streams.connectors.registry import CONNECTORS, fed_by, feeders
 from streams.connectors.results import Mapped
 from streams.connectors.schemes import Hmac, QueryToken
 from streams.connectors.spec import Connector, Erasures
@@ -204,8 +204,8 @@ def test_it_speaks_the_ids_it_names_and_no_others(connector: Connector) -> None:
 
 
 def test_every_capability_is_explained_and_told_by_somebody() -> None:
-    assert set(TELLS) == set(CAPABILITIES) == told(CONNECTORS)
-    assert all(tellers(word) for word in CAPABILITIES)
+    assert set(TELLS) == set(CAPABILITIES) == fed_by(CONNECTORS)
+    assert all(feeders(word) for word in CAPABILITIES)
 
 
 @EACH

@@ -28,7 +28,7 @@ from services.dashboard.scope import Scope
 from services.dashboard.views.snapshot import Wait
 from services.dashboard.views.sources import RefusedRequests
 from services.dashboard.weighing import weigh
-from streams.connectors.registry import told
+from streams.connectors.registry import fed_by
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of, words_of
 from tests.dashboard_seed import World, world
 from tests.listening import dripping, rest_of, served
@@ -48,7 +48,7 @@ def app_on(store: FakeStore, waits: Sequence[Wait] = (), **around: Any) -> FastA
         blueprint=blueprint,
         clock=lambda: NOW,
         waiting=lambda: waits,
-        around=Surroundings(sources={"web": told(["segment"]), "support": told(["zendesk"])}, **around),
+        around=Surroundings(sources={"web": fed_by(["segment"]), "support": fed_by(["zendesk"])}, **around),
     )
 
 

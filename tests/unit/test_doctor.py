@@ -264,7 +264,10 @@ def test_letters_by_stage_reason_and_source() -> None:
     later = NOW + timedelta(hours=1)
     found = list(letters_of([letter(1), letter(1), letter(2, at=later), letter(3, "wrong_type", "crm")]))
     assert states(found) == ["warning"] * 2
-    assert "2 of `web` at attribute: bad_time, the newest at 2026-03-01T13:00" in found[0].detail
+    assert "2 of `web` at attribute: bad_time since 2026-03-01T12:00" in found[0].detail
+    assert "the newest at 2026-03-01T13:00:00+00:00: m" in found[0].detail
+    (long,) = letters_of([letter(1).changed(message="`timestamp` is no time: 'jan@acme.example'" + "x" * 900)])
+    assert "jan@acme" not in long.detail and len(long.detail) < 400, "masked and cut"
     many = [letter(number, f"reason_{number}") for number in range(20)]
     assert len(list(letters_of(many))) == 9
 

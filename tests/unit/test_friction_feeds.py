@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from schemas.touchpoints import CleanTouchpoint, RawRequest
-from streams.connectors.registry import CONNECTORS, tellers, told
+from streams.connectors.registry import CONNECTORS, fed_by, feeders
 from streams.connectors.results import Mapped
 from streams.friction.feeds import feedable, unfed
 from streams.journey.blueprints import load
@@ -18,25 +18,25 @@ BLUEPRINT = load().source
 
 
 def test_everything_a_rule_asks_for_is_told_by_some_connector() -> None:
-    assert {word for rule in BLUEPRINT.rules for word in rule.fed_by} <= told(CONNECTORS)
+    assert {word for rule in BLUEPRINT.rules for word in rule.fed_by} <= fed_by(CONNECTORS)
 
 
 def test_with_every_source_every_rule_is_fed() -> None:
-    assert all(feedable(BLUEPRINT, told(CONNECTORS)).values())
-    assert unfed(BLUEPRINT, told(CONNECTORS), tellers) == []
+    assert all(feedable(BLUEPRINT, fed_by(CONNECTORS)).values())
+    assert unfed(BLUEPRINT, fed_by(CONNECTORS), feeders) == []
 
 
 def test_without_a_helpdesk_what_it_feeds_is_said() -> None:
-    found = feedable(BLUEPRINT, told(["segment"]))
+    found = feedable(BLUEPRINT, fed_by(["segment"]))
     assert not found["ticket_reopened"] and not found["deal_regressed"]
     assert found["rage_click"] and found["struggle"] and found["misaligned"]
-    said = unfed(BLUEPRINT, told(["segment"]), tellers)
-    helpdesks = ", ".join(tellers("ticket_status"))
+    said = unfed(BLUEPRINT, fed_by(["segment"]), feeders)
+    helpdesks = ", ".join(feeders("ticket_status"))
     assert f"rule `ticket_reopened` finds nothing: no configured source feeds it ({helpdesks})" in said
 
 
 def test_compound_rules_need_what_they_are_made_of() -> None:
-    found = feedable(BLUEPRINT, told(["hubspot"]))
+    found = feedable(BLUEPRINT, fed_by(["hubspot"]))
     assert found["struggle"], "several rules are fed by it"
     assert not found["misaligned"], "nobody states anything there"
     assert not any(can for rule, can in feedable(BLUEPRINT, set()).items())

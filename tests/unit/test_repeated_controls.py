@@ -56,6 +56,9 @@ ONCE: dict[str, dict[str, Any]] = {
 
 #: Labels alone, as they stand on controls or in their `aria-label`.
 REPEATED_LABELS = [
+    # one thing more
+    "Add another row", "Add another contact", "Insert more lines", "Nog een regel toevoegen",
+    "Voeg nog een regel toe", "Weitere Zeile hinzufügen",
     # one step on or back
     "Next slide (2 of 5)", "Show next image", "Go to next month", "Ga naar de volgende maand", "Nächste Seite",
     "Vorheriges Bild", "Siguiente", "Successivo", "Próximo", "Następny", "Nästa", "Næste", "Next question",
@@ -76,6 +79,7 @@ REPEATED_LABELS = [
     "➡️", "➕", "▶", "»»", "➔", "▴", "chevron_right", "keyboard_arrow_down", "navigate_next", "expand_more",
 ]  # fmt: skip
 ONCE_LABELS = [
+    "Add payment method", "Toevoegen aan winkelwagen", "Add row and save the order",
     "Next step: payment", "Volgende stap", "Add to cart", "Add one to cart", "In winkelwagen", "Learn more about us",
     "Request more information", "Get Plus", "Close", "×", "2024", "020 123 4567", "+31612345678", "€ 12,50",
     "7 days trial",

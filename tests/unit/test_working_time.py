@@ -89,8 +89,8 @@ def owned(calendar: str) -> Any:
 
 def test_an_owner_names_a_calendar_that_there_is() -> None:
     (problem,) = problems(owned("offise"))
-    assert "unknown calendar `offise`" in problem.told()
-    assert problem.told().endswith("`office`?") or "office" in problem.told()
+    assert "unknown calendar `offise`" in problem.in_words()
+    assert problem.in_words().endswith("`office`?") or "office" in problem.in_words()
 
 
 def test_the_owner_of_the_type_decides_and_rows_of_before_are_others() -> None:

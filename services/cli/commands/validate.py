@@ -128,7 +128,7 @@ def _configured_blueprint(reading: ConfigReading, config: Config) -> list[Compla
 
 def notes(path: Path) -> list[str]:
     """What is no problem and still good to know: rules that no configured source feeds. Empty for a blueprint."""
-    from streams.connectors.registry import tellers, told_by
+    from streams.connectors.registry import all_feeds, feeders
     from streams.friction.feeds import unfed
     from streams.journey.blueprints import load
 
@@ -138,7 +138,7 @@ def notes(path: Path) -> list[str]:
         return []
     if not config.sources:
         return ["no source is configured: nothing can arrive, and no rule finds anything; list some under `sources`"]
-    return unfed(load(config.journey.blueprint).source, told_by(config.sources), tellers)
+    return unfed(load(config.journey.blueprint).source, all_feeds(config.sources), feeders)
 
 
 def _blueprint(file: Path) -> list[Complaint]:

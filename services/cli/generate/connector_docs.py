@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from schemas.capabilities import CAPABILITIES
 from services.cli.generate.marked import markdown, put
-from streams.connectors.registry import CONNECTORS, tellers
+from streams.connectors.registry import CONNECTORS, feeders
 from streams.connectors.schemes import Basic, QueryToken, Scheme, Token, covers_url
 from streams.connectors.spec import Connector
 from streams.connectors.ways import Call, Handshake, Keyed, Webhook
@@ -179,13 +179,13 @@ def _handshake(shake: Handshake) -> str:
 
 def _capabilities() -> Iterable[tuple[str, ...]]:
     for word, what in CAPABILITIES.items():
-        yield f"`{word}`", what, _names(tellers(word))
+        yield f"`{word}`", what, _names(feeders(word))
 
 
 def _rules() -> Iterable[tuple[str, ...]]:
     for rule in load().source.rules:
         if rule.fed_by:
-            can = [name for name in CONNECTORS if any(name in tellers(word) for word in rule.fed_by)]
+            can = [name for name in CONNECTORS if any(name in feeders(word) for word in rule.fed_by)]
             yield f"`{rule.id}`", _names(rule.fed_by), _names(can)
 
 

@@ -92,7 +92,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         subject=f"{kind}:{_about(records, kind, change)}",
         properties=_properties(message, change, name, value)
         | _merged(records, change)
-        | _told(name, is_outcome, status),
+        | _read(name, is_outcome, status),
         backfill=request.backfill,
     )
 
@@ -227,7 +227,7 @@ def _properties(message: Message, change: str, name: str, value: str) -> dict[st
     return {**found, "change_source": source} if source else found
 
 
-def _told(name: str, is_outcome: bool, status: str) -> dict[str, Scalar]:
+def _read(name: str, is_outcome: bool, status: str) -> dict[str, Scalar]:
     """How a deal ended, or a ticket's status, in the words of every source."""
     outcome, value = _OUTCOMES[name] if is_outcome else ("", "")
     found: dict[str, Scalar] = {"value": value, "outcome": outcome} if is_outcome else {}

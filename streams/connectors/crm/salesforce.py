@@ -33,10 +33,10 @@ def touchpoints(message: Message, envelope: Message, request: RawRequest) -> tup
         return changes
     if changes[0].kind not in READERS:
         return Ignored("other_object")
-    return tuple(found for change in changes for found in _told(change, request))
+    return tuple(found for change in changes for found in _read(change, request))
 
 
-def _told(change: Change, request: RawRequest) -> list[CleanTouchpoint]:
+def _read(change: Change, request: RawRequest) -> list[CleanTouchpoint]:
     fields = READERS[change.kind](change)
     properties = {**fields.pop("properties", {}), **_fate(change)}
     if change.change == "DELETE":

@@ -94,7 +94,7 @@ def _lead(change: Change) -> Fields:
 def _opportunity(change: Change) -> Fields:
     record = change.record
     stage = text(record.get("StageName"))
-    told = {
+    given = {
         "value": stage,
         "outcome": _OUTCOMES.get(stage.lower(), ""),
         "is_won": _flag(record, "IsWon"),
@@ -109,7 +109,7 @@ def _opportunity(change: Change) -> Fields:
         "account_refs": _of_account(record),
         "subject": f"deal:{change.record_id}",
         "title": _name(record),
-        "properties": {**told, **_owner(record)},
+        "properties": {**given, **_owner(record)},
     }
 
 
@@ -117,7 +117,7 @@ def _case(change: Change) -> Fields:
     record, is_new = change.record, change.change == "CREATE"
     person = [*_person(id_of(record, "ContactId")), *_written(record)]
     status = "solved" if is_true(record.get("IsClosed")) else _status(record)
-    told: dict[str, Scalar] = {
+    given: dict[str, Scalar] = {
         "status" if is_new else "current": status,
         "priority": text(record.get("Priority")).lower(),
         "via": text(record.get("Origin")).lower(),
@@ -132,7 +132,7 @@ def _case(change: Change) -> Fields:
         "subject": f"ticket:{change.record_id}",
         "title": text(record.get("Subject")),
         "text": text(record.get("Description"), MAX_TEXT_CHARS) if is_new else "",
-        "properties": {**told, **_owner(record)},
+        "properties": {**given, **_owner(record)},
     }
 
 

@@ -31,13 +31,13 @@ _HANDSHAKE_PLACE = re.compile(r"\$query\..{1,80}|[^$\[\]*\"]{1,200}")
 
 def problems(mapping: Mapping) -> list[Found]:
     """All that is wrong with a mapping whose fields are sound."""
-    found = [*_receive(mapping), *_telling(mapping.shared, ("shared",))]
+    found = [*_receive(mapping), *_described(mapping.shared, ("shared",))]
     for loc, name in _headers(mapping.model_dump(exclude={"examples"}), ()):
         if is_secret(name):
             found.append((loc, f"the header `{name}` may hold a secret or an address: it is never kept"))
     for index, rule in enumerate(mapping.events):
         place: Loc = ("events", index)
-        found += [*_telling(rule, place), *_event(whole(mapping, rule), place)]
+        found += [*_described(rule, place), *_event(whole(mapping, rule), place)]
         if not rule.when and not rule.unless and index < len(mapping.events) - 1:
             found.append(((*place, "name"), "it takes every message: give it `when`, or put it last"))
     return found
@@ -67,15 +67,15 @@ def _receive(mapping: Mapping) -> Iterator[Found]:
     for index, shake in enumerate(receive.handshakes):
         for place in filter(None, (*shake.when, shake.echo, shake.proof)):
             if not _HANDSHAKE_PLACE.fullmatch(place):
-                told = (
+                stated = (
                     f"no place of a handshake: {shown(place)}; write `$query.challenge`, or fields as `data.challenge`"
                 )
-                yield ("receive", "handshakes", index), told
+                yield ("receive", "handshakes", index), stated
     if isinstance(scheme, NamedScheme) and scheme.name not in SCHEMES:
         yield ("receive", "scheme"), f"unknown scheme `{scheme.name}`{did_you_mean(scheme.name, SCHEMES)}"
 
 
-def _telling(rule: Telling, place: Loc) -> Iterator[Found]:
+def _described(rule: Telling, place: Loc) -> Iterator[Found]:
     yield from _kinds(rule.person.ids, PEOPLE, (*place, "person", "ids"))
     yield from _kinds(rule.account.refs, ACCOUNT_KINDS, (*place, "account", "refs"))
     for part, traits in (("person", rule.person.traits), ("account", rule.account.traits)):

@@ -40,9 +40,9 @@ def reading_of(mapping: Mapping) -> Callable[[Message, Message, RawRequest], Cle
         for holds, result in ignored:
             if holds(seen):
                 return result
-        for holds, told in events:
+        for holds, given in events:
             if holds(seen):
-                return told(seen)
+                return given(seen)
         return unknown(seen)
 
     return read
@@ -79,13 +79,13 @@ def _event(rule: EventRule) -> tuple[Test, Callable[[Seen], CleanTouchpoint]]:
     fits, spoilt = all_hold(rule.when), any_holds(rule.unless)
     parts = (_heading(rule), _people(rule), _words(rule), _score(rule), _properties(rule))
 
-    def told(seen: Seen) -> CleanTouchpoint:
+    def given(seen: Seen) -> CleanTouchpoint:
         found: Fields = {}
         for part in parts:
             found |= part(seen)
         return CleanTouchpoint(**found)
 
-    return (lambda seen: fits(seen) and not spoilt(seen)), told
+    return (lambda seen: fits(seen) and not spoilt(seen)), given
 
 
 def _heading(rule: EventRule) -> Part:
@@ -192,8 +192,8 @@ def _score(rule: Telling) -> Part:
             return {}
         found = reading.number(value)
         if found is None or not lowest <= found <= highest:
-            told = f"`score` is {revealed(paths, value)}, but {kind} is a number of {lowest:g}–{highest:g}"
-            raise UnmappableEvent(f"{told}; set `scale`, or name words under `values`", "wrong_value")
+            given = f"`score` is {revealed(paths, value)}, but {kind} is a number of {lowest:g}–{highest:g}"
+            raise UnmappableEvent(f"{given}; set `scale`, or name words under `values`", "wrong_value")
         scaled = low + (found - lowest) * (high - low) / (highest - lowest)
         return {"score": round(scaled, 3), "score_kind": kind}
 
@@ -220,8 +220,8 @@ def _status(rule: EventRule, values: dict[str, Scalar]) -> dict[str, Scalar]:
         if name in values:
             word = reading.text(values[name]).lower()
             if word not in STATUSES:
-                told = f"`properties.{name}` is {shown(values[name])}, but a status is one of {', '.join(STATUSES)}"
-                raise UnmappableEvent(f"{told}; say under its `values` what the word means", "wrong_value")
+                given = f"`properties.{name}` is {shown(values[name])}, but a status is one of {', '.join(STATUSES)}"
+                raise UnmappableEvent(f"{given}; say under its `values` what the word means", "wrong_value")
             values[name] = word
     if "current" not in values:
         raise UnmappableEvent("`properties.current` is empty: it is the ticket's status", "missing_field")
@@ -240,10 +240,10 @@ def _deal_change(rule: EventRule, values: dict[str, Scalar]) -> dict[str, Scalar
     """A deal's stage, its outcome, or both: of an own pipeline's stage nobody knows whether it is won."""
     outcome = reading.text(values.get("outcome")).lower()
     if outcome and outcome not in OUTCOMES:
-        told = f"`properties.outcome` is {shown(values['outcome'])}, but an outcome is one of {', '.join(OUTCOMES)}"
-        raise UnmappableEvent(f"{told}; say under its `values` what the word means", "wrong_value")
-    told_stage = values.get("value") not in (None, "")
-    changed = _change(rule, values) if told_stage or not outcome else values
+        given = f"`properties.outcome` is {shown(values['outcome'])}, but an outcome is one of {', '.join(OUTCOMES)}"
+        raise UnmappableEvent(f"{given}; say under its `values` what the word means", "wrong_value")
+    has_stage = values.get("value") not in (None, "")
+    changed = _change(rule, values) if has_stage or not outcome else values
     return changed | ({"outcome": outcome} if outcome else {})
 
 

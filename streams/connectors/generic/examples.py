@@ -30,11 +30,11 @@ def failures(mapping: Mapping, connector: Connector) -> list[tuple[Loc, str]]:
         results = connector.read(_request(mapping, connector, example))
         place: Loc = ("examples", index)
         if len(results) != len(example.expect):
-            told = f"{len(results)} messages came of it, {len(example.expect)} were expected{_listed(results)}"
-            found.append(((*place, "expect"), told))
+            stated = f"{len(results)} messages came of it, {len(example.expect)} were expected{_listed(results)}"
+            found.append(((*place, "expect"), stated))
             continue
         for at, (result, wanted) in enumerate(zip(results, example.expect, strict=True)):
-            found += [((*place, "expect", at), told) for told in _differences(result, wanted)]
+            found += [((*place, "expect", at), stated) for stated in _differences(result, wanted)]
     return found
 
 
@@ -57,9 +57,9 @@ def _request(mapping: Mapping, connector: Connector, example: Example) -> RawReq
 def _differences(result: Result, wanted: dict[str, Any]) -> list[str]:
     if "refused" in wanted or "ignored" in wanted or not isinstance(result, Mapped):
         came = _short(result)
-        return [] if came == wanted else [f"expected {shown(wanted)}, but it was {_told(result)}"]
+        return [] if came == wanted else [f"expected {shown(wanted)}, but it was {_shown(result)}"]
     touchpoint = result.touchpoint.fields()
-    return [told for name, value in wanted.items() if (told := _difference(touchpoint, name, value))]
+    return [stated for name, value in wanted.items() if (stated := _difference(touchpoint, name, value))]
 
 
 def _difference(touchpoint: dict[str, Any], name: str, value: Any) -> str:
@@ -86,7 +86,7 @@ def _short(result: Result) -> dict[str, str]:
     return {"refused": result.reason} if isinstance(result, Refused) else {}
 
 
-def _told(result: Result) -> str:
+def _shown(result: Result) -> str:
     if isinstance(result, Mapped):
         return f"a touchpoint of action `{result.touchpoint.action}`"
     if isinstance(result, Refused):
@@ -95,4 +95,4 @@ def _told(result: Result) -> str:
 
 
 def _listed(results: list[Result]) -> str:
-    return f"; the first was {_told(results[0])}" if results else ""
+    return f"; the first was {_shown(results[0])}" if results else ""

@@ -90,8 +90,8 @@ def time_of(rule: TimeRule) -> Callable[[Seen], datetime]:
         try:
             return reading.stamp(_zoned(parse(value), zone), rule.path[0])
         except (ValueError, OverflowError, UnmappableEvent):
-            told = f"{names} is no time of format `{rule.format}` in 1970–2100: {revealed(rule.path, value)}"
-            raise UnmappableEvent(f"{told}; mend `time.format` of the mapping", "bad_time") from None
+            stated = f"{names} is no time of format `{rule.format}` in 1970–2100: {revealed(rule.path, value)}"
+            raise UnmappableEvent(f"{stated}; mend `time.format` of the mapping", "bad_time") from None
 
     return read
 

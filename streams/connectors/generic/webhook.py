@@ -64,7 +64,7 @@ def declared(source: str, mapping: Mapping) -> Connector:
         keep_headers=checks.headers_of(mapping),
         map=reading_of(mapping),
         batch_key=mapping.receive.each,
-        feeds=tuple(word for word in CAPABILITIES if word in {told for event in events for told in _feeds(event)}),
+        feeds=tuple(word for word in CAPABILITIES if word in {given for event in events for given in _feeds(event)}),
         ids=Scope(
             accounts=tuple(dict.fromkeys(kind for event in events for kind in event.account.refs)),
             people=tuple(sorted(people - set(_RECORDS))),

@@ -148,7 +148,7 @@ def _contact(record: ContactRecord) -> Fields:
 def _deal(record: DealRecord) -> Fields:
     ref = account_ref(record.account) if record.account else ""
     closes = record.closes_at.isoformat() if record.closes_at else ""
-    told = {"amount": record.amount, "is_won": record.won, "is_lost": record.lost, "is_closed": record.closed}
+    stated = {"amount": record.amount, "is_won": record.won, "is_lost": record.lost, "is_closed": record.closed}
     return {
         "action": "deal_stage_changed" if record.stage else "deal_created",
         "aliases": ordered([required_alias("id", alias("crm_deal", record.id), record.id)]),
@@ -157,7 +157,7 @@ def _deal(record: DealRecord) -> Fields:
         "title": record.name,
         "properties": {
             **_changed("dealstage", record.stage),
-            **{name: value for name, value in told.items() if value is not None},
+            **{name: value for name, value in stated.items() if value is not None},
             **_kept(name=record.name, currency=record.currency, closedate=closes, owner=record.owner, account=ref),
             **_kept(contacts=" ".join(record.contacts)[: reading.MAX_VALUE_CHARS]),
         },

@@ -20,18 +20,18 @@ def said_of(
     request: RawRequest, *places: dict[str, Any], test: bool = False, consent: Consent | None = None
 ) -> tuple[Flag, ...]:
     """What the sender says, in `places` or by its headers, in a fixed order."""
-    telling = [place for place in places if not _EITHER.isdisjoint(place)]  # hardly any event has one that does
-    if not telling and not request.headers and not test and not consent:
+    marked = [place for place in places if not _EITHER.isdisjoint(place)]  # hardly any event has one that does
+    if not marked and not request.headers and not test and not consent:
         return ()
-    return tuple(_flags(request, telling, test=test, consent=consent))
+    return tuple(_flags(request, marked, test=test, consent=consent))
 
 
 def _flags(request: RawRequest, places: list[dict[str, Any]], *, test: bool, consent: Consent | None) -> Iterator[Flag]:
     if _any_says(places, _BOTS):
         yield "bot"
     if request.headers:
-        told = " ".join(request.headers.get(name, "") for name in PREFETCH_HEADERS).lower()
-        if "prefetch" in told or "prerender" in told:
+        stated = " ".join(request.headers.get(name, "") for name in PREFETCH_HEADERS).lower()
+        if "prefetch" in stated or "prerender" in stated:
             yield "prefetch"
     if test or _any_says(places, _TESTS):
         yield "test"

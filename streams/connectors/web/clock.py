@@ -42,7 +42,7 @@ class Moment(NamedTuple):
 
     occurred_at: datetime
     stamped_by: str = ""
-    told: Mapping[str, Scalar] = _NOTHING
+    notes: Mapping[str, Scalar] = _NOTHING
 
 
 def moment(message: Message, envelope: Message, request: RawRequest) -> Moment:

@@ -270,7 +270,7 @@ def _channel(message: Message, parts: _Parts, event: Event, came: Visit) -> str:
 
 def _properties(message: Message, parts: _Parts, event: Event, when: Moment, known: _Known) -> dict[str, Scalar]:
     """What the sender says, and first what we say ourselves of how it came about."""
-    ours = {**when.told, **_circumstances(parts, event)}
+    ours = {**when.notes, **_circumstances(parts, event)}
     if known.nobody:
         ours[NOBODY] = known.nobody
     if parts.kind == "alias" and (given_up := _given_up(message)):

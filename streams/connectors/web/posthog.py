@@ -185,7 +185,7 @@ def _properties(name: str, message: Message, properties: Message, library: str, 
     """The sender's own; what the SDK adds to each event begins with `$`."""
     without = ("token", "distinct_id", "alias" if name in MERGES else "")
     own = {key: value for key, value in properties.items() if key[:1] != "$" and key not in without}
-    found = {**when.told, **told_of(name, properties)} | (
+    found = {**when.notes, **told_of(name, properties)} | (
         given_up(message, properties, library) if name in MERGES else {}
     )
     stated = ident(message, "distinct_id") or ident(properties, "distinct_id")
@@ -226,9 +226,9 @@ def remote_config(key: str, source: str, public_base_url: str) -> dict[str, Any]
 
 def remote_script(key: str, source: str, public_base_url: str) -> Reply:
     """The same as the script that some builds load first."""
-    told = orjson.dumps({"config": remote_config(key, source, public_base_url), "siteApps": []})
+    given = orjson.dumps({"config": remote_config(key, source, public_base_url), "siteApps": []})
     place = b"window._POSTHOG_REMOTE_CONFIG"
-    body = b"%s=%s||{};%s[%s]=%s;" % (place, place, place, orjson.dumps(key), told)
+    body = b"%s=%s||{};%s[%s]=%s;" % (place, place, place, orjson.dumps(key), given)
     return Reply(body, b"text/javascript; charset=utf-8", ((b"x-content-type-options", b"nosniff"),))
 
 

@@ -81,7 +81,7 @@ def told_of(name: str, properties: Properties) -> dict[str, Scalar]:
     """What rules ask, beside the sender's own properties."""
     found: dict[str, Scalar] = {}
     if name == "$autocapture" or name in _CLICKS:
-        found = _told_of_element(_pushed(_elements(properties)))
+        found = _words_of_element(_pushed(_elements(properties)))
     if name == "$exception":
         found = {"error_type": _error(properties)[0]}
     if name == "$web_vitals":
@@ -142,10 +142,10 @@ def _pushed(elements: list[Element]) -> Element:
     return whole or (elements[0] if elements else {})
 
 
-def _told_of_element(element: Element) -> dict[str, Scalar]:
+def _words_of_element(element: Element) -> dict[str, Scalar]:
     """Its tag, and what says of which kind it is."""
-    told = {name: text(element.get(f"attr__{name}")) for name in _TOLD}
-    return {"element_type": _element_type(element), **{name: value for name, value in told.items() if value}}
+    stated = {name: text(element.get(f"attr__{name}")) for name in _TOLD}
+    return {"element_type": _element_type(element), **{name: value for name, value in stated.items() if value}}
 
 
 def _called(element: Element) -> str:

@@ -62,7 +62,7 @@ class Visit:
     """`channel`: empty where nothing is told. `told`: `utm_…` and `referrer_host`, those that are not empty."""
 
     channel: str = ""
-    told: dict[str, str] = field(default_factory=dict)
+    stated: dict[str, str] = field(default_factory=dict)
 
 
 NOTHING: Final = Visit()
@@ -98,23 +98,23 @@ def visit(address: str, referrer: object, campaign: Place, *places: Place) -> Vi
     before = referrer.strip() if isinstance(referrer, str) else ""
     there = "" if before.lower() in _NO_REFERRER else host_of(before)
     is_inside = bool(there) and is_same_site(host_of(address), there)
-    told = {**utm, "referrer_host": there} if there and not is_inside else dict(utm)
+    stated = {**utm, "referrer_host": there} if there and not is_inside else dict(utm)
     if is_inside or kind_of(there) == "return":
-        return Visit(SAME_VISIT, told)
+        return Visit(SAME_VISIT, stated)
     if utm or click:
-        return Visit(of_campaign(utm.get("utm_source", ""), utm.get("utm_medium", ""), click or link), told)
+        return Visit(of_campaign(utm.get("utm_source", ""), utm.get("utm_medium", ""), click or link), stated)
     if link and kind_of(there) in ("", "referral"):
-        return Visit(link, told)
-    return Visit((kind_of(there) or "referral") if there else "direct", told)
+        return Visit(link, stated)
+    return Visit((kind_of(there) or "referral") if there else "direct", stated)
 
 
 def circumstances(visit: Visit, browser: str, country: object) -> dict[str, str]:
     """What is kept of a visit, with the browser's family and the country where the sender tells them."""
     where = text(country)[:60]
     if not browser and not where:
-        return dict(visit.told)
+        return dict(visit.stated)
     more = {"browser": browser, "country": where.upper() if len(where) == 2 else where}
-    return {**visit.told, **{name: value for name, value in more.items() if value}}
+    return {**visit.stated, **{name: value for name, value in more.items() if value}}
 
 
 @lru_cache(maxsize=4096)

@@ -65,7 +65,7 @@ def _private(data: Path) -> Iterator[Path]:
 
 def rules(place: Place) -> Iterator[Check]:
     """Which rules of friction and delight can find nothing, because nothing that feeds them is connected."""
-    from streams.connectors.registry import told_by
+    from streams.connectors.registry import all_feeds
     from streams.friction.feeds import feedable
     from streams.journey.blueprints import load
 
@@ -74,7 +74,7 @@ def rules(place: Place) -> Iterator[Check]:
         fix = "list some under `sources`"
         yield Check("rules", "warning", "no source is configured: nothing feeds any of them", fix)
         return
-    can = feedable(load(config.journey.blueprint).source, told_by(config.sources))
+    can = feedable(load(config.journey.blueprint).source, all_feeds(config.sources))
     if idle := [rule for rule, fed in can.items() if not fed]:
         yield Check("rules", "warning", f"no source feeds {', '.join(idle)}", "connect one that `validate` names")
     else:
