@@ -24,16 +24,15 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from benchmarks.figures import QUICK, Figure, Pace, Say
-from benchmarks.pages import QUICK_TOUCHPOINTS, TOUCHPOINTS, fill, on_a_store
+from benchmarks.kept_store import kept_store
+from benchmarks.pages import QUICK_TOUCHPOINTS, TOUCHPOINTS, on_a_store
 from schemas.config import ClickHouseConfig
 from services.cli.exporting.parquet import Export
 from services.sink.blueprints import TABLE, TYPES, row
-from services.sink.migrate import migrate
 from services.sink.views import load_views
 from streams.journey.blueprints import load
 from streams.runtime.clickhouse import Store
-from tests.clickhouse_fixture import ClickHouse, warehouse
-from tests.sink_harness import store_config
+from tests.clickhouse_fixture import ClickHouse
 
 BUDGET_S: Final = {"accounts": 0.5}
 """Views that tools ask all the time."""
@@ -94,28 +93,22 @@ def run(pace: Pace, say: Say) -> list[Figure]:
 
 def measured(folder: Path, touchpoints: int, say: Say, only: str = "") -> list[Figure]:
     """`folder` may hold a store that an earlier run filled."""
-    is_there = folder.exists()
-    with warehouse(folder) as (clickhouse, _):
-        config = store_config(clickhouse.base_url, "bench", folder / "internal.token")
-        config = config.model_copy(update={"bi_database": "bi"})
-        migrate(config, clickhouse.token)
-        with Store(config, clickhouse.token, timeout_s=1_200) as store:
-            if not is_there:
-                _filled(store, touchpoints)
-            figures = list(_views(store.client, clickhouse, only))
-            if not only:
-                figures += _exports(store.client, clickhouse, config)
+    with (
+        kept_store(folder, touchpoints, then=_worded) as (clickhouse, config),
+        Store(config, clickhouse.token, timeout_s=1_200) as store,
+    ):
+        figures = list(_views(store.client, clickhouse, only))
+        if not only:
+            figures += _exports(store.client, clickhouse, config)
     for figure in figures:
         say(f"  {figure.what}: {figure.value}")
     return figures
 
 
-def _filled(store: Store, touchpoints: int) -> None:
-    compiled = load()
-    fill(store, compiled.source, touchpoints)
+def _worded(store: Store) -> None:
     for statement in _WORDS.split(";\n"):
         store.command(statement)
-    store.insert(TABLE, TYPES, row(compiled, datetime.now(UTC)))
+    store.insert(TABLE, TYPES, row(load(), datetime.now(UTC)))
 
 
 def _views(client: Client, clickhouse: ClickHouse, only: str) -> Iterator[Figure]:

@@ -23,16 +23,14 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from benchmarks.figures import QUICK, Figure, Pace, Say
-from benchmarks.pages import QUICK_TOUCHPOINTS, TOUCHPOINTS, fill, on_a_store, times
+from benchmarks.kept_store import kept_store
+from benchmarks.pages import QUICK_TOUCHPOINTS, TOUCHPOINTS, on_a_store, times
 from schemas.config import ClickHouseConfig, DashboardConfig
 from services.common.access import add_token
 from services.dashboard.bootstrap import build
 from services.dashboard.clickhouse import ClickHouseStore, connect
-from services.sink.migrate import migrate
 from streams.journey.blueprints import load
-from streams.runtime.clickhouse import Store
-from tests.clickhouse_fixture import ClickHouse, warehouse
-from tests.sink_harness import store_config
+from tests.clickhouse_fixture import ClickHouse
 
 BUDGET: Final = 2.0
 ROUNDS: Final = 8
@@ -56,20 +54,11 @@ def run(pace: Pace, say: Say) -> list[Figure]:
 
 def measured(folder: Path, touchpoints: int, say: Say) -> list[Figure]:
     """`folder` may hold a store that an earlier run filled."""
-    is_there = folder.exists()
-    with (
-        tempfile.TemporaryDirectory() as name,
-        warehouse(folder, "--access-file", f"{name}/access.json") as (clickhouse, _),
-    ):
+    with tempfile.TemporaryDirectory() as name:
         now, tokens = datetime.now(UTC), Path(name) / "access.json"
         people = [add_token(tokens, f"analyst {number}", "operator", now) for number in range(len(HEAVY))]
-        config = store_config(clickhouse.base_url, "bench", folder / "internal.token")
-        config = config.model_copy(update={"bi_database": "bi"})
-        migrate(config, clickhouse.token)
-        if not is_there:
-            with Store(config, clickhouse.token, timeout_s=600) as store:
-                fill(store, load().source, touchpoints)
-        return asyncio.run(_compared(clickhouse, config, people, touchpoints, say))
+        with kept_store(folder, touchpoints, "--access-file", str(tokens)) as (clickhouse, config):
+            return asyncio.run(_compared(clickhouse, config, people, touchpoints, say))
 
 
 async def _compared(

@@ -444,6 +444,62 @@ def test_macros_of_grafana(target: ClickHouse, macros: str, where: str) -> None:
     assert sorted(map(tuple, found), key=str) == sorted(shown, key=str)
 
 
+T = "`bi`.`touchpoints`"
+SINCE_TEN = f"{T}.`occurred_at` >= '2026-01-01 10:00:00.000'"
+METABASE_DAY = f"toStartOfDay({T}.`occurred_at`)"
+#: What Metabase sends, by the words of its driver: a bucket is repeated in GROUP BY and ORDER BY, aliases hide columns.
+METABASE: dict[str, tuple[str, list[Row]]] = {
+    "pivot": (
+        f"SELECT {T}.`phase` AS `phase`, {METABASE_DAY} AS `occurred_at`, COUNT(*) AS `count`, SUM({T}.`pain`) AS `sum`"
+        f" FROM {T} WHERE {SINCE_TEN} GROUP BY {T}.`phase`, {METABASE_DAY}"
+        f" ORDER BY {T}.`phase` ASC, {METABASE_DAY} ASC",
+        BY_BOTH,
+    ),
+    "cumulative": (
+        f"SELECT {METABASE_DAY} AS `occurred_at`, SUM(SUM({T}.`pain`)) OVER (ORDER BY {METABASE_DAY} ASC"
+        f" ROWS UNBOUNDED PRECEDING) AS `sum` FROM {T} WHERE {SINCE_TEN} GROUP BY {METABASE_DAY}"
+        f" ORDER BY {METABASE_DAY} ASC",
+        _running(BY_DAY),
+    ),
+    "bins": (
+        f"SELECT FLOOR({T}.`pain` / 1.0) * 1.0 AS `pain`, COUNT(*) AS `count` FROM {T} WHERE {SINCE_TEN}"
+        f" GROUP BY FLOOR({T}.`pain` / 1.0) * 1.0 ORDER BY FLOOR({T}.`pain` / 1.0) * 1.0 ASC",
+        [(float(whole), n) for whole, n in sorted(Counter(int(pain) for *_, pain in SHOWN).items())],
+    ),
+    "contains": (
+        f"SELECT COUNT(*) AS `count` FROM {T} WHERE {SINCE_TEN}"
+        f" AND positionUTF8(lowerUTF8({T}.`phase`), lowerUTF8('A')) > 0",
+        [(sum(phase == "a" for _, phase, _ in SHOWN),)],
+    ),
+    "share": (
+        f"SELECT CAST(countIf({T}.`phase` = 'a') AS Float64) / COUNT(*) AS `share` FROM {T} WHERE {SINCE_TEN}",
+        [(sum(phase == "a" for _, phase, _ in SHOWN) / len(SHOWN),)],
+    ),
+    "distinct": (
+        f"SELECT COUNT(DISTINCT {T}.`phase`) AS `count`, MAX({T}.`pain`) AS `max` FROM {T} WHERE {SINCE_TEN}",
+        [(2, max(pain for *_, pain in SHOWN))],
+    ),
+    "hour of the day": (
+        f"SELECT toHour({T}.`occurred_at`) AS `occurred_at`, COUNT(*) AS `count` FROM {T} WHERE {SINCE_TEN}"
+        f" GROUP BY toHour({T}.`occurred_at`) ORDER BY toHour({T}.`occurred_at`) ASC",
+        sorted(Counter(at.hour for at, *_ in SHOWN).items()),
+    ),
+    "a question on a question": (
+        f"SELECT AVG(`source`.`count`) AS `avg` FROM (SELECT {METABASE_DAY} AS `occurred_at`, COUNT(*) AS `count`"
+        f" FROM {T} WHERE {SINCE_TEN} GROUP BY {METABASE_DAY} ORDER BY {METABASE_DAY} ASC) AS `source`",
+        [(len(SHOWN) / len(BY_DAY),)],
+    ),
+}
+
+
+@pytest.mark.parametrize("where", SETTINGS)
+@pytest.mark.parametrize("kind", METABASE)
+def test_kinds_of_questions_of_metabase(target: ClickHouse, kind: str, where: str) -> None:
+    sql, shown = METABASE[kind]
+    found = rows(target, sql, **SETTINGS[where][1])
+    assert sorted(map(tuple, found), key=str) == sorted(shown, key=str)
+
+
 def test_ad_hoc_filters_of_grafana_are_refused_instead_of_passed_over(target: ClickHouse) -> None:
     """Their text is put into the reading of any table that is named, also beneath a view that hides something."""
     filters = "{'bi.touchpoints': ' phase = \\'a\\' '}"

@@ -294,3 +294,72 @@ def test_no_table_tells_where_the_data_lies(clickhouse_url: ClickHouse) -> None:
     assert ask(clickhouse_url, "SELECT count(*) FROM system.databases").status_code == 200
     shown = ask(clickhouse_url, "SELECT * FROM system.databases", "internal").text
     assert str(clickhouse_url.data_dir) in shown  # the control
+
+
+BUSY = ("159", "241")
+"""Out of time or out of memory, whichever comes first."""
+ROWS = "FROM numbers(65000)"
+EXPLOSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "STL of many": (
+        f"SELECT sum(length(seriesOutliersDetectTukey(arrayMap(x -> toFloat64(x + number), range(2000))))) {ROWS}",
+        BUSY,
+    ),
+    "STL with a long period": (
+        "SELECT seriesDecomposeSTL(arrayMap(x -> toFloat64(x), range(1000000)), 499999)",
+        ("497",),
+    ),
+    "sums over ranges": (
+        "SELECT arrayReduceInRanges('uniqExact', arrayMap(x -> (x, 100000), range(100000)), range(100000))",
+        ("497",),
+    ),
+    "a pattern that repeats": (
+        f"SELECT sum(match(repeat('a', 5000), '(((a*)*)*)*b{{1,500}}') + number) {ROWS}",
+        ("0", *BUSY),
+    ),
+    "many groups": ("SELECT extractAllGroupsHorizontal(repeat('a', 300000), '(a*?)(a*?)(a*?)')", ("128",)),
+    "patterns at once": ("SELECT multiMatchAny('a', ['([a-z]{1,100}[0-9]{1,100}){1,50}x'])", ("447",)),
+    "recursion": (
+        "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t) SELECT count() FROM t",
+        ("306", *BUSY),
+    ),
+    "rows of arrays": (f"SELECT sum(arrayJoin(range(10000000))) {ROWS}", BUSY),
+    "arrays of arrays": (
+        "SELECT count() FROM numbers(1000000) ARRAY JOIN range(1000) AS a ARRAY JOIN range(1000) AS b",
+        BUSY,
+    ),
+    "a product": (
+        "SELECT count() FROM numbers(1000000) AS a, numbers(1000000) AS b WHERE a.number + b.number = 7",
+        BUSY,
+    ),
+    "one key": (
+        "SELECT count() FROM (SELECT 1 AS k, number AS n FROM numbers(300000)) AS a"
+        " JOIN (SELECT 1 AS k, number AS n FROM numbers(300000)) AS b ON a.k = b.k WHERE a.n * b.n % 7 = 3",
+        BUSY,
+    ),
+    "windows": (
+        "SELECT sum(s) FROM (SELECT uniqExact(number) OVER (ORDER BY number RANGE BETWEEN 500000 PRECEDING"
+        " AND CURRENT ROW) AS s FROM numbers(1000000))",
+        BUSY,
+    ),
+    "everything so far": ("SELECT length(groupArray(number) OVER (ORDER BY number)) FROM numbers(1000000)", BUSY),
+    "a long text": ("SELECT length(repeat(repeat('x', 1000000), 1000))", ("241",)),
+    "a long format": ("SELECT length(format(repeat('{0}', 10000), repeat('x', 100000)))", ("241",)),
+    "random texts": (f"SELECT sum(length(randomString(1000000))) {ROWS}", ("241",)),
+    "sleep": ("SELECT sum(sleepEachRow(3)) FROM numbers(100)", ("160",)),
+    "a dictionary": ("SELECT dictGet('bi.d', 'x', 1)", ("36", "497")),
+    "a program": ("SELECT * FROM executable('id', TSV, 'a String')", ("497",)),
+    "another's time": ("SELECT 1 SETTINGS max_execution_time = 600", ("497",)),
+    "another's memory": ("SELECT 1 SETTINGS max_memory_usage = 0", ("497",)),
+}
+
+
+@pytest.mark.parametrize("kind", EXPLOSIONS)
+def test_what_explodes_is_refused_or_ends_by_a_limit_while_services_are_answered(
+    clickhouse_url: ClickHouse, kind: str
+) -> None:
+    sql, codes = EXPLOSIONS[kind]
+    with longest_wait(clickhouse_url) as longest:
+        reply = ask(clickhouse_url, sql, settings="max_execution_time=1")
+        assert ask(clickhouse_url, "SELECT 1", "internal").text == "1\n"
+    assert reply.headers.get("x-clickhouse-exception-code", "0") in codes, reply.text[:300]
+    assert longest[0] < 5

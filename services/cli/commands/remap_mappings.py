@@ -8,8 +8,7 @@ was read, and is counted. Each step asks what is left to do, so a run that was b
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -23,9 +22,9 @@ from schemas.topics import TopicName
 from schemas.touchpoints import RAW, RawRequest
 from services.cli.commands.doubted_links import find_retellings
 from services.cli.commands.refold_run import POLL_S, TOPIC, Say, Watch
-from services.cli.finding.vanished_touchpoints import RAW_TOPIC, find_unread
-from services.common.parked import Unread, without
-from services.common.records import consumer, history, producer, send_again, spans
+from services.cli.commands.resending import Resent, resend
+from services.cli.finding.vanished_touchpoints import find_unread
+from services.common.records import consumer, producer, spans
 from streams.connectors.registry import connectors_of, directories_of, for_source, mappings_of
 from streams.processors.links import published
 from streams.runtime.clickhouse import query_rows
@@ -34,8 +33,6 @@ from streams.runtime.outbox import Output
 from streams.runtime.payloads import MAPPING
 from streams.runtime.writer import RecordWriter
 
-WINDOW: Final = 500
-SAY_EVERY_S: Final = 10.0
 #: The way of a link and of a request through the stages; what recalls send back goes through two of them again.
 WAY: Final[tuple[tuple[str, TopicName], ...]] = (
     ("recall", "identity.links.v1"),
@@ -72,29 +69,19 @@ async def send_outdated(kafka: KafkaConfig, mappings: Mappings, say: Say, *, rat
 
     These wait unread, and would wait there twice; today's mapping reads them when they are resumed. Raises KafkaAway.
     """
-    began_s = said_s = time.monotonic()
-    looked = sent = found = left_out = 0
-    waiting: list[Awaitable[object]] = []
-    async with consumer(kafka) as reader, producer(kafka) as writer:
-        unread = await Unread.now(reader, kafka)
-        total = sum(end - first for first, end in (await spans(reader, kafka, RAW_TOPIC)).values())
-        async for record in history(reader, kafka, RAW_TOPIC):
-            looked += 1
-            kept, left = without(record.value or b"[]", unread.ids)
-            left_out += left
-            if outdated := sum(is_outdated(request, mappings) for request in _requests(kept)):
-                waiting.append(await send_again(writer, record, kept))
-                sent, found = sent + 1, found + outdated
-            if len(waiting) >= WINDOW:
-                await asyncio.gather(*waiting)
-                waiting.clear()
-            if rate_per_s:
-                await asyncio.sleep(max(0.0, began_s + sent / rate_per_s - time.monotonic()))
-            if time.monotonic() - said_s > SAY_EVERY_S:
-                said_s = time.monotonic()
-                say(f"remap       {looked:,} of {total:,} raw records looked at, {found:,} requests are read anew")
-        await asyncio.gather(*waiting)
-    return Outdated(found, left_out)
+    found = 0
+
+    def is_wanted(kept: bytes) -> bool:
+        nonlocal found
+        outdated = sum(is_outdated(request, mappings) for request in _requests(kept))
+        found += outdated
+        return outdated > 0
+
+    def said(now: Resent) -> None:
+        say(f"remap       {now.looked:,} of {now.total:,} raw records looked at, {found:,} requests are read anew")
+
+    done = await resend(kafka, is_wanted, said, rate_per_s=rate_per_s)
+    return Outdated(found, done.left_out)
 
 
 async def gone_through(kafka: KafkaConfig) -> None:
