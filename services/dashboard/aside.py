@@ -27,8 +27,9 @@ def refused_of(standings: Standings, now: datetime) -> Mapping[str, tuple[Refuse
     found: dict[str, tuple[RefusedRequests, ...]] = {}
     for one in standings.not_taken(now - REFUSED_WITHIN):
         if one.source or one.reason not in NOISE:
-            told = RefusedRequests(one.stage != "gateway", one.reason, one.count, one.since, one.last_at, one.detail)
-            found[one.source] = (*found.get(one.source, ()), told)
+            is_raw = one.stage != "gateway"
+            refused = RefusedRequests(is_raw, one.reason, one.count, one.since, one.last_at, one.detail)
+            found[one.source] = (*found.get(one.source, ()), refused)
     return found
 
 

@@ -85,6 +85,6 @@ class Board:
         await asyncio.gather(*(follower.run() for follower in followers))
 
 
-def nobody_told(lines: Iterable[Delivery], since: datetime) -> list[Delivery]:
+def undelivered(lines: Iterable[Delivery], since: datetime) -> list[Delivery]:
     """What nobody heard of since then: no channel wanted it, or one gave it up."""
     return [line for line in lines if line.at >= since and line.outcome in ("nobody", "gave_up")]

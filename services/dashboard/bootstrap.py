@@ -114,12 +114,12 @@ def build(
     names = Pseudonyms(key)
     masked = masked_store(store, blueprint, names, clock)
     shown = shell.Pages(catalogue, shell.environment(), around.gateway_url)
-    told = replace(shown, may_change=False)
+    read_only = replace(shown, may_change=False)
     own = _reader(store, catalogue, clock, around)
     others = _reader(masked, catalogue, clock, replace(around, refused=masked_refused(around.refused)))
     others.board, others.letters = MaskedBoard(around.board), MaskedLetters(around.letters)
     desk = _desk(own, waiting, shown, lives, around.metrics)
-    viewers_desk = replace(_desk(others, waiting, told, lives, around.metrics), sees_people=False)
+    viewers_desk = replace(_desk(others, waiting, read_only, lives, around.metrics), sees_people=False)
     door = _door(config, around, key, clock)
     app = FastAPI(
         title="Touchline",
@@ -132,7 +132,7 @@ def build(
         ],
     )
     app.state.desk, app.state.viewers_desk, app.state.lives, app.state.door = desk, viewers_desk, lives, door
-    app.state.pages, app.state.viewers_pages = shown, told
+    app.state.pages, app.state.viewers_pages = shown, read_only
     app.state.waiting, app.state.metrics = waiting, around.metrics
     app.state.channels = around.channels
     app.state.source_tools = around.source_tools
@@ -152,8 +152,8 @@ class Packed(GZipMiddleware):
 
 
 def _reader(store: JourneyStore, catalogue: Catalogue, clock: Clock, around: Surroundings) -> Reader:
-    told = (around.sources, around.behind, around.directories, around.aside, around.refused, around.rhythms)
-    reader = Reader(store, catalogue, clock, *told)
+    surroundings = (around.sources, around.behind, around.directories, around.aside, around.refused, around.rhythms)
+    reader = Reader(store, catalogue, clock, *surroundings)
     reader.board, reader.letters = around.board, around.letters
     return reader
 

@@ -69,9 +69,9 @@ class Catalogue:
         """The part a kind of person has in a decision; empty: not known."""
         return self._roles.get(persona, "")
 
-    def unfed_rules(self, told: Collection[Capability]) -> tuple[str, ...]:
+    def unfed_rules(self, fed_by: Collection[Capability]) -> tuple[str, ...]:
         """Rules that nothing told can feed: their silence means nothing. None where no source is known."""
-        return tuple(rule.id for rule in self._fed if told and not is_fed(rule, told))
+        return tuple(rule.id for rule in self._fed if fed_by and not is_fed(rule, fed_by))
 
     def home_types(self, phase: str) -> list[TouchpointType]:
         """The types shown in a phase even when nothing happened, in the blueprint's order."""

@@ -42,9 +42,9 @@ def encode_ranked(sort: str, place: tuple[str, int, str]) -> str:
 
 def decode_ranked(text: str, sort: str) -> tuple[str, int, str]:
     """Raises BadCursor, also where the list was sorted otherwise."""
-    told, row_id = decode(text)
+    key_text, row_id = decode(text)
     try:
-        was, key, seen = orjson.loads(told)
+        was, key, seen = orjson.loads(key_text)
         if was == sort and isinstance(key, str) and -_MOST <= (place := int(seen)) <= _MOST:
             return key, place, row_id
     except (TypeError, ValueError):

@@ -48,7 +48,7 @@ def scale_of(catalogue: Catalogue, accounts: Iterable[Row]) -> Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Notable:
     """A touchpoint that tells something. `severity`: how it hurt; `calm` where it pleased."""
 
     touchpoint: TouchpointView
@@ -86,7 +86,7 @@ class Day:
     """One day, the newest entry first."""
 
     day: date
-    entries: tuple[Told | Use, ...]
+    entries: tuple[Notable | Use, ...]
 
 
 def days_of(touchpoints: Sequence[TouchpointView], scale: Scale) -> tuple[Day, ...]:
@@ -97,27 +97,27 @@ def days_of(touchpoints: Sequence[TouchpointView], scale: Scale) -> tuple[Day, .
     )
 
 
-def _entries(touchpoints: Iterable[TouchpointView], scale: Scale) -> Iterator[Told | Use]:
+def _entries(touchpoints: Iterable[TouchpointView], scale: Scale) -> Iterator[Notable | Use]:
     levels = ((each, scale.level_of(each)) for each in touchpoints)
-    for tells, run in groupby(levels, lambda one: one[1] is not None or _tells(one[0])):
-        if tells:
-            yield from (_told(*one) for one in run)
+    for is_notable, run in groupby(levels, lambda one: one[1] is not None or _is_notable(one[0])):
+        if is_notable:
+            yield from (_notable(*one) for one in run)
         else:
             yield Use(tuple(each for each, _ in run))
 
 
-def _tells(each: TouchpointView) -> bool:
+def _is_notable(each: TouchpointView) -> bool:
     said = each.text or each.score is not None
     return bool(each.signals or each.clock_suspect or (each.on_map and (said or each.moment_of_truth)))
 
 
-def _told(each: TouchpointView, level: Level | None) -> Told:
+def _notable(each: TouchpointView, level: Level | None) -> Notable:
     signs = sorted(each.signals, key=lambda sign: (sign.polarity != "friction", -sign.severity, sign.signal_id))
     calm: Severity = "calm" if each.signals or each.emotion is not None else "unmeasured"
-    return Told(each, level or calm, tuple(signs))
+    return Notable(each, level or calm, tuple(signs))
 
 
 def painful_at(days: Iterable[Day]) -> tuple[tuple[datetime, Severity], ...]:
     """When what hurt happened."""
-    told = (entry for day in days for entry in day.entries if isinstance(entry, Told))
-    return tuple((each.touchpoint.occurred_at, each.severity) for each in told if each.severity in LEVELS)
+    notable = (entry for day in days for entry in day.entries if isinstance(entry, Notable))
+    return tuple((each.touchpoint.occurred_at, each.severity) for each in notable if each.severity in LEVELS)

@@ -74,7 +74,7 @@ async def _accounts(reader: Reader, scope: Scope) -> Rows:
 def _account(each: Listed) -> Row:
     row = each.row
     stands = (row.account_id, row.name, row.phase, row.phase_since, row.segment, row.people, row.touchpoints)
-    told = (each.tier, each.revenue_a_year or None, each.days_in_phase, each.completeness, each.open_incidents)
+    known = (each.tier, each.revenue_a_year or None, each.days_in_phase, each.completeness, each.open_incidents)
     return (
         *stands,
         row.friction_signals,
@@ -82,7 +82,7 @@ def _account(each: Listed) -> Row:
         row.last_seen_at,
         each.pain,
         each.because,
-        *told,
+        *known,
         each.owner,
     )
 

@@ -37,9 +37,9 @@ def install(app: FastAPI) -> None:
 
 def _fail(request: Request, status: int, error: dict[str, str], headers: dict[str, str] | None = None) -> Response:
     if request.url.path.startswith("/api/v1/"):  # RFC 9457
-        told = {key: value for key, value in error.items() if key not in ("kind", "message")}
+        extra = {key: value for key, value in error.items() if key not in ("kind", "message")}
         problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "kind": error["kind"]}
-        problem |= {"detail": error["message"], **told}
+        problem |= {"detail": error["message"], **extra}
         return JSONResponse(
             problem, status, {"cache-control": "no-store", **(headers or {})}, "application/problem+json"
         )

@@ -160,8 +160,8 @@ def _audited(send: Send, scope: Scope, person: Person) -> Send:
             what = _what(scope, Headers(raw=message["headers"]))
             if what:
                 query = scope["query_string"].decode("latin-1")[:_MAX_QUERY_CHARS]
-                told = {"by": person.name, "role": person.role, "path": scope["path"], "query": query}
-                _audit.info(what, extra=told)
+                details = {"by": person.name, "role": person.role, "path": scope["path"], "query": query}
+                _audit.info(what, extra=details)
         await send(message)
 
     return sending

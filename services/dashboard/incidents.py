@@ -124,12 +124,12 @@ async def with_personas(reader: Reader, found: Found, shown: Sequence[IncidentVi
         return found
     rows = await reader.store.carriers([account for account, _ in carried], [event for _, event in carried])
     persona_of = {(row["account_id"], row["event_id"]): str(row["persona"]) for row in rows}
-    told = {
+    named = {
         each.id: _named(reader.catalogue, (persona_of.get((each.account_id, event), "") for event in events))
         for each in shown
         if (events := found.carriers.get(each.id))
     }
-    views = (replace(each, personas=told[each.id]) if each.id in told else each for each in found.incidents)
+    views = (replace(each, personas=named[each.id]) if each.id in named else each for each in found.incidents)
     return replace(found, incidents=tuple(views))
 
 
@@ -202,8 +202,8 @@ def _all(
     lens, board, now = reader.catalogue.lens, reader.board, reader.clock()
     found = []
     for desk, incidents in reader.grouped.desks(pains, since):
-        told = desk.changed(threads=mine) if (mine := board.threads(desk.account_id)) else desk
-        found += [(told, one) for one in listed(told, lens, board.log, now, is_wanted, incidents)]
+        whole = desk.changed(threads=mine) if (mine := board.threads(desk.account_id)) else desk
+        found += [(whole, one) for one in listed(whole, lens, board.log, now, is_wanted, incidents)]
     return found
 
 

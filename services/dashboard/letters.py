@@ -60,8 +60,8 @@ class Letters:
         found: dict[tuple[str, str, str], list[DeadLetter]] = {}
         for letter in self._letters.values():
             found.setdefault((letter.source, letter.stage, letter.reason), []).append(letter)
-        told = [_refusals(letters) for letters in found.values()]
-        return tuple(sorted(told, key=lambda one: one.last.failed_at, reverse=True))
+        found_last = [_refusals(letters) for letters in found.values()]
+        return tuple(sorted(found_last, key=lambda one: one.last.failed_at, reverse=True))
 
     def of(self, source: str, stage: str, reason: str) -> tuple[DeadLetter, ...]:
         """The letters that are kept of these, the oldest first."""
@@ -87,5 +87,5 @@ def _refusals(letters: list[DeadLetter]) -> Refusals:
 def _view(letter: DeadLetter) -> LetterView:
     sample = letter.original if letter.encoding == "utf-8" else ""
     cut = sample[:SAMPLE_CHARS] + ("…" if len(sample) > SAMPLE_CHARS else "")
-    told = (letter.letter_id, letter.stage, letter.reason, letter.source, letter.message)
-    return LetterView(*told, cut, letter.failed_at)
+    found_last = (letter.letter_id, letter.stage, letter.reason, letter.source, letter.message)
+    return LetterView(*found_last, cut, letter.failed_at)

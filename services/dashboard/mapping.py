@@ -34,7 +34,7 @@ class MapInputs:
     freshness: Freshness
     worst_rules: Mapping[CellKey, str] = field(default_factory=dict)
     measured: Mapping[CellKey, Mapping[str, float]] = field(default_factory=dict)
-    told: Collection[Capability] = ()
+    fed_by: Collection[Capability] = ()
     explain: bool = False
 
 
@@ -51,7 +51,7 @@ def build_map(catalogue: Catalogue, inputs: MapInputs) -> MapView:
         phases=phases,
         grid=grid(phases, catalogue.verdicts),
         unmapped=unmapped_of(catalogue, inputs.cells, inputs.raw_types),
-        unfed_rules=catalogue.unfed_rules(inputs.told),
+        unfed_rules=catalogue.unfed_rules(inputs.fed_by),
         freshness=inputs.freshness,
     )
 

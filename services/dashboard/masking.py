@@ -20,7 +20,7 @@ from schemas.incidents import Delivery, IncidentAction
 from services.dashboard.aside import Refused
 from services.dashboard.board import Board
 from services.dashboard.letters import Letters, LetterView, Refusals
-from services.dashboard.pages.account import told
+from services.dashboard.pages.account import crm_traits
 from services.dashboard.reader import Clock
 from services.dashboard.store import DaysQuery, JourneyStore, Row
 from services.dashboard.views.sources import RefusedRequests
@@ -47,7 +47,7 @@ SHOWN = frozenset((
     "transitions", "opportunities", "committee", "tier", "owner",
 ))  # fmt: skip
 """Columns of text that are of no person: ids of ours, words of the blueprint, names of accounts."""
-_TRAITS = told.SHOWN | frozenset((
+_TRAITS = crm_traits.SHOWN | frozenset((
     "industry", "employees", "size", "country", "plan", "segment", "domain", "website", "renewal_date",
 ))  # fmt: skip
 """Traits of an account, whatever the blueprint asks of."""
@@ -199,10 +199,10 @@ def _without_words(letter: LetterView) -> LetterView:
 def masked_refused(refused: Refused) -> Refused:
     """What was not taken, without what was said of the last one: it may quote the message."""
 
-    def told() -> Mapping[str, tuple[RefusedRequests, ...]]:
+    def without_details() -> Mapping[str, tuple[RefusedRequests, ...]]:
         return {
             source: tuple(replace(each, detail=HIDDEN if each.detail else "") for each in those)
             for source, those in refused().items()
         }
 
-    return told
+    return without_details

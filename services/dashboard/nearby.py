@@ -76,19 +76,19 @@ def touched(near: Near, types: Collection[str], signals: Sequence[Row]) -> dict[
 
     A signal is of its carrier's type; what else is evidence may be of any.
     """
-    told = _events(near, _TOUCHPOINT)
+    touched_rows = _events(near, _TOUCHPOINT)
     pairs = {(row["account_id"], event) for row, event in _events(near, _PHASE)}
     for row in signals:
         shown = {*row["evidence"]} - {row["event_id"]}
         shown |= {row["event_id"]} if row["touchpoint_type"] in types else set()
         pairs |= {(row["account_id"], event) for event in shown}
-    pairs -= {(row["account_id"], event) for row, event in told}
-    if not told and not pairs:
+    pairs -= {(row["account_id"], event) for row, event in touched_rows}
+    if not touched_rows and not pairs:
         return {}
     return {
-        "minutes": [int(row["at"].timestamp()) // 60 * 60 for row, _ in told],
-        "told_of": [row["account_id"] for row, _ in told],
-        "told": [event for _, event in told],
+        "minutes": [int(row["at"].timestamp()) // 60 * 60 for row, _ in touched_rows],
+        "told_of": [row["account_id"] for row, _ in touched_rows],
+        "told": [event for _, event in touched_rows],
         "holders": [account for account, _ in sorted(pairs)],
         "events": [event for _, event in sorted(pairs)],
         "whole": list(near.whole),

@@ -149,7 +149,7 @@ class Reader:
             freshness,
             worst_rules,
             measured,
-            told=self._told(),
+            fed_by=self._fed_by(),
             explain=explain,
         )
         return replace(build_map(self.catalogue, inputs), left_out=left_out)
@@ -195,12 +195,12 @@ class Reader:
 
         return await self._before.of((scope, compared, whom), asked)
 
-    def _told(self) -> set[Capability]:
-        return {word for told in self._sources.values() for word in told}
+    def _fed_by(self) -> set[Capability]:
+        return {word for capabilities in self._sources.values() for word in capabilities}
 
     def unfed_rules(self) -> tuple[str, ...]:
         """Rules that no configured source can feed."""
-        return self.catalogue.unfed_rules(self._told())
+        return self.catalogue.unfed_rules(self._fed_by())
 
     async def population(self, scope: Scope, span: Range) -> Population:
         """Who was seen. Raises StoreUnavailable."""

@@ -60,8 +60,8 @@ def _looks_like_an_id(text: str) -> bool:
 
 def _is_named(each: IncidentView, text: str) -> bool:
     """By its account, its touchpoint, what happened, its tags, who has it, or its id."""
-    told = (each.account, each.account_id, each.touchpoint, each.what, *each.tags, each.taken_by)
-    return each.id == text or any(text in words.lower() for words in told)
+    shown = (each.account, each.account_id, each.touchpoint, each.what, *each.tags, each.taken_by)
+    return each.id == text or any(text in words.lower() for words in shown)
 
 
 async def _none() -> Found:

@@ -41,8 +41,8 @@ class Sessions:
 
     def opened(self, entry: TokenEntry, now: datetime) -> str:
         """The cookie's value."""
-        told = f"{entry.id}.{int((now + LIFETIME).timestamp())}"
-        return f"{told}.{self._mac(told)}"
+        claim = f"{entry.id}.{int((now + LIFETIME).timestamp())}"
+        return f"{claim}.{self._mac(claim)}"
 
     def person(self, cookies: str, name: str, now: datetime) -> Person | None:
         """By the header `Cookie`; None for what we did not write, what is over, and a token that was taken back."""
@@ -50,10 +50,10 @@ class Sessions:
             cookie = SimpleCookie(cookies).get(name)
         except CookieError:
             return None
-        told, _, mac = cookie.value.rpartition(".") if cookie is not None else ("", "", "")
-        if not hmac.compare_digest(mac.encode("utf-8", "replace"), self._mac(told).encode()):
+        claim, _, mac = cookie.value.rpartition(".") if cookie is not None else ("", "", "")
+        if not hmac.compare_digest(mac.encode("utf-8", "replace"), self._mac(claim).encode()):
             return None
-        token_id, _, until = told.partition(".")
+        token_id, _, until = claim.partition(".")
         if now >= datetime.fromtimestamp(int(until), UTC):
             return None
         entry = self.access.by_id(token_id, now)
@@ -65,5 +65,5 @@ class Sessions:
         entry = self.access.owner(given.strip(), now) if kind.lower() == "bearer" else None
         return Person(entry.name, entry.role) if entry else None
 
-    def _mac(self, told: str) -> str:
-        return hmac.new(self._key, told.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+    def _mac(self, claim: str) -> str:
+        return hmac.new(self._key, claim.encode("utf-8", "replace"), hashlib.sha256).hexdigest()

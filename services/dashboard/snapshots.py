@@ -52,8 +52,8 @@ class Snapshots:
 
     def _said(self) -> tuple[tuple[Wait, ...], tuple[object, ...]]:
         reader = self._reader
-        told = (tuple(reader.behind()), dict(reader.aside()), dict(reader.refused()), reader.board.version)
-        return tuple(self._waiting()), told
+        state = (tuple(reader.behind()), dict(reader.aside()), dict(reader.refused()), reader.board.version)
+        return tuple(self._waiting()), state
 
     async def latest(self, scope: Scope, view: View) -> Snapshot:
         """At most half a second old, so that a burst of visitors costs one computation."""

@@ -41,11 +41,11 @@ def _tagged(request: Request, response: Response) -> Response:
     if response.status_code != 200:
         return response
     tag = f'"{blake2b(bytes(response.body), digest_size=12).hexdigest()}"'
-    told = {"etag": tag, "cache-control": "no-cache"}
+    caching = {"etag": tag, "cache-control": "no-cache"}
     known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
     if tag in known:
-        return Response(status_code=304, headers=told)
-    response.headers.update(told)
+        return Response(status_code=304, headers=caching)
+    response.headers.update(caching)
     return response
 
 

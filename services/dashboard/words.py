@@ -246,7 +246,7 @@ def delivery_words(line: Delivery) -> str:
     return f"{said} {line.channel}{tries}"
 
 
-def told_of(line: Delivery, types: Mapping[str, TouchpointType]) -> tuple[str, str]:
+def delivery_subject(line: Delivery, types: Mapping[str, TouchpointType]) -> tuple[str, str]:
     """Whom or what a line of the delivery log is about: (where to look, its name or id)."""
     account_id = line.account_id
     if account_id.startswith(SOURCE):

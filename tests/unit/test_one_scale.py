@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.policies import LEVELS
 from services.dashboard import row_views
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.days import Scale, Told, days_of, scale_of
+from services.dashboard.days import Notable, Scale, days_of, scale_of
 from services.dashboard.numbers import Counts
 from services.dashboard.pages.blueprint import query as blueprint
 from services.dashboard.pages.future import query as future
@@ -167,17 +167,17 @@ def test_a_sign_on_a_timeline_is_as_bad_as_in_its_incident(kind: str, weight: fl
     ((entry,),) = [day.entries for day in days_of(seen, scale)]
     worst = max(severity, WHOLE.types[kind].risk / 5 if kind == "complaint" else 0.0)
     as_part = part("s", "e1", severity=worst, touchpoint_type=kind)
-    assert isinstance(entry, Told)
+    assert isinstance(entry, Notable)
     assert entry.severity == level_of_part(as_part, WHOLE.lens, weight)
 
 
 def test_a_complaint_of_which_no_rule_says_anything_hurts_on_the_timeline_too() -> None:
     ((entry,),) = [day.entries for day in days_of(touchpoints("complaint", None), Scale(WHOLE.lens, {}))]
-    assert isinstance(entry, Told) and entry.severity in LEVELS
+    assert isinstance(entry, Notable) and entry.severity in LEVELS
     ((off,),) = [
         day.entries for day in days_of(touchpoints("complaint", None, on_map=0, text="x"), Scale(WHOLE.lens, {}))
     ]
-    assert not isinstance(off, Told) or off.severity not in LEVELS, "off the map it is no contact moment"
+    assert not isinstance(off, Notable) or off.severity not in LEVELS, "off the map it is no contact moment"
 
 
 def test_an_account_counts_on_its_timeline_as_it_does_in_its_incidents() -> None:

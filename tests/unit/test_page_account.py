@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from services.dashboard import row_views
 from services.dashboard.catalogue import Catalogue
-from services.dashboard.days import Scale, Told, Use, days_of
+from services.dashboard.days import Notable, Scale, Use, days_of
+from services.dashboard.pages.account.crm_traits import revenue_of
 from services.dashboard.pages.account.stays import COLUMNS, LEAST, stays_of
-from services.dashboard.pages.account.told import revenue_of
 from services.dashboard.views.accounts import PhaseMove, TouchpointView
 from services.dashboard.why import cause_words, corrected_words, method_words, moved_words
 from services.dashboard.words import owner_words
@@ -51,7 +51,7 @@ def test_plain_use_is_one_line_until_something_is_said_or_the_day_ends() -> None
     today, before = days_of(rows, SCALE)
     first, said, last = today.entries
     assert isinstance(first, Use) and first.people == 2 and first.lasted_s == 60
-    assert isinstance(said, Told) and said.severity == "unmeasured", "nothing tells that it went well"
+    assert isinstance(said, Notable) and said.severity == "unmeasured", "nothing tells that it went well"
     assert isinstance(last, Use) and len(last.folded) == len(before.entries) == 1
 
 
@@ -59,7 +59,7 @@ def test_what_hurts_is_never_folded_and_the_worst_sign_leads() -> None:
     hurt = next(row for row in STORE.world.signals if row["polarity"] == "friction")
     row = next(row for row in STORE.world.touchpoints if row["event_id"] == hurt["event_id"])
     ((entry,),) = [day.entries for day in days_of(seen(row), SCALE)]
-    assert isinstance(entry, Told) and entry.signs[0].signal_id == hurt["signal_id"]
+    assert isinstance(entry, Notable) and entry.signs[0].signal_id == hurt["signal_id"]
     assert entry.severity in ("severe", "high", "watch")
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dashboard import cursors
-from services.dashboard.pages.account.told import revenue_of
+from services.dashboard.pages.account.crm_traits import revenue_of
 from services.dashboard.pages.accounts import query
 from services.dashboard.pages.accounts.columns import CHOICE
 from services.dashboard.scope import COLUMNS, RANKINGS

@@ -14,7 +14,7 @@ from schemas.errors import StoreUnavailable
 from schemas.incidents import Delivery, Message
 from services.alerting.measuring import Measuring
 from services.alerting.watcher import without_idle
-from services.dashboard.words import told_of
+from services.dashboard.words import delivery_subject
 from streams.incidents.counts import COUNTS, Figures, measured
 from streams.incidents.intake import Lens
 from streams.incidents.played import desks_of_figures, questions
@@ -314,7 +314,9 @@ def test_a_line_of_the_log_leads_to_what_it_is_about() -> None:
         at=NOW,
         outcome="sent",
     )
-    about = [told_of(line.changed(account_id=name), LENS.types) for name in ("crm:1", "source:crm", f"type:{TYPE}")]
+    about = [
+        delivery_subject(line.changed(account_id=name), LENS.types) for name in ("crm:1", "source:crm", f"type:{TYPE}")
+    ]
     assert about == [
         ("/incidents/i%2F1", "crm:1"),
         ("/sources", "source crm"),

@@ -72,7 +72,7 @@ class AccountAnswers(PainAnswers):
         names, titles = await asyncio.gather(
             self.rows(queries.accounts.ACCOUNT_NAMES, ids=ids), self.rows(queries.people.TITLES, accounts=ids[:20])
         )
-        told = {row["account_id"]: row for row in names}
+        by_id = {row["account_id"]: row for row in names}
         unknown = {"name": "", "segment": "", "traits": ""}
         title = next((row["title"] for row in titles if row["person_id"] == person_id), "")
-        return [unknown | row | told.get(row["account_id"], {}) | {"title": title} for row in rows]
+        return [unknown | row | by_id.get(row["account_id"], {}) | {"title": title} for row in rows]

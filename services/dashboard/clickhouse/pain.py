@@ -26,8 +26,8 @@ class PainAnswers(SignalAnswers):
         gaps, others, asked = await self._hurting(scope, span, by_definition)
         query = queries.hurts.hurt_whom if is_named else queries.hurts.hurt
         rows = await self.rows(query(gaps, scope.of_accounts, others), **asked)
-        told = {account for row in rows if row["is_type"] for account in row["worst"]}
-        known = await self._hashed(scope, span, told)
+        named = {account for row in rows if row["is_type"] for account in row["worst"]}
+        known = await self._hashed(scope, span, named)
 
         def whom(row: Mapping[str, Any]) -> Hurt:
             named = (known[account]["account_id"] for account in row["worst"] if account in known)
@@ -44,9 +44,9 @@ class PainAnswers(SignalAnswers):
         gaps, others, asked = await self._hurting(scope, span, by_definition)
         rows = await self.rows(queries.hurts.hurt_accounts(gaps, scope.of_accounts, others), **asked, limit=limit)
         known = await self._hashed(scope, span, {row["account"] for row in rows})
-        told = ("account_id", "name", "phase", "segment")
+        named = ("account_id", "name", "phase", "segment")
         found = [
-            {name: row[name] for name in ("pained", "worst_type", "last_at")} | {name: one[name] for name in told}
+            {name: row[name] for name in ("pained", "worst_type", "last_at")} | {name: one[name] for name in named}
             for row in rows
             if (one := known.get(row["account"]))
         ]

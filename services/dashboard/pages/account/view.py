@@ -16,8 +16,8 @@ from services.dashboard.catalogue import Catalogue
 from services.dashboard.days import Day, days_of, painful_at, scale_of
 from services.dashboard.incidents import IncidentView
 from services.dashboard.numbers import ratio
+from services.dashboard.pages.account.crm_traits import owner_of, revenue_of, tier_of
 from services.dashboard.pages.account.stays import Stay, stays_of
-from services.dashboard.pages.account.told import owner_of, revenue_of, tier_of
 from services.dashboard.ranking import Burden
 from services.dashboard.scope import Scope
 from services.dashboard.store import CellKey

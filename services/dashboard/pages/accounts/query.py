@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.dashboard import cursors, row_views
-from services.dashboard.pages.account.told import revenue_of
+from services.dashboard.pages.account.crm_traits import revenue_of
 from services.dashboard.pages.accounts.columns import CHOICE, Column, columns_of
 from services.dashboard.reader import Reader
 from services.dashboard.scope import DAY, USUAL_RANKING, Range, Ranking, Scope

@@ -64,12 +64,12 @@ async def play(reader: Reader, days: str, policy: str, number: str, value: str) 
     def played() -> tuple[list[Tally], list[Tally] | None, int]:
         desks = desks_of(pains.signals, pains.touchpoints, pains.accounts, lens, since)
 
-        def told(by: Lens) -> list[Tally]:
+        def tallies(by: Lens) -> list[Tally]:
             return preview(
                 [*desks, *desks_of_figures(asked_for, answers, by, since, now, reader.rhythms)], by, since, now
             )
 
-        return told(lens), told(Lens(changed)) if changed is not None else None, len(desks)
+        return tallies(lens), tallies(Lens(changed)) if changed is not None else None, len(desks)
 
     before, after, accounts = await asyncio.to_thread(played)
     names = {each.id: each.name for each in lens.blueprint.policies}

@@ -110,7 +110,7 @@ async def listing(  # noqa: PLR0913 - one a filter
     wanted = [each for each in found.incidents if state in ("", each.state) and severity in ("", each.severity)]
     wanted = sorted(wanted, key=_place, reverse=True)
     left = [each for each in wanted if after is None or _place(each) < after]
-    page = await _told(reader, found, left[: paging.limit])
+    page = await _named(reader, found, left[: paging.limit])
     more = cursors.encode_time(*_place(page[-1])) if len(left) > len(page) else None
     return answer(IncidentList(page, more, found.is_cut))
 
@@ -140,10 +140,10 @@ async def action(name: str, request: Request, reader: WithReader) -> Response:
     return answer(asdict(Acted(found.view.id, made.action_id, made.verb, made.by, made.at)), 202)
 
 
-async def _told(reader: Reader, found: Found, page: Sequence[IncidentView]) -> list[IncidentView]:
+async def _named(reader: Reader, found: Found, page: Sequence[IncidentView]) -> list[IncidentView]:
     """With whom they hurt."""
-    told = {each.id: each for each in (await with_personas(reader, found, page)).incidents}
-    return [told[each.id] for each in page]
+    named = {each.id: each for each in (await with_personas(reader, found, page)).incidents}
+    return [named[each.id] for each in page]
 
 
 def _place(each: IncidentView) -> tuple[datetime, str]:

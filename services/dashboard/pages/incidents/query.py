@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import get_args
 
 from schemas.incidents import Delivery
-from services.dashboard.board import nobody_told
+from services.dashboard.board import undelivered
 from services.dashboard.incidents import Found, IncidentView, incidents, with_personas
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
@@ -72,6 +72,6 @@ async def ask(reader: Reader, scope: Scope) -> IncidentsPage:
         found,
         reader.unfed_rules(),
         tuple(lines[:LINES]),
-        len(nobody_told(lines, as_of - RECENT)),
+        len(undelivered(lines, as_of - RECENT)),
         names,
     )

@@ -49,7 +49,7 @@ class IncidentPage:
     view: IncidentView
     signs: tuple[Sign, ...]
     log: tuple[LogLine, ...]
-    told: str
+    notified: str
     lines: tuple[Delivery, ...]
     policies: tuple[str, ...]
     runbooks: tuple[str, ...]
@@ -72,7 +72,7 @@ def drawn(
         view=one.view,
         signs=tuple(_signs(catalogue, one, touchpoints)),
         log=tuple(_log(one, actions)),
-        told=told_words(one),
+        notified=notified_words(one),
         lines=tuple(lines),
         policies=tuple(policy.name for policy in one.policies),
         runbooks=tuple(dict.fromkeys(policy.runbook for policy in one.policies if policy.runbook)),
@@ -129,7 +129,7 @@ def _did(action: IncidentAction) -> str:
     return {"take": f"{by} took it", "done": f"{by} called it done"}.get(action.verb, f"{by} wrote")
 
 
-def told_words(one: One) -> str:
+def notified_words(one: One) -> str:
     """Who was told, in a sentence; that nobody was is a sentence of its own."""
     thread = one.listed.thread
     if thread is None and one.policies:

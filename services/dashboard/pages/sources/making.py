@@ -26,18 +26,18 @@ class Made:
         return f"  - name: {self.name}\n    vendor: {self.vendor.name}\n    secrets: [{{file: {place}}}]"
 
 
-def prepared(tools: SourceTools, name: str, vendor: Vendor, told: str) -> Made | None:
+def prepared(tools: SourceTools, name: str, vendor: Vendor, given: str) -> Made | None:
     """Its secret, stored where the configuration will name it; None: there is a secret of that name already.
 
     `told`: what the vendor made; empty: a new one of ours.
     """
-    secret = told or vendor.prefix + secrets.token_urlsafe(24)
-    shown, folder = "" if told else secret, tools.secrets_dir
+    secret = given or vendor.prefix + secrets.token_urlsafe(24)
+    shown, folder = "" if given else secret, tools.secrets_dir
     if folder is None:
         return Made(name, vendor, shown, "")
     try:
         if not write_secret_file(folder / name, secret):
             return None
     except OSError:  # a folder that is mounted read-only: then people write the file
-        return Made(name, vendor, secret if not told else "", "")
+        return Made(name, vendor, secret if not given else "", "")
     return Made(name, vendor, shown, f"secrets/{name}" if folder.name == "secrets" else str(folder / name))

@@ -75,10 +75,10 @@ async def added(request: Request, pages: WithPages) -> Response:
 def _prepared(request: Request, fields: Mapping[str, str]) -> Made:
     vendor = BY_NAME[one_of("vendor", fields.get("vendor", ""), tuple(BY_NAME))]
     name = _new_name(fields, _tools(request))
-    told = fields.get("secret", "").strip()
-    if vendor.is_theirs and not 0 < len(told) <= MAX_SECRET_CHARS:
+    given = fields.get("secret", "").strip()
+    if vendor.is_theirs and not 0 < len(given) <= MAX_SECRET_CHARS:
         refuse("secret", "", f"the secret that {vendor.title} made: its webhooks are signed with it")
-    made = prepared(_tools(request), name, vendor, told if vendor.is_theirs else "")
+    made = prepared(_tools(request), name, vendor, given if vendor.is_theirs else "")
     if made is None:
         refuse("name", name, "a name that no source and no file of secrets has yet")
     return made

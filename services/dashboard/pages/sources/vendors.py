@@ -31,8 +31,8 @@ _PREFIXES = {"posthog": "phc_"}
 
 def _vendor(connector: Connector) -> Vendor:
     docs = connector.docs
-    told = (docs.setup, docs.subscribe, docs.settings, docs.limits)
-    return Vendor(connector.name, docs.title, *told, connector.name in _THEIRS, _PREFIXES.get(connector.name, ""))
+    steps = (docs.setup, docs.subscribe, docs.settings, docs.limits)
+    return Vendor(connector.name, docs.title, *steps, connector.name in _THEIRS, _PREFIXES.get(connector.name, ""))
 
 
 VENDORS: tuple[Vendor, ...] = tuple(_vendor(one) for _, one in sorted(CONNECTORS.items()))

@@ -22,12 +22,12 @@ async def ask(reader: Reader, scope: Scope) -> Today:
     by_definition = reader.catalogue.painful_by_definition
     weighed, found, accounts = await asyncio.gather(
         weigh(reader, scope, named=True),
-        _told(reader, scope, span),
+        _happening(reader, scope, span),
         reader.store.hurt_accounts(scope, span, by_definition, ACCOUNTS),
     )
     return drawn(weighed, found, cast("list[Mapping[str, Any]]", accounts))
 
 
-async def _told(reader: Reader, scope: Scope, span: Range) -> Found:
+async def _happening(reader: Reader, scope: Scope, span: Range) -> Found:
     found = await incidents(reader, scope, span, PAINS)
     return await with_personas(reader, found, happening(found))
