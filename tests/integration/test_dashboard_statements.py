@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, get_args
 
@@ -24,9 +24,9 @@ from services.dashboard.store import (
 )
 from tests import clickhouse_fixture
 from tests.clickhouse_fixture import ClickHouse
-from tests.dashboard_answers import FIGURES, LISTS, RANKED, REST
+from tests.dashboard_answers import FIGURES, LISTS, OF_TWO_DAYS, RANKED, REST
 from tests.dashboard_seed import create_tables
-from tests.dashboard_versions import SPAN, at, fill
+from tests.dashboard_versions import LONG, SPAN, at, fill
 
 pytestmark = pytest.mark.clickhouse
 
@@ -43,6 +43,13 @@ SCOPES = {
     "large ones": Scope(segment="enterprise"),
     "by mail": Scope(channel="email"),
     "nobody's persona": Scope(persona="unknown"),
+    "gold ones as users": Scope(tier="gold", persona="end_user"),
+    "one by mail": Scope(account="crm:1", channel="email"),
+    "one if small": Scope(account="crm:1", segment="small"),
+    "one if gold": Scope(account="crm:2", tier="gold"),
+    "contracts of one": Scope(account="crm:2", owner="Sales", types=("contract",)),
+    "all of one": Scope(account="crm:2", traffic="all", records=RECORDS),
+    "small ones on the web": Scope(persona="end_user", segment="small", channel="web"),
     "of contracts": Scope(owner="Sales", types=("contract",)),
 }
 
@@ -98,36 +105,38 @@ def sums(counts: Counts) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-async def figures(store: ClickHouseStore, name: str) -> dict[str, Any]:
+async def figures(store: ClickHouseStore, name: str, span: Range) -> dict[str, Any]:
     """What the map shows of a scope."""
     scope = SCOPES[name]
-    found = await store.cells(scope, SPAN)
-    before = await store.history(scope, Range(at("11:00"), at("11:59"), 150), 1)
-    hurt = await store.hurt(scope, SPAN, PAINFUL)
-    population = await store.population(scope, SPAN)
+    found = await store.cells(scope, span)
+    day = span.length > timedelta(days=1)
+    now = Range(at("00:00"), at("23:59"), 3600) if day else Range(at("11:00"), at("11:59"), 150)
+    before = await store.history(scope, now, 1)
+    hurt = await store.hurt(scope, span, PAINFUL)
+    population = await store.population(scope, span)
     return {
         "cells": {"/".join(key): sums(counts) for key, counts in sorted(found.by_cell.items())},
         "phases": {phase: counts.volume for phase, counts in sorted(found.by_phase.items())},
         "total": sums(found.total),
         "sparks": {key[1]: [n for n, at in enumerate(each.spark) if at] for key, each in sorted(found.by_cell.items())},
-        "active": await store.active_accounts(scope, SPAN),
+        "active": await store.active_accounts(scope, span),
         "last": clock(await store.last_minute(scope)),
-        "daily": {key[1]: [*days.values()] for key, days in sorted((await store.daily(scope, SPAN)).items())},
-        "hour before": {key[1]: value for key, value in sorted(before.items())},
+        "daily": {key[1]: [*days.values()] for key, days in sorted((await store.daily(scope, span)).items())},
+        "window before": {key[1]: value for key, value in sorted(before.items())},
         "hurt": {key[1]: each.accounts for key, each in sorted(hurt.by_cell.items())},
         "of types": {key: each.worst for key, each in sorted(hurt.by_type.items())},
         "in all": hurt.total.accounts,
         "whom": [
-            (row["account_id"], row["pained"], row["worst_type"], clock(row["last_at"]))
-            for row in await store.hurt_accounts(scope, SPAN, PAINFUL, 2)
+            (row["account_id"], row["name"], row["pained"], row["worst_type"], clock(row["last_at"]))
+            for row in await store.hurt_accounts(scope, span, PAINFUL, 2)
         ],
-        "unmapped": [(row["vendor_type"], row["volume"]) for row in await store.unmapped(scope, SPAN, KNOWN)],
+        "unmapped": [(row["vendor_type"], row["volume"]) for row in await store.unmapped(scope, span, KNOWN)],
         "population": (population["accounts"], population["visitors"], population["at_risk"]),
         "worst rules": {
-            key[1]: rule for key, rule in sorted((await store.worst_rules(scope, SPAN, ["struggle"])).items())
+            key[1]: rule for key, rule in sorted((await store.worst_rules(scope, span, ["struggle"])).items())
         },
         "kept off": [
-            (row["traffic"], row["touchpoints"], row["example"]) for row in await store.kept_off(scope, SPAN, RECORDS)
+            (row["traffic"], row["touchpoints"], row["example"]) for row in await store.kept_off(scope, span, RECORDS)
         ],
     }
 
@@ -195,7 +204,7 @@ async def of_people(store: ClickHouseStore) -> dict[str, Any]:
 async def of_rows(store: ClickHouseStore) -> dict[str, Any]:
     """Touchpoints, their signals, and what they are of."""
     cell = CellQuery(Scope(), SPAN, "purchase", "contract")
-    traffic, flow = await store.traffic(at("10:11")), await store.flow(at("10:30"))
+    traffic, flow = await store.traffic(at("10:11")), await store.flow(at("10:59"))
     found = {"since": SPAN.since, "types": list(PAINFUL), "waits": ["low_score"]}
     pains = await store.pains(["crm:1", "crm:2"], found)
     queries = [SignalQuery(**more) for more in ASKED]
@@ -211,8 +220,12 @@ async def of_rows(store: ClickHouseStore) -> dict[str, Any]:
         "timeline": [carried(row) for row in await store.timeline("crm:1", 2, (at("12:00"), "e3"))],
         "days": await shown(store, DaysQuery(Scope(), SPAN.since, 9, account_id="crm:1")),
         "days of a person": await shown(store, DaysQuery(Scope(), SPAN.since, 2, person_id="p1")),
+        "days since": await shown(store, DaysQuery(Scope(), at("10:00:30"), 9, person_id="p1")),
+        "days of gold": await shown(store, DaysQuery(Scope(tier="gold"), SPAN.since, 9, person_id="p2")),
+        "days at one": await shown(store, DaysQuery(Scope(account="crm:2"), SPAN.since, 9, person_id="p1")),
         "days by mail": await shown(store, DaysQuery(Scope(channel="email"), SPAN.since, 9, person_id="p1")),
         "events": [carried(row) for row in await store.events("crm:1", ["e1", "g1", "e4"])],
+        "several": [carried(row) for row in await store.events("crm:2", ["e5", "e9"])],
         "carriers": sorted(
             (r["event_id"], r["persona"]) for r in await store.carriers(["crm:1", "crm:2"], ["e1", "e4"])
         ),
@@ -246,7 +259,12 @@ def carried(row: Any) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("name", SCOPES)
 async def test_the_map_shows_these_figures(store: ClickHouseStore, name: str) -> None:
-    assert await figures(store, name) == FIGURES[name]
+    assert await figures(store, name, SPAN) == FIGURES[name]
+
+
+@pytest.mark.parametrize("name", SCOPES)
+async def test_the_map_shows_these_figures_where_a_day_is_rolled_up(store: ClickHouseStore, name: str) -> None:
+    assert await figures(store, name, LONG) == OF_TWO_DAYS[name]
 
 
 @pytest.mark.parametrize("name", SCOPES)
