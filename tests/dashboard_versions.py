@@ -64,21 +64,25 @@ def felt(emotion: float, text: str = "") -> Row:
 BUYER: Row = {"persona": "economic_buyer", "segment": "enterprise", "person_id": "p1"}
 BOT: Row = {"on_map": 0, "traffic": "bot", "agent": "Pry"}
 TOUCHPOINTS = [
-    hurting("e0", "crm:1", "09:59", "contract", 0.875, "low_score", **BUYER),  # a minute before
+    # a minute before, and it came late
+    hurting("e0", "crm:1", "09:59", "contract", 0.875, "low_score", **BUYER, received_at=at("11:20")),
     hurting("e1", "crm:1", "10:00", "contract", 0.5, "low_score", **BUYER, **felt(-0.5, "slow")),
     hurting("e2", "crm:1", "11:59:59", "contract", 0.25, "reopened", **BUYER, **felt(0.25, "fine"), channel="email"),
-    hurting("e3", "crm:1", "12:00", "contract", 0.875, "low_score", **BUYER),  # a minute after
+    # a minute after
+    hurting("e3", "crm:1", "12:00", "contract", 0.875, "low_score", **BUYER | {"persona": ""}),
     touched("e4", "crm:2", "10:30", "webinar", phase="awareness", person_id="p2", delight=1, channel="phone"),
     hurting("e5", "crm:2", "11:00", "contract", 0.5, "reopened", person_id="p2", **felt(-0.25, "slow")),
     touched("e6", "anon:1", "10:31", "website_visit", phase="awareness", persona="", segment=""),
     hurting("e7", "anon:2", "10:32", "website_visit", 0.5, "low_score", phase="awareness", persona="", segment=""),
     touched("e8", "crm:3", "10:40", "complaint", phase="initiate", person_id="p3", **felt(-1.0, "angry")),
-    touched("e9", "crm:2", "10:41", "odd", source="desk", vendor_type="track:Odd Thing"),
+    # whose sender's clock is ahead
+    touched("e9", "crm:2", "10:41", "odd", source="desk", vendor_type="track:Odd Thing", received_at=at("10:39")),
+    touched("e10", "crm:3", "11:10", "webinar", phase="awareness", person_id="p1", persona="", backfill=1),
     touched("b0", "crm:2", "08:59", "website_visit", phase="awareness", **BOT),
     touched("b1", "crm:2", "10:10", "website_visit", phase="awareness", **BOT),
     touched("b2", "crm:2", "10:11", "website_visit", phase="awareness", **{**BOT, "agent": "Pro"}),
     touched("b3", "crm:1", "11:01", "contract", on_map=0, traffic="internal", url_host="localhost", agent="x"),
-    touched("b4", "crm:2", "10:12", "crm_record", **BOT),
+    touched("b4", "crm:2", "10:12", "crm_record", source="desk", **BOT),
 ]
 """What counts. Of each there is an older version, and `GONE` were there once."""
 #: The same a day before, which is rolled up.
@@ -88,7 +92,7 @@ DAY_BEFORE = [
         "occurred_at": row["occurred_at"] - timedelta(days=1), "received_at": row["received_at"] - timedelta(days=1),
     }
     for row in TOUCHPOINTS
-    if row["event_id"] not in ("e0", "e3", "b2")
+    if row["event_id"] not in ("e0", "e3", "e10", "b2")
 ]  # fmt: skip
 GONE = [hurting("g1", "crm:1", "10:05", "contract", 0.7, "low_score", **BUYER, **felt(-0.9, "gone"))]
 WRONG: Row = {"revision": 1, "pain": 0.99, "friction": 3, "friction_rules": ["old"], **felt(0.77, "old")}
@@ -113,6 +117,8 @@ SIGNALS = [
     signalled("s0", "e0", "crm:1", "09:59", "low_score", 0.9),
     signalled("s1", "e1", "crm:1", "10:00", "low_score", 0.5, evidence=["e1", "e0"]),
     signalled("s2", "e2", "crm:1", "11:59:59", "reopened", 0.25, is_closed=1, closed_at=at("12:30")),
+    signalled("s3", "e3", "crm:1", "12:00", "low_score", 0.9),
+    signalled("s6", "e2", "crm:1", "11:30", "thanks", 0.9, polarity="delight"),
     signalled("s4", "e4", "crm:2", "10:30", "thanks", 0.8, polarity="delight", touchpoint_type="webinar"),
     signalled("s5", "e5", "crm:2", "11:00", "reopened", 0.5, case_id="c1", evidence=["e9"]),
     signalled("s7", "e7", "anon:2", "10:32", "low_score", 0.7, touchpoint_type="website_visit", phase="awareness"),
@@ -151,7 +157,7 @@ ACCOUNTS = [
         phase_since=EPOCH,
     ),
     account("crm:3", "", "initiate", touchpoints=1, friction_signals=0, last_seen_at=at("10:00")),
-    account("anon:1", "", "awareness", touchpoints=1, last_seen_at=at("10:31")),
+    account("anon:1", "", "awareness", touchpoints=1, on_map_touchpoints=1, last_seen_at=at("10:31")),
     account("anon:2", "", "awareness", touchpoints=1, last_seen_at=at("10:32")),
     account("anon:3", "", "awareness", touchpoints=1, on_map_touchpoints=0, last_seen_at=at("11:31")),
 ]  # fmt: skip
@@ -174,7 +180,8 @@ INCIDENTS = [
 ]
 PROPOSALS = [
     proposal("q1", "user:a", "user:b", at("10:00")),
-    proposal("q2", "org:7", "crm:1", at("10:00"), kind="same_account"),
+    proposal("q2", "crm:3", "crm:1", at("10:00"), kind="same_account"),
+    proposal("q4", "crm:2", "crm:1", at("09:00"), kind="same_account", status="accepted", by="Bo"),
     proposal("q3", "user:c", "user:d", at("11:00"), status="accepted", by="Bo", decided_at=at("11:30")),
 ]
 CORRECTIONS = [
@@ -197,10 +204,13 @@ FRESH = [
 ]
 
 
-EMPTY_MINUTE = """
+EMPTY_MINUTES = """
 INSERT INTO journey_minutes (minute, phase, touchpoint_type, persona, segment, channel, traffic, version, volume)
-VALUES ('2026-03-08 08:00:00', 'awareness', 'webinar', '', '', 'web', '', now64(6), 0)"""
+VALUES ('2026-03-08 08:00:00', 'awareness', 'webinar', '', '', 'web', '', now64(6) - toIntervalHour(1), 0),
+  ('2026-03-09 10:20:00', 'awareness', 'empty', '', '', 'web', '', now64(6) - toIntervalHour(1), 0),
+  ('2026-03-10 10:20:00', 'awareness', 'empty', '', '', 'web', '', now64(6) - toIntervalHour(1), 0)"""
 """Whose touchpoints went to others."""
+MOVING: Row = {"event_id": "m1"}
 OLDER_DAYS = """
 INSERT INTO journey_days SELECT * REPLACE (version - toIntervalHour(1) AS version, volume + 5 AS volume,
   pain_sum + 9 AS pain_sum, friction + 3 AS friction, [] AS account_set, [] AS hurts) FROM journey_days FINAL"""
@@ -216,17 +226,21 @@ def fill(client: Client) -> None:
     _insert(client, "touchpoints", rows)
     recompute(client)
     _insert(client, "touchpoints", [row | LATER_WRONG for row in rows])
-    client.command(EMPTY_MINUTE)
+    client.command(EMPTY_MINUTES)
     assert roll_up(Commands(client), None, limit=9)
     client.command(OLDER_DAYS)
     _with_versions(client, "touchpoints", [], GONE)
     histories = [_kept(row) for row in rows]
-    _with_versions(client, "histories", histories, [_kept(row) for row in GONE], occurred_at=at("09:00"))
+    gone = [_kept(row) for row in GONE] + [_kept(TOUCHPOINTS[1]) | {"account_id": "crm:9"}]
+    _with_versions(client, "histories", histories, gone, occurred_at=at("09:00"))
+    for account_id, revision in (("crm:1", 5), ("crm:2", 4)):  # it moves just now
+        _insert(client, "histories", [histories[0] | MOVING | {"account_id": account_id, "revision": revision}])
     _with_versions(client, "signals", SIGNALS, SIGNALS_GONE, severity=1.0, rule="old")
     _with_versions(client, "account_journeys", ACCOUNTS, ACCOUNTS_GONE, name="Old", traits='{"tier": "old"}')
     _with_versions(client, "incidents", INCIDENTS, [incident("i9", "crm:1")], **OPEN)
-    _insert(client, "proposals", PROPOSALS)
-    _insert(client, "proposals", [row | {"revision": 1, "status": "open", "by": ""} for row in PROPOSALS])
+    older = [row | {"revision": 1, "status": "open", "by": ""} for row in PROPOSALS]
+    for some in (older, PROPOSALS, older):
+        _insert(client, "proposals", some)
     _insert(client, "corrections", CORRECTIONS)
     _insert(client, "corrections", [row | {"corrected_at": at("09:00")} for row in CORRECTIONS])
     for row in FRESH:
@@ -234,9 +248,8 @@ def fill(client: Client) -> None:
 
 
 def _with_versions(client: Client, table: str, rows: list[Row], gone: list[Row], **wrong: Any) -> None:
-    """What holds is written first: what is read last is not what is newest."""
-    if rows:
-        _insert(client, table, rows)
-        _insert(client, table, [row | wrong | {"revision": 1} for row in rows])
+    older = [row | wrong | {"revision": 1} for row in rows]
+    for some in filter(None, (older, rows, older)):  # what is read first or last is not what is newest
+        _insert(client, table, some)
     _insert(client, table, [row | {"revision": 3, "is_deleted": 1} for row in gone])
     _insert(client, table, gone)
