@@ -16,7 +16,8 @@ TYPES = [
     TouchpointType(id="pro", name="", phase="p", match=(Match(action="click", properties={"plan": ("pro",)}),)),
     TouchpointType(id="paged", name="", phase="p", match=(Match(action="page_view", page="/a*"),)),
 ]
-PRO, FREE, BARE = ({"plan": "pro"}, {"plan": "free"}, {})
+PRO, FREE = {"plan": "pro"}, {"plan": "free"}
+BARE: dict[str, str] = {}
 
 
 @pytest.mark.parametrize("order", list(permutations([(PRO, "pro"), (FREE, "any"), (BARE, "any")])))
