@@ -83,7 +83,7 @@ _ALL = (
         "matching",
         "streams/matching",
         "conditions recognition traffic",
-        "condition_edges recognition traffic",
+        "condition_edges recognition recognition_edges traffic",
     ),
     group(
         "incidents",
