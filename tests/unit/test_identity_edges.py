@@ -16,7 +16,6 @@ from streams.identity.aliases import (
     ordered,
     placeholder_among,
     strength,
-    strongest,
     unique_space,
 )
 from streams.identity.clusters import MAX_ALIASES, Traits, nothing_parts, traits_of
@@ -167,11 +166,7 @@ def test_an_address_is_one_by_its_shape(text: str, is_one: bool) -> None:
 def test_names_are_ordered_by_strength_then_by_value() -> None:
     names = ["anonymous:a", "user:b", "user:a", None, "crm_contact:crm:1", "email:x@y.com", "ticket:1"]
     expected = ("crm_contact:crm:1", "email:x@y.com", "user:a", "user:b", "anonymous:a", "ticket:1")
-    assert (
-        ordered(names) == expected
-        and strongest(["anonymous:a", "user:b", "user:a"]) == "user:a"
-        and strongest([]) is None
-    )
+    assert ordered(names) == expected
     assert strength("user:a") > strength("anonymous:a") > strength("ticket:1") > strength("crm:1") == 0
     assert is_person("phone:+31") and not is_person("ticket:1") and kind_of("user:a:b") == "user"
 
