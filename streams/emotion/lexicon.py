@@ -17,6 +17,8 @@ _STRENGTHEN, _WEAKEN = 0.293, -0.293
 #: 1.8, one clear word, is ±0.51; the library's own 15 was chosen for tweets, which shout.
 _SATURATION = 9.0
 _SLANG_LETTERS = 4
+#: The library turns what follows `no` by a rule of its own; as a negator it would turn it back.
+_TURNED_BY_THE_LIBRARY = "no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
         feelings=SentimentIntensityAnalyzer(
             lexicon={word: valence for word, valence in scored.items() if word not in negators},
             booster=boosters,
-            negations=negators,
+            negations=negators - {_TURNED_BY_THE_LIBRARY},
             multiword={},
             idioms={},
             emoji=words.emoji or None,
