@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from streams.emotion.lexicon import JOINT, Lexicon
+from streams.emotion.times import GAP
 
-#: A token that says nothing, and the library's own word of contrast.
-GAP: Final = ","
+#: The library's own word of contrast.
 BUT: Final = "but"
 _EDGES = "\"'`.,;:!?()[]{}<>*_~/\\|–—-…“”„‚«»"
 _CLAUSE_ENDS = ",;:)–—"
@@ -92,7 +92,8 @@ def _not_now(ready: list[str], lexicon: Lexicon) -> None:
     """What was felt in a time that is over, up to a contrast, and what was feared, is no feeling of now."""
     ends = [*(place for place, word in enumerate(ready) if word == BUT), len(ready)]
     for at, word in enumerate(ready):
-        if word in lexicon.past or word in lexicon.feared:
+        compared = at > 0 and ready[at - 1] in lexicon.compares
+        if (word in lexicon.past and not compared) or word in lexicon.feared:
             end = next(place for place in ends if place >= at)
             begin = max((place for place in ends if place < at), default=0) if word in lexicon.past else at
             for place in range(begin, end):
@@ -101,9 +102,9 @@ def _not_now(ready: list[str], lexicon: Lexicon) -> None:
 
 
 def _surpassed(ready: list[str], lexicon: Lexicon) -> None:
-    """`never had such a quick reply` denies nothing: it was the quickest."""
+    """`never had such a quick reply` denies nothing: it was the quickest. Nor does `did not expect such`."""
     for at, word in enumerate(ready):
-        if word not in lexicon.never:
+        if word not in lexicon.never and JOINT.join(ready[at : at + 2]) not in lexicon.never:
             continue
         for place in range(at + 1, min(at + 1 + _SUCH_REACH_WORDS, len(ready))):
             if ready[place] in lexicon.such or _is_better(ready, place, lexicon):

@@ -34,6 +34,16 @@ class Lexicon:
     contrast: frozenset[str]
     past: frozenset[str]
     feared: frozenset[str]
+    until: frozenset[str]
+    before: frozenset[str]
+    steady: frozenset[str]
+    then: frozenset[str]
+    expected: frozenset[str]
+    thought: frozenset[str]
+    unreal: frozenset[str]
+    compares: frozenset[str]
+    joins: frozenset[str]
+    ended: frozenset[str]
     never: frozenset[str]
     such: frozenset[str]
     presses: frozenset[str]
@@ -107,6 +117,16 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
         contrast=frozenset(words.contrast.split()),
         past=frozenset(words.past.split()),
         feared=frozenset(words.feared.split()),
+        until=frozenset(words.until.split()),
+        before=frozenset(words.before.split()),
+        steady=frozenset(words.steady.split()),
+        then=frozenset(words.then.split()),
+        expected=frozenset(words.expected.split()),
+        thought=frozenset(words.thought.split()),
+        unreal=frozenset(words.unreal.split()),
+        compares=frozenset(words.compares.split()),
+        joins=frozenset(words.joins.split()),
+        ended=frozenset(words.ended.split()),
         never=frozenset(words.never.split()),
         such=frozenset(words.such.split()),
         presses=frozenset(words.presses.split()),
