@@ -9,17 +9,18 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from streams.emotion.lexicon import JOINT, Lexicon
+from streams.emotion.lexicon import BEFORE_YEAR, Lexicon, Phrases, Turns
 
 #: A token that says nothing.
 GAP: Final = ","
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_LONGEST_MARK_WORDS = 4
 #: `perfect before the takeover`: a stretch this short has no verb, and none is asked for.
 _VERBLESS_WORDS = 2
+#: How far from its mark a feeling may stand, so that no text is slow.
+_REACH_WORDS = 20
 #: `Until you moved.`: a longer sentence says something of its own.
 _FRAGMENT_WORDS = 6
-#: How far a word of trouble may stand before `niet meer`.
+#: How far a word of trouble may stand before `niet meer`, and how long such words are.
 _ENDED_REACH_WORDS = 2
 
 
@@ -27,32 +28,38 @@ def of_now(clauses: Sequence[Sequence[str]], lexicon: Lexicon) -> list[list[str]
     """The clauses of a sentence without the feelings that are not those of now."""
     found = [list(clause) for clause in clauses]
     for place, clause in enumerate(found):
-        for at in range(len(clause)):
-            if _turns(clause, at, lexicon):
+        if lexicon.turns.cues.isdisjoint(clause):
+            continue
+        turned = False
+        for at in range(len(clause) - 1, -1, -1):
+            if clause[at] not in lexicon.turns.cues:
+                continue
+            if not turned and _begins_turn(clause, at, lexicon.turns):
+                turned = True  # the last turn ends what stands before the others, too
                 _end(found, place, at, lexicon)
-        _forget_expected(clause, lexicon)
-        _forget_named_year(clause, lexicon)
-        _forget_ended_trouble(clause, lexicon)
+            _forget_expected(clause, at, lexicon)
+            _forget_named_year(clause, at, lexicon)
+            _forget_ended_trouble(clause, at, lexicon)
     return found
 
 
 def ends_praise(clauses: Sequence[Sequence[str]], lexicon: Lexicon) -> bool:
     """Whether a sentence is no more than a turn, which ends what the one before it says: `Until the last update.`"""
     first, *rest = clauses
-    short = not any(rest) and len(first) <= _FRAGMENT_WORDS
-    return short and _turns(first, 0, lexicon) and _marked(first, 0, lexicon.until)
+    short = not any(rest) and 0 < len(first) <= _FRAGMENT_WORDS
+    return short and _marked(first, 0, lexicon.turns.until) and _begins_turn(first, 0, lexicon.turns)
 
 
-def _marked(clause: Sequence[str], at: int, marks: frozenset[str]) -> bool:
+def _marked(clause: Sequence[str], at: int, marks: Phrases) -> bool:
     """Whether one of the marks, a word or several, begins at a place."""
-    return any(JOINT.join(clause[at : at + size]) in marks for size in range(1, _LONGEST_MARK_WORDS + 1))
+    return any(tuple(clause[at : at + len(mark)]) == mark for mark in marks.get(clause[at], ()))
 
 
-def _turns(clause: Sequence[str], at: int, lexicon: Lexicon) -> bool:
+def _begins_turn(clause: Sequence[str], at: int, turns: Turns) -> bool:
     """Whether a turn begins here: `until you moved`, but neither `until now` nor `than before`."""
-    if at + 1 == len(clause) or not (_marked(clause, at, lexicon.until | lexicon.before)):
+    if at + 1 == len(clause) or not (_marked(clause, at, turns.until) or _marked(clause, at, turns.before)):
         return False
-    return not (_marked(clause, at, lexicon.steady) or at and _marked(clause, at - 1, lexicon.steady))
+    return not (_marked(clause, at, turns.steady) or (at and _marked(clause, at - 1, turns.steady)))
 
 
 def _end(clauses: list[list[str]], place: int, at: int, lexicon: Lexicon) -> None:
@@ -65,8 +72,8 @@ def _end(clauses: list[list[str]], place: int, at: int, lexicon: Lexicon) -> Non
         return
     before, end = (clause, at) if at else (clauses[place - 1], len(clauses[place - 1]))
     begin = _behind(before, end, lexicon.contrast)
-    stretch, lasting = before[begin:end], _marked(clause, at, lexicon.until)
-    if not lasting and not any(map(lexicon.valence, before[_behind(before, end, lexicon.joins) : end])):
+    stretch, lasting = before[begin:end], _marked(clause, at, lexicon.turns.until)
+    if not lasting and not any(map(lexicon.valence, before[_behind(before, end, lexicon.turns.joins) : end])):
         return  # `was friendly and left before dark`: what came before is the leaving alone
     if _is_past(stretch, lexicon):
         _forget(before, begin, end, lexicon)
@@ -74,51 +81,52 @@ def _end(clauses: list[list[str]], place: int, at: int, lexicon: Lexicon) -> Non
         _forget(before, begin, end, lexicon, sign=1 if lexicon.negators.isdisjoint(stretch) else -1)
 
 
-def _forget_expected(clause: list[str], lexicon: Lexicon) -> None:
+def _forget_expected(clause: list[str], at: int, lexicon: Lexicon) -> None:
     """`we expected downtime and had none`; not `slower than we expected`, nor `dat had ik niet verwacht`."""
-    marks = lexicon.expected if lexicon.unreal.isdisjoint(clause) else lexicon.expected | lexicon.thought
-    for at in range(len(clause)):
-        if not _marked(clause, at, marks):
-            continue
-        begin, end = _around(clause, at, lexicon.contrast | lexicon.joins)
-        spoken = clause[begin : at + 1 + lexicon.denial_follows]
-        if lexicon.negators.isdisjoint(spoken) and lexicon.compares.isdisjoint(spoken):
-            _forget(clause, begin, end, lexicon)
+    turns = lexicon.turns
+    thought = _marked(clause, at, turns.thought) and not turns.unreal.isdisjoint(clause)
+    if not thought and not _marked(clause, at, turns.expected):
+        return
+    begin, end = _around(clause, at, turns.ends)
+    spoken = clause[begin : at + 1 + lexicon.denial_follows]
+    if lexicon.negators.isdisjoint(spoken) and lexicon.compares.isdisjoint(spoken):
+        _forget(clause, begin, end, lexicon)
 
 
-def _forget_named_year(clause: list[str], lexicon: Lexicon) -> None:
-    """`in 2019 your trainers were superb`, `back in 2019`."""
-    for at in range(1, len(clause)):
-        if clause[at - 1] == "in" and _YEAR.fullmatch(clause[at]) and _is_past(clause, lexicon):
-            _forget(clause, *_around(clause, at, lexicon.contrast), lexicon)
+def _forget_named_year(clause: list[str], at: int, lexicon: Lexicon) -> None:
+    """`in 2019 your trainers were superb`."""
+    if clause[at] == BEFORE_YEAR and _YEAR.fullmatch("".join(clause[at + 1 : at + 2])) and _is_past(clause, lexicon):
+        _forget(clause, *_around(clause, at, lexicon.contrast), lexicon)
 
 
-def _forget_ended_trouble(clause: list[str], lexicon: Lexicon) -> None:
-    """`crasht niet meer`: the library looks for a negator before the word alone."""
-    for at in range(len(clause)):
-        if _marked(clause, at, lexicon.ended):
-            begin = max(at - _ENDED_REACH_WORDS, _behind(clause, at, lexicon.contrast | lexicon.conjunctions))
-            _forget(clause, begin, at, lexicon, sign=-1)
+def _forget_ended_trouble(clause: list[str], at: int, lexicon: Lexicon) -> None:
+    """`crasht niet meer`, `the errors have disappeared`."""
+    if not _marked(clause, at, lexicon.turns.ended):
+        return
+    begin = max(at - _ENDED_REACH_WORDS, _behind(clause, at, lexicon.conjunctions))
+    if any(lexicon.valence(word) < 0 for word in clause[begin:at]):
+        _forget(clause, begin, at + _ENDED_REACH_WORDS, lexicon, sign=-1)
 
 
 def _is_past(stretch: Sequence[str], lexicon: Lexicon) -> bool:
-    return not lexicon.then.isdisjoint(stretch)
+    return not lexicon.turns.then.isdisjoint(stretch)
 
 
 def _behind(clause: Sequence[str], end: int, stops: frozenset[str]) -> int:
-    """The place behind the last of some words before `end`."""
-    return max((place + 1 for place in range(end) if clause[place] in stops), default=0)
+    """The place behind the last of some words before `end`, within reach."""
+    reach = max(end - _REACH_WORDS, 0)
+    return next((place + 1 for place in range(end - 1, reach - 1, -1) if clause[place] in stops), reach)
 
 
 def _around(clause: Sequence[str], at: int, stops: frozenset[str]) -> tuple[int, int]:
     """The stretch around a place, between two of some words."""
-    end = next((place for place in range(at, len(clause)) if clause[place] in stops), len(clause))
-    return _behind(clause, at, stops), end
+    reach = min(at + _REACH_WORDS, len(clause))
+    return _behind(clause, at, stops), next((place for place in range(at, reach) if clause[place] in stops), reach)
 
 
 def _forget(clause: list[str], begin: int, end: int, lexicon: Lexicon, sign: int = 0) -> None:
     """Take out the feelings of a stretch: all, or those of one sign."""
-    for place in range(begin, end):
+    for place in range(begin, min(end, len(clause))):
         valence = lexicon.valence(clause[place])
-        if valence and valence * sign >= 0 or clause[place] in lexicon.denied and not sign:
+        if (valence and valence * sign >= 0) or (not sign and clause[place] in lexicon.denied):
             clause[place] = GAP
