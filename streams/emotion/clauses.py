@@ -90,6 +90,8 @@ def tells_of_others(clause: Sequence[str], lexicon: Lexicon) -> bool:
 
 def _not_now(ready: list[str], lexicon: Lexicon) -> None:
     """What was felt in a time that is over, up to a contrast, and what was feared, is no feeling of now."""
+    if not tells_of_others(ready, lexicon):
+        return
     ends = [*(place for place, word in enumerate(ready) if word == BUT), len(ready)]
     for at, word in enumerate(ready):
         compared = at > 0 and ready[at - 1] in lexicon.compares
@@ -104,7 +106,8 @@ def _not_now(ready: list[str], lexicon: Lexicon) -> None:
 def _surpassed(ready: list[str], lexicon: Lexicon) -> None:
     """`never had such a quick reply` denies nothing: it was the quickest. Nor does `did not expect such`."""
     for at, word in enumerate(ready):
-        if word not in lexicon.never and JOINT.join(ready[at : at + 2]) not in lexicon.never:
+        pair = JOINT.join(ready[at : at + 2]) if word in lexicon.negators else word
+        if word not in lexicon.never and pair not in lexicon.never:
             continue
         for place in range(at + 1, min(at + 1 + _SUCH_REACH_WORDS, len(ready))):
             if ready[place] in lexicon.such or _is_better(ready, place, lexicon):
