@@ -151,7 +151,7 @@ def run(pace: Pace, say: Say) -> list[Figure]:
             "held out, library alone": (held_out, library_alone()),
         }
         for name, (texts, read) in readers.items():
-            figures += _told(f"emotion, {language}, {name}", marks(texts, read))
+            figures += _rows(f"emotion, {language}, {name}", marks(texts, read))
         known = sum(feeling_of(text).language == language for text, _ in held_out) / len(held_out)
         figures.append(Figure(f"emotion, {language}, held out", "language found", f"{known:.0%}"))
         figures += _kinds(language)
@@ -160,7 +160,7 @@ def run(pace: Pace, say: Say) -> list[Figure]:
     return figures
 
 
-def _told(part: str, found: Marks) -> list[Figure]:
+def _rows(part: str, found: Marks) -> list[Figure]:
     rows = {
         "texts": f"{found.texts}",
         "right": f"{found.accuracy:.0%}",

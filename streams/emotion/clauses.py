@@ -13,6 +13,8 @@ from streams.emotion.times import GAP
 
 #: The library's own word of contrast.
 BUT: Final = "but"
+#: The library has a rule of its own for what follows `no`, besides the one for negators: together they turn it twice.
+_PLAINLY: Final = {"no": "not"}
 _EDGES = "\"'`.,;:!?()[]{}<>*_~/\\|–—-…“”„‚«»"
 _CLAUSE_ENDS = ",;:)–—"
 _DENIAL_REACH_WORDS = 5
@@ -68,9 +70,9 @@ def _together(clause: list[str], lexicon: Lexicon) -> list[str]:
 def made_ready(clause: list[str], lexicon: Lexicon) -> list[str]:
     """The clause as the library can count it: denied words marked, their negators and what they deny gone.
 
-    Words of contrast become the one the library knows; good things hoped for are not told.
+    Words of contrast become the one the library knows; good things hoped for do not count.
     """
-    ready = [BUT if word in lexicon.contrast else word for word in clause]
+    ready = [BUT if word in lexicon.contrast else _PLAINLY.get(word, word) for word in clause]
     _surpassed(ready, lexicon)
     _not_now(ready, lexicon)
     for at, word in enumerate(clause):
@@ -83,14 +85,14 @@ def made_ready(clause: list[str], lexicon: Lexicon) -> list[str]:
     return ready
 
 
-def tells_of_others(clause: Sequence[str], lexicon: Lexicon) -> bool:
-    """Whether a clause tells of a time that is over, or of what was only feared."""
+def speaks_of_other_times(clause: Sequence[str], lexicon: Lexicon) -> bool:
+    """Whether a clause speaks of a time that is over, or of what was only feared."""
     return not lexicon.past.isdisjoint(clause) or not lexicon.feared.isdisjoint(clause)
 
 
 def _not_now(ready: list[str], lexicon: Lexicon) -> None:
     """What was felt in a time that is over, up to a contrast, and what was feared, is no feeling of now."""
-    if not tells_of_others(ready, lexicon):
+    if not speaks_of_other_times(ready, lexicon):
         return
     ends = [*(place for place, word in enumerate(ready) if word == BUT), len(ready)]
     for at, word in enumerate(ready):

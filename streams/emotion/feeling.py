@@ -33,7 +33,7 @@ _OWN_DIALECT: Final = "touchline"
 
 @dataclass(frozen=True, slots=True)
 class Feeling:
-    """What a text tells: its language (None: another, or unsure) and -1..1 (None: not understood; 0.0: neutral)."""
+    """What a text says: its language (None: another, or unsure) and -1..1 (None: not understood; 0.0: neutral)."""
 
     language: Language | None = None
     sentiment: float | None = None

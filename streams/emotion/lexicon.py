@@ -17,8 +17,6 @@ _STRENGTHEN, _WEAKEN = 0.293, -0.293
 #: 1.8, one clear word, is ±0.51; the library's own 15 was chosen for tweets, which shout.
 _SATURATION = 9.0
 _SLANG_LETTERS = 4
-#: The library turns what follows `no` by a rule of its own; as a negator it would turn it back.
-_TURNED_BY_THE_LIBRARY = "no"
 #: `in 2019`, in both languages.
 BEFORE_YEAR: Final = "in"
 
@@ -93,8 +91,8 @@ def _without_slang(general: Mapping[str, float]) -> dict[str, float]:
 
 
 def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, float]) -> Lexicon:
-    told = f"{words.past} {words.feared}".split()
-    markers = {tuple(word.split(JOINT)): 0.0 for word in told if JOINT in word}
+    joined = f"{words.past} {words.feared}".split()
+    markers = {tuple(word.split(JOINT)): 0.0 for word in joined if JOINT in word}
     said = {tuple(phrase.split()): valence for phrase, valence in multiword.items()} | dict(phrases(words.phrases))
     said = markers | said
     denied = {f"{word}{JOINT}": valence for word, valence in valences(words.denied).items()}
@@ -117,7 +115,7 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
         feelings=SentimentIntensityAnalyzer(
             lexicon={word: valence for word, valence in scored.items() if word not in negators},
             booster=boosters,
-            negations=negators - {_TURNED_BY_THE_LIBRARY},
+            negations=negators,
             multiword={},
             idioms={},
             emoji=words.emoji or None,

@@ -25,7 +25,7 @@ class Vocabulary(Strict):
     negators: str = Field(description="words that deny what they stand near")
     more: str = Field(description="words that strengthen the feeling after them")
     less: str = Field(description="words that weaken it")
-    wishes: str = Field(description="words after which good things are hoped for, not told")
+    wishes: str = Field(description="words after which good things are only hoped for")
     contrast: str = Field(description="words after which comes what counts")
     past: str = Field(description="words of a time that is over: how it was then says nothing of how it is")
     feared: str = Field(description="words after which trouble is named that was feared, not had")
