@@ -66,6 +66,7 @@ class Hearing:
         self._store, self._behind, self._rhythms, self._meter = store, behind, rhythms, meter
         self._clock, self._looked, self._sources = clock, looked, sources
         self._learned_at = EPOCH
+        self._heard: dict[str, datetime] = {}
         self.waits = "nothing was looked at yet"
         """Why nothing can be said of sources now; empty: it can."""
 
@@ -108,11 +109,13 @@ class Hearing:
         owned({str(row["account_id"]): str(row["crm_owner"]) for row in rows})
 
     def _ask(self, now: datetime) -> dict[str, datetime]:
-        if not timedelta() <= now - self._learned_at < _LEARN_EVERY:
-            self._rhythms.learn(self._store.rows(SLOTS, {"since": stamp(now - MEMORY)}), now)
-            self._learned_at = now
         rows: Sequence[Mapping[str, Any]] = self._store.rows(_HEARD)
         found = {str(row["source"]): aware(row["heard_at"]) for row in rows if row["source"] in self._sources}
+        came_late = any(self._heard.get(source, at) != at <= self._learned_at for source, at in found.items())
+        self._heard = found
+        if came_late or not timedelta() <= now - self._learned_at < _LEARN_EVERY:
+            self._rhythms.learn(self._store.rows(SLOTS, {"since": stamp(now - MEMORY)}), now)
+            self._learned_at = now
         live = {source: self._rhythms.live(source, at) for source, at in found.items() if at > EPOCH}
         return {source: at for source, at in live.items() if at is not None}
 
