@@ -217,7 +217,7 @@ class Reader:
         return build_freshness(found, self._sources, as_of, behind, ignored, aside, traffic, refused, self.rhythms)
 
     async def _learn_rhythms(self, as_of: datetime) -> None:
-        self.rhythms.learn(await self.store.slots(as_of - MEMORY))
+        self.rhythms.learn(await self.store.slots(as_of - MEMORY), as_of)
 
     async def _beside(self, as_of: datetime) -> tuple[Sequence[Row], Sequence[Row]]:
         """Ignored messages, and traffic of others than customers: there may be much of it."""
