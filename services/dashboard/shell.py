@@ -77,7 +77,7 @@ def environment() -> Environment:
         "change_kind": words.change_kind,
         "since_words": words.since_words,
         "delivery_words": words.delivery_words,
-        "told_of": words.delivery_subject,
+        "delivery_subject": words.delivery_subject,
         "dumbbell": charts.dumbbell,
         "lane": charts.lane,
         "ticks": charts.ticks,
