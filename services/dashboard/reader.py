@@ -19,6 +19,7 @@ from schemas.capabilities import Capability
 from schemas.touchpoints import Attribution
 from services.common.open_organisations import open_organisations
 from services.dashboard import cursors, row_views
+from services.dashboard.answer_cache import Lately, Remembered
 from services.dashboard.answers import Given
 from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
@@ -26,7 +27,6 @@ from services.dashboard.catalogue import Catalogue
 from services.dashboard.errands import Errands
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
 from services.dashboard.grouped import Grouped
-from services.dashboard.lately import Lately, Remembered
 from services.dashboard.letters import Letters
 from services.dashboard.mapping import MapInputs, build_map, cell_of
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS

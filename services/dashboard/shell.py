@@ -16,10 +16,10 @@ from starlette.responses import Response
 
 from schemas.errors import StoreUnavailable
 from services.dashboard import charts, why, words
-from services.dashboard.absent import NotFound
 from services.dashboard.api import InScope, WithReader, dumps
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.desks import desk_of
+from services.dashboard.not_found import NotFound
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.kind import Page
 from services.dashboard.params import Text, one_of

@@ -65,8 +65,8 @@ def late_of(heard: Mapping[str, datetime], rhythms: Rhythms, now: datetime) -> I
 def directories(place: Place) -> Iterator[Check]:
     """Sources whose stored records are of another directory than new ones; nothing while migrations wait."""
     from services.common.secrets import clickhouse_password
+    from services.sink.directory_check import parted_sources
     from services.sink.migrate import pending
-    from services.sink.parted import parted_sources
 
     if not pending(place.config.clickhouse, clickhouse_password(place.config)):
         found = [
