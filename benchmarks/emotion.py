@@ -24,6 +24,8 @@ from streams.emotion.vocabulary import LANGUAGES, Language
 
 Label = Literal["negative", "neutral", "positive"]
 Part = Literal["tuning", "held_out"]
+#: Sentences that are easily read the wrong way round; of what is over nothing is known.
+KindsPart = Literal["kinds", "kinds_held_out"]
 Read = Callable[[str], float | None]
 """A text's sentiment; None: not known."""
 
@@ -39,6 +41,14 @@ class Group(Strict):
 
     label: Label = Field(alias="is", description="how their writers felt")
     kind: str = Field(description="plain, negation, mixed, courtesy, short, hard or long")
+    texts: tuple[str, ...] = Field(description="the texts")
+
+
+class Kind(Strict):
+    """Labelled texts that are easily read the wrong way round."""
+
+    label: Literal["negative", "positive", "unknown"] = Field(alias="is", description="how their writers feel now")
+    kind: str = Field(description="what may turn them round")
     texts: tuple[str, ...] = Field(description="the texts")
 
 
@@ -60,6 +70,23 @@ def labelled(language: Language, part: Part) -> list[tuple[str, Label]]:
     text = (_DATA / f"{language}_{part}.yaml").read_text(encoding="utf-8")
     groups = TypeAdapter(list[Group]).validate_python(yaml.safe_load(text))
     return [(text, group.label) for group in groups for text in group.texts]
+
+
+def kinds(language: Language, part: KindsPart) -> list[Kind]:
+    """Groups of texts that are easily read the wrong way round."""
+    text = (_DATA / f"{language}_{part}.yaml").read_text(encoding="utf-8")
+    return TypeAdapter(list[Kind]).validate_python(yaml.safe_load(text))
+
+
+def wrong(groups: Sequence[Kind], read: Read) -> list[tuple[float, str]]:
+    """What is read otherwise than its writer feels; no reading is not wrong, and a feeling of what is over is."""
+    found = [(read(text), text, group.label) for group in groups for text in group.texts]
+    expected = {"unknown": "neutral"}
+    return [
+        (value, text)
+        for value, text, label in found
+        if value is not None and _side(value, SIDED) != expected.get(label, label)
+    ]
 
 
 def marks(texts: Sequence[tuple[str, Label]], read: Read) -> Marks:
@@ -124,15 +151,16 @@ def run(pace: Pace, say: Say) -> list[Figure]:
             "held out, library alone": (held_out, library_alone()),
         }
         for name, (texts, read) in readers.items():
-            figures += _told(f"emotion, {language}, {name}", marks(texts, read))
+            figures += _rows(f"emotion, {language}, {name}", marks(texts, read))
         known = sum(feeling_of(text).language == language for text, _ in held_out) / len(held_out)
         figures.append(Figure(f"emotion, {language}, held out", "language found", f"{known:.0%}"))
+        figures += _kinds(language)
         figures += _costs(language, [text for text, _ in held_out], pace)
         say(f"  {language}: {marks(held_out, sentiment).accuracy:.0%} right of {len(held_out)} held out")
     return figures
 
 
-def _told(part: str, found: Marks) -> list[Figure]:
+def _rows(part: str, found: Marks) -> list[Figure]:
     rows = {
         "texts": f"{found.texts}",
         "right": f"{found.accuracy:.0%}",
@@ -143,6 +171,21 @@ def _told(part: str, found: Marks) -> list[Figure]:
         "≥ 0.5 precision / recall": f"{found.precision['positive']:.2f} / {found.recall['positive']:.2f}",
     }
     return [Figure(part, what, value) for what, value in rows.items()]
+
+
+def _kinds(language: Language) -> list[Figure]:
+    names: dict[KindsPart, str] = {"kinds_held_out": "kinds, held out", "kinds": "kinds, tuning (flatters)"}
+    figures: list[Figure] = []
+    for part, name in names.items():
+        groups = kinds(language, part)
+        texts = [text for group in groups for text in group.texts]
+        rows = {
+            "texts": len(texts),
+            "read wrongly": len(wrong(groups, sentiment)),
+            "does not know": [sentiment(text) for text in texts].count(None),
+        }
+        figures += [Figure(f"emotion, {language}, {name}", what, f"{value}") for what, value in rows.items()]
+    return figures
 
 
 def _costs(language: Language, texts: Sequence[str], pace: Pace) -> list[Figure]:

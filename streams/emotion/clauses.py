@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from streams.emotion.lexicon import JOINT, Lexicon
+from streams.emotion.times import GAP
 
-#: A token that says nothing, and the library's own word of contrast.
-GAP: Final = ","
+#: The library's own word of contrast.
 BUT: Final = "but"
+#: The library has a rule of its own for what follows `no`, besides the one for negators: together they turn it twice.
+_PLAINLY: Final = {"no": "not"}
 _EDGES = "\"'`.,;:!?()[]{}<>*_~/\\|–—-…“”„‚«»"
 _CLAUSE_ENDS = ",;:)–—"
 _DENIAL_REACH_WORDS = 5
@@ -68,9 +70,9 @@ def _together(clause: list[str], lexicon: Lexicon) -> list[str]:
 def made_ready(clause: list[str], lexicon: Lexicon) -> list[str]:
     """The clause as the library can count it: denied words marked, their negators and what they deny gone.
 
-    Words of contrast become the one the library knows; good things hoped for are not told.
+    Words of contrast become the one the library knows; good things hoped for do not count.
     """
-    ready = [BUT if word in lexicon.contrast else word for word in clause]
+    ready = [BUT if word in lexicon.contrast else _PLAINLY.get(word, word) for word in clause]
     _surpassed(ready, lexicon)
     _not_now(ready, lexicon)
     for at, word in enumerate(clause):
@@ -83,16 +85,19 @@ def made_ready(clause: list[str], lexicon: Lexicon) -> list[str]:
     return ready
 
 
-def tells_of_others(clause: Sequence[str], lexicon: Lexicon) -> bool:
-    """Whether a clause tells of a time that is over, or of what was only feared."""
+def speaks_of_other_times(clause: Sequence[str], lexicon: Lexicon) -> bool:
+    """Whether a clause speaks of a time that is over, or of what was only feared."""
     return not lexicon.past.isdisjoint(clause) or not lexicon.feared.isdisjoint(clause)
 
 
 def _not_now(ready: list[str], lexicon: Lexicon) -> None:
     """What was felt in a time that is over, up to a contrast, and what was feared, is no feeling of now."""
+    if not speaks_of_other_times(ready, lexicon):
+        return
     ends = [*(place for place, word in enumerate(ready) if word == BUT), len(ready)]
     for at, word in enumerate(ready):
-        if word in lexicon.past or word in lexicon.feared:
+        compared = at > 0 and ready[at - 1] in lexicon.compares
+        if (word in lexicon.past and not compared) or word in lexicon.feared:
             end = next(place for place in ends if place >= at)
             begin = max((place for place in ends if place < at), default=0) if word in lexicon.past else at
             for place in range(begin, end):
@@ -101,9 +106,10 @@ def _not_now(ready: list[str], lexicon: Lexicon) -> None:
 
 
 def _surpassed(ready: list[str], lexicon: Lexicon) -> None:
-    """`never had such a quick reply` denies nothing: it was the quickest."""
+    """`never had such a quick reply` denies nothing: it was the quickest. Nor does `did not expect such`."""
     for at, word in enumerate(ready):
-        if word not in lexicon.never:
+        pair = JOINT.join(ready[at : at + 2]) if word in lexicon.negators else word
+        if word not in lexicon.never and pair not in lexicon.never:
             continue
         for place in range(at + 1, min(at + 1 + _SUCH_REACH_WORDS, len(ready))):
             if ready[place] in lexicon.such or _is_better(ready, place, lexicon):

@@ -16,7 +16,7 @@ from streams.emotion.reading import score
 from streams.emotion.vocabulary import Language
 
 #: Counts up with every change that can change a result: word lists, rules, or a pinned library.
-VERSION: Final = 3
+VERSION: Final = 4
 FELT_BY: Final = "emotion_version"
 """Property that says which version felt a text that is not kept: no later one can read it again."""
 
@@ -33,7 +33,7 @@ _OWN_DIALECT: Final = "touchline"
 
 @dataclass(frozen=True, slots=True)
 class Feeling:
-    """What a text tells: its language (None: another, or unsure) and -1..1 (None: not understood; 0.0: neutral)."""
+    """What a text says: its language (None: another, or unsure) and -1..1 (None: not understood; 0.0: neutral)."""
 
     language: Language | None = None
     sentiment: float | None = None

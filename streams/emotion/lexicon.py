@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -17,6 +17,29 @@ _STRENGTHEN, _WEAKEN = 0.293, -0.293
 #: 1.8, one clear word, is ±0.51; the library's own 15 was chosen for tweets, which shout.
 _SATURATION = 9.0
 _SLANG_LETTERS = 4
+#: `in 2019`, in both languages.
+BEFORE_YEAR: Final = "in"
+
+
+#: Phrases by their first word, the longest first.
+Phrases = dict[str, tuple[tuple[str, ...], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What a sentence says is no feeling of now; `cues` are the words at which one of these may begin."""
+
+    until: Phrases
+    before: Phrases
+    steady: Phrases
+    expected: Phrases
+    thought: Phrases
+    ended: Phrases
+    cues: frozenset[str]
+    then: frozenset[str]
+    unreal: frozenset[str]
+    joins: frozenset[str]
+    ends: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +47,7 @@ class Lexicon:
     """A vocabulary made ready to be looked up in."""
 
     feelings: SentimentIntensityAnalyzer
-    phrases: dict[str, tuple[tuple[str, ...], ...]]
+    phrases: Phrases
     apart: dict[str, tuple[str, ...]]
     denied: frozenset[str]
     negators: frozenset[str]
@@ -32,6 +55,8 @@ class Lexicon:
     contrast: frozenset[str]
     past: frozenset[str]
     feared: frozenset[str]
+    turns: Turns
+    compares: frozenset[str]
     never: frozenset[str]
     such: frozenset[str]
     presses: frozenset[str]
@@ -66,8 +91,8 @@ def _without_slang(general: Mapping[str, float]) -> dict[str, float]:
 
 
 def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, float]) -> Lexicon:
-    told = f"{words.past} {words.feared} {words.never}".split()
-    markers = {tuple(word.split(JOINT)): 0.0 for word in told if JOINT in word}
+    joined = f"{words.past} {words.feared}".split()
+    markers = {tuple(word.split(JOINT)): 0.0 for word in joined if JOINT in word}
     said = {tuple(phrase.split()): valence for phrase, valence in multiword.items()} | dict(phrases(words.phrases))
     said = markers | said
     denied = {f"{word}{JOINT}": valence for word, valence in valences(words.denied).items()}
@@ -105,6 +130,8 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
         contrast=frozenset(words.contrast.split()),
         past=frozenset(words.past.split()),
         feared=frozenset(words.feared.split()),
+        turns=_turns(words),
+        compares=frozenset(words.compares.split()),
         never=frozenset(words.never.split()),
         such=frozenset(words.such.split()),
         presses=frozenset(words.presses.split()),
@@ -115,7 +142,24 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
     )
 
 
-def _by_first_word(said: dict[tuple[str, ...], float]) -> dict[str, tuple[tuple[str, ...], ...]]:
+def _turns(words: Vocabulary) -> Turns:
+    marks = {name: _marks(getattr(words, name)) for name in ("until", "before", "expected", "thought", "ended")}
+    return Turns(
+        **marks,
+        steady=_marks(words.steady),
+        cues=frozenset([BEFORE_YEAR]).union(*marks.values()),
+        then=frozenset(words.then.split()),
+        unreal=frozenset(words.unreal.split()),
+        joins=frozenset(words.joins.split()),
+        ends=frozenset(f"{words.joins} {words.contrast}".split()),
+    )
+
+
+def _marks(words: str) -> Phrases:
+    return _by_first_word([tuple(word.split(JOINT)) for word in words.split()])
+
+
+def _by_first_word(said: Iterable[tuple[str, ...]]) -> Phrases:
     found: dict[str, list[tuple[str, ...]]] = {}
     for phrase in sorted(said, key=len, reverse=True):
         found.setdefault(phrase[0], []).append(phrase)

@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.emotion.clauses import BUT, GAP, clauses_of, made_ready, tells_of_others, word_of
+from streams.emotion.clauses import BUT, clauses_of, made_ready, speaks_of_other_times, word_of
 from streams.emotion.lexicon import JOINT, Lexicon
+from streams.emotion.times import GAP, ends_praise, of_now
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _NUMBER = re.compile(r"[\d.,:%/+€$£-]*\d[\d.,:%/+€$£-]*\w?")
@@ -26,7 +27,7 @@ _KNOWN_SHARE, _KNOWN_WORDS = 0.5, 3
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a sentence tells; `answers`: it speaks against the one before it in words that are not understood."""
+    """What a sentence says; `answers`: it speaks against the one before it in words that are not understood."""
 
     value: float | None
     answers: bool = False
@@ -57,7 +58,8 @@ def known_share(text: str, lexicon: Lexicon) -> float:
 def _sentence(sentence: str, lexicon: Lexicon) -> _Said:
     clauses = clauses_of(sentence, lexicon)
     words = [word for clause in clauses for word in clause]
-    ready = [made_ready(clause, lexicon) for clause in clauses]
+    now = of_now(clauses, lexicon)
+    ready = [made_ready(clause, lexicon) for clause in now]
     if _trails_off(ready, lexicon):
         return _Said(None, answers=ready[0][:1] == [BUT])
     shout = "!" * sentence.count("!")
@@ -65,7 +67,9 @@ def _sentence(sentence: str, lexicon: Lexicon) -> _Said:
     asks = sentence.rstrip().endswith("?") and not shout and lexicon.presses.isdisjoint(words)
     if found:
         return _Said(found * _INFORMATION_SHARE if asks else found)
-    if any(tells_of_others(clause, lexicon) for clause in clauses):
+    if not asks and ends_praise(clauses, lexicon):
+        return _Said(None, answers=True)
+    if now != clauses or any(speaks_of_other_times(clause, lexicon) for clause in clauses):
         return _Said(None)
     neutral = asks or any(word in lexicon.requests or JOINT in word for word in words)
     return _Said(0.0 if neutral and not shout and _understood(words, lexicon) else None)

@@ -83,14 +83,14 @@ def test_every_process_reads_the_same() -> None:
         "from benchmarks.emotion import labelled; from streams.emotion.feeling import feeling_of;"
         "print([feeling_of(t) for l in ('en', 'nl') for t, _ in labelled(l, 'held_out')])"
     )
-    told = {
+    printed = {
         subprocess.run(
             [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
         ).stdout
         for seed in ("1", "2")
     }
-    assert len(told) == 1
-    assert b"sentiment=-0." in told.pop()
+    assert len(printed) == 1
+    assert b"sentiment=-0." in printed.pop()
 
 
 def test_half_right_is_half() -> None:
