@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence, Set
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from aiokafka.errors import KafkaError
@@ -18,7 +18,6 @@ from schemas.base import EPOCH
 from schemas.config import KafkaConfig
 from schemas.errors import PermanentError, StoreUnavailable
 from schemas.processes import INPUTS
-from streams.incidents.pace import SLOT_S
 from streams.incidents.rhythm import MEMORY, SLOTS, Rhythms
 from streams.journey.stored import aware
 from streams.runtime.clickhouse import stamp
@@ -29,13 +28,6 @@ from streams.runtime.metrics import Meter
 LOOK_EVERY_S: Final = 30.0
 _LEARN_EVERY: Final = timedelta(minutes=10)
 _HEARD: Final = "SELECT source, max(last_received_at) AS heard_at FROM source_freshness GROUP BY source"
-_LIVE: Final = """
-SELECT source, max(received_at) AS heard_at FROM touchpoints
-WHERE minute >= toStartOfMinute({since:DateTime64(3, 'UTC')}) AND source IN {sources:Array(String)}
-  AND NOT backfill AND NOT is_deleted
-GROUP BY source
-"""
-"""When sources were last heard of something that was no history: `source_freshness` counts what is imported, too."""
 _OWNERS: Final = "SELECT account_id, crm_owner FROM {bi}.accounts WHERE crm_owner != ''"
 _log = logging.getLogger("touchline.alerts")
 
@@ -74,7 +66,7 @@ class Hearing:
         self._store, self._behind, self._rhythms, self._meter = store, behind, rhythms, meter
         self._clock, self._looked, self._sources = clock, looked, sources
         self._learned_at = EPOCH
-        self._live: dict[str, datetime] = {}
+        self._heard: dict[str, datetime] = {}
         self.waits = "nothing was looked at yet"
         """Why nothing can be said of sources now; empty: it can."""
 
@@ -117,35 +109,15 @@ class Hearing:
         owned({str(row["account_id"]): str(row["crm_owner"]) for row in rows})
 
     def _ask(self, now: datetime) -> dict[str, datetime]:
-        if not timedelta() <= now - self._learned_at < _LEARN_EVERY:
-            slots: Sequence[Mapping[str, Any]] = self._store.rows(SLOTS, {"since": stamp(now - MEMORY)})
-            self._rhythms.learn(slots)
-            self._live = {str(row["source"]): _time(max(row["slots"])) for row in slots}
-            self._learned_at = now
         rows: Sequence[Mapping[str, Any]] = self._store.rows(_HEARD)
         found = {str(row["source"]): aware(row["heard_at"]) for row in rows if row["source"] in self._sources}
-        return self._live_only({source: at for source, at in found.items() if at > EPOCH}, now)
-
-    def _live_only(self, found: dict[str, datetime], now: datetime) -> dict[str, datetime]:
-        """Without imports, where that makes a difference. Who only ever imported is not waited for."""
-        doubtful = [source for source, at in found.items() if self._may_be_history(source, at, now)]
-        if not doubtful:
-            return found
-        asked = {"since": stamp(now - MEMORY), "sources": doubtful}
-        rows: Sequence[Mapping[str, Any]] = self._store.rows(_LIVE, asked)
-        certain = {source: at for source, at in found.items() if source not in doubtful}
-        return certain | {str(row["source"]): aware(row["heard_at"]) for row in rows}
-
-    def _may_be_history(self, source: str, at: datetime, now: datetime) -> bool:
-        live_at = self._live.get(source)
-        if live_at is None:
-            return at > now - MEMORY
-        return at > live_at and self._rhythms.of(source).is_late(live_at, now)
-
-
-def _time(slot: int) -> datetime:
-    """The end of a slot of SLOTS."""
-    return datetime.fromtimestamp((slot + 1) * SLOT_S, UTC)
+        came_late = any(self._heard.get(source, at) != at <= self._learned_at for source, at in found.items())
+        self._heard = found
+        if came_late or not timedelta() <= now - self._learned_at < _LEARN_EVERY:
+            self._rhythms.learn(self._store.rows(SLOTS, {"since": stamp(now - MEMORY)}), now)
+            self._learned_at = now
+        live = {source: self._rhythms.live(source, at) for source, at in found.items() if at > EPOCH}
+        return {source: at for source, at in live.items() if at is not None}
 
 
 class StagesBehind:

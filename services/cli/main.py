@@ -156,8 +156,8 @@ def validate(
 def migrate(data: DataOption = DATA_DIR, config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
     """Bring the database up to date."""
     from services.common.secrets import clickhouse_password
+    from services.sink.directory_check import refuse_parted
     from services.sink.migrate import migrate as apply
-    from services.sink.parted import refuse_parted
     from services.sink.retention import apply as apply_retention
 
     with exit_codes():

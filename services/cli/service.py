@@ -104,8 +104,8 @@ def _topics(config: Config) -> int:
 
 def _migrate(config: Config) -> int:
     from services.common.secrets import clickhouse_password
+    from services.sink.directory_check import refuse_parted
     from services.sink.migrate import migrate
-    from services.sink.parted import refuse_parted
     from services.sink.retention import apply
 
     password = clickhouse_password(config)

@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from schemas.errors import StoreUnavailable
 from services.dashboard import cursors
-from services.dashboard.absent import NotFound
 from services.dashboard.desks import desk_of
 from services.dashboard.live import Live
 from services.dashboard.mapping import judged
+from services.dashboard.not_found import NotFound
 from services.dashboard.pages import BY_ID
 from services.dashboard.params import (
     Paging,
@@ -28,6 +28,7 @@ from services.dashboard.params import (
     signals_of,
     time_cursor,
 )
+from services.dashboard.ranking_inputs import weigh
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import AccountQuery, SignalQuery
@@ -36,7 +37,6 @@ from services.dashboard.views.accounts import AccountPage, AccountView, Touchpoi
 from services.dashboard.views.journey_map import CellDetails, MapView
 from services.dashboard.views.signals import SignalView
 from services.dashboard.views.sources import Freshness
-from services.dashboard.weighing import weigh
 
 router = APIRouter(prefix="/api")
 STREAM = "/api/stream"

@@ -46,10 +46,10 @@ from services.dashboard.pages.incidents import routes as incident_routes
 from services.dashboard.pages.sources import routes as source_routes
 from services.dashboard.privacy import Receipts
 from services.dashboard.reader import Behind, Clock, Reader, Waiting
+from services.dashboard.service_status import nothing_waited_for
 from services.dashboard.sessions import Sessions
 from services.dashboard.snapshots import Snapshots
 from services.dashboard.store import JourneyStore
-from services.dashboard.waiting import nothing_waited_for
 from services.dashboard.warming import warmed
 from streams.identity.directories import Directories
 from streams.incidents.rhythm import Rhythms

@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol
 from schemas.errors import TouchlineError
 from services.common.space import CLICKHOUSE, FIX, Space, of_clickhouse, of_folder
 from services.dashboard.reader import Clock
+from services.dashboard.service_status import STATUS_FILE_ENV
 from services.dashboard.views.snapshot import Wait
-from services.dashboard.waiting import STATUS_FILE_ENV
 
 LOOK_EVERY_S: Final = 10.0
 SERVICE: Final = "disk"

@@ -12,9 +12,9 @@ from datetime import date
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
-from services.dashboard.absent import NotFound
 from services.dashboard.api import InScope, WithReader
 from services.dashboard.incidents import incidents
+from services.dashboard.not_found import NotFound
 from services.dashboard.pages.accounts.query import Listed, listed, place_of, ranked
 from services.dashboard.pages.future.query import FuturePage
 from services.dashboard.pages.future.query import ask as ask_future
@@ -22,9 +22,9 @@ from services.dashboard.pages.today.query import ask as ask_today
 from services.dashboard.pages.touchpoint.query import ask as ask_touchpoint
 from services.dashboard.pages.touchpoint.view import TouchpointPage
 from services.dashboard.params import refuse
+from services.dashboard.ranking_inputs import weigh
 from services.dashboard.reader import Reader
 from services.dashboard.scope import USUAL_RANKING, Ranking, Scope
-from services.dashboard.weighing import weigh
 
 router = APIRouter(include_in_schema=False)
 _log = logging.getLogger(__name__)

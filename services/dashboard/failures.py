@@ -10,10 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from schemas.errors import ConfigurationError, StoreUnavailable, shown
-from services.dashboard.absent import NotFound
 from services.dashboard.answers import GatewayAway
 from services.dashboard.cursors import BadCursor
 from services.dashboard.live import TooManyScopes
+from services.dashboard.not_found import NotFound
 from services.dashboard.params import BadParameter
 from services.dashboard.scope import Scope
 from services.dashboard.shell import USUAL_WINDOW, Pages

@@ -13,8 +13,8 @@ from uuid import uuid4
 import orjson
 
 from schemas.errors import StoreUnavailable
-from services.dashboard.absent import NotFound
 from services.dashboard.frames import KEEP_ALIVE, Frame
+from services.dashboard.not_found import NotFound
 from services.dashboard.scope import Scope
 from services.dashboard.snapshots import Key, Snapshots
 from services.dashboard.views.snapshot import Snapshot

@@ -39,7 +39,7 @@ from services.dashboard.live import Live
 from services.dashboard.pipeline import Pipeline, all_of
 from services.dashboard.privacy import Receipts
 from services.dashboard.reader import Waiting
-from services.dashboard.waiting import STATUS_FILE_ENV, from_status_file, nothing_waited_for
+from services.dashboard.service_status import STATUS_FILE_ENV, from_status_file, nothing_waited_for
 from streams.connectors.registry import directories_of, feeds_of
 from streams.incidents.rhythm import Rhythms
 from streams.journey.blueprints import load

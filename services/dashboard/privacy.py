@@ -19,9 +19,9 @@ from starlette.responses import Response
 
 from schemas.base import EPOCH
 from schemas.touchpoints import Alias, AttributedTouchpoint
-from services.dashboard.absent import NotFound
 from services.dashboard.answers import Decide
 from services.dashboard.api import WithReader, answer
+from services.dashboard.not_found import NotFound
 from services.dashboard.params import refuse
 from services.dashboard.questions import body_of
 from services.dashboard.reader import Reader

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.errors import ConfigurationError
-from services.dashboard.absent import NotFound
 from services.dashboard.answers import ANSWERS, Answer, Decide, GatewayAway, decision
 from services.dashboard.api import WithReader, answer
 from services.dashboard.desks import desk_of
+from services.dashboard.not_found import NotFound
 from services.dashboard.params import Paging, Text, one_of, refuse, time_cursor
 from services.dashboard.reader import Reader
 from services.dashboard.shell import WithPages, html

@@ -19,6 +19,7 @@ from schemas.capabilities import Capability
 from schemas.touchpoints import Attribution
 from services.common.open_organisations import open_organisations
 from services.dashboard import cursors, row_views
+from services.dashboard.answer_cache import Lately, Remembered
 from services.dashboard.answers import Given
 from services.dashboard.aside import Aside, Refused, none_aside, none_refused
 from services.dashboard.board import Board
@@ -26,7 +27,6 @@ from services.dashboard.catalogue import Catalogue
 from services.dashboard.errands import Errands
 from services.dashboard.freshness import IGNORED_WITHIN, build_freshness
 from services.dashboard.grouped import Grouped
-from services.dashboard.lately import Lately, Remembered
 from services.dashboard.letters import Letters
 from services.dashboard.mapping import MapInputs, build_map, cell_of
 from services.dashboard.numbers import OF_COUNTS, PREVIOUS_WINDOWS
@@ -217,7 +217,7 @@ class Reader:
         return build_freshness(found, self._sources, as_of, behind, ignored, aside, traffic, refused, self.rhythms)
 
     async def _learn_rhythms(self, as_of: datetime) -> None:
-        self.rhythms.learn(await self.store.slots(as_of - MEMORY))
+        self.rhythms.learn(await self.store.slots(as_of - MEMORY), as_of)
 
     async def _beside(self, as_of: datetime) -> tuple[Sequence[Row], Sequence[Row]]:
         """Ignored messages, and traffic of others than customers: there may be much of it."""

@@ -16,10 +16,10 @@ from starlette.responses import Response
 
 from schemas.errors import StoreUnavailable
 from services.dashboard import charts, why, words
-from services.dashboard.absent import NotFound
 from services.dashboard.api import InScope, WithReader, dumps
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.desks import desk_of
+from services.dashboard.not_found import NotFound
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.kind import Page
 from services.dashboard.params import Text, one_of
@@ -77,7 +77,7 @@ def environment() -> Environment:
         "change_kind": words.change_kind,
         "since_words": words.since_words,
         "delivery_words": words.delivery_words,
-        "told_of": words.delivery_subject,
+        "delivery_subject": words.delivery_subject,
         "dumbbell": charts.dumbbell,
         "lane": charts.lane,
         "ticks": charts.ticks,

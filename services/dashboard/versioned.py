@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from schemas.errors import StoreUnavailable
-from services.dashboard.absent import NotFound
 from services.dashboard.api import InScope
 from services.dashboard.desks import desk_of
+from services.dashboard.not_found import NotFound
 from services.dashboard.pages import BY_ID
 from services.dashboard.pages.kind import Page
 from services.dashboard.scope import Scope

@@ -22,7 +22,7 @@ from services.gateway.routes import Route, Routes
 from streams.connectors.masking import masked
 from streams.connectors.ways import SUCCESS, Answers
 from streams.runtime.metrics import Meter, installed_version
-from streams.runtime.tally import Tally
+from streams.runtime.refusal_counts import Tally
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

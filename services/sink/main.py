@@ -26,12 +26,12 @@ from services.sink.space import SpaceWatch
 from streams.identity.erasures import Ledger
 from streams.runtime.clickhouse import Store
 from streams.runtime.garbage import settle
+from streams.runtime.idle_polling import GROUP_WAIT_MS, patient
 from streams.runtime.kafka import instance_of
 from streams.runtime.lifetime import started, stop_on_signals
 from streams.runtime.log_guard import Broken, OnBroken, guard
 from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import OpsServer
-from streams.runtime.patience import GROUP_WAIT_MS, patient
 
 GROUP: Final = "touchline-sink"
 """Put behind the topic prefix. Its committed offsets tell the processors what is stored."""

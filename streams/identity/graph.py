@@ -26,7 +26,7 @@ from schemas.touchpoints import Alias, CleanTouchpoint
 from streams.identity.aliases import NAMING_KINDS, kind_of, ordered, strength
 from streams.identity.clusters import clustered
 from streams.identity.edges import Edges, Moved, Pair, Seen, ends_of, pair_of, seen
-from streams.identity.kept import Kept
+from streams.identity.inherited_person_ids import Kept
 from streams.identity.read_edges import ReadEdges
 from streams.identity.regions import Region, Regions
 from streams.identity.verdicts import Verdicts

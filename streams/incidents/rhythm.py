@@ -14,6 +14,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+from schemas.base import EPOCH
 from schemas.config import LatenessConfig, SourceConfig
 from streams.incidents.holidays import NONE, Holidays, holidays_of
 from streams.incidents.pace import HOUR_S, SLOT_S, Pace, learned
@@ -131,10 +132,24 @@ class Rhythms:
         self._limits, self._sources = limits or LatenessConfig(), tuple(sources)
         self.least_s = self._limits.least_s
         self._of = rhythms_of((), self._sources, self._limits)
+        self._live: dict[str, datetime] = {}
+        self._learned_at: datetime | None = None
 
-    def learn(self, rows: Iterable[Mapping[str, object]]) -> None:
-        """From the rows of SLOTS."""
+    def learn(self, rows: Iterable[Mapping[str, object]], now: datetime) -> None:
+        """From the rows of SLOTS, asked a moment ago."""
+        rows = list(rows)
         self._of = rhythms_of(rows, self._sources, self._limits)
+        self._live = {str(row["source"]): _end_of(max(row["slots"])) for row in rows if row["slots"]}  # type: ignore[call-overload]
+        self._learned_at = now
+
+    def live(self, source: str, heard_at: datetime) -> datetime | None:
+        """When it was last heard of something that was no import, as far as that is known; None: it only imported."""
+        if self._learned_at is None or heard_at > self._learned_at:
+            return heard_at
+        live_until = self._live.get(source)
+        if live_until is None:
+            return None if heard_at > self._learned_at - MEMORY else heard_at
+        return min(heard_at, live_until)
 
     @property
     def holidays(self) -> Holidays:
@@ -154,6 +169,10 @@ class Rhythms:
     def of(self, source: str) -> Rhythm:
         """Of one that was never heard, what is believed of the unknown."""
         return self._of.get(source) or Rhythm(self._limits.unknown_s)
+
+
+def _end_of(slot: int) -> datetime:
+    return EPOCH + timedelta(seconds=(slot + 1) * SLOT_S)
 
 
 def duration(seconds: float) -> str:

@@ -22,8 +22,8 @@ from streams.processors.turns import Turn
 from streams.runtime.dead import Origin
 from streams.runtime.fuse import FuseBlown, SourceFuses
 from streams.runtime.outbox import Output
+from streams.runtime.refusal_counts import Tally
 from streams.runtime.standings import Standings, said
-from streams.runtime.tally import Tally
 
 INPUT: TopicName = "touchpoints.raw.v1"
 _log = logging.getLogger("touchline.attribute")

@@ -6,8 +6,8 @@ from typing import Any
 
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
+from streams.runtime.idle_polling import GROUP_WAIT_MS, patient
 from streams.runtime.log_guard import LogGuard, OnBroken, guard
-from streams.runtime.patience import GROUP_WAIT_MS, patient
 
 
 class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]

@@ -28,12 +28,12 @@ from streams.identity.proposals import Proposal
 from streams.identity.stored import stored
 from streams.processors.turns import Turn
 from streams.runtime.decode import decode
+from streams.runtime.idle_polling import REST_MS
 from streams.runtime.kafka import GroupProgress, broadcast_consumer, group_consumer, producer
 from streams.runtime.lineage import Lineage, Mark
 from streams.runtime.log_guard import LogGuard, OnBroken, guard
 from streams.runtime.metrics import Meter
 from streams.runtime.outbox import Outbox, Output, slices
-from streams.runtime.patience import REST_MS
 
 TOPIC: TopicName = "identity.links.v1"
 RECALL_GROUP = "touchline-recall"

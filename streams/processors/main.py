@@ -28,8 +28,8 @@ from streams.processors import attribute, recalled
 from streams.processors import journey as journey_stage
 from streams.processors.app import attach, make_app, names
 from streams.processors.attributor import Attributor
-from streams.processors.carrying import Carrying
 from streams.processors.clock import Watermark
+from streams.processors.directory_upgrade import Carrying
 from streams.processors.draining import Draining
 from streams.processors.history import Histories
 from streams.processors.links import LinksReader, RecallLeader
@@ -51,9 +51,9 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.metrics_server import OpsServer
 from streams.runtime.outbox import Outbox
 from streams.runtime.pauses import Pauses
+from streams.runtime.refusal_counts import Tally
 from streams.runtime.standings import Standings, StandingsReader
 from streams.runtime.taking_over import take_over
-from streams.runtime.tally import Tally
 from streams.runtime.topics_admin import ensure_topics
 from streams.runtime.writer import RecordWriter
 

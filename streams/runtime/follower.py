@@ -12,8 +12,8 @@ from aiokafka.errors import KafkaError
 
 from schemas.config import KafkaConfig
 from schemas.topics import TopicName
+from streams.runtime.idle_polling import REST_MS
 from streams.runtime.kafka import broadcast_consumer, partitions
-from streams.runtime.patience import REST_MS
 
 RETRY_S: Final = 0.5
 Learn = Callable[[str, bytes | None], None]

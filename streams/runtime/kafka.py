@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.config import KafkaConfig
 from schemas.topics import FORMER, RAW_MAX_BYTES, TOPICS, TopicName
+from streams.runtime.idle_polling import ALONE_WAIT_MS, GROUP_WAIT_MS, patient
 from streams.runtime.lineage import Mark
-from streams.runtime.patience import ALONE_WAIT_MS, GROUP_WAIT_MS, patient
 from streams.runtime.topics_admin import partitions_of
 
 INSTANCE_ENV = "TOUCHLINE_INSTANCE"

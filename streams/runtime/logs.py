@@ -14,7 +14,7 @@ from typing import Literal, TextIO
 
 import orjson
 
-from streams.runtime.sparse import Sparse
+from streams.runtime.kafka_log_limit import Sparse
 
 #: Libraries whose own loggers stay enabled (and cost CPU) whatever the root says: the level goes on them.
 QUIET_LOGGERS: dict[str, int] = {

@@ -15,9 +15,9 @@ from schemas.config import KafkaConfig
 from schemas.parking import STANDINGS, AnyStanding, Backlog, NotTaken, ReadProgress, Standing
 from schemas.topics import TopicName
 from streams.runtime.decode import decode
+from streams.runtime.idle_polling import REST_MS
 from streams.runtime.kafka import broadcast_consumer
 from streams.runtime.outbox import Output
-from streams.runtime.patience import REST_MS
 
 TOPIC: TopicName = "sources.standings.v1"
 RETRY_S = 0.5

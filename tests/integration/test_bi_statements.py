@@ -387,7 +387,7 @@ SPAN_MS = (
 DATES = "event_date >= toDate('2026-01-01') AND event_date <= toDate('2027-01-01')"
 FROM_MIDNIGHT = [moment for moment in MOMENTS if moment[0].year == 2026]
 COUNTED = _without_pain(BY_DAY)
-#: What Grafana's plugin makes of its macros (read in its source, 4.20), and what must come of it.
+#: What Grafana's plugin makes of its macros by its documentation, and what must come of it.
 GRAFANA: dict[str, tuple[str, list[Row]]] = {
     "$__timeInterval_ms, $__timeFilter_ms": (
         "SELECT toStartOfInterval(toDateTime64(occurred_at, 3), INTERVAL 86400000 millisecond) AS time, count() AS n"
@@ -447,7 +447,7 @@ def test_macros_of_grafana(target: ClickHouse, macros: str, where: str) -> None:
 T = "`bi`.`touchpoints`"
 SINCE_TEN = f"{T}.`occurred_at` >= '2026-01-01 10:00:00.000'"
 METABASE_DAY = f"toStartOfDay({T}.`occurred_at`)"
-#: What Metabase sends, by the words of its driver: a bucket is repeated in GROUP BY and ORDER BY, aliases hide columns.
+#: Questions as Metabase builds them: a bucket is repeated in GROUP BY and ORDER BY, aliases hide columns.
 METABASE: dict[str, tuple[str, list[Row]]] = {
     "pivot": (
         f"SELECT {T}.`phase` AS `phase`, {METABASE_DAY} AS `occurred_at`, COUNT(*) AS `count`, SUM({T}.`pain`) AS `sum`"

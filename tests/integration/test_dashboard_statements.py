@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any, get_args
 
@@ -83,25 +83,23 @@ ASKED: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def database(clickhouse_url: ClickHouse) -> Iterator[str]:
-    """Filled once; nothing here writes."""
+@cache
+def filled(warehouse: ClickHouse) -> str:
+    """A database that all tests here read; it goes with the warehouse, at the end of the run."""
     name = clickhouse_fixture.new_name()
-    server = clickhouse_url.client()
+    server = warehouse.client()
     server.command(f"CREATE DATABASE {name}")
-    client = clickhouse_url.client(name)
+    server.close()
+    client = warehouse.client(name)
     create_tables(client, name)
     fill(client)
-    yield name
-    for each in (f"{name}_bi", name):
-        server.command(f"DROP DATABASE {each}")
     client.close()
-    server.close()
+    return name
 
 
 @pytest.fixture
-def store(clickhouse_url: ClickHouse, database: str) -> Iterator[ClickHouseStore]:
-    config = ClickHouseConfig(url=clickhouse_url.base_url, database=database)
+def store(clickhouse_url: ClickHouse) -> Iterator[ClickHouseStore]:
+    config = ClickHouseConfig(url=clickhouse_url.base_url, database=filled(clickhouse_url))
     store = ClickHouseStore(partial(connect, config, clickhouse_url.token))
     yield store
     store.close()

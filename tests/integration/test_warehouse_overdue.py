@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -68,13 +70,18 @@ def test_what_cannot_be_stopped_ends_the_process_and_nothing_is_lost(tmp_path: P
 def test_a_sign_of_life_counts_from_then_on() -> None:
     now, ended = [0.0], list[str]()
     overdue = Overdue(90, ended.append, lambda: now[0])
-    with overdue.watched("slow to be taken") as alive:
+    with overdue.watched("slow to be taken") as waiting:
         for at in range(0, 500, 80):
             now[0] = at
             overdue.look()
-            alive()
+            with waiting():
+                now[0] = at + 60
+                overdue.look()
+        with waiting():
+            now[0] += 10_000
+            overdue.look()
         assert ended == []
-        now[0] += 91
+        now[0] += 91  # since it went on
         overdue.look()
         assert ended == ["slow to be taken"], "known-bad: without a sign"
     now[0] += 1_000
@@ -88,3 +95,18 @@ def test_a_process_without_statements_is_left_alone(tmp_path: Path) -> None:
         time.sleep(4)
         assert httpx.get(f"{url}/ping").text == "Ok.\n"
         assert process.poll() is None
+
+
+def test_a_client_that_takes_nothing_of_its_answer_ends_no_process(tmp_path: Path) -> None:
+    """It computes nothing meanwhile; else anybody could end the process by not reading."""
+    sql = b"SELECT number, repeat('x', 900) FROM numbers(200000) FORMAT TSV"
+    with hasty(tmp_path) as (process, url, _):
+        at = urlsplit(url)
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((at.hostname, at.port))
+            client.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(sql) + sql)
+            assert b" 200 OK" in client.recv(100)
+            time.sleep(6)
+            assert process.poll() is None, "known-bad: it was taken for one that computes for ever"
+            assert httpx.get(f"{url}/ping").text == "Ok.\n"

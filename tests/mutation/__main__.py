@@ -31,7 +31,7 @@ def main() -> int:
         tallies = _run(name, options)
         open_ones += sum(told(tally, known) for tally in tallies)
         if options.record:
-            keep(_line(tally, known) for tally in tallies)
+            keep(_line(tally, known) for tally in tallies if not tally.unclear)
     return 1 if open_ones else 0
 
 

@@ -69,7 +69,7 @@ _ALL = (
     group(
         "identity-edges",
         "streams/identity",
-        "addresses free_mail domains networks placeholders loading read_edges plain kept",
+        "addresses free_mail domains networks placeholders loading read_edges plain inherited_person_ids",
         "attribution free_mail ids_of_nobody identity_networks read_edges plain_people directories stored_links",
     ),
     group(
@@ -101,7 +101,7 @@ _ALL = (
     group(
         "dashboard",
         "services/dashboard",
-        "numbers ranking weighing scope since",
+        "numbers ranking ranking_inputs scope since",
         "dashboard_edges dashboard_numbers page_pain",
     ),
 )

@@ -157,6 +157,7 @@ class Judge:
         if self._changed is not None and statement == self._changed[0]:
             return self._ask(client, self._changed[1], parameters, zoned=zoned)
         values = dict(parameters or {})
+        self._now.client = client  # closed with the store, it dials again
         return self._now.answer(statement, values, zoned, lambda: self._ask(client, statement, values, zoned=zoned))
 
     @contextmanager

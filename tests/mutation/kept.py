@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from schemas.config import ClickHouseConfig
-from services.dashboard.clickhouse import connect
-
 if TYPE_CHECKING:
     from tests.clickhouse_fixture import ClickHouse
 
@@ -55,10 +52,9 @@ class Kept:
     is_recorded: bool = False
     is_strange: bool = False
     """Whether a run asked something that the first run had not asked."""
-    warehouse: ClickHouse | None = None
-    database: str = ""
+    client: Client | None = None
+    """The store's, which reads the database."""
     _place: int = 0
-    _client: Client | None = None
 
     def rewind(self) -> None:
         """From now on nothing is recorded: the next run begins."""
@@ -97,15 +93,6 @@ class Kept:
         """All that were asked."""
         return {statement for statement, _ in self.answers}
 
-    @property
-    def client(self) -> Client:
-        """One that reads the database as the pages do."""
-        if self._client is None:
-            assert self.warehouse is not None, "the test has no database"
-            config = ClickHouseConfig(url=self.warehouse.base_url, database=self.database)
-            self._client = connect(config, self.warehouse.token)
-        return self._client
-
 
 class Hand:
     """The client of a test: what it does is recorded. No database is dropped."""
@@ -143,8 +130,6 @@ def keep(patch: pytest.MonkeyPatch, current: Callable[[], Kept]) -> None:
 
     def client(self: ClickHouse, database: str = "default") -> Any:
         kept = current()
-        if database != "default":
-            kept.warehouse, kept.database = self, database
         return Hand(kept, None if kept.is_recorded else dial(self, database), database)
 
     patch.setattr(clickhouse_fixture.ClickHouse, "client", client)

@@ -15,11 +15,11 @@ from schemas.errors import StoreUnavailable
 from schemas.facts import FACTS, ProposalFact, TouchpointFact
 from schemas.ids import FAMILY, bare, parts
 from schemas.traffic import SENDER
-from streams.identity.kept import Kept
+from streams.identity.inherited_person_ids import Kept
 from streams.journey.blueprints import load
 from streams.journey.causes import IDS_OF_BEFORE
 from streams.processors import journey as journey_module
-from streams.processors.carrying import SCOPED_BY_RULES, Carrying
+from streams.processors.directory_upgrade import SCOPED_BY_RULES, Carrying
 from streams.runtime.outbox import Output
 from streams.runtime.writer import Position
 from tests.data.before import directories, mended, recorded

@@ -24,10 +24,10 @@ from services.dashboard.clickhouse import ClickHouseStore
 from services.dashboard.main import BOUNDS
 from services.dashboard.pages import PAGES
 from services.dashboard.pages.account import query as account_query
+from services.dashboard.ranking_inputs import weigh
 from services.dashboard.scope import Scope
 from services.dashboard.views.snapshot import Wait
 from services.dashboard.views.sources import RefusedRequests
-from services.dashboard.weighing import weigh
 from streams.connectors.registry import fed_by
 from tests.dashboard_fakes import BLUEPRINT, HOSTILE, NOW, FakeStore, browser_of, words_of
 from tests.dashboard_seed import World, world

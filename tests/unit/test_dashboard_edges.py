@@ -12,12 +12,12 @@ from services.dashboard import numbers
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.numbers import Counts
 from services.dashboard.ranking import BY_ITSELF_FROM, ENOUGH, Burden, Change, Judge, pain_of
+from services.dashboard.ranking_inputs import CHART_DAYS, Weighed, summed, weigh
 from services.dashboard.reader import Reader
 from services.dashboard.scope import DAY, FILTERS, MINUTE, Range, Scope, floor_minute, nearest_window, range_of, reading
 from services.dashboard.since import QUIET_DAYS, Since, since_when
 from services.dashboard.store import Cells, Hurt, Hurts
 from services.dashboard.views.figures import TrendBasis
-from services.dashboard.weighing import CHART_DAYS, Weighed, summed, weigh
 from streams.journey.blueprints import load
 
 CATALOGUE = Catalogue(load().source)

@@ -23,8 +23,8 @@ from services.dashboard.numbers import Counts
 from services.dashboard.reader import Reader
 from services.dashboard.row_views import phase_moves
 from services.dashboard.scope import MAX_GAPS, MINUTE, Range, Scope, range_of, reading
+from services.dashboard.service_status import from_status_file
 from services.dashboard.views.sources import SetAside
-from services.dashboard.waiting import from_status_file
 from streams.runtime.standings import Standings
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
 from tests.dashboard_seed import World, world

@@ -11,11 +11,11 @@ from schemas.config import AttributionConfig, Config, SourceConfig
 from schemas.ids import bare, directory_of, parts
 from schemas.links import AccountClaim, Decision, Declared, Edge, Link, Membership, RecordChange
 from services.cli.commands.validate import problems
-from services.sink.parted import Parted, parted
+from services.sink.directory_check import Parted, parted
 from streams.connectors.registry import systems_of
 from streams.identity.aliases import unique_space
 from streams.identity.directories import Directories
-from streams.identity.kept import Kept
+from streams.identity.inherited_person_ids import Kept
 from streams.identity.knowledge import Knowledge
 from tests.journeys import at, touchpoint
 

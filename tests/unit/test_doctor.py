@@ -36,8 +36,8 @@ from services.cli.commands.doctor.versions import clickhouse_of, folder_of, kafk
 from services.cli.context import Target
 from services.common.first_config import write_fresh
 from services.supervisor.folder import Run
+from streams.runtime.refusal_counts import Tally
 from streams.runtime.standings import Standings
-from streams.runtime.tally import Tally
 from streams.runtime.topics_admin import partitions_of, settings_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.matching import Compare, Match
 from streams.friction.controls import is_label, is_made_for_repetition
+from streams.friction.labels import is_repeated
 from streams.friction.rule_book import RuleBook
 from tests.journeys import touchpoint
 from tests.unit.test_pattern_edges import rule as patterned
@@ -47,3 +48,20 @@ def test_a_property_without_a_value_says_nothing(properties: dict[str, Any], is_
 )
 def test_a_label_is_what_is_written_on_an_element(name: str, is_one: bool) -> None:
     assert is_label(name) is is_one
+
+
+@pytest.mark.parametrize(
+    ("label", "is_one"),
+    [
+        ("Forøg antal", True),
+        ("Næste", True),
+        ("\u200bNe\u00adxt", True),
+        ("▶\ufe0f", True),
+        ("Add one guest", True),
+        ("Add one adult", True),
+        ("Add one cart", False),
+        ("Add one", True),
+    ],
+)
+def test_a_label_is_read_without_accents_and_signs_that_nobody_sees(label: str, is_one: bool) -> None:
+    assert is_repeated(label) is is_one

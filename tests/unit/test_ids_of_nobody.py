@@ -10,7 +10,7 @@ import pytest
 
 from schemas.touchpoints import CleanTouchpoint, RawRequest
 from services.cli.commands.doctor.nobodies import nobodies_of
-from services.common.nobodies import Placeholder, SharedId
+from services.common.placeholder_ids import Placeholder, SharedId
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from streams.identity.aliases import NOBODY

@@ -347,7 +347,7 @@ def test_what_is_configured_comes_before_what_was_learned() -> None:
     known = Rhythms(LIMITS, sources)
     assert known.names == {"a", "b", "c"} and known.least_s == 1_200 and known.of("b") == Rhythm(3_600.0)
     assert known.of("a") == Rhythm(60.0, is_set=True)
-    known.learn(rows)
+    known.learn(rows, NOW)
     assert known.of("b") == found["b"] and known.of("unheard") == Rhythm(3_600.0)
     assert known.of_slots("a", [1]) == Rhythm(60.0, is_set=True) and known.of_slots("b", [1]) == rhythm_of([1], LIMITS)
 

@@ -71,7 +71,7 @@ class Judged(Judge):
     def __init__(self, *, fails: bool, answers: Mapping[str, int]) -> None:
         super().__init__(most=5)
         self.fails, self.runs = fails, 0
-        kept = Kept("k", _client=cast(Any, object()))
+        kept = Kept("k", client=cast(Any, object()))
         recorded(kept, "right", [{"n": 1}], at=1)
         self.item = cast(pytest.Item, object())
         self._kept = {self.item: kept}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from services.alerting.channels import words
 from services.alerting.hearing import Hearing
 from services.alerting.routing import fits
 from streams.incidents.messages import Places
+from streams.incidents.pace import SLOT_S
 from streams.incidents.rhythm import Rhythms
 from streams.journey.golden import START
 from streams.runtime.metrics import NoMetrics
@@ -35,11 +35,11 @@ class Store:
         if self.is_away:
             raise StoreUnavailable("away")
         if "slots" in sql:
-            return []
+            slots = {name: int(at.timestamp()) // SLOT_S for name, at in self.heard.items()}
+            return [{"source": name, "slots": [slot], "lag_s": 0.0} for name, slot in slots.items()]
         if "crm_owner" in sql:
             return [{"account_id": "crm:golden", "crm_owner": "71000001"}]
-        wanted: Any = (parameters or {}).get("sources", self.heard)
-        return [{"source": source, "heard_at": at} for source, at in self.heard.items() if source in wanted]
+        return [{"source": source, "heard_at": at} for source, at in self.heard.items()]
 
 
 class Stages:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.dashboard.lately import Lately
+from services.dashboard.answer_cache import Lately
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

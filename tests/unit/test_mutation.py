@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.mutation import __main__ as mutation
 from tests.mutation import bench, page, quick
 from tests.mutation.__main__ import told
 from tests.mutation.bench import Mutant, Tally
@@ -43,6 +44,18 @@ def test_a_mutant_nobody_noticed_or_that_has_no_verdict_is_a_failure(capsys: pyt
     assert told(tally, {}) == 2
     assert "1 of 3 noticed, 1 open, 1 without a verdict" in capsys.readouterr().out
     assert told(tally, {MUTANT: "it is the same"}) == 1
+
+
+@pytest.mark.parametrize(("unclear", "kept"), [(0, 1), (1, 0)])
+def test_a_score_without_all_its_verdicts_is_not_recorded(
+    unclear: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded: list[Line] = []
+    found = Tally("streams/a.py", mutants=9, tried=3, killed=3 - unclear, survived=(), unclear=unclear)
+    monkeypatch.setattr(sys, "argv", ["mutation", "timers", "--record"])
+    monkeypatch.setattr(mutation, "_run", lambda name, options: [found])
+    monkeypatch.setattr(mutation, "keep", recorded.extend)
+    assert mutation.main() == unclear and len(recorded) == kept
 
 
 def test_an_explanation_says_of_which_file_and_why() -> None:

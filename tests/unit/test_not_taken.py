@@ -24,8 +24,8 @@ from streams.processors.attribute import Attribute
 from streams.processors.shell import Record, Stage
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Output
+from streams.runtime.refusal_counts import MAX_CHARS, MAX_KINDS, Tally
 from streams.runtime.standings import Standings
-from streams.runtime.tally import MAX_CHARS, MAX_KINDS, Tally
 from tests.attributing import AsRead
 from tests.gateway_kit import MESSAGE, NOW, client, gateway, hubspot_headers
 from tests.unit.test_new_connector import Outbox

@@ -20,11 +20,11 @@ from services.dashboard.pages.map import query as maps
 from services.dashboard.pages.today import query as today
 from services.dashboard.pages.touchpoint import query as touchpoint
 from services.dashboard.ranking import HURTS
+from services.dashboard.ranking_inputs import Weighed
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope, range_of
 from services.dashboard.store import CellKey, Cells, Hurt, Hurts
 from services.dashboard.views.accounts import TouchpointView
-from services.dashboard.weighing import Weighed
 from streams.incidents.judging import level_of_part
 from tests.dashboard_fakes import BLUEPRINT, NOW, FakeStore
 from tests.dashboard_seed import Row, world

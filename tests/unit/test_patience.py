@@ -14,8 +14,8 @@ from aiokafka.protocol.offset import OffsetRequest
 from schemas.config import KafkaConfig
 from services.sink.health import SinkHealth
 from services.sink.main import _consumer as sink_consumer
+from streams.runtime.idle_polling import ALONE_WAIT_MS, FIRST_WAIT_MS, GROUP_WAIT_MS, LOOK_S, Patience
 from streams.runtime.kafka import broadcast_consumer, group_consumer
-from streams.runtime.patience import ALONE_WAIT_MS, FIRST_WAIT_MS, GROUP_WAIT_MS, LOOK_S, Patience
 
 A, B, FAR = TopicPartition("t", 0), TopicPartition("t", 1), TopicPartition("t", 2)
 LEADERS = {A: 1, B: 1, FAR: 2}

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.config import LatenessConfig, SourceConfig
 from streams.incidents.pace import SLOT_S
-from streams.incidents.rhythm import Rhythm, duration, rhythm_of, rhythms_of
+from streams.incidents.rhythm import Rhythm, Rhythms, duration, rhythm_of, rhythms_of
 
 LIMITS = LatenessConfig()
 START = datetime(2026, 8, 3, tzinfo=UTC)  # a Monday
@@ -121,3 +121,17 @@ def test_what_the_configuration_says_of_a_source_stands() -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(30, "30 s"), (300, "5 min"), (7200, "2 h"), (172_800, "2 days")])
 def test_durations_are_read_at_once(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_an_import_is_no_word_of_a_source() -> None:
+    """What came until it was learned, and was not live, was imported; what came since may be live."""
+    now, slot = START, int((START - DAY).timestamp()) // SLOT_S
+    rhythms = Rhythms(LIMITS)
+    assert rhythms.live("web", now) == now, "nothing is known yet"
+    rhythms.learn([{"source": "web", "slots": [slot - 3, slot], "lag_s": 0.0}], now)
+    silent_since = datetime.fromtimestamp((slot + 1) * SLOT_S, UTC)
+    assert rhythms.live("web", now - timedelta(minutes=1)) == silent_since
+    assert rhythms.live("web", silent_since - timedelta(minutes=2)) == silent_since - timedelta(minutes=2)
+    assert rhythms.live("web", now + timedelta(seconds=1)) == now + timedelta(seconds=1)
+    assert rhythms.live("imported", now - DAY) is None
+    assert rhythms.live("long ago", now - 40 * DAY) == now - 40 * DAY

@@ -16,7 +16,7 @@ from schemas.errors import StoreFull, StoreUnavailable
 from services.cli.commands.doctor.disk import check_of
 from services.common.space import LOW_BYTES, SHORT_BYTES, Space, of_clickhouse, of_folder
 from services.dashboard.disks import Disks
-from services.dashboard.waiting import STATUS_FILE_ENV
+from services.dashboard.service_status import STATUS_FILE_ENV
 from services.embedded.clickhouse.errors import ClickHouseError
 from services.embedded.clickhouse.room import check_room
 from services.embedded.clickhouse.statement import Statement

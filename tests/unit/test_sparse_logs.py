@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from streams.runtime import logs
-from streams.runtime.sparse import EVERY_S, Sparse
+from streams.runtime.kafka_log_limit import EVERY_S, Sparse
 
 
 class Clock:

@@ -97,6 +97,19 @@ def alerts_preview(  # noqa: PLR0913 - one parameter per flag
     say(f"{total} message(s) in {days} days{beside}, about {len(desks)} account(s) that something hurt.")
 
 
+@alerts.command("alertmanager")
+def alerts_alertmanager(data: DataOption = DATA_DIR, config: ConfigOption = None) -> None:
+    """Print a configuration of Alertmanager with your channels as receivers, by owner; secrets stay in their files."""
+    from services.alerting.prometheus.receivers import left_out, rendered
+
+    with exit_codes():
+        settings = Target(data, config).load().alerts
+        text = rendered(settings)
+    if names := left_out(settings):
+        say(f"left out, because Alertmanager cannot use them: {', '.join(names)}")
+    print(text, end="")
+
+
 async def _sent(config: Config, channel: str) -> dict[str, object]:
     from schemas.errors import did_you_mean
     from services.alerting.channels.registry import senders

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from schemas.config import ClickHouseConfig
 from schemas.errors import PermanentError, StoreUnavailable
 from services.dashboard import queries
+from services.dashboard.answer_cache import Remembered
 from services.dashboard.clickhouse.parameters import day_of
-from services.dashboard.lately import Remembered
 from services.dashboard.scope import Reading, Scope, reading
 from services.dashboard.store import Daily
 from streams.runtime import clickhouse

@@ -159,13 +159,11 @@ class Engine:
         if (query_id := statement.kills) is not None:
             emit(self.kill(role, query_id, statement.default_format))
             return Result()
-        with self._overdue.watched(_logged(statement)) as alive:
+        with self._overdue.watched(_logged(statement)) as waiting:
 
             def passed_on(piece: bytes) -> bool:
-                alive()  # a client that is slow to take its answer is none that computes
-                wanted = emit(piece)
-                alive()
-                return wanted
+                with waiting():  # a client that is slow to take its answer, or takes none of it, computes nothing
+                    return emit(piece)
 
             statement = self._guarded(statement)
             _check_shown(statement, role)

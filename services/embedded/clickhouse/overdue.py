@@ -8,11 +8,12 @@ from outside. The process can: whoever supervises it starts it again, and what w
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 EXIT_OVERDUE: Final = 75
@@ -49,16 +50,24 @@ class Overdue:
             self._thread.join()
 
     @contextmanager
-    def watched(self, what: str) -> Iterator[Callable[[], None]]:
-        """Gives what is to be called whenever the statement shows that it goes on. Any thread may use it."""
+    def watched(self, what: str) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+        """Gives what is to be entered while the statement waits for somebody else: it is alive then, and after that.
+
+        Any thread may use it.
+        """
         key = object()
 
-        def alive() -> None:
-            self._alive[key] = (self._clock(), what)
+        @contextmanager
+        def waiting() -> Iterator[None]:
+            self._alive[key] = (math.inf, what)
+            try:
+                yield
+            finally:
+                self._alive[key] = (self._clock(), what)
 
-        alive()
+        self._alive[key] = (self._clock(), what)
         try:
-            yield alive
+            yield waiting
         finally:
             del self._alive[key]
 

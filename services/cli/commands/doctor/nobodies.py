@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from services.cli.commands.doctor.check import Check, Place
-from services.common.nobodies import Placeholder, SharedId, placeholders, shared_ids
+from services.common.placeholder_ids import Placeholder, SharedId, placeholders, shared_ids
 
 SHOWN = 5
 LOOKS_BACK = timedelta(days=7)

@@ -44,7 +44,7 @@ def late(place: Place) -> Iterator[Check]:
     now, database = datetime.now(UTC), place.config.clickhouse.database
     rhythms = Rhythms(place.config.lateness, place.config.sources)
     since = f"{now - MEMORY:%Y-%m-%d %H:%M:%S}"
-    rhythms.learn(query_rows(place.store, SLOTS.replace("FROM ", f"FROM {database}."), {"since": since}))
+    rhythms.learn(query_rows(place.store, SLOTS.replace("FROM ", f"FROM {database}."), {"since": since}), now)
     rows = query_rows(place.store, _HEARD.format(database=database))
     configured = {one.name for one in place.config.sources}
     heard = {str(row["source"]): aware(row["heard_at"]) for row in rows if row["source"] in configured}  # type: ignore[arg-type]
@@ -53,7 +53,8 @@ def late(place: Place) -> Iterator[Check]:
 
 def late_of(heard: Mapping[str, datetime], rhythms: Rhythms, now: datetime) -> Iterator[Check]:
     """One finding for each; pure."""
-    found = {name: at for name, at in sorted(heard.items()) if rhythms.of(name).is_late(at, now)}
+    live = {name: rhythms.live(name, at) for name, at in sorted(heard.items())}
+    found = {name: at for name, at in live.items() if at is not None and rhythms.of(name).is_late(at, now)}
     for name, at in found.items():
         detail = f"`{name}` was last heard at {at:%Y-%m-%d %H:%M} UTC; {rhythms.of(name).words()}"
         yield Check("late sources", "warning", detail, "look at its sender, subscription and credentials")
@@ -64,8 +65,8 @@ def late_of(heard: Mapping[str, datetime], rhythms: Rhythms, now: datetime) -> I
 def directories(place: Place) -> Iterator[Check]:
     """Sources whose stored records are of another directory than new ones; nothing while migrations wait."""
     from services.common.secrets import clickhouse_password
+    from services.sink.directory_check import parted_sources
     from services.sink.migrate import pending
-    from services.sink.parted import parted_sources
 
     if not pending(place.config.clickhouse, clickhouse_password(place.config)):
         found = [

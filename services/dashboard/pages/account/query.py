@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import replace
 
 from services.dashboard import cursors, row_views
-from services.dashboard.absent import NotFound
 from services.dashboard.incidents import incidents
+from services.dashboard.not_found import NotFound
 from services.dashboard.pages.account.view import AccountPage, drawn
+from services.dashboard.ranking_inputs import weigh
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import DaysQuery
-from services.dashboard.weighing import weigh
 
 TOUCHPOINTS = 300
 INCIDENTS = 6

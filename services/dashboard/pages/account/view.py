@@ -19,10 +19,10 @@ from services.dashboard.numbers import ratio
 from services.dashboard.pages.account.crm_traits import owner_of, revenue_of, tier_of
 from services.dashboard.pages.account.stays import Stay, stays_of
 from services.dashboard.ranking import Burden
+from services.dashboard.ranking_inputs import Weighed
 from services.dashboard.scope import Scope
 from services.dashboard.store import CellKey
 from services.dashboard.views.accounts import AccountRow, CorrectionView, PhaseMove, TouchpointView
-from services.dashboard.weighing import Weighed
 
 HURTS = 6
 

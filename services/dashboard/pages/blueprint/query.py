@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from schemas.blueprint import Phase, TouchpointType
-from services.dashboard.absent import NotFound
+from services.dashboard.not_found import NotFound
 from services.dashboard.numbers import numbers_of, performance, ratio
 from services.dashboard.ranking import HURTS, Burden
+from services.dashboard.ranking_inputs import Weighed, weigh
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.store import Hurt
 from services.dashboard.views.figures import Gap
-from services.dashboard.weighing import Weighed, weigh
 
 COLUMNS = 8
 OWNED = 4

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from schemas.blueprint import TouchpointType
 from services.dashboard.numbers import HIGHER_IS_BETTER, numbers_of, performance, term_of
+from services.dashboard.ranking_inputs import Weighed, weigh
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.views.figures import Gap, Severity, Term
-from services.dashboard.weighing import Weighed, weigh
 
 
 @dataclass(frozen=True, slots=True)

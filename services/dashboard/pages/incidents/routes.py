@@ -12,12 +12,12 @@ from starlette.responses import RedirectResponse, Response
 from schemas.errors import ConfigurationError
 from schemas.incidents import IncidentAction
 from services.dashboard import row_views
-from services.dashboard.absent import NotFound
 from services.dashboard.acting import SPAN_WORDS, Act, action_of, named, remembered_name, written
 from services.dashboard.answers import GatewayAway
 from services.dashboard.api import InScope, WithReader
 from services.dashboard.desks import desk_of
 from services.dashboard.incidents import One, incident
+from services.dashboard.not_found import NotFound
 from services.dashboard.pages import incidents as listing
 from services.dashboard.pages.incidents.view import IncidentPage, drawn, events_of
 from services.dashboard.params import BadParameter, Text, refuse

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from services.dashboard.mapping import unmapped_of
 from services.dashboard.pages.map.view import MapPage, drawn
+from services.dashboard.ranking_inputs import weigh
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
-from services.dashboard.weighing import weigh
 
 
 async def ask(reader: Reader, scope: Scope) -> MapPage:

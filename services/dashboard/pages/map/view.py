@@ -9,10 +9,10 @@ from services.dashboard.grid import boxed
 from services.dashboard.mapping import phases_of
 from services.dashboard.numbers import ratio, term_of
 from services.dashboard.ranking import HURTS, Burden
+from services.dashboard.ranking_inputs import Weighed
 from services.dashboard.store import CellKey, Hurt
 from services.dashboard.views.figures import Term
 from services.dashboard.views.journey_map import Box, Candidate, Unmapped
-from services.dashboard.weighing import Weighed
 
 TWO_FROM = 3
 """Painful cells from which a phase has two columns of them."""

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from services.dashboard import cursors, row_views
-from services.dashboard.absent import NotFound
 from services.dashboard.days import Day, days_of, scale_of
+from services.dashboard.not_found import NotFound
 from services.dashboard.numbers import ratio
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from services.dashboard.incidents import Found, incidents, with_personas
 from services.dashboard.pages.today.view import Today, drawn, happening
+from services.dashboard.ranking_inputs import weigh
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Range, Scope
-from services.dashboard.weighing import weigh
 
 ACCOUNTS = 3
 PAINS = 1_000

@@ -14,10 +14,10 @@ from services.dashboard.hurt_accounts import HurtAccount, hurt_accounts
 from services.dashboard.incidents import Found, IncidentView
 from services.dashboard.numbers import ratio
 from services.dashboard.ranking import HURTS, Burden, pain_of
+from services.dashboard.ranking_inputs import Weighed
 from services.dashboard.since import Since, since_when
 from services.dashboard.store import CellKey, Cells, Hurt
 from services.dashboard.views.figures import Severity
-from services.dashboard.weighing import Weighed
 from services.dashboard.words import account_name
 
 NAMED = 3

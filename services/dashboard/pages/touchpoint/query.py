@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from services.dashboard.absent import NotFound
+from services.dashboard.not_found import NotFound
 from services.dashboard.pages.touchpoint.view import TouchpointPage, drawn
+from services.dashboard.ranking_inputs import Weighed, weigh
 from services.dashboard.reader import Reader
 from services.dashboard.scope import Scope
 from services.dashboard.views.journey_map import Cell
-from services.dashboard.weighing import Weighed, weigh
 
 ACCOUNTS = 8
 SAID = 5

@@ -12,11 +12,11 @@ from schemas.blueprint import TouchpointType
 from services.dashboard.catalogue import Catalogue
 from services.dashboard.hurt_accounts import HurtAccount, hurt_accounts
 from services.dashboard.ranking import Burden, Change
+from services.dashboard.ranking_inputs import Weighed
 from services.dashboard.scope import Scope
 from services.dashboard.since import Since, since_when
 from services.dashboard.views.figures import Severity
 from services.dashboard.views.journey_map import Cell
-from services.dashboard.weighing import Weighed
 from services.dashboard.words import account_name, rule_words
 
 Rows = Sequence[Mapping[str, Any]]

@@ -14,7 +14,7 @@ from services.embedded.clickhouse.settings.shares import READERS, SERVICES, of_t
 # than this: so the map has the processor when it asks, and readers go on, slower, under services that never rest.
 # Blocks are small, as nobody stops within one.
 _GIVES_WAY_MS: Final = "200"
-_BLOCK_ROWS: Final = "8192"
+_BLOCK_ROWS: Final = "2048"
 # A block of a join can take a second, and nobody waits in the middle of one. Threads of readers' statements are nicer,
 # where the process may make them usual again (CAP_SYS_NICE); elsewhere ClickHouse passes over it.
 _NICER: Final = "10"
