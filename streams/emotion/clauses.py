@@ -19,6 +19,7 @@ _EDGES = "\"'`.,;:!?()[]{}<>*_~/\\|–—-…“”„‚«»"
 _CLAUSE_ENDS = ",;:)–—"
 _DENIAL_REACH_WORDS = 5
 _SUCH_REACH_WORDS = 5
+_NOUN_REACH_WORDS = 2
 _ARTICLES = ("a", "een")
 
 
@@ -77,6 +78,8 @@ def made_ready(clause: list[str], lexicon: Lexicon) -> list[str]:
     _not_now(ready, lexicon)
     for at, word in enumerate(clause):
         if word in lexicon.denied and (negator := _negator(ready, at, lexicon)) is not None:
+            if _is_spent(clause, negator, at, lexicon):
+                continue
             _silence(ready, min(at, negator), max(at, negator), lexicon)
             ready[negator] = GAP
             ready[at] = f"{word}{JOINT}"
@@ -121,6 +124,12 @@ def _is_better(ready: Sequence[str], at: int, lexicon: Lexicon) -> bool:
     """`a smoother`, `een betere`: behind an article."""
     word = ready[at]
     return word.endswith(("er", "ere")) and lexicon.valence(word) > 0 and ready[at - 1] in _ARTICLES
+
+
+def _is_spent(clause: Sequence[str], negator: int, at: int, lexicon: Lexicon) -> bool:
+    """Whether a negator before the word at `at` denies trouble instead: `geen enkele fout gevonden`."""
+    denied = clause[negator + 1 : min(negator + 1 + _NOUN_REACH_WORDS, at)]
+    return clause[negator] in lexicon.none and any(lexicon.valence(word) < 0 for word in denied)
 
 
 def _silence(ready: list[str], begin: int, end: int, lexicon: Lexicon) -> None:

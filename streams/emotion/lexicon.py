@@ -57,6 +57,7 @@ class Lexicon:
     feared: frozenset[str]
     turns: Turns
     compares: frozenset[str]
+    none: frozenset[str]
     never: frozenset[str]
     such: frozenset[str]
     presses: frozenset[str]
@@ -132,6 +133,7 @@ def _lexicon(words: Vocabulary, base: dict[str, float], multiword: dict[str, flo
         feared=frozenset(words.feared.split()),
         turns=_turns(words),
         compares=frozenset(words.compares.split()),
+        none=frozenset(words.none.split()),
         never=frozenset(words.never.split()),
         such=frozenset(words.such.split()),
         presses=frozenset(words.presses.split()),

@@ -39,6 +39,7 @@ class Vocabulary(Strict):
     compares: str = Field(description="words that make an expectation a measure: `than we expected`")
     joins: str = Field(description="words that end an expectation's reach")
     ended: str = Field(description="words behind trouble that is over: `crasht niet~meer`, `is~gone`")
+    none: str = Field(description="negators of the noun behind them: with trouble there, no later word is denied")
     never: str = Field(description="words that, before one of `such`, say that nothing was more so")
     such: str = Field(description="see `never`")
     phrases: dict[float, tuple[str, ...]] = Field(description="valence to phrases; they go before their words")

@@ -119,6 +119,8 @@ def test_what_is_over_or_only_expected_says_nothing(language: Language, text: st
         ("nl", "Zo'n slechte service had ik niet verwacht.", -1),
         ("nl", "Deze fouten accepteren we niet langer.", -1),
         ("nl", "Wij kunnen niet werken tot jullie dit oplossen.", -1),
+        ("nl", "Nog geen enkele fout gevonden.", 1),
+        ("nl", "We hebben geen onderdelen ontvangen.", -1),
         ("nl", "Minder snel dan vroeger.", -1),
         ("nl", "Wij zijn nooit goed geholpen.", -1),
         ("nl", "Ik ben bang dat de factuur alweer fout is.", -1),
