@@ -41,6 +41,8 @@ WHO = [
     {"account_refs": ("crm:1",), "account_traits": {"domain": "acme.com"}},
     {"aliases": ("user:u2",)},
     {"account_refs": ("crm:1", "crm:9")},
+    {"account_refs": ("crm:1",), "staff": {"email:ann@acme.com": "seen", "user:u2": "joined"}},
+    {"aliases": ("email:bob@beta.nl",), "staff": {"user:u2": "left", "user:u1": "seen"}},
 ]  # fmt: skip
 WHAT: list[dict[str, Any]] = [
     {"action": "page_view", "page": "/pricing"},
