@@ -115,6 +115,7 @@ def stored(pipeline: Pipeline) -> dict[str, tuple[object, ...]]:
     rows: dict[str, tuple[object, ...]] = {}
     for event_id, fact in pipeline.store.visible().items():
         attribution = fact.input.attribution
+        assert not fact.input.touchpoint.staff, "kept where erasing them does not look"
         rows[event_id] = (
             fact.account_id, attribution.verdict, fact.touchpoint_type,
             fact.phase, fact.persona, fact.segment, tuple(sorted(fact.friction_rules)), fact.emotion,

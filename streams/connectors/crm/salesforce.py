@@ -14,7 +14,7 @@ from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
 from streams.connectors.crm.salesforce_ids import long_id, required_id, same_organization
-from streams.connectors.crm.salesforce_objects import READERS, Change, says_nothing, is_stated, is_true
+from streams.connectors.crm.salesforce_objects import READERS, Change, is_stated, is_true, says_nothing
 from streams.connectors.reading import ident, member, text
 from streams.connectors.results import Ignored, Message
 from streams.connectors.schemes import QueryToken
@@ -184,7 +184,8 @@ CONNECTOR = Connector(
             "Put a long random text into the source's secret, and your organisation's id (Setup → Company Information) "
             "into `tenant` of the source.",
             "Setup → Outbound Messages → New, one for each of Account, Contact, Lead, Opportunity, Case and "
-            "User; endpoint URL `https://GATEWAY/salesforce/SOURCE?token=SECRET`, by HTTPS. Leave `Send Session ID` off.",
+            "User; endpoint URL `https://GATEWAY/salesforce/SOURCE?token=SECRET`, by HTTPS. Leave `Send Session ID` "
+            "off.",
             "Choose the fields below, and always `Id`, `CreatedDate` and `LastModifiedDate`.",
             "Flows → New record-triggered flow for each object, on create and on update: send the outbound message.",
             "Or send change events: whatever reads them for you (Kafka Connect, a middleware) posts their JSON, one "
