@@ -120,7 +120,7 @@ class Knowledge:
         return {
             "aliases_tangled": self.graph.tangled,
             "browsers_that_are_everybodys": self.graph.everybodys,
-            "aliases_with_more_accounts_than_count": self.memberships.beyond + self.ties.beyond,
+            "aliases_with_more_accounts_than_count": self.memberships.beyond + self.ties.beyond + self.staff.beyond,
             "accounts_with_more_claims_than_count": len(self.directory.claims.crowded),
             "organisations_at_public_domains": len(self.directory.open),
             "hosts_with_more_claimants_than_count": len(self.directory.crowded),

@@ -11,12 +11,14 @@ import pytest
 from schemas.links import Membership
 from schemas.touchpoints import CleanTouchpoint
 from schemas.traffic import STAFF
+from services.cli.commands import identity
+from services.common.linked import Neighbourhood
 from streams.identity import attribution_rules, knowledge
 from streams.identity.doubts import is_doubted
 from streams.identity.erasures import Ledger
 from streams.identity.knowledge import Knowledge
 from streams.identity.memberships import Memberships
-from tests.journeys import attributed, touchpoint
+from tests.journeys import START, attributed, touchpoint
 from tests.unit.test_erasures import erasure
 from tests.unit.test_own_people import attributed as placed
 from tests.unit.test_resolve_convergence import World
@@ -166,6 +168,12 @@ def test_it_is_kept_beside_what_places_people() -> None:
     with patch.object(knowledge, "OUR_PEOPLE", "nothing:"):
         assert learned(said()).attribute(touchpoint("v", 99, **VISIT)).account_id == "staff:desk"
     assert Memberships().accounts((JAN,)) == set()
+
+
+def test_whoever_asks_about_them_reads_it() -> None:
+    ran = learned(said(), VISIT)
+    found = identity._described(ran, Neighbourhood(), ran.graph.person(JAN), START)
+    assert [(one["alias"], one["account_id"]) for one in found["memberships"]] == [(JAN, "staff:desk")]
 
 
 def test_records_are_judged_by_the_message_alone() -> None:
