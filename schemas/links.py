@@ -72,6 +72,9 @@ class Membership(_Earliest):
     event of theirs named the account, which makes nobody a member. `joined` and `left`: the CRM tied or untied them,
     each time counts.
     `stated`: someone states from when to when; of statements with one begin the last stands.
+
+    Of the account `staff:<source>` are the operator's own people: agents of a helpdesk, users of a CRM. It makes them
+    internal, and is no account of theirs: nothing is attributed to it.
     """
 
     kind: Literal["membership"] = "membership"

@@ -168,6 +168,7 @@ class OwnerRecord(_Record):
 
     kind: Literal["owner"]
     id: Id = Field(description="the CRM's id")
+    email: Short = Field("", description="e-mail address; what they do themselves is internal, in every source")
     name: Short = Field("", description="name or role")
     department: Short = Field("", description="department")
 

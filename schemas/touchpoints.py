@@ -87,6 +87,10 @@ class CleanTouchpoint(Timed, frozen=True, kw_only=True):
         dict[str, str],
         Meta(description="how and with what its visitor came: utm_…, referrer_host, browser, country; those told"),
     ] = {}
+    staff: Annotated[
+        dict[Alias, Literal["seen", "joined", "left"]],
+        Meta(description="ids of the operator's own people that it names; learned from, and not kept with it"),
+    ] = {}
     flags: Annotated[tuple[Flag, ...], Meta(description="what its sender or its network says of it")] = ()
     scoped: Annotated[
         bool, Meta(description="whether its ids carry their source; false: written before they did, or not yet")

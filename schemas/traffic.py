@@ -13,6 +13,8 @@ Traffic = Literal["customer", "bot", "internal", "test", "declined"]
 
 #: How an attribution calls an account that its sender is of, where it was another's.
 SENDER: Final = "sender"
+#: How it names the helpdesk or CRM that knows the sender as one of the operator's own people.
+STAFF: Final = "staff"
 #: What its person says to being followed.
 Consent = Literal["declined", "consented"]
 #: What the sender, or the network it was sent from, says of a message.

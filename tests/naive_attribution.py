@@ -412,7 +412,28 @@ class _World:
         account, method = found or (f"anon:{person or _name_id(subject)}", "unidentified")
         if people and method in ("explicit", "membership"):
             rejected |= self._of_its_sender(owners, t.ordered_at) - {account}
+        if people:
+            rejected |= self._where_staff(owners, t.ordered_at)
         return Place(person, account, method, frozenset(rejected))
+
+    def _where_staff(self, owners: set[str], at: datetime) -> set[str]:
+        """The helpdesks and CRMs that knew any of these ids as one of our own people then."""
+        said = [(t, alias, how) for t in self.facts for alias, how in t.staff.items() if alias in owners]
+        said = [one for one in said if kind_of(one[1]) in ("crm_contact", "email", "support_user", "user")]
+        found: dict[Any, Stint] = {}
+        for t, alias, how in said:
+            key = (alias, f"staff:{t.source}", "seen") if how == "seen" else (alias, t.source, how, t.ordered_at)
+            if how != "left":
+                found.setdefault(key, Stint(t.ordered_at, f"staff:{t.source}", alias, LAST, False))
+        left = [(f"staff:{t.source}", t.ordered_at) for t, _, how in said if how == "left"]
+        stints = [
+            stint._replace(
+                end=min((when for a, when in left if a == stint.account and when > stint.begin), default=LAST)
+            )
+            for stint in self._counting(found)
+        ]
+        accounts = {stint.account for stint in stints}
+        return {account for account in accounts if _at([s for s in stints if s.account == account], at)}
 
     def _of_its_sender(self, owners: set[str], at: datetime) -> set[str]:
         """Where they are a member then, and whose addresses they have."""

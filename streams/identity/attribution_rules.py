@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from schemas.touchpoints import Alias, Attribution, Candidate, CleanTouchpoint
-from schemas.traffic import SENDER
+from schemas.traffic import SENDER, STAFF
 from streams.identity.aliases import is_mailbox
 from streams.identity.company_names import company_name
 from streams.identity.declared import Declarations
@@ -19,7 +19,7 @@ from streams.identity.graph import IdentityGraph, Person
 from streams.identity.learning import TYPED_ACTIONS, actors, declared_hosts, declared_name, is_anybody, owner
 from streams.identity.memberships import Memberships, Standing
 
-RULE_VERSION = 11
+RULE_VERSION = 12
 MAX_REJECTED = 20
 CONFIDENCE = {
     "explicit": 1.0,
@@ -49,6 +49,7 @@ class Known:
     directory: Directory
     memberships: Memberships
     ties: Memberships
+    staff: Memberships
     declared: Declarations
 
     def standing(self, aliases: tuple[Alias, ...]) -> Standing:
@@ -110,6 +111,8 @@ def attribute(known: Known, touchpoint: CleanTouchpoint) -> Attribution:
     account_id, method, evidence = found or (nobodys, "unidentified", "")
     if people and method in _NOT_THEIR_OWN:
         _note_sender(case, account_id)
+    if people:
+        _note_staff(case)
     return Attribution(
         person_id=person.person_id if person else "",
         account_id=account_id,
@@ -139,6 +142,14 @@ def _note_sender(case: _Case, account_id: str) -> None:
     found -= case.standing.excluded | {account_id}
     told = [Candidate(account_id=other, method=SENDER, why="its sender is of it") for other in sorted(found)]
     case.rejected += told[:MAX_REJECTED]  # beside what a rule says of it: whose they are is another question
+
+
+def _note_staff(case: _Case) -> None:
+    """Which helpdesk or CRM knew its sender as one of our own people then."""
+    moment, stints = case.touchpoint.ordered_at, case.known.staff.standing(case.owners, _as_is).stints
+    for place in sorted({stint.account_id for stint in stints}):
+        if Standing(tuple(stint for stint in stints if stint.account_id == place)).at(moment) is not None:
+            case.rejected.append(Candidate(account_id=place, method=STAFF, why="its sender is one of our people there"))
 
 
 def _of_its_person(case: _Case) -> _Found | None:
@@ -275,9 +286,9 @@ def home(known: Known, person: Person) -> Home:
     standing = known.standing(person.aliases)
     hosts = tuple(host for name in person.aliases if (host := address_host(name)))
     domains = known.declared.dated(person.aliases, "domain")
-    its = known.ties.standing(person.aliases, _as_is)
+    its, staff = known.ties.standing(person.aliases, _as_is), known.staff.standing(person.aliases, _as_is)
     followed = (its, *(home(known, owner) for owner in _tied(known, person))) if its.stints else ()
-    return (person.person_id, standing, hosts, domains, known.declared.dated(person.aliases, "name"), followed)
+    return (person.person_id, standing, hosts, domains, known.declared.dated(person.aliases, "name"), staff, followed)
 
 
 def _tied(known: Known, thing: Person) -> list[Person]:

@@ -135,6 +135,7 @@ class Directories:
             scoped=True,
             aliases=tuple([name(alias) for alias in touchpoint.aliases]),
             account_refs=refs,
+            staff={name(alias): how for alias, how in touchpoint.staff.items()},
             properties=properties,
             subject=subject(touchpoint.subject) if touchpoint.subject else "",
             network=self.written(touchpoint.network) if touchpoint.network else "",

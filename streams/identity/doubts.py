@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from schemas.links import Link
+from schemas.links import Link, Membership
 from schemas.touchpoints import CleanTouchpoint
-from streams.identity.learning import implied
+from streams.identity.learning import OUR_PEOPLE, implied
 
 
 def is_doubted(link: Link, readings: Mapping[str, int]) -> bool:
-    """Whether its evidence was not repeated. `readings`: event → version of the mapping whose reading of it stands."""
+    """Whether its evidence was not repeated. `readings`: event → version of the mapping whose reading of it stands.
+
+    Who our own people are is not doubted: the touchpoints that say so are stored without it, so none could be found.
+    """
+    if isinstance(link, Membership) and link.account_id.startswith(OUR_PEOPLE):
+        return False
     return not link.retracted and readings.get(link.evidence, 0) > link.mapping
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def known_names(knowledge: Knowledge) -> set[str]:
     """Every id that any link speaks of."""
-    kept = (knowledge.memberships, knowledge.ties)
+    kept = (knowledge.memberships, knowledge.ties, knowledge.staff)
     return {
         *knowledge.graph.aliases(),
         *(name for memberships in kept for name in memberships.names()),
@@ -29,7 +29,7 @@ def known_names(knowledge: Knowledge) -> set[str]:
 
 def links_of(knowledge: Knowledge, name: str) -> list[Link]:
     """Every link that speaks of an id, also those that do not count."""
-    graph, kept = knowledge.graph, (knowledge.memberships, knowledge.ties)
+    graph, kept = knowledge.graph, (knowledge.memberships, knowledge.ties, knowledge.staff)
     return [
         *graph.links(name),
         *(link for memberships in kept for link in _of_memberships(memberships, name)),

@@ -22,7 +22,7 @@ from streams.identity.erasures import Ledger
 from streams.identity.followers import Followers
 from streams.identity.forgetting import forget, known_names
 from streams.identity.graph import IdentityGraph, Person
-from streams.identity.learning import implied
+from streams.identity.learning import OUR_PEOPLE, implied
 from streams.identity.loading import load
 from streams.identity.memberships import Memberships
 from streams.identity.proposals import Proposals
@@ -44,9 +44,10 @@ class Knowledge:
         self.directory = Directory(self.records, order)
         self.memberships = Memberships(self.records)
         self.ties = Memberships()
+        self.staff = Memberships()
         self.followers = Followers(self.graph, self.memberships, self.directory)
         self.declared = Declarations()
-        self.known = Known(self.graph, self.directory, self.memberships, self.ties, self.declared)
+        self.known = Known(self.graph, self.directory, self.memberships, self.ties, self.staff, self.declared)
         self.proposals = Proposals(self.known, self.followers)
         self.retold = Retold()
         self.position = 0
@@ -119,7 +120,7 @@ class Knowledge:
         return {
             "aliases_tangled": self.graph.tangled,
             "browsers_that_are_everybodys": self.graph.everybodys,
-            "aliases_with_more_accounts_than_count": self.memberships.beyond + self.ties.beyond,
+            "aliases_with_more_accounts_than_count": self.memberships.beyond + self.ties.beyond + self.staff.beyond,
             "accounts_with_more_claims_than_count": len(self.directory.claims.crowded),
             "organisations_at_public_domains": len(self.directory.open),
             "hosts_with_more_claimants_than_count": len(self.directory.crowded),
@@ -181,7 +182,9 @@ class Knowledge:
         return self.graph.undecide(link) if link.retracted else self.graph.decide(link)
 
     def kept(self, link: Membership) -> Memberships:
-        """With which memberships this one is kept: people's and things' in accounts, or things' with people."""
+        """With which memberships this one is kept: people's and things' in accounts, things' with people, or ours."""
+        if link.account_id.startswith(OUR_PEOPLE):
+            return self.staff
         return self.ties if is_person(link.account_id) else self.memberships
 
     def take_in(self, link: Membership | Declared | Decision) -> set[str]:

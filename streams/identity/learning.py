@@ -22,6 +22,8 @@ TYPED_ACTIONS = frozenset(
 
 #: What the CRM's own records do: what they say of an account is a statement, and they come and go.
 RECORD_ACTIONS = frozenset({"crm_record", "crm_removed", "lifecycle_changed", "alias"})
+OUR_PEOPLE = "staff:"
+"""How the account begins that the operator's own people are kept under; the rest is the source that knows them."""
 #: What says of a person where they belong. Any other event that names an account says only where it happened itself.
 MEMBERSHIP_ACTIONS = frozenset({"group", "support_record", "lifecycle_changed"})
 _OF_ANYBODY = frozenset({"anonymous", "device", "phone", "mailbox"})
@@ -95,6 +97,7 @@ def implied(
     if people:
         yield from (_tie(touchpoint, name, subject) for name in touchpoint.aliases if not is_person(name))
     yield from _declared(touchpoint, people, subject)
+    yield from _staff(touchpoint)
     if len(people) > 1 and touchpoint.action == "alias":
         yield from _merged(touchpoint, [name for name in people if kind_of(name) == "crm_contact"])
     for pair in _pairs(people, touchpoint.action in TYPED_ACTIONS):
@@ -166,6 +169,20 @@ def _membership(touchpoint: CleanTouchpoint, subject: Alias) -> Membership:
         evidence=touchpoint.event_id,
         source=touchpoint.source,
     )
+
+
+def _staff(touchpoint: CleanTouchpoint) -> Iterator[Membership]:
+    """Ids of our own people; not what many share, such as a telephone or a role's address."""
+    for name, how in touchpoint.staff.items():
+        if kind_of(name) in NAMING_KINDS:
+            yield Membership(
+                alias=name,
+                account_id=f"{OUR_PEOPLE}{touchpoint.source}",
+                how=how,
+                since=touchpoint.ordered_at,
+                evidence=touchpoint.event_id,
+                source=touchpoint.source,
+            )
 
 
 def _claims(touchpoint: CleanTouchpoint) -> Iterator[Link]:

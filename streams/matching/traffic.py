@@ -10,7 +10,7 @@ from fnmatch import translate
 from functools import lru_cache
 
 from schemas.touchpoints import AttributedTouchpoint, CleanTouchpoint
-from schemas.traffic import SENDER, Traffic, TrafficRules
+from schemas.traffic import SENDER, STAFF, Traffic, TrafficRules
 
 #: Told by a system, of customers: who and what tells it makes it neither a program's nor ours.
 RECORDS = frozenset(
@@ -43,7 +43,11 @@ class TrafficBook:
         """What kind of traffic it is, by the message, and by whose it is."""
         touchpoint = item.touchpoint
         found = self._of_message(touchpoint)
-        if found != "customer" or not self._own_accounts or touchpoint.action in RECORDS:
+        if found != "customer" or touchpoint.action in RECORDS:
+            return found
+        if any(candidate.method == STAFF for candidate in item.attribution.rejected):
+            return "internal"
+        if not self._own_accounts:
             return found
         return "internal" if self._is_of_ours(item) or self._is_own(touchpoint) else "customer"
 

@@ -60,6 +60,8 @@ class Attributor:
         """
         knowledge = self.links.knowledge
         attribution = knowledge.attribute(touchpoint)
+        if touchpoint.staff:  # it is known by now, and they are not who this is of: erasing them must not need it
+            touchpoint = touchpoint.changed(staff={})
         if (mapping := max(touchpoint.mapping, judged)) > 1:
             attribution = attribution.changed(mapping=mapping)
         return AttributedTouchpoint(touchpoint=touchpoint, attribution=attribution, knowledge=knowledge.position)

@@ -41,6 +41,8 @@ WHO = [
     {"account_refs": ("crm:1",), "account_traits": {"domain": "acme.com"}},
     {"aliases": ("user:u2",)},
     {"account_refs": ("crm:1", "crm:9")},
+    {"account_refs": ("crm:1",), "staff": {"email:ann@acme.com": "seen", "user:u2": "joined"}},
+    {"aliases": ("email:bob@beta.nl",), "staff": {"user:u2": "left", "user:u1": "seen"}},
 ]  # fmt: skip
 WHAT: list[dict[str, Any]] = [
     {"action": "page_view", "page": "/pricing"},
@@ -113,6 +115,7 @@ def stored(pipeline: Pipeline) -> dict[str, tuple[object, ...]]:
     rows: dict[str, tuple[object, ...]] = {}
     for event_id, fact in pipeline.store.visible().items():
         attribution = fact.input.attribution
+        assert not fact.input.touchpoint.staff, "kept where erasing them does not look"
         rows[event_id] = (
             fact.account_id, attribution.verdict, fact.touchpoint_type,
             fact.phase, fact.persona, fact.segment, tuple(sorted(fact.friction_rules)), fact.emotion,

@@ -94,6 +94,9 @@ def _event(draw: st.DrawFn, name: str) -> CleanTouchpoint:
         fields["properties"] = {"given_up": draw(st.sampled_from(["user:u1", "user:u2"]))}
     if draw(st.booleans()) if not fields["aliases"] else draw(st.integers(0, 4)) == 0:
         fields["aliases"] = (*fields["aliases"], draw(st.sampled_from(["crm_deal:9", "ticket:4"])))
+    if draw(st.integers(0, 5)) == 0:
+        ours = draw(st.lists(st.sampled_from(ALIASES), min_size=1, max_size=2, unique=True))
+        fields["staff"] = {name: draw(st.sampled_from(["seen", "seen", "joined", "left"])) for name in ours}
     if draw(st.integers(0, 12)) == 0:
         fields |= {"clock_suspect": True, "occurred_at": at(10_000)}
     return touchpoint(name, draw(SECONDS), **fields)

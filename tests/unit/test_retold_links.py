@@ -64,11 +64,17 @@ class Kept(World):
 @st.composite
 def mended(draw: st.DrawFn) -> tuple[list[CleanTouchpoint], dict[str, CleanTouchpoint | None]]:
     """Events, and what a newer mapping makes of some of them; None: nothing."""
-    history = draw(events())
+    history = [event.changed(staff={}) for event in draw(events())]
     anew: dict[str, CleanTouchpoint | None] = {}
     for event in draw(st.lists(st.sampled_from(history), max_size=4, unique_by=lambda event: event.event_id)):
         how = draw(st.integers(0, 4))
-        read = draw(_event(event.event_id)) if how > 1 else event.changed(occurred_at=at(25)) if how else None
+        read = (
+            draw(_event(event.event_id)).changed(staff={})
+            if how > 1
+            else event.changed(occurred_at=at(25))
+            if how
+            else None
+        )
         anew[event.event_id] = read and read.changed(mapping=2, read_anew=True)
     return history, anew
 

@@ -71,7 +71,11 @@ def _described(knowledge: Knowledge, around: Neighbourhood, person: Person, now:
         "person_id": person.person_id,
         "aliases": list(person.aliases),
         "edges": [_edge(knowledge, edge, own) for edge in edges],
-        "memberships": [link.model_dump(mode="json") for link in knowledge.memberships.links(person.aliases)],
+        "memberships": [
+            link.model_dump(mode="json")
+            for kept in (knowledge.memberships, knowledge.staff)
+            for link in kept.links(person.aliases)
+        ],
         "declared": [link.model_dump(mode="json") for link in knowledge.declared.of(person.aliases)],
         "account": account,
         "proposals": [_question(one.fact(0)) for one in proposals],

@@ -299,7 +299,8 @@ CONNECTOR = Connector(
         "`hs_is_closed`.",
         settings="`public_base_url`: HubSpot signs the URL it calls. Without it the signature is checked against the "
         "address the gateway itself listens on.",
-        limits="A stamp more than 5 minutes off is refused. HubSpot sends up to 100 changes a request.",
+        limits="A stamp more than 5 minutes off is refused. HubSpot sends up to 100 changes a request. It "
+        "sends no owner's address: import your owners with `email`, and what they do themselves is `internal`.",
     ),
     fresh=Fresh("crm", "HubSpot webhooks to /hubspot/crm; put the app's client secret into the file"),
     sample=sample,

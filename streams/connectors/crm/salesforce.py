@@ -14,7 +14,7 @@ from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
 from streams.connectors.crm.salesforce_ids import long_id, required_id, same_organization
-from streams.connectors.crm.salesforce_objects import READERS, Change, is_stated, is_true
+from streams.connectors.crm.salesforce_objects import READERS, Change, is_stated, is_true, says_nothing
 from streams.connectors.reading import ident, member, text
 from streams.connectors.results import Ignored, Message
 from streams.connectors.schemes import QueryToken
@@ -31,7 +31,7 @@ def touchpoints(message: Message, envelope: Message, request: RawRequest) -> tup
     changes = _notified(message, request) if "sObject" in message else _captured(message)
     if isinstance(changes, Ignored):
         return changes
-    if changes[0].kind not in READERS:
+    if changes[0].kind not in READERS or says_nothing(changes[0]):
         return Ignored("other_object")
     return tuple(found for change in changes for found in _read(change, request))
 
@@ -173,7 +173,7 @@ CONNECTOR = Connector(
         ),
     ),
     map=touchpoints,
-    mapping=5,
+    mapping=6,
     batch_key="Envelope.Body.notifications.Notification",
     answers=Answers(ok=ACK),
     feeds=("ticket", "ticket_status", "deal", "words", "person", "organisation"),
@@ -183,9 +183,9 @@ CONNECTOR = Connector(
         setup=(
             "Put a long random text into the source's secret, and your organisation's id (Setup → Company Information) "
             "into `tenant` of the source.",
-            "Setup → Outbound Messages → New, one for each of Account, Contact, Lead, Opportunity and Case; endpoint "
-            "URL "
-            "`https://GATEWAY/salesforce/SOURCE?token=SECRET`, by HTTPS. Leave `Send Session ID` off.",
+            "Setup → Outbound Messages → New, one for each of Account, Contact, Lead, Opportunity, Case and "
+            "User; endpoint URL `https://GATEWAY/salesforce/SOURCE?token=SECRET`, by HTTPS. Leave `Send Session ID` "
+            "off.",
             "Choose the fields below, and always `Id`, `CreatedDate` and `LastModifiedDate`.",
             "Flows → New record-triggered flow for each object, on create and on update: send the outbound message.",
             "Or send change events: whatever reads them for you (Kafka Connect, a middleware) posts their JSON, one "
@@ -199,7 +199,7 @@ CONNECTOR = Connector(
         "`IsWon`, `IsClosed`, `Amount`, `CurrencyIsoCode`, `CloseDate`, `OwnerId`. Case: `AccountId`, `ContactId`, "
         "`ContactEmail`, `SuppliedEmail`, `Subject`, `Description`, `Status`, `IsClosed`, `Priority`, `Origin`, "
         "`IsEscalated`, `OwnerId`. Account, too: your field of its tier (`Account_Tier__c`, `Tier__c`, "
-        "`Customer_Tier__c`).",
+        "`Customer_Tier__c`). User: `Email`, `UserType`, `IsActive`.",
         settings="`tenant`: messages of another organisation are refused. Salesforce signs nothing, so the token in "
         "the URL "
         "is the proof: keep it out of the access logs of proxies, and let only Salesforce's addresses through where "
@@ -213,7 +213,10 @@ CONNECTOR = Connector(
         "amount, owner and outcome. A deal is won or lost by `IsWon` and `IsClosed`, else by the stages `Closed Won` "
         "and "
         "`Closed Lost`; the blueprint knows the standard stages. A lead is a person; once converted one with its "
-        "contact. A case is a ticket; closed is `solved`, and replies are not told. The blueprint's `vendor_type` is "
+        "contact. A case is a ticket; closed is `solved`, and replies are not told. A user of type "
+        "`Standard` is one of the operator's own people, who own accounts and deals: what they do on the website or "
+        "in the product is `internal`, in every source, until they are no longer active. Other users, and changes "
+        "that do not state both `UserType` and `Email`, are ignored. The blueprint's `vendor_type` is "
         "`Opportunity.update`, `Case.create` and so on. Other objects are ignored and counted.",
     ),
     sample=sample,

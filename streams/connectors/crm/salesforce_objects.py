@@ -136,12 +136,33 @@ def _case(change: Change) -> Fields:
     }
 
 
+def _user(change: Change) -> Fields:
+    """One of our own people, who may own accounts and deals; of no customer, so it names nobody as acting."""
+    how = "left" if _flag(change.record, "IsActive") is False else "joined"
+    return {
+        "action": "crm_record",
+        "subject": f"owner:{change.record_id}",
+        "staff": dict.fromkeys(filter(None, [_address(change.record)]), how),
+    }
+
+
+def says_nothing(change: Change) -> bool:
+    """Whether a user is none of ours, as customers and partners at a portal are, or nothing says who it is."""
+    is_ours = text(change.record.get("UserType")).lower() == "standard" and _address(change.record)
+    return change.kind == "User" and not is_ours
+
+
+def _address(record: Record) -> Alias | None:
+    return alias("email", text(record.get("Email")))
+
+
 READERS: dict[str, Callable[[Change], Fields]] = {
     "Account": _account,
     "Contact": _contact,
     "Lead": _lead,
     "Opportunity": _opportunity,
     "Case": _case,
+    "User": _user,
 }
 
 

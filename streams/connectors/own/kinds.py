@@ -166,7 +166,8 @@ def _deal(record: DealRecord) -> Fields:
 
 def _owner(record: OwnerRecord) -> Fields:
     about = _kept(name=record.name, department=record.department)
-    return {"action": "crm_record", "subject": f"owner:{record.id}", "properties": about}
+    staff = dict.fromkeys(filter(None, [address_of("email", record.email)]), "seen")
+    return {"action": "crm_record", "subject": f"owner:{record.id}", "properties": about, "staff": staff}
 
 
 def _decision(record: DecisionRecord) -> Fields:

@@ -105,7 +105,7 @@ CONNECTOR = Connector(
     versions=("v1",),
     ways_in=(Keyed((Call(PATH, batch=True, keys=("bearer", "basic"), cors=False),)),),
     map=touchpoint,
-    mapping=5,
+    mapping=6,
     batch_key=BATCH_KEY,
     answers=Answers(ok=SUCCESS),
     feeds=(

@@ -19,7 +19,13 @@ from streams.connectors.results import Ignored, Message
 from streams.connectors.schemes import SCHEMES
 from streams.connectors.spec import Connector, Docs, Erasures, Sample, Scope
 from streams.connectors.support.intercom_cases import CASES, case_touchpoints
-from streams.connectors.support.intercom_records import COMPANIES, deleted_contact, record_touchpoint
+from streams.connectors.support.intercom_records import (
+    ADMINS,
+    COMPANIES,
+    admin_touchpoint,
+    deleted_contact,
+    record_touchpoint,
+)
 from streams.connectors.ways import Handshake, Webhook
 
 _CONTACTS = re.compile(
@@ -55,6 +61,8 @@ def touchpoints(message: Message, envelope: Message, request: RawRequest) -> tup
         return (deleted_contact(topic, item, message, request),)
     if topic in COMPANIES or _CONTACTS.fullmatch(topic):
         return (record_touchpoint(topic, item, message, request),)
+    if topic in ADMINS and (found := admin_touchpoint(topic, item, message, request)):
+        return (found,)
     return Ignored("own_people" if topic.startswith("admin.") else _IGNORED.get(topic, "other_topic"))
 
 
@@ -86,7 +94,7 @@ CONNECTOR = Connector(
     versions=("1.4", "2.11", "2.15"),
     ways_in=(Webhook(SCHEMES["hub_sha1"], handshakes=(Handshake(methods=("HEAD",), signed=False),)),),
     map=touchpoints,
-    mapping=5,
+    mapping=6,
     feeds=(
         "ticket",
         "ticket_status",
@@ -114,7 +122,8 @@ CONNECTOR = Connector(
         "`.admin.assigned`, `.admin.closed`, `.admin.opened`, `.admin.snoozed`, `.admin.unsnoozed`, `.rating.added`, "
         "`.priority.updated`, `.deleted`; `conversation_part.tag.created`; `contact.user.*` and `contact.lead.*` but "
         "tags, `contact.email.updated`, `contact.merged`; `company.*`; `ticket.created`, `.contact.replied`, "
-        "`.admin.replied`, `.admin.assigned`, `.state.updated`, `.rating.provided`. `ticket.resolved` and "
+        "`.admin.replied`, `.admin.assigned`, `.state.updated`, `.rating.provided`; `admin.added_to_workspace`, "
+        "`admin.removed_from_workspace`. `ticket.resolved` and "
         "`ticket.closed` tell once more what `ticket.state.updated` tells. What else is sent is ignored and counted.",
         limits="Intercom waits 5 s for an answer and sends what failed once more, after a minute, and then never: what "
         "happens while the gateway is away for longer is lost. After 1,000 failures in a row within 15 minutes it "
@@ -128,7 +137,9 @@ CONNECTOR = Connector(
         "the text. The person is who wrote or rated, else the conversation's first contact, by id, e-mail, phone and "
         "your own user id (`external_id`; a lead's is Intercom's own and not used). A company is `org:ID`, or "
         "`crm:ID` first where that is the `company_id` you gave it; of a contact with several companies none is "
-        "taken. The blueprint's `vendor_type` is the topic.",
+        "taken. Admins who write, or are added to the workspace, are the operator's own people by their e-mail: what "
+        "they do on the website or in the product is `internal`, in every source, until they are removed. The "
+        "blueprint's `vendor_type` is the topic.",
     ),
     sample=sample,
 )

@@ -14,7 +14,7 @@ from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest, Scalar
 from streams.connectors import reading
 from streams.connectors.reading import MAX_TEXT_CHARS, ident, member, text
 from streams.connectors.results import Ignored, Message
-from streams.connectors.support.intercom_records import account_refs, aliases, begun, company_of, listed
+from streams.connectors.support.intercom_records import account_refs, admins, aliases, begun, company_of, listed
 from streams.identity.aliases import alias, ordered
 
 #: Topic → what it means; a reply of a machine and a rating without a number are changes.
@@ -87,6 +87,7 @@ def case_touchpoints(
     found = begun(topic, action, _happened_at(topic, part, case), message, request).changed(
         aliases=ordered([*person, alias("ticket", case_id) if action == "ticket_created" or not person else None]),
         account_refs=account_refs(company_of(case)),
+        staff=admins([_author(one) for one in (part, _opening(case)) if _is_human(one)], "seen"),
         channel="chat" if is_chat else "support",
         subject=f"ticket:{case_id}",
         title=_title(case),
@@ -137,8 +138,12 @@ def _opening(case: Message) -> Message:
     return member(case, "source") or member(case, "conversation_message")
 
 
+def _author(part: Message) -> Message:
+    return member(part, "author")
+
+
 def _author_type(part: Message) -> str:
-    return text(member(part, "author").get("type")).lower()
+    return text(_author(part).get("type")).lower()
 
 
 def _is_customer(part: Message) -> bool:
@@ -147,7 +152,7 @@ def _is_customer(part: Message) -> bool:
 
 def _is_human(part: Message) -> bool:
     """Whether somebody of ours wrote it; what Fin says in an agent's name is a machine's."""
-    author = member(part, "author")
+    author = _author(part)
     by_machine = author.get("from_ai_agent") is True or author.get("is_ai_answer") is True
     return _author_type(part) in _PEOPLE_OF_OURS and not by_machine
 

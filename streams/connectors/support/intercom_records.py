@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from schemas.actions import Action
 from schemas.errors import UnmappableEvent, shown
 from schemas.touchpoints import Alias, CleanTouchpoint, RawRequest
@@ -16,6 +18,11 @@ COMPANIES: dict[str, Action] = {
     "company.updated": "support_record",
     "company.contact.attached": "crm_record",  # they tie people to companies and untie them, as the CRM does
     "company.contact.detached": "crm_removed",
+}
+#: Topic → what it says of one of our own people.
+ADMINS: dict[str, Literal["joined", "left"]] = {
+    "admin.added_to_workspace": "joined",
+    "admin.removed_from_workspace": "left",
 }
 _TRANSPORT = frozenset({"delivery_attempts", "delivery_status", "delivered_at", "first_sent_at", "self", "links"})
 
@@ -81,6 +88,20 @@ def deleted_contact(topic: str, item: Message, message: Message, request: RawReq
     if not ident(item, "id"):
         raise UnmappableEvent(f"`data.item` of `{shown(topic)}` has no `id`", "missing_field")
     return begun(topic, "support_record", None, message, request).changed(aliases=aliases([item]))
+
+
+def admins(
+    said: list[Message], how: Literal["seen", "joined", "left"]
+) -> dict[Alias, Literal["seen", "joined", "left"]]:
+    """Our own people, by address alone: their ids are numbered beside those of contacts. A team is nobody."""
+    found = [alias("email", text(one.get("email"))) for one in said if text(one.get("type")).lower() == "admin"]
+    return {name: how for name in found if name}
+
+
+def admin_touchpoint(topic: str, item: Message, message: Message, request: RawRequest) -> CleanTouchpoint | None:
+    """One of our own people comes or goes; None where nothing says who."""
+    staff = admins([{"type": "admin", **item}], ADMINS[topic])
+    return begun(topic, "support_record", None, message, request).changed(staff=staff) if staff else None
 
 
 def company_of(of: Message) -> Message:

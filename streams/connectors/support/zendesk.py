@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -55,6 +55,7 @@ def touchpoint(message: Message, envelope: Message, request: RawRequest) -> Clea
         received_at=request.received_at,
         clock_suspect=reading.is_suspect(occurred_at, request.received_at),
         aliases=_aliases(kind, record_id, detail, event),
+        staff=_staff(kind, change, record_id, detail, event),
         account_refs=_account_refs(kind, record_id, detail, event),
         person_traits=_person_traits(kind, detail, event),
         account_traits=_account_traits(kind, detail),
@@ -140,6 +141,31 @@ def _aliases(kind: str, record_id: str, detail: dict[str, Any], event: dict[str,
 
 def _is_staff(detail: dict[str, Any]) -> bool:
     return text(detail.get("role")).lower() in _STAFF
+
+
+def _staff(
+    kind: str, change: str, record_id: str, detail: dict[str, Any], event: dict[str, Any]
+) -> dict[Alias, Literal["seen", "joined", "left"]]:
+    """Our own people: who has such a role, was given it or had it until now; and who answers or has a ticket."""
+    if kind == "user":
+        how = _turn(change, detail, event)
+        return dict.fromkeys(_user_aliases(record_id, detail, event), how) if how else {}
+    if kind not in _TICKETS:
+        return {}
+    comment = _comment(event)
+    author = ident(member(comment, "author"), "id") or ident(comment, "author_id")
+    ours = [author if _by_staff(comment) else "", ident(detail, "assignee_id")]
+    return {name: "seen" for one in ours if (name := alias("support_user", one))}
+
+
+def _turn(change: str, detail: dict[str, Any], event: dict[str, Any]) -> Literal["", "seen", "joined", "left"]:
+    """What a user's event says of whether they are of ours."""
+    if change != "role_changed":
+        return "seen" if _is_staff(detail) else ""
+    before, after = (text(event.get(name)).lower() in _STAFF for name in ("previous", "current"))
+    if _is_staff(detail) or after:
+        return "joined"
+    return "left" if before else ""
 
 
 def _user_aliases(record_id: str, detail: dict[str, Any], event: dict[str, Any]) -> tuple[Alias, ...]:
@@ -266,7 +292,7 @@ CONNECTOR = Connector(
     ways_in=(Webhook(SCHEME),),
     keep_headers=("x-zendesk-webhook-id", "x-zendesk-webhook-invocation-id"),
     map=touchpoint,
-    mapping=5,
+    mapping=6,
     feeds=("ticket", "ticket_status", "ticket_reply", "ticket_answer", "survey", "words", "person", "organisation"),
     ids=Scope(accounts=("org", "crm"), people=("support_user",), records=("ticket",)),
     docs=Docs(
@@ -276,6 +302,9 @@ CONNECTOR = Connector(
             "Put the webhook's signing secret into the source's secret.",
         ),
         subscribe="Ticket, user and organization events; of messaging, the chat's messages.",
+        reads="Agents and administrators (a user's `role`), who has a ticket and whoever answers as `is_staff`, are "
+        "the operator's own people: what they do on the website or in the product is `internal`, in every source. Who "
+        "is made an end user again (`user.role_changed`) is a customer from then on.",
         limits="A stamp more than 5 minutes off is refused.",
     ),
     fresh=Fresh("support", "Zendesk webhooks to /zendesk/support; put the webhook's signing secret into the file"),
