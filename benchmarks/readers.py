@@ -24,11 +24,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from benchmarks.figures import QUICK, Figure, Pace, Say
 from benchmarks.kept_store import kept_store
-from benchmarks.pages import QUICK_TOUCHPOINTS, TOUCHPOINTS, on_a_store, times
+from benchmarks.pages import QUICK_TOUCHPOINTS, TOUCHPOINTS, TimedStore, on_a_store, times
 from schemas.config import ClickHouseConfig, DashboardConfig
 from services.common.access import add_token
 from services.dashboard.bootstrap import build
-from services.dashboard.clickhouse import ClickHouseStore, connect
+from services.dashboard.clickhouse import connect
 from streams.journey.blueprints import load
 from tests.clickhouse_fixture import ClickHouse
 
@@ -64,17 +64,17 @@ def measured(folder: Path, touchpoints: int, say: Say) -> list[Figure]:
 async def _compared(
     clickhouse: ClickHouse, config: ClickHouseConfig, people: list[str], touchpoints: int, say: Say
 ) -> list[Figure]:
-    store = ClickHouseStore(partial(connect, config, clickhouse.token))
+    store = TimedStore(partial(connect, config, clickhouse.token))
     app = build(DashboardConfig(), store=store, blueprint=load().source)
     alone: list[float] = []
     beside: list[float] = []
     answered = 0
     try:
         for _ in range(ROUNDS):
-            alone += await times(app, "/map", REPEATS)
+            alone += (await times(app, "/map", store, REPEATS))[0]
             with analysts(clickhouse, people) as answers:
                 await asyncio.sleep(1)
-                beside += await times(app, "/map", REPEATS)
+                beside += (await times(app, "/map", store, REPEATS))[0]
                 answered += len(answers)
     finally:
         store.close()
