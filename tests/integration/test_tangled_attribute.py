@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,12 +23,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from benchmarks.tangles import hot_desks
 from schemas.config import KafkaConfig
-from schemas.touchpoints import ACCOUNT_INPUTS, AttributedTouchpoint, CleanTouchpoint
+from schemas.touchpoints import ACCOUNT_INPUTS, RAW, AttributedTouchpoint, RawRequest
 from streams.runtime.kafka import broadcast_consumer, end_offsets
 from streams.runtime.metrics_server import OPS_PORT_ENV
 from streams.runtime.topics_admin import ensure_topics
 from tests.integration.test_identity_links import outbox_on
-from tests.journeys import touchpoint
 
 pytestmark = pytest.mark.kafka
 
@@ -35,25 +35,40 @@ EVENTS = 1_200
 PATIENCE_S = 600
 """Ten times what it takes on a quiet machine: what is tested is the answers meanwhile, not how long it takes."""
 _RUN = """
-import asyncio, sys
+import sys
 from schemas.config import Config, KafkaConfig
-from streams.processors import attribute, draining, main, turns
-# touchpoints are what it is fed, not requests: identity is what costs here
-attribute.INPUT, attribute.Attribute = draining.INPUT, lambda stage, by, *rest: draining.Drained(stage, by)
-draining.Draining.run = lambda self: asyncio.Event().wait()
 from streams.identity import regions
+from streams.processors import main, turns
 if sys.argv[3] == "unbounded":
     regions.MAX_REGION, turns.TURN_S = 10**9, 10**9
 kafka = KafkaConfig(bootstrap=(sys.argv[1],), topic_prefix=sys.argv[2], partitions=1)
-sys.exit(main.run("attribute", Config(kafka=kafka)))
+sources = [{"name": "web", "vendor": "segment", "secrets": [{"env": "NONE"}]}]
+sys.exit(main.run("attribute", Config(kafka=kafka, sources=sources)))
 """
+NOW = datetime.now(UTC)
+_CALLED = {"user": "userId", "device": "anonymousId"}
+"""A desk is known by what its browser is called."""
 
 
-def hostile() -> list[CleanTouchpoint]:
+def hostile() -> list[RawRequest]:
     """Sixty people on thirty desks, the latest first: each event may change what all later ones decided."""
-    return [
-        touchpoint(f"e{n:05}", -n, "identify", aliases=pair) for n, pair in enumerate(hot_desks(60, 30, EVENTS // 2))
-    ]
+    pairs = hot_desks(60, 30, EVENTS // 2)
+    return [request(f"e{n:05}", NOW - timedelta(seconds=n), *pair) for n, pair in enumerate(pairs)]
+
+
+def request(name: str, at: datetime, mailbox: str, other: str) -> RawRequest:
+    kind, _, value = other.partition(":")
+    message = {
+        "type": "identify",
+        "messageId": name,
+        _CALLED[kind]: value,
+        "traits": {"email": mailbox.removeprefix("email:")},
+        "timestamp": at.isoformat(),
+    }
+    body = json.dumps({"batch": [message], "sentAt": NOW.isoformat()})
+    return RawRequest(
+        request_id=f"r-{name}", source="web", vendor="segment", received_at=NOW, path="/v1/batch", body=body
+    )
 
 
 def free_port() -> int:
@@ -103,11 +118,11 @@ async def member(kafka: KafkaConfig) -> str:
         await admin.close()
 
 
-async def feed(kafka: KafkaConfig, touchpoints: list[CleanTouchpoint]) -> None:
+async def feed(kafka: KafkaConfig, requests: list[RawRequest]) -> None:
     async with outbox_on(kafka) as outbox:
-        for start in range(0, len(touchpoints), 200):
-            some = touchpoints[start : start + 200]
-            await outbox.deliver([("touchpoints.clean.v1", one.aliases[0], one.encoded()) for one in some])
+        for start in range(0, len(requests), 200):
+            some = requests[start : start + 200]
+            await outbox.deliver([("touchpoints.raw.v1", one.request_id, RAW.dump_json([one])[1:-1]) for one in some])
 
 
 async def carried_on(kafka: KafkaConfig) -> set[str]:
@@ -131,7 +146,7 @@ async def carried_on(kafka: KafkaConfig) -> set[str]:
 
 async def test_it_goes_on_and_tells_the_truth(kafka_bootstrap: str, topic_prefix: str) -> None:
     kafka = KafkaConfig(bootstrap=(kafka_bootstrap,), topic_prefix=topic_prefix, partitions=1)
-    await ensure_topics(kafka, former=["touchpoints.clean.v1"])
+    await ensure_topics(kafka)
     port, events, seen = free_port(), hostile(), list[tuple[int, dict[str, Any]]]()
     with worker(kafka, "bounded", port) as process:
         async with asyncio.timeout(PATIENCE_S):
@@ -152,7 +167,7 @@ async def test_it_goes_on_and_tells_the_truth(kafka_bootstrap: str, topic_prefix
 async def test_without_the_bounds_the_probe_says_that_it_stands(kafka_bootstrap: str, topic_prefix: str) -> None:
     """Known bad: regions of any size, and no turns. That this is seen shows that the test above could fail."""
     kafka = KafkaConfig(bootstrap=(kafka_bootstrap,), topic_prefix=topic_prefix, partitions=1)
-    await ensure_topics(kafka, former=["touchpoints.clean.v1"])
+    await ensure_topics(kafka)
     port = free_port()
     with worker(kafka, "unbounded", port):
         async with asyncio.timeout(PATIENCE_S):
