@@ -50,9 +50,9 @@ _CALLED = {"user": "userId", "device": "anonymousId"}
 """A desk is known by what its browser is called."""
 
 
-def hostile() -> list[RawRequest]:
-    """Sixty people on thirty desks, the latest first: each event may change what all later ones decided."""
-    pairs = hot_desks(60, 30, EVENTS // 2)
+def hostile(people: int = 60, events: int = EVENTS) -> list[RawRequest]:
+    """People on half as many desks, the latest first: each event may change what all later ones decided."""
+    pairs = hot_desks(people, people // 2, events // 2)
     return [request(f"e{n:05}", NOW - timedelta(seconds=n), *pair) for n, pair in enumerate(pairs)]
 
 
@@ -172,7 +172,7 @@ async def test_without_the_bounds_the_probe_says_that_it_stands(kafka_bootstrap:
     with worker(kafka, "unbounded", port):
         async with asyncio.timeout(PATIENCE_S):
             await well(port)
-            feeding = asyncio.create_task(feed(kafka, hostile()))
+            feeding = asyncio.create_task(feed(kafka, hostile(600, 4_000)))
             while (await asyncio.to_thread(probe, port))[0] == 200:
                 await asyncio.sleep(0.2)
             await feeding
