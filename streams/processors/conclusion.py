@@ -12,7 +12,7 @@ from streams.journey.compiled import CompiledBlueprint
 from streams.journey.correction_limit import CorrectionLimit
 from streams.journey.corrections import Stored, as_of_at_least, corrections
 from streams.journey.fold import merged
-from streams.journey.leaving import NEVER
+from streams.journey.leaving import NEVER, Left
 from streams.processors.journey import fact_outputs, recalled_output
 from streams.processors.memory import EVERYONE, Dirty, Live
 from streams.runtime.outbox import Output
@@ -61,7 +61,7 @@ def concluded(
     facts = corrections(account, journey, stored, as_of, frozenset(entry.causes))
     return Conclusion(
         folded=True,
-        live=Live(account) if items else None,
+        live=Live(account, gone=_outread(items, stored)) if items else None,
         facts=fact_outputs(facts) if items or known_before else [],
         recalled=recalled,
     )
@@ -80,6 +80,12 @@ def _inputs(stored: Stored, entry: Dirty) -> list[AttributedTouchpoint]:
             del items[event_id]
             stored.gone[event_id] = leave
     return list(items.values())
+
+
+def _outread(items: Iterable[AttributedTouchpoint], stored: Stored) -> dict[str, Left]:
+    """What a newer mapping took away: no older copy of it may be stepped, once the account is in memory."""
+    here = {item.event_id for item in items}
+    return {event: left for event, left in stored.gone.items() if left.mapping > 1 and event not in here}
 
 
 def _recalled(items: Iterable[AttributedTouchpoint], stored: Stored, entry: Dirty) -> list[Output]:
@@ -117,6 +123,6 @@ def is_stored(item: AttributedTouchpoint, stored: Stored | None) -> bool:
         return False
     if item.event_id in stored.gone:
         left = stored.gone[item.event_id]
-        return left.is_newer_than(item) or item.knowledge == left.knowledge
+        return left.is_newer_than(item) or (item.knowledge == left.knowledge and left.keeps_out(item))
     known = stored.items[item.event_id]
     return changes_nothing(known, merged(known, item))

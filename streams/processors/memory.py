@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -24,13 +24,14 @@ EVERYONE = "*"
 class Live:
     """An account in memory, the last thing told of it, and whether its own row is still to be told.
 
-    `weight`: touchpoints it counts for, as of the last look.
+    `weight`: touchpoints it counts for, as of the last look. `gone`: its touchpoints that a newer mapping took away.
     """
 
     journey: AccountJourney
     told: asyncio.Future[Position] | None = None
     row_is_due: bool = False
     weight: int = 0
+    gone: Mapping[str, Left] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ class Memory:
 
     def weigh(self, live: Live) -> None:
         """Count an account for what it takes now; one alone never for so much that it drives all others out."""
-        weight = min(live.journey.weight, self._most_touchpoints // 4)
+        weight = min(live.journey.weight + len(live.gone) // 3, self._most_touchpoints // 4)
         self.touchpoints += weight - live.weight
         live.weight = weight
 
@@ -146,8 +147,15 @@ class Memory:
                 self.read_elsewhere.popitem(last=False)
 
     def is_outread(self, item: AttributedTouchpoint) -> bool:
-        """Whether a newer mapping read this touchpoint as another account's."""
-        return self.read_elsewhere.get((item.account_id, item.event_id), NEVER).is_newer_than(item)
+        """Whether a newer mapping read this touchpoint as another account's, or as nothing.
+
+        The store may have said so to an account when it came into memory: `read_elsewhere` has only what came since
+        the worker started.
+        """
+        if self.read_elsewhere.get((item.account_id, item.event_id), NEVER).is_newer_than(item):
+            return True
+        live = self.live.get(item.account_id)
+        return live is not None and live.gone.get(item.event_id, NEVER).is_newer_than(item)
 
     def left_at(self, item: AttributedTouchpoint) -> int:
         """The knowledge a touchpoint must have to be taken in; 0 when anything goes."""

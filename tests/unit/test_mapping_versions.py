@@ -126,6 +126,45 @@ def test_what_the_newer_mapping_makes_nothing_of_leaves(
     assert found == oracle(final, taught_by=[*stream, *news])
 
 
+def left_after(then: list[list[CleanTouchpoint]], *, worker_starts_again: bool) -> list[str]:
+    """The touchpoints that stand when, once the newer mapping made nothing of the second visit, each of `then` came."""
+
+    async def play() -> list[str]:
+        pipeline = Pipeline(BLUEPRINT, AS_OF, 1, mappings={"web": 2})
+        try:
+            await pipeline.feed(VISITS)
+            await pipeline.run()
+            await pipeline.withdraw_unread(["e2"], 2)
+            await pipeline.run()
+            if worker_starts_again:
+                await pipeline.restart()
+                pipeline.offsets |= {slot: len(log) for slot, log in pipeline.topics.logs.items()}
+            pipeline.memory.read_elsewhere.clear()  # it is bounded
+            for part in then:
+                await pipeline.feed(part)
+                await pipeline.run()
+            return sorted(pipeline.store.visible())
+        finally:
+            await pipeline.close()
+
+    with patch.object(journey_module, "ROWS_EVERY_S", 0.0):
+        return asyncio.run(play())
+
+
+@pytest.mark.parametrize("worker_starts_again", [True, False])
+def test_an_older_copy_that_comes_to_an_account_in_memory_stays_away(worker_starts_again: bool) -> None:
+    """A resolver that starts again attributes its last records once more: the copy comes after its own withdrawal."""
+    brings_it_into_memory, copy = VISITS[2:], VISITS[1:2]
+    assert left_after([brings_it_into_memory, copy], worker_starts_again=worker_starts_again) == ["e1", "e3"]
+
+
+@pytest.mark.parametrize("worker_starts_again", [True, False])
+def test_a_still_newer_mapping_brings_back_what_had_left(worker_starts_again: bool) -> None:
+    """It knows no more links than were known when it left: that alone does not make it a copy of what is stored."""
+    third = read_anew(read_anew(VISITS[1]))
+    assert left_after([[third]], worker_starts_again=worker_starts_again) == ["e1", "e2", "e3"]
+
+
 def test_without_looking_once_both_are_stored_both_would_be_seen() -> None:
     """Known bad: nobody looks for newer readings of what the old version read."""
 

@@ -16,6 +16,7 @@ from schemas.touchpoints import CleanTouchpoint
 from streams.journey.account import TAIL, AccountJourney
 from streams.journey.blueprints import load
 from streams.journey.causes import LATE
+from streams.journey.leaving import Left
 from streams.processors import journey as journey_module
 from streams.processors.memory import Live, Memory
 from streams.runtime.outbox import Outbox, Output
@@ -51,6 +52,13 @@ def test_an_account_of_many_people_weighs_what_it_keeps_of_them() -> None:
     few, many = of("crm:1", 600), of("crm:2", 600, people=600)
     assert few.weight < 3 * TAIL
     assert many.weight > few.weight + 600 // 3 - TAIL
+
+
+async def test_what_is_kept_of_touchpoints_that_left_counts() -> None:
+    memory = Memory(100, 4_000, lambda *_: True)
+    gone = {f"e{n}": Left(0, 2) for n in range(300)}
+    memory.keep("crm:1", Live(of("crm:1", 3), gone=gone))
+    assert memory.touchpoints == of("crm:1", 3).weight + 100
 
 
 async def test_one_account_never_drives_all_others_out() -> None:
