@@ -389,6 +389,7 @@ def test_a_touchpoint_has_its_place_and_leaves_its_mark() -> None:
             to_phase="consideration",
             event_id="e2",
             cause="indicative: pricing",
+            cause_coded='["indicative",{"type":"pricing"}]',
             accepted=True,
             dwell_s=60.0,
             reason="",
