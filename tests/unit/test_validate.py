@@ -69,7 +69,7 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
     "unknown key": (
         "name: Purchase}",
         "nmae: Purchase}",
-        [":5:5: phases.1.name: is missing (shown name)", ":5:20: phases.1.nmae: unknown key; did you mean `name`?"],
+        [":5:5: phases.1.name: is missing (shown name", ":5:20: phases.1.nmae: unknown key; did you mean `name`?"],
     ),
     "unknown section": ("committee:", "comittee:", [":18:1: comittee: unknown key; did you mean `committee`?"]),
     "unknown word": (
