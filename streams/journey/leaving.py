@@ -16,8 +16,12 @@ class Left:
     mapping: int = 1
 
     def takes(self, item: AttributedTouchpoint) -> bool:
-        """Whether a copy that is here has to go."""
-        return item.knowledge < self.knowledge or self.is_newer_than(item)
+        """Whether a copy that is here has to go; one that was read anew waits for its own withdrawal."""
+        return (item.knowledge < self.knowledge and not self.is_of_older_than(item)) or self.is_newer_than(item)
+
+    def is_of_older_than(self, item: AttributedTouchpoint) -> bool:
+        """Whether only an older reading of this copy has moved: then this one is in no other account yet."""
+        return item.touchpoint.read_anew and item.touchpoint.mapping > self.mapping
 
     def keeps_out(self, item: AttributedTouchpoint) -> bool:
         """Whether a copy that comes knows nothing that was not known when it left."""

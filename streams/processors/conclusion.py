@@ -99,6 +99,10 @@ def _recalled(items: Iterable[AttributedTouchpoint], stored: Stored, entry: Dirt
         left = stored.gone.get(item.event_id, NEVER)
         if item.knowledge < left.knowledge and not left.is_newer_than(item):
             sent[item.event_id] = _SentBack(item, left.knowledge, "another copy of it has moved", refused=True)
+    for event_id, leave in entry.withdrawn.items():
+        stays = best.get(event_id)
+        if stays is not None and stays.knowledge < leave.knowledge:  # only an older reading of it has moved
+            sent[event_id] = _SentBack(stays, leave.knowledge, "another copy of it has moved", refused=False)
     asked = _asked(entry.recalls)
     for copy in [*stored.items.values(), *entry.items]:
         kept = best.get(copy.event_id)

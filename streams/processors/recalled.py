@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from schemas.topics import TopicName
-from schemas.touchpoints import RECALLED, Recalled, Withdraw
+from schemas.touchpoints import RECALLED, CleanTouchpoint, Recalled, Withdraw
 from streams.identity.erasures import CAUSE
 from streams.processors.attributor import OUTPUT, Attributor, output_of
 from streams.processors.shell import Done, Record, Stage
@@ -62,6 +62,7 @@ class Reattribute:
                 to_account_id="",
                 knowledge=knowledge.position,
                 cause=CAUSE,
+                mapping=_mapping(touchpoint),
             )
             return [(OUTPUT, item.account_id, gone.encoded())]
         now = self._by.attribute(touchpoint, item.attribution.mapping)
@@ -76,6 +77,12 @@ class Reattribute:
                 to_account_id=now.account_id,
                 knowledge=now.knowledge,
                 cause=recalled.cause,
+                mapping=_mapping(touchpoint),
             )
             outputs.append((OUTPUT, before, withdraw.encoded()))
         return outputs
+
+
+def _mapping(touchpoint: CleanTouchpoint) -> int:
+    """Which reading moves: one that a newer mapping made since moves by itself."""
+    return touchpoint.mapping if touchpoint.read_anew else 1

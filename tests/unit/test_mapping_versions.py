@@ -14,13 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.touchpoints import AttributedTouchpoint, Attribution, CleanTouchpoint, RawRequest
+from schemas.touchpoints import RECALLED, AttributedTouchpoint, Attribution, CleanTouchpoint, RawRequest, Withdraw
 from streams.connectors.registry import CONNECTORS
 from streams.connectors.results import Mapped
 from streams.journey import account as account_module
 from streams.journey import corrections as corrections_module
+from streams.journey.corrections import Stored
 from streams.journey.fold import merged
+from streams.journey.leaving import Left
 from streams.processors import journey as journey_module
+from streams.processors.conclusion import concluded
+from streams.processors.memory import Dirty
 from streams.processors.readings import Readings
 from tests.journeys import AS_OF, touchpoint
 from tests.pipeline import Pipeline
@@ -163,6 +167,28 @@ def test_a_still_newer_mapping_brings_back_what_had_left(worker_starts_again: bo
     """It knows no more links than were known when it left: that alone does not make it a copy of what is stored."""
     third = read_anew(read_anew(VISITS[1]))
     assert left_after([[third]], worker_starts_again=worker_starts_again) == ["e1", "e2", "e3"]
+
+
+async def test_a_move_of_the_older_reading_does_not_take_the_newer_one_away() -> None:
+    """An older copy was sent to attribution before the newer reading came: only the older one is in its new account."""
+    known = Attribution(person_id="p1", account_id="domain:acme.com", method="email_domain", confidence=0.9)
+    newer = AttributedTouchpoint(touchpoint=read_anew(VISITS[1]), attribution=known, knowledge=14)
+    entry = Dirty(asyncio.get_running_loop().create_future())
+    moved = Withdraw(account_id=known.account_id, event_id="e2", to_account_id="crm:1", knowledge=23, cause="moved")
+    entry.withdraw(moved)
+    found = concluded(known.account_id, BLUEPRINT, entry, Stored({"e2": newer}, touchpoint_digests={"e2": 1}), AS_OF)
+    assert found.live is not None and found.live.journey.state.touchpoints == 1
+    (back,) = (RECALLED.validate_json(b"[" + item + b"]")[0] for _, _, item in found.recalled)
+    assert (back.item, back.knowledge, back.refused) == (newer, 23, False)
+    assert Left(23, 2).takes(newer)
+
+
+def test_what_was_read_anew_moves_with_the_rest() -> None:
+    """Its withdrawal says which reading moves."""
+    known = touchpoint("e9", 9_000, "identify", aliases=("anonymous:a1", "email:ann@acme.com"))
+    news = read_anew(VISITS[1], title="read anew")
+    final = [VISITS[0], news, VISITS[2], known]
+    assert played([VISITS, [news], [known]], 1) == oracle(final)
 
 
 def test_without_looking_once_both_are_stored_both_would_be_seen() -> None:
