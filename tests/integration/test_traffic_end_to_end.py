@@ -79,11 +79,11 @@ AT_FIRST = {
     "staging": "internal",
     "declined": "declined",
     "own": "customer",
-    "agent": "customer",
+    "agent": "internal",
     "customers": "customer",
 }
 SETTINGS = "traffic:\n  own_domains: [acme.example]\n  internal_hosts: [localhost]\n"
-THEN = AT_FIRST | {"own": "internal", "agent": "internal", "staging": "customer"}
+THEN = AT_FIRST | {"own": "internal", "staging": "customer"}
 
 
 def by_kind(kinds: dict[str, str]) -> dict[str, int]:
