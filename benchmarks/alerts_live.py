@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import re
-import signal
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +18,7 @@ import httpx
 import yaml
 
 from benchmarks.figures import Say
+from tests.alerts_running import up
 from tests.receivers import OK, Answer, Receiver, mail_receiver, receiver
 
 HTTP: Final[dict[str, Answer]] = {
@@ -68,7 +66,7 @@ async def latencies(runs: int, say: Say) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory(prefix="touchline-bench-", ignore_cleanup_errors=True) as name:
         async with AsyncExitStack() as stack:
             file = await _configured(Path(name), heard, stack)
-            gateway = await stack.enter_async_context(_up(Path(name), file))
+            gateway = await stack.enter_async_context(up(Path(name), file))
             sent = await _complain(gateway, runs)
             say(f"{runs} complaints sent")
             await _all_of(heard, runs * len(CHANNELS))
@@ -111,25 +109,6 @@ def _document(urls: dict[str, str], mail_port: int) -> dict[str, Any]:
             ],
         },
     }
-
-
-@asynccontextmanager
-async def _up(folder: Path, file: Path) -> AsyncIterator[str]:
-    """All of Touchline; its gateway's address."""
-    command = [sys.executable, "-m", "services.cli.main", "up", "--data", str(folder / "data"), "--json"]
-    command += ["--config", str(file), "--gateway-port", "0", "--dashboard-port", "0"]
-    with (folder / "up.log").open("w") as log:
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=log)
-    try:
-        assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 180)
-        if not line:
-            raise RuntimeError((folder / "up.log").read_text()[-2_000:])
-        yield str(json.loads(line)["gateway_url"])
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(process.wait(), 60)
 
 
 async def _complain(gateway: str, runs: int) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""An ASGI application that really listens, in a thread of this process; and raw connections to it."""
+"""An ASGI application that really listens, in a thread of this process; raw connections to it; ports."""
 
 from __future__ import annotations
 
@@ -55,3 +55,16 @@ def dripping(port: int, count: int, said: bytes) -> Iterator[list[socket.socket]
     finally:
         for one in made:
             one.close()
+
+
+def free_port() -> int:
+    """One that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody does."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
+from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope
+
+from tests.listening import free_port, listens
 
 Answer = tuple[int, dict[str, str], bytes]
 OK: Answer = (200, {}, b"ok")
@@ -87,6 +91,21 @@ async def mail_receiver(got: Callable[[bytes], None]) -> AsyncIterator[int]:
         yield int(server.sockets[0].getsockname()[1])
     finally:
         server.close()
+
+
+@asynccontextmanager
+async def alertmanager_of(config: Path, port: int | None = None, *, kill: bool = False) -> AsyncIterator[str]:
+    """A real Alertmanager with this file, beside which it keeps what it knows; its address. `kill`: how it ends."""
+    port = port or free_port()
+    command = ["prometheus-alertmanager", f"--config.file={config}", f"--storage.path={config.parent}/am"]
+    command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        await until(lambda: listens(port), 30)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        (process.kill if kill else process.terminate)()
+        await process.wait()
 
 
 async def until(happened: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -33,7 +32,8 @@ from streams.runtime.kafka import broadcast_consumer, group_consumer, producer
 from streams.runtime.topics_admin import ensure_topics
 from streams.runtime.writer import partition_of
 from tests.alerts_running import serving
-from tests.receivers import OK, Receiver, receiver, until
+from tests.listening import free_port
+from tests.receivers import OK, Receiver, alertmanager_of, receiver, until
 
 pytestmark = [pytest.mark.kafka]
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -385,24 +385,5 @@ async def alertmanager(
         "receivers": [{"name": "hook", "webhook_configs": [{"url": heard.url, "send_resolved": True}]}],
     }
     (folder / "am.yml").write_text(yaml.safe_dump(config))
-    port = port or free_port()
-    command = ["prometheus-alertmanager", f"--config.file={folder}/am.yml", f"--storage.path={folder}/am"]
-    command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        await until(lambda: _listens(port), 30)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        (process.kill if kill else process.terminate)()
-        await process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    async with alertmanager_of(folder / "am.yml", port, kill=kill) as url:
+        yield url

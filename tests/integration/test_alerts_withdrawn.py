@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +17,7 @@ import pytest
 import yaml
 
 from streams.journey.blueprints import DEFAULT
+from tests.alerts_running import up
 from tests.gateway_kit import zendesk_headers
 from tests.integration.test_alerts import SECRET
 from tests.receivers import Receiver, receiver, until
@@ -63,25 +62,8 @@ def configuration(folder: Path, heard: Receiver) -> Path:
 
 @asynccontextmanager
 async def running(folder: Path, file: Path) -> AsyncIterator[Vendors]:
-    """All of Touchline, as `touchline up` starts it."""
-    command = [sys.executable, "-m", "services.cli.main", "up", "--data", str(folder / "data"), "--json"]
-    command += ["--config", str(file), "--gateway-port", "0", "--dashboard-port", "0"]
-    with (folder / "up.log").open("w") as log:
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=log)
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(120):
-            line = await process.stdout.readline()
-        assert line, (folder / "up.log").read_text()
-        async with httpx.AsyncClient(base_url=json.loads(line)["gateway_url"]) as client:
-            yield Vendors(client)
-        process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(60):
-            assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    async with up(folder, file) as gateway, httpx.AsyncClient(base_url=gateway) as client:
+        yield Vendors(client)
 
 
 class Vendors:

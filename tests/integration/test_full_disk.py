@@ -23,7 +23,8 @@ from services.embedded.clickhouse.errors import NOT_ENOUGH_SPACE
 from services.sink.migrate import migrate
 from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import warehouse
-from tests.integration.test_sink import free_port, health, until_unhealthy
+from tests.integration.test_sink import health, until_unhealthy
+from tests.listening import free_port
 from tests.sink_harness import harness, records_of, store_config
 from tests.small_disk import SmallDisk, small_disk
 from tests.store_facts import tombstone_of, touchpoint_fact

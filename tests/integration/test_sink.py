@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
@@ -22,6 +21,7 @@ from schemas.links import Edge
 from services.sink.migrate import migrate
 from streams.runtime.clickhouse import Store
 from tests.clickhouse_fixture import ClickHouse, warehouse
+from tests.listening import free_port
 from tests.sink_harness import PARTITIONS, Harness, harness, record_of, records_of, store_config
 from tests.store_facts import START, account_fact, correction, delivery, signal_fact, tombstone_of, touchpoint_fact
 from tests.store_fixture import put
@@ -249,12 +249,6 @@ async def test_a_second_sink_and_a_frozen_one_change_no_figure(sink: Harness, cl
     os.kill(zombie.pid, signal.SIGCONT)
     await asyncio.sleep(3)
     assert sink.figures() == await expected(sink, clickhouse_url, facts)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def health(port: int) -> tuple[int, dict[str, object]]:

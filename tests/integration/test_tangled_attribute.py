@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -28,6 +27,7 @@ from streams.runtime.kafka import broadcast_consumer, end_offsets
 from streams.runtime.metrics_server import OPS_PORT_ENV
 from streams.runtime.topics_admin import ensure_topics
 from tests.integration.test_identity_links import outbox_on
+from tests.listening import free_port
 
 pytestmark = pytest.mark.kafka
 
@@ -69,12 +69,6 @@ def request(name: str, at: datetime, mailbox: str, other: str) -> RawRequest:
     return RawRequest(
         request_id=f"r-{name}", source="web", vendor="segment", received_at=NOW, path="/v1/batch", body=body
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

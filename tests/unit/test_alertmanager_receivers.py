@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
-import socket
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,7 @@ from schemas.alerting import AlertsConfig
 from schemas.errors import ConfigurationError
 from services.alerting.prometheus.receivers import left_out, rendered
 from services.cli.main import app
-from tests.receivers import mail_receiver, until
+from tests.receivers import alertmanager_of, mail_receiver, until
 
 amtool = pytest.mark.skipif(shutil.which("amtool") is None, reason="amtool is not installed")
 alertmanager = pytest.mark.skipif(
@@ -130,29 +126,8 @@ async def test_what_prometheus_finds_reaches_people_by_a_real_alertmanager(tmp_p
         mail = {**MAIL, "host": "127.0.0.1", "port": port, "security": "none"}
         path = written(tmp_path, config(email=[mail]))
         path.write_text(path.read_text().replace("group_wait: 10s", "group_wait: 0s"))
-        async with running(path) as url:
+        async with alertmanager_of(path) as url:
             alert = {"labels": {"alertname": "TouchlineServiceDown", "severity": "page", "service": "sink"}}
             async with httpx.AsyncClient() as client:
                 (await client.post(f"{url}/api/v2/alerts", json=[alert])).raise_for_status()
             await until(lambda: len(mails) == 1, 20)
-
-
-@asynccontextmanager
-async def running(path: Path) -> AsyncIterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = ["prometheus-alertmanager", f"--config.file={path}", f"--storage.path={path.parent}/am"]
-    command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        await until(lambda: listens(port), 30)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
